@@ -1,0 +1,78 @@
+// What can go wrong, each with a name to branch on and words for a person.
+
+/** By kind: [what happened, what to do]. Other languages are in words.js. */
+export const english = {
+  // These pass: the upload tries again by itself.
+  offline: ['This device is offline.', 'The upload goes on by itself when the connection is back.'],
+  gone: ['The server does not answer.',
+    'The upload keeps trying. Check that the server runs and that this device is on the right network.'],
+  busy: ['The server is busy.', 'The upload tries again by itself.'],
+  'server-error': ['The server had an internal error.',
+    'The upload tries again by itself. If this goes on, look into the log of the server.'],
+  stalled: ['Nothing has moved for a while.', 'The upload tries again by itself.'],
+  strange: ['Something else answered in place of the upload server.',
+    'It may be a sign-in page of a proxy or of the Wi-Fi. Open this address in a new tab and look.'],
+  elsewhere: ['Another tab or device is sending the same file.',
+    'This one waits, then goes on from what has arrived.'],
+  // These stay until somebody does something.
+  refused: ['The server did not accept this upload.', 'Retry, or look into the log of the server.'],
+  'sign-in': ['The server wants a name and a password.', 'Reload this page, sign in, and choose the file again.'],
+  forbidden: ['You are not allowed to send this file here.', 'Ask the person who runs the server.'],
+  'wrong-host': ['The server does not answer under this address.',
+    'Open it by its IP address, or start it with --host and the name you use.'],
+  'no-service': ['There is no upload server at this address.', 'Check the address, or the path in the proxy.'],
+  'too-large': ['The file is larger than this server takes.',
+    'Send a smaller file, or ask for a higher limit (--max-size).'],
+  'proxy-limit': ['A proxy in front of the server refuses even small requests.',
+    'Raise its limit on request bodies; in nginx: client_max_body_size 0.'],
+  'disk-full': ['The disk of the server is full.', 'Make room there, then retry. What has arrived is kept.'],
+  different: ['The server holds other bytes under this name, size and time, again and again.',
+    'Make sure nobody else is sending a file of this name, then retry.'],
+  'file-changed': ['The file was changed, moved or deleted on this device.', 'Choose it again.'],
+};
+
+const passing = new Set(['offline', 'gone', 'busy', 'server-error', 'stalled', 'strange', 'elsewhere']);
+
+/**
+ * The error that `upload()` throws, and the reason for a pause.
+ *
+ * - `kind`: a key of `english` above;
+ * - `message`: the same in words;
+ * - `passes`: whether the upload tries again by itself;
+ * - `said`: the server's own line, if it sent one;
+ * - `afterSeconds`: how long the server asked us to wait, or 0.
+ */
+export class Problem extends Error {
+  constructor(kind, { said = '', afterSeconds = 0, cause } = {}) {
+    super(english[kind].join(' '), { cause });
+    this.name = 'Problem';
+    this.kind = kind;
+    this.passes = passing.has(kind);
+    this.said = said;
+    this.afterSeconds = afterSeconds;
+  }
+}
+
+const byStatus = {
+  401: 'sign-in', 403: 'forbidden', 404: 'no-service', 405: 'no-service', 408: 'stalled', 409: 'elsewhere',
+  421: 'wrong-host', 429: 'busy', 500: 'server-error', 501: 'no-service', 502: 'gone', 503: 'busy', 504: 'gone',
+  507: 'disk-full',
+};
+
+/** The problem that an answer other than 2xx stands for. */
+export function problemOf({ status, text, ours, afterSeconds }) {
+  const kind = status === 413 ? (ours ? 'too-large' : 'proxy-limit')
+    : byStatus[status] ?? (status >= 500 ? 'server-error' : status >= 400 ? 'refused' : 'strange');
+  return new Problem(kind, { said: ours ? line(text) : '', afterSeconds });
+}
+
+/** The problem behind a request that got no answer at all. */
+export function unreachable(cause) {
+  return new Problem(globalThis.navigator?.onLine === false ? 'offline' : 'gone', { cause });
+}
+
+// A bare number is the count of bytes held, not something to read.
+function line(text) {
+  const first = text.trim().split('\n')[0].slice(0, 200);
+  return /^\d*$/.test(first) || first.startsWith('<') ? '' : first;
+}

@@ -1,0 +1,219 @@
+// One file in the list: turns the states of an Uploader into words, a bar and two buttons.
+
+import { Speed } from './plan.js';
+import { Uploader } from './uploader.js';
+
+// Per state: what the first and the second button do.
+const buttons = {
+  waiting: ['pause', 'cancel'],
+  checking: ['pause', 'cancel'],
+  sending: ['pause', 'cancel'],
+  retrying: ['now', 'cancel'],
+  paused: ['resume', 'cancel'],
+  failed: ['retry', 'cancel'],
+  complete: [null, 'remove'],
+  already: ['again', 'remove'],
+  cancelled: [null, 'remove'],
+};
+
+// A File whose bytes changed on disk cannot be read any more: a retry would fail in the same way.
+const buttonsFileChanged = [null, 'cancel'];
+
+const active = new Set(['waiting', 'checking', 'sending', 'retrying']);
+const CHECKING_SHOWN_MS = 500;
+
+let rows = 0;
+
+export class Row {
+  #words;
+  #part;
+  #speed = new Speed();
+  #on;
+
+  /**
+   * `onChange()` is called at every new state, `onGone(row)` when the row is to leave the list,
+   * `onBuffering()` when a proxy holds uploads back.
+   */
+  constructor(file, { server, words, onChange, onGone, onBuffering }) {
+    this.#words = words;
+    this.#on = { onChange, onGone };
+    this.uploader = new Uploader({
+      file, server,
+      onProgress: (held) => this.#speed.add(now(), held),
+      onState: () => this.#stateChanged(),
+      onNotice: (kind) => (kind === 'buffering' ? onBuffering() : this.#showNotice(words.notices[kind])),
+    });
+    this.element = this.#build(file);
+    this.#stateChanged();
+  }
+
+  get name() {
+    return this.uploader.file.name.normalize('NFC');
+  }
+
+  get active() {
+    return active.has(this.uploader.state);
+  }
+
+  get done() {
+    return this.uploader.state === 'complete' || this.uploader.state === 'already';
+  }
+
+  /** Bytes a second, as far as the server has confirmed them. */
+  get speed() {
+    return this.uploader.state === 'sending' ? this.#speed.at(now()) : 0;
+  }
+
+  start() {
+    // What it throws arrives as the state `failed`.
+    this.uploader.upload().catch(() => {});
+  }
+
+  pause() {
+    this.uploader.stop();
+  }
+
+  #act(action) {
+    if (action === 'pause') this.pause();
+    if (action === 'resume' || action === 'retry') this.start();
+    if (action === 'now') this.uploader.wake();
+    if (action === 'again') this.uploader.sendAgain().catch(() => {});
+    if (action === 'cancel') this.#cancel();
+    if (action === 'remove') this.#on.onGone(this);
+  }
+
+  async #cancel() {
+    this.#part.first.disabled = this.#part.second.disabled = true;
+    try {
+      await this.uploader.cancel();
+      this.#on.onGone(this);
+    } catch {
+      this.#part.second.disabled = false;
+      this.#showState('cancelled');
+      this.#showNotice(this.#words.notForgotten);
+    }
+  }
+
+  #build(file) {
+    const id = `file-${++rows}`;
+    const part = this.#part = {
+      name: make('h3', { className: 'name', id, dir: 'auto', textContent: this.name, title: this.name }),
+      size: make('span', { className: 'size', textContent: this.#words.size(file.size) }),
+      bar: make('div', { className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100 }),
+      whose: make('span', { className: 'unseen', textContent: `${this.name}: ` }),
+      said: make('span', { className: 'words' }),
+      status: make('p', { className: 'status', role: 'status' }),
+      numbers: make('p', { className: 'numbers' }),
+      advice: make('p', { className: 'advice', hidden: true }),
+      notice: make('p', { className: 'notice', role: 'status', hidden: true }),
+      first: make('button', { type: 'button', className: 'first' }),
+      second: make('button', { type: 'button', className: 'second quiet' }),
+    };
+    part.bar.append(make('div'));
+    part.status.append(part.whose, part.said);
+    for (const button of [part.first, part.second]) {
+      button.addEventListener('click', () => this.#act(button.dataset.action));
+    }
+    const element = make('li', { className: 'file' });
+    element.dataset.name = this.name;
+    element.append(
+      group('head', part.name, part.size), part.bar, group('line', part.status, part.numbers),
+      part.advice, part.notice, group('buttons', part.first, part.second),
+    );
+    return element;
+  }
+
+  #stateChanged() {
+    const { state } = this.uploader;
+    clearTimeout(this.later);
+    if (state === 'checking' || state === 'waiting') this.#speed.clear();
+    this.element.dataset.state = state;
+    // The question is mostly over at once: words that come and go help nobody, least of all when read aloud.
+    if (state === 'checking') this.later = setTimeout(() => this.#showState(state), CHECKING_SHOWN_MS);
+    else this.#showState(state);
+    this.#on.onChange();
+  }
+
+  #showState(state) {
+    const { problem } = this.uploader;
+    this.element.dataset.state = state;
+    if (problem) this.element.dataset.problem = problem.kind;
+    else delete this.element.dataset.problem;
+    const [what, advice] = problem ? this.#words.problems[problem.kind] : [this.#words.states[state], ''];
+    setText(this.#part.said, what);
+    setText(this.#part.advice, problem?.said ? `${advice} ${this.#words.said(problem.said)}` : advice);
+    this.#part.advice.hidden = !advice;
+    const changed = state === 'failed' && problem?.kind === 'file-changed';
+    const [first, second] = changed ? buttonsFileChanged : buttons[state];
+    this.#showButton(this.#part.first, first);
+    this.#showButton(this.#part.second, second);
+    this.refresh();
+  }
+
+  // The same two elements all the time, so that the keyboard's focus stays where it is.
+  #showButton(button, action) {
+    button.hidden = !action;
+    if (!action) return;
+    button.disabled = false;
+    button.dataset.action = action;
+    button.textContent = this.#words.actions[action];
+    button.setAttribute('aria-label', `${button.textContent} ${this.name}`);
+  }
+
+  #showNotice(text) {
+    this.#part.notice.hidden = false;
+    setText(this.#part.notice, text);
+  }
+
+  /** Brings bar and numbers up to date; called several times a second. */
+  refresh() {
+    const { held, file } = this.uploader;
+    const share = file.size ? held / file.size : Number(this.done);
+    showShare(this.#part.bar, share);
+    setText(this.#part.numbers, this.#numbers(held, file.size));
+  }
+
+  #numbers(held, total) {
+    const words = this.#words;
+    const speed = this.speed;
+    const parts = [];
+    if (this.uploader.state === 'retrying') {
+      parts.push(words.retryIn(Math.max(1, Math.ceil((this.uploader.retryAt - Date.now()) / 1000))));
+    }
+    if (held > 0 && held < total) parts.push(words.size(held), `${Math.floor(held / total * 100)} %`);
+    if (speed > 0) parts.push(`${words.size(speed)}/s`, words.left(words.time((total - held) / speed)));
+    return parts.join(' · ');
+  }
+}
+
+function now() {
+  return performance.now() / 1000;
+}
+
+function make(tag, properties = {}) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key === 'role' || key.startsWith('aria-')) element.setAttribute(key, value);
+    else element[key] = value;
+  }
+  return element;
+}
+
+function group(className, ...children) {
+  const element = make('div', { className });
+  element.append(...children);
+  return element;
+}
+
+/** Fills a progress bar; `share` is in 0..1. */
+export function showShare(bar, share) {
+  const percent = Math.floor(share * 100);
+  bar.firstElementChild.style.transform = `scaleX(${share})`;
+  bar.setAttribute('aria-valuenow', percent);
+  bar.setAttribute('aria-valuetext', `${percent} %`);
+}
+
+// Only when it differs: screen readers may read a text again that is set again.
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

@@ -1,0 +1,128 @@
+// One request with a body, watched while it is under way. `xhr.upload.onprogress` tells what the socket took;
+// what counts is what the server holds, so it is asked about once a second, over a second connection.
+
+import { SECONDS_LIMIT, SIZE_MIN } from './plan.js';
+import { Problem } from './problem.js';
+
+const WATCH_MS = 1000;
+const STALL_SECONDS = 30;
+
+/**
+ * Sends `file` from `start` on, as much as the plan allows, and resolves to the server's answer
+ * `{ held, complete, conflict }`, or to null when the request was ended before its time and the caller
+ * should ask and go on. `onHeld(bytes)` is called as bytes arrive, `onBuffering()` when a proxy holds them back.
+ */
+export async function send({ wire, id, file, start, signal, onHeld, onBuffering }) {
+  const body = file.slice(start, start + wire.plan.size);
+  const watch = new Watch({ wire, id, start, size: body.size, onHeld });
+  const stop = () => watch.end(signal.reason);
+  signal.addEventListener('abort', stop);
+  try {
+    watch.start();
+    const answer = await wire.post(file, { start, body, signal: watch.signal, onSent: (sent) => watch.progress(sent) });
+    // A conflict after bytes went out is mostly a reset: Chromium repeats a POST by itself when a connection that it
+    // had used before is cut, and the server refuses the copy.
+    if (!answer.conflict) wire.plan.succeeded(body.size, watch.seconds());
+    else if (watch.sent > 0) wire.plan.reset();
+    return answer;
+  } catch (error) {
+    return afterwards(error, watch, wire.plan);
+  } finally {
+    watch.close();
+    signal.removeEventListener('abort', stop);
+    if (watch.suspicious && wire.plan.strike()) onBuffering();
+  }
+}
+
+// What a failure teaches the plan. Returns null when the upload may go on at once.
+function afterwards(error, watch, plan) {
+  if (error === watch.outOfTime) {
+    plan.ended(watch.sent, watch.seconds());
+    return null;
+  }
+  if (error.kind === 'proxy-limit' && plan.refused(watch.size)) return null;
+  const cut = error.kind === 'gone' || error.kind === 'stalled';
+  if (cut && watch.sent > 0) plan.reset();
+  throw error;
+}
+
+class Watch {
+  sent = 0;
+  suspicious = false;
+  outOfTime = new Error('the request took too long');
+
+  #ending = new AbortController();
+  #began = performance.now();
+  #moved = this.#began;
+  #held = 0;
+
+  constructor({ wire, id, start, size, onHeld }) {
+    Object.assign(this, { wire, id, from: start, size, onHeld });
+    this.signal = this.#ending.signal;
+  }
+
+  start() {
+    this.timer = setInterval(() => this.#look(), WATCH_MS);
+    this.#ask();
+  }
+
+  close() {
+    clearInterval(this.timer);
+    this.end(new Error('the request is over'));
+  }
+
+  end(reason) {
+    this.#ending.abort(reason);
+  }
+
+  seconds() {
+    return (performance.now() - this.#began) / 1000;
+  }
+
+  progress(sent) {
+    if (sent <= this.sent) return;
+    this.sent = sent;
+    this.#moved = performance.now();
+  }
+
+  #look() {
+    const still = (performance.now() - this.#moved) / 1000;
+    if (still > STALL_SECONDS) this.end(new Problem('stalled'));
+    const late = this.seconds() > SECONDS_LIMIT && this.sent < this.size;
+    if (late && this.size > SIZE_MIN) this.end(this.outOfTime);
+  }
+
+  async #ask() {
+    let pause = WATCH_MS;
+    while (await this.#rest(pause)) {
+      const asked = performance.now();
+      const [seconds, sent] = [this.seconds(), this.sent];
+      // A failed question says nothing: the request itself will tell what is wrong.
+      const status = await this.wire.status(this.id, this.signal).catch(() => null);
+      if (this.signal.aborted) return;
+      if (status) this.#arrived(Math.min(status.held - this.from, this.size), seconds, sent);
+      // The server syncs its disk before it answers. Where that is slow, it is asked less often.
+      pause = Math.max(WATCH_MS, (performance.now() - asked) * 3);
+    }
+  }
+
+  #arrived(held, seconds, sent) {
+    if (this.wire.plan.watched(seconds, { size: this.size, sent, held })) this.suspicious = true;
+    if (held <= this.#held) return;
+    this.#held = held;
+    this.#moved = performance.now();
+    this.onHeld(this.from + held);
+  }
+
+  #rest(ms) {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.signal.removeEventListener('abort', done);
+        resolve(!this.signal.aborted);
+      };
+      const timer = setTimeout(done, ms);
+      this.signal.addEventListener('abort', done);
+    });
+  }
+}

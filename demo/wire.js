@@ -1,0 +1,153 @@
+// The requests of the X-File-Id protocol, one method each. Knows headers and answers; decides nothing.
+
+import { Gate } from './gate.js';
+import { Plan } from './plan.js';
+import { Problem, problemOf, unreachable } from './problem.js';
+
+// Over all uploads of the page: each question may cost the server a sync of its disk.
+const statusGate = new Gate(1);
+const STATUS_PATIENCE_MS = 60_000;
+
+const plans = new Map();
+
+/** A server, and what it takes to speak to it. */
+export class Wire {
+  #headers;
+
+  constructor(server, headers) {
+    const base = new URL(server || '.', document.baseURI);
+    // Without the slash, "upload" would replace the last folder of the path.
+    if (!base.pathname.endsWith('/')) base.pathname += '/';
+    this.statusUrl = new URL('status', base).href;
+    this.uploadUrl = new URL('upload', base).href;
+    this.#headers = headers;
+    if (!plans.has(base.href)) plans.set(base.href, new Plan());
+    /** What is known about the way to this server: shared by all uploads to it. */
+    this.plan = plans.get(base.href);
+  }
+
+  /** Asks what the server holds: `{ held, complete, tail: { crc, length } or null }`. */
+  async status(id, signal) {
+    const leave = await statusGate.enter(signal);
+    try {
+      const answer = await this.#ask('GET', this.statusUrl, id, signal);
+      if (answer.status !== 200) throw problemOf(answer);
+      const held = count(answer.text);
+      if (held === null) throw new Problem('strange');
+      return { held, complete: answer.complete, tail: tail(answer.tail) };
+    } finally {
+      leave();
+    }
+  }
+
+  /** Makes the server forget what it holds. A published file stays. */
+  async forget(id, signal) {
+    const answer = await this.#ask('DELETE', this.uploadUrl, id, signal);
+    if (answer.status >= 300 && answer.status !== 404) throw problemOf(answer);
+  }
+
+  /**
+   * Sends `body` (a Blob, or null to declare the file and no more) from `start` on: `{ held, complete }`.
+   * A 409 is an answer here, with `conflict: true`, because it carries the true count.
+   */
+  async post(file, { start, body, signal, onSent }) {
+    const answer = await this.#send(describe(file, start), body, signal, onSent);
+    const held = count(answer.text);
+    if (answer.status === 409 && held !== null) return { held, complete: false, conflict: true };
+    if (answer.status < 200 || answer.status > 299) throw problemOf(answer);
+    if (held === null) throw new Problem('strange');
+    return { held, complete: answer.complete, conflict: false };
+  }
+
+  #allHeaders(more) {
+    const own = typeof this.#headers === 'function' ? this.#headers() : this.#headers;
+    return { ...own, ...more };
+  }
+
+  async #ask(method, url, id, signal) {
+    const patience = new AbortController();
+    const give = () => patience.abort(signal?.reason);
+    const timer = setTimeout(give, STATUS_PATIENCE_MS);
+    signal?.addEventListener('abort', give);
+    try {
+      signal?.throwIfAborted();
+      const headers = this.#allHeaders({ 'X-File-Id': id });
+      const answer = await fetch(url, { method, headers, cache: 'no-store', signal: patience.signal });
+      return read(answer.status, await answer.text(), (name) => answer.headers.get(name));
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw unreachable(error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', give);
+    }
+  }
+
+  // XMLHttpRequest, because fetch cannot tell how much of a body is out.
+  #send(headers, body, signal, onSent) {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const xhr = new XMLHttpRequest();
+      const abort = () => xhr.abort();
+      xhr.open('POST', this.uploadUrl);
+      for (const [name, value] of Object.entries(this.#allHeaders(headers))) xhr.setRequestHeader(name, value);
+      if (onSent) xhr.upload.onprogress = (event) => onSent(event.loaded);
+      xhr.onload = () => resolve(read(xhr.status, xhr.responseText, (name) => xhr.getResponseHeader(name)));
+      xhr.onerror = () => reject(unreachable());
+      xhr.ontimeout = xhr.onerror;
+      xhr.onabort = () => reject(signal.aborted ? signal.reason : unreachable());
+      xhr.onloadend = () => signal.removeEventListener('abort', abort);
+      signal.addEventListener('abort', abort);
+      xhr.send(body);
+    });
+  }
+}
+
+/** What the server knows a file by. The same file gives the same id after a reload, and in another browser. */
+export function fileId(file) {
+  return encode(`${name(file)}-${file.size}-${file.lastModified}`);
+}
+
+function describe(file, start) {
+  const fields = {
+    'X-File-Id': fileId(file),
+    'X-Start-Byte': start,
+    'X-File-Size': file.size,
+    'X-File-Name': encode(name(file)),
+  };
+  // Files from before 1970 have a negative time, which the server does not read.
+  if (file.lastModified >= 0) fields['X-File-Modified'] = Math.floor(file.lastModified);
+  return fields;
+}
+
+// macOS takes names apart (NFD): without this, one Korean name would have two ids.
+function name(file) {
+  return file.name.normalize('NFC');
+}
+
+// Header values may not leave Latin-1. Half a surrogate pair makes encodeURIComponent throw.
+function encode(text) {
+  return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd'));
+}
+
+function read(status, text, header) {
+  return {
+    status,
+    text,
+    // Only the upload server sends this field, so a refusal without it is a proxy's.
+    ours: header('Upload-Offset') !== null,
+    complete: header('Upload-Complete') === '?1' || text.startsWith('Success'),
+    tail: header('X-Tail-Digest'),
+    afterSeconds: Number(header('Retry-After')) || 0,
+  };
+}
+
+function count(text) {
+  const digits = /^(?:Success )?(\d{1,15})\s*$/.exec(text);
+  return digits && Number(digits[1]);
+}
+
+function tail(field) {
+  const parts = /^crc32=([0-9a-f]{8}); *length=(\d{1,6})$/i.exec(field ?? '');
+  return parts && { crc: parts[1].toLowerCase(), length: Number(parts[2]) };
+}

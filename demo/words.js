@@ -1,0 +1,135 @@
+// Everything that the page says, in English and Korean. Pure: no element is touched here.
+
+import { english } from './problem.js';
+
+const en = {
+  title: 'Send files',
+  lead: 'If the connection breaks, the upload goes on where it stopped.',
+  choose: 'Choose files',
+  drop: 'or drop them here',
+  hint: 'You may close this page. Choose the same file again later, and it goes on from what has arrived.',
+  allTitle: 'All files',
+  clear: 'Clear finished',
+  actions: {
+    pause: 'Pause', resume: 'Resume', retry: 'Retry', now: 'Try now', again: 'Send again', cancel: 'Cancel',
+    remove: 'Remove', 'pause-all': 'Pause all', 'resume-all': 'Resume all',
+  },
+  states: {
+    waiting: 'Waiting for its turn', checking: 'Asking the server', sending: 'Sending',
+    paused: 'Paused. What has arrived is kept.', complete: 'Done. The server has the whole file.',
+    already: 'The server already has this file.', cancelled: 'Cancelled',
+  },
+  notices: {
+    different: 'The server held other bytes under the same name, size and time. The file is sent from the start.',
+    buffering: ['A proxy in front of the server is buffering uploads.',
+      'It takes a file in, but passes it on late: progress moves in steps, and a lost connection costs more. ' +
+      'The requests are now kept small. Whoever runs the server can mend it; in nginx: proxy_request_buffering off.'],
+  },
+  problems: english,
+  notForgotten: 'The server could not be asked to forget what it holds. It forgets by itself after some days.',
+  folder: 'Folders cannot be sent. Open the folder and choose the files in it.',
+  inList: (name) => `${name} is in the list already.`,
+  removed: (name) => `${name} was removed from the list.`,
+  files: (done, all) => `${done} of ${all} ${all === 1 ? 'file' : 'files'}`,
+  said: (line) => `The server says: ${line}`,
+  amount: (held, total) => `${held} of ${total}`,
+  left: (time) => `${time} left`,
+  retryIn: (seconds) => `next try in ${seconds} s`,
+  seconds: (n) => `${n} s`,
+  minutes: (n) => `${n} min`,
+  hours: (h, m) => `${h} h ${m} min`,
+  days: (d, h) => `${d} d ${h} h`,
+};
+
+const ko = {
+  title: '파일 보내기',
+  lead: '연결이 끊겨도 멈춘 곳부터 이어서 보냅니다.',
+  choose: '파일 선택',
+  drop: '또는 여기에 끌어다 놓으세요',
+  hint: '이 페이지를 닫아도 됩니다. 나중에 같은 파일을 다시 선택하면 이미 도착한 부분 다음부터 이어집니다.',
+  allTitle: '전체 파일',
+  clear: '끝난 항목 지우기',
+  actions: {
+    pause: '일시 정지', resume: '계속', retry: '다시 시도', now: '지금 시도', again: '다시 보내기', cancel: '취소',
+    remove: '목록에서 빼기', 'pause-all': '모두 일시 정지', 'resume-all': '모두 계속',
+  },
+  states: {
+    waiting: '차례를 기다리는 중', checking: '서버에 확인하는 중', sending: '보내는 중',
+    paused: '일시 정지됨. 도착한 부분은 보관됩니다.', complete: '완료. 서버가 파일 전체를 받았습니다.',
+    already: '서버에 이미 있는 파일입니다.', cancelled: '취소됨',
+  },
+  notices: {
+    different: '이름, 크기, 시각은 같지만 서버에 있던 내용이 이 파일과 다릅니다. 처음부터 다시 보냅니다.',
+    buffering: ['서버 앞의 프록시가 업로드를 모아 두고 있습니다.',
+      '프록시가 파일을 받아 두었다가 늦게 넘기기 때문에 진행률이 띄엄띄엄 움직이고, 연결이 끊기면 더 많이 다시 보내야 합니다. ' +
+      '이제부터 작은 요청으로 나누어 보냅니다. 서버 관리자가 고칠 수 있습니다. nginx 설정: proxy_request_buffering off.'],
+  },
+  problems: {
+    offline: ['이 기기가 오프라인입니다.', '연결되면 저절로 이어집니다.'],
+    gone: ['서버가 응답하지 않습니다.', '계속 다시 시도합니다. 서버가 켜져 있는지, 같은 네트워크에 있는지 확인하세요.'],
+    busy: ['서버가 바쁩니다.', '저절로 다시 시도합니다.'],
+    'server-error': ['서버 내부에 오류가 생겼습니다.', '저절로 다시 시도합니다. 계속되면 서버의 로그를 확인하세요.'],
+    stalled: ['한동안 전송이 멈춰 있었습니다.', '저절로 다시 시도합니다.'],
+    strange: ['업로드 서버가 아닌 다른 것이 응답했습니다.',
+      '프록시나 와이파이의 로그인 페이지일 수 있습니다. 새 탭에서 이 주소를 열어 확인하세요.'],
+    elsewhere: ['다른 탭이나 기기가 같은 파일을 보내고 있습니다.', '기다렸다가 도착한 부분 다음부터 이어서 보냅니다.'],
+    refused: ['서버가 이 업로드를 받지 않았습니다.', '다시 시도하거나 서버의 로그를 확인하세요.'],
+    'sign-in': ['서버에 이름과 비밀번호가 필요합니다.', '이 페이지를 새로 고쳐 로그인한 뒤 파일을 다시 선택하세요.'],
+    forbidden: ['이 파일을 여기에 보낼 권한이 없습니다.', '서버 관리자에게 문의하세요.'],
+    'wrong-host': ['서버가 이 주소로는 응답하지 않습니다.', 'IP 주소로 열거나, 서버를 시작할 때 --host로 이 이름을 알려 주세요.'],
+    'no-service': ['이 주소에는 업로드 서버가 없습니다.', '주소나 프록시의 경로를 확인하세요.'],
+    'too-large': ['서버가 받는 크기보다 큰 파일입니다.', '더 작은 파일을 보내거나, 한도(--max-size)를 올려 달라고 하세요.'],
+    'proxy-limit': ['서버 앞의 프록시가 작은 요청도 거절합니다.', '요청 본문의 한도를 올려야 합니다. nginx 설정: client_max_body_size 0.'],
+    'disk-full': ['서버의 디스크가 가득 찼습니다.', '공간을 마련한 뒤 다시 시도하세요. 도착한 부분은 보관됩니다.'],
+    different: ['이름, 크기, 시각이 같은 다른 내용이 서버에 거듭 나타납니다.',
+      '다른 사람이 같은 이름의 파일을 보내고 있지 않은지 확인한 뒤 다시 시도하세요.'],
+    'file-changed': ['이 기기에서 파일이 바뀌었거나 옮겨졌거나 지워졌습니다.', '파일을 다시 선택하세요.'],
+  },
+  notForgotten: '서버에 지워 달라고 하지 못했습니다. 며칠이 지나면 서버가 저절로 지웁니다.',
+  folder: '폴더는 보낼 수 없습니다. 폴더를 열어 그 안의 파일을 선택하세요.',
+  inList: (name) => `이미 목록에 있습니다: ${name}`,
+  removed: (name) => `목록에서 뺐습니다: ${name}`,
+  files: (done, all) => `파일 ${all}개 중 ${done}개 완료`,
+  said: (line) => `서버의 설명: ${line}`,
+  amount: (held, total) => `${held} / ${total}`,
+  left: (time) => `${time} 남음`,
+  retryIn: (seconds) => `${seconds}초 뒤 다시 시도`,
+  seconds: (n) => `${n}초`,
+  minutes: (n) => `${n}분`,
+  hours: (h, m) => `${h}시간 ${m}분`,
+  days: (d, h) => `${d}일 ${h}시간`,
+};
+
+/** The first of the browser's languages that we speak: 'en' or 'ko'. */
+export function chooseLanguage(languages) {
+  const spoken = languages.map((tag) => tag.toLowerCase().split('-')[0]);
+  return spoken.find((language) => language === 'en' || language === 'ko') ?? 'en';
+}
+
+/** The words of a language, and its way to write sizes and times. */
+export function wordsIn(language) {
+  const words = language === 'ko' ? ko : en;
+  return { ...words, size: (bytes) => size(bytes, language), time: (seconds) => time(seconds, words) };
+}
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+// Decimal units, as browsers and phones show them.
+function size(bytes, language) {
+  let unit = 0;
+  let value = bytes;
+  // 999.95 would be written as 1000.0
+  for (; value >= 999.95 && unit < units.length - 1; unit++) value /= 1000;
+  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  const number = value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${number} ${units[unit]}`;
+}
+
+// An estimate, so two numbers at most.
+function time(seconds, words) {
+  const minutes = Math.round(seconds / 60);
+  if (seconds < 60) return words.seconds(Math.max(1, Math.ceil(seconds)));
+  if (minutes < 60) return words.minutes(minutes);
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? words.hours(hours, minutes % 60) : words.days(Math.floor(hours / 24), hours % 24);
+}

@@ -1,0 +1,186 @@
+//! Flags.
+
+mod size;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser, ValueExt};
+use resumed::store::{Completed, OnConflict, Sync};
+use resumed::{Config, HookError};
+
+/// What the command line asks for.
+pub(crate) enum Ask {
+    Serve(Box<Config>),
+    Help,
+    Version,
+}
+
+/// A flag that cannot be used, and why.
+#[derive(Debug)]
+pub(crate) struct UsageError(String);
+
+pub(crate) const HELP: &str = "\
+resumed [OPTIONS] [DIR]    take uploads into DIR (default: uploads)
+
+  -l, --listen ADDR          where to listen (default: 127.0.0.1:8080; port 0 picks one;
+                             unix:PATH for a socket file)
+      --max-size SIZE        largest upload, such as 500M or 50G (default: no limit)
+      --min-free SIZE        disk space that stays free (default: 64M)
+      --expire DURATION      forget partial uploads after 7d (default), 12h, 30m ...
+      --sync durable|fast    answers survive a pulled plug (default), or only a crash of the server
+      --on-conflict keep-both|replace
+                             what happens when a file of that name is there (default: keep-both)
+      --user NAME:PASSWORD   who may upload (may be given again; shows in ps)
+      --user-file FILE       the same, a NAME:PASSWORD a line
+      --allow-origin ORIGIN  other sites whose pages may upload, such as https://example.org
+      --host NAME            a name this server answers to, besides addresses, localhost,
+                             *.local and this machine's own
+      --on-complete COMMAND  run by sh for each complete upload, with UPLOAD_PATH, UPLOAD_NAME,
+                             UPLOAD_ID and UPLOAD_LENGTH in its environment
+      --workers N            threads (default: twice the cores, at least 4)
+      --max-connections N    connections at once (default: 10000)
+      --head-timeout S       seconds a request head may take (default: 10)
+      --idle-timeout S       seconds a body may be silent (default: 60)
+  -h, --help
+  -V, --version
+
+What it does is logged to standard error; RUST_LOG says how much (error, warn, info, debug).
+";
+
+/// Reads the flags, without the name of the program.
+pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageError> {
+    let mut parser = Parser::from_args(args);
+    let mut dir: Option<PathBuf> = None;
+    let mut config = Config::new("");
+    while let Some(arg) = parser.next()? {
+        config = match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Ask::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Ask::Version),
+            Arg::Value(value) if dir.is_none() => {
+                dir = Some(value.into());
+                config
+            }
+            Arg::Short('l') => config.listen(parser.value()?.string()?),
+            Arg::Long(name) => {
+                let name = name.to_owned();
+                set(config, &name, &mut parser)?
+            }
+            other => return Err(other.unexpected().into()),
+        };
+    }
+    Ok(Ask::Serve(Box::new(
+        config.dir(dir.unwrap_or_else(|| "uploads".into())),
+    )))
+}
+
+fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageError> {
+    let flag = Flag { name, parser };
+    Ok(match name {
+        "listen" => config.listen(flag.text()?),
+        "max-size" => config.max_size(flag.read_as(size::bytes)?),
+        "min-free" => config.min_free(flag.read_as(size::bytes)?),
+        "expire" => config.expire(flag.read_as(size::duration)?),
+        "sync" => config.sync(flag.one_of(&[("durable", Sync::Durable), ("fast", Sync::Fast)])?),
+        "on-conflict" => config.on_conflict(flag.one_of(&[
+            ("keep-both", OnConflict::KeepBoth),
+            ("replace", OnConflict::Replace),
+        ])?),
+        "user" => add_user(config, &flag.text()?)?,
+        "user-file" => add_users(config, Path::new(&flag.text()?))?,
+        "allow-origin" => config.allow_origin(&flag.text()?),
+        "host" => config.host(&flag.text()?),
+        "on-complete" => {
+            let command = flag.text()?;
+            config.on_complete(move |completed| run_hook(&command, completed))
+        }
+        "workers" => config.workers(flag.number()?),
+        "max-connections" => config.max_connections(flag.number()?),
+        "head-timeout" => config.head_timeout(Duration::from_secs(flag.number()?)),
+        "idle-timeout" => config.body_idle(Duration::from_secs(flag.number()?)),
+        unknown => return Err(UsageError(format!("there is no --{unknown}; see --help"))),
+    })
+}
+
+/// A flag whose value is about to be read.
+struct Flag<'a> {
+    name: &'a str,
+    parser: &'a mut Parser,
+}
+
+impl Flag<'_> {
+    fn text(self) -> Result<String, UsageError> {
+        Ok(self.parser.value()?.string()?)
+    }
+
+    fn read_as<T>(self, read: impl Fn(&str) -> Option<T>) -> Result<T, UsageError> {
+        let name = self.name;
+        let text = self.text()?;
+        read(&text).ok_or_else(|| UsageError(format!("--{name} cannot be {text:?}")))
+    }
+
+    fn number<T: FromStr>(self) -> Result<T, UsageError> {
+        self.read_as(|text| text.parse().ok())
+    }
+
+    fn one_of<T: Copy>(self, choices: &[(&str, T)]) -> Result<T, UsageError> {
+        self.read_as(|text| {
+            choices
+                .iter()
+                .find(|(word, _)| *word == text)
+                .map(|(_, value)| *value)
+        })
+    }
+}
+
+fn add_user(config: Config, entry: &str) -> Result<Config, UsageError> {
+    match entry.split_once(':') {
+        Some((name, password)) if !name.is_empty() => Ok(config.user(name, password)),
+        _ => Err(UsageError("a user is NAME:PASSWORD".into())),
+    }
+}
+
+fn add_users(config: Config, path: &Path) -> Result<Config, UsageError> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
+    let mut entries = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    entries.try_fold(config, add_user)
+}
+
+/// What a client chose is in the environment, never in the text that the shell reads.
+fn run_hook(command: &str, completed: &Completed) -> Result<(), HookError> {
+    let status = Command::new("sh")
+        .args(["-c", command])
+        .env("UPLOAD_PATH", &completed.path)
+        .env("UPLOAD_NAME", completed.name.as_deref().unwrap_or_default())
+        .env("UPLOAD_ID", completed.id.key().to_string())
+        .env("UPLOAD_LENGTH", completed.length.to_string())
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("the command ended with {status}").into())
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> UsageError {
+        UsageError(error.to_string())
+    }
+}

@@ -1,0 +1,104 @@
+//! Newcomers.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use mio::event::Source;
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+
+use crate::http::socket::Socket;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An address of the network.
+    Tcp(SocketAddr),
+    /// A socket of the file system.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The network address, unless it is a socket of the file system.
+    #[must_use]
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Address::Tcp(addr) => Some(*addr),
+            Address::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(addr) => addr.fmt(f),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A listening socket. One of the file system is removed when it is dropped.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    pub(crate) fn tcp(addr: SocketAddr) -> io::Result<Listener> {
+        TcpListener::bind(addr).map(Listener::Tcp)
+    }
+
+    /// A socket that nobody listens on any more is replaced.
+    pub(crate) fn unix(path: &Path) -> io::Result<Listener> {
+        if std::os::unix::net::UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        {
+            rustix::fs::unlink(path)?;
+        }
+        UnixListener::bind(path).map(|listener| Listener::Unix(listener, path.to_owned()))
+    }
+
+    pub(crate) fn address(&self) -> io::Result<Address> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            Listener::Unix(_, path) => Ok(Address::Unix(path.clone())),
+        }
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let source: &mut dyn Source = match self {
+            Listener::Tcp(listener) => listener,
+            Listener::Unix(listener, _) => listener,
+        };
+        source.register(registry, token, Interest::READABLE)
+    }
+
+    /// The next newcomer. An answer is one write, so waiting to fill a segment gains nothing.
+    pub(super) fn accept(&self) -> io::Result<Socket> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, _) = listener.accept()?;
+                if let Err(error) = stream.set_nodelay(true) {
+                    log::debug!("a newcomer's socket keeps its delay: {error}");
+                }
+                Ok(Socket::Tcp(stream))
+            }
+            Listener::Unix(listener, _) => {
+                listener.accept().map(|(stream, _)| Socket::Unix(stream))
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self
+            && let Err(error) = rustix::fs::unlink(&*path)
+        {
+            log::warn!("{} stays behind: {error}", path.display());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How a body is framed, and whether its client waits to be asked for it: where two readers of one
+//! request disagree about this, requests are smuggled. Anything but one clear word is refused.
+
+use super::malformed::Malformed;
+use super::request_line::Version;
+
+/// How the end of a request's body is found (RFC 9112, section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// This many bytes; zero where the head says nothing of a body.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+impl Framing {
+    /// RFC 9112, sections 6.1 to 6.3. A list of equal lengths, which may be accepted, is not.
+    pub(super) fn read<'a>(
+        version: Version,
+        mut lengths: impl Iterator<Item = &'a [u8]>,
+        mut codings: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Framing, Malformed> {
+        let (length, coding) = (lengths.next(), codings.next());
+        if lengths.next().is_some() {
+            return Err(Malformed::bad("more than one Content-Length"));
+        }
+        match (length, coding) {
+            (None, None) => Ok(Framing::Length(0)),
+            (Some(length), None) => decimal(length).map(Framing::Length).ok_or(BAD_LENGTH),
+            (Some(_), Some(_)) => Err(Malformed::bad("Content-Length beside Transfer-Encoding")),
+            (None, Some(_)) if version == Version::Http10 => {
+                Err(Malformed::bad("Transfer-Encoding in HTTP/1.0"))
+            }
+            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => match codings.next()
+            {
+                None => Ok(Framing::Chunked),
+                Some(_) => Err(UNKNOWN_CODING),
+            },
+            (None, Some(_)) => Err(UNKNOWN_CODING),
+        }
+    }
+}
+
+/// Whether the client waits for a 100 (RFC 9110, section 10.1.1). HTTP/1.0 knows no expectations.
+pub(super) fn expects_continue<'a>(
+    version: Version,
+    mut expectations: impl Iterator<Item = &'a [u8]>,
+) -> Result<bool, Malformed> {
+    if version == Version::Http10 {
+        return Ok(false);
+    }
+    expectations.try_fold(false, |_, expected| {
+        if expected.eq_ignore_ascii_case(b"100-continue") {
+            Ok(true)
+        } else {
+            Err(Malformed::new(
+                417,
+                "the only expectation that can be met is 100-continue",
+            ))
+        }
+    })
+}
+
+/// RFC 9110, section 8.6:
+/// ```text
+/// Content-Length = 1*DIGIT
+/// ```
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+const BAD_LENGTH: Malformed = Malformed::bad("Content-Length is not a 64-bit decimal number");
+
+const UNKNOWN_CODING: Malformed =
+    Malformed::new(501, "the only transfer coding spoken here is chunked");

@@ -1,0 +1,170 @@
+//! The first line of a request: method, target, version, with exactly one space between them. A
+//! lenient split would let two servers in a row see two different requests.
+
+use std::ops::Range;
+
+use super::grammar::{is_host, is_target, is_tchar};
+use super::malformed::Malformed;
+
+/// The version of HTTP that a request speaks (RFC 9112, section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0: no chunks, no interim answers, one request a connection.
+    Http10,
+    /// HTTP/1.1, and any later minor version, which has to understand it (RFC 9110, section 2.5).
+    Http11,
+}
+
+/// RFC 9112, section 3:
+/// ```text
+/// request-line = method SP request-target SP HTTP-version
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    pub(super) method: &'static str,
+    pub(super) target: Target,
+    pub(super) version: Version,
+}
+
+impl RequestLine {
+    /// Refuses what can be refused before the line has ended. `start` is what there is of the line,
+    /// and may go on behind it; more of it never changes a verdict once given.
+    pub(super) fn check_start(start: &[u8], target_bytes: usize) -> Result<(), Malformed> {
+        if start == b"\r" {
+            return Ok(()); // may become an empty line
+        }
+        let mut words = start.splitn(2, |&byte| byte == b' ');
+        let method = words.next().unwrap_or_default();
+        if !method.iter().all(|&byte| is_tchar(byte)) {
+            return Err(NOT_A_REQUEST_LINE);
+        }
+        let Some(rest) = words.next() else {
+            return Ok(());
+        };
+        known_method(method)?;
+        let target = rest.split(|byte| b" \r\n".contains(byte)).next();
+        if target.is_some_and(|target| target.len() > target_bytes) {
+            return Err(Malformed::new(414, "request target too long"));
+        }
+        Ok(())
+    }
+
+    /// Reads the line at `line`, its CRLF not included.
+    pub(super) fn read(bytes: &[u8], line: Range<usize>) -> Result<RequestLine, Malformed> {
+        let mut words = bytes[line.clone()].split(|&byte| byte == b' ');
+        let (Some(method), Some(target), Some(version), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(NOT_A_REQUEST_LINE);
+        };
+        let start = line.start + method.len() + 1;
+        let method = known_method(method)?;
+        let version = read_version(version)?;
+        let target = Target::read(bytes, start..start + target.len(), method)?;
+        Ok(RequestLine {
+            method,
+            target,
+            version,
+        })
+    }
+}
+
+/// Where the parts of a request target are among the bytes of its head (RFC 9112, section 3.2).
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) authority: Option<Range<usize>>,
+    pub(super) path: Range<usize>,
+    pub(super) query: Option<Range<usize>>,
+}
+
+impl Target {
+    /// ```text
+    /// request-target = origin-form / absolute-form / authority-form / asterisk-form
+    /// origin-form    = absolute-path [ "?" query ]
+    /// ```
+    /// The authority-form belongs to CONNECT, which is not spoken.
+    pub(super) fn read(bytes: &[u8], at: Range<usize>, method: &str) -> Result<Target, Malformed> {
+        let target = &bytes[at.clone()];
+        let is_asterisk = target == b"*" && method == "OPTIONS";
+        if !is_target(target) {
+            return Err(BAD_TARGET);
+        } else if target[0] == b'/' || is_asterisk {
+            return Ok(Target::with_path(bytes, at, None));
+        }
+
+        let start = at.start + scheme_bytes(target).ok_or(BAD_TARGET)?;
+        let authority = start..find(bytes, start..at.end, b"/?");
+        if !is_host(&bytes[authority.clone()]) {
+            return Err(BAD_TARGET);
+        }
+        Ok(Target::with_path(
+            bytes,
+            authority.end..at.end,
+            Some(authority),
+        ))
+    }
+
+    fn with_path(bytes: &[u8], rest: Range<usize>, authority: Option<Range<usize>>) -> Target {
+        let path = rest.start..find(bytes, rest.clone(), b"?");
+        let query = (path.end < rest.end).then(|| path.end + 1..rest.end);
+        Target {
+            authority,
+            path,
+            query,
+        }
+    }
+}
+
+/// RFC 9110, section 9.1: 501 for a method that no resource here can know. CONNECT and TRACE are of
+/// these: this is neither a proxy nor an echo.
+pub(super) fn known_method(method: &[u8]) -> Result<&'static str, Malformed> {
+    if method.is_empty() {
+        return Err(NOT_A_REQUEST_LINE);
+    }
+    METHODS
+        .into_iter()
+        .find(|known| known.as_bytes() == method)
+        .ok_or(Malformed::new(501, "method not spoken here"))
+}
+
+/// RFC 9112, section 2.3:
+/// ```text
+/// HTTP-version = HTTP-name "/" DIGIT "." DIGIT
+/// HTTP-name    = %s"HTTP"
+/// ```
+fn read_version(version: &[u8]) -> Result<Version, Malformed> {
+    match version {
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(OTHER_VERSION),
+        _ => Err(NOT_A_REQUEST_LINE),
+    }
+}
+
+/// How many bytes the scheme of an absolute-form takes (RFC 9112, section 3.2.2). `https` comes
+/// from proxies and other servers that have taken the encryption off.
+fn scheme_bytes(target: &[u8]) -> Option<usize> {
+    ["http://", "https://"]
+        .map(str::as_bytes)
+        .into_iter()
+        .find_map(|scheme| {
+            let start = target.get(..scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(scheme.len())
+        })
+}
+
+/// Where the first of these bytes is, or the end.
+fn find(bytes: &[u8], within: Range<usize>, wanted: &[u8]) -> usize {
+    let found = bytes[within.clone()]
+        .iter()
+        .position(|byte| wanted.contains(byte));
+    found.map_or(within.end, |offset| within.start + offset)
+}
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+const NOT_A_REQUEST_LINE: Malformed = Malformed::bad("not a request line of HTTP/1.1");
+
+const OTHER_VERSION: Malformed = Malformed::new(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+
+const BAD_TARGET: Malformed = Malformed::bad("not a request target");

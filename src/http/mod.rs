@@ -1,0 +1,27 @@
+//! The subset of HTTP/1.1 that this server speaks, stated and strict (RFC 9110, RFC 9112).
+//!
+//! - Heads: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS; origin-form, absolute-form and `*`; lines end
+//!   in CRLF; no folded lines, no white space before a colon, one Host. HTTP/1.0 is answered and closed.
+//! - Bodies: `Content-Length` once, in digits; or `Transfer-Encoding: chunked` and no other coding;
+//!   never both. Chunk extensions and trailers are passed over, within limits.
+//! - `Expect: 100-continue` is answered when the head has been judged. Requests may be pipelined.
+//! - A refusal that leaves a body unread closes: answer, half-close, a bounded drain.
+//! - Not spoken: content codings, upgrades, `CONNECT`, `TRACE`, trailers' meaning, HTTP/2.
+//!
+//! What is taken here is taken by everybody; what anybody might read differently is refused.
+
+mod body;
+pub(crate) mod connection;
+mod head;
+mod limits;
+mod pace;
+mod response;
+mod service;
+pub(crate) mod socket;
+mod unsent;
+mod window;
+
+pub use head::{Framing, Head, Malformed, Version};
+pub(crate) use limits::Limits;
+pub use response::Response;
+pub(crate) use service::{Action, Ended, Receiver, Service};

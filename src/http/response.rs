@@ -1,0 +1,372 @@
+//! Answers: built by value, written in one go.
+//!
+//! What frames an answer (`Content-Length`, `Connection`, `Transfer-Encoding`, `Date`) is written
+//! by [`Response::encode`] alone, and no value can smuggle a line end into the head.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+/// An answer to a request (RFC 9110, section 15): a status, fields, and a body held in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    fields: Vec<(&'static str, Cow<'static, str>)>,
+    body: Cow<'static, [u8]>,
+    closing: bool,
+}
+
+impl Response {
+    /// An answer with this status code (RFC 9110, section 15), without fields and with an empty
+    /// body.
+    pub fn new(status: u16) -> Response {
+        debug_assert!((100..=999).contains(&status), "a status has three digits");
+        Response {
+            status,
+            fields: Vec::new(),
+            body: Cow::Borrowed(&[]),
+            closing: false,
+        }
+    }
+
+    /// Adds a field line (RFC 9110, section 5.2); control characters in the value are sent as
+    /// spaces.
+    ///
+    /// The fields that frame an answer are the server's own: given here, they are not sent.
+    pub fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
+        debug_assert!(
+            name.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        );
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// Gives the answer this content and its type (RFC 9110, section 8.3), in place of any it had.
+    pub fn body(
+        mut self,
+        content_type: &'static str,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Response {
+        self.fields
+            .retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        self.body = body.into();
+        self.field("Content-Type", content_type)
+    }
+
+    /// Gives the answer exactly this text as its content, as `text/plain` in UTF-8 (RFC 9110,
+    /// section 8.3.2).
+    pub fn text(self, text: impl Into<String>) -> Response {
+        self.body("text/plain; charset=utf-8", text.into().into_bytes())
+    }
+
+    /// Makes this the last answer of its connection (RFC 9112, section 9.6).
+    pub fn closing(mut self) -> Response {
+        self.closing = true;
+        self
+    }
+
+    /// The status code (RFC 9110, section 15).
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The fields given so far, in order (RFC 9110, section 5).
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_ref()))
+    }
+
+    /// The first value of this field; names match in any case (RFC 9110, section 5.1).
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.fields()
+            .find(|(given, _)| given.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The content (RFC 9110, section 6.4); what of it is sent depends on the request's method and
+    /// on the status.
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether this is the last answer of its connection (RFC 9112, section 9.6).
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// The final answer as bytes to send one after the other. A small body comes with the head, so
+    /// that the answer is one write; a large one stays where it is.
+    pub(crate) fn encode(self, to: ReplyTo) -> (Vec<u8>, Cow<'static, [u8]>) {
+        let mut head = self.status_and_fields();
+        push_field(
+            &mut head,
+            "Date",
+            &httpdate::fmt_http_date(SystemTime::now()),
+        );
+        if self.closing || !to.keep_alive {
+            push_field(&mut head, "Connection", "close");
+        }
+        if self.may_have_body() {
+            push_field(&mut head, "Content-Length", &self.body.len().to_string());
+        }
+        head.extend_from_slice(b"\r\n");
+
+        if to.head_only || !self.may_have_body() {
+            (head, Cow::Borrowed(&[]))
+        } else if self.body.len() < INLINE_BODY_BYTES {
+            head.extend_from_slice(&self.body);
+            (head, Cow::Borrowed(&[]))
+        } else {
+            (head, self.body)
+        }
+    }
+
+    /// An interim answer (1xx) as bytes: it has neither length nor date (RFC 9110, sections 15.2
+    /// and 6.6.1).
+    pub(crate) fn encode_interim(&self) -> Vec<u8> {
+        debug_assert!(self.status < 200, "a final answer is for encode");
+        let mut head = self.status_and_fields();
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+
+    fn status_and_fields(&self) -> Vec<u8> {
+        let mut head =
+            Vec::with_capacity(HEAD_BYTES_EXPECTED + INLINE_BODY_BYTES.min(self.body.len()));
+        head.extend_from_slice(
+            format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).as_bytes(),
+        );
+        for (name, value) in self.fields().filter(|(name, _)| !frames_an_answer(name)) {
+            push_field(&mut head, name, value);
+        }
+        head
+    }
+
+    /// RFC 9112, section 6.3: whatever their fields say, these end with their head.
+    fn may_have_body(&self) -> bool {
+        self.status >= 200 && !matches!(self.status, 204 | 304)
+    }
+}
+
+/// What of its request decides how an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReplyTo {
+    /// The method was HEAD: the same head as for GET, no body (RFC 9110, section 9.3.2).
+    pub(crate) head_only: bool,
+    /// The client may use the connection again; never so in HTTP/1.0.
+    pub(crate) keep_alive: bool,
+}
+
+/// The reason phrase that goes with a status code (RFC 9110, section 15); empty, as RFC 9112,
+/// section 4 allows, where none is known.
+pub(crate) fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        103 => "Early Hints",
+        104 => "Upload Resumption Supported",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        423 => "Locked",
+        426 => "Upgrade Required",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        460 => "Checksum Mismatch",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
+        _ => "",
+    }
+}
+
+fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend(
+        value
+            .bytes()
+            .map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
+    );
+    head.extend_from_slice(b"\r\n");
+}
+
+/// A second, different word about where an answer ends is how requests are smuggled: there is only
+/// ever ours.
+fn frames_an_answer(name: &str) -> bool {
+    FRAMING_FIELDS
+        .iter()
+        .any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
+const FRAMING_FIELDS: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Connection", "Date"];
+
+/// A body shorter than this is copied behind its head.
+const INLINE_BODY_BYTES: usize = 1024;
+
+const HEAD_BYTES_EXPECTED: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEEP: ReplyTo = ReplyTo {
+        head_only: false,
+        keep_alive: true,
+    };
+
+    /// What is sent, with the moving part of it, the date, left out and checked apart.
+    fn sent(response: Response, to: ReplyTo) -> String {
+        let (mut bytes, rest) = response.encode(to);
+        bytes.extend_from_slice(&rest);
+        let text = String::from_utf8(bytes).unwrap();
+        let (before, dated) = text.split_once("Date: ").expect("a final answer is dated");
+        let (date, after) = dated.split_once("\r\n").unwrap();
+        httpdate::parse_http_date(date).unwrap();
+        assert!(
+            date.ends_with(" GMT") && date.len() == 29,
+            "not an IMF-fixdate: {date}"
+        );
+        format!("{before}{after}")
+    }
+
+    #[test]
+    fn a_text_is_sent_exactly() {
+        assert_eq!(
+            sent(
+                Response::new(200)
+                    .field("Cache-Control", "no-store")
+                    .text("4711"),
+                KEEP
+            ),
+            "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: 4\r\n\r\n4711"
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_has_a_length_and_a_bodiless_one_has_none() {
+        assert_eq!(
+            sent(Response::new(201), KEEP),
+            "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+        );
+        for status in [204, 304] {
+            let answer = sent(
+                Response::new(status).body("text/html", b"never".as_slice()),
+                KEEP,
+            );
+            assert!(!answer.contains("Content-Length"), "{answer}");
+            assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn head_is_answered_with_the_length_of_the_body_and_without_it() {
+        let to = ReplyTo {
+            head_only: true,
+            ..KEEP
+        };
+        let answer = sent(Response::new(200).text("hello"), to);
+        assert!(answer.ends_with("Content-Length: 5\r\n\r\n"), "{answer}");
+    }
+
+    #[test]
+    fn close_is_said_by_the_answer_or_by_the_request() {
+        let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(sent(Response::new(200).closing(), KEEP), close);
+        assert_eq!(
+            sent(
+                Response::new(200),
+                ReplyTo {
+                    keep_alive: false,
+                    ..KEEP
+                }
+            ),
+            close
+        );
+        assert!(Response::new(200).closing().is_closing());
+    }
+
+    #[test]
+    fn values_cannot_break_out_and_framing_is_ours() {
+        let answer = Response::new(200)
+            .field("Location", "/a\r\nSet-Cookie: b\0\x7f\u{e9}")
+            .field("content-length", "7")
+            .field("transfer-encoding", "chunked");
+        assert_eq!(
+            sent(answer, KEEP),
+            "HTTP/1.1 200 OK\r\nLocation: /a  Set-Cookie: b  \u{e9}\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_small_body_is_one_write_and_a_large_one_is_not_copied() {
+        static PAGE: [u8; INLINE_BODY_BYTES] = [b'x'; INLINE_BODY_BYTES];
+        let (_, rest) = Response::new(200)
+            .body("text/html", &PAGE[1..])
+            .encode(KEEP);
+        assert!(rest.is_empty());
+        let (head, rest) = Response::new(200).body("text/html", &PAGE[..]).encode(KEEP);
+        assert!(head.ends_with(b"\r\n\r\n"));
+        assert!(matches!(rest, Cow::Borrowed(page) if std::ptr::eq(page, &PAGE)));
+    }
+
+    #[test]
+    fn an_interim_answer_is_only_status_and_fields() {
+        assert_eq!(
+            Response::new(100).encode_interim(),
+            b"HTTP/1.1 100 Continue\r\n\r\n"
+        );
+        assert_eq!(
+            Response::new(104)
+                .field("Location", "/u/1")
+                .encode_interim(),
+            b"HTTP/1.1 104 Upload Resumption Supported\r\nLocation: /u/1\r\n\r\n"
+        );
+        assert_eq!(reason(599), "");
+    }
+
+    #[test]
+    fn what_was_given_can_be_asked_back() {
+        let answer = Response::new(409)
+            .text("first")
+            .body("text/html", b"second".as_slice());
+        assert_eq!(answer.status(), 409);
+        assert_eq!(answer.get("content-TYPE"), Some("text/html"));
+        assert_eq!(answer.get("Location"), None);
+        assert_eq!(answer.body_bytes(), b"second");
+        assert_eq!(answer.fields().count(), 1);
+    }
+}

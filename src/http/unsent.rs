@@ -1,0 +1,43 @@
+//! An answer on its way out.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+/// What the client has not taken yet.
+pub(crate) struct Unsent {
+    head: Vec<u8>,
+    body: Cow<'static, [u8]>,
+    sent: usize,
+}
+
+impl Unsent {
+    pub(crate) fn new((head, body): (Vec<u8>, Cow<'static, [u8]>)) -> Unsent {
+        Unsent {
+            head,
+            body,
+            sent: 0,
+        }
+    }
+
+    /// Sends what the socket takes now; whether that was the rest.
+    pub(crate) fn send(&mut self, socket: &mut impl Write) -> io::Result<bool> {
+        while let Some(bytes) = self.rest() {
+            match socket.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn rest(&self) -> Option<&[u8]> {
+        let rest = match self.sent.checked_sub(self.head.len()) {
+            None => &self.head[self.sent..],
+            Some(sent) => &self.body[sent..],
+        };
+        (!rest.is_empty()).then_some(rest)
+    }
+}

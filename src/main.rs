@@ -1,0 +1,46 @@
+//! The command: flags into a [`Config`], a server, a signal, the end.
+
+mod cli;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    match cli::parse(std::env::args_os().skip(1)) {
+        Ok(cli::Ask::Serve(config)) => match serve(*config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&*error, 1),
+        },
+        Ok(cli::Ask::Help) => {
+            print!("{}", cli::HELP);
+            ExitCode::SUCCESS
+        }
+        Ok(cli::Ask::Version) => {
+            println!("resumed {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, 2),
+    }
+}
+
+/// The signals are caught before the server is there, so none can end it unstopped.
+fn serve(config: resumed::Config) -> Result<(), Box<dyn Error>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let server = resumed::start(config)?;
+    match server.addr() {
+        resumed::Address::Tcp(addr) => println!("listening on http://{addr}"),
+        unix => println!("listening on {unix}"),
+    }
+    signals.forever().next();
+    server.stop();
+    Ok(())
+}
+
+fn fail(error: &dyn Error, code: u8) -> ExitCode {
+    eprintln!("resumed: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,308 @@
+//! The dialect of the javascript.info article "Resuming file upload": `X-File-Id`.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /status` | `200`, the count of bytes held |
+//! | `POST /upload`, `X-Start-Byte: N` | `200` and the new count, or `200` and `Success COUNT`; `409` and the count if the file does not end at `N` |
+//! | `DELETE /upload` | `204` |
+//!
+//! `X-File-Size`, `X-File-Name` (percent-encoded UTF-8) and `X-File-Modified` (ms since 1970)
+//! declare the file. The article's client sends none of them, but its ids are
+//! `name-size-lastModified`: an id of that shape declares the same.
+
+use crate::http::{Framing, Head, Response};
+use crate::store::{self, Completes, Held, Incoming, Intent, Tail};
+
+use super::command::{Command, Outcome, Refusal, Verb};
+use super::method_not_allowed;
+
+pub(super) const STATUS: &str = "/status";
+pub(super) const UPLOAD: &str = "/upload";
+
+/// The digits of a start, a size or a time: what fits into `u64` whatever they are.
+const DIGITS_MAX: usize = 19;
+
+pub(super) fn read(head: &Head) -> Result<Command, Response> {
+    let verb = match (head.path(), head.method()) {
+        (STATUS, "GET") => Verb::Status,
+        (STATUS, _) => return Err(method_not_allowed("GET")),
+        (_, "POST") => read_append(head)?,
+        (_, "DELETE") => Verb::Cancel,
+        _ => return Err(method_not_allowed("POST, DELETE")),
+    };
+    Ok(Command {
+        id: id(head)?.to_vec(),
+        verb,
+    })
+}
+
+fn read_append(head: &Head) -> Result<Verb, Response> {
+    let from_id = Declared::in_id(id(head)?);
+    let incoming = match head.framing() {
+        Framing::Length(0) => Incoming::Nothing,
+        Framing::Length(length) => Incoming::Exactly(length),
+        Framing::Chunked => Incoming::Unknown,
+    };
+    let intent = Intent {
+        length: number(head, "X-File-Size")?.or(from_id.length),
+        name: single(head, "X-File-Name")?.map(text).or(from_id.name),
+        modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
+        incoming,
+    };
+    let start = number(head, "X-Start-Byte")?.unwrap_or(0);
+    Ok(Verb::Append {
+        start,
+        intent,
+        completes: Completes::AtLength,
+    })
+}
+
+pub(super) fn reply(held: Held, result: Result<Outcome, Refusal>) -> Response {
+    match result {
+        Ok(Outcome::Status(held, tail)) => {
+            let response = about(held, 200).text(held.offset.to_string());
+            match tail {
+                Some(tail) => response.field("X-Tail-Digest", digest(tail)),
+                None => response,
+            }
+        }
+        Ok(Outcome::Appended(held)) if held.complete => {
+            about(held, 200).text(format!("Success {}", held.offset))
+        }
+        Ok(Outcome::Appended(held)) => about(held, 200).text(held.offset.to_string()),
+        Ok(Outcome::Cancelled) => about(Held::default(), 204),
+        Err(refusal) => refuse(held, refusal),
+    }
+}
+
+fn refuse(held: Held, refusal: Refusal) -> Response {
+    let line = |status, line: &str| about(held, status).text(format!("{line}\n"));
+    match refusal {
+        Refusal::Unauthenticated => line(401, "a name and a password, please").field(
+            "WWW-Authenticate",
+            "Basic realm=\"resumed\", charset=\"UTF-8\"",
+        ),
+        Refusal::Forbidden => line(403, "you may not do that"),
+        Refusal::TimedOut => line(408, "no byte came for too long; what came is kept"),
+        Refusal::Malformed(reason) => line(400, reason),
+        Refusal::Store(error) => match error {
+            store::Error::Mismatch | store::Error::Superseded => {
+                about(held, 409).text(held.offset.to_string())
+            }
+            store::Error::LengthDiffers { declared } => line(
+                400,
+                &format!("this upload was declared with {declared} bytes"),
+            ),
+            store::Error::Overshoot { length } => line(
+                400,
+                &format!("that goes beyond the {length} bytes declared"),
+            ),
+            store::Error::TooLarge { max } => line(
+                413,
+                &format!("larger than the {max} bytes this server takes"),
+            ),
+            store::Error::NoSpace | store::Error::StorageFull(_) => line(507, "the disk is full"),
+            store::Error::Broken => line(500, "the disk has failed; see the server's log"),
+            store::Error::Io(_) => line(500, "the file cannot be written; see the server's log"),
+        },
+    }
+}
+
+fn about(held: Held, status: u16) -> Response {
+    Response::new(status)
+        .field("Cache-Control", "no-store")
+        .field("Upload-Offset", held.offset.to_string())
+        .field("Upload-Complete", if held.complete { "?1" } else { "?0" })
+}
+
+fn digest(tail: Tail) -> String {
+    format!("crc32={:08x}; length={}", tail.crc32, tail.length)
+}
+
+fn id(head: &Head) -> Result<&[u8], Response> {
+    match single(head, "X-File-Id")? {
+        Some(id) if !id.is_empty() => Ok(id),
+        _ => Err(bad("X-File-Id is missing")),
+    }
+}
+
+/// The value of a field that may stand once.
+fn single<'h>(head: &'h Head, name: &str) -> Result<Option<&'h [u8]>, Response> {
+    let mut values = head.fields_named(name);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(bad(&format!("{name} stands twice"))),
+    }
+}
+
+fn number(head: &Head, name: &str) -> Result<Option<u64>, Response> {
+    let Some(value) = single(head, name)? else {
+        return Ok(None);
+    };
+    digits(value)
+        .map(Some)
+        .ok_or_else(|| bad(&format!("{name} is not 1 to {DIGITS_MAX} digits")))
+}
+
+fn digits(bytes: &[u8]) -> Option<u64> {
+    let all_digits = bytes.iter().all(u8::is_ascii_digit);
+    let fits = (1..=DIGITS_MAX).contains(&bytes.len());
+    (all_digits && fits).then(|| {
+        bytes
+            .iter()
+            .fold(0, |sum, b| sum * 10 + u64::from(b - b'0'))
+    })
+}
+
+fn bad(line: &str) -> Response {
+    Response::new(400).text(format!("{line}\n"))
+}
+
+/// What an id of the article's shape, `name-size-lastModified`, says of the file.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Declared {
+    name: Option<String>,
+    length: Option<u64>,
+    modified_ms: Option<u64>,
+}
+
+impl Declared {
+    fn in_id(id: &[u8]) -> Declared {
+        Declared::split(id).unwrap_or_default()
+    }
+
+    /// Times of 12 or 13 digits are the years 1973 to 2286.
+    fn split(id: &[u8]) -> Option<Declared> {
+        let (rest, modified) = split_at_last_dash(id)?;
+        let (name, length) = split_at_last_dash(rest)?;
+        let modified_ms = digits(modified).filter(|_| matches!(modified.len(), 12 | 13))?;
+        Some(Declared {
+            name: Some(text(name)),
+            length: Some(digits(length)?),
+            modified_ms: Some(modified_ms),
+        })
+    }
+}
+
+fn split_at_last_dash(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let dash = bytes.iter().rposition(|byte| *byte == b'-')?;
+    Some((&bytes[..dash], &bytes[dash + 1..]))
+}
+
+/// A name as a client meant it: percent-encoded UTF-8, else UTF-8, else Latin-1 (what a browser
+/// makes of `é` in a field).
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(percent_decoded(bytes))
+        .or_else(|_| String::from_utf8(bytes.to_vec()))
+        .unwrap_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect())
+}
+
+fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = (first == b'%').then(|| hex_pair(after)).flatten();
+        decoded.push(escaped.unwrap_or(first));
+        rest = if escaped.is_some() {
+            &after[2..]
+        } else {
+            after
+        };
+    }
+    decoded
+}
+
+fn hex_pair(bytes: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(id: &[u8]) -> Option<(String, u64, u64)> {
+        let Declared {
+            name,
+            length,
+            modified_ms,
+        } = Declared::in_id(id);
+        Some((name?, length?, modified_ms?))
+    }
+
+    #[track_caller]
+    fn check(id: &[u8], expected: Option<(&str, u64, u64)>) {
+        assert_eq!(
+            declared(id),
+            expected.map(|(name, l, m)| (name.to_owned(), l, m))
+        );
+    }
+
+    #[test]
+    fn an_id_of_the_articles_shape_declares_the_file() {
+        check(
+            b"a.txt-5-1700000000000",
+            Some(("a.txt", 5, 1_700_000_000_000)),
+        );
+        check(b"a.txt-5-170000000000", Some(("a.txt", 5, 170_000_000_000)));
+        check(
+            b"my-file-0-1700000000000",
+            Some(("my-file", 0, 1_700_000_000_000)),
+        );
+        check(b"-5-1700000000000", Some(("", 5, 1_700_000_000_000)));
+        check(
+            b"%ED%95%9C.mp4-5-1700000000000",
+            Some(("한.mp4", 5, 1_700_000_000_000)),
+        );
+        check(
+            "한.mp4-5-1700000000000".as_bytes(),
+            Some(("한.mp4", 5, 1_700_000_000_000)),
+        );
+        check(
+            b"caf\xe9-5-1700000000000",
+            Some(("café", 5, 1_700_000_000_000)),
+        );
+        check(
+            b"100%-5-1700000000000",
+            Some(("100%", 5, 1_700_000_000_000)),
+        );
+        check(b"%ff-5-1700000000000", Some(("%ff", 5, 1_700_000_000_000)));
+    }
+
+    #[test]
+    fn any_other_id_declares_nothing() {
+        for id in [
+            "a.txt",
+            "a-5",
+            "a-5-17",
+            "a-5-17000000000000",
+            "a-x-1700000000000",
+            "a--1700000000000",
+            "-",
+        ] {
+            check(id.as_bytes(), None);
+        }
+        check(b"a-12345678901234567890-1700000000000", None);
+    }
+
+    #[test]
+    fn numbers_are_digits_and_nothing_else() {
+        assert_eq!(digits(b"0"), Some(0));
+        assert_eq!(
+            digits(b"9999999999999999999"),
+            Some(9_999_999_999_999_999_999)
+        );
+        for not in [
+            "",
+            "-1",
+            "+1",
+            " 1",
+            "1e3",
+            "0x10",
+            "NaN",
+            "12345678901234567890",
+        ] {
+            assert_eq!(digits(not.as_bytes()), None, "{not:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The names this server answers to.
+//!
+//! A page of the internet may point a name of its own at an address of the home network (DNS
+//! rebinding); the browser then takes our answers for that page's own. What it cannot forge is
+//! `Host`, so a name that is not ours is refused.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::http::{Head, Response};
+
+/// The names besides addresses, `localhost` and `*.local`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts {
+    names: Vec<String>,
+}
+
+impl Hosts {
+    pub(crate) fn new(names: impl IntoIterator<Item = String>) -> Hosts {
+        Hosts {
+            names: names
+                .into_iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+        }
+    }
+
+    /// An error is the answer. A request without `Host` (HTTP/1.0) comes from no browser.
+    pub(crate) fn check(&self, head: &Head) -> Result<(), Response> {
+        match head.host() {
+            Some(host) if !self.answers_to(host) => Err(Response::new(421).text(format!(
+                "this server does not answer to the name {host}; if it should, start it with --host\n"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn answers_to(&self, host: &str) -> bool {
+        let name = without_port(host)
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        is_address(&name)
+            || name == "localhost"
+            || name.ends_with(".localhost")
+            || name.ends_with(".local")
+            || self.names.contains(&name)
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn is_address(name: &str) -> bool {
+    let v6 = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    name.parse::<Ipv4Addr>().is_ok() || v6.is_some_and(|v6| v6.parse::<Ipv6Addr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_names_of_ones_own_are_answered() {
+        let hosts = Hosts::new(["Pi".to_owned(), "files.example.org".to_owned()]);
+        for own in [
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:8080",
+            "localhost",
+            "LOCALHOST:1",
+            "pi",
+            "pi:8080",
+            "pi.local",
+            "files.example.org",
+            "files.example.org.:80",
+            "a.localhost",
+        ] {
+            assert!(hosts.answers_to(own), "{own}");
+        }
+        for foreign in [
+            "evil.example",
+            "local",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "",
+            "::1",
+        ] {
+            assert!(!hosts.answers_to(foreign), "{foreign}");
+        }
+    }
+}

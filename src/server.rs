@@ -1,0 +1,182 @@
+//! Starting and stopping.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Config;
+use crate::engine::{self, Address, Engine, Listener};
+use crate::store::OpenError;
+use crate::uploads::Uploads;
+
+/// A running server. Dropping it stops it.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use resumed::Config;
+///
+/// let server = resumed::start(Config::new(dir.path()).listen("127.0.0.1:0"))?;
+/// println!("listening on http://{}", server.addr());
+/// server.stop();
+/// # Ok::<(), resumed::StartError>(())
+/// ```
+pub struct Server {
+    address: Address,
+    engine: Engine,
+}
+
+/// Starts a server, which listens when this returns.
+///
+/// # Errors
+///
+/// When the address is taken, or the directory is in use or cannot be written.
+pub fn start(config: Config) -> Result<Server, StartError> {
+    let uploads = Uploads::open(&config.dir, config.options)?;
+    let listener =
+        listen(&config.listen).map_err(|error| StartError::listen(&config.listen, error))?;
+    let address = listener
+        .address()
+        .map_err(|error| StartError::listen(&config.listen, error))?;
+    let limits = engine::Limits {
+        connections: config.max_connections.min(connections_allowed()).max(1),
+        workers: config.workers,
+        buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
+    };
+    let engine =
+        Engine::start(listener, Arc::new(uploads), limits, config.http).map_err(|error| {
+            StartError::new(StartErrorKind::System, "the engine cannot start", error)
+        })?;
+    Ok(Server { address, engine })
+}
+
+impl Server {
+    /// Where it listens, with the port that was picked.
+    #[must_use]
+    pub fn addr(&self) -> &Address {
+        &self.address
+    }
+
+    /// Stops: when it returns the port is free, every job has ended and nothing is held. What
+    /// arrived of uploads under way is kept. Takes at most a second, and a sync already begun.
+    pub fn stop(mut self) {
+        self.engine.stop();
+    }
+
+    /// Serves until the process ends, or the system fails the server.
+    pub fn wait(mut self) {
+        self.engine.wait();
+    }
+}
+
+fn listen(address: &str) -> io::Result<Listener> {
+    if let Some(path) = address.strip_prefix("unix:") {
+        return Listener::unix(Path::new(path));
+    }
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for addr in address.to_socket_addrs()? {
+        result = Listener::tcp(addr);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// Descriptors that are not connections: listener, poller, lock, standard streams, and what an
+/// embedding program has open.
+const OTHER_DESCRIPTORS: u64 = 32;
+
+/// Raises the soft descriptor limit. A body counts as two: its socket and its file.
+fn connections_allowed() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+    let limit = if raised.is_ok() { maximum } else { current };
+    let connections = limit.map_or(u64::MAX, |limit| {
+        limit.saturating_sub(OTHER_DESCRIPTORS) / 2
+    });
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> StartError {
+        let kind = match error {
+            OpenError::InUse(_) => StartErrorKind::InUse,
+            _ => StartErrorKind::Directory,
+        };
+        StartError::new(kind, "cannot take uploads", error)
+    }
+}
+
+/// Why a server did not start. [`kind`](StartError::kind) says what to do, the message says it to
+/// a person, [`source`](Error::source) is the cause.
+#[derive(Debug)]
+pub struct StartError {
+    kind: StartErrorKind,
+    what: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// What kept a server from starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartErrorKind {
+    /// The address is taken, not ours, or not an address.
+    Listen,
+    /// The directory is in use by another server.
+    InUse,
+    /// The directory cannot be made, read or written.
+    Directory,
+    /// The system gave no thread or poller.
+    System,
+}
+
+impl StartError {
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> StartErrorKind {
+        self.kind
+    }
+
+    fn new(
+        kind: StartErrorKind,
+        what: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> StartError {
+        StartError {
+            kind,
+            what: what.into(),
+            source: source.into(),
+        }
+    }
+
+    fn listen(address: &str, error: io::Error) -> StartError {
+        StartError::new(
+            StartErrorKind::Listen,
+            format!("cannot listen on {address}"),
+            error,
+        )
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.source)
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,246 @@
+//! Appending: the only way bytes get into an upload.
+
+use std::io;
+use std::sync::Arc;
+
+use super::error::{Error, is_full};
+use super::id::Id;
+use super::publish::Finished;
+use super::shelf::{Entry, Shelf};
+use super::upload::{Held, Incoming, Intent, Phase, State};
+
+/// Bytes written before a writer syncs by itself, so that no sync is ever long: 64 MiB.
+const SYNC_EVERY: u64 = 64 << 20;
+
+/// When an upload is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completes {
+    /// When its declared length is held.
+    AtLength,
+    /// At the end of this append, whose end declares the length if nothing did before.
+    AtEnd,
+    /// Not by this append.
+    No,
+}
+
+/// A turn at appending to one upload. Writing exists only here.
+///
+/// It owns no lock: when a newer one begins, or the upload is cancelled or published, its next write is refused with
+/// [`Error::Superseded`]. End it with [`finish`](Self::finish) or [`cut`](Self::cut). Dropping it keeps what was
+/// written too, but syncs nothing.
+pub struct Append {
+    entry: Entry,
+    /// `None`: nothing will be written, so nobody was fenced.
+    generation: Option<u64>,
+    at: u64,
+    complete: bool,
+}
+
+impl Append {
+    /// Begins at `start`, where that is where the upload ends. Nothing on disk is changed, and nothing synced.
+    pub(super) fn begin(
+        shelf: &Arc<Shelf>,
+        id: &Id,
+        start: u64,
+        intent: Intent,
+    ) -> Result<Self, Error> {
+        let entry = shelf.entry(id.key());
+        let mut state = entry.look()?;
+        let complete = state.phase == Phase::Complete;
+        let asks = intent.incoming == Incoming::Nothing;
+        if complete {
+            let length = state.offset;
+            match start == length {
+                true if asks => {}
+                true => return Err(Error::Overshoot { length }),
+                false => return Err(Error::Mismatch),
+            }
+        } else {
+            let needed = state.admit(start, &intent, shelf.options.max_size)?;
+            entry.reserve(needed)?;
+            state.name(id);
+            state.declare(id, intent);
+        }
+        let generation = if asks { None } else { Some(state.fence()) };
+        state.appends += 1;
+        drop(state);
+        Ok(Self {
+            entry,
+            generation,
+            at: start,
+            complete,
+        })
+    }
+
+    /// What the upload held when this append last wrote. Not durable, and not an answer.
+    pub fn held(&self) -> Held {
+        Held {
+            offset: self.at,
+            complete: self.complete,
+        }
+    }
+
+    /// Writes one window where the upload ends. Now and then this waits for a sync.
+    ///
+    /// # Errors
+    /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) when the upload ends elsewhere now,
+    /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) once what fits is kept,
+    /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let written = self.write_window(bytes)?;
+        if written >= SYNC_EVERY && self.entry.disk().durable() {
+            self.entry.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// The body has ended. Publishes the upload if that completes it; what is answered survives a pulled plug.
+    ///
+    /// # Errors
+    /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
+    /// length declared says, [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
+    /// What was written before is kept; how much of it, `Store::status` tells.
+    pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
+        if self.ends(completes)? {
+            return self.entry.publish();
+        }
+        let held = match (self.generation, self.entry.settle()?) {
+            (_, Some(held)) => held,
+            (None, None) => self.entry.held()?,
+            (Some(_), None) => return Err(Error::Superseded),
+        };
+        Ok(Finished {
+            held,
+            published: None,
+        })
+    }
+
+    /// The connection ended before the body did. What was written is kept, and made durable.
+    ///
+    /// It is synced now, while it is known how much was synced before: once the upload has left memory, a sync that
+    /// fails could not be told from one that had nothing to do.
+    pub fn cut(self) {
+        let kept = self
+            .entry
+            .state()
+            .map(|state| state.offset > 0 && self.generation == Some(state.generation));
+        if let Err(error) = kept.and_then(|kept| {
+            if kept {
+                self.entry.settle().map(drop)
+            } else {
+                Ok(())
+            }
+        }) {
+            log::warn!(
+                "{}: what was received before the connection ended: {error}",
+                self.entry.key
+            );
+        }
+    }
+
+    fn write_window(&mut self, bytes: &[u8]) -> Result<u64, Error> {
+        let mut state = self.entry.state()?;
+        state.turn(self.generation.ok_or(Error::Superseded)?, self.at)?;
+        let (room, refusal) = state.room(bytes.len() as u64, self.entry.shelf.options.max_size);
+        // `room` is at most the length of `bytes`.
+        let result = self.entry.put(&mut state, &bytes[..room as usize]);
+        self.at = state.offset;
+        result?;
+        refusal.map_or(Ok(state.unsynced), Err)
+    }
+
+    /// Whether this append ends the upload.
+    fn ends(&self, completes: Completes) -> Result<bool, Error> {
+        let mut state = self.entry.look()?;
+        // Another request was quicker to publish what this one has brought to its end.
+        if state.offset == self.at && (state.phase == Phase::Complete || state.is_publishing()) {
+            return Ok(true);
+        }
+        if self
+            .generation
+            .is_some_and(|generation| generation != state.generation)
+        {
+            return Err(Error::Superseded);
+        }
+        match completes {
+            Completes::No => Ok(false),
+            Completes::AtLength => Ok(state.length() == Some(state.offset)),
+            Completes::AtEnd => state.end_at(self.at).and(Ok(true)),
+        }
+    }
+}
+
+impl Drop for Append {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.entry.state() {
+            state.appends -= 1;
+        }
+    }
+}
+
+impl Entry {
+    /// Whether `needed` more bytes will find room on the disk, after what other uploads are still owed.
+    fn reserve(&self, needed: u64) -> Result<(), Error> {
+        if needed == 0 {
+            return Ok(());
+        }
+        let ledger = &self.shelf.ledger;
+        let owed = ledger.owed_to_others(self.key, ledger.now());
+        let free = self
+            .disk()
+            .free()?
+            .saturating_sub(self.shelf.options.min_free)
+            .saturating_sub(owed);
+        if needed <= free {
+            Ok(())
+        } else {
+            Err(Error::NoSpace)
+        }
+    }
+
+    /// Writes `bytes` where the file ends.
+    fn put(&self, state: &mut State, bytes: &[u8]) -> Result<(), Error> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let data = self.data(state)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.disk().write_at(&data, rest, state.offset) {
+                Ok(0) => return Err(self.refused(state, io::ErrorKind::WriteZero.into())),
+                Ok(written) => {
+                    rest = &rest[written..];
+                    state.offset += written as u64;
+                    state.unsynced += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.refused(state, error)),
+            }
+        }
+        self.note(state);
+        Ok(())
+    }
+
+    /// Puts the claim on the disk's space up to date.
+    fn note(&self, state: &mut State) {
+        let owed = state.length().map_or(0, |length| length - state.offset);
+        let ledger = &self.shelf.ledger;
+        state
+            .claim
+            .get_or_insert_with(|| ledger.claim(self.key))
+            .note(owed, ledger.now());
+    }
+
+    /// After a failed write. A full disk refuses bytes and loses none, so what is written stays; otherwise nothing
+    /// that was not synced is believed.
+    fn refused(&self, state: &mut State, error: io::Error) -> Error {
+        let Some(data) = state.data.clone().filter(|_| is_full(&error)) else {
+            self.cut_back(state);
+            return error.into();
+        };
+        match self.disk().cut(&data, state.offset) {
+            Ok(()) => error.into(),
+            Err(_) => self.break_down(),
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The only contact with the disk: a handful of operations, each of which may fail, and none of which decides anything.
+//!
+//! Nothing here follows a symbolic link inside `.resumed`, and every error keeps its number.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use rustix::fs::{Access, AtFlags, OFlags, access, renameat, unlinkat};
+use rustix::io::Errno;
+
+use super::error::OpenError;
+use super::faults::{Faults, Op};
+use super::id::Key;
+use super::medium::{free_bytes, warn_unless_durable};
+use super::options::{OnConflict, Sync};
+use super::rename::{Place, is_same_file, rename_new};
+use super::shared_sync::{Gate, SharedSync};
+
+/// The directory for what is not finished, inside the directory of what is.
+const PARTIALS: &str = ".resumed";
+
+/// What the running server holds locked.
+const LOCK: &str = "lock";
+
+/// What the name of a half-written record starts with.
+const TEMPORARY: &str = ".record-";
+
+/// Longest record read, in bytes: an id and a name each fill a request head at most.
+const RECORD_MAX: u64 = 1 << 20;
+
+/// A store's directories, held open.
+pub(super) struct Disk {
+    root: Directory,
+    partials: Directory,
+    /// Held, not used: the lock ends with it.
+    _lock: File,
+    /// What the names of this server's half-written records start with; a former server's start otherwise.
+    temporary: String,
+    durable: bool,
+    gate: Gate,
+    naming: Mutex<()>,
+    pub(super) faults: Faults,
+}
+
+/// The bytes of an upload: an open data file.
+pub(super) struct Data(File);
+
+/// One of the two directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dir {
+    /// `DIR`: the finished files.
+    Root,
+    /// `DIR/.resumed`.
+    Partials,
+}
+
+struct Directory {
+    path: PathBuf,
+    file: File,
+    syncs: SharedSync,
+}
+
+/// Opening.
+impl Disk {
+    /// Makes and locks the directories at `path`; warns where the file system may not keep the promise of `sync`.
+    pub(super) fn open(path: &Path, sync: Sync, syncs: usize) -> Result<Self, OpenError> {
+        let root = open_root(path)?;
+        let partials = open_partials(&path.join(PARTIALS), &root)?;
+        let lock = take_lock(&partials.path, path)?;
+        let durable = sync == Sync::Durable;
+        if durable {
+            warn_unless_durable(&root.file, path);
+        }
+        let (gate, naming, faults) = (Gate::new(syncs), Mutex::default(), Faults::default());
+        Ok(Self {
+            root,
+            partials,
+            _lock: lock,
+            temporary: own_temporary(),
+            durable,
+            gate,
+            naming,
+            faults,
+        })
+    }
+
+    /// Whether syncs are made at all.
+    pub(super) fn durable(&self) -> bool {
+        self.durable
+    }
+}
+
+/// The bytes of an upload, `<key>`.
+impl Disk {
+    /// Opens what is held of `key`, with its length; `None` when nothing is.
+    pub(super) fn open_data(&self, key: Key) -> io::Result<Option<(Data, u64)>> {
+        self.faults.check(Op::Open)?;
+        let opened = no_follow().read(true).write(true).open(self.data_path(key));
+        let Some(data) = found(opened)?.map(Data) else {
+            return Ok(None);
+        };
+        let about = data.0.metadata()?;
+        if !about.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{key} is not a file"),
+            ));
+        }
+        Ok(Some((data, about.len())))
+    }
+
+    /// Makes the data file of `key`, empty; its permissions follow the umask.
+    pub(super) fn create_data(&self, key: Key) -> io::Result<Data> {
+        self.faults.check(Op::Create)?;
+        no_follow()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(self.data_path(key))
+            .map(Data)
+    }
+
+    /// Opens the finished file `name`; `None` when it is gone, or no plain file any more.
+    pub(super) fn open_published(&self, name: &str) -> io::Result<Option<Data>> {
+        self.faults.check(Op::Open)?;
+        match no_follow().read(true).open(self.published_path(name)) {
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(None),
+            opened => Ok(found(opened)?.map(Data)),
+        }
+    }
+
+    /// Writes once; the kernel may take less than all.
+    pub(super) fn write_at(&self, data: &Data, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let bytes = self.faults.clip(bytes);
+        self.faults.check(Op::Write)?;
+        data.0.write_at(bytes, offset)
+    }
+
+    /// Fills `bytes` from `offset` on.
+    pub(super) fn read_at(&self, data: &Data, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.faults.check(Op::Read)?;
+        data.0.read_exact_at(bytes, offset)
+    }
+
+    /// The length, in bytes.
+    pub(super) fn length(&self, data: &Data) -> io::Result<u64> {
+        self.faults.check(Op::Length)?;
+        Ok(data.0.metadata()?.len())
+    }
+
+    /// Cuts the file back to `length`; it is never made longer.
+    pub(super) fn cut(&self, data: &Data, length: u64) -> io::Result<()> {
+        match self.length(data)? {
+            now if now < length => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "shorter than what was synced",
+            )),
+            now if now == length => Ok(()),
+            _ => {
+                self.faults.check(Op::Cut)?;
+                data.0.set_len(length)
+            }
+        }
+    }
+
+    /// Sets the time of last change.
+    pub(super) fn set_modified(&self, data: &Data, time: SystemTime) -> io::Result<()> {
+        self.faults.check(Op::SetTime)?;
+        data.0.set_modified(time)
+    }
+
+    /// Makes the bytes, and the length, survive a pulled plug.
+    pub(super) fn sync(&self, data: &Data) -> io::Result<()> {
+        self.gated(Op::Sync, || data.0.sync_data())
+    }
+
+    /// Removes the data file of `key`, if there is one.
+    pub(super) fn remove_data(&self, key: Key) -> io::Result<()> {
+        self.remove(&key.to_string())
+    }
+}
+
+/// Records, `<key>.json`.
+impl Disk {
+    /// The record of `key` as it stands there; `None` without one.
+    pub(super) fn load_record(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
+        self.faults.check(Op::LoadRecord)?;
+        let Some(file) = found(
+            no_follow()
+                .read(true)
+                .open(self.partials.path.join(record_name(key))),
+        )?
+        else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        file.take(RECORD_MAX).read_to_end(&mut text)?;
+        Ok(Some(text))
+    }
+
+    /// Replaces the record of `key` in one step. The directory is left to be synced.
+    pub(super) fn save_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
+        self.faults.check(Op::CreateRecord)?;
+        // Not `tempfile_in`: its errors have lost their number.
+        let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        let mut file = tempfile::Builder::new()
+            .prefix(&self.temporary)
+            .make_in(&self.partials.path, create)?;
+        self.faults.check(Op::WriteRecord)?;
+        file.as_file_mut().write_all(text)?;
+        self.gated(Op::SyncRecord, || file.as_file().sync_data())?;
+        self.faults.check(Op::RenameRecord)?;
+        file.persist(self.partials.path.join(record_name(key)))
+            .map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Removes the record of `key`, if there is one.
+    pub(super) fn remove_record(&self, key: Key) -> io::Result<()> {
+        self.remove(&record_name(key))
+    }
+}
+
+/// Directories and names.
+impl Disk {
+    /// Moves the data file of `key` to its published `name`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken and is not to be replaced.
+    pub(super) fn publish(&self, key: Key, name: &str, on_conflict: OnConflict) -> io::Result<()> {
+        self.faults.check(Op::Publish)?;
+        let partial = key.to_string();
+        let from = Place {
+            dir: self.partials.file.as_fd(),
+            name: &partial,
+        };
+        let to = Place {
+            dir: self.root.file.as_fd(),
+            name,
+        };
+        // A link and unlink that was interrupted. A plain rename would leave both, and call it done.
+        if is_same_file(from, to)? {
+            return Ok(unlinkat(from.dir, from.name, AtFlags::empty())?);
+        }
+        match on_conflict {
+            OnConflict::Replace => Ok(renameat(from.dir, from.name, to.dir, to.name)?),
+            OnConflict::KeepBoth => rename_new(from, to, &self.naming),
+        }
+    }
+
+    /// Whether `name` is taken among the finished files; for `Replace`, only a directory takes it.
+    pub(super) fn is_taken(&self, name: &str, on_conflict: OnConflict) -> io::Result<bool> {
+        self.faults.check(Op::Look)?;
+        let about = found(fs::symlink_metadata(self.published_path(name)))?;
+        Ok(about.is_some_and(|about| on_conflict == OnConflict::KeepBoth || about.is_dir()))
+    }
+
+    /// The path of the finished file `name`.
+    pub(super) fn published_path(&self, name: &str) -> PathBuf {
+        self.root.path.join(name)
+    }
+
+    /// Makes the names in `dir` survive a pulled plug; callers at once share one sync.
+    pub(super) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
+        let dir = if dir == Dir::Root {
+            &self.root
+        } else {
+            &self.partials
+        };
+        dir.syncs
+            .share(|| self.gated(Op::SyncDir, || dir.file.sync_all()))
+    }
+
+    /// Bytes of the disk that are free for us.
+    pub(super) fn free(&self) -> io::Result<u64> {
+        self.faults.check(Op::Free)?;
+        free_bytes(&self.root.file)
+    }
+
+    /// The names in `.resumed`, but for the lock. One that is not UTF-8 is none of ours, and is shown as well as can be.
+    pub(super) fn list(&self) -> io::Result<Vec<String>> {
+        self.faults.check(Op::List)?;
+        let names = fs::read_dir(&self.partials.path)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names
+            .filter(|name| !matches!(name, Ok(name) if name == LOCK))
+            .collect()
+    }
+
+    /// When `name` in `.resumed` was last changed; `None` when it is gone.
+    pub(super) fn modified(&self, name: &str) -> io::Result<Option<SystemTime>> {
+        found(
+            fs::symlink_metadata(self.partials.path.join(name)).and_then(|about| about.modified()),
+        )
+    }
+
+    /// Whether `name` is that of a record half-written by a server of ours; and if so, whether by this one.
+    pub(super) fn is_temporary(&self, name: &str) -> Option<bool> {
+        name.starts_with(TEMPORARY)
+            .then(|| name.starts_with(&self.temporary))
+    }
+
+    /// Removes `name` from `.resumed`, if it is there.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        self.faults.check(Op::Remove)?;
+        found(fs::remove_file(self.partials.path.join(name))).map(drop)
+    }
+
+    fn data_path(&self, key: Key) -> PathBuf {
+        self.partials.path.join(key.to_string())
+    }
+
+    /// Runs a sync when its turn comes; with `--sync fast`, never.
+    fn gated(&self, op: Op, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if !self.durable {
+            return Ok(());
+        }
+        let _place = self.gate.enter();
+        self.faults.check(op)?;
+        sync()
+    }
+}
+
+/// The name of the record of `key`.
+pub(super) fn record_name(key: Key) -> String {
+    format!("{key}.json")
+}
+
+fn own_temporary() -> String {
+    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    format!(
+        "{TEMPORARY}{:x}-{:x}-",
+        std::process::id(),
+        since_1970.as_nanos()
+    )
+}
+
+fn no_follow() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options
+}
+
+/// What is not there is no error.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn open_root(path: &Path) -> Result<Directory, OpenError> {
+    fs::create_dir_all(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            OpenError::NotDirectory(path.into())
+        }
+        _ => refused(path, error),
+    })?;
+    access(path, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| refused(path, error.into()))?;
+    Directory::open(path)
+}
+
+fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(refused(path, error));
+        }
+        _ => {}
+    }
+    let failed = |error| OpenError::Io(path.into(), error);
+    let about = fs::symlink_metadata(path).map_err(failed)?;
+    if about.is_symlink() {
+        return Err(OpenError::Symlink(path.into()));
+    }
+    if !about.is_dir() {
+        return Err(OpenError::NotDirectory(path.into()));
+    }
+    if about.dev() != root.file.metadata().map_err(failed)?.dev() {
+        return Err(OpenError::OtherFileSystem(path.into()));
+    }
+    Directory::open(path)
+}
+
+fn take_lock(partials: &Path, root: &Path) -> Result<File, OpenError> {
+    let path = partials.join(LOCK);
+    let file = no_follow()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|error| refused(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(root.into())),
+        Err(TryLockError::Error(error)) => Err(OpenError::Io(path, error)),
+    }
+}
+
+fn refused(path: &Path, error: io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::NotWritable(path.into(), error)
+        }
+        _ => OpenError::Io(path.into(), error),
+    }
+}
+
+impl Directory {
+    fn open(path: &Path) -> Result<Self, OpenError> {
+        let file = File::open(path).map_err(|error| OpenError::Io(path.into(), error))?;
+        Ok(Self {
+            path: path.into(),
+            file,
+            syncs: SharedSync::default(),
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! How an operation on an upload, and the opening of a store, can fail.
+
+use std::path::PathBuf;
+use std::{error, fmt, io};
+
+/// Why an operation on an upload was refused or failed.
+///
+/// Exhaustive on purpose: a new reason must not compile until every dialect has an answer to it.
+#[derive(Debug)]
+pub enum Error {
+    /// The bytes offered do not start where the upload ends. `Store::status` tells where that is.
+    Mismatch,
+    /// The upload's length was declared before, and differently.
+    LengthDiffers {
+        /// The length declared first, in bytes.
+        declared: u64,
+    },
+    /// The bytes offered go beyond the upload's length. What fitted of a window is kept.
+    Overshoot {
+        /// The upload's length in bytes.
+        length: u64,
+    },
+    /// The upload is, or would become, longer than this store takes.
+    TooLarge {
+        /// The longest upload taken, in bytes.
+        max: u64,
+    },
+    /// What is still to come would not fit on the disk; nothing was changed, and the partial stays resumable.
+    NoSpace,
+    /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
+    StorageFull(io::Error),
+    /// A newer append, a cancel, or a publish has taken the upload over; this writer has no more say.
+    Superseded,
+    /// A disk failure left in doubt what is held; until restart nothing about this upload is believed.
+    Broken,
+    /// The disk failed. `InvalidData` means: what lies in this upload's place was not written by this version.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        if is_full(&error) {
+            Self::StorageFull(error)
+        } else {
+            Self::Io(error)
+        }
+    }
+}
+
+/// Whether the disk, or a quota on it, is full.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mismatch => write!(f, "the bytes offered do not start where the upload ends"),
+            Self::LengthDiffers { declared } => {
+                write!(f, "the length was declared before, as {declared} bytes")
+            }
+            Self::Overshoot { length } => write!(
+                f,
+                "the bytes go beyond the upload's length of {length} bytes"
+            ),
+            Self::TooLarge { max } => write!(f, "larger than the {max} bytes taken here"),
+            Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
+            Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
+            Self::Superseded => write!(f, "a newer request has taken the upload over"),
+            Self::Broken => write!(
+                f,
+                "a disk failure left this upload in doubt; it answers again after a restart"
+            ),
+            Self::Io(error) => write!(f, "the disk failed: {error}"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::StorageFull(error) | Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a directory could not be opened as a store. Each carries the path it is about.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Another server has the directory open.
+    InUse(PathBuf),
+    /// Files cannot be made in the directory.
+    NotWritable(PathBuf, io::Error),
+    /// A file stands where a directory should be.
+    NotDirectory(PathBuf),
+    /// `.resumed` is a symbolic link, which could lead anywhere.
+    Symlink(PathBuf),
+    /// `.resumed` is on another file system, so that finished files could not be moved out of it in one step.
+    OtherFileSystem(PathBuf),
+    /// Anything else the disk refused.
+    Io(PathBuf, io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse(path) => write!(f, "{} is in use by another server", path.display()),
+            Self::NotWritable(path, error) => {
+                write!(f, "{} is not writable: {error}", path.display())
+            }
+            Self::NotDirectory(path) => write!(f, "{} is not a directory", path.display()),
+            Self::Symlink(path) => write!(
+                f,
+                "{} is a symbolic link; it must be a real directory",
+                path.display()
+            ),
+            Self::OtherFileSystem(path) => {
+                write!(
+                    f,
+                    "{} is on another file system than the directory it is in",
+                    path.display()
+                )
+            }
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::NotWritable(_, error) | Self::Io(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}

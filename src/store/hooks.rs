@@ -1,0 +1,61 @@
+//! Completion hooks, at least once each: which are due, and which have run. Running them is the caller's.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::error::Error;
+use super::id::Key;
+use super::publish::Completed;
+use super::record::Hook;
+use super::shelf::{Entry, Shelf};
+
+impl Shelf {
+    /// Every finished upload whose hook is due. One that cannot be read is left out.
+    pub(super) fn due(self: &Arc<Self>) -> Result<Vec<Completed>, Error> {
+        let names = self.disk.list()?;
+        let keys: BTreeSet<Key> = names
+            .iter()
+            .filter_map(|name| Key::parse(name.strip_suffix(".json")?))
+            .collect();
+        Ok(keys
+            .into_iter()
+            .filter_map(|key| self.entry(key).due())
+            .collect())
+    }
+}
+
+impl Entry {
+    fn due(&self) -> Option<Completed> {
+        let state = self
+            .look()
+            .inspect_err(|error| log::debug!("{}: left alone: {error}", self.key))
+            .ok()?;
+        state.published_as()?;
+        let record = state
+            .record
+            .as_ref()
+            .filter(|record| record.hook == Some(Hook::Due))?;
+        self.shelf.hooking().insert(self.key);
+        Some(self.completed(record))
+    }
+
+    /// Takes note that the hook has run. The note's name is not synced: after a power cut the hook may run again.
+    pub(super) fn hooked(&self) -> Result<(), Error> {
+        let _changing = self.changing();
+        let mut state = self.look()?;
+        let complete = state.published_as().is_some();
+        if let Some(record) = state
+            .record
+            .as_mut()
+            .filter(|record| complete && record.hook == Some(Hook::Due))
+        {
+            record.hook = Some(Hook::Done);
+            let record = record.clone();
+            state.saved = false;
+            drop(state);
+            self.write_record(&record)?;
+        }
+        self.shelf.hooking().remove(&self.key);
+        Ok(())
+    }
+}

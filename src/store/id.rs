@@ -1,0 +1,141 @@
+//! Which upload: the bytes a client chose, and the key made of them. No path ever contains a byte that a client chose.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+/// Names an upload: the id its client chose, in the name space of its owner. Both are any bytes, of any length.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Id {
+    owner: Arc<[u8]>,
+    id: Arc<[u8]>,
+    key: Key,
+}
+
+impl Id {
+    /// The upload that `owner` (empty where nobody logs in) calls `id`.
+    pub fn new(owner: &[u8], id: &[u8]) -> Self {
+        Self {
+            owner: owner.into(),
+            id: id.into(),
+            key: Key::of(owner, id),
+        }
+    }
+
+    /// Whose upload it is; two owners may use the same id.
+    pub fn owner(&self) -> &[u8] {
+        &self.owner
+    }
+
+    /// The id as its client gave it.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.id
+    }
+
+    /// What the upload is called on disk.
+    pub fn key(&self) -> Key {
+        self.key
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Id({} = {:?})",
+            self.key,
+            String::from_utf8_lossy(&self.id)
+        )
+    }
+}
+
+/// What an upload is called on disk: the first 128 bits of SHA-256(length of owner as big-endian u64, owner, id).
+///
+/// The length keeps (`ab`, `c`) and (`a`, `bc`) apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key([u8; KEY_BYTES]);
+
+const KEY_BYTES: usize = 16;
+
+impl Key {
+    pub(super) fn of(owner: &[u8], id: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update((owner.len() as u64).to_be_bytes());
+        hash.update(owner);
+        hash.update(id);
+        let mut key = [0; KEY_BYTES];
+        key.copy_from_slice(&hash.finalize()[..KEY_BYTES]);
+        Self(key)
+    }
+
+    /// Reads what `Display` writes: 32 lower-case hex digits, and nothing else.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let key = Self(unhex(text)?.try_into().ok()?);
+        (key.to_string() == text).then_some(key)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("a nibble is below 16");
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// The bytes that `text` spells in hex; `None` when it does not.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs
+        .iter()
+        .map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?))
+        .collect();
+    rest.is_empty().then_some(bytes)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_the_published_formula() {
+        // printf '\0\0\0\0\0\0\0\5alice1-2-3' | sha256sum
+        assert_eq!(
+            Id::new(b"alice", b"1-2-3").key().to_string(),
+            "e785ea354719db26081bb90e0f231c5f"
+        );
+        assert_ne!(Key::of(b"ab", b"c"), Key::of(b"a", b"bc"));
+    }
+
+    #[test]
+    fn keys_are_read_back_strictly() {
+        let key = Key::of(b"", b"x");
+        let text = key.to_string();
+        assert_eq!(Key::parse(&text), Some(key));
+        for wrong in [
+            "",
+            "lock",
+            &text[1..],
+            &format!("{text}0"),
+            &text.to_uppercase(),
+            &"é".repeat(16),
+        ] {
+            assert_eq!(Key::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Uploads as files: bytes are appended where a file ends, survive whatever happens to the machine, and get their
+//! name when they are all there.
+//!
+//! ```text
+//! DIR/
+//!   holiday.mp4          finished files; nothing here is ever partial
+//!   .resumed/
+//!     lock               held by the running server
+//!     <key>              the bytes so far: its length is the offset, and there is no other counter
+//!     <key>.json         the record: id, name, declared length, time, owner, state
+//! ```
+//!
+//! An answer (`finish`, `status`, `cancel`) is given when it will survive a pulled plug, and not before. Writing
+//! exists only on [`Append`]; of several for one upload, the newest writes. Nothing is ever truncated because of what
+//! a client sent.
+//!
+//! ```
+//! use resumed::store::{Completes, Id, Intent, Options, Store};
+//!
+//! # let temporary = tempfile::tempdir()?;
+//! # let dir = temporary.path().join("uploads");
+//! let store = Store::open(&dir, Options::default())?;
+//! let id = Id::new(b"", b"greeting-11-1700000000000");
+//!
+//! let declared = Intent { length: Some(11), name: Some("greeting.txt".into()), ..Intent::default() };
+//! let mut append = store.append_with(&id, 0, declared)?;
+//! append.write(b"hello ")?;
+//! append.cut(); // the connection was lost
+//!
+//! let held = store.status(&id)?;
+//! let mut append = store.append(&id, held.offset)?;
+//! append.write(b"world")?;
+//! assert!(append.finish(Completes::AtLength)?.held.complete);
+//! assert_eq!(std::fs::read(dir.join("greeting.txt"))?, b"hello world");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod append;
+mod discard;
+mod disk;
+mod error;
+mod faults;
+mod hooks;
+mod id;
+mod medium;
+mod name;
+mod options;
+mod publish;
+mod record;
+mod rename;
+mod settle;
+mod shared_sync;
+mod shelf;
+mod space;
+mod sweep;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+pub use self::append::{Append, Completes};
+pub use self::error::{Error, OpenError};
+pub use self::id::{Id, Key};
+pub use self::options::{OnConflict, Options, Sync};
+pub use self::publish::{Completed, Finished};
+pub use self::sweep::SweepReport;
+pub use self::tail::{TAIL_BYTES, Tail};
+pub use self::upload::{Held, Incoming, Intent};
+
+use self::disk::Disk;
+use self::shelf::Shelf;
+
+/// A directory that takes uploads. Clones share it; it is closed, and its lock given up, when the last one and the
+/// last [`Append`] are dropped.
+#[derive(Clone)]
+pub struct Store {
+    shelf: Arc<Shelf>,
+}
+
+impl Store {
+    /// Opens `dir`, which is made if need be, and locks it against a second server.
+    ///
+    /// Quick however much lies there: what a crash left half done is repaired when its upload is next looked at, and
+    /// by [`sweep`](Self::sweep).
+    ///
+    /// # Errors
+    /// When the directory is in use, not writable, or not what it should be.
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let disk = Disk::open(dir.as_ref(), options.sync, options.syncs)?;
+        Ok(Self {
+            shelf: Arc::new(Shelf::new(disk, options)),
+        })
+    }
+
+    /// [`append_with`](Self::append_with) nothing declared, and a body that shows when it ends.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append(&self, id: &Id, start: u64) -> Result<Append, Error> {
+        self.append_with(id, start, Intent::default())
+    }
+
+    /// Begins to append at byte `start`, and fences every append before it; unless nothing is incoming, which only
+    /// declares, or asks, and disturbs nobody.
+    ///
+    /// Never waits for a sync. An upload that is complete is appended to with nothing, at its end: then
+    /// [`Append::finish`] says "complete" again.
+    ///
+    /// # Errors
+    /// Nothing is changed by a refusal: [`Mismatch`](Error::Mismatch), [`LengthDiffers`](Error::LengthDiffers),
+    /// [`Overshoot`](Error::Overshoot), [`TooLarge`](Error::TooLarge), [`NoSpace`](Error::NoSpace),
+    /// [`Broken`](Error::Broken), [`Io`](Error::Io).
+    pub fn append_with(&self, id: &Id, start: u64, intent: Intent) -> Result<Append, Error> {
+        Append::begin(&self.shelf, id, start, intent)
+    }
+
+    /// What is held, durably. Disturbs nobody, and shares its sync with whoever asks at the same time.
+    ///
+    /// An unknown upload holds 0 bytes; asking about it leaves no trace.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken).
+    pub fn status(&self, id: &Id) -> Result<Held, Error> {
+        let entry = self.shelf.entry(id.key());
+        entry.look()?.name(id);
+        entry.held()
+    }
+
+    /// What [`status`](Self::status) would say, where it can be said without waiting for a sync.
+    pub fn settled(&self, id: &Id) -> Option<Held> {
+        let entry = self.shelf.entry(id.key());
+        let mut state = entry.look().ok()?;
+        state.name(id);
+        entry.is_settled(&state).then(|| state.held())
+    }
+
+    /// A checksum of the last bytes of what was held `at` an answer; `None` when that was nothing, or is gone.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
+    pub fn tail(&self, id: &Id, at: Held) -> Result<Option<Tail>, Error> {
+        self.shelf.entry(id.key()).tail(at)
+    }
+
+    /// Forgets an upload and what is held of it, durably, and fences who was writing. A published file stays. One
+    /// that nobody knows is forgotten already.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
+    pub fn cancel(&self, id: &Id) -> Result<(), Error> {
+        self.shelf.entry(id.key()).cancel()
+    }
+
+    /// Repairs what a crash left half done, and removes what has expired `now`. To be called at start and hourly, from
+    /// a thread that may wait for the disk.
+    pub fn sweep(&self, now: SystemTime) -> SweepReport {
+        self.shelf.sweep(now)
+    }
+
+    /// The finished uploads whose completion hook is due ([`Options::mark_hooks`]), those already handed out included.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io) when the directory cannot be read.
+    pub fn due(&self) -> Result<Vec<Completed>, Error> {
+        self.shelf.due()
+    }
+
+    /// Takes note that the completion hook of `id` has run.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken). Then it is due again.
+    pub fn hooked(&self, id: &Id) -> Result<(), Error> {
+        self.shelf.entry(id.key()).hooked()
+    }
+}

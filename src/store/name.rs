@@ -1,0 +1,186 @@
+//! Published names: what a client calls its file, made harmless, and the next free name when it is taken.
+
+use super::id::Key;
+
+/// Longest name, in bytes: what Linux file systems take.
+const NAME_MAX: usize = 255;
+
+/// Longest extension kept when a name is shortened, in bytes with its dot. A longer one is no extension.
+const EXTENSION_MAX: usize = 32;
+
+/// How many names are tried beside a taken one.
+const ALTERNATIVES: u32 = 9_999;
+
+/// A file name that cannot leave its directory, hide, or stand for a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name(String);
+
+impl Name {
+    /// Makes what the client calls its file harmless; a missing or empty name becomes `upload-<key8>`.
+    pub(super) fn new(wanted: Option<&str>, key: Key) -> Self {
+        let name: String = wanted
+            .unwrap_or_default()
+            .chars()
+            .map(|c| if is_unsafe(c) { '_' } else { c })
+            .collect();
+        let name = name.trim_end_matches(['.', ' ']);
+        if name.is_empty() {
+            return Self(neutral(key));
+        }
+        let visible = name.trim_start_matches('.');
+        let mut name = "_".repeat(name.len() - visible.len()) + visible;
+        if is_device(&name) {
+            name.insert(0, '_');
+        }
+        Self(Self(name).with_suffix(""))
+    }
+
+    /// What the file is called when the file system refuses its name: `upload-<key8>.<ext>`.
+    pub(super) fn neutral(&self, key: Key) -> Self {
+        let extension = self.split().1;
+        let plain = extension.chars().skip(1).all(|c| c.is_ascii_alphanumeric());
+        Self(neutral(key) + if plain { extension } else { "" })
+    }
+
+    /// The name itself, then `name (1).ext`, `name (2).ext`, ...: each at most 255 bytes.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = String> {
+        (0..=ALTERNATIVES).map(|n| {
+            if n == 0 {
+                self.0.clone()
+            } else {
+                self.with_suffix(&format!(" ({n})"))
+            }
+        })
+    }
+
+    /// Puts `suffix` before the extension, shortening what is before it where need be.
+    fn with_suffix(&self, suffix: &str) -> String {
+        let (stem, extension) = self.split();
+        let room = NAME_MAX - suffix.len() - extension.len();
+        format!("{}{suffix}{extension}", cut(stem, room))
+    }
+
+    /// Stem and extension; the extension is empty or starts with its dot.
+    fn split(&self) -> (&str, &str) {
+        match self.0.rfind('.') {
+            Some(dot) if dot > 0 && self.0.len() - dot <= EXTENSION_MAX => self.0.split_at(dot),
+            _ => (&self.0, ""),
+        }
+    }
+}
+
+/// What of `text` fits into `room` bytes, in whole characters.
+fn cut(text: &str, room: usize) -> &str {
+    let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
+    &text[..ends
+        .take_while(|end| *end <= room)
+        .last()
+        .unwrap_or_default()]
+}
+
+fn neutral(key: Key) -> String {
+    format!("upload-{:.8}", key.to_string())
+}
+
+/// Separators, control characters, and the marks that make a name read other than it is (`exe.gpj`).
+fn is_unsafe(c: char) -> bool {
+    let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    matches!(c, '/' | '\\') || c.is_control() || bidi
+}
+
+/// Names that are devices to Windows, whatever their extension: the directory may be shared with it.
+fn is_device(name: &str) -> bool {
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let numbered = |device| {
+        stem.strip_prefix(device)
+            .is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']))
+    };
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Key {
+        Key::parse("0123456789abcdef0123456789abcdef").unwrap()
+    }
+
+    fn named(wanted: &str) -> String {
+        Name::new(Some(wanted), key()).0
+    }
+
+    #[test]
+    fn table() {
+        for (wanted, name) in [
+            ("holiday.mp4", "holiday.mp4"),
+            ("Käse & 日本.tar.gz", "Käse & 日本.tar.gz"),
+            ("../../etc/passwd", "______etc_passwd"),
+            ("C:\\temp\\x", "C:_temp_x"),
+            (".bashrc", "_bashrc"),
+            ("..", "upload-01234567"),
+            ("...x", "___x"),
+            (" . . ", "upload-01234567"),
+            ("", "upload-01234567"),
+            ("a. .", "a"),
+            ("a\0b\nc\u{7f}d\u{85}e", "a_b_c_d_e"),
+            ("photo\u{202e}gpj.exe", "photo_gpj.exe"),
+            ("con", "_con"),
+            ("Nul.txt", "_Nul.txt"),
+            ("AUX .tar.gz", "_AUX .tar.gz"),
+            ("com1", "_com1"),
+            ("LPT9.x", "_LPT9.x"),
+            ("com0", "com0"),
+            ("com10", "com10"),
+            ("console", "console"),
+        ] {
+            assert_eq!(named(wanted), name, "{wanted:?}");
+        }
+        assert_eq!(Name::new(None, key()).0, "upload-01234567");
+    }
+
+    #[test]
+    fn long_names_keep_their_extension_and_end_on_a_character() {
+        let exact = format!("{}.mp4", "a".repeat(251));
+        assert_eq!(named(&exact), exact);
+        assert_eq!(named(&format!("{}.mp4", "a".repeat(300))), exact);
+        let wide = named(&format!("{}.mp4", "日".repeat(100)));
+        assert_eq!(wide, format!("{}.mp4", "日".repeat(83)));
+        assert_eq!(named(&format!("a.{}", "b".repeat(300))).len(), NAME_MAX);
+        let longest = Name::new(Some(&"日".repeat(100)), key())
+            .candidates()
+            .last()
+            .unwrap();
+        assert!(
+            longest.len() <= NAME_MAX && longest.ends_with("日 (9999)"),
+            "{longest}"
+        );
+    }
+
+    #[test]
+    fn the_next_free_name_goes_before_the_extension() {
+        let names: Vec<_> = Name::new(Some("a.tar.gz"), key())
+            .candidates()
+            .take(3)
+            .collect();
+        assert_eq!(names, ["a.tar.gz", "a.tar (1).gz", "a.tar (2).gz"]);
+        let names: Vec<_> = Name::new(Some("README"), key())
+            .candidates()
+            .take(2)
+            .collect();
+        assert_eq!(names, ["README", "README (1)"]);
+    }
+
+    #[test]
+    fn a_refused_name_becomes_a_neutral_one() {
+        let neutral = |wanted| Name::new(Some(wanted), key()).neutral(key()).0;
+        assert_eq!(neutral("a:b.mp4"), "upload-01234567.mp4");
+        assert_eq!(neutral("a.m:4"), "upload-01234567");
+        assert_eq!(neutral("a:b"), "upload-01234567");
+    }
+}

@@ -1,0 +1,219 @@
+//! Publishing: a complete upload gets its name, at once, whole, and over nothing else.
+//!
+//! The order is: bytes durable; record says "publishing as NAME", durable; rename; both directories durable; answer.
+//! Cut anywhere, the next look at the upload sees how far it came, and carries on here.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use rustix::io::Errno;
+
+use super::error::Error;
+use super::id::Id;
+use super::name::Name;
+use super::record::{Hook, Record};
+use super::shelf::Entry;
+use super::upload::{Held, Phase};
+
+/// A finished upload.
+#[derive(Debug, Clone)]
+pub struct Completed {
+    /// Which upload it was.
+    pub id: Id,
+    /// Where the file is.
+    pub path: PathBuf,
+    /// What its client called it; as it came, so not for use as a path.
+    pub name: Option<String>,
+    /// Its size in bytes.
+    pub length: u64,
+}
+
+/// How an append ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// What is held, durably.
+    pub held: Held,
+    /// The file, when it was this call that published it.
+    pub published: Option<Completed>,
+}
+
+impl Entry {
+    /// What is held, durably. Carries on a publishing that was cut.
+    pub(super) fn held(&self) -> Result<Held, Error> {
+        loop {
+            let state = self.look()?;
+            if self.is_settled(&state) {
+                return Ok(state.held());
+            }
+            let publishing = state.is_publishing();
+            drop(state);
+            let settled = if publishing {
+                self.publish().map(|finished| Some(finished.held))
+            } else {
+                self.settle()
+            };
+            if let Some(held) = settled? {
+                return Ok(held);
+            }
+        }
+    }
+
+    /// Publishes what is held, which must be all there will be. Who comes second hears that it is complete.
+    ///
+    /// # Errors
+    /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled.
+    pub(super) fn publish(&self) -> Result<Finished, Error> {
+        let changing = self.changing();
+        let mut state = self.look()?;
+        if state.phase == Phase::Complete {
+            drop((state, changing));
+            return Ok(Finished {
+                held: self.held()?,
+                published: None,
+            });
+        }
+        let Some(mut record) = state
+            .record
+            .clone()
+            .filter(|record| record.length == Some(state.offset))
+        else {
+            return Err(Error::Superseded);
+        };
+        self.data(&mut state)?;
+        let (epoch, synced) = (state.epoch, state.is_synced());
+        drop(state);
+        if !synced {
+            self.sync_data()?;
+        }
+        if self.state()?.epoch != epoch {
+            return Err(Error::Superseded);
+        }
+        record.hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
+        self.name_and_move(&mut record)?;
+        self.moved(record)
+    }
+
+    /// Moves the file to the name that the record says, to the next free one, or to one that any file system takes.
+    fn name_and_move(&self, record: &mut Record) -> Result<(), Error> {
+        let name = Name::new(record.name.as_deref(), self.key);
+        let names = record
+            .publishing_as
+            .clone()
+            .into_iter()
+            .chain(name.candidates());
+        match self.move_to_first_free(names, record) {
+            Err(Error::Io(error)) if is_refused_name(&error) => {
+                self.move_to_first_free(name.neutral(self.key).candidates(), record)
+            }
+            done => done,
+        }
+    }
+
+    fn move_to_first_free(
+        &self,
+        names: impl Iterator<Item = String>,
+        record: &mut Record,
+    ) -> Result<(), Error> {
+        let on_conflict = self.shelf.options.on_conflict;
+        for name in names {
+            // A name that the record says already may be taken by ourselves, in a link and unlink that was cut.
+            let ours = record.publishing_as.as_ref() == Some(&name);
+            if !ours && self.disk().is_taken(&name, on_conflict)? {
+                continue;
+            }
+            record.publishing_as = Some(name.clone());
+            self.say_publishing(record)?;
+            match self.disk().publish(self.key, &name, on_conflict) {
+                Err(error) if is_taken(&error) => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, "no free name").into())
+    }
+
+    /// Has the record on the disk say where the file is going.
+    fn say_publishing(&self, record: &Record) -> Result<(), Error> {
+        let state = self.state()?;
+        let said = state.saved && state.record.as_ref() == Some(record) && state.is_listed();
+        drop(state);
+        if !said {
+            self.write_record(record)?;
+            let mut state = self.state()?;
+            state.record = Some(record.clone());
+            state.saved = true;
+            drop(state);
+            self.sync_names(false)?;
+        }
+        self.set_modified(record);
+        Ok(())
+    }
+
+    /// Gives the file its client's time. Not before the record is durable: until then the time of the last change
+    /// says how long nothing has come, and an old one would have a sweep take the partial for expired.
+    fn set_modified(&self, record: &Record) {
+        let time = record
+            .modified_ms
+            .and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
+        let data = self.state().ok().and_then(|state| state.data.clone());
+        let (Some(time), Some(data)) = (time, data) else {
+            return;
+        };
+        if let Err(error) = self.disk().set_modified(&data, time) {
+            log::debug!(
+                "{}: its time of last change cannot be set: {error}",
+                self.key
+            );
+        }
+    }
+
+    /// The file has its name: takes note of that, durably.
+    fn moved(&self, record: Record) -> Result<Finished, Error> {
+        let completed = self.completed(&record);
+        let mut state = self.state()?;
+        state.fence();
+        state.epoch += 1;
+        state.phase = Phase::Complete;
+        state.data = None;
+        state.entries += 1;
+        let (held, entries) = (state.held(), state.entries);
+        drop(state);
+        self.shelf.ledger.release(self.key);
+        if record.hook == Some(Hook::Due) {
+            self.shelf.hooking().insert(self.key);
+        }
+        self.sync_names(true)?;
+        self.state()?.listed = entries;
+        Ok(Finished {
+            held,
+            published: Some(completed),
+        })
+    }
+
+    /// The finished upload that a record in the state "publishing" tells of.
+    pub(super) fn completed(&self, record: &Record) -> Completed {
+        Completed {
+            id: record.upload(),
+            path: self
+                .disk()
+                .published_path(record.publishing_as.as_deref().unwrap_or_default()),
+            name: record.name.clone(),
+            length: record.length.unwrap_or_default(),
+        }
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory
+    )
+}
+
+/// What file systems answer to a name they do not like.
+fn is_refused_name(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG)
+    )
+}

@@ -1,0 +1,202 @@
+//! The sidecar of an upload, `<key>.json`: who and what it is. It never says how much is held; the data file does.
+
+use std::io;
+
+use serde_json::{Map, Value};
+
+use super::id::{Id, Key, hex, unhex};
+
+/// The version of record that is written and read here. Any other is left alone.
+const VERSION: u64 = 1;
+
+/// All that is known of an upload besides its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) id: Vec<u8>,
+    pub(super) owner: Vec<u8>,
+    /// The name its client gave it, as it came.
+    pub(super) name: Option<String>,
+    /// Bytes it will have.
+    pub(super) length: Option<u64>,
+    /// When its client last changed it, in milliseconds since 1970.
+    pub(super) modified_ms: Option<u64>,
+    /// The published name, once all is held. The upload is complete when besides `<key>` is gone.
+    pub(super) publishing_as: Option<String>,
+    pub(super) hook: Option<Hook>,
+}
+
+/// Where the completion hook stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hook {
+    Due,
+    Done,
+}
+
+impl Record {
+    /// Nothing declared yet.
+    pub(super) fn new(id: &Id) -> Self {
+        Self {
+            id: id.as_bytes().to_vec(),
+            owner: id.owner().to_vec(),
+            name: None,
+            length: None,
+            modified_ms: None,
+            publishing_as: None,
+            hook: None,
+        }
+    }
+
+    /// The upload this is the record of.
+    pub(super) fn upload(&self) -> Id {
+        Id::new(&self.owner, &self.id)
+    }
+
+    /// Reads the record of `key`.
+    ///
+    /// # Errors
+    /// `InvalidData` when it is of another version, damaged, or another upload's.
+    pub(super) fn parse(text: &[u8], key: Key) -> io::Result<Self> {
+        let unreadable = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{key}.json is not a record this version knows"),
+            )
+        };
+        let fields = serde_json::from_slice(text).map_err(|_| unreadable())?;
+        Self::from_json(&fields)
+            .filter(|record| Key::of(&record.owner, &record.id) == key)
+            .ok_or_else(unreadable)
+    }
+
+    fn from_json(fields: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| {
+            fields
+                .get(name)
+                .map(|value| value.as_str().map(str::to_owned).ok_or(()))
+                .transpose()
+                .ok()
+        };
+        let number = |name: &str| {
+            fields
+                .get(name)
+                .map(|value| value.as_u64().ok_or(()))
+                .transpose()
+                .ok()
+        };
+        if number("v")? != Some(VERSION) {
+            return None;
+        }
+        let publishing_as = text("as")?;
+        let hook = match text("hook")?.as_deref() {
+            None => None,
+            Some("due") => Some(Hook::Due),
+            Some("done") => Some(Hook::Done),
+            Some(_) => return None,
+        };
+        let state = if publishing_as.is_some() {
+            PUBLISHING
+        } else {
+            RECEIVING
+        };
+        (text("state")?.as_deref() == Some(state)).then_some(())?;
+        Some(Self {
+            id: unhex(&text("id")??)?,
+            owner: unhex(&text("owner")??)?,
+            name: text("name")?,
+            length: number("length")?,
+            modified_ms: number("modified_ms")?,
+            publishing_as,
+            hook,
+        })
+    }
+
+    /// What `parse` reads.
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            value.map(|value| fields.insert(name.to_owned(), value))
+        };
+        put("v", Some(VERSION.into()));
+        put("id", Some(hex(&self.id).into()));
+        put("owner", Some(hex(&self.owner).into()));
+        put("name", self.name.clone().map(Value::from));
+        put("length", self.length.map(Value::from));
+        put("modified_ms", self.modified_ms.map(Value::from));
+        put(
+            "state",
+            Some(
+                if self.publishing_as.is_some() {
+                    PUBLISHING
+                } else {
+                    RECEIVING
+                }
+                .into(),
+            ),
+        );
+        put("as", self.publishing_as.clone().map(Value::from));
+        put(
+            "hook",
+            self.hook
+                .map(|hook| if hook == Hook::Due { "due" } else { "done" }.into()),
+        );
+        Value::Object(fields).to_string().into_bytes()
+    }
+}
+
+const RECEIVING: &str = "receiving";
+const PUBLISHING: &str = "publishing";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> (Record, Key) {
+        let id = Id::new(b"alice", b"\xff\x00id");
+        let record = Record {
+            name: Some("\"käse\"\u{1}.mp4".to_owned()),
+            length: Some(u64::MAX),
+            modified_ms: Some(1_700_000_000_123),
+            publishing_as: Some("käse.mp4".to_owned()),
+            hook: Some(Hook::Due),
+            ..Record::new(&id)
+        };
+        (record, id.key())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (full, key) = record();
+        let bare = Record::new(&full.upload());
+        let done = Record {
+            hook: Some(Hook::Done),
+            ..full.clone()
+        };
+        for record in [full, bare, done] {
+            assert_eq!(Record::parse(&record.to_json(), key).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_an_error() {
+        let (record, key) = record();
+        let text = String::from_utf8(record.to_json()).unwrap();
+        let wrong = [
+            String::new(),
+            "[]".to_owned(),
+            text[..text.len() - 1].to_owned(),
+            text.replace("\"v\":1", "\"v\":2"),
+            text.replace("\"due\"", "\"maybe\""),
+            text.replace("publishing", "receiving"),
+            text.replace("\"length\":", "\"length\":-"),
+            text.replace("\"id\":\"ff", "\"id\":\"fe"),
+            text.replace("\"owner\"", "\"other\""),
+        ];
+        for text in wrong {
+            assert_eq!(
+                Record::parse(text.as_bytes(), key).unwrap_err().kind(),
+                io::ErrorKind::InvalidData,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Making durable what is held, and cutting back to what is when the disk fails.
+//!
+//! The order is: record, bytes, names; then an answer. Whoever asks at once shares the syncs.
+
+use std::io;
+use std::sync::Arc;
+
+use super::disk::{Data, Dir};
+use super::error::Error;
+use super::record::Record;
+use super::shelf::Entry;
+use super::upload::{Held, State};
+
+impl Entry {
+    /// Makes durable what is held now, and answers it. `None`: bytes held at the beginning of this call have
+    /// ceased to be, so look again.
+    pub(super) fn settle(&self) -> Result<Option<Held>, Error> {
+        self.save_record()?;
+        let state = self.look()?;
+        let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
+        let (synced, listed) = (state.is_synced(), state.is_listed());
+        drop(state);
+        if !synced {
+            self.sync_data()?;
+        }
+        if !listed {
+            self.sync_names(held.complete)?;
+        }
+        let mut state = self.state()?;
+        if state.epoch != epoch {
+            return Ok(None);
+        }
+        state.listed = state.listed.max(entries);
+        Ok(Some(held))
+    }
+
+    /// Whether `settle` would have nothing to do.
+    pub(super) fn is_settled(&self, state: &State) -> bool {
+        let synced = state.is_synced() && state.is_listed() || !self.disk().durable();
+        state.saved && !state.is_publishing() && synced
+    }
+
+    /// Makes durable the bytes held now.
+    ///
+    /// # Errors
+    /// When the sync failed, or one that was shared. What it was to confirm is then cut off the file.
+    pub(super) fn sync_data(&self) -> Result<(), Error> {
+        Ok(self.syncs.share(|| self.sync_round())?)
+    }
+
+    fn sync_round(&self) -> io::Result<()> {
+        let Ok(mut state) = self.state() else {
+            return Err(io::Error::other("broken before"));
+        };
+        let Some(data) = state.data.clone() else {
+            return Ok(());
+        };
+        let (offset, epoch) = (state.offset, state.epoch);
+        state.unsynced = 0;
+        drop(state);
+        let result = self.disk().sync(&data);
+        let Ok(mut state) = self.state() else {
+            return result;
+        };
+        match &result {
+            Ok(()) if state.epoch == epoch => state.synced = Some(offset),
+            // Before any later round can begin: that one would succeed, and the bytes would still be lost.
+            Err(_)
+                if state
+                    .data
+                    .as_ref()
+                    .is_some_and(|now| Arc::ptr_eq(now, &data)) =>
+            {
+                self.cut_back(&mut state)
+            }
+            _ => {}
+        }
+        result
+    }
+
+    /// After a failed write or sync nothing is believed: the file is cut back to the last length that a sync has
+    /// confirmed, and who was writing is fenced. Where that cannot be done the upload is broken.
+    pub(super) fn cut_back(&self, state: &mut State) {
+        state.fence();
+        state.epoch += 1;
+        state.unsynced = 0;
+        let Some(data) = state.data.clone() else {
+            return;
+        };
+        let cut = state.synced.map(|synced| {
+            self.disk()
+                .cut(&data, synced)
+                .and_then(|()| self.disk().sync(&data))
+        });
+        match (state.synced, cut) {
+            (Some(synced), Some(Ok(()))) => state.offset = synced,
+            _ => drop(self.break_down()),
+        }
+    }
+
+    /// Makes durable the names of this upload's files.
+    ///
+    /// # Errors
+    /// Then the upload is broken: which names there are on the disk is anybody's guess.
+    pub(super) fn sync_names(&self, published: bool) -> Result<(), Error> {
+        let root = if published {
+            self.disk().sync_dir(Dir::Root)
+        } else {
+            Ok(())
+        };
+        root.and_then(|()| self.disk().sync_dir(Dir::Partials))
+            .map_err(|error| {
+                self.break_down();
+                error.into()
+            })
+    }
+
+    /// Writes the record, if what is on disk says less. Its name is left to be synced.
+    pub(super) fn save_record(&self) -> Result<(), Error> {
+        if self.look()?.saved {
+            return Ok(());
+        }
+        let _changing = self.changing();
+        let unsaved = self.look()?.unsaved();
+        unsaved.map_or(Ok(()), |record| self.write_record(&record))
+    }
+
+    /// Writes `record`. The caller holds `changing`.
+    pub(super) fn write_record(&self, record: &Record) -> Result<(), Error> {
+        self.disk().save_record(self.key, &record.to_json())?;
+        let mut state = self.state()?;
+        state.entries += 1;
+        state.saved = state.record.as_ref() == Some(record);
+        Ok(())
+    }
+
+    /// The data file, made where there is none yet.
+    pub(super) fn data(&self, state: &mut State) -> io::Result<Arc<Data>> {
+        if let Some(data) = &state.data {
+            return Ok(Arc::clone(data));
+        }
+        let data = Arc::new(self.disk().create_data(self.key)?);
+        state.entries += 1;
+        Ok(Arc::clone(state.data.insert(data)))
+    }
+}

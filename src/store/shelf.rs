@@ -1,0 +1,171 @@
+//! What every operation shares, and the uploads that somebody holds: an upload is in memory only as long as that, so
+//! that memory is bounded by what goes on, not by what lies on the disk.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::disk::Disk;
+use super::error::Error;
+use super::id::Key;
+use super::options::{OnConflict, Options};
+use super::record::{Hook, Record};
+use super::space::Ledger;
+use super::upload::{Phase, State, Upload};
+
+/// An open store.
+pub(super) struct Shelf {
+    pub(super) options: Options,
+    pub(super) disk: Disk,
+    pub(super) ledger: Ledger,
+    uploads: Mutex<HashMap<Key, Slot>>,
+    /// Completions handed out to be hooked. A hook may move the file before it is reported as run.
+    hooking: Mutex<HashSet<Key>>,
+}
+
+struct Slot {
+    upload: Arc<Upload>,
+    holders: usize,
+}
+
+impl Shelf {
+    pub(super) fn new(disk: Disk, options: Options) -> Self {
+        let (ledger, uploads, hooking) = (Ledger::new(), Mutex::default(), Mutex::default());
+        Self {
+            options,
+            disk,
+            ledger,
+            uploads,
+            hooking,
+        }
+    }
+
+    /// Holds the upload `key`. Nothing is read yet, so that the lock on all uploads never waits for the disk.
+    pub(super) fn entry(self: &Arc<Self>, key: Key) -> Entry {
+        let mut uploads = self.uploads();
+        let slot = uploads.entry(key).or_insert_with(|| Slot {
+            upload: Arc::new(Upload::new(key)),
+            holders: 0,
+        });
+        slot.holders += 1;
+        Entry {
+            upload: Arc::clone(&slot.upload),
+            shelf: Arc::clone(self),
+        }
+    }
+
+    /// How many uploads are in memory.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.uploads().len()
+    }
+
+    /// The completions that are out to be hooked.
+    pub(super) fn hooking(&self) -> MutexGuard<'_, HashSet<Key>> {
+        self.hooking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A hold on one upload. All that hold the same one see the same state.
+pub(super) struct Entry {
+    pub(super) shelf: Arc<Shelf>,
+    upload: Arc<Upload>,
+}
+
+impl Drop for Entry {
+    /// The last to hold an upload takes it out of memory, unless it is broken, which must not be forgotten.
+    fn drop(&mut self) {
+        let mut uploads = self.shelf.uploads();
+        if let Some(slot) = uploads.get_mut(&self.key) {
+            slot.holders -= 1;
+            if slot.holders == 0 && !self.is_broken() {
+                uploads.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl Deref for Entry {
+    type Target = Upload;
+
+    fn deref(&self) -> &Upload {
+        &self.upload
+    }
+}
+
+impl Entry {
+    /// The state of the upload, read from the disk where it has not been. Never waits for a sync.
+    ///
+    /// # Errors
+    /// `Broken`; `Io` when the disk fails, or (`InvalidData`) when what lies there is not ours.
+    pub(super) fn look(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let mut state = self.state()?;
+        if state.phase == Phase::Unread {
+            self.read(&mut state)?;
+        }
+        if self.is_taken_away(&state)? {
+            self.disk().remove_record(self.key)?;
+            self.clear(&mut state);
+        }
+        Ok(state)
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        &self.shelf.disk
+    }
+
+    /// Nothing is held any more.
+    pub(super) fn clear(&self, state: &mut State) {
+        state.clear();
+        self.shelf.ledger.release(self.key);
+    }
+
+    fn read(&self, state: &mut State) -> io::Result<()> {
+        let text = self.disk().load_record(self.key)?;
+        let mut record = text
+            .map(|text| Record::parse(&text, self.key))
+            .transpose()?;
+        let (data, held) = self.disk().open_data(self.key)?.unzip();
+        let published = record
+            .as_ref()
+            .filter(|record| record.publishing_as.is_some())
+            .map(|record| record.length);
+        state.phase = if published.is_some() && held.is_none() {
+            Phase::Complete
+        } else {
+            Phase::Receiving
+        };
+        // A partial begun after the finished file was taken away, its old record brought back by a power cut.
+        if held.is_some() && published.is_some_and(|length| length != held) {
+            record = record.map(|record| Record::new(&record.upload()));
+            state.saved = false;
+        }
+        state.offset = held.or(published.flatten()).unwrap_or_default();
+        state.synced = if held.is_some() {
+            None
+        } else {
+            Some(state.offset)
+        };
+        state.entries += u64::from(record.is_some() || held.is_some());
+        state.record = record;
+        state.data = data.map(Arc::new);
+        Ok(())
+    }
+
+    /// Whether the finished file was taken away, so that the upload is to be forgotten: a deleted file can be sent
+    /// again. Hooks move files, so one that has run, or may be running, speaks for the upload.
+    fn is_taken_away(&self, state: &State) -> io::Result<bool> {
+        let Some(name) = state.published_as() else {
+            return Ok(false);
+        };
+        if state.hook() == Some(Hook::Done) || self.shelf.hooking().contains(&self.key) {
+            return Ok(false);
+        }
+        Ok(!self.disk().is_taken(name, OnConflict::KeepBoth)?)
+    }
+}

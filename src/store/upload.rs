@@ -1,0 +1,324 @@
+//! One upload as it is known in memory, and the rules of what may happen to it next. No disk is touched here.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::disk::Data;
+use super::error::Error;
+use super::id::{Id, Key};
+use super::record::{Hook, Record};
+use super::shared_sync::SharedSync;
+use super::space::Claim;
+
+/// What is held of an upload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// How many bytes; the next one goes there.
+    pub offset: u64,
+    /// Whether these are all, and the file is published.
+    pub complete: bool,
+}
+
+/// What a request that wants to append says about itself and about the upload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Intent {
+    /// Bytes the whole upload will have. May come with any request; it must not change.
+    pub length: Option<u64>,
+    /// What the file is called, as UTF-8. The first name given counts.
+    pub name: Option<String>,
+    /// When the file was last changed, in milliseconds since 1970. The first time given counts.
+    pub modified_ms: Option<u64>,
+    /// How many bytes this request brings.
+    pub incoming: Incoming,
+}
+
+/// How many bytes a request brings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Incoming {
+    /// None: it declares, or asks. It takes no turn, so it disturbs no writer.
+    Nothing,
+    /// So many.
+    Exactly(u64),
+    /// That shows when they end.
+    #[default]
+    Unknown,
+}
+
+/// An upload that somebody holds. Locks are taken in this order: `changing`, then `state`.
+pub(super) struct Upload {
+    pub(super) key: Key,
+    /// Held by whoever saves the record, publishes or removes: across syncs, so never by a window.
+    changing: Mutex<()>,
+    /// Held for one window, or one decision; never across a sync, but for cutting back after a failure.
+    state: Mutex<State>,
+    broken: AtomicBool,
+    /// The syncs of the data file.
+    pub(super) syncs: SharedSync,
+}
+
+/// What is known of an upload.
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// Who may write: the append that took the newest generation.
+    pub(super) generation: u64,
+    /// How often bytes that were held ceased to be: lost, removed, or moved away. An answer holds within one epoch.
+    pub(super) epoch: u64,
+    /// `None`: nobody has declared anything.
+    pub(super) record: Option<Record>,
+    /// Whether the record on disk says the same.
+    pub(super) saved: bool,
+    pub(super) data: Option<Arc<Data>>,
+    /// The length of the data file, or of the published file.
+    pub(super) offset: u64,
+    /// How much of it a sync has confirmed. `None`: who knows; the file was there before us.
+    pub(super) synced: Option<u64>,
+    /// Bytes written since a sync last began.
+    pub(super) unsynced: u64,
+    /// How many entries of the directory were made or replaced, and how many of them a sync has confirmed.
+    pub(super) entries: u64,
+    pub(super) listed: u64,
+    /// Appends that are open.
+    pub(super) appends: usize,
+    /// What it is owed of the disk, once it has received bytes.
+    pub(super) claim: Option<Arc<Claim>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not looked up on disk yet.
+    Unread,
+    /// Bytes are awaited, or publishing is. Also: there is nothing.
+    Receiving,
+    /// Published.
+    Complete,
+}
+
+impl Upload {
+    pub(super) fn new(key: Key) -> Self {
+        Self {
+            key,
+            changing: Mutex::default(),
+            state: Mutex::new(State::new()),
+            broken: AtomicBool::new(false),
+            syncs: SharedSync::default(),
+        }
+    }
+
+    /// Waits for the turn to change more than the bytes.
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// # Errors
+    /// `Broken`, also after a panic in mid-change: what such a state says cannot be believed.
+    pub(super) fn state(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.state.lock().map_err(|_| self.break_down())?;
+        if self.is_broken() {
+            Err(Error::Broken)
+        } else {
+            Ok(state)
+        }
+    }
+
+    /// From now until restart nothing about this upload is believed.
+    pub(super) fn break_down(&self) -> Error {
+        self.broken.store(true, SeqCst);
+        Error::Broken
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(SeqCst)
+    }
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            phase: Phase::Unread,
+            generation: 0,
+            epoch: 0,
+            record: None,
+            saved: true,
+            data: None,
+            offset: 0,
+            synced: Some(0),
+            unsynced: 0,
+            entries: 0,
+            listed: 0,
+            appends: 0,
+            claim: None,
+        }
+    }
+
+    pub(super) fn held(&self) -> Held {
+        Held {
+            offset: self.offset,
+            complete: self.phase == Phase::Complete,
+        }
+    }
+
+    /// Bytes the whole upload will have, where that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.record.as_ref()?.length
+    }
+
+    /// Whether all is held and the record says so: only the publishing is left to do.
+    pub(super) fn is_publishing(&self) -> bool {
+        let whole =
+            |record: &Record| record.publishing_as.is_some() && record.length == Some(self.offset);
+        self.phase == Phase::Receiving && self.record.as_ref().is_some_and(whole)
+    }
+
+    /// The record, where the disk does not say the same.
+    pub(super) fn unsaved(&self) -> Option<Record> {
+        self.record.clone().filter(|_| !self.saved)
+    }
+
+    /// The published name.
+    pub(super) fn published_as(&self) -> Option<&str> {
+        let record = self
+            .record
+            .as_ref()
+            .filter(|_| self.phase == Phase::Complete)?;
+        record.publishing_as.as_deref()
+    }
+
+    pub(super) fn hook(&self) -> Option<Hook> {
+        self.record.as_ref()?.hook
+    }
+
+    /// Whether all bytes held are known to be on the disk.
+    pub(super) fn is_synced(&self) -> bool {
+        self.data.is_none() || self.synced == Some(self.offset)
+    }
+
+    /// Whether the names are, too.
+    pub(super) fn is_listed(&self) -> bool {
+        self.entries == self.listed
+    }
+
+    /// Whether an append may begin at `start` of an upload that is not complete; says how many bytes of disk it is
+    /// still to get.
+    pub(super) fn admit(
+        &self,
+        start: u64,
+        intent: &Intent,
+        max_size: Option<u64>,
+    ) -> Result<u64, Error> {
+        if let (Some(declared), Some(again)) = (self.length(), intent.length)
+            && declared != again
+        {
+            return Err(Error::LengthDiffers { declared });
+        }
+        if start != self.offset {
+            return Err(Error::Mismatch);
+        }
+        let length = self.length().or(intent.length);
+        let end = start.saturating_add(intent.incoming.at_least());
+        if let Some(length) = length.filter(|length| *length < end) {
+            return Err(Error::Overshoot { length });
+        }
+        if let Some(max) = max_size.filter(|max| length.unwrap_or(end) > *max) {
+            return Err(Error::TooLarge { max });
+        }
+        Ok(match (length, intent.incoming) {
+            (Some(length), _) => length - start,
+            (None, Incoming::Unknown) => 1,
+            (None, incoming) => incoming.at_least(),
+        })
+    }
+
+    /// Takes note of what a request says about the upload. What was said first stays.
+    pub(super) fn declare(&mut self, id: &Id, intent: Intent) {
+        let before = self.record.clone();
+        let record = self.record.get_or_insert_with(|| Record::new(id));
+        record.length = record.length.or(intent.length);
+        record.name = record.name.take().or(intent.name);
+        record.modified_ms = record.modified_ms.or(intent.modified_ms);
+        self.saved &= before == self.record;
+    }
+
+    /// The upload ends at `at`, which declares its length if nothing did before.
+    pub(super) fn end_at(&mut self, at: u64) -> Result<(), Error> {
+        if at != self.offset {
+            return Err(Error::Mismatch);
+        }
+        let Some(record) = self.record.as_mut() else {
+            return Err(Error::Superseded);
+        };
+        self.saved &= record.length.is_some();
+        match *record.length.get_or_insert(at) {
+            declared if declared != at => Err(Error::LengthDiffers { declared }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives what lies there without a record its record.
+    pub(super) fn name(&mut self, id: &Id) {
+        if self.data.is_some() && self.record.is_none() {
+            self.declare(id, Intent::default());
+        }
+    }
+
+    /// Fences every append there is.
+    pub(super) fn fence(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Whether the append of `generation`, which thinks that the file ends at `at`, may write.
+    pub(super) fn turn(&self, generation: u64, at: u64) -> Result<(), Error> {
+        if self.generation != generation || self.phase != Phase::Receiving {
+            return Err(Error::Superseded);
+        }
+        if self.offset == at {
+            Ok(())
+        } else {
+            Err(Error::Mismatch)
+        }
+    }
+
+    /// What of the next `wanted` bytes may be taken, and the refusal of the rest.
+    pub(super) fn room(&self, wanted: u64, max_size: Option<u64>) -> (u64, Option<Error>) {
+        let (limit, refusal) = match (self.length(), max_size) {
+            (Some(length), _) => (length, Error::Overshoot { length }),
+            (None, Some(max)) => (max, Error::TooLarge { max }),
+            (None, None) => return (wanted, None),
+        };
+        let room = limit.saturating_sub(self.offset);
+        if wanted <= room {
+            (wanted, None)
+        } else {
+            (room, Some(refusal))
+        }
+    }
+
+    /// Nothing is held any more, and nobody has declared anything.
+    pub(super) fn clear(&mut self) {
+        self.fence();
+        self.epoch += 1;
+        self.phase = Phase::Receiving;
+        self.record = None;
+        self.saved = true;
+        self.clear_data();
+    }
+
+    /// The data file is gone.
+    pub(super) fn clear_data(&mut self) {
+        self.data = None;
+        self.offset = 0;
+        self.synced = Some(0);
+        self.unsynced = 0;
+        self.claim = None;
+    }
+}
+
+impl Incoming {
+    /// Bytes that will come for certain.
+    fn at_least(self) -> u64 {
+        match self {
+            Self::Nothing | Self::Unknown => 0,
+            Self::Exactly(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The doors for a program that embeds us.
+
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+
+use resumed::{Completes, Head, Id, Incoming, Options, Store, Uploads};
+
+use crate::support::Site;
+
+fn head(method: &str, path: &str, fields: &[(&str, &str)]) -> Head {
+    let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+    Head::from_parts(method, path, [("Host", b"localhost".as_slice())].into_iter().chain(fields))
+        .expect("a head")
+}
+
+#[test]
+fn your_server_a_head_and_a_body_that_is_cut_and_carries_on() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let uploads = Uploads::open(dir.path(), Options::default()).expect("opened");
+    let id = ("X-File-Id", "a.txt-11-1700000000000");
+    let whole = head("POST", "/upload", &[id, ("Content-Length", "11")]);
+    uploads.handle(&whole, &mut b"hello".as_slice());
+
+    let status = uploads.handle(&head("GET", "/status", &[id]), &mut [].as_slice());
+    assert_eq!(status.body_bytes(), b"5");
+
+    let rest = head("POST", "/upload", &[id, ("X-Start-Byte", "5"), ("Content-Length", "6")]);
+    let done = uploads.handle(&rest, &mut b" world".as_slice());
+    assert_eq!((done.status(), done.body_bytes()), (200, b"Success 11".as_slice()));
+    assert_eq!(fs::read(dir.path().join("a.txt")).expect("published"), b"hello world");
+}
+
+#[test]
+fn your_protocol_and_the_store_alone() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store = Store::open(dir.path(), Default::default()).expect("opened");
+    let id = Id::new(b"", b"mine");
+    let mut append = store.append(&id, 0).expect("new");
+    append.write(b"hello").expect("written");
+    let held = append.finish(Completes::No).expect("held").held;
+    assert_eq!((held.offset, held.complete), (5, false));
+    assert!(store.append(&id, 4).is_err(), "the file ends at 5");
+
+    let intent = resumed::Intent {
+        name: Some("mine.txt".into()),
+        incoming: Incoming::Exactly(6),
+        ..Default::default()
+    };
+    let mut append = store.append_with(&id, 5, intent).expect("at its end");
+    append.write(b" world").expect("written");
+    assert!(append.finish(Completes::AtEnd).expect("published").held.complete);
+    assert_eq!(fs::read(dir.path().join("mine.txt")).expect("published"), b"hello world");
+}
+
+fn upload(site: &Site, id: &str) -> u16 {
+    site.ask(format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: 5\r\n\r\nhello"
+    ))
+    .status
+}
+
+#[test]
+fn authorize_decides_about_each_request() {
+    let site = Site::with(|config| {
+        config.authorize(|head, command| head.method() == "GET" || command.id.starts_with(b"mine"))
+    });
+    assert_eq!(upload(&site, "yours"), 403);
+    assert_eq!(upload(&site, "mine"), 200);
+    assert_eq!(site.held("yours"), 0);
+}
+
+#[test]
+fn a_hook_that_fails_is_run_again() {
+    let (tell, told) = mpsc::channel();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let site = Site::with(|config| {
+        config.on_complete(move |completed| {
+            if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Err("not yet".into());
+            }
+            tell.send((completed.name.clone(), completed.length)).map_err(Into::into)
+        })
+    });
+    assert_eq!(upload(&site, "a.txt-5-1700000000000"), 200);
+    assert_eq!(told.recv().expect("the hook ran"), ("a.txt".into(), 5));
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_hook_that_is_due_runs_after_a_restart() {
+    let site = Site::with(|config| config.on_complete(|_| Err("not yet".into())));
+    assert_eq!(upload(&site, "a.txt-5-1700000000000"), 200);
+    let dir = site.stop();
+    let (tell, told) = mpsc::channel();
+    let _again = Site::again_with(dir, |config| {
+        config.on_complete(move |completed| tell.send(completed.name.clone()).map_err(Into::into))
+    });
+    assert_eq!(told.recv().expect("the hook ran"), "a.txt");
+}

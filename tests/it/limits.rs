@@ -1,0 +1,156 @@
+//! Every limit of a connection: its setter, and what a client sees when it is passed.
+
+use std::time::{Duration, Instant};
+
+use resumed::Config;
+
+use crate::support::{Answer, Client, Site};
+
+const SHORT: Duration = Duration::from_millis(200);
+
+fn get(path: &str, fields: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")
+}
+
+fn append(id: &str, length: u64) -> String {
+    format!("POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n")
+}
+
+/// What a server with this limit says to that, before it closes.
+#[track_caller]
+fn refused(set: impl FnOnce(Config) -> Config, request: &str) -> Answer {
+    let site = Site::with(set);
+    let mut client = site.connect();
+    client.send(request);
+    let answer = client.answer();
+    assert_eq!(answer.field("Connection"), Some("close"), "{answer:?}");
+    answer
+}
+
+#[test]
+fn head_bytes() {
+    let long = get("/status", &format!("X-File-Id: {}\r\n", "x".repeat(2000)));
+    assert_eq!(refused(|config| config.head_bytes(1024), &long).status, 431);
+    assert_eq!(Site::new().ask(&long).status, 200);
+    let endless = get("/status", &format!("X-Padding: {}", "x".repeat(16 * 1024)));
+    assert_eq!(refused(|config| config, &endless).status, 431);
+}
+
+#[test]
+fn head_fields() {
+    let many = |count: usize| get("/status", &("X-File-Id: a\r\n".to_owned() + &"A: b\r\n".repeat(count)));
+    assert_eq!(refused(|config| config.head_fields(5), &many(10)).status, 431);
+    assert_eq!(Site::new().ask(many(98)).status, 200);
+    assert_eq!(refused(|config| config, &many(99)).status, 431);
+}
+
+#[test]
+fn target_bytes() {
+    let long = |length: usize| get(&format!("/status?{}", "x".repeat(length)), "X-File-Id: a\r\n");
+    assert_eq!(refused(|config| config.target_bytes(100), &long(200)).status, 414);
+    assert_eq!(Site::new().ask(long(8000)).status, 200);
+    assert_eq!(refused(|config| config, &long(8 * 1024)).status, 414);
+}
+
+#[test]
+fn head_timeout() {
+    let begun = "GET /status HTTP/1.1\r\n";
+    assert_eq!(refused(|config| config.head_timeout(SHORT), begun).status, 408);
+}
+
+#[test]
+fn body_idle_keeps_what_came() {
+    let site = Site::with(|config| config.body_idle(SHORT));
+    let mut client = site.connect();
+    client.send(append("a", 100) + "hello");
+    let answer = client.answer();
+    assert_eq!(answer.status, 408);
+    assert_eq!(answer.field("Upload-Offset"), Some("5"));
+    assert_eq!(answer.field("Connection"), Some("close"));
+    client.stop_sending();
+    assert!(client.rest().expect("closed in good order").is_empty());
+    assert_eq!(site.held("a"), 5);
+}
+
+#[test]
+fn keep_alive_idle() {
+    let site = Site::with(|config| config.keep_alive_idle(SHORT));
+    let mut client = site.connect();
+    client.send(get("/status", "X-File-Id: a\r\n"));
+    assert_eq!(client.answer().status, 200);
+    assert!(client.rest().expect("closed in good order").is_empty());
+    assert!(site.connect().rest().expect("closed in good order").is_empty());
+}
+
+/// Sends until the server will not take it any more; how much that was.
+fn send_on(client: &mut Client) -> u64 {
+    let part = [0; 64 * 1024];
+    let mut sent = 0;
+    while client.try_send(part).is_ok() {
+        sent += part.len() as u64;
+    }
+    sent
+}
+
+#[test]
+fn drain_bytes() {
+    let site = Site::with(|config| config.max_size(10).drain_bytes(1 << 20));
+    let mut client = site.connect();
+    client.send(append("a", 1 << 40));
+    assert_eq!(client.answer().status, 413);
+    let sent = send_on(&mut client);
+    assert!(sent >= 1 << 20, "only {sent} bytes were drained");
+}
+
+#[test]
+fn drain_timeout() {
+    let site = Site::with(|config| config.max_size(10).drain_timeout(SHORT));
+    let begin = Instant::now();
+    let mut client = site.connect();
+    client.send(append("a", 1 << 40));
+    assert_eq!(client.answer().status, 413);
+    assert!(client.rest().expect("closed in good order").is_empty());
+    // The half-close came with the answer; the close is seen by writing into it.
+    while client.try_send("x").is_ok() {
+        std::thread::sleep(SHORT / 10);
+    }
+    assert!(begin.elapsed() >= SHORT);
+}
+
+#[test]
+fn reply_timeout() {
+    let site = Site::with(|config| config.reply_timeout(SHORT));
+    let mut client = site.connect();
+    let page = get("/uploader.js", "");
+    let mut asked = 0;
+    // Ask and never read, until the server has had enough of it.
+    while client.try_send(page.repeat(100)).is_ok() {
+        asked += 100;
+    }
+    assert!(asked > 0);
+    assert_eq!(site.held("somebody else"), 0);
+}
+
+#[test]
+fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
+    let site = Site::with(|config| config.max_connections(3));
+    let mut silent: Vec<Client> = Vec::new();
+    for id in ["first", "second", "third"] {
+        let mut client = site.connect();
+        client.send(append(id, 100) + "hello");
+        // The answer to an empty chunk of work: it has been read and parked when nothing is left.
+        silent.push(client);
+    }
+    assert_eq!(site.held("somebody new"), 0);
+    assert!(silent[0].rest().map_or(true, |rest| rest.is_empty()), "the first gives way");
+    assert_eq!(site.held("first"), 5);
+}
+
+#[test]
+fn two_workers_and_a_small_buffer_are_enough() {
+    let site = Site::with(|config| config.workers(1).buffer_bytes(1));
+    let mut client = site.connect();
+    client.send(append("a.bin-1000000-1700000000000", 1_000_000));
+    client.send(vec![1; 1_000_000]);
+    assert_eq!(client.answer().text(), "Success 1000000");
+}

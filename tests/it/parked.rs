@@ -1,0 +1,55 @@
+//! Parked, not pinned: silent clients cost sockets, not threads.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::support::{Client, Site};
+
+const SILENT: usize = 2_000;
+
+fn append(id: &str, length: usize) -> String {
+    format!("POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n")
+}
+
+/// A head and some body, then nothing.
+fn silent(site: &Site, number: usize) -> Client {
+    let mut client = site.connect();
+    client.send(append(&format!("silent-{number}"), 1_000_000) + "some of it");
+    client
+}
+
+#[test]
+fn two_thousand_silent_uploads_are_as_if_they_were_not_there() {
+    let site = Site::with(|config| config.workers(4));
+    let silent: Vec<Client> = (0..SILENT).map(|number| silent(&site, number)).collect();
+
+    assert_eq!(site.held("a newcomer"), 0);
+    let content = vec![7; 10_000_000];
+    let mut client = site.connect();
+    client.send(append("big.bin-10000000-1700000000000", content.len()));
+    client.send(&content);
+    assert_eq!(client.answer().text(), "Success 10000000");
+    assert!(fs::read(site.dir().join("big.bin")).expect("published") == content);
+
+    for number in [0, SILENT / 2, SILENT - 1] {
+        while site.held(&format!("silent-{number}")) < 10 {}
+    }
+    drop(silent);
+}
+
+#[test]
+fn a_head_that_trickles_is_closed_at_its_deadline() {
+    let timeout = Duration::from_millis(300);
+    let site = Site::with(|config| config.head_timeout(timeout));
+    let begin = Instant::now();
+    let mut client = site.connect();
+    client.send("GET /status HTTP/1.1\r\nHost: localhost\r\nX-Padding: ");
+    // Each byte comes long before the deadline; all of them together never end.
+    while client.try_send("x").is_ok() && begin.elapsed() < timeout * 3 {
+        std::thread::sleep(timeout / 30);
+    }
+    assert_eq!(client.answer().status, 408);
+    assert!(begin.elapsed() >= timeout);
+    // Closed: an end, or a reset because bytes came after the answer.
+    assert!(client.rest().map_or(true, |rest| rest.is_empty()));
+}
