@@ -13,7 +13,9 @@ fn get(path: &str, fields: &str) -> String {
 }
 
 fn append(id: &str, length: u64) -> String {
-    format!("POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n")
+    format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n"
+    )
 }
 
 /// What a server with this limit says to that, before it closes.
@@ -38,16 +40,32 @@ fn head_bytes() {
 
 #[test]
 fn head_fields() {
-    let many = |count: usize| get("/status", &("X-File-Id: a\r\n".to_owned() + &"A: b\r\n".repeat(count)));
-    assert_eq!(refused(|config| config.head_fields(5), &many(10)).status, 431);
+    let many = |count: usize| {
+        get(
+            "/status",
+            &("X-File-Id: a\r\n".to_owned() + &"A: b\r\n".repeat(count)),
+        )
+    };
+    assert_eq!(
+        refused(|config| config.head_fields(5), &many(10)).status,
+        431
+    );
     assert_eq!(Site::new().ask(many(98)).status, 200);
     assert_eq!(refused(|config| config, &many(99)).status, 431);
 }
 
 #[test]
 fn target_bytes() {
-    let long = |length: usize| get(&format!("/status?{}", "x".repeat(length)), "X-File-Id: a\r\n");
-    assert_eq!(refused(|config| config.target_bytes(100), &long(200)).status, 414);
+    let long = |length: usize| {
+        get(
+            &format!("/status?{}", "x".repeat(length)),
+            "X-File-Id: a\r\n",
+        )
+    };
+    assert_eq!(
+        refused(|config| config.target_bytes(100), &long(200)).status,
+        414
+    );
     assert_eq!(Site::new().ask(long(8000)).status, 200);
     assert_eq!(refused(|config| config, &long(8 * 1024)).status, 414);
 }
@@ -55,7 +73,10 @@ fn target_bytes() {
 #[test]
 fn head_timeout() {
     let begun = "GET /status HTTP/1.1\r\n";
-    assert_eq!(refused(|config| config.head_timeout(SHORT), begun).status, 408);
+    assert_eq!(
+        refused(|config| config.head_timeout(SHORT), begun).status,
+        408
+    );
 }
 
 #[test]
@@ -79,7 +100,12 @@ fn keep_alive_idle() {
     client.send(get("/status", "X-File-Id: a\r\n"));
     assert_eq!(client.answer().status, 200);
     assert!(client.rest().expect("closed in good order").is_empty());
-    assert!(site.connect().rest().expect("closed in good order").is_empty());
+    assert!(
+        site.connect()
+            .rest()
+            .expect("closed in good order")
+            .is_empty()
+    );
 }
 
 /// Sends until the server will not take it any more; how much that was.
@@ -142,7 +168,10 @@ fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
         silent.push(client);
     }
     assert_eq!(site.held("somebody new"), 0);
-    assert!(silent[0].rest().map_or(true, |rest| rest.is_empty()), "the first gives way");
+    assert!(
+        silent[0].rest().map_or(true, |rest| rest.is_empty()),
+        "the first gives way"
+    );
     assert_eq!(site.held("first"), 5);
 }
 

@@ -36,7 +36,10 @@ fn a_vanished_client_does_not_delay_the_next_and_its_late_bytes_change_nothing()
     vanished.send([b'a'; 90]);
     assert_eq!(vanished.answer().status, 409);
     let expected = [[b'a'; 10].as_slice(), &[b'b'; 90]].concat();
-    assert_eq!(fs::read(site.dir().join("a.bin")).expect("published"), expected);
+    assert_eq!(
+        fs::read(site.dir().join("a.bin")).expect("published"),
+        expected
+    );
 }
 
 #[test]
@@ -55,7 +58,10 @@ fn bytes_that_come_late_while_the_next_writes_are_refused() {
     new.send([b'b'; 60]);
     assert_eq!(new.answer().text(), "Success 100");
     let expected = [[b'a'; 10].as_slice(), &[b'b'; 90]].concat();
-    assert_eq!(fs::read(site.dir().join("a.bin")).expect("published"), expected);
+    assert_eq!(
+        fs::read(site.dir().join("a.bin")).expect("published"),
+        expected
+    );
 }
 
 #[test]
@@ -66,7 +72,11 @@ fn a_newcomer_that_is_behind_disturbs_nobody() {
         let refusal = site.ask(append(start, 0));
         assert_eq!((refusal.status, refusal.text()), (409, "10"));
     }
-    assert_eq!(site.ask(append(10, 0)).text(), "10", "an empty body only asks");
+    assert_eq!(
+        site.ask(append(10, 0)).text(),
+        "10",
+        "an empty body only asks"
+    );
     writer.send([b'a'; 90]);
     assert_eq!(writer.answer().text(), "Success 100");
 }
@@ -87,7 +97,10 @@ fn a_writer_from_before_a_cancel_or_a_publish_writes_nothing() {
     assert_eq!(stale.answer().status, 409);
     next.send([b'b'; 90]);
     assert_eq!(next.answer().text(), "Success 100");
-    assert_eq!(fs::read(site.dir().join("a.bin")).expect("published"), [b'b'; 100]);
+    assert_eq!(
+        fs::read(site.dir().join("a.bin")).expect("published"),
+        [b'b'; 100]
+    );
 }
 
 #[test]
@@ -102,7 +115,11 @@ fn writers_that_fight_for_one_upload_leave_one_whole_file() {
         }
     });
     assert!(fs::read(site.dir().join("fought.bin")).expect("published") == content);
-    assert_eq!(fs::read_dir(site.dir()).expect("listed").count(), 2, "one file and .resumed");
+    assert_eq!(
+        fs::read_dir(site.dir()).expect("listed").count(),
+        2,
+        "one file and .resumed"
+    );
 }
 
 /// Asks and sends on, until the upload is complete.
@@ -116,7 +133,9 @@ fn fight(site: &Site, id: &str, content: &[u8]) {
             content.len() - held
         ));
         // Who is displaced may find the line closed while it still sends.
-        let sent = content[held..].chunks(50_000).try_for_each(|part| client.try_send(part));
+        let sent = content[held..]
+            .chunks(50_000)
+            .try_for_each(|part| client.try_send(part));
         match (sent, client.try_answer()) {
             (_, Ok(answer)) if answer.status == 200 => return,
             (_, Ok(answer)) => assert_eq!(answer.status, 409, "{answer:?}"),

@@ -8,7 +8,9 @@ use crate::support::{Client, Site};
 const SILENT: usize = 2_000;
 
 fn append(id: &str, length: usize) -> String {
-    format!("POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n")
+    format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n"
+    )
 }
 
 /// A head and some body, then nothing.

@@ -23,11 +23,14 @@ fn stop_frees_the_port_and_the_directory_and_keeps_what_arrived() {
     let addr = site.addr();
     let dir = site.stop();
     for client in &mut clients {
-        assert!(client.rest().map_or(true, |rest| rest.is_empty()), "no answer was promised");
+        assert!(
+            client.rest().map_or(true, |rest| rest.is_empty()),
+            "no answer was promised"
+        );
     }
     drop(TcpListener::bind(addr).expect("the port is free"));
 
-    let again = Site::again(dir);
+    let again = Site::again(dir, |config| config);
     for id in ids {
         assert_eq!(again.held(id), 5);
     }
@@ -47,7 +50,9 @@ fn drop_stops_too() {
 fn a_second_server_on_one_directory_or_port_is_refused() {
     let site = Site::new();
     let config = Config::new(site.dir()).listen("127.0.0.1:0");
-    let error = resumed::start(config).err().expect("the directory is taken");
+    let error = resumed::start(config)
+        .err()
+        .expect("the directory is taken");
     assert_eq!(error.kind(), StartErrorKind::InUse);
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     let config = Config::new(elsewhere.path()).listen(site.addr().to_string());
