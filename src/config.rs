@@ -24,6 +24,7 @@ pub struct Config {
     pub(crate) http: http::Limits,
     pub(crate) workers: usize,
     pub(crate) buffer_bytes: usize,
+    pub(crate) longest_look: Duration,
     pub(crate) max_connections: usize,
 }
 
@@ -33,6 +34,10 @@ const LISTEN: &str = "127.0.0.1:8080";
 /// Large enough that a system call is a small part of the work on a window, small enough for a
 /// processor's cache: half the processor time per byte of 64 KiB.
 const BUFFER_BYTES: usize = 256 * 1024;
+
+/// Short beside the round trip of any link that is slow enough to be looked at rather than waited
+/// for: its sender never runs out of window.
+const LONGEST_LOOK: Duration = Duration::from_millis(20);
 
 /// More than a home ever has; descriptors may allow fewer.
 const MAX_CONNECTIONS: usize = 10_000;
@@ -49,6 +54,7 @@ impl Config {
             http: http::Limits::default(),
             workers: (2 * cores).max(4),
             buffer_bytes: BUFFER_BYTES,
+            longest_look: LONGEST_LOOK,
             max_connections: MAX_CONNECTIONS,
         }
     }
@@ -78,6 +84,14 @@ impl Config {
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Config {
         self.buffer_bytes = bytes;
+        self
+    }
+
+    /// The longest that a slow body may be left before it is looked at again, instead of being woken
+    /// by each packet; longer where very many upload. Zero: woken by each packet. Default: 20 ms.
+    #[must_use]
+    pub fn longest_look(mut self, longest: Duration) -> Config {
+        self.longest_look = longest;
         self
     }
 

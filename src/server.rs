@@ -46,6 +46,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         connections: config.max_connections.min(connections_allowed()).max(1),
         workers: config.workers,
         buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
+        longest_look: config.longest_look,
     };
     let engine =
         Engine::start(listener, Arc::new(uploads), limits, config.http).map_err(|error| {

@@ -20,6 +20,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::http::{self, Service};
 use crew::Crew;
@@ -35,6 +36,8 @@ pub(crate) struct Limits {
     pub(crate) workers: usize,
     /// The buffer that each of them has.
     pub(crate) buffer_bytes: usize,
+    /// The longest that a slow body is left before the next look; zero waits for every packet.
+    pub(crate) longest_look: Duration,
 }
 
 /// Everything that the poller and the workers share.
@@ -77,6 +80,7 @@ impl Engine {
             stopping: AtomicBool::new(false),
             newcomers_owed: AtomicBool::new(false),
         });
+        shared.begin();
         let poller = Poller::new(poll, listener, Arc::clone(&shared))?;
         let poller = thread::Builder::new()
             .name("resumed-poller".into())

@@ -11,6 +11,7 @@ use super::Shared;
 use super::listener::Listener;
 use super::lot::{LISTENER, WAKER};
 use crate::http::connection::{Connection, Until, Wake};
+use crate::http::socket::Socket;
 
 /// When accepting failed it is tried again at every close and this often: an edge-triggered
 /// listener brings no event for descriptors that come back.
@@ -83,17 +84,12 @@ impl Poller {
         }
     }
 
+    /// Takes newcomers, one more than there is room for: that one displaces another, and who comes
+    /// after it waits until somebody has left.
     fn accept(&mut self) {
-        while self.make_room() {
+        while self.shared.lot.len() <= self.shared.limits.connections {
             match self.listener.accept() {
-                Ok(socket) => {
-                    self.complained = false;
-                    let limits = Arc::clone(&self.shared.http_limits);
-                    let connection = Connection::new(socket, limits);
-                    let deadline = connection.first_deadline();
-                    let guest = self.shared.lot.admit(connection);
-                    self.shared.lot.park(guest, Until::Readable, deadline);
-                }
+                Ok(socket) => self.admit(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.shared.newcomers_owed.store(false, Ordering::Relaxed);
                     return;
@@ -101,6 +97,24 @@ impl Poller {
                 Err(error) if concerns_one_newcomer(&error) => {}
                 Err(error) => return self.complain(&error),
             }
+        }
+    }
+
+    fn admit(&mut self, socket: Socket) {
+        self.complained = false;
+        let connection = Connection::new(socket, Arc::clone(&self.shared.http_limits));
+        let deadline = connection.first_deadline();
+        let guest = self.shared.lot.admit(connection);
+        if self.shared.lot.len() > self.shared.limits.connections {
+            self.displace();
+        }
+        self.shared.lot.park(guest, Until::Readable, deadline);
+    }
+
+    /// The connection that has been silent longest gives way.
+    fn displace(&self) {
+        if let Some(guest) = self.shared.lot.take_quietest() {
+            self.shared.dispatch(guest, Wake::Displaced);
         }
     }
 
@@ -113,18 +127,6 @@ impl Poller {
             log::warn!("no newcomer can be taken at the moment: {error}");
         }
         self.complained = true;
-    }
-
-    /// At the limit the connection that has been silent longest gives way; where all are being
-    /// worked, the newcomer waits until one has left.
-    fn make_room(&self) -> bool {
-        if self.shared.lot.len() < self.shared.limits.connections {
-            return true;
-        }
-        if let Some(guest) = self.shared.lot.take_quietest() {
-            self.shared.dispatch(guest, Wake::Displaced);
-        }
-        false
     }
 }
 

@@ -90,6 +90,8 @@ pub(crate) struct Connection {
     limits: Arc<Limits>,
     state: State,
     left_over: Box<[u8]>,
+    /// This is its last turn: it may take what is there, and not wait for more.
+    displaced: bool,
 }
 
 enum State {
@@ -149,6 +151,7 @@ impl Connection {
             limits,
             state,
             left_over: Box::default(),
+            displaced: false,
         }
     }
 
@@ -178,8 +181,10 @@ impl Connection {
         } = turn;
         let mut window = Window::new(buffer, &mem::take(&mut self.left_over));
         let mut state = mem::replace(&mut self.state, State::Over);
-        if wake != Wake::Ready {
-            state = self.disturb(state, wake, &mut window);
+        match wake {
+            Wake::Ready => {}
+            Wake::Expired => state = self.expire(state, &mut window),
+            Wake::Displaced => self.displaced = true,
         }
         loop {
             let step = match state {
@@ -192,6 +197,11 @@ impl Connection {
             };
             match step {
                 Step::On(next) => state = next,
+                Step::Leave(State::Body(body), Next::Park { .. }) if self.displaced => {
+                    body.receiver.end(Ended::Cut);
+                    return Next::Close;
+                }
+                Step::Leave(_, Next::Park { .. }) if self.displaced => return Next::Close,
                 Step::Leave(rest, next) => {
                     self.state = rest;
                     self.left_over = window.bytes().into();
@@ -201,19 +211,15 @@ impl Connection {
         }
     }
 
-    /// A deadline has passed, or another connection needs the descriptor more.
-    fn disturb(&mut self, state: State, wake: Wake, window: &mut Window<'_>) -> State {
-        match (wake, state) {
-            (Wake::Expired, State::Body(body)) => {
+    /// A deadline has passed.
+    fn expire(&mut self, state: State, window: &mut Window<'_>) -> State {
+        match state {
+            State::Body(body) => {
                 let response = body.receiver.end(Ended::TimedOut).closing();
                 self.answer(response, body.to, body.decoder, window)
             }
-            (Wake::Expired, State::Head { since: Some(_) }) => {
+            State::Head { since: Some(_) } => {
                 self.refuse(Response::new(408).text("the request head did not end in time\n"))
-            }
-            (_, State::Body(body)) => {
-                body.receiver.end(Ended::Cut);
-                State::Over
             }
             _ => State::Over,
         }

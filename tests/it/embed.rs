@@ -111,7 +111,10 @@ fn a_hook_that_fails_is_run_again() {
         })
     });
     assert_eq!(upload(&site, "a.txt-5-1700000000000"), 200);
-    assert_eq!(told.recv().expect("the hook ran"), (Some("a.txt".into()), 5));
+    assert_eq!(
+        told.recv().expect("the hook ran"),
+        (Some("a.txt".into()), 5)
+    );
     assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 

@@ -1,5 +1,6 @@
 //! Every limit of a connection: its setter, and what a client sees when it is passed.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use resumed::Config;
@@ -89,7 +90,7 @@ fn body_idle_keeps_what_came() {
     assert_eq!(answer.field("Upload-Offset"), Some("5"));
     assert_eq!(answer.field("Connection"), Some("close"));
     client.stop_sending();
-    assert!(client.rest().expect("closed in good order").is_empty());
+    client.expect_close();
     assert_eq!(site.held("a"), 5);
 }
 
@@ -99,7 +100,7 @@ fn keep_alive_idle() {
     let mut client = site.connect();
     client.send(get("/status", "X-File-Id: a\r\n"));
     assert_eq!(client.answer().status, 200);
-    assert!(client.rest().expect("closed in good order").is_empty());
+    client.expect_close();
     assert!(
         site.connect()
             .rest()
@@ -135,7 +136,7 @@ fn drain_timeout() {
     let mut client = site.connect();
     client.send(append("a", 1 << 40));
     assert_eq!(client.answer().status, 413);
-    assert!(client.rest().expect("closed in good order").is_empty());
+    client.expect_close();
     // The half-close came with the answer; the close is seen by writing into it.
     while client.try_send("x").is_ok() {
         std::thread::sleep(SHORT / 10);
@@ -150,29 +151,44 @@ fn reply_timeout() {
     let page = get("/uploader.js", "");
     let mut asked = 0;
     // Ask and never read, until the server has had enough of it.
-    while client.try_send(page.repeat(100)).is_ok() {
-        asked += 100;
-    }
+    let error = loop {
+        match client.try_send(page.repeat(100)) {
+            Ok(()) => asked += 100,
+            Err(error) => break error,
+        }
+    };
     assert!(asked > 0);
+    // Closed, rather than merely not read.
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+        ),
+        "{error}"
+    );
     assert_eq!(site.held("somebody else"), 0);
 }
 
 #[test]
 fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
     let site = Site::with(|config| config.max_connections(3));
-    let mut silent: Vec<Client> = Vec::new();
-    for id in ["first", "second", "third"] {
-        let mut client = site.connect();
-        client.send(append(id, 100) + "hello");
-        // The answer to an empty chunk of work: it has been read and parked when nothing is left.
-        silent.push(client);
+    let mut first = site.connect();
+    first.send(append("first", 100) + "hello");
+    let mut others = [site.connect(), site.connect()];
+    for other in &mut others {
+        while ask_held(other, "first") != "5" {}
     }
-    assert_eq!(site.held("somebody new"), 0);
-    assert!(
-        silent[0].rest().map_or(true, |rest| rest.is_empty()),
-        "the first gives way"
-    );
-    assert_eq!(site.held("first"), 5);
+    let mut newcomer = site.connect();
+    assert_eq!(ask_held(&mut newcomer, "first"), "5");
+    first.expect_close();
+    for other in &mut others {
+        assert_eq!(ask_held(other, "first"), "5");
+    }
+}
+
+fn ask_held(client: &mut Client, id: &str) -> String {
+    client.send(get("/status", &format!("X-File-Id: {id}\r\n")));
+    client.answer().text().to_owned()
 }
 
 #[test]

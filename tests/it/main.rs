@@ -4,5 +4,6 @@ mod embed;
 mod limits;
 mod newest;
 mod parked;
+mod slow_link;
 mod stop;
 mod support;

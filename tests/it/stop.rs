@@ -23,10 +23,7 @@ fn stop_frees_the_port_and_the_directory_and_keeps_what_arrived() {
     let addr = site.addr();
     let dir = site.stop();
     for client in &mut clients {
-        assert!(
-            client.rest().map_or(true, |rest| rest.is_empty()),
-            "no answer was promised"
-        );
+        client.expect_close();
     }
     drop(TcpListener::bind(addr).expect("the port is free"));
 
@@ -42,7 +39,7 @@ fn drop_stops_too() {
     let mut client = begun(&site, "a");
     let addr = site.addr();
     drop(site);
-    assert!(client.rest().map_or(true, |rest| rest.is_empty()));
+    client.expect_close();
     drop(TcpListener::bind(addr).expect("the port is free"));
 }
 

@@ -1,9 +1,10 @@
 //! What most tests begin with: a server over an empty directory, and a client that sends bytes and reads answers.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     path::Path,
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -150,6 +151,15 @@ impl Client {
         Ok(std::mem::take(&mut self.unread))
     }
 
+    /// The server closes, and says nothing more. Bytes of ours that it had not read make that a reset.
+    #[track_caller]
+    pub(crate) fn expect_close(&mut self) {
+        match self.rest() {
+            Ok(rest) => assert_eq!(String::from_utf8_lossy(&rest), ""),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}"),
+        }
+    }
+
     fn take_head(&mut self) -> io::Result<Vec<u8>> {
         loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -276,4 +286,69 @@ fn malformed(text: &[u8]) -> io::Error {
         io::ErrorKind::InvalidData,
         format!("not an answer: {:?}", String::from_utf8_lossy(text)),
     )
+}
+
+/// The command, in a process of its own, over a directory of its own. Killed when dropped.
+pub(crate) struct Program {
+    child: Child,
+    addr: SocketAddr,
+    dir: TempDir,
+}
+
+impl Program {
+    /// Started with these flags besides an address and the directory.
+    pub(crate) fn start(flags: &[&str]) -> Program {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Program::over(dir, "127.0.0.1:0", flags)
+    }
+
+    /// Over a directory, and perhaps on a port, that another had before.
+    pub(crate) fn over(dir: TempDir, listen: &str, flags: &[&str]) -> Program {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_resumed"))
+            .args(["--listen", listen])
+            .args(flags)
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the command runs");
+        let stdout = child.stdout.take().expect("piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let addr = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .expect("it listens");
+        let addr = addr.parse().expect("an address");
+        Program { child, addr, dir }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// SIGKILL: it gets to do nothing more. The directory stays as it is.
+    pub(crate) fn kill(mut self) -> TempDir {
+        self.end();
+        let elsewhere = tempfile::tempdir().expect("a temporary directory");
+        std::mem::replace(&mut self.dir, elsewhere)
+    }
+
+    fn end(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("its end");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
