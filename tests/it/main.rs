@@ -4,6 +4,8 @@ mod embed;
 mod limits;
 mod newest;
 mod parked;
+mod proxy;
+mod readme;
 mod slow_link;
 mod stop;
 mod support;

@@ -1,0 +1,165 @@
+//! Behind a real nginx: with the configuration that the README gives, and with nginx's defaults.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command};
+
+use tempfile::TempDir;
+
+use crate::readme;
+use crate::support::{Client, Site};
+
+/// An nginx of its own in front of a server. Stopped when dropped.
+pub(crate) struct Nginx {
+    child: Child,
+    addr: SocketAddr,
+    _home: TempDir,
+}
+
+/// What nginx does when nobody has told it anything.
+pub(crate) const DEFAULTS: &str = "location / { proxy_pass http://127.0.0.1:8080; }";
+
+/// What the README tells people to write.
+pub(crate) fn as_in_the_readme() -> &'static str {
+    readme::block("nginx")
+}
+
+impl Nginx {
+    pub(crate) fn before(server: SocketAddr, location: &str) -> Nginx {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let location = location.replace("127.0.0.1:8080", &server.to_string());
+        for _ in 0..20 {
+            let addr = free_address();
+            fs::write(
+                home.path().join("conf"),
+                configuration(home.path(), addr, &location),
+            )
+            .expect("written");
+            if let Some(child) = started(home.path(), addr) {
+                return Nginx {
+                    child,
+                    addr,
+                    _home: home,
+                };
+            }
+        }
+        panic!("nginx does not start");
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // SIGTERM: it takes its workers with it.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+        self.child.wait().expect("its end");
+    }
+}
+
+/// A port that was free a moment ago: nginx cannot be told to pick one.
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address")
+}
+
+/// It listens, or has ended because somebody else took the port.
+fn started(home: &Path, addr: SocketAddr) -> Option<Child> {
+    let mut child = Command::new("nginx")
+        .arg("-e")
+        .arg(home.join("error.log"))
+        .arg("-c")
+        .arg(home.join("conf"))
+        .spawn()
+        .expect("nginx runs");
+    while child.try_wait().expect("its state").is_none() {
+        if TcpStream::connect(addr).is_ok() {
+            return Some(child);
+        }
+    }
+    None
+}
+
+fn configuration(home: &Path, addr: SocketAddr, location: &str) -> String {
+    let home = home.display();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = temporary
+        .map(|name| format!("{name}_temp_path {home}/{name};\n"))
+        .concat();
+    format!(
+        "daemon off;\nworker_processes 1;\nuser root;\npid {home}/pid;\nevents {{}}\n\
+         http {{\naccess_log off;\n{temporary}\nserver {{\nlisten {addr};\n{location}\n}}\n}}\n"
+    )
+}
+
+fn append(id: &str, start: usize, length: usize) -> String {
+    format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\
+         X-Start-Byte: {start}\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
+const LENGTH: usize = 5_000_000;
+const HALF: usize = LENGTH / 2;
+const ID: &str = "through.bin-5000000-1700000000000";
+
+fn content() -> Vec<u8> {
+    (0..LENGTH).map(|at| (at % 251) as u8).collect()
+}
+
+#[test]
+fn with_the_readmes_configuration_what_nginx_had_passed_on_is_kept_and_resumed() {
+    let site = Site::new();
+    let nginx = Nginx::before(site.addr(), as_in_the_readme());
+    let content = content();
+    let mut client = Client::connect(nginx.addr());
+    client.send(append(ID, 0, LENGTH));
+    client.send(&content[..HALF]);
+    // Nginx passes on what it has while more is to come; only then the line is cut.
+    while site.held(ID) < HALF as u64 {}
+    drop(client);
+    assert_eq!(
+        fs::metadata(partial(site.dir()))
+            .expect("on our disk")
+            .len(),
+        HALF as u64
+    );
+
+    let mut client = Client::connect(nginx.addr());
+    client.send(append(ID, HALF, LENGTH - HALF));
+    client.send(&content[HALF..]);
+    assert_eq!(client.answer().text(), format!("Success {LENGTH}"));
+    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
+}
+
+/// The only file of bytes in `.resumed`.
+fn partial(dir: &Path) -> std::path::PathBuf {
+    let files = fs::read_dir(dir.join(".resumed")).expect("listed");
+    let mut files = files.map(|file| file.expect("a file").path());
+    files
+        .find(|path| path.extension().is_none() && !path.ends_with("lock"))
+        .expect("a partial")
+}
+
+#[test]
+fn with_nginx_defaults_an_upload_in_small_pieces_completes() {
+    let site = Site::new();
+    let nginx = Nginx::before(site.addr(), DEFAULTS);
+    let content = content();
+    let mut client = Client::connect(nginx.addr());
+    client.send(append(ID, 0, LENGTH));
+    assert_eq!(client.answer().status, 413, "nginx takes 1 MB at once");
+    let mut last = String::new();
+    for (number, piece) in content.chunks(1_000_000).enumerate() {
+        let mut client = Client::connect(nginx.addr());
+        client.send(append(ID, number * 1_000_000, piece.len()));
+        client.send(piece);
+        last = client.answer().text().to_owned();
+    }
+    assert_eq!(last, format!("Success {LENGTH}"));
+    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
+}
