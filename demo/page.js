@@ -99,11 +99,19 @@ function sum(all, number) {
 }
 
 function showBuffering() {
-  const [what, advice] = words.notices.buffering;
+  showNotice('buffering', ...words.notices.buffering);
+}
+
+/** One notice of each kind at most; `data-notice` tells the kind. */
+function showNotice(kind, what, advice = '') {
+  if (find('notices').querySelector(`[data-notice=${kind}]`)) return;
   const strong = document.createElement('strong');
   strong.textContent = what;
-  find('notice').replaceChildren(strong, ` ${advice}`);
-  find('notice').hidden = false;
+  const notice = document.createElement('p');
+  notice.className = 'notice';
+  notice.dataset.notice = kind;
+  notice.append(strong, ` ${advice}`);
+  find('notices').append(notice);
 }
 
 function announce(text) {
@@ -112,14 +120,16 @@ function announce(text) {
 
 // A phone that goes to sleep cuts its uploads. Only pages served over https may ask for this.
 let awake = null;
-async function keepAwake(wanted) {
-  if (wanted === Boolean(awake) || document.visibilityState !== 'visible' || !navigator.wakeLock) return;
-  const lock = awake;
-  awake = null;
-  if (!wanted) return lock.release();
-  awake = 'asked';
-  awake = await navigator.wakeLock.request('screen').catch(() => null);
-  awake?.addEventListener('release', () => { awake = null; });
+function keepAwake(wanted) {
+  if (!navigator.wakeLock || wanted === Boolean(awake)) return;
+  if (!wanted) {
+    awake.then((lock) => lock?.release());
+    awake = null;
+  } else if (document.visibilityState === 'visible') {
+    const asked = awake = navigator.wakeLock.request('screen').catch(() => null);
+    // The browser takes it back when the page is hidden: asked again when it is seen again.
+    asked.then((lock) => lock?.addEventListener('release', () => { if (awake === asked) awake = null; }));
+  }
 }
 
 function listenToDrops() {
@@ -140,14 +150,9 @@ function listenToDrops() {
     event.preventDefault();
     const items = [...event.dataTransfer.items].filter((item) => item.kind === 'file');
     const isFolder = (item) => item.webkitGetAsEntry?.()?.isDirectory;
-    if (items.some(isFolder)) announceFolder();
+    if (items.some(isFolder)) showNotice('folder', ...words.notices.folder);
     addFiles(items.filter((item) => !isFolder(item)).map((item) => item.getAsFile()));
   });
-}
-
-function announceFolder() {
-  find('notice').textContent = words.folder;
-  find('notice').hidden = false;
 }
 
 function translate() {

@@ -80,7 +80,7 @@ export class Plan {
     return (seconds >= 4 && sent >= 4 * MIB) || (seconds >= 20 && sent >= MIB);
   }
 
-  /** A request ended for which `watched` said yes. True when this is the moment to tell the person. */
+  /** `watched` said yes, for the first time in a request. True when this is the moment to tell the person. */
   strike() {
     if (++this.#strikes < STRIKES_TO_NAME || this.buffering) return false;
     this.buffering = true;
@@ -118,6 +118,8 @@ export class Speed {
   #points = [];
 
   add(seconds, bytes) {
+    // Fewer than before: the upload starts over.
+    if (bytes < (this.#points.at(-1)?.bytes ?? 0)) this.clear();
     this.#points.push({ seconds, bytes });
     while (this.#points.length > 2 && seconds - this.#points[1].seconds > WINDOW_SECONDS) this.#points.shift();
   }

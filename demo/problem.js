@@ -16,7 +16,7 @@ export const english = {
     'This one waits, then goes on from what has arrived.'],
   // These stay until somebody does something.
   refused: ['The server did not accept this upload.', 'Retry, or look into the log of the server.'],
-  'sign-in': ['The server wants a name and a password.', 'Reload this page, sign in, and choose the file again.'],
+  'sign-in': ['The server wants a name and a password.', 'Retry and sign in. If the browser does not ask, reload this page.'],
   forbidden: ['You are not allowed to send this file here.', 'Ask the person who runs the server.'],
   'wrong-host': ['The server does not answer under this address.',
     'Open it by its IP address, or start it with --host and the name you use.'],

@@ -1,4 +1,8 @@
 // One file in the list: turns the states of an Uploader into words, a bar and two buttons.
+//
+// For tests and style sheets: `li.file` has `data-name`, `data-state` (the states listed in uploader.js) and, with
+// `retrying` and `failed`, `data-problem` (the kinds in problem.js); `button[data-action]` is one of pause, resume,
+// retry, now, again, cancel, remove; `[role=status] .words` says the state; `.bar` has `aria-valuenow`.
 
 import { Speed } from './plan.js';
 import { Uploader } from './uploader.js';
@@ -88,8 +92,6 @@ export class Row {
       await this.uploader.cancel();
       this.#on.onGone(this);
     } catch {
-      this.#part.second.disabled = false;
-      this.#showState('cancelled');
       this.#showNotice(this.#words.notForgotten);
     }
   }
@@ -99,7 +101,9 @@ export class Row {
     const part = this.#part = {
       name: make('h3', { className: 'name', id, dir: 'auto', textContent: this.name, title: this.name }),
       size: make('span', { className: 'size', textContent: this.#words.size(file.size) }),
-      bar: make('div', { className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100 }),
+      bar: make('div', {
+        className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
+      }),
       whose: make('span', { className: 'unseen', textContent: `${this.name}: ` }),
       said: make('span', { className: 'words' }),
       status: make('p', { className: 'status', role: 'status' }),
@@ -126,7 +130,7 @@ export class Row {
   #stateChanged() {
     const { state } = this.uploader;
     clearTimeout(this.later);
-    if (state === 'checking' || state === 'waiting') this.#speed.clear();
+    if (state === 'waiting' || state === 'retrying') this.#speed.clear();
     this.element.dataset.state = state;
     // The question is mostly over at once: words that come and go help nobody, least of all when read aloud.
     if (state === 'checking') this.later = setTimeout(() => this.#showState(state), CHECKING_SHOWN_MS);
@@ -139,7 +143,9 @@ export class Row {
     this.element.dataset.state = state;
     if (problem) this.element.dataset.problem = problem.kind;
     else delete this.element.dataset.problem;
-    const [what, advice] = problem ? this.#words.problems[problem.kind] : [this.#words.states[state], ''];
+    const { problems, states } = this.#words;
+    // An error without a kind is a fault of this page: its own words are better than none.
+    const [what, advice] = problem ? problems[problem.kind] ?? [problem.message, ''] : [states[state], ''];
     setText(this.#part.said, what);
     setText(this.#part.advice, problem?.said ? `${advice} ${this.#words.said(problem.said)}` : advice);
     this.#part.advice.hidden = !advice;

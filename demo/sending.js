@@ -6,6 +6,7 @@ import { Problem } from './problem.js';
 
 const WATCH_MS = 1000;
 const STALL_SECONDS = 30;
+const SILENT_SECONDS = 2;
 
 /**
  * Sends `file` from `start` on, as much as the plan allows, and resolves to the server's answer
@@ -14,7 +15,7 @@ const STALL_SECONDS = 30;
  */
 export async function send({ wire, id, file, start, signal, onHeld, onBuffering }) {
   const body = file.slice(start, start + wire.plan.size);
-  const watch = new Watch({ wire, id, start, size: body.size, onHeld });
+  const watch = new Watch({ wire, id, start, size: body.size, onHeld, onBuffering });
   const stop = () => watch.end(signal.reason);
   signal.addEventListener('abort', stop);
   try {
@@ -30,16 +31,13 @@ export async function send({ wire, id, file, start, signal, onHeld, onBuffering 
   } finally {
     watch.close();
     signal.removeEventListener('abort', stop);
-    if (watch.suspicious && wire.plan.strike()) onBuffering();
   }
 }
 
 // What a failure teaches the plan. Returns null when the upload may go on at once.
 function afterwards(error, watch, plan) {
-  if (error === watch.outOfTime) {
-    plan.ended(watch.sent, watch.seconds());
-    return null;
-  }
+  if (error === watch.outOfTime) plan.ended(watch.sent, watch.seconds());
+  if (error === watch.outOfTime || error === watch.backOnline) return null;
   if (error.kind === 'proxy-limit' && plan.refused(watch.size)) return null;
   const cut = error.kind === 'gone' || error.kind === 'stalled';
   if (cut && watch.sent > 0) plan.reset();
@@ -48,26 +46,30 @@ function afterwards(error, watch, plan) {
 
 class Watch {
   sent = 0;
-  suspicious = false;
+  // Reasons of ours to end a request that is not lost: the upload goes on at once.
   outOfTime = new Error('the request took too long');
+  backOnline = new Error('the connection is back, this one is the old one');
 
   #ending = new AbortController();
   #began = performance.now();
   #moved = this.#began;
   #held = 0;
+  #suspicious = false;
 
-  constructor({ wire, id, start, size, onHeld }) {
-    Object.assign(this, { wire, id, from: start, size, onHeld });
+  constructor({ wire, id, start, size, onHeld, onBuffering }) {
+    Object.assign(this, { wire, id, from: start, size, onHeld, onBuffering });
     this.signal = this.#ending.signal;
   }
 
   start() {
     this.timer = setInterval(() => this.#look(), WATCH_MS);
+    addEventListener('online', this.#online);
     this.#ask();
   }
 
   close() {
     clearInterval(this.timer);
+    removeEventListener('online', this.#online);
     this.end(new Error('the request is over'));
   }
 
@@ -85,9 +87,17 @@ class Watch {
     this.#moved = performance.now();
   }
 
+  // After a change of network the old connection is silent, and no error tells so.
+  #online = () => {
+    if (this.#still() > SILENT_SECONDS) this.end(this.backOnline);
+  };
+
+  #still() {
+    return (performance.now() - this.#moved) / 1000;
+  }
+
   #look() {
-    const still = (performance.now() - this.#moved) / 1000;
-    if (still > STALL_SECONDS) this.end(new Problem('stalled'));
+    if (this.#still() > STALL_SECONDS) this.end(new Problem('stalled'));
     const late = this.seconds() > SECONDS_LIMIT && this.sent < this.size;
     if (late && this.size > SIZE_MIN) this.end(this.outOfTime);
   }
@@ -107,7 +117,11 @@ class Watch {
   }
 
   #arrived(held, seconds, sent) {
-    if (this.wire.plan.watched(seconds, { size: this.size, sent, held })) this.suspicious = true;
+    const { plan } = this.wire;
+    if (plan.watched(seconds, { size: this.size, sent, held }) && !this.#suspicious) {
+      this.#suspicious = true;
+      if (plan.strike()) this.onBuffering();
+    }
     if (held <= this.#held) return;
     this.#held = held;
     this.#moved = performance.now();

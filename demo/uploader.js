@@ -32,7 +32,7 @@ methods:
 
     upload()           resolves to true when complete, to false when stopped; throws a Problem (kind, message, said)
     stop()             ends the requests under way; the server keeps what it has
-    cancel()           stops, and asks the server to forget what it has; throws a Problem if it cannot be asked
+    cancel()           stops, and tells the server to forget what it has; throws a Problem if that fails
     sendAgain()        makes the server forget, then uploads from the first byte
     wake()             ends a pause before the next try
     getUploadedBytes() asks the server how many bytes it holds
@@ -44,7 +44,7 @@ states:
     waiting     for its turn: three uploads run at a time      complete   sent, the server has the whole file
     checking    asks what the server holds                     already    the server had it before we began
     sending     bytes are on their way                         failed     `problem` says why
-    retrying    waits after `problem`, then tries again        cancelled  the server was asked to forget it
+    retrying    waits after `problem`, then tries again        cancelled  the server was told to forget it
     paused      stopped, or not started
 */
 
@@ -72,6 +72,7 @@ export class Uploader {
   #running = null;
   #wake = () => {};
   #tookPart = false;
+  #afresh = false;
   #failures = 0;
   #conflicts = 0;
   #restarts = 0;
@@ -84,12 +85,13 @@ export class Uploader {
   }
 
   upload() {
-    return this.#begin(false);
+    return this.#begin();
   }
 
   sendAgain() {
     this.stop();
-    return this.#begin(true);
+    this.#afresh = true;
+    return this.#begin();
   }
 
   stop() {
@@ -99,8 +101,7 @@ export class Uploader {
   async cancel() {
     this.stop();
     await this.#running?.catch(() => {});
-    await this.#wire.forget(this.id);
-    this.#enter('cancelled');
+    await this.#wire.forget(this.id).finally(() => this.#enter('cancelled'));
   }
 
   wake() {
@@ -111,25 +112,24 @@ export class Uploader {
     return (await this.#wire.status(this.id)).held;
   }
 
-  #begin(afresh) {
+  #begin() {
     const busy = this.#running && !this.#stopping.signal.aborted;
     if (busy) return this.#running;
     this.#stopping = new AbortController();
-    const run = this.#run(this.#running, this.#stopping.signal, afresh);
+    const run = this.#run(this.#running, this.#stopping.signal);
     this.#running = run;
     const forget = () => { if (this.#running === run) this.#running = null; };
     run.then(forget, forget);
     return run;
   }
 
-  async #run(before, signal, afresh) {
+  async #run(before, signal) {
     await before?.catch(() => {});
     let leave;
     try {
       this.#enter('waiting');
       this.#failures = this.#conflicts = this.#restarts = 0;
       leave = await uploadGate.enter(signal);
-      if (afresh) await this.#startOver(signal);
       while (!await this.#attempt(signal).catch((error) => this.#afterFailure(error, signal)));
       return true;
     } catch (error) {
@@ -147,6 +147,7 @@ export class Uploader {
   /** One try, from the question to the end. Returns false when it is to be repeated at once. */
   async #attempt(signal) {
     this.#enter('checking');
+    if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
     if (!await this.#isOurs(status)) {
       if (++this.#restarts > RESTARTS_MAX) throw new Problem('different');
@@ -212,7 +213,7 @@ export class Uploader {
 
   async #startOver(signal) {
     await this.#wire.forget(this.id, signal);
-    this.#tookPart = false;
+    this.#afresh = this.#tookPart = false;
     this.#moveTo(0);
   }
 

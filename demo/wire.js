@@ -6,7 +6,7 @@ import { Problem, problemOf, unreachable } from './problem.js';
 
 // Over all uploads of the page: each question may cost the server a sync of its disk.
 const statusGate = new Gate(1);
-const STATUS_PATIENCE_MS = 60_000;
+const PATIENCE_MS = 60_000;
 
 const plans = new Map();
 
@@ -49,9 +49,12 @@ export class Wire {
   /**
    * Sends `body` (a Blob, or null to declare the file and no more) from `start` on: `{ held, complete }`.
    * A 409 is an answer here, with `conflict: true`, because it carries the true count.
+   * How long a body may take is up to the caller.
    */
   async post(file, { start, body, signal, onSent }) {
-    const answer = await this.#send(describe(file, start), body, signal, onSent);
+    const headers = describe(file, start);
+    const answer = body ? await this.#send(headers, body, signal, onSent)
+      : await patiently(signal, (fresh) => this.#send(headers, null, fresh));
     const held = count(answer.text);
     if (answer.status === 409 && held !== null) return { held, complete: false, conflict: true };
     if (answer.status < 200 || answer.status > 299) throw problemOf(answer);
@@ -64,23 +67,16 @@ export class Wire {
     return { ...own, ...more };
   }
 
-  async #ask(method, url, id, signal) {
-    const patience = new AbortController();
-    const give = () => patience.abort(signal?.reason);
-    const timer = setTimeout(give, STATUS_PATIENCE_MS);
-    signal?.addEventListener('abort', give);
-    try {
-      signal?.throwIfAborted();
+  #ask(method, url, id, signal) {
+    return patiently(signal, async (fresh) => {
       const headers = this.#allHeaders({ 'X-File-Id': id });
-      const answer = await fetch(url, { method, headers, cache: 'no-store', signal: patience.signal });
-      return read(answer.status, await answer.text(), (name) => answer.headers.get(name));
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw unreachable(error);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', give);
-    }
+      try {
+        const answer = await fetch(url, { method, headers, cache: 'no-store', signal: fresh });
+        return read(answer.status, await answer.text(), (name) => answer.headers.get(name));
+      } catch (error) {
+        throw fresh.aborted ? fresh.reason : unreachable(error);
+      }
+    });
   }
 
   // XMLHttpRequest, because fetch cannot tell how much of a body is out.
@@ -100,6 +96,30 @@ export class Wire {
       signal.addEventListener('abort', abort);
       xhr.send(body);
     });
+  }
+}
+
+// Runs a short request, gives up after a minute, and asks anew when the browser comes back online: after a change of
+// network the old connection is silent, and no error tells so.
+async function patiently(signal, request) {
+  const renewed = new Error('back online');
+  while (true) {
+    signal?.throwIfAborted();
+    const ending = new AbortController();
+    const stop = () => ending.abort(signal.reason);
+    const renew = () => ending.abort(renewed);
+    const timer = setTimeout(() => ending.abort(unreachable()), PATIENCE_MS);
+    signal?.addEventListener('abort', stop);
+    addEventListener('online', renew);
+    try {
+      return await request(ending.signal);
+    } catch (error) {
+      if (error !== renewed) throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+      removeEventListener('online', renew);
+    }
   }
 }
 

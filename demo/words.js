@@ -24,10 +24,10 @@ const en = {
     buffering: ['A proxy in front of the server is buffering uploads.',
       'It takes a file in, but passes it on late: progress moves in steps, and a lost connection costs more. ' +
       'The requests are now kept small. Whoever runs the server can mend it; in nginx: proxy_request_buffering off.'],
+    folder: ['Folders cannot be sent.', 'Open the folder and choose the files in it.'],
   },
   problems: english,
   notForgotten: 'The server could not be asked to forget what it holds. It forgets by itself after some days.',
-  folder: 'Folders cannot be sent. Open the folder and choose the files in it.',
   inList: (name) => `${name} is in the list already.`,
   removed: (name) => `${name} was removed from the list.`,
   files: (done, all) => `${done} of ${all} ${all === 1 ? 'file' : 'files'}`,
@@ -63,6 +63,7 @@ const ko = {
     buffering: ['서버 앞의 프록시가 업로드를 모아 두고 있습니다.',
       '프록시가 파일을 받아 두었다가 늦게 넘기기 때문에 진행률이 띄엄띄엄 움직이고, 연결이 끊기면 더 많이 다시 보내야 합니다. ' +
       '이제부터 작은 요청으로 나누어 보냅니다. 서버 관리자가 고칠 수 있습니다. nginx 설정: proxy_request_buffering off.'],
+    folder: ['폴더는 보낼 수 없습니다.', '폴더를 열어 그 안의 파일을 선택하세요.'],
   },
   problems: {
     offline: ['이 기기가 오프라인입니다.', '연결되면 저절로 이어집니다.'],
@@ -74,7 +75,7 @@ const ko = {
       '프록시나 와이파이의 로그인 페이지일 수 있습니다. 새 탭에서 이 주소를 열어 확인하세요.'],
     elsewhere: ['다른 탭이나 기기가 같은 파일을 보내고 있습니다.', '기다렸다가 도착한 부분 다음부터 이어서 보냅니다.'],
     refused: ['서버가 이 업로드를 받지 않았습니다.', '다시 시도하거나 서버의 로그를 확인하세요.'],
-    'sign-in': ['서버에 이름과 비밀번호가 필요합니다.', '이 페이지를 새로 고쳐 로그인한 뒤 파일을 다시 선택하세요.'],
+    'sign-in': ['서버에 이름과 비밀번호가 필요합니다.', '다시 시도하여 로그인하세요. 묻는 창이 뜨지 않으면 이 페이지를 새로 고치세요.'],
     forbidden: ['이 파일을 여기에 보낼 권한이 없습니다.', '서버 관리자에게 문의하세요.'],
     'wrong-host': ['서버가 이 주소로는 응답하지 않습니다.', 'IP 주소로 열거나, 서버를 시작할 때 --host로 이 이름을 알려 주세요.'],
     'no-service': ['이 주소에는 업로드 서버가 없습니다.', '주소나 프록시의 경로를 확인하세요.'],
@@ -86,7 +87,6 @@ const ko = {
     'file-changed': ['이 기기에서 파일이 바뀌었거나 옮겨졌거나 지워졌습니다.', '파일을 다시 선택하세요.'],
   },
   notForgotten: '서버에 지워 달라고 하지 못했습니다. 며칠이 지나면 서버가 저절로 지웁니다.',
-  folder: '폴더는 보낼 수 없습니다. 폴더를 열어 그 안의 파일을 선택하세요.',
   inList: (name) => `이미 목록에 있습니다: ${name}`,
   removed: (name) => `목록에서 뺐습니다: ${name}`,
   files: (done, all) => `파일 ${all}개 중 ${done}개 완료`,
@@ -127,8 +127,9 @@ function size(bytes, language) {
 
 // An estimate, so two numbers at most.
 function time(seconds, words) {
+  const whole = Math.max(1, Math.ceil(seconds));
   const minutes = Math.round(seconds / 60);
-  if (seconds < 60) return words.seconds(Math.max(1, Math.ceil(seconds)));
+  if (whole < 60) return words.seconds(whole);
   if (minutes < 60) return words.minutes(minutes);
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? words.hours(hours, minutes % 60) : words.days(Math.floor(hours / 24), hours % 24);
