@@ -81,7 +81,11 @@ impl House {
         let mut hooks_left = self.on_complete.is_some();
         loop {
             if next_sweep <= Instant::now() {
-                self.store.sweep(SystemTime::now());
+                let swept = self.store.sweep(SystemTime::now());
+                swept
+                    .published
+                    .into_iter()
+                    .for_each(|completed| self.enqueue(completed));
                 next_sweep = Instant::now() + SWEEP_EVERY;
             }
             if std::mem::take(&mut hooks_left) {

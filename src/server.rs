@@ -36,7 +36,9 @@ pub struct Server {
 ///
 /// When the address is taken, or the directory is in use or cannot be written.
 pub fn start(config: Config) -> Result<Server, StartError> {
-    let uploads = Uploads::open(&config.dir, config.options)?;
+    let mut options = config.options;
+    options.store.syncs = (config.workers / 2).max(1);
+    let uploads = Uploads::open(&config.dir, options)?;
     let listener =
         listen(&config.listen).map_err(|error| StartError::listen(&config.listen, error))?;
     let address = listener

@@ -1,13 +1,13 @@
 //! Appending: the only way bytes get into an upload.
 
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use super::error::{Error, is_full};
 use super::id::Id;
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
-use super::upload::{Held, Incoming, Intent, Phase, State};
+use super::upload::{Held, Intent, Phase, State};
 
 /// Bytes written before a writer syncs by itself, so that no sync is ever long: 64 MiB.
 const SYNC_EVERY: u64 = 64 << 20;
@@ -47,7 +47,7 @@ impl Append {
         let entry = shelf.entry(id.key());
         let mut state = entry.look()?;
         let complete = state.phase == Phase::Complete;
-        let asks = intent.incoming == Incoming::Nothing;
+        let asks = intent.incoming.is_nothing();
         if complete {
             let length = state.offset;
             match start == length {
@@ -57,9 +57,10 @@ impl Append {
             }
         } else {
             let needed = state.admit(start, &intent, shelf.options.max_size)?;
-            entry.reserve(needed)?;
-            state.name(id);
-            state.declare(id, intent);
+            entry.reserve(&mut state, needed, !asks)?;
+            if !asks || state.record.is_some() || intent.declares() {
+                state.declare(id, intent);
+            }
         }
         let generation = if asks { None } else { Some(state.fence()) };
         state.appends += 1;
@@ -88,7 +89,7 @@ impl Append {
     /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let written = self.write_window(bytes)?;
-        if written >= SYNC_EVERY && self.entry.disk().durable() {
+        if written >= SYNC_EVERY && self.entry.disk().durable {
             self.entry.sync_data()?;
         }
         Ok(())
@@ -170,32 +171,47 @@ impl Append {
     }
 }
 
+impl fmt::Debug for Append {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Append({} at {})", self.entry.key, self.at)
+    }
+}
+
 impl Drop for Append {
     fn drop(&mut self) {
         if let Ok(mut state) = self.entry.state() {
             state.appends -= 1;
+            // Nothing came of it: the space that was kept for it is free again.
+            if state.appends == 0 && state.offset == 0 {
+                state.claim = None;
+                self.entry.shelf.ledger.release(self.entry.key);
+            }
         }
     }
 }
 
 impl Entry {
-    /// Whether `needed` more bytes will find room on the disk, after what other uploads are still owed.
-    fn reserve(&self, needed: u64) -> Result<(), Error> {
+    /// Whether `needed` more bytes will find room on the disk, after what other uploads are still owed. Where they
+    /// are about to come, they are claimed.
+    fn reserve(&self, state: &mut State, needed: u64, are_coming: bool) -> Result<(), Error> {
         if needed == 0 {
             return Ok(());
         }
         let ledger = &self.shelf.ledger;
+        let _one_at_a_time = ledger.admitting();
         let owed = ledger.owed_to_others(self.key, ledger.now());
         let free = self
             .disk()
             .free()?
             .saturating_sub(self.shelf.options.min_free)
             .saturating_sub(owed);
-        if needed <= free {
-            Ok(())
-        } else {
-            Err(Error::NoSpace)
+        if needed > free {
+            return Err(Error::NoSpace);
         }
+        if are_coming {
+            self.note(state, needed);
+        }
+        Ok(())
     }
 
     /// Writes `bytes` where the file ends.
@@ -217,13 +233,16 @@ impl Entry {
                 Err(error) => return Err(self.refused(state, error)),
             }
         }
-        self.note(state);
+        if !self.disk().durable {
+            state.synced = Some(state.offset);
+        }
+        let owed = state.length().map_or(0, |length| length - state.offset);
+        self.note(state, owed);
         Ok(())
     }
 
     /// Puts the claim on the disk's space up to date.
-    fn note(&self, state: &mut State) {
-        let owed = state.length().map_or(0, |length| length - state.offset);
+    fn note(&self, state: &mut State, owed: u64) {
         let ledger = &self.shelf.ledger;
         state
             .claim

@@ -1,6 +1,7 @@
 //! Removing what is held of an upload. A published file is never removed.
 
 use super::error::Error;
+use super::record::record_name;
 use super::shelf::Entry;
 use super::upload::{Phase, State};
 
@@ -9,27 +10,23 @@ impl Entry {
     pub(super) fn cancel(&self) -> Result<(), Error> {
         let _changing = self.changing();
         let mut state = self.look()?;
-        let known = state.record.is_some() || state.data.is_some();
+        if state.record.is_none() && state.data.is_none() {
+            return Ok(());
+        }
         self.discard(&mut state)?;
         drop(state);
-        if known {
-            self.sync_names(false)
-        } else {
-            Ok(())
-        }
+        self.sync_names(false)
     }
 
     /// Removes the bytes, then the record. The caller holds `changing`.
     ///
     /// In this order: what a crash leaves in between is an empty upload, not bytes that nobody knows the id of.
     pub(super) fn discard(&self, state: &mut State) -> Result<(), Error> {
-        state.fence();
-        state.epoch += 1;
         if state.phase == Phase::Receiving {
-            self.disk().remove_data(self.key)?;
+            self.disk().remove(&self.key.to_string())?;
             state.clear_data();
         }
-        self.disk().remove_record(self.key)?;
+        self.disk().remove(&record_name(self.key))?;
         self.clear(state);
         Ok(())
     }

@@ -2,6 +2,8 @@
 //!
 //! Nothing here follows a symbolic link inside `.resumed`, and every error keeps its number.
 
+#[cfg(test)]
+pub(super) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use rustix::fs::{Access, AtFlags, OFlags, access, renameat, unlinkat};
+use rustix::fs::{Access, OFlags, access};
 use rustix::io::Errno;
 
 use super::error::OpenError;
@@ -18,7 +20,8 @@ use super::faults::{Faults, Op};
 use super::id::Key;
 use super::medium::{free_bytes, warn_unless_durable};
 use super::options::{OnConflict, Sync};
-use super::rename::{Place, is_same_file, rename_new};
+use super::record::record_name;
+use super::rename::{Place, rename};
 use super::shared_sync::{Gate, SharedSync};
 
 /// The directory for what is not finished, inside the directory of what is.
@@ -41,7 +44,8 @@ pub(super) struct Disk {
     _lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
     temporary: String,
-    durable: bool,
+    /// Whether syncs are made at all.
+    pub(super) durable: bool,
     gate: Gate,
     naming: Mutex<()>,
     pub(super) faults: Faults,
@@ -75,6 +79,7 @@ impl Disk {
         let durable = sync == Sync::Durable;
         if durable {
             warn_unless_durable(&root.file, path);
+            root.sync_new()?;
         }
         let (gate, naming, faults) = (Gate::new(syncs), Mutex::default(), Faults::default());
         Ok(Self {
@@ -87,11 +92,6 @@ impl Disk {
             naming,
             faults,
         })
-    }
-
-    /// Whether syncs are made at all.
-    pub(super) fn durable(&self) -> bool {
-        self.durable
     }
 }
 
@@ -106,10 +106,7 @@ impl Disk {
         };
         let about = data.0.metadata()?;
         if !about.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{key} is not a file"),
-            ));
+            return Err(io::ErrorKind::InvalidData.into());
         }
         Ok(Some((data, about.len())))
     }
@@ -156,10 +153,7 @@ impl Disk {
     /// Cuts the file back to `length`; it is never made longer.
     pub(super) fn cut(&self, data: &Data, length: u64) -> io::Result<()> {
         match self.length(data)? {
-            now if now < length => Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "shorter than what was synced",
-            )),
+            now if now < length => Err(io::ErrorKind::UnexpectedEof.into()),
             now if now == length => Ok(()),
             _ => {
                 self.faults.check(Op::Cut)?;
@@ -177,11 +171,6 @@ impl Disk {
     /// Makes the bytes, and the length, survive a pulled plug.
     pub(super) fn sync(&self, data: &Data) -> io::Result<()> {
         self.gated(Op::Sync, || data.0.sync_data())
-    }
-
-    /// Removes the data file of `key`, if there is one.
-    pub(super) fn remove_data(&self, key: Key) -> io::Result<()> {
-        self.remove(&key.to_string())
     }
 }
 
@@ -205,6 +194,9 @@ impl Disk {
 
     /// Replaces the record of `key` in one step. The directory is left to be synced.
     pub(super) fn save_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
+        if text.len() as u64 > RECORD_MAX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         self.faults.check(Op::CreateRecord)?;
         // Not `tempfile_in`: its errors have lost their number.
         let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
@@ -218,11 +210,6 @@ impl Disk {
         file.persist(self.partials.path.join(record_name(key)))
             .map_err(|error| error.error)?;
         Ok(())
-    }
-
-    /// Removes the record of `key`, if there is one.
-    pub(super) fn remove_record(&self, key: Key) -> io::Result<()> {
-        self.remove(&record_name(key))
     }
 }
 
@@ -243,14 +230,7 @@ impl Disk {
             dir: self.root.file.as_fd(),
             name,
         };
-        // A link and unlink that was interrupted. A plain rename would leave both, and call it done.
-        if is_same_file(from, to)? {
-            return Ok(unlinkat(from.dir, from.name, AtFlags::empty())?);
-        }
-        match on_conflict {
-            OnConflict::Replace => Ok(renameat(from.dir, from.name, to.dir, to.name)?),
-            OnConflict::KeepBoth => rename_new(from, to, &self.naming),
-        }
+        rename(from, to, on_conflict, &self.naming)
     }
 
     /// Whether `name` is taken among the finished files; for `Replace`, only a directory takes it.
@@ -326,11 +306,6 @@ impl Disk {
     }
 }
 
-/// The name of the record of `key`.
-pub(super) fn record_name(key: Key) -> String {
-    format!("{key}.json")
-}
-
 fn own_temporary() -> String {
     let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     format!(
@@ -359,17 +334,17 @@ fn open_root(path: &Path) -> Result<Directory, OpenError> {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
             OpenError::NotDirectory(path.into())
         }
-        _ => refused(path, error),
+        _ => OpenError::refused(path, error),
     })?;
     access(path, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| refused(path, error.into()))?;
+        .map_err(|error| OpenError::refused(path, error.into()))?;
     Directory::open(path)
 }
 
 fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(refused(path, error));
+            return Err(OpenError::refused(path, error));
         }
         _ => {}
     }
@@ -394,7 +369,7 @@ fn take_lock(partials: &Path, root: &Path) -> Result<File, OpenError> {
         .create(true)
         .truncate(false)
         .open(&path)
-        .map_err(|error| refused(&path, error))?;
+        .map_err(|error| OpenError::refused(&path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(root.into())),
@@ -402,16 +377,15 @@ fn take_lock(partials: &Path, root: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn refused(path: &Path, error: io::Error) -> OpenError {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            OpenError::NotWritable(path.into(), error)
-        }
-        _ => OpenError::Io(path.into(), error),
-    }
-}
-
 impl Directory {
+    /// A pulled plug must take neither `.resumed` away nor, where its parent may be opened, the directory itself.
+    fn sync_new(&self) -> Result<(), OpenError> {
+        let _ = File::open(self.path.join("..")).and_then(|parent| parent.sync_all());
+        self.file
+            .sync_all()
+            .map_err(|error| OpenError::Io(self.path.clone(), error))
+    }
+
     fn open(path: &Path) -> Result<Self, OpenError> {
         let file = File::open(path).map_err(|error| OpenError::Io(path.into(), error))?;
         Ok(Self {

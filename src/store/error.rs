@@ -1,6 +1,6 @@
 //! How an operation on an upload, and the opening of a store, can fail.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
 /// Why an operation on an upload was refused or failed.
@@ -103,6 +103,18 @@ pub enum OpenError {
     OtherFileSystem(PathBuf),
     /// Anything else the disk refused.
     Io(PathBuf, io::Error),
+}
+
+impl OpenError {
+    /// Making or opening `path` was refused.
+    pub(super) fn refused(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::NotWritable(path.into(), error)
+            }
+            _ => Self::Io(path.into(), error),
+        }
+    }
 }
 
 impl fmt::Display for OpenError {

@@ -36,7 +36,7 @@ mod none {
     use super::Op;
 
     #[derive(Default)]
-    pub(in crate::store) struct Faults;
+    pub(in crate::store) struct Faults {}
 
     impl Faults {
         #[inline]
@@ -54,7 +54,7 @@ mod none {
 #[cfg(test)]
 mod planned {
     use std::io;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Barrier, Mutex};
 
     use super::Op;
 
@@ -73,7 +73,8 @@ mod planned {
     #[derive(Default)]
     pub(in crate::store) struct Faults {
         plan: Mutex<Option<Fault>>,
-        log: Mutex<Vec<Op>>,
+        log: Mutex<Vec<(Op, bool)>>,
+        pause: Mutex<Option<(Op, Arc<Barrier>)>>,
     }
 
     impl Faults {
@@ -81,39 +82,59 @@ mod planned {
             *self.plan.lock().unwrap() = Some(fault);
         }
 
-        /// Whether the plan still has failures to come.
-        pub(in crate::store) fn clear(&self) -> bool {
-            self.plan
-                .lock()
-                .unwrap()
-                .take()
-                .is_some_and(|fault| fault.times > 0)
+        /// Has the next operation of the kind wait twice at the barrier that is answered.
+        pub(in crate::store) fn pause(&self, op: Op) -> Arc<Barrier> {
+            let barrier = Arc::new(Barrier::new(2));
+            *self.pause.lock().unwrap() = Some((op, Arc::clone(&barrier)));
+            barrier
         }
 
-        /// What was asked for since the last call.
-        pub(in crate::store) fn log(&self) -> Vec<Op> {
-            std::mem::take(&mut *self.log.lock().unwrap())
+        /// Ends the plan.
+        pub(in crate::store) fn clear(&self) {
+            *self.plan.lock().unwrap() = None;
+        }
+
+        /// Whether any failure of the plan has come.
+        pub(in crate::store) fn came(&self) -> bool {
+            self.log.lock().unwrap().iter().any(|(_, passed)| !passed)
+        }
+
+        /// What was asked for since the store was opened, and whether it was let pass.
+        pub(in crate::store) fn log(&self) -> Vec<(Op, bool)> {
+            self.log.lock().unwrap().clone()
         }
 
         pub(in crate::store) fn check(&self, op: Op) -> io::Result<()> {
-            self.log.lock().unwrap().push(op);
-            let mut plan = self.plan.lock().unwrap();
-            match plan.as_mut().filter(|fault| fault.op == op) {
-                Some(fault) if fault.after > 0 => fault.after -= 1,
-                Some(fault) if fault.times > 0 => {
-                    fault.times -= 1;
-                    return Err(io::Error::from_raw_os_error(fault.errno));
-                }
-                _ => {}
+            let pause = self
+                .pause
+                .lock()
+                .unwrap()
+                .take_if(|(paused, _)| *paused == op);
+            if let Some((_, barrier)) = pause {
+                barrier.wait();
+                barrier.wait();
             }
-            Ok(())
+            let failure = self.failure(op);
+            self.log.lock().unwrap().push((op, failure.is_none()));
+            failure.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
+        }
+
+        fn failure(&self, op: Op) -> Option<i32> {
+            let mut plan = self.plan.lock().unwrap();
+            let fault = plan.as_mut().filter(|fault| fault.op == op)?;
+            if fault.after > 0 {
+                fault.after -= 1;
+                return None;
+            }
+            fault.times = fault.times.checked_sub(1)?;
+            Some(fault.errno)
         }
 
         pub(in crate::store) fn clip<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
             match &*self.plan.lock().unwrap() {
                 Some(Fault {
                     op: Op::Write,
-                    after: 0,
+                    after: 1,
                     short: Some(short),
                     ..
                 }) => &bytes[..bytes.len().min(*short)],

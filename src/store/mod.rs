@@ -30,8 +30,9 @@
 //! let held = store.status(&id)?;
 //! let mut append = store.append(&id, held.offset)?;
 //! append.write(b"world")?;
-//! assert!(append.finish(Completes::AtLength)?.held.complete);
-//! assert_eq!(std::fs::read(dir.join("greeting.txt"))?, b"hello world");
+//! let finished = append.finish(Completes::AtLength)?;
+//! assert!(finished.held.complete);
+//! assert_eq!(finished.published.unwrap().path, dir.join("greeting.txt"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -58,6 +59,7 @@ mod tail;
 mod tests;
 mod upload;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -175,5 +177,11 @@ impl Store {
     /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken). Then it is due again.
     pub fn hooked(&self, id: &Id) -> Result<(), Error> {
         self.shelf.entry(id.key()).hooked()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.shelf.disk.published_path("").display())
     }
 }

@@ -120,7 +120,7 @@ mod tests {
         for (wanted, name) in [
             ("holiday.mp4", "holiday.mp4"),
             ("Käse & 日本.tar.gz", "Käse & 日本.tar.gz"),
-            ("../../etc/passwd", "______etc_passwd"),
+            ("../../etc/passwd", "___.._etc_passwd"),
             ("C:\\temp\\x", "C:_temp_x"),
             (".bashrc", "_bashrc"),
             ("..", "upload-01234567"),

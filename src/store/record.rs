@@ -143,6 +143,11 @@ impl Record {
     }
 }
 
+/// The name of the record of `key`.
+pub(super) fn record_name(key: Key) -> String {
+    format!("{key}.json")
+}
+
 const RECEIVING: &str = "receiving";
 const PUBLISHING: &str = "publishing";
 

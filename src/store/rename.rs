@@ -1,4 +1,4 @@
-//! Renaming without overwriting, by the best means the file system has.
+//! Moving a file to its name: without overwriting, by the best means the file system has, or over what is there.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{AtFlags, linkat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
+use super::options::OnConflict;
+
 /// An entry of a directory.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -14,11 +16,27 @@ pub(super) struct Place<'a> {
     pub(super) name: &'a str,
 }
 
-/// Renames `from` to `to` unless there is something.
+/// Renames `from` to `to`.
 ///
 /// # Errors
-/// `AlreadyExists` when there is. That includes a link to `from` itself, left by an interrupted link and unlink.
-pub(super) fn rename_new(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> io::Result<()> {
+/// `AlreadyExists` when there is something, and both are to be kept.
+pub(super) fn rename(
+    from: Place<'_>,
+    to: Place<'_>,
+    on_conflict: OnConflict,
+    naming: &Mutex<()>,
+) -> io::Result<()> {
+    // A link and unlink that was cut. The system's rename would leave both names, and call it done.
+    if is_same_file(from, to)? {
+        return Ok(unlinkat(from.dir, from.name, AtFlags::empty())?);
+    }
+    match on_conflict {
+        OnConflict::Replace => Ok(renameat(from.dir, from.name, to.dir, to.name)?),
+        OnConflict::KeepBoth => rename_new(from, to, naming),
+    }
+}
+
+fn rename_new(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> io::Result<()> {
     match rename_noreplace(from, to) {
         // EINVAL is also what a bad name gets; then the next means says so again.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
@@ -32,7 +50,7 @@ pub(super) fn rename_new(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> 
 }
 
 /// Whether both names are links to one file. Missing names are the same as nothing.
-pub(super) fn is_same_file(one: Place<'_>, other: Place<'_>) -> io::Result<bool> {
+fn is_same_file(one: Place<'_>, other: Place<'_>) -> io::Result<bool> {
     let identity = |place: Place<'_>| match statat(place.dir, place.name, AtFlags::SYMLINK_NOFOLLOW)
     {
         Ok(about) => Ok(Some((about.st_dev, about.st_ino))),
@@ -113,6 +131,26 @@ mod tests {
             assert_eq!((length("new"), length("old")), (Ok(7), Ok(3)));
             means(place("new"), place("free")).unwrap();
             assert_eq!((length("new"), length("free")), (Err(Errno::NOENT), Ok(7)));
+        }
+    }
+
+    #[test]
+    fn two_links_to_one_file_become_one() {
+        for on_conflict in [OnConflict::KeepBoth, OnConflict::Replace] {
+            let temporary = tempfile::tempdir().unwrap();
+            let dir = openat(CWD, temporary.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+            let place = |name| Place {
+                dir: dir.as_fd(),
+                name,
+            };
+            openat(&dir, "a", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap();
+            linkat(&dir, "a", &dir, "b", AtFlags::empty()).unwrap();
+            rename(place("a"), place("b"), on_conflict, &Mutex::default()).unwrap();
+            assert_eq!(
+                statat(&dir, "a", AtFlags::empty()).map(drop),
+                Err(Errno::NOENT)
+            );
+            assert_eq!(statat(&dir, "b", AtFlags::empty()).unwrap().st_nlink, 1);
         }
     }
 }

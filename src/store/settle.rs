@@ -36,8 +36,8 @@ impl Entry {
 
     /// Whether `settle` would have nothing to do.
     pub(super) fn is_settled(&self, state: &State) -> bool {
-        let synced = state.is_synced() && state.is_listed() || !self.disk().durable();
-        state.saved && !state.is_publishing() && synced
+        let listed = state.is_listed() || !self.disk().durable;
+        state.saved && !state.is_publishing() && state.is_synced() && listed
     }
 
     /// Makes durable the bytes held now.

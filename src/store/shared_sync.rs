@@ -142,3 +142,100 @@ impl Drop for Place<'_> {
         self.gate.freed.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn every_caller_relies_on_a_round_that_began_after_it_asked() {
+        let (shared, clock, began) = (
+            SharedSync::default(),
+            AtomicUsize::new(1),
+            AtomicUsize::new(0),
+        );
+        let ask = || {
+            let asked = clock.fetch_add(1, SeqCst);
+            let round = || {
+                began.fetch_max(clock.fetch_add(1, SeqCst), SeqCst);
+                Ok(())
+            };
+            shared.share(round).unwrap();
+            assert!(began.load(SeqCst) > asked);
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| ask()));
+            }
+        });
+    }
+
+    #[test]
+    fn a_round_under_way_is_not_enough() {
+        let (shared, rounds) = (SharedSync::default(), AtomicUsize::new(0));
+        let count = || {
+            rounds.fetch_add(1, SeqCst);
+            Ok(())
+        };
+        while_one_is_under_way(&shared, || shared.share(count).unwrap());
+        assert!((1..=3).contains(&rounds.load(SeqCst)));
+    }
+
+    #[test]
+    fn who_relied_on_a_failed_round_fails_too() {
+        let shared = SharedSync::default();
+        let fail = || Err(io::Error::from_raw_os_error(5));
+        let ask = || assert_eq!(shared.share(fail).unwrap_err().raw_os_error(), Some(5));
+        while_one_is_under_way(&shared, ask);
+        shared.share(|| Ok(())).unwrap();
+    }
+
+    /// Three callers `ask` during a round that succeeds.
+    fn while_one_is_under_way(shared: &SharedSync, ask: impl Fn() + Sync) {
+        let (begun, end) = (Barrier::new(2), Barrier::new(2));
+        let round = || {
+            begun.wait();
+            end.wait();
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let first = scope.spawn(|| shared.share(round));
+            begun.wait();
+            for _ in 0..3 {
+                scope.spawn(&ask);
+            }
+            end.wait();
+            first.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_round_that_panics_is_over() {
+        let shared = SharedSync::default();
+        let panics = AssertUnwindSafe(|| shared.share(|| panic!("on purpose")));
+        assert!(catch_unwind(panics).is_err());
+        shared.share(|| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_gate_lets_in_as_many_as_it_has_places() {
+        let (gate, inside) = (Gate::new(2), AtomicUsize::new(0));
+        let pass = || {
+            let _place = gate.enter();
+            assert!(inside.fetch_add(1, SeqCst) < 2);
+            thread::yield_now();
+            inside.fetch_sub(1, SeqCst);
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| pass()));
+            }
+        });
+        drop(Gate::new(0).enter());
+    }
+}

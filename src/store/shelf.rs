@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::error::Error;
 use super::id::Key;
 use super::options::{OnConflict, Options};
-use super::record::{Hook, Record};
+use super::record::{Hook, Record, record_name};
 use super::space::Ledger;
 use super::upload::{Phase, State, Upload};
 
@@ -109,7 +109,7 @@ impl Entry {
             self.read(&mut state)?;
         }
         if self.is_taken_away(&state)? {
-            self.disk().remove_record(self.key)?;
+            self.disk().remove(&record_name(self.key))?;
             self.clear(&mut state);
         }
         Ok(state)
@@ -146,11 +146,9 @@ impl Entry {
             state.saved = false;
         }
         state.offset = held.or(published.flatten()).unwrap_or_default();
-        state.synced = if held.is_some() {
-            None
-        } else {
-            Some(state.offset)
-        };
+        // Where nothing is ever synced, what is written is as good as it gets.
+        let unsure = held.is_some() && self.disk().durable;
+        state.synced = if unsure { None } else { Some(state.offset) };
         state.entries += u64::from(record.is_some() || held.is_some());
         state.record = record;
         state.data = data.map(Arc::new);

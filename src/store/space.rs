@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::id::Key;
@@ -15,6 +15,7 @@ const CLAIM_SECS: u64 = 600;
 pub(super) struct Ledger {
     began: Instant,
     claims: Mutex<HashMap<Key, Arc<Claim>>>,
+    admitting: Mutex<()>,
 }
 
 /// What one upload is owed. Noted at every window, so it takes no lock.
@@ -31,7 +32,15 @@ impl Ledger {
         Self {
             began: Instant::now(),
             claims: Mutex::default(),
+            admitting: Mutex::default(),
         }
+    }
+
+    /// Waits for the turn to look at the space and to claim some: two that look at once would both see it free.
+    pub(super) fn admitting(&self) -> MutexGuard<'_, ()> {
+        self.admitting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The clock of the claims, in seconds.

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::disk::record_name;
 use super::error::Error;
 use super::id::Key;
 use super::publish::Completed;
-use super::record::Hook;
+use super::record::{Hook, record_name};
 use super::shelf::Shelf;
 use super::upload::{Phase, State};
 

@@ -37,7 +37,7 @@ pub struct Intent {
 pub enum Incoming {
     /// None: it declares, or asks. It takes no turn, so it disturbs no writer.
     Nothing,
-    /// So many.
+    /// So many. `Exactly(0)` is `Nothing`.
     Exactly(u64),
     /// That shows when they end.
     #[default]
@@ -295,16 +295,16 @@ impl State {
 
     /// Nothing is held any more, and nobody has declared anything.
     pub(super) fn clear(&mut self) {
-        self.fence();
-        self.epoch += 1;
+        self.clear_data();
         self.phase = Phase::Receiving;
         self.record = None;
         self.saved = true;
-        self.clear_data();
     }
 
-    /// The data file is gone.
+    /// The data file is gone, and nobody may write into it.
     pub(super) fn clear_data(&mut self) {
+        self.fence();
+        self.epoch += 1;
         self.data = None;
         self.offset = 0;
         self.synced = Some(0);
@@ -313,7 +313,19 @@ impl State {
     }
 }
 
+impl Intent {
+    /// Whether it says anything about the upload.
+    pub(super) fn declares(&self) -> bool {
+        self.length.is_some() || self.name.is_some() || self.modified_ms.is_some()
+    }
+}
+
 impl Incoming {
+    /// Whether no byte will come.
+    pub(super) fn is_nothing(self) -> bool {
+        matches!(self, Self::Nothing | Self::Exactly(0))
+    }
+
     /// Bytes that will come for certain.
     fn at_least(self) -> u64 {
         match self {

@@ -1,1 +1,198 @@
-//! Tests.
+//! The store on real temporary directories. Nothing here sleeps.
+
+mod admission;
+mod faults;
+mod life;
+mod opening;
+mod repair;
+mod sweeping;
+mod takeover;
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use super::disk::on_disk;
+use super::faults::Faults;
+use super::{Append, Completes, Error, Finished, Held, Id, Incoming, Intent, Options, Store};
+
+/// A store in a directory of its own.
+struct Bench {
+    dir: tempfile::TempDir,
+    options: Options,
+    store: Option<Store>,
+}
+
+impl Deref for Bench {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        self.store.as_ref().expect("open but within `closed`")
+    }
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    fn with(options: Options) -> Self {
+        Self::within(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// In memory, where that can be had: for those who need hundreds.
+    fn quick() -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap();
+        Self::within(dir, Options::default())
+    }
+
+    fn within(dir: tempfile::TempDir, options: Options) -> Self {
+        let options = Options {
+            min_free: 0,
+            ..options
+        };
+        let store = Some(Store::open(dir.path(), options.clone()).unwrap());
+        Self {
+            dir,
+            options,
+            store,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Closes the store, does something to the directory, and opens it again.
+    fn closed(&mut self, change: impl FnOnce(&Self)) {
+        self.store = None;
+        change(self);
+        self.store = Some(Store::open(self.path(), self.options.clone()).unwrap());
+    }
+
+    fn reopen(&mut self) {
+        self.closed(|_| ());
+    }
+
+    fn faults(&self) -> &Faults {
+        &self.shelf.disk.faults
+    }
+
+    fn data_path(&self) -> PathBuf {
+        self.path().join(".resumed").join(id().key().to_string())
+    }
+
+    fn record_path(&self) -> PathBuf {
+        self.data_path().with_extension("json")
+    }
+
+    /// What is in the data file.
+    fn partial(&self) -> Option<Vec<u8>> {
+        on_disk::read(self.data_path()).ok()
+    }
+
+    /// What is in the record.
+    fn record(&self) -> Option<String> {
+        on_disk::read_to_string(self.record_path()).ok()
+    }
+
+    /// The finished files, by name.
+    fn published(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = names(self.path())
+            .into_iter()
+            .filter(|name| name != ".resumed")
+            .map(|name| (name.clone(), on_disk::read(self.path().join(name)).unwrap()))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// What is in `.resumed` besides the lock.
+    fn left(&self) -> Vec<String> {
+        let mut names = names(&self.path().join(".resumed"));
+        names.retain(|name| name != "lock");
+        names.sort();
+        names
+    }
+
+    /// Appends `bytes` at `start` and finishes.
+    fn send(&self, start: u64, bytes: &[u8], intent: Intent) -> Result<Finished, Error> {
+        let mut append = self.append_with(&id(), start, intent)?;
+        append.write(bytes)?;
+        append.finish(Completes::AtLength)
+    }
+
+    /// Sends all of an upload called `name`.
+    fn send_whole(&self, name: &str, bytes: &[u8]) -> Finished {
+        self.send(0, bytes, declared(bytes.len(), name)).unwrap()
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = on_disk::read_dir(dir).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// The upload that these tests are about.
+fn id() -> Id {
+    Id::new(b"alice", b"holiday.mp4-10-1700000000000")
+}
+
+fn declared(length: usize, name: &str) -> Intent {
+    Intent {
+        length: Some(length as u64),
+        name: Some(name.to_owned()),
+        ..Intent::default()
+    }
+}
+
+fn exactly(bytes: u64) -> Intent {
+    Intent {
+        incoming: Incoming::Exactly(bytes),
+        ..Intent::default()
+    }
+}
+
+fn nothing() -> Intent {
+    Intent {
+        incoming: Incoming::Nothing,
+        ..Intent::default()
+    }
+}
+
+fn held(offset: u64) -> Held {
+    Held {
+        offset,
+        complete: false,
+    }
+}
+
+fn complete(offset: u64) -> Held {
+    Held {
+        offset,
+        complete: true,
+    }
+}
+
+fn file(name: &str, bytes: &[u8]) -> (String, Vec<u8>) {
+    (name.to_owned(), bytes.to_vec())
+}
+
+/// The refusal of `result`.
+fn refusal<T>(result: Result<T, Error>) -> Error {
+    result.err().expect("refused")
+}
+
+/// Asserts that an expression fails with an error of this shape.
+macro_rules! assert_refused {
+    ($result:expr, $error:pat) => {
+        match super::refusal($result) {
+            $error => {}
+            other => panic!("refused with {other:?}"),
+        }
+    };
+}
+use assert_refused;

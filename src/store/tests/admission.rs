@@ -1,0 +1,173 @@
+//! What is refused, before a byte and in mid-body, and that a refusal changes nothing.
+
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+#[test]
+fn refusals_change_nothing() {
+    let bench = Bench::with(Options {
+        max_size: Some(100),
+        ..Options::default()
+    });
+    assert_refused!(bench.append(&id(), 1), Error::Mismatch);
+    assert_refused!(
+        bench.append_with(&id(), 0, declared(101, "a")),
+        Error::TooLarge { max: 100 }
+    );
+    assert_refused!(
+        bench.append_with(&id(), 0, exactly(101)),
+        Error::TooLarge { max: 100 }
+    );
+    assert!(bench.left().is_empty());
+
+    bench.send(0, b"some", declared(10, "a")).unwrap();
+    let before = (bench.partial(), bench.record());
+    let length = |length| Intent {
+        length: Some(length),
+        ..Intent::default()
+    };
+    assert_refused!(
+        bench.append_with(&id(), 4, length(11)),
+        Error::LengthDiffers { declared: 10 }
+    );
+    assert_refused!(
+        bench.append_with(&id(), 0, length(11)),
+        Error::LengthDiffers { declared: 10 }
+    );
+    assert_refused!(bench.append(&id(), 3), Error::Mismatch);
+    assert_refused!(bench.append(&id(), 5), Error::Mismatch);
+    assert_refused!(
+        bench.append_with(&id(), 4, exactly(7)),
+        Error::Overshoot { length: 10 }
+    );
+    assert_refused!(
+        bench.append_with(&id(), 4, exactly(u64::MAX)),
+        Error::Overshoot { length: 10 }
+    );
+    assert_eq!((bench.partial(), bench.record()), before);
+    assert_eq!(bench.shelf.len(), 0);
+}
+
+#[test]
+fn a_length_may_come_later_but_not_below_what_is_held() {
+    let bench = Bench::new();
+    bench.send(0, b"some", Intent::default()).unwrap();
+    let length = |length| Intent {
+        length: Some(length),
+        ..nothing()
+    };
+    assert_refused!(
+        bench.append_with(&id(), 4, length(3)),
+        Error::Overshoot { length: 3 }
+    );
+    let finished = bench
+        .append_with(&id(), 4, length(4))
+        .unwrap()
+        .finish(Completes::AtLength)
+        .unwrap();
+    assert_eq!(finished.held, complete(4));
+}
+
+#[test]
+fn the_first_name_and_time_count() {
+    let bench = Bench::new();
+    let named = |name: &str, ms| Intent {
+        modified_ms: Some(ms),
+        ..declared(2, name)
+    };
+    bench
+        .send(0, b"a", named("first", 1_000_000_000_500))
+        .unwrap();
+    let published = bench
+        .send(1, b"b", named("second", 5))
+        .unwrap()
+        .published
+        .unwrap();
+    assert_eq!(published.path, bench.path().join("first"));
+    let modified = on_disk::metadata(published.path)
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(
+        modified,
+        SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_500)
+    );
+}
+
+#[test]
+fn what_fits_of_a_window_is_kept() {
+    let bench = Bench::with(Options {
+        max_size: Some(6),
+        ..Options::default()
+    });
+    let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
+    assert_refused!(append.write(b"too long"), Error::Overshoot { length: 5 });
+    assert_eq!(append.held(), held(5));
+    drop(append);
+    assert_eq!(bench.partial().unwrap(), b"too l");
+    bench.cancel(&id()).unwrap();
+
+    let mut append = bench.append(&id(), 0).unwrap();
+    assert_refused!(append.write(b"too long"), Error::TooLarge { max: 6 });
+    append.cut();
+    assert_eq!(bench.status(&id()).unwrap(), held(6));
+    assert!(bench.published().is_empty());
+}
+
+#[test]
+fn space_is_refused_before_the_body_and_claims_count() {
+    let bench = Bench::new();
+    assert_refused!(
+        bench.append_with(&id(), 0, exactly(1 << 60)),
+        Error::NoSpace
+    );
+    let all = bench.shelf.disk.free().unwrap();
+    // Half of the disk for one that sends, and for a second one there is no such half; but for one that only asks.
+    let half = |name: &str| declared((all / 4 * 3) as usize, name);
+    let mut first = bench.append_with(&id(), 0, half("a")).unwrap();
+    let other = Id::new(b"", b"other");
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    first.write(b"x").unwrap();
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    assert!(bench.append_with(&other, 0, nothing()).is_ok());
+    drop(first);
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    bench.cancel(&id()).unwrap();
+    assert!(bench.append_with(&other, 0, half("b")).is_ok());
+
+    let full = Bench::with_floor(u64::MAX);
+    assert_refused!(full.append(&id(), 0), Error::NoSpace);
+    assert!(full.append_with(&id(), 0, nothing()).is_ok());
+}
+
+impl Bench {
+    fn with_floor(min_free: u64) -> Self {
+        let mut bench = Self::new();
+        bench.options.min_free = min_free;
+        bench.reopen();
+        bench
+    }
+}
+
+#[test]
+fn what_is_admitted_is_kept_free_until_it_comes_and_given_up_when_nothing_did() {
+    let free = Bench::new().shelf.disk.free().unwrap();
+    let bench = Bench::with_floor(free / 2);
+    let append = |name: &[u8]| bench.append_with(&Id::new(b"", name), 0, exactly(free / 3));
+    let first = append(b"first").unwrap();
+    assert_refused!(append(b"second"), Error::NoSpace);
+    drop(first);
+    append(b"second").unwrap();
+}
+
+#[test]
+fn who_only_asks_leaves_no_trace() {
+    let bench = Bench::new();
+    let asked = bench.append_with(&id(), 0, exactly(0)).unwrap();
+    assert_eq!(
+        asked.finish(Completes::AtLength).unwrap().held,
+        Held::default()
+    );
+    assert_eq!((bench.record(), bench.partial()), (None, None));
+}

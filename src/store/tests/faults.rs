@@ -1,0 +1,346 @@
+//! When the disk fails: nothing is answered that is not so, nothing leaks, and what was answered is there afterwards.
+
+use super::super::Sync;
+use super::super::faults::{Fault, Op};
+use super::*;
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+const BYTES: &[u8] = b"0123456789";
+
+const OPS: [Op; 19] = [
+    Op::Open,
+    Op::Create,
+    Op::Read,
+    Op::Write,
+    Op::Sync,
+    Op::Length,
+    Op::Cut,
+    Op::SetTime,
+    Op::Remove,
+    Op::LoadRecord,
+    Op::CreateRecord,
+    Op::WriteRecord,
+    Op::SyncRecord,
+    Op::RenameRecord,
+    Op::Look,
+    Op::Publish,
+    Op::SyncDir,
+    Op::Free,
+    Op::List,
+];
+
+/// A client that does not give up, and remembers what it was told.
+struct Client<'a> {
+    bench: &'a Bench,
+    told: Held,
+}
+
+impl Client<'_> {
+    /// One request after another, each of three bytes at most; some of them are cut.
+    fn upload(&mut self) {
+        for round in 0..12 {
+            if self.told.complete {
+                break;
+            }
+            let _ = self.request(round);
+        }
+        if let Ok(held) = self.bench.status(&id()) {
+            self.hear(held);
+            let _ = self.bench.tail(&id(), held);
+        }
+    }
+
+    fn request(&mut self, round: usize) -> Result<(), Error> {
+        let at = self.bench.status(&id())?;
+        self.hear(at);
+        let start = at.offset as usize;
+        let intent = Intent {
+            modified_ms: Some(1_700_000_000_000),
+            ..declared(BYTES.len(), "a")
+        };
+        let mut append = self.bench.append_with(&id(), at.offset, intent)?;
+        append.write(&BYTES[start..BYTES.len().min(start + 3)])?;
+        if round == 1 {
+            append.cut();
+            return Ok(());
+        }
+        let finished = append.finish(Completes::AtLength)?;
+        self.hear(finished.held);
+        Ok(())
+    }
+
+    /// An answer: nothing told before is taken back, and it would survive a pulled plug.
+    fn hear(&mut self, held: Held) {
+        assert!(
+            held.offset >= self.told.offset,
+            "{held:?} after {:?}",
+            self.told
+        );
+        assert!(held.complete || !self.told.complete);
+        self.told = held;
+        assert_durable(&self.bench.faults().log());
+    }
+}
+
+/// After the last change to bytes, and to names, there was a sync of them that did not fail.
+fn assert_durable(log: &[(Op, bool)]) {
+    assert!(last(log, &[Op::Write]) <= last(log, &[Op::Sync]), "{log:?}");
+    let names = [Op::RenameRecord, Op::Create, Op::Publish, Op::Remove];
+    assert!(last(log, &names) <= last(log, &[Op::SyncDir]), "{log:?}");
+}
+
+/// When one of `ops` was last let pass.
+fn last(log: &[(Op, bool)], ops: &[Op]) -> Option<usize> {
+    log.iter()
+        .rposition(|(op, passed)| *passed && ops.contains(op))
+}
+
+/// Runs `deed` under every fault there can be: each operation, each time it comes, failing once, twice or for good.
+/// `deed` tells whether it came so far.
+fn with_every_fault(deed: impl Fn(Bench, Fault) -> bool) {
+    let kinds = OPS
+        .iter()
+        .flat_map(|op| [EIO, ENOSPC].map(|errno| (*op, errno)));
+    for (op, errno) in kinds {
+        for times in [1, 2, usize::MAX] {
+            let short = (op == Op::Write).then_some(1);
+            let faults = (0..).map(|after| Fault {
+                op,
+                after,
+                times,
+                errno,
+                short,
+            });
+            let came = |fault: &Fault| {
+                let bench = Bench::quick();
+                bench.faults().plan(*fault);
+                deed(bench, *fault)
+            };
+            faults.take_while(came).for_each(drop);
+        }
+    }
+}
+
+#[test]
+fn no_fault_makes_a_false_answer() {
+    with_every_fault(|mut bench, fault| {
+        let mut client = Client {
+            bench: &bench,
+            told: held(0),
+        };
+        client.upload();
+        let told = client.told;
+        let came = bench.faults().came();
+        assert!(bench.shelf.len() <= 1, "{fault:?}: only a broken one stays");
+        assert!(
+            bench.published().iter().all(|file| file.1 == BYTES),
+            "{fault:?}"
+        );
+
+        bench.closed(|bench| assert_eq!(descriptors(bench.path()), 0, "{fault:?}"));
+        let now = bench.status(&id()).unwrap();
+        assert!(
+            now.offset >= told.offset && now.complete >= told.complete,
+            "{fault:?} {told:?} {now:?}"
+        );
+        let mut client = Client {
+            bench: &bench,
+            told,
+        };
+        client.upload();
+        assert_eq!(client.told, complete(10), "{fault:?}");
+        assert!(bench.published().contains(&file("a", BYTES)), "{fault:?}");
+        came
+    });
+}
+
+#[test]
+fn no_fault_makes_a_false_cancel() {
+    with_every_fault(|mut bench, fault| {
+        let _ = bench.send(0, b"some", declared(10, "a"));
+        let cancelled = bench.cancel(&id()).is_ok();
+        let came = bench.faults().came();
+        if cancelled {
+            let log = bench.faults().log();
+            assert!(
+                last(&log, &[Op::Remove]) <= last(&log, &[Op::SyncDir]),
+                "{fault:?}"
+            );
+            assert!(bench.left().is_empty(), "{fault:?}");
+        }
+        bench.closed(|bench| assert_eq!(descriptors(bench.path()), 0, "{fault:?}"));
+        bench.cancel(&id()).unwrap();
+        assert!(
+            bench.left().is_empty() && bench.published().is_empty(),
+            "{fault:?}"
+        );
+        came
+    });
+}
+
+#[test]
+fn a_full_disk_keeps_what_was_written() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"012").unwrap();
+    bench.fail(Op::Write, 1, usize::MAX, ENOSPC, Some(2));
+    match refusal(append.write(b"3456")) {
+        Error::StorageFull(error) => assert_eq!(error.raw_os_error(), Some(ENOSPC)),
+        other => panic!("{other:?}"),
+    }
+    append.cut();
+    assert_eq!(bench.status(&id()).unwrap(), held(5));
+    bench.faults().clear();
+    assert_eq!(
+        bench.send(5, b"56789", Intent::default()).unwrap().held,
+        complete(10)
+    );
+    assert_eq!(bench.published(), [file("a", BYTES)]);
+}
+
+#[test]
+fn a_failed_write_cuts_back_to_what_was_synced() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"012").unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+    append.write(b"34").unwrap();
+    bench.fail(Op::Write, 0, 1, EIO, None);
+    assert_refused!(append.write(b"5"), Error::Io(_));
+    assert_eq!(bench.partial().unwrap(), b"012");
+    assert_refused!(append.write(b"5"), Error::Superseded);
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+}
+
+#[test]
+fn without_syncs_a_failed_write_takes_back_nothing_that_was_told() {
+    let bench = Bench::with(Options {
+        sync: Sync::Fast,
+        ..Options::default()
+    });
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"012").unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+    append.write(b"34").unwrap();
+    assert_eq!(bench.settled(&id()), Some(held(5)));
+    bench.fail(Op::Write, 1, 1, EIO, Some(1));
+    assert_refused!(append.write(b"567"), Error::Io(_));
+    assert_eq!(bench.status(&id()).unwrap(), held(5));
+    assert_eq!(bench.partial().unwrap(), b"01234");
+}
+
+#[test]
+fn a_failed_sync_is_not_believed_when_it_succeeds_the_second_time() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"012").unwrap();
+    bench.status(&id()).unwrap();
+    append.write(b"345").unwrap();
+    bench.fail(Op::Sync, 0, 1, EIO, None);
+    assert_refused!(bench.status(&id()), Error::Io(_));
+    assert_eq!(bench.partial().unwrap(), b"012");
+    assert_refused!(append.write(b"6"), Error::Superseded);
+    assert_refused!(append.finish(Completes::AtLength), Error::Superseded);
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+    assert_eq!(
+        bench.send(3, b"3456789", Intent::default()).unwrap().held,
+        complete(10)
+    );
+}
+
+#[test]
+fn bytes_that_are_lost_during_a_sync_are_not_told() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"012").unwrap();
+    bench.status(&id()).unwrap();
+    append.write(b"34").unwrap();
+    let sync = bench.faults().pause(Op::Sync);
+    std::thread::scope(|scope| {
+        let asks = scope.spawn(|| bench.status(&id()).unwrap());
+        sync.wait();
+        bench.fail(Op::Write, 0, 1, EIO, None);
+        assert_refused!(append.write(b"5"), Error::Io(_));
+        sync.wait();
+        assert_eq!(asks.join().unwrap(), held(3));
+    });
+}
+
+#[test]
+fn bytes_that_another_sync_lost_are_not_published() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(BYTES).unwrap();
+    bench.fail(Op::Sync, 0, 1, EIO, None);
+    let sync = bench.faults().pause(Op::Sync);
+    std::thread::scope(|scope| {
+        let asks = scope.spawn(|| bench.status(&id()));
+        sync.wait();
+        let finishes = scope.spawn(|| append.finish(Completes::AtLength));
+        // Most often it now waits for a sync of its own; when it comes too late for that, it is fenced.
+        (0..1000).for_each(|_| std::thread::yield_now());
+        sync.wait();
+        assert_refused!(asks.join().unwrap(), Error::Io(_));
+        assert_refused!(finishes.join().unwrap(), Error::Superseded);
+    });
+    assert!(bench.published().is_empty());
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+}
+
+#[test]
+fn where_cutting_back_fails_the_upload_is_broken_until_restart() {
+    let mut bench = Bench::new();
+    bench.send(0, b"012", declared(10, "a")).unwrap();
+    // Opened again, nobody knows how much of it a sync has confirmed.
+    bench.fail(Op::Sync, 0, 1, EIO, None);
+    assert_refused!(bench.status(&id()), Error::Io(_));
+    assert_refused!(bench.status(&id()), Error::Broken);
+    assert_refused!(bench.append(&id(), 3), Error::Broken);
+    assert_refused!(bench.cancel(&id()), Error::Broken);
+    assert_eq!(bench.settled(&id()), None);
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+}
+
+#[test]
+fn a_failed_sync_of_names_breaks_the_upload() {
+    let mut bench = Bench::new();
+    bench.fail(Op::SyncDir, 0, 1, EIO, None);
+    assert_refused!(bench.send(0, b"012", declared(10, "a")), Error::Io(_));
+    assert_refused!(bench.status(&id()), Error::Broken);
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+}
+
+#[test]
+fn names_that_the_file_system_refuses_become_neutral() {
+    for errno in [22, 36, 84] {
+        let bench = Bench::new();
+        bench.fail(Op::Publish, 0, 1, errno, None);
+        bench.send_whole("a:b.mp4", b"bytes");
+        let name = format!("upload-{}.mp4", &id().key().to_string()[..8]);
+        assert_eq!(bench.published(), [file(&name, b"bytes")]);
+    }
+}
+
+impl Bench {
+    fn fail(&self, op: Op, after: usize, times: usize, errno: i32, short: Option<usize>) {
+        self.faults().plan(Fault {
+            op,
+            after,
+            times,
+            errno,
+            short,
+        });
+    }
+}
+
+/// How many files under `dir` this process has open.
+fn descriptors(dir: &Path) -> usize {
+    let links = names(Path::new("/proc/self/fd"))
+        .into_iter()
+        .filter_map(|fd| on_disk::read_link(Path::new("/proc/self/fd").join(fd)).ok());
+    links.filter(|link| link.starts_with(dir)).count()
+}

@@ -1,0 +1,281 @@
+//! The life of an upload: what is refused, what is kept, what is published, and in what order.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::super::faults::Op;
+use super::super::{OnConflict, Sync};
+use super::*;
+
+#[test]
+fn an_upload_in_three_parts() {
+    let mut bench = Bench::new();
+    assert_eq!(
+        bench.send(0, b"hell", declared(10, "a.txt")).unwrap().held,
+        held(4)
+    );
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), held(4));
+    assert_eq!(bench.send(4, b"o wo", exactly(4)).unwrap().held, held(8));
+    assert!(bench.published().is_empty());
+
+    let finished = bench.send(8, b"rd", Intent::default()).unwrap();
+    let published = finished.published.unwrap();
+    assert_eq!(finished.held, complete(10));
+    assert_eq!((published.id, published.length), (id(), 10));
+    assert_eq!(published.path, bench.path().join("a.txt"));
+    assert_eq!(bench.published(), [file("a.txt", b"hello word")]);
+
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), complete(10));
+    let again = bench
+        .append_with(&id(), 10, exactly(0))
+        .unwrap()
+        .finish(Completes::AtLength)
+        .unwrap();
+    assert_eq!(
+        (again.held, again.published.is_none()),
+        (complete(10), true)
+    );
+    assert_refused!(bench.append(&id(), 10), Error::Overshoot { length: 10 });
+    assert_refused!(bench.append(&id(), 9), Error::Mismatch);
+    assert_eq!(bench.shelf.len(), 0, "nobody holds it");
+}
+
+#[test]
+fn one_request_writes_one_record_and_syncs_in_order() {
+    let bench = Bench::new();
+    let before = bench.faults().log().len();
+    bench.send_whole("a", b"bytes");
+    let log: Vec<_> = bench.faults().log()[before..]
+        .iter()
+        .map(|(op, _)| *op)
+        .collect();
+    let matter = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
+    let log: Vec<_> = log.into_iter().filter(matter).collect();
+    use Op::*;
+    let record = [CreateRecord, WriteRecord, SyncRecord, RenameRecord, SyncDir];
+    let order = [
+        &[Create, Write, Sync],
+        &record[..],
+        &[Publish, SyncDir, SyncDir],
+    ]
+    .concat();
+    assert_eq!(log, order);
+}
+
+#[test]
+fn an_answer_about_a_partial_comes_after_record_bytes_and_names() {
+    let bench = Bench::new();
+    let before = bench.faults().log().len();
+    bench.send(0, b"some", declared(10, "a")).unwrap();
+    let log: Vec<_> = bench.faults().log()[before..]
+        .iter()
+        .map(|(op, _)| *op)
+        .collect();
+    let matter = |op: &Op| matches!(op, Op::Write | Op::RenameRecord | Op::Sync | Op::SyncDir);
+    let log: Vec<_> = log.into_iter().filter(matter).collect();
+    assert_eq!(log, [Op::Write, Op::RenameRecord, Op::Sync, Op::SyncDir]);
+}
+
+#[test]
+fn empty_files_and_ends_without_a_length() {
+    let bench = Bench::new();
+    let empty = Intent {
+        incoming: Incoming::Nothing,
+        ..declared(0, "empty")
+    };
+    let append = bench.append_with(&id(), 0, empty).unwrap();
+    assert_eq!(
+        append.finish(Completes::AtLength).unwrap().held,
+        complete(0)
+    );
+
+    let other = Id::new(b"", b"other");
+    let mut append = bench.append(&other, 0).unwrap();
+    append.write(b"abc").unwrap();
+    assert_eq!(append.finish(Completes::No).unwrap().held, held(3));
+    let mut append = bench.append(&other, 3).unwrap();
+    append.write(b"d").unwrap();
+    assert_eq!(append.finish(Completes::AtEnd).unwrap().held, complete(4));
+    let name = format!("upload-{}", &other.key().to_string()[..8]);
+    assert_eq!(
+        bench.published(),
+        [file("empty", b""), file(&name, b"abcd")]
+    );
+}
+
+#[test]
+fn an_end_before_the_declared_length_is_refused_and_kept() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"half").unwrap();
+    assert_refused!(
+        append.finish(Completes::AtEnd),
+        Error::LengthDiffers { declared: 10 }
+    );
+    assert_eq!(bench.status(&id()).unwrap(), held(4));
+}
+
+#[test]
+fn asking_about_the_unknown_leaves_no_trace() {
+    let bench = Bench::new();
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    assert_eq!(bench.settled(&id()), Some(held(0)));
+    assert_eq!(bench.tail(&id(), held(0)).unwrap(), None);
+    bench.cancel(&id()).unwrap();
+    bench.append_with(&id(), 0, nothing()).unwrap().cut();
+    assert!(bench.left().is_empty());
+    assert_eq!(bench.shelf.len(), 0);
+}
+
+#[test]
+fn a_declaration_is_kept_before_any_byte() {
+    let mut bench = Bench::new();
+    let intent = Intent {
+        incoming: Incoming::Nothing,
+        ..declared(10, "a")
+    };
+    let append = bench.append_with(&id(), 0, intent).unwrap();
+    assert_eq!(append.finish(Completes::AtLength).unwrap().held, held(0));
+    bench.reopen();
+    assert_refused!(
+        bench.append_with(&id(), 0, declared(9, "a")),
+        Error::LengthDiffers { declared: 10 }
+    );
+    assert_eq!(bench.left().len(), 1);
+}
+
+#[test]
+fn what_a_cut_or_a_drop_leaves_is_kept() {
+    let mut bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"some").unwrap();
+    assert_eq!(bench.settled(&id()), None, "not without a sync");
+    append.cut();
+    assert!(bench.record().unwrap().contains("\"length\":10"));
+
+    let mut append = bench.append(&id(), 4).unwrap();
+    append.write(b"more").unwrap();
+    drop(append);
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), held(8));
+}
+
+#[test]
+fn a_status_settles_for_those_who_cannot_wait() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"some").unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), held(4));
+    assert_eq!(bench.settled(&id()), Some(held(4)));
+    append.write(b"m").unwrap();
+    assert_eq!(bench.settled(&id()), None);
+}
+
+#[test]
+fn a_writer_syncs_by_itself_before_a_sync_gets_long() {
+    let bench = Bench::new();
+    let mut append = bench.append(&id(), 0).unwrap();
+    append.write(b"a").unwrap();
+    let syncs = || {
+        bench
+            .faults()
+            .log()
+            .iter()
+            .filter(|(op, _)| *op == Op::Sync)
+            .count()
+    };
+    bench.shelf.entry(id().key()).state().unwrap().unsynced = (64 << 20) - 2;
+    append.write(b"b").unwrap();
+    assert_eq!(syncs(), 0);
+    append.write(b"c").unwrap();
+    append.write(b"d").unwrap();
+    assert_eq!(syncs(), 1);
+}
+
+#[test]
+fn the_tail_is_of_the_partial_and_then_of_the_file() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = (0..100_000u32).map(|n| (n % 251) as u8).collect();
+    bench
+        .send(0, &bytes[..70_000], declared(bytes.len(), "a"))
+        .unwrap();
+    let tail = bench.tail(&id(), held(70_000)).unwrap().unwrap();
+    assert_eq!(
+        (tail.length, tail.crc32),
+        (65_536, crc32fast::hash(&bytes[70_000 - 65_536..70_000]))
+    );
+    let earlier = bench.tail(&id(), held(10)).unwrap().unwrap();
+    assert_eq!(
+        (earlier.length, earlier.crc32),
+        (10, crc32fast::hash(&bytes[..10]))
+    );
+    assert_eq!(bench.tail(&id(), held(70_001)).unwrap(), None);
+
+    bench
+        .send(70_000, &bytes[70_000..], Intent::default())
+        .unwrap();
+    let tail = bench.tail(&id(), complete(100_000)).unwrap().unwrap();
+    assert_eq!(tail.crc32, crc32fast::hash(&bytes[100_000 - 65_536..]));
+}
+
+#[test]
+fn names_that_are_taken_and_names_that_are_refused() {
+    let bench = Bench::new();
+    on_disk::write(bench.path().join("a.txt"), b"old").unwrap();
+    on_disk::create_dir(bench.path().join("a (1).txt")).unwrap();
+    let published = bench.send_whole("a.txt", b"new").published.unwrap();
+    assert_eq!(published.path, bench.path().join("a (2).txt"));
+    assert_eq!(published.name.as_deref(), Some("a.txt"));
+    assert_eq!(on_disk::read(bench.path().join("a.txt")).unwrap(), b"old");
+
+    let bench = Bench::with(Options {
+        on_conflict: OnConflict::Replace,
+        ..Options::default()
+    });
+    on_disk::write(bench.path().join("a.txt"), b"old").unwrap();
+    on_disk::create_dir(bench.path().join("b.txt")).unwrap();
+    bench.send_whole("a.txt", b"new");
+    assert_eq!(bench.published_file("a.txt"), b"new");
+    let mut append = bench
+        .append_with(&Id::new(b"", b"b"), 0, declared(1, "b.txt"))
+        .unwrap();
+    append.write(b"b").unwrap();
+    append.finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.published_file("b (1).txt"), b"b");
+}
+
+#[test]
+fn partials_are_private_and_files_follow_the_umask() {
+    let bench = Bench::new();
+    let mode = |path: &Path| on_disk::metadata(path).unwrap().permissions().mode() & 0o777;
+    bench.send_whole("a", b"bytes");
+    on_disk::write(bench.path().join("plain"), b"").unwrap();
+    assert_eq!(mode(&bench.path().join(".resumed")), 0o700);
+    assert_eq!(
+        mode(&bench.path().join("a")),
+        mode(&bench.path().join("plain"))
+    );
+}
+
+#[test]
+fn fast_never_syncs_and_still_answers() {
+    let mut bench = Bench::with(Options {
+        sync: Sync::Fast,
+        ..Options::default()
+    });
+    bench.send(0, b"some", declared(8, "a")).unwrap();
+    assert_eq!(bench.settled(&id()), Some(held(4)));
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), held(4));
+    bench.send(4, b"more", Intent::default()).unwrap();
+    let syncs = |op: &Op| matches!(op, Op::Sync | Op::SyncRecord | Op::SyncDir);
+    assert!(!bench.faults().log().iter().any(|(op, _)| syncs(op)));
+    assert_eq!(bench.published(), [file("a", b"somemore")]);
+}
+
+impl Bench {
+    fn published_file(&self, name: &str) -> Vec<u8> {
+        on_disk::read(self.path().join(name)).unwrap()
+    }
+}

@@ -1,0 +1,75 @@
+//! Opening a directory: what is made, what is refused, and in what words.
+
+use super::super::OpenError;
+use super::*;
+
+fn open(path: &Path) -> Result<Store, OpenError> {
+    Store::open(path, Options::default())
+}
+
+#[test]
+fn directories_are_made_and_locked() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("deep/er");
+    let store = open(&dir).unwrap();
+    let error = open(&dir).err().unwrap();
+    assert!(matches!(error, OpenError::InUse(_)));
+    assert_eq!(
+        error.to_string(),
+        format!("{} is in use by another server", dir.display())
+    );
+    drop(store);
+    open(&dir).unwrap();
+}
+
+#[test]
+fn the_lock_lasts_as_long_as_an_append() {
+    let temporary = tempfile::tempdir().unwrap();
+    let store = open(temporary.path()).unwrap();
+    let append = store.append(&id(), 0).unwrap();
+    drop(store);
+    assert!(open(temporary.path()).is_err());
+    drop(append);
+    assert!(open(temporary.path()).is_ok());
+}
+
+#[test]
+fn what_is_in_the_way_is_named() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (file, dir) = (temporary.path().join("file"), temporary.path().join("dir"));
+    on_disk::write(&file, b"").unwrap();
+    assert!(matches!(open(&file), Err(OpenError::NotDirectory(path)) if path == file));
+    assert!(matches!(
+        open(&file.join("below")),
+        Err(OpenError::NotDirectory(_))
+    ));
+
+    on_disk::create_dir(&dir).unwrap();
+    let partials = dir.join(".resumed");
+    on_disk::write(&partials, b"").unwrap();
+    assert!(matches!(open(&dir), Err(OpenError::NotDirectory(path)) if path == partials));
+    on_disk::remove_file(&partials).unwrap();
+    std::os::unix::fs::symlink(temporary.path(), &partials).unwrap();
+    assert!(matches!(open(&dir), Err(OpenError::Symlink(path)) if path == partials));
+}
+
+#[test]
+fn a_directory_that_refuses_files_is_named_with_its_cause() {
+    let error = open(Path::new("/proc/self/uploads")).err().unwrap();
+    let cause = std::error::Error::source(&error)
+        .unwrap()
+        .downcast_ref::<std::io::Error>()
+        .unwrap();
+    assert!(cause.raw_os_error().is_some(), "{error}");
+}
+
+#[test]
+fn symbolic_links_inside_are_not_followed() {
+    let bench = Bench::new();
+    let outside = bench.path().join("outside");
+    on_disk::write(&outside, b"private").unwrap();
+    std::os::unix::fs::symlink(&outside, bench.data_path()).unwrap();
+    assert_refused!(bench.status(&id()), Error::Io(_));
+    assert_refused!(bench.append(&id(), 7), Error::Io(_));
+    assert_eq!(on_disk::read(outside).unwrap(), b"private");
+}

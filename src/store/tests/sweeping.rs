@@ -1,0 +1,127 @@
+//! Sweeping, and the hooks that are due.
+
+use std::time::{Duration, SystemTime};
+
+use super::*;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[test]
+fn partials_expire_and_finished_files_stay() {
+    let bench = Bench::new();
+    bench.send(0, b"some", declared(10, "a")).unwrap();
+    bench.store_other(b"whole");
+    let now = SystemTime::now();
+    let early = bench.sweep(now + 6 * DAY);
+    assert_eq!((early.expired, early.forgotten), (0, 0));
+    let late = bench.sweep(now + 8 * DAY);
+    assert_eq!((late.expired, late.forgotten), (1, 1));
+    assert!(bench.left().is_empty());
+    assert_eq!(bench.published(), [file("other", b"whole")]);
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+}
+
+#[test]
+fn declarations_without_a_byte_expire_too() {
+    let bench = Bench::new();
+    let intent = Intent {
+        incoming: Incoming::Nothing,
+        ..declared(10, "a")
+    };
+    bench
+        .append_with(&id(), 0, intent)
+        .unwrap()
+        .finish(Completes::AtLength)
+        .unwrap();
+    assert_eq!(bench.sweep(SystemTime::now() + 8 * DAY).expired, 1);
+    assert!(bench.left().is_empty());
+}
+
+#[test]
+fn an_upload_being_written_is_never_touched() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(8, "a")).unwrap();
+    append.write(b"some").unwrap();
+    assert_eq!(bench.sweep(SystemTime::now() + 8 * DAY).expired, 0);
+    append.write(b"more").unwrap();
+    append.finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.published(), [file("a", b"somemore")]);
+}
+
+#[test]
+fn the_clients_time_expires_nothing() {
+    let bench = Bench::new();
+    let old = Intent {
+        modified_ms: Some(1),
+        ..declared(10, "a")
+    };
+    bench.send(0, b"some", old).unwrap();
+    assert_eq!(bench.sweep(SystemTime::now()).expired, 0);
+}
+
+#[test]
+fn temporaries_of_ours_go_and_what_is_not_ours_stays() {
+    let mut bench = Bench::new();
+    bench.closed(|bench| {
+        for name in [".record-77-99-abc", "notes.txt", "0123.json"] {
+            on_disk::write(bench.path().join(".resumed").join(name), b"").unwrap();
+        }
+    });
+    let report = bench.sweep(SystemTime::now());
+    assert_eq!((report.temporaries, report.foreign), (1, 2));
+    assert_eq!(bench.left(), ["0123.json", "notes.txt"]);
+}
+
+#[test]
+fn a_file_taken_away_is_forgotten() {
+    let bench = Bench::new();
+    let path = bench.send_whole("a", b"bytes").published.unwrap().path;
+    on_disk::remove_file(path).unwrap();
+    assert_eq!(bench.sweep(SystemTime::now()).forgotten, 1);
+    assert!(bench.left().is_empty());
+}
+
+#[test]
+fn hooks_are_due_until_they_have_run() {
+    let mut bench = Bench::with(Options {
+        mark_hooks: true,
+        ..Options::default()
+    });
+    let path = bench.send_whole("a", b"bytes").published.unwrap().path;
+    assert!(bench.record().unwrap().contains("\"hook\":\"due\""));
+    bench.reopen();
+    let due = bench.due().unwrap();
+    assert_eq!((due.len(), &due[0].id, &due[0].path), (1, &id(), &path));
+    assert_eq!((due[0].name.as_deref(), due[0].length), (Some("a"), 5));
+
+    // The hook moves the file, and then reports.
+    on_disk::remove_file(path).unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+    bench.sweep(SystemTime::now() + 8 * DAY);
+    bench.hooked(&id()).unwrap();
+    assert!(bench.due().unwrap().is_empty());
+    bench.reopen();
+    assert!(bench.due().unwrap().is_empty());
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+    assert_eq!(bench.sweep(SystemTime::now() + 8 * DAY).forgotten, 1);
+    bench.hooked(&id()).unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+}
+
+#[test]
+fn without_hooks_none_is_due() {
+    let bench = Bench::new();
+    bench.send_whole("a", b"bytes");
+    assert!(!bench.record().unwrap().contains("hook"));
+    assert!(bench.due().unwrap().is_empty());
+}
+
+impl Bench {
+    fn store_other(&self, bytes: &[u8]) {
+        let mut append = self
+            .append_with(&Id::new(b"", b"other"), 0, declared(bytes.len(), "other"))
+            .unwrap();
+        append.write(bytes).unwrap();
+        append.finish(Completes::AtLength).unwrap();
+    }
+}

@@ -1,0 +1,131 @@
+//! One writer: the newest wins, and nobody writes into what was cancelled or published.
+
+use super::*;
+
+#[test]
+fn the_newest_append_wins_and_the_older_writes_no_more() {
+    let bench = Bench::new();
+    let mut old = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    old.write(b"12345").unwrap();
+    assert_refused!(bench.append(&id(), 4), Error::Mismatch);
+    old.write(b"6").unwrap();
+    let mut new = bench.append(&id(), 6).unwrap();
+    assert_refused!(old.write(b"xxxx"), Error::Superseded);
+    new.write(b"7890").unwrap();
+    assert_refused!(old.finish(Completes::AtLength), Error::Superseded);
+    assert_eq!(new.finish(Completes::AtLength).unwrap().held, complete(10));
+    assert_eq!(bench.published(), [file("a", b"1234567890")]);
+}
+
+#[test]
+fn asking_disturbs_no_writer() {
+    let bench = Bench::new();
+    let mut writer = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
+    writer.write(b"123").unwrap();
+    let mut asks = bench.append_with(&id(), 3, nothing()).unwrap();
+    assert_refused!(asks.write(b"x"), Error::Superseded);
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+    writer.write(b"45").unwrap();
+    assert_eq!(asks.finish(Completes::AtLength).unwrap().held, held(5));
+    writer.write(b"6").unwrap();
+    assert_eq!(
+        writer.finish(Completes::AtLength).unwrap().held,
+        complete(6)
+    );
+}
+
+#[test]
+fn a_writer_left_over_from_before_a_cancel_writes_nothing() {
+    let bench = Bench::new();
+    let mut old = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    old.write(b"12345").unwrap();
+    bench.cancel(&id()).unwrap();
+    assert!(bench.left().is_empty());
+    assert_refused!(old.write(b"x"), Error::Superseded);
+
+    let mut new = bench.append_with(&id(), 0, declared(7, "b")).unwrap();
+    new.write(b"abcde").unwrap();
+    assert_refused!(old.write(b"x"), Error::Superseded);
+    old.cut();
+    new.write(b"fg").unwrap();
+    new.finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.published(), [file("b", b"abcdefg")]);
+}
+
+#[test]
+fn a_writer_left_over_from_before_a_publish_writes_nothing() {
+    let bench = Bench::new();
+    let mut old = bench.append(&id(), 0).unwrap();
+    old.write(b"12345").unwrap();
+    let new = bench.append(&id(), 5).unwrap();
+    new.finish(Completes::AtEnd).unwrap();
+    assert_refused!(old.write(b"x"), Error::Superseded);
+    assert_eq!(bench.published().len(), 1);
+    // It has sent all there is, and hears so.
+    assert_eq!(old.finish(Completes::AtLength).unwrap().held, complete(5));
+}
+
+#[test]
+fn a_cancelled_append_does_not_come_back_by_its_end() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(3, "a")).unwrap();
+    append.write(b"123").unwrap();
+    bench.cancel(&id()).unwrap();
+    assert_refused!(append.finish(Completes::AtLength), Error::Superseded);
+    assert!(bench.left().is_empty() && bench.published().is_empty());
+    assert_eq!(bench.shelf.len(), 0);
+}
+
+#[test]
+fn a_published_file_outlives_its_cancel_and_can_be_sent_again() {
+    let bench = Bench::new();
+    bench.send_whole("a", b"123");
+    bench.cancel(&id()).unwrap();
+    assert_eq!(bench.published(), [file("a", b"123")]);
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    bench.send_whole("a", b"123");
+    assert_eq!(
+        bench.published(),
+        [file("a", b"123"), file("a (1)", b"123")]
+    );
+}
+
+#[test]
+fn writers_and_askers_from_many_threads_leave_one_whole_file() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = (0..20_000u32).map(|n| (n % 253) as u8).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| send_until_complete(&bench, &bytes));
+        }
+    });
+    assert_eq!(bench.published(), [file("a", &bytes)]);
+    assert_eq!(bench.shelf.len(), 0);
+}
+
+fn send_until_complete(store: &Store, bytes: &[u8]) {
+    loop {
+        let at = store.status(&id()).unwrap();
+        if at.complete {
+            return;
+        }
+        let from = &bytes[at.offset as usize..];
+        let Ok(mut append) = store.append_with(&id(), at.offset, declared(bytes.len(), "a")) else {
+            continue;
+        };
+        if from
+            .chunks(997)
+            .take(3)
+            .all(|window| append.write(window).is_ok())
+        {
+            let _ = append.finish(Completes::AtLength);
+        }
+    }
+}
+
+#[test]
+fn an_append_can_be_handed_to_another_thread() {
+    fn sendable<T: Send>() {}
+    sendable::<Append>();
+    sendable::<Store>();
+}
