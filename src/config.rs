@@ -20,6 +20,7 @@ use crate::uploads::{HookError, Options};
 pub struct Config {
     pub(crate) dir: PathBuf,
     pub(crate) listen: String,
+    pub(crate) allow_root: bool,
     pub(crate) options: Options,
     pub(crate) http: http::Limits,
     pub(crate) workers: usize,
@@ -50,6 +51,7 @@ impl Config {
         Config {
             dir: dir.as_ref().to_owned(),
             listen: LISTEN.to_owned(),
+            allow_root: false,
             options: Options::default(),
             http: http::Limits::default(),
             workers: (2 * cores).max(4),
@@ -70,6 +72,13 @@ impl Config {
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> Config {
         self.listen = address.into();
+        self
+    }
+
+    /// Lets root listen on an address that other machines reach, which is refused otherwise.
+    #[must_use]
+    pub fn allow_root(mut self) -> Config {
+        self.allow_root = true;
         self
     }
 

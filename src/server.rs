@@ -7,7 +7,7 @@ use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::engine::{self, Address, Engine, Listener};
@@ -39,8 +39,8 @@ pub fn start(config: Config) -> Result<Server, StartError> {
     let mut options = config.options;
     options.store.syncs = (config.workers / 2).max(1);
     let uploads = Uploads::open(&config.dir, options)?;
-    let listener =
-        listen(&config.listen).map_err(|error| StartError::listen(&config.listen, error))?;
+    let listener = listen(&config.listen, config.allow_root)
+        .map_err(|error| StartError::listen(&config.listen, error))?;
     let address = listener
         .address()
         .map_err(|error| StartError::listen(&config.listen, error))?;
@@ -76,19 +76,25 @@ impl Server {
     }
 }
 
-fn listen(address: &str) -> io::Result<Listener> {
+fn listen(address: &str, allow_root: bool) -> io::Result<Listener> {
     if let Some(path) = address.strip_prefix("unix:") {
         return Listener::unix(Path::new(path));
     }
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for addr in address.to_socket_addrs()? {
-        result = Listener::tcp(addr);
+        result = match allow_root || addr.ip().is_loopback() || !geteuid().is_root() {
+            true => Listener::tcp(addr),
+            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, AS_ROOT)),
+        };
         if result.is_ok() {
             break;
         }
     }
     result
 }
+
+const AS_ROOT: &str = "other machines reach this address, and root may write everything: \
+                       start the server as another user, or with --allow-root";
 
 /// Descriptors that are not connections: listener, poller, lock, standard streams, and what an
 /// embedding program has open.

@@ -41,6 +41,7 @@ resumed [OPTIONS] [DIR]    take uploads into DIR (default: uploads)
       --allow-origin ORIGIN  other sites whose pages may upload, such as https://example.org
       --host NAME            a name this server answers to, besides addresses, localhost,
                              *.local and this machine's own
+      --allow-root           let root listen on an address that other machines reach
       --on-complete COMMAND  run by sh for each complete upload, with UPLOAD_PATH, UPLOAD_NAME,
                              UPLOAD_ID and UPLOAD_LENGTH in its environment
       --workers N            threads (default: twice the cores, at least 4)
@@ -99,6 +100,7 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
             let command = flag.text()?;
             config.on_complete(move |completed| run_hook(&command, completed))
         }
+        "allow-root" => config.allow_root(),
         "workers" => config.workers(flag.number()?),
         "max-connections" => config.max_connections(flag.number()?),
         "head-timeout" => config.head_timeout(Duration::from_secs(flag.number()?)),

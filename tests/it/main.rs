@@ -6,6 +6,7 @@ mod newest;
 mod parked;
 mod proxy;
 mod readme;
+mod security;
 mod slow_link;
 mod stop;
 mod support;
