@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use resumed::store::{Completes, Id, Incoming, Intent, Store};
 use resumed::{Head, Options, Uploads};
 
-use crate::support::Site;
+use crate::support::{Site, append};
 
 fn head(method: &str, path: &str, fields: &[(&str, &str)]) -> Head {
     let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
@@ -80,10 +80,7 @@ fn your_protocol_and_the_store_alone() {
 }
 
 fn upload(site: &Site, id: &str) -> u16 {
-    site.ask(format!(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: 5\r\n\r\nhello"
-    ))
-    .status
+    site.ask(append(id, 0, 5) + "hello").status
 }
 
 #[test]

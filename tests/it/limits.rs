@@ -5,18 +5,12 @@ use std::time::{Duration, Instant};
 
 use resumed::Config;
 
-use crate::support::{Answer, Client, Site};
+use crate::support::{Answer, Client, Site, append};
 
 const SHORT: Duration = Duration::from_millis(200);
 
 fn get(path: &str, fields: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")
-}
-
-fn append(id: &str, length: u64) -> String {
-    format!(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n"
-    )
 }
 
 /// What a server with this limit says to that, before it closes.
@@ -84,7 +78,7 @@ fn head_timeout() {
 fn body_idle_keeps_what_came() {
     let site = Site::with(|config| config.body_idle(SHORT));
     let mut client = site.connect();
-    client.send(append("a", 100) + "hello");
+    client.send(append("a", 0, 100) + "hello");
     let answer = client.answer();
     assert_eq!(answer.status, 408);
     assert_eq!(answer.field("Upload-Offset"), Some("5"));
@@ -123,7 +117,7 @@ fn send_on(client: &mut Client) -> u64 {
 fn drain_bytes() {
     let site = Site::with(|config| config.max_size(10).drain_bytes(1 << 20));
     let mut client = site.connect();
-    client.send(append("a", 1 << 40));
+    client.send(append("a", 0, 1 << 40));
     assert_eq!(client.answer().status, 413);
     let sent = send_on(&mut client);
     assert!(sent >= 1 << 20, "only {sent} bytes were drained");
@@ -134,7 +128,7 @@ fn drain_timeout() {
     let site = Site::with(|config| config.max_size(10).drain_timeout(SHORT));
     let begin = Instant::now();
     let mut client = site.connect();
-    client.send(append("a", 1 << 40));
+    client.send(append("a", 0, 1 << 40));
     assert_eq!(client.answer().status, 413);
     client.expect_close();
     // The half-close came with the answer; the close is seen by writing into it.
@@ -173,7 +167,7 @@ fn reply_timeout() {
 fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
     let site = Site::with(|config| config.max_connections(3));
     let mut first = site.connect();
-    first.send(append("first", 100) + "hello");
+    first.send(append("first", 0, 100) + "hello");
     let mut others = [site.connect(), site.connect()];
     for other in &mut others {
         while ask_held(other, "first") != "5" {}
@@ -195,7 +189,7 @@ fn ask_held(client: &mut Client, id: &str) -> String {
 fn two_workers_and_a_small_buffer_are_enough() {
     let site = Site::with(|config| config.workers(1).buffer_bytes(1));
     let mut client = site.connect();
-    client.send(append("a.bin-1000000-1700000000000", 1_000_000));
+    client.send(append("a.bin-1000000-1700000000000", 0, 1_000_000));
     client.send(vec![1; 1_000_000]);
     assert_eq!(client.answer().text(), "Success 1000000");
 }

@@ -3,21 +3,14 @@
 use std::fs;
 use std::thread;
 
-use crate::support::{Client, Site};
+use crate::support::{Client, Site, append};
 
 const ID: &str = "a.bin-100-1700000000000";
-
-fn append(start: u64, length: usize) -> String {
-    format!(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\
-         X-Start-Byte: {start}\r\nContent-Length: {length}\r\n\r\n"
-    )
-}
 
 /// A client that has sent a head for the whole file, and ten bytes; the server has them.
 fn begun(site: &Site) -> Client {
     let mut client = site.connect();
-    client.send(append(0, 100));
+    client.send(append(ID, 0, 100));
     client.send([b'a'; 10]);
     while site.held(ID) < 10 {}
     client
@@ -29,7 +22,7 @@ fn a_vanished_client_does_not_delay_the_next_and_its_late_bytes_change_nothing()
     let mut vanished = begun(&site);
 
     let mut next = site.connect();
-    next.send(append(10, 90));
+    next.send(append(ID, 10, 90));
     next.send([b'b'; 90]);
     assert_eq!(next.answer().text(), "Success 100");
 
@@ -47,7 +40,7 @@ fn bytes_that_come_late_while_the_next_writes_are_refused() {
     let site = Site::new();
     let mut old = begun(&site);
     let mut new = site.connect();
-    new.send(append(10, 90));
+    new.send(append(ID, 10, 90));
     new.send([b'b'; 30]);
     while site.held(ID) < 40 {}
 
@@ -69,11 +62,11 @@ fn a_newcomer_that_is_behind_disturbs_nobody() {
     let site = Site::new();
     let mut writer = begun(&site);
     for start in [0, 9, 11] {
-        let refusal = site.ask(append(start, 0));
+        let refusal = site.ask(append(ID, start, 0));
         assert_eq!((refusal.status, refusal.text()), (409, "10"));
     }
     assert_eq!(
-        site.ask(append(10, 0)).text(),
+        site.ask(append(ID, 10, 0)).text(),
         "10",
         "an empty body only asks"
     );
@@ -90,7 +83,7 @@ fn a_writer_from_before_a_cancel_or_a_publish_writes_nothing() {
     ));
     assert_eq!(cancel.status, 204);
     let mut next = site.connect();
-    next.send(append(0, 100));
+    next.send(append(ID, 0, 100));
     next.send([b'b'; 10]);
     while site.held(ID) < 10 {}
     stale.send([b'a'; 90]);
@@ -127,11 +120,7 @@ fn fight(site: &Site, id: &str, content: &[u8]) {
     loop {
         let held = site.held(id) as usize;
         let mut client = site.connect();
-        client.send(format!(
-            "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\
-             X-Start-Byte: {held}\r\nContent-Length: {}\r\n\r\n",
-            content.len() - held
-        ));
+        client.send(append(id, held, content.len() - held));
         // Who is displaced may find the line closed while it still sends.
         let sent = content[held..]
             .chunks(50_000)

@@ -3,20 +3,14 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, Site};
+use crate::support::{Client, Site, append};
 
 const SILENT: usize = 2_000;
-
-fn append(id: &str, length: usize) -> String {
-    format!(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: {length}\r\n\r\n"
-    )
-}
 
 /// A head and some body, then nothing.
 fn silent(site: &Site, number: usize) -> Client {
     let mut client = site.connect();
-    client.send(append(&format!("silent-{number}"), 1_000_000) + "some of it");
+    client.send(append(&format!("silent-{number}"), 0, 1_000_000) + "some of it");
     client
 }
 
@@ -28,7 +22,7 @@ fn two_thousand_silent_uploads_are_as_if_they_were_not_there() {
     assert_eq!(site.held("a newcomer"), 0);
     let content = vec![7; 10_000_000];
     let mut client = site.connect();
-    client.send(append("big.bin-10000000-1700000000000", content.len()));
+    client.send(append("big.bin-10000000-1700000000000", 0, content.len()));
     client.send(&content);
     assert_eq!(client.answer().text(), "Success 10000000");
     assert!(fs::read(site.dir().join("big.bin")).expect("published") == content);

@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use tempfile::TempDir;
 
 use crate::readme;
-use crate::support::{Client, Site};
+use crate::support::{Client, Site, append};
 
 /// An nginx of its own in front of a server. Stopped when dropped.
 pub(crate) struct Nginx {
@@ -93,13 +93,6 @@ fn configuration(home: &Path, addr: SocketAddr, location: &str) -> String {
     format!(
         "daemon off;\nworker_processes 1;\nuser root;\npid {home}/pid;\nevents {{}}\n\
          http {{\naccess_log off;\n{temporary}\nserver {{\nlisten {addr};\n{location}\n}}\n}}\n"
-    )
-}
-
-fn append(id: &str, start: usize, length: usize) -> String {
-    format!(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\
-         X-Start-Byte: {start}\r\nContent-Length: {length}\r\n\r\n"
     )
 }
 

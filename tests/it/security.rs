@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use resumed::{Config, StartErrorKind};
 
-use crate::support::Site;
+use crate::support::{Site, append};
 
 #[test]
 fn root_may_not_listen_to_other_machines_unless_told() {
@@ -24,7 +24,7 @@ fn root_may_not_listen_to_other_machines_unless_told() {
 #[test]
 fn what_is_under_way_is_seen_by_its_owner_alone() {
     let site = Site::new();
-    site.ask("POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a\r\nContent-Length: 5\r\n\r\nhello");
+    site.ask(append("a", 0, 5) + "hello");
     let mode = fs::metadata(site.dir().join(".resumed"))
         .expect("there")
         .mode();
@@ -34,8 +34,8 @@ fn what_is_under_way_is_seen_by_its_owner_alone() {
 #[test]
 fn no_symbolic_link_is_followed() {
     let site = Site::new();
-    let ask = "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a\r\nContent-Length: 5\r\n\r\nhello";
-    assert_eq!(site.ask(ask).status, 200);
+    let ask = || site.ask(append("a", 0, 5) + "hello").status;
+    assert_eq!(ask(), 200);
     let victim = site.dir().join("victim");
     fs::write(&victim, "precious").expect("written");
     for file in fs::read_dir(site.dir().join(".resumed")).expect("listed") {
@@ -45,6 +45,6 @@ fn no_symbolic_link_is_followed() {
             symlink(&victim, &path).expect("linked");
         }
     }
-    assert_eq!(site.ask(ask).status, 500);
+    assert_eq!(ask(), 500);
     assert_eq!(fs::read(&victim).expect("still there"), b"precious");
 }

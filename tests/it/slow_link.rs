@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::support::{Client, Program, Site};
+use crate::support::{Client, Program, Site, append};
 
 const SEGMENT_BYTES: usize = 1_448;
 const PACE_BYTES_PER_SEC: usize = 4_000_000;
@@ -47,10 +47,7 @@ fn send_paced(client: &mut Client, content: &[u8]) {
 fn a_paced_upload_wakes_a_worker_about_130_times_a_second() {
     let server = Program::start(&[]);
     let mut client = Client::connect(server.addr());
-    client.send(format!(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: paced-{LENGTH}-1700000000000\r\n\
-         Content-Length: {LENGTH}\r\n\r\n"
-    ));
+    client.send(append(&format!("paced-{LENGTH}-1700000000000"), 0, LENGTH));
     let (before, begin) = (wakes(server.pid()), Instant::now());
     send_paced(&mut client, &vec![3; LENGTH]);
     let (woken, secs) = (wakes(server.pid()) - before, begin.elapsed().as_secs_f64());
@@ -134,11 +131,7 @@ fn upload_along(path: &LongPath, longest_look: Duration) -> Duration {
         let content = vec![5; 2 * LENGTH];
         let mut client = Client::connect(addr);
         let begin = Instant::now();
-        client.send(format!(
-            "POST /upload HTTP/1.1\r\nHost: 10.99.0.2\r\nX-File-Id: far\r\n\
-             Content-Length: {}\r\n\r\n",
-            content.len()
-        ));
+        client.send(append("far", 0, content.len()));
         client.send(&content);
         assert_eq!(client.answer().text(), content.len().to_string());
         begin.elapsed()

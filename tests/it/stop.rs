@@ -4,13 +4,11 @@ use std::net::TcpListener;
 
 use resumed::{Config, StartErrorKind};
 
-use crate::support::{Client, Site};
+use crate::support::{Client, Site, append};
 
 fn begun(site: &Site, id: &str) -> Client {
     let mut client = site.connect();
-    client.send(format!(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nContent-Length: 100\r\n\r\nhello"
-    ));
+    client.send(append(id, 0, 100) + "hello");
     while site.held(id) < 5 {}
     client
 }

@@ -74,6 +74,14 @@ impl Site {
     }
 }
 
+/// The head of a request that appends `length` bytes at `start`.
+pub(crate) fn append(id: &str, start: usize, length: usize) -> String {
+    format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\
+         X-Start-Byte: {start}\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
 /// No answer within this time is a failure: nothing that is tested needs a tenth of it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
