@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::housekeeper::HookError;
 use crate::http::{self, Head};
 use crate::protocol::command::Command;
 use crate::store::{Completed, OnConflict, Sync};
-use crate::uploads::{HookError, Options};
+use crate::uploads::Options;
 
 /// What a server is started with.
 ///

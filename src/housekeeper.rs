@@ -7,7 +7,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::store::{Completed, Store};
-use crate::uploads::{HookError, OnComplete};
+
+/// What a hook's failure may be: it is logged, and the hook is run again later.
+pub type HookError = Box<dyn std::error::Error + Send + Sync>;
+
+pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 

@@ -74,7 +74,8 @@ mod uploads;
 
 pub use config::Config;
 pub use engine::Address;
+pub use housekeeper::HookError;
 pub use http::{Framing, Head, Malformed, Response, Version};
 pub use protocol::command::{Command, Verb};
 pub use server::{Server, StartError, StartErrorKind, start};
-pub use uploads::{HookError, Options, Uploads};
+pub use uploads::{Options, Uploads};

@@ -7,20 +7,16 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::housekeeper::Housekeeper;
+use crate::housekeeper::{Housekeeper, OnComplete};
 use crate::http::{Action, Ended, Framing, Head, Receiver, Response, Service};
 use crate::protocol::command::{Command, Outcome, Refusal, Verb};
 use crate::protocol::host::Hosts;
 use crate::protocol::origin::{Grant, Origins};
 use crate::protocol::users::Users;
 use crate::protocol::{self, Dialect};
-use crate::store::{self, Append, Completed, Completes, Held, Id, Intent, OpenError, Store};
-
-/// What a hook's failure may be: it is logged, and the hook is run again later.
-pub type HookError = Box<dyn std::error::Error + Send + Sync>;
+use crate::store::{self, Append, Completes, Held, Id, Intent, OpenError, Store};
 
 pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
-pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
 
 /// Who may upload, how uploads are stored, and what happens when one is complete.
 #[derive(Default)]

@@ -1,0 +1,150 @@
+//! From an answer to the next request, or to the end.
+
+use std::time::Instant;
+
+use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
+use crate::http::body::Decoder;
+use crate::http::response::{ReplyTo, Response};
+use crate::http::unsent::Unsent;
+use crate::http::window::{Fill, Window};
+
+impl Connection {
+    /// Answers a request; what is unread of its body has to be got out of the way first.
+    pub(super) fn answer(
+        &self,
+        response: Response,
+        to: ReplyTo,
+        mut unread: Decoder,
+        window: &mut Window<'_>,
+    ) -> State {
+        let all_read = skip(&mut unread, window);
+        let keep_alive = to.keep_alive && all_read && !response.is_closing();
+        let then = match keep_alive {
+            true => Then::NextRequest,
+            false if all_read && window.is_empty() => Then::Close,
+            false => Then::Drain,
+        };
+        self.send(response, ReplyTo { keep_alive, ..to }, then)
+    }
+
+    /// Answers what is not a request that we understand: nothing after it can be trusted.
+    pub(super) fn refuse(&self, response: Response) -> State {
+        self.send(
+            response,
+            ReplyTo {
+                head_only: false,
+                keep_alive: false,
+            },
+            Then::Drain,
+        )
+    }
+
+    fn send(&self, response: Response, to: ReplyTo, then: Then) -> State {
+        let unsent = Unsent::new(response.encode(to));
+        let until = Instant::now() + self.limits.reply_timeout;
+        State::Reply(Box::new(Reply {
+            unsent,
+            then,
+            until,
+        }))
+    }
+
+    pub(super) fn reply(
+        &mut self,
+        mut reply: Box<Reply>,
+        crew: &mut dyn Crew,
+        window: &mut Window<'_>,
+    ) -> Step {
+        match reply.unsent.send(&mut self.socket) {
+            Ok(true) => self.after_reply(reply.then, crew, window),
+            Ok(false) => {
+                // Who sends requests ahead and leaves the answers lying is not remembered: those
+                // bytes would be held for as long as the client likes.
+                if !window.is_empty() {
+                    window.clear();
+                    reply.then = Then::Drain;
+                }
+                let park = Next::Park {
+                    until: Until::Writable,
+                    deadline: reply.until,
+                };
+                Step::Leave(State::Reply(reply), park)
+            }
+            Err(_) => OVER,
+        }
+    }
+
+    fn after_reply(&mut self, then: Then, crew: &mut dyn Crew, window: &mut Window<'_>) -> Step {
+        match then {
+            Then::NextRequest if window.is_empty() => self.await_head(None),
+            Then::NextRequest => {
+                let next = State::Head {
+                    since: Some(Instant::now()),
+                };
+                if crew.others_wait() {
+                    Step::Leave(next, Next::Queue)
+                } else {
+                    Step::On(next)
+                }
+            }
+            Then::Close => OVER,
+            Then::Drain => {
+                window.clear();
+                if self.socket.finish_writing().is_err() {
+                    return OVER;
+                }
+                let until = Instant::now() + self.limits.drain_timeout;
+                Step::On(State::Drain {
+                    left: self.limits.drain_bytes,
+                    until,
+                })
+            }
+        }
+    }
+
+    /// Reads on and throws away: closing with unread bytes would reset the connection, and a
+    /// browser would never show the answer (RFC 9112, section 9.6).
+    pub(super) fn drain(
+        &mut self,
+        mut left: u64,
+        until: Instant,
+        crew: &mut dyn Crew,
+        window: &mut Window<'_>,
+    ) -> Step {
+        let park = Next::Park {
+            until: Until::Readable,
+            deadline: until,
+        };
+        let mut taken = 0;
+        while left > 0 && Instant::now() < until && !crew.stopping() {
+            let drain = State::Drain { left, until };
+            if !crew.claim_place() || (taken >= QUANTUM_BYTES && crew.others_wait()) {
+                return Step::Leave(drain, Next::Queue);
+            }
+            match window.fill(&mut self.socket, left) {
+                Ok(Fill::Bytes { count, .. }) => {
+                    left -= count as u64;
+                    taken += count as u64;
+                    window.clear();
+                }
+                Ok(Fill::Nothing) => return Step::Leave(drain, park),
+                Ok(Fill::Ended) | Err(_) => return OVER,
+            }
+        }
+        OVER
+    }
+}
+
+/// Passes over the rest of a body if it is in the window already.
+fn skip(unread: &mut Decoder, window: &mut Window<'_>) -> bool {
+    while !unread.is_done() && !window.is_empty() {
+        match unread.decode(window.bytes()) {
+            Ok(decoded) => {
+                let consumed = decoded.consumed;
+                window.consume(consumed);
+            }
+            Err(_) => return false,
+        }
+    }
+    unread.is_done()
+}

@@ -1,0 +1,113 @@
+//! Between requests, inside a head, and what becomes of a request.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use super::state::{Body, Connection, Consult, Crew, Next, OVER, State, Step, Until};
+use crate::http::body::Decoder;
+use crate::http::head::{Head, Version};
+use crate::http::response::{ReplyTo, Response};
+use crate::http::service::{Action, Ended, Service};
+use crate::http::window::{Fill, Window};
+
+/// What a worker reads at once while it waits for a head: a small upload comes whole.
+const HEAD_READ_BYTES: u64 = 32 * 1024;
+
+impl Connection {
+    pub(super) fn head(
+        &mut self,
+        since: Option<Instant>,
+        service: &dyn Service,
+        crew: &mut dyn Crew,
+        window: &mut Window<'_>,
+    ) -> Step {
+        if !window.is_empty() {
+            match Head::parse(window.bytes(), &self.limits) {
+                Ok(Some((head, consumed))) => {
+                    window.consume(consumed);
+                    return Step::On(self.request(&head, service, window));
+                }
+                Ok(None) => {}
+                Err(malformed) => return Step::On(self.refuse(malformed.into())),
+            }
+        }
+        if crew.stopping() {
+            return OVER;
+        }
+        match window.fill(&mut self.socket, HEAD_READ_BYTES) {
+            Ok(Fill::Bytes { .. }) => Step::On(State::Head {
+                since: since.or(Some(Instant::now())),
+            }),
+            Ok(Fill::Nothing) => self.await_head(since),
+            Ok(Fill::Ended) | Err(_) => OVER,
+        }
+    }
+
+    pub(super) fn await_head(&self, since: Option<Instant>) -> Step {
+        let deadline = match since {
+            Some(first_byte) => first_byte + self.limits.head_timeout,
+            None => Instant::now() + self.limits.keep_alive_idle,
+        };
+        Step::Leave(
+            State::Head { since },
+            Next::Park {
+                until: Until::Readable,
+                deadline,
+            },
+        )
+    }
+
+    fn request(&mut self, head: &Head, service: &dyn Service, window: &mut Window<'_>) -> State {
+        let to = ReplyTo {
+            head_only: head.method() == "HEAD",
+            keep_alive: head.keep_alive(),
+        };
+        let decoder = Decoder::from(head.framing());
+        match service.respond(head) {
+            Action::Respond(response) => self.answer(response, to, decoder, window),
+            Action::Consult(answer) => State::Consult(Box::new(Consult {
+                answer,
+                to,
+                unread: decoder,
+            })),
+            Action::Receive { interim, receiver } => {
+                let awaited = head.expects_continue() && window.is_empty() && !decoder.is_done();
+                let proceed = awaited.then(|| Response::new(100));
+                let interim = interim.filter(|_| head.version() == Version::Http11);
+                if self
+                    .send_interim(interim.into_iter().chain(proceed))
+                    .is_err()
+                {
+                    receiver.end(Ended::Cut);
+                    return State::Over;
+                }
+                State::Body(Box::new(Body::new(decoder, receiver, to)))
+            }
+        }
+    }
+
+    /// A socket that cannot take these few bytes belongs to a client that reads none of its
+    /// answers: an error, not a wait.
+    fn send_interim(&mut self, interim: impl Iterator<Item = Response>) -> io::Result<()> {
+        for response in interim {
+            self.socket.write_all(&response.encode_interim())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn consult(
+        &mut self,
+        consult: Box<Consult>,
+        crew: &mut dyn Crew,
+        window: &mut Window<'_>,
+    ) -> Step {
+        if crew.stopping() {
+            return OVER;
+        }
+        if !crew.claim_place() {
+            return Step::Leave(State::Consult(consult), Next::Queue);
+        }
+        let Consult { answer, to, unread } = *consult;
+        Step::On(self.answer(answer(), to, unread, window))
+    }
+}

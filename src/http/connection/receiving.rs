@@ -1,0 +1,132 @@
+//! Inside a body: from the socket into the buffer, from the buffer to its receiver.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use super::state::{Body, Connection, Crew, Next, OVER, QUANTUM_BYTES, State, Step, Until};
+use crate::http::body::Decoder;
+use crate::http::pace::Pace;
+use crate::http::response::{ReplyTo, Response};
+use crate::http::service::{Ended, Receiver};
+use crate::http::window::{Fill, Window};
+
+impl Connection {
+    pub(super) fn body(
+        &mut self,
+        mut body: Box<Body>,
+        crew: &mut dyn Crew,
+        window: &mut Window<'_>,
+    ) -> Step {
+        let (mut lull, mut taken) = (false, 0);
+        loop {
+            match body.take(window) {
+                Ok(()) => {}
+                Err(response) => {
+                    return Step::On(self.answer(response, body.to, body.decoder, window));
+                }
+            }
+            if crew.stopping() {
+                return OVER;
+            }
+            if !crew.claim_place() {
+                return Step::Leave(State::Body(body), Next::Queue);
+            }
+            if body.decoder.is_done() {
+                let Body {
+                    receiver,
+                    to,
+                    decoder,
+                    ..
+                } = *body;
+                let response = receiver.end(Ended::Whole);
+                return Step::On(self.answer(response, to, decoder, window));
+            }
+            if lull {
+                return self.await_body(body, crew.longest_look());
+            }
+            if taken >= QUANTUM_BYTES && crew.others_wait() {
+                return Step::Leave(State::Body(body), Next::Queue);
+            }
+            match window.fill(&mut self.socket, body.decoder.wanted().unwrap_or(u64::MAX)) {
+                Ok(Fill::Bytes {
+                    count,
+                    lull: no_more,
+                }) => {
+                    lull = no_more;
+                    taken += count as u64;
+                    body.saw(count);
+                }
+                Ok(Fill::Nothing) => {
+                    body.pace.paused();
+                    return self.await_body(body, Duration::ZERO);
+                }
+                Ok(Fill::Ended) | Err(_) => {
+                    body.receiver.end(Ended::Cut);
+                    return OVER;
+                }
+            }
+        }
+    }
+
+    fn await_body(&self, body: Box<Body>, longest_look: Duration) -> Step {
+        let deadline = body.last_byte + self.limits.body_idle;
+        let until = match body.pace.look_after(body.decoder.wanted(), longest_look) {
+            Some(after) => Until::Look(body.last_byte + after),
+            None => Until::Readable,
+        };
+        Step::Leave(State::Body(body), Next::Park { until, deadline })
+    }
+}
+
+impl Body {
+    pub(super) fn new(decoder: Decoder, receiver: Box<dyn Receiver>, to: ReplyTo) -> Body {
+        let (last_byte, pace) = (Instant::now(), Pace::default());
+        Body {
+            decoder,
+            receiver,
+            to,
+            last_byte,
+            pace,
+        }
+    }
+
+    fn saw(&mut self, bytes: usize) {
+        self.last_byte = Instant::now();
+        self.pace.saw(bytes, self.last_byte);
+    }
+
+    /// Gives what is in the window to the receiver. An error is the answer to send.
+    fn take(&mut self, window: &mut Window<'_>) -> Result<(), Response> {
+        while !window.is_empty() && !self.decoder.is_done() {
+            let decoded = match self.decoder.decode(window.bytes()) {
+                Ok(decoded) => decoded,
+                Err(reason) => return Err(self.give_up(Ended::Malformed(reason))),
+            };
+            if !decoded.data.is_empty() {
+                self.receiver.write(decoded.data)?;
+            }
+            let consumed = decoded.consumed;
+            window.consume(consumed);
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, ended: Ended) -> Response {
+        mem::replace(&mut self.receiver, Box::new(Spent))
+            .end(ended)
+            .closing()
+    }
+}
+
+/// Stands where a receiver was that has answered already.
+struct Spent;
+
+impl Receiver for Spent {
+    fn write(&mut self, _: &[u8]) -> Result<(), Response> {
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, _: Ended) -> Response {
+        Response::new(400)
+    }
+}

@@ -1,0 +1,128 @@
+//! What a connection is and can be, and what its turns are made of.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::http::body::Decoder;
+use crate::http::limits::Limits;
+use crate::http::pace::Pace;
+use crate::http::response::{ReplyTo, Response};
+use crate::http::service::{Receiver, Service};
+use crate::http::socket::Socket;
+use crate::http::unsent::Unsent;
+
+/// After so many bytes of a body a connection goes to the back of the queue if somebody waits.
+pub(super) const QUANTUM_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Why a connection is given a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// What it waited for is there, or its place in the queue has come.
+    Ready,
+    /// Its deadline has passed.
+    Expired,
+    /// It has been silent longest, and its descriptor is needed.
+    Displaced,
+}
+
+/// What comes after a turn.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Wait for the network, without a thread.
+    Park { until: Until, deadline: Instant },
+    /// Back of the queue.
+    Queue,
+    /// Nothing: it is over.
+    Close,
+}
+
+/// What ends a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    Readable,
+    Writable,
+    /// Look again then: see `pace.rs`.
+    Look(Instant),
+}
+
+/// What a turn asks of the crew that works it.
+pub(crate) trait Crew {
+    /// Takes one of the places for turns that move bodies or wait for the disk. One worker has
+    /// none, so heads are always read. Once taken it lasts to the end of the turn.
+    fn claim_place(&mut self) -> bool;
+    /// Whether another connection waits for a worker.
+    fn others_wait(&self) -> bool;
+    /// Whether the server is being stopped.
+    fn stopping(&self) -> bool;
+    /// The longest that a slow body may be left before the next look.
+    fn longest_look(&self) -> Duration;
+}
+
+/// What a turn has to work with.
+pub(crate) struct Turn<'a> {
+    pub(crate) service: &'a dyn Service,
+    pub(crate) crew: &'a mut dyn Crew,
+    pub(crate) buffer: &'a mut [u8],
+}
+
+/// A client, between its first byte and its last.
+pub(crate) struct Connection {
+    pub(super) socket: Socket,
+    pub(super) limits: Arc<Limits>,
+    pub(super) state: State,
+    pub(super) left_over: Box<[u8]>,
+    /// This is its last turn: it may take what is there, and not wait for more.
+    pub(super) displaced: bool,
+}
+
+pub(super) enum State {
+    /// Between requests, or inside a head that began then.
+    Head {
+        since: Option<Instant>,
+    },
+    Consult(Box<Consult>),
+    Body(Box<Body>),
+    Reply(Box<Reply>),
+    Drain {
+        left: u64,
+        until: Instant,
+    },
+    Over,
+}
+
+pub(super) enum Step {
+    On(State),
+    Leave(State, Next),
+}
+
+pub(super) const OVER: Step = Step::Leave(State::Over, Next::Close);
+
+/// A request whose answer waits for the disk.
+pub(super) struct Consult {
+    pub(super) answer: Box<dyn FnOnce() -> Response + Send>,
+    pub(super) to: ReplyTo,
+    pub(super) unread: Decoder,
+}
+
+/// A body that is on its way.
+pub(super) struct Body {
+    pub(super) decoder: Decoder,
+    pub(super) receiver: Box<dyn Receiver>,
+    pub(super) to: ReplyTo,
+    pub(super) last_byte: Instant,
+    pub(super) pace: Pace,
+}
+
+/// An answer on its way, and what follows it.
+pub(super) struct Reply {
+    pub(super) unsent: Unsent,
+    pub(super) then: Then,
+    pub(super) until: Instant,
+}
+
+/// What follows an answer.
+pub(super) enum Then {
+    NextRequest,
+    Drain,
+    Close,
+}
