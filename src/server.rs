@@ -23,7 +23,7 @@ use crate::uploads::Uploads;
 /// let server = resumed::start(Config::new(dir.path()).listen("127.0.0.1:0"))?;
 /// println!("listening on http://{}", server.addr());
 /// server.stop();
-/// # Ok::<(), resumed::StartError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Server {
     address: Address,

@@ -36,7 +36,8 @@ pub struct Options {
 /// use resumed::{Head, Options, Uploads};
 ///
 /// let uploads = Uploads::open(dir.path(), Options::default())?;
-/// let fields = [("Host", "localhost"), ("X-File-Id", "a.txt-5-1700000000000"), ("Content-Length", "5")];
+/// let id = "a.txt-5-1700000000000";
+/// let fields = [("Host", "localhost"), ("X-File-Id", id), ("Content-Length", "5")];
 /// let head = Head::from_parts("POST", "/upload", fields)?;
 /// let response = uploads.handle(&head, &mut &b"hello"[..]);
 /// assert_eq!(response.status(), 200);

@@ -64,11 +64,11 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// Where [`Head::parse`] would have refused such a head.
-    pub fn from_parts<'a>(
+    /// Where such a head, had it come as bytes, would have been refused.
+    pub fn from_parts<N: AsRef<str>, V: AsRef<[u8]>>(
         method: &str,
         target: &str,
-        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        fields: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Head, Malformed> {
         let mut bytes = Vec::from(target);
         let method = known_method(method.as_bytes())?;
@@ -76,9 +76,9 @@ impl Head {
         let mut spans = Vec::new();
         for (name, value) in fields {
             let start = bytes.len();
-            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(name.as_ref().as_bytes());
             let colon = bytes.len();
-            bytes.extend_from_slice(value);
+            bytes.extend_from_slice(value.as_ref());
             spans.push(Field::checked(&bytes, start..colon, colon..bytes.len())?);
         }
         let request_line = RequestLine {
