@@ -5,22 +5,12 @@
 //! heads.
 
 use std::collections::VecDeque;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 use threadpool::ThreadPool;
 
-use super::Shared;
 use super::lot::Guest;
-use crate::http::connection::{self, Next, Turn, Wake};
-
-/// With many slow bodies all of them together are looked at about this often.
-const LOOKS_PER_SEC: u32 = 1000;
-
-/// However many: a receive buffer must not fill up while it waits.
-const LOOK_CEILING: Duration = Duration::from_millis(200);
+use crate::http::connection::Wake;
 
 /// The threads, and what waits for them.
 pub(super) struct Crew {
@@ -40,9 +30,9 @@ struct Queues {
     closed: bool,
 }
 
-struct Job {
-    guest: Box<Guest>,
-    wake: Wake,
+pub(super) struct Job {
+    pub(super) guest: Box<Guest>,
+    pub(super) wake: Wake,
     /// Its number among all: who came first is served first.
     arrived: u64,
 }
@@ -67,6 +57,13 @@ impl Crew {
         }
     }
 
+    /// Starts every worker: what they do until [`pop`](Crew::pop) says that it is over.
+    pub(super) fn begin<W: FnOnce() + Send + 'static>(&self, work: impl Fn() -> W) {
+        for _ in 0..self.workers {
+            self.pool.execute(work());
+        }
+    }
+
     /// Waits until every turn has ended; those that still queue are dropped.
     pub(super) fn finish(&self) {
         self.queues().closed = true;
@@ -77,7 +74,7 @@ impl Crew {
         queues.bodies.clear();
     }
 
-    fn push(&self, guest: Box<Guest>, wake: Wake) {
+    pub(super) fn push(&self, guest: Box<Guest>, wake: Wake) {
         let mut queues = self.queues();
         queues.arrived += 1;
         let arrived = queues.arrived;
@@ -98,7 +95,7 @@ impl Crew {
     }
 
     /// The next turn to be worked, and whether a place goes with it; waits for one.
-    fn pop(&self, gives_place_back: bool) -> Option<(Job, bool)> {
+    pub(super) fn pop(&self, gives_place_back: bool) -> Option<(Job, bool)> {
         let mut queues = self.queues();
         queues.places_free += usize::from(gives_place_back);
         loop {
@@ -116,14 +113,14 @@ impl Crew {
     }
 
     /// Takes a place, unless somebody queues for one.
-    fn claim_place(&self) -> bool {
+    pub(super) fn claim_place(&self) -> bool {
         let mut queues = self.queues();
         let free = queues.places_free > 0 && queues.bodies.is_empty();
         queues.places_free -= usize::from(free);
         free
     }
 
-    fn others_wait(&self) -> bool {
+    pub(super) fn others_wait(&self) -> bool {
         let queues = self.queues();
         !queues.heads.is_empty() || !queues.bodies.is_empty()
     }
@@ -154,103 +151,5 @@ impl Queues {
 
     fn is_work_left(&self) -> bool {
         !self.heads.is_empty() || (self.places_free > 0 && !self.bodies.is_empty())
-    }
-}
-
-impl Shared {
-    /// Puts every worker to work, until [`Crew::finish`].
-    pub(super) fn begin(self: &Arc<Shared>) {
-        for _ in 0..self.crew.workers {
-            let shared = Arc::clone(self);
-            self.crew.pool.execute(move || shared.work());
-        }
-    }
-
-    /// Gives a connection a turn as soon as there is a worker for it.
-    pub(super) fn dispatch(&self, guest: Box<Guest>, wake: Wake) {
-        self.crew.push(guest, wake);
-    }
-
-    fn work(&self) {
-        let mut buffer = vec![0; self.limits.buffer_bytes];
-        let mut place = false;
-        while let Some((
-            Job {
-                mut guest, wake, ..
-            },
-            has_place,
-        )) = self.crew.pop(place)
-        {
-            let mut shift = Shift {
-                shared: self,
-                has_place,
-            };
-            match shift.turn(&mut guest, wake, &mut buffer) {
-                Next::Park { until, deadline } => self.lot.park(guest, until, deadline),
-                Next::Queue => self.dispatch(guest, Wake::Ready),
-                Next::Close => self.leave(guest),
-            }
-            place = shift.has_place;
-        }
-    }
-
-    fn leave(&self, guest: Box<Guest>) {
-        self.lot.leave(&guest);
-        drop(guest);
-        if self.newcomers_owed.load(Ordering::Relaxed) {
-            self.lot.wake();
-        }
-    }
-}
-
-/// What one turn holds of the crew.
-struct Shift<'a> {
-    shared: &'a Shared,
-    has_place: bool,
-}
-
-impl Shift<'_> {
-    /// A panic costs its connection, not the server.
-    fn turn(&mut self, guest: &mut Guest, wake: Wake, buffer: &mut [u8]) -> Next {
-        let service = &*self.shared.service;
-        let turn = || {
-            guest.connection.turn(
-                wake,
-                Turn {
-                    service,
-                    crew: self,
-                    buffer,
-                },
-            )
-        };
-        panic::catch_unwind(AssertUnwindSafe(turn)).unwrap_or_else(|_| {
-            log::error!("a request has panicked; its connection is closed");
-            Next::Close
-        })
-    }
-}
-
-impl connection::Crew for Shift<'_> {
-    fn claim_place(&mut self) -> bool {
-        self.has_place = self.has_place || self.shared.crew.claim_place();
-        self.has_place
-    }
-
-    fn others_wait(&self) -> bool {
-        self.shared.crew.others_wait()
-    }
-
-    fn stopping(&self) -> bool {
-        self.shared.stopping.load(Ordering::Relaxed)
-    }
-
-    fn longest_look(&self) -> Duration {
-        let longest = self.shared.limits.longest_look;
-        if longest.is_zero() {
-            return longest;
-        }
-        let looking = u32::try_from(self.shared.lot.looking()).unwrap_or(u32::MAX);
-        let shared_out = (Duration::from_secs(1) / LOOKS_PER_SEC).saturating_mul(looking);
-        shared_out.min(LOOK_CEILING).max(longest)
     }
 }

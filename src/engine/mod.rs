@@ -2,7 +2,8 @@
 //!
 //! - `poller.rs`: one thread that waits for everybody: the listener, the parked, the clock.
 //! - `lot.rs`: where connections are parked: a slot and a socket each, no thread, no buffer.
-//! - `crew.rs`: the workers, their buffers, and who may have a place.
+//! - `crew.rs`: the workers, what waits for them, and who may have a place.
+//! - `work.rs`: what a worker does, from turn to turn.
 //! - `listener.rs`: newcomers, also when descriptors run out.
 //!
 //! A connection is registered with the poller exactly while it is parked for an event. So a turn
@@ -12,45 +13,22 @@ mod crew;
 mod listener;
 mod lot;
 mod poller;
+mod work;
 
 pub use listener::Address;
 pub(crate) use listener::Listener;
+pub(crate) use work::Limits;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use crate::http::{self, Service};
 use crew::Crew;
 use lot::Lot;
 use poller::Poller;
-
-/// What all connections together may cost.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    /// Connections at once; one more displaces the one that has been silent longest.
-    pub(crate) connections: usize,
-    /// Threads that do the work.
-    pub(crate) workers: usize,
-    /// The buffer that each of them has.
-    pub(crate) buffer_bytes: usize,
-    /// The longest that a slow body is left before the next look; zero waits for every packet.
-    pub(crate) longest_look: Duration,
-}
-
-/// Everything that the poller and the workers share.
-struct Shared {
-    lot: Lot,
-    crew: Crew,
-    service: Arc<dyn Service>,
-    limits: Limits,
-    http_limits: Arc<http::Limits>,
-    stopping: AtomicBool,
-    /// Newcomers may be waiting that could not be taken.
-    newcomers_owed: AtomicBool,
-}
+use work::Shared;
 
 /// A running engine.
 pub(crate) struct Engine {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
-use super::Shared;
 use super::listener::Listener;
 use super::lot::{LISTENER, WAKER};
+use super::work::Shared;
 use crate::http::connection::{Connection, Until, Wake};
 use crate::http::socket::Socket;
 

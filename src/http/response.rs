@@ -28,6 +28,13 @@ impl Response {
         }
     }
 
+    /// The answer to a method that a path does not know (RFC 9110, section 15.5.6).
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
+        Response::new(405)
+            .field("Allow", allow)
+            .text(format!("only {allow} here\n"))
+    }
+
     /// Adds a field line (RFC 9110, section 5.2); control characters in the value are sent as
     /// spaces.
     ///

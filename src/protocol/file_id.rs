@@ -14,7 +14,6 @@ use crate::http::{Framing, Head, Response};
 use crate::store::{self, Completes, Held, Incoming, Intent, Tail};
 
 use super::command::{Command, Outcome, Refusal, Verb};
-use super::method_not_allowed;
 
 pub(super) const STATUS: &str = "/status";
 pub(super) const UPLOAD: &str = "/upload";
@@ -25,10 +24,10 @@ const DIGITS_MAX: usize = 19;
 pub(super) fn read(head: &Head) -> Result<Command, Response> {
     let verb = match (head.path(), head.method()) {
         (STATUS, "GET") => Verb::Status,
-        (STATUS, _) => return Err(method_not_allowed("GET")),
+        (STATUS, _) => return Err(Response::method_not_allowed("GET")),
         (_, "POST") => read_append(head)?,
         (_, "DELETE") => Verb::Cancel,
-        _ => return Err(method_not_allowed("POST, DELETE")),
+        _ => return Err(Response::method_not_allowed("POST, DELETE")),
     };
     Ok(Command {
         id: id(head)?.to_vec(),

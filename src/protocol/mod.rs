@@ -44,10 +44,3 @@ impl Dialect {
         }
     }
 }
-
-/// The answer to a method that a path does not know (RFC 9110, section 15.5.6).
-fn method_not_allowed(allow: &'static str) -> Response {
-    Response::new(405)
-        .field("Allow", allow)
-        .text(format!("only {allow} here\n"))
-}

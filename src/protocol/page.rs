@@ -2,8 +2,6 @@
 
 use crate::http::{Head, Response};
 
-use super::method_not_allowed;
-
 /// Everything from here, nothing from elsewhere, no frame around it (Content Security Policy 3).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
@@ -55,6 +53,6 @@ pub(super) fn respond(head: &Head) -> Response {
             .field("Referrer-Policy", "no-referrer")
             .field("Cache-Control", "no-cache")
             .body(file.content_type, file.content),
-        _ => method_not_allowed("GET, HEAD"),
+        _ => Response::method_not_allowed("GET, HEAD"),
     }
 }

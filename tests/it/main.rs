@@ -1,5 +1,6 @@
 //! What a user would notice, in one binary.
 
+mod chromium;
 mod embed;
 mod limits;
 mod newest;
@@ -10,3 +11,5 @@ mod security;
 mod slow_link;
 mod stop;
 mod support;
+mod tidy;
+mod transcripts;

@@ -1,6 +1,7 @@
 //! What most tests begin with: a server over an empty directory, and a client that sends bytes and reads answers.
 
 use std::{
+    ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     path::Path,
@@ -209,7 +210,7 @@ impl Client {
 
     fn receive(&mut self) -> io::Result<()> {
         let mut buffer = [0; 64 * 1024];
-        let length = self.stream.read(&mut buffer)?;
+        let length = self.stream.read(&mut buffer).map_err(in_vain)?;
         if length == 0 {
             let had = String::from_utf8_lossy(&self.unread);
             let problem = format!("the server closed after {had:?}");
@@ -289,6 +290,16 @@ impl Answer {
     }
 }
 
+/// A read that waited too long says so.
+fn in_vain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            io::Error::new(io::ErrorKind::TimedOut, format!("none in {PATIENCE:?}"))
+        }
+        _ => error,
+    }
+}
+
 fn malformed(text: &[u8]) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
@@ -296,10 +307,44 @@ fn malformed(text: &[u8]) -> io::Error {
     )
 }
 
-/// The command, in a process of its own, over a directory of its own. Killed when dropped.
-pub(crate) struct Program {
+/// The command, as a user runs it. Dropped, it is killed: it gets to do nothing more.
+pub(crate) struct Process {
     child: Child,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Process {
+    pub(crate) fn start<F: AsRef<OsStr>>(dir: &Path, listen: &str, flags: &[F]) -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_resumed"))
+            .args(["--listen", listen])
+            .args(flags)
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the command runs");
+        let stdout = child.stdout.take().expect("piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let addr = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .expect("it listens");
+        let addr = addr.parse().expect("an address");
+        Process { child, addr }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("its end");
+    }
+}
+
+/// The command over a directory of its own. Both go when it goes.
+pub(crate) struct Program {
+    // Killed before its directory is removed.
+    process: Process,
     dir: TempDir,
 }
 
@@ -312,51 +357,25 @@ impl Program {
 
     /// Over a directory, and perhaps on a port, that another had before.
     pub(crate) fn over(dir: TempDir, listen: &str, flags: &[&str]) -> Program {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_resumed"))
-            .args(["--listen", listen])
-            .args(flags)
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the command runs");
-        let stdout = child.stdout.take().expect("piped");
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let addr = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .expect("it listens");
-        let addr = addr.parse().expect("an address");
-        Program { child, addr, dir }
+        let process = Process::start(dir.path(), listen, flags);
+        Program { process, dir }
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
+        self.process.addr
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
     }
 
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// SIGKILL: it gets to do nothing more. The directory stays as it is.
-    pub(crate) fn kill(mut self) -> TempDir {
-        self.end();
-        let elsewhere = tempfile::tempdir().expect("a temporary directory");
-        std::mem::replace(&mut self.dir, elsewhere)
-    }
-
-    fn end(&mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("its end");
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.end();
+    /// SIGKILL. The directory stays as it is.
+    pub(crate) fn kill(self) -> TempDir {
+        drop(self.process);
+        self.dir
     }
 }

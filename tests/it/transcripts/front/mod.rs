@@ -1,0 +1,67 @@
+//! What a transcript can be played against. A further front starts a server and says where it listens.
+
+mod command;
+#[cfg(feature = "tiny_http")]
+mod tiny_http;
+
+use std::{any::Any, net::SocketAddr, path::Path};
+
+use resumed::{Config, store::OnConflict};
+
+pub(super) use command::Command;
+#[cfg(feature = "tiny_http")]
+pub(super) use tiny_http::TinyHttp;
+
+pub(super) trait Front {
+    /// Starts a server over this directory. The flags are those of the command.
+    fn start(&self, flags: &[String], dir: &Path) -> Running;
+}
+
+/// A server that runs until this is dropped.
+pub(super) struct Running {
+    pub(super) addr: SocketAddr,
+    pub(super) _server: Box<dyn Any>,
+}
+
+/// The setter that does what the flag does: `Config` and `Options` have the same ones.
+macro_rules! set {
+    ($config:expr, $flag:expr, $value:expr) => {
+        match $flag.as_str() {
+            "--max-size" => $config.max_size($value.parse().expect("bytes")),
+            "--min-free" => $config.min_free($value.parse().expect("bytes")),
+            "--on-conflict" if $value == "replace" => $config.on_conflict(OnConflict::Replace),
+            "--allow-origin" => $config.allow_origin($value),
+            "--host" => $config.host($value),
+            "--user" => {
+                let (name, password) = $value.split_once(':').expect("NAME:PASSWORD");
+                $config.user(name, password)
+            }
+            flag => panic!("no setter is known for {flag} {}", $value),
+        }
+    };
+}
+#[cfg(feature = "tiny_http")]
+use set;
+
+/// The server inside this process, ended in good order.
+pub(super) struct Library;
+
+impl Front for Library {
+    fn start(&self, flags: &[String], dir: &Path) -> Running {
+        let config = Config::new(dir).listen("127.0.0.1:0");
+        let config = pairs(flags).fold(config, |config, (flag, value)| set!(config, flag, value));
+        let server = resumed::start(config).expect("the server starts");
+        let addr = server.addr().tcp().expect("it listens on a port");
+        Running {
+            addr,
+            _server: Box::new(server),
+        }
+    }
+}
+
+/// Flags with their values.
+fn pairs(flags: &[String]) -> impl Iterator<Item = (&String, &String)> {
+    let (pairs, rest) = flags.as_chunks::<2>();
+    assert!(rest.is_empty(), "every flag has a value: {flags:?}");
+    pairs.iter().map(|[flag, value]| (flag, value))
+}
