@@ -24,7 +24,14 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("tiny_http", &["http", "uploads"]),
     (
         "config",
-        &["engine", "http", "protocol", "store", "uploads"],
+        &[
+            "engine",
+            "housekeeper",
+            "http",
+            "protocol",
+            "store",
+            "uploads",
+        ],
     ),
     ("server", &["config", "engine", "http", "store", "uploads"]),
 ];
