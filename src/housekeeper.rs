@@ -24,6 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub(crate) struct Housekeeper {
     errands: Option<Sender<Completed>>,
     thread: Option<JoinHandle<()>>,
+    has_hook: bool,
 }
 
 struct House {
@@ -40,6 +41,7 @@ struct Hook {
 
 impl Housekeeper {
     pub(crate) fn start(store: Store, on_complete: Option<OnComplete>) -> Housekeeper {
+        let has_hook = on_complete.is_some();
         let (errands, received) = mpsc::channel();
         let house = House {
             store,
@@ -55,12 +57,13 @@ impl Housekeeper {
         Housekeeper {
             errands: Some(errands),
             thread: thread.ok(),
+            has_hook,
         }
     }
 
     /// Runs the hook for an upload that has just been published.
     pub(crate) fn completed(&self, completed: Completed) {
-        if let Some(errands) = &self.errands
+        if let Some(errands) = self.errands.as_ref().filter(|_| self.has_hook)
             && errands.send(completed).is_err()
         {
             log::error!("the housekeeper is gone: a hook waits for the next start");

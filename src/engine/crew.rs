@@ -27,6 +27,8 @@ struct Queues {
     bodies: VecDeque<Job>,
     places_free: usize,
     arrived: u64,
+    /// Workers that wait for a turn to work.
+    idle: usize,
     closed: bool,
 }
 
@@ -51,6 +53,7 @@ impl Crew {
                 bodies: VecDeque::new(),
                 places_free: workers - 1,
                 arrived: 0,
+                idle: 0,
                 closed: false,
             }),
             work_is_there: Condvar::new(),
@@ -89,9 +92,7 @@ impl Crew {
             wake,
             arrived,
         });
-        if !needs_place || queues.places_free > 0 {
-            self.work_is_there.notify_one();
-        }
+        self.wake_one(&queues);
     }
 
     /// The next turn to be worked, and whether a place goes with it; waits for one.
@@ -103,12 +104,12 @@ impl Crew {
                 return None;
             }
             if let Some(next) = queues.pop() {
-                if queues.is_work_left() {
-                    self.work_is_there.notify_one();
-                }
+                self.wake_one(&queues);
                 return Some(next);
             }
+            queues.idle += 1;
             queues = self.work_is_there.wait(queues).expect(QUEUES_HOLD);
+            queues.idle -= 1;
         }
     }
 
@@ -123,6 +124,13 @@ impl Crew {
     pub(super) fn others_wait(&self) -> bool {
         let queues = self.queues();
         !queues.heads.is_empty() || !queues.bodies.is_empty()
+    }
+
+    /// Wakes a worker if there is one to wake, and a turn that it could work.
+    fn wake_one(&self, queues: &Queues) {
+        if queues.idle > 0 && queues.is_work_left() {
+            self.work_is_there.notify_one();
+        }
     }
 
     fn queues(&self) -> MutexGuard<'_, Queues> {

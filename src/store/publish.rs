@@ -116,10 +116,10 @@ impl Entry {
         record: &mut Record,
     ) -> Result<(), Error> {
         let on_conflict = self.shelf.options.on_conflict;
-        for name in names {
-            // A name that the record says already may be taken by ourselves, in a link and unlink that was cut.
-            let ours = record.publishing_as.as_ref() == Some(&name);
-            if !ours && self.disk().is_taken(&name, on_conflict)? {
+        for (number, name) in names.enumerate() {
+            // The first is nearly always free, and moving there shows it. It may also be the one that the record says
+            // already, taken by ourselves in a link and unlink that was cut.
+            if number > 0 && self.disk().is_taken(&name, on_conflict)? {
                 continue;
             }
             record.publishing_as = Some(name.clone());

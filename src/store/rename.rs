@@ -26,13 +26,20 @@ pub(super) fn rename(
     on_conflict: OnConflict,
     naming: &Mutex<()>,
 ) -> io::Result<()> {
-    // A link and unlink that was cut. The system's rename would leave both names, and call it done.
-    if is_same_file(from, to)? {
-        return Ok(unlinkat(from.dir, from.name, AtFlags::empty())?);
-    }
-    match on_conflict {
-        OnConflict::Replace => Ok(renameat(from.dir, from.name, to.dir, to.name)?),
+    let done = match on_conflict {
+        // Where both are one file already, the system's rename would leave both names, and call it done.
+        OnConflict::Replace if !is_same_file(from, to)? => {
+            return Ok(renameat(from.dir, from.name, to.dir, to.name)?);
+        }
+        OnConflict::Replace => Err(io::ErrorKind::AlreadyExists.into()),
         OnConflict::KeepBoth => rename_new(from, to, naming),
+    };
+    match done {
+        // A link and unlink that was cut.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same_file(from, to)? => {
+            Ok(unlinkat(from.dir, from.name, AtFlags::empty())?)
+        }
+        done => done,
     }
 }
 

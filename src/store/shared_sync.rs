@@ -15,6 +15,7 @@ pub(super) struct SharedSync {
 struct Rounds {
     begun: u64,
     ended: u64,
+    waiting: usize,
     /// The last round that failed. A later success does not undo it: the kernel tells of lost bytes only once.
     failure: Option<Failure>,
 }
@@ -35,12 +36,14 @@ impl SharedSync {
     pub(super) fn share(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut rounds = self.lock();
         let wanted = rounds.begun + 1;
+        rounds.waiting += 1;
         while rounds.begun > rounds.ended && rounds.ended < wanted {
             rounds = self
                 .ended
                 .wait(rounds)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        rounds.waiting -= 1;
         if rounds.ended >= wanted {
             return rounds
                 .failure
@@ -81,7 +84,9 @@ impl Drop for Round<'_> {
         let mut rounds = self.shared.lock();
         rounds.ended = rounds.begun;
         rounds.failure = self.failure.or(rounds.failure);
-        self.shared.ended.notify_all();
+        if rounds.waiting > 0 {
+            self.shared.ended.notify_all();
+        }
     }
 }
 
