@@ -20,6 +20,7 @@ test: tools
 	$(CARGO) check --no-default-features --lib
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
 	$(CARGO) test --all-features
+	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link
 
 tools:
 	@.ci/tools

@@ -126,6 +126,12 @@ impl Crew {
         !queues.heads.is_empty() || !queues.bodies.is_empty()
     }
 
+    /// Whether no turn waits for a worker, and a worker waits for a turn.
+    pub(super) fn has_idle(&self) -> bool {
+        let queues = self.queues();
+        queues.idle > 0 && queues.heads.is_empty() && queues.bodies.is_empty()
+    }
+
     /// Wakes a worker if there is one to wake, and a turn that it could work.
     fn wake_one(&self, queues: &Queues) {
         if queues.idle > 0 && queues.is_work_left() {

@@ -124,6 +124,10 @@ impl connection::Crew for Shift<'_> {
         self.shared.crew.others_wait()
     }
 
+    fn may_linger(&self) -> bool {
+        self.shared.crew.has_idle()
+    }
+
     fn stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Relaxed)
     }

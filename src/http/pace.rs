@@ -1,8 +1,9 @@
 //! When to look at a body again that arrives more slowly than we can take it.
 //!
-//! On a slow link every packet would wake a worker for 1,448 bytes. Instead the connection leaves the poller and is
-//! looked at again when about [`WORTH_A_LOOK`] should have arrived at the pace seen so far. Where that would be in less
-//! than a millisecond, or where nothing is known yet, waiting for the event is as cheap and more exact.
+//! On a slow link every packet would wake a worker for 1,448 bytes. Instead the connection leaves
+//! the poller and is looked at again when about [`WORTH_A_LOOK`] should have arrived at the pace
+//! seen so far. Where that is in less than a millisecond the bytes are as good as there; where
+//! nothing is known yet the event is waited for.
 //!
 //! `SO_RCVLOWAT` would seem to do the same inside the kernel, but it stalls the growth of the receive buffer (long
 //! links drop to a twentieth of their speed) and can hang on the last bytes of a chunked body.
@@ -41,20 +42,28 @@ impl Pace {
         *self = Pace::default();
     }
 
-    /// How long from now a look will pay, at most `longest`; `None` to wait for the event.
-    pub(crate) fn look_after(
-        &self,
-        still_to_come: Option<u64>,
-        longest: Duration,
-    ) -> Option<Duration> {
+    /// What to do while nothing is there, leaving the body alone for `longest` at most.
+    pub(crate) fn lull(&self, still_to_come: Option<u64>, longest: Duration) -> Lull {
         if self.bytes_per_sec == 0.0 {
-            return None;
+            return Lull::Unknown;
         }
         let worth = still_to_come.map_or(WORTH_A_LOOK, |left| WORTH_A_LOOK.min(left as f64));
-        let after =
-            Duration::from_secs_f64((worth / self.bytes_per_sec).min(longest.as_secs_f64()));
-        (after >= SHORTEST_LOOK).then_some(after)
+        match Duration::from_secs_f64((worth / self.bytes_per_sec).min(longest.as_secs_f64())) {
+            after if after < SHORTEST_LOOK => Lull::Short,
+            after => Lull::Look(after),
+        }
     }
+}
+
+/// How long nothing will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lull {
+    /// Who knows: wait for the event.
+    Unknown,
+    /// For less than a millisecond.
+    Short,
+    /// Enough to be worth a look will be there after this.
+    Look(Duration),
 }
 
 #[cfg(test)]
@@ -64,48 +73,60 @@ mod tests {
     const LONGEST: Duration = Duration::from_millis(20);
 
     /// The look that follows after packets of `bytes` came every `every`.
-    fn look(bytes: usize, every: Duration, left: Option<u64>) -> Option<Duration> {
+    fn look(bytes: usize, every: Duration, left: Option<u64>) -> Lull {
         let start = Instant::now();
         let mut pace = Pace::default();
         for packet in 0..20 {
             pace.saw(bytes, start + every * packet);
         }
-        pace.look_after(left, LONGEST)
+        pace.lull(left, LONGEST)
     }
 
     #[test]
     fn a_slow_link_is_looked_at_when_32_kib_should_be_there() {
-        let after = look(1448, Duration::from_micros(362), None).expect("4 MB/s is slow");
-        assert!((7..=9).contains(&after.as_millis()), "{after:?}");
+        let lull = look(1448, Duration::from_micros(362), None);
+        assert!(
+            matches!(lull, Lull::Look(after) if (7..=9).contains(&after.as_millis())),
+            "{lull:?}"
+        );
     }
 
     #[test]
     fn a_very_slow_link_is_looked_at_after_the_longest_wait() {
-        assert_eq!(look(1448, Duration::from_millis(100), None), Some(LONGEST));
+        assert_eq!(
+            look(1448, Duration::from_millis(100), None),
+            Lull::Look(LONGEST)
+        );
     }
 
     #[test]
-    fn a_fast_link_waits_for_its_events() {
-        assert_eq!(look(100_000, Duration::from_micros(100), None), None);
+    fn a_fast_link_has_short_lulls() {
+        assert_eq!(look(100_000, Duration::from_micros(100), None), Lull::Short);
     }
 
     #[test]
     fn the_last_bytes_are_not_waited_for_longer_than_they_take() {
-        let after = look(1448, Duration::from_micros(362), Some(8_000)).expect("slow");
-        assert!(after < Duration::from_millis(3), "{after:?}");
-        assert_eq!(look(1448, Duration::from_micros(362), Some(1_000)), None);
+        let lull = look(1448, Duration::from_micros(362), Some(8_000));
+        assert!(
+            matches!(lull, Lull::Look(after) if after.as_millis() < 3),
+            "{lull:?}"
+        );
+        assert_eq!(
+            look(1448, Duration::from_micros(362), Some(1_000)),
+            Lull::Short
+        );
     }
 
     #[test]
     fn nothing_is_presumed_before_two_reads_or_after_a_pause() {
         let mut pace = Pace::default();
-        assert_eq!(pace.look_after(None, LONGEST), None);
+        assert_eq!(pace.lull(None, LONGEST), Lull::Unknown);
         let start = Instant::now();
         pace.saw(1448, start);
-        assert_eq!(pace.look_after(None, LONGEST), None);
+        assert_eq!(pace.lull(None, LONGEST), Lull::Unknown);
         pace.saw(1448, start + Duration::from_millis(1));
-        assert!(pace.look_after(None, LONGEST).is_some());
+        assert_ne!(pace.lull(None, LONGEST), Lull::Unknown);
         pace.paused();
-        assert_eq!(pace.look_after(None, LONGEST), None);
+        assert_eq!(pace.lull(None, LONGEST), Lull::Unknown);
     }
 }

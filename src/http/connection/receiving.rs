@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::state::{Body, Connection, Crew, Next, OVER, QUANTUM_BYTES, State, Step, Until};
 use crate::http::body::Decoder;
-use crate::http::pace::Pace;
+use crate::http::pace::{Lull, Pace};
 use crate::http::response::{ReplyTo, Response};
 use crate::http::service::{Ended, Receiver};
 use crate::http::window::{Fill, Window};
+
+/// The longest that a worker waits for a body that comes fast, while nobody else wants it.
+const LINGER: Duration = Duration::from_millis(1);
 
 impl Connection {
     pub(super) fn body(
@@ -41,8 +44,8 @@ impl Connection {
                 let response = receiver.end(Ended::Whole);
                 return Step::On(self.answer(response, to, decoder, window));
             }
-            if lull {
-                return self.await_body(body, crew.longest_look());
+            if let Some(after) = body.look_after(lull, crew) {
+                return self.park_body(body, Until::Look(after));
             }
             if taken >= QUANTUM_BYTES && crew.others_wait() {
                 return Step::Leave(State::Body(body), Next::Queue);
@@ -56,9 +59,10 @@ impl Connection {
                     taken += count as u64;
                     body.saw(count);
                 }
+                Ok(Fill::Nothing) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
                 Ok(Fill::Nothing) => {
                     body.pace.paused();
-                    return self.await_body(body, Duration::ZERO);
+                    return self.park_body(body, Until::Readable);
                 }
                 Ok(Fill::Ended) | Err(_) => {
                     body.receiver.end(Ended::Cut);
@@ -68,12 +72,8 @@ impl Connection {
         }
     }
 
-    fn await_body(&self, body: Box<Body>, longest_look: Duration) -> Step {
+    fn park_body(&self, body: Box<Body>, until: Until) -> Step {
         let deadline = body.last_byte + self.limits.body_idle;
-        let until = match body.pace.look_after(body.decoder.wanted(), longest_look) {
-            Some(after) => Until::Look(body.last_byte + after),
-            None => Until::Readable,
-        };
         Step::Leave(State::Body(body), Next::Park { until, deadline })
     }
 }
@@ -88,6 +88,21 @@ impl Body {
             last_byte,
             pace,
         }
+    }
+
+    /// When a slow body is worth a look again, if the last read has taken all there was.
+    fn look_after(&self, was_all: bool, crew: &dyn Crew) -> Option<Instant> {
+        let longest = crew.longest_look();
+        match self.pace.lull(self.decoder.wanted(), longest) {
+            Lull::Look(after) if was_all => Some(self.last_byte + after),
+            _ => None,
+        }
+    }
+
+    /// A fast body is waited for where it is: parking and waking would cost more than the lull.
+    fn may_linger(&self, crew: &dyn Crew) -> bool {
+        let lull = self.pace.lull(self.decoder.wanted(), crew.longest_look());
+        lull == Lull::Short && crew.may_linger()
     }
 
     fn saw(&mut self, bytes: usize) {

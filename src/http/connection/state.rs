@@ -54,6 +54,8 @@ pub(crate) trait Crew {
     fn others_wait(&self) -> bool;
     /// Whether the server is being stopped.
     fn stopping(&self) -> bool;
+    /// Whether this worker may wait a moment: nobody else wants it, and another is free.
+    fn may_linger(&self) -> bool;
     /// The longest that a slow body may be left before the next look.
     fn longest_look(&self) -> Duration;
 }
