@@ -55,7 +55,7 @@
 //!
 //! - `error`: the disk or the system has failed; somebody should look.
 //! - `warn`: a promise is weaker than it should be, a hook failed, newcomers cannot be taken.
-//! - `info`: an upload is complete.
+//! - `info`: where finished files land; an upload is complete.
 //! - `debug`: what was swept, which files are not ours, answers that were not taken.
 
 #[cfg(not(unix))]

@@ -54,6 +54,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         Engine::start(listener, Arc::new(uploads), limits, config.http).map_err(|error| {
             StartError::new(StartErrorKind::System, "the engine cannot start", error)
         })?;
+    log::info!("finished files land in {}", config.dir.display());
     Ok(Server { address, engine })
 }
 
