@@ -18,6 +18,8 @@ export class Wire {
     const base = new URL(server || '.', document.baseURI);
     // Without the slash, "upload" would replace the last folder of the path.
     if (!base.pathname.endsWith('/')) base.pathname += '/';
+    // A page opened as http://name:password@server/: fetch refuses such an address, and the browser knows them by now.
+    base.username = base.password = '';
     this.statusUrl = new URL('status', base).href;
     this.uploadUrl = new URL('upload', base).href;
     this.#headers = headers;
@@ -72,7 +74,7 @@ export class Wire {
       const headers = this.#allHeaders({ 'X-File-Id': id });
       try {
         const answer = await fetch(url, { method, headers, cache: 'no-store', signal: fresh });
-        return read(answer.status, await answer.text(), (name) => answer.headers.get(name));
+        return read(answer.status, await answer.text(), answer.headers);
       } catch (error) {
         throw fresh.aborted ? fresh.reason : unreachable(error);
       }
@@ -88,7 +90,7 @@ export class Wire {
       xhr.open('POST', this.uploadUrl);
       for (const [name, value] of Object.entries(this.#allHeaders(headers))) xhr.setRequestHeader(name, value);
       if (onSent) xhr.upload.onprogress = (event) => onSent(event.loaded);
-      xhr.onload = () => resolve(read(xhr.status, xhr.responseText, (name) => xhr.getResponseHeader(name)));
+      xhr.onload = () => resolve(read(xhr.status, xhr.responseText, fieldsOf(xhr)));
       xhr.onerror = () => reject(unreachable());
       xhr.ontimeout = xhr.onerror;
       xhr.onabort = () => reject(signal.aborted ? signal.reason : unreachable());
@@ -150,15 +152,21 @@ function encode(text) {
   return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd'));
 }
 
-function read(status, text, header) {
+// From the list, because `getResponseHeader` complains on the console about fields that another origin does not show.
+function fieldsOf(xhr) {
+  const lines = xhr.getAllResponseHeaders().split('\r\n').filter(Boolean);
+  return new Headers(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
+}
+
+function read(status, text, fields) {
   return {
     status,
     text,
     // Only the upload server sends this field, so a refusal without it is a proxy's.
-    ours: header('Upload-Offset') !== null,
-    complete: header('Upload-Complete') === '?1' || text.startsWith('Success'),
-    tail: header('X-Tail-Digest'),
-    afterSeconds: Number(header('Retry-After')) || 0,
+    ours: fields.get('Upload-Offset') !== null,
+    complete: fields.get('Upload-Complete') === '?1' || text.startsWith('Success'),
+    tail: fields.get('X-Tail-Digest'),
+    afterSeconds: Number(fields.get('Retry-After')) || 0,
   };
 }
 

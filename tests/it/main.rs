@@ -4,6 +4,7 @@ mod chromium;
 mod embed;
 mod limits;
 mod newest;
+mod page;
 mod parked;
 mod proxy;
 mod readme;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use crate::support::{Client, Site, append};
 pub(crate) struct Nginx {
     child: Child,
     addr: SocketAddr,
-    _home: TempDir,
+    home: TempDir,
 }
 
 /// What nginx does when nobody has told it anything.
@@ -27,21 +27,21 @@ pub(crate) fn as_in_the_readme() -> &'static str {
 
 impl Nginx {
     pub(crate) fn before(server: SocketAddr, location: &str) -> Nginx {
+        Nginx::start(&location.replace("127.0.0.1:8080", &server.to_string()))
+    }
+
+    /// With this for its locations.
+    pub(crate) fn start(location: &str) -> Nginx {
         let home = tempfile::tempdir().expect("a temporary directory");
-        let location = location.replace("127.0.0.1:8080", &server.to_string());
         for _ in 0..20 {
             let addr = free_address();
             fs::write(
                 home.path().join("conf"),
-                configuration(home.path(), addr, &location),
+                configuration(home.path(), addr, location),
             )
             .expect("written");
             if let Some(child) = started(home.path(), addr) {
-                return Nginx {
-                    child,
-                    addr,
-                    _home: home,
-                };
+                return Nginx { child, addr, home };
             }
         }
         panic!("nginx does not start");
@@ -50,14 +50,24 @@ impl Nginx {
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
-}
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
+    /// Cuts every line, and is not there until it is back.
+    pub(crate) fn end(&mut self) {
         // SIGTERM: it takes its workers with it.
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
         self.child.wait().expect("its end");
+    }
+
+    /// Under the same address as before.
+    pub(crate) fn come_back(&mut self) {
+        self.child = started(self.home.path(), self.addr).expect("its port is free");
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -130,7 +140,7 @@ fn with_the_readmes_configuration_what_nginx_had_passed_on_is_kept_and_resumed()
 }
 
 /// The only file of bytes in `.resumed`.
-fn partial(dir: &Path) -> std::path::PathBuf {
+pub(crate) fn partial(dir: &Path) -> PathBuf {
     let files = fs::read_dir(dir.join(".resumed")).expect("listed");
     let mut files = files.map(|file| file.expect("a file").path());
     files

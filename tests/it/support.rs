@@ -315,7 +315,18 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start<F: AsRef<OsStr>>(dir: &Path, listen: &str, flags: &[F]) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_resumed"))
+        let command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+        Process::of(command, dir, listen, flags)
+    }
+
+    /// By another command, which takes what the server takes and becomes it.
+    pub(crate) fn of<F: AsRef<OsStr>>(
+        mut command: Command,
+        dir: &Path,
+        listen: &str,
+        flags: &[F],
+    ) -> Process {
+        let mut child = command
             .args(["--listen", listen])
             .args(flags)
             .arg(dir)
@@ -331,6 +342,10 @@ impl Process {
             .expect("it listens");
         let addr = addr.parse().expect("an address");
         Process { child, addr }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -366,7 +381,7 @@ impl Program {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.process.child.id()
+        self.process.pid()
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -85,6 +85,11 @@ impl Page<'_> {
         self.set_network(false, Some(bytes_per_second));
     }
 
+    /// Lets uploads be as fast as they can.
+    pub(crate) fn unlimit_uploads(&self) {
+        self.set_network(false, None);
+    }
+
     fn set_network(&self, offline: bool, upload_limit: Option<u64>) {
         let upload = upload_limit.map_or(json!(-1), |limit| json!(limit));
         let params = json!({

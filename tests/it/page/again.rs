@@ -1,0 +1,79 @@
+//! A file that the server has already, or believes to have.
+
+use super::{Disk, Visit};
+use crate::chromium::Browser;
+use crate::support::Site;
+
+const DIFFERENT: &str = "The server held other bytes under the same name, size and time.";
+
+#[test]
+fn a_changed_file_is_not_taken_for_the_rest_of_the_old_one() {
+    let disk = Disk::new();
+    let file = disk.file("changed.bin", 12_000_000);
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.limit_uploads(5_000_000);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part("changed.bin");
+    visit.press("changed.bin", "pause");
+    visit.wait_for_state("changed.bin", "paused");
+    let id = file.id();
+
+    file.change_unnoticed();
+    assert_eq!(file.id(), id);
+    visit.page.unlimit_uploads();
+    visit.choose(&[file.path()]);
+    visit.wait_for_state("changed.bin", "complete");
+    let text = visit.text("changed.bin");
+    assert!(text.contains(DIFFERENT), "{text}");
+    file.expect_same(&site.dir().join("changed.bin"));
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn a_changed_file_is_not_taken_for_the_old_one_that_is_complete() {
+    let disk = Disk::new();
+    let file = disk.file("changed.bin", 1_000_000);
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.choose(&[file.path()]);
+    visit.wait_for_state("changed.bin", "complete");
+    let published = site.dir().join("changed.bin");
+    file.expect_same(&published);
+    let old = std::fs::read(&published).expect("published");
+
+    file.change_unnoticed();
+    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.choose(&[file.path()]);
+    visit.wait_for_state("changed.bin", "complete");
+    let text = visit.text("changed.bin");
+    assert!(text.contains(DIFFERENT), "{text}");
+    file.expect_same(&site.dir().join("changed (1).bin"));
+    assert!(std::fs::read(&published).expect("still there") == old);
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn a_file_that_is_there_is_not_sent_unless_it_is_wanted() {
+    let disk = Disk::new();
+    let file = disk.file("twice.bin", 1_000_000);
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.choose(&[file.path()]);
+    visit.wait_for_state("twice.bin", "complete");
+
+    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.choose(&[file.path()]);
+    visit.wait_for_state("twice.bin", "already");
+    let second = site.dir().join("twice (1).bin");
+    assert!(!second.exists());
+
+    visit.press("twice.bin", "again");
+    visit.wait_for_state("twice.bin", "complete");
+    file.expect_same(&site.dir().join("twice.bin"));
+    file.expect_same(&second);
+    visit.expect_no_complaints();
+}

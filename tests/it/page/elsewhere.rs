@@ -1,0 +1,64 @@
+//! A page that comes from elsewhere: another origin, which the server lets in or not.
+
+use std::net::SocketAddr;
+
+use super::{Disk, Visit};
+use crate::chromium::Browser;
+use crate::proxy::Nginx;
+use crate::support::Site;
+
+const NAME: &str = "from elsewhere.bin";
+
+/// Serves the page from another origin. Which server it speaks to stands in its address.
+pub(super) fn host() -> Nginx {
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/demo");
+    Nginx::start(&format!(
+        "location / {{ root {demo}; types {{ text/html html; text/css css; text/javascript js; }}\n\
+         sub_filter 'name=\"resumed-server\" content=\"\"' 'name=\"resumed-server\" content=\"$arg_server\"'; }}"
+    ))
+}
+
+pub(super) fn visit<'b>(browser: &'b Browser, host: &Nginx, server: SocketAddr) -> Visit<'b> {
+    let url = format!("http://{}/?server=http://{server}", host.addr());
+    Visit::at(browser, &url)
+}
+
+#[test]
+fn a_page_of_an_allowed_origin_uploads() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 3_000_000);
+    let host = host();
+    let origin = format!("http://{}", host.addr());
+    let site = Site::with(|config| config.allow_origin(&origin));
+    let browser = Browser::launch();
+    let visit = visit(&browser, &host, site.addr());
+    visit.choose(&[file.path()]);
+    visit.wait_for_state(NAME, "complete");
+    file.expect_same(&site.dir().join(NAME));
+
+    // The fields of an answer can be read there, too.
+    file.change_unnoticed();
+    visit.choose(&[file.path()]);
+    visit.wait_for_state(NAME, "complete");
+    let text = visit.text(NAME);
+    assert!(text.contains("The server held other bytes"), "{text}");
+    file.expect_same(&site.dir().join("from elsewhere (1).bin"));
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn a_page_of_any_other_origin_says_that_nobody_answers() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 3_000_000);
+    let host = host();
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = visit(&browser, &host, site.addr());
+    visit.choose(&[file.path()]);
+    // A browser does not tell a page that it was refused.
+    visit.wait_for_state(NAME, "retrying");
+    let text = visit.text(NAME);
+    assert!(text.contains("The server does not answer."), "{text}");
+    assert!(!site.dir().join(NAME).exists());
+    visit.expect_no_complaints_but(&["blocked by CORS policy", "net::ERR_FAILED"]);
+}

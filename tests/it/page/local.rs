@@ -1,0 +1,96 @@
+//! Files on the disk of the person who uploads them.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+/// Gone when it goes.
+pub(super) struct Disk(TempDir);
+
+impl Disk {
+    pub(super) fn new() -> Disk {
+        Disk(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// A new file of this many bytes, of which no two pages are the same.
+    pub(super) fn file(&self, name: &str, length: u64) -> Local {
+        let local = Local(self.0.path().join(name));
+        local.fill(length, 1);
+        local
+    }
+}
+
+pub(super) struct Local(PathBuf);
+
+impl Local {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn name(&self) -> &str {
+        let name = self.0.file_name().expect("a name");
+        name.to_str().expect("text")
+    }
+
+    pub(super) fn modified(&self) -> SystemTime {
+        let metadata = fs::metadata(&self.0).expect("its metadata");
+        metadata.modified().expect("a time")
+    }
+
+    /// Other bytes under the same name, size and time.
+    pub(super) fn change_unnoticed(&self) {
+        let (length, modified) = (self.length(), self.modified());
+        self.fill(length, 2);
+        let file = File::options().write(true).open(&self.0).expect("opened");
+        file.set_modified(modified).expect("its time");
+    }
+
+    /// What the page calls it, when it speaks to the server.
+    pub(super) fn id(&self) -> String {
+        let since = self.modified().duration_since(UNIX_EPOCH).expect("a time");
+        let plain = format!("{}-{}-{}", self.name(), self.length(), since.as_millis());
+        percent_encoded(&plain)
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        fs::metadata(&self.0).expect("its metadata").len()
+    }
+
+    /// Byte for byte the same as that one.
+    #[track_caller]
+    pub(super) fn expect_same(&self, other: &Path) {
+        let run = Command::new("cmp").arg(&self.0).arg(other).output();
+        let run = run.expect("cmp runs");
+        let said = [run.stdout, run.stderr].concat();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&said));
+    }
+
+    fn fill(&self, length: u64, seed: u64) {
+        let mut file = BufWriter::new(File::create(&self.0).expect("created"));
+        for at in 0..length.div_ceil(8) {
+            let word = (at ^ seed << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let rest = (length - at * 8).min(8) as usize;
+            file.write_all(&word.to_le_bytes()[..rest])
+                .expect("written");
+        }
+        file.flush().expect("written");
+    }
+}
+
+/// As `encodeURIComponent` does it.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => encoded.push(char::from(byte)),
+            byte if b"-_.!~*'()".contains(&byte) => encoded.push(char::from(byte)),
+            byte => write!(encoded, "%{byte:02X}").expect("a string takes everything"),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,57 @@
+//! The README's picture, made anew by `cargo test --test it page::picture -- --ignored`.
+
+use std::fs;
+use std::path::Path;
+
+use super::local::Local;
+use super::{Disk, Visit};
+use crate::chromium::Browser;
+use crate::support::{Client, Site, append};
+
+const WIDTH: u32 = 900;
+const COMPLETE: &str = "Harbour at night.jpg";
+const SENDING: &str = "제주도 여행 영상.mp4";
+const PAUSED: &str = "Interview with Ms Han, uncut.mov";
+
+#[test]
+#[ignore = "makes a picture"]
+fn picture() {
+    let disk = Disk::new();
+    let complete = disk.file(COMPLETE, 8_400_000);
+    let sending = disk.file(SENDING, 240_000_000);
+    let paused = disk.file(PAUSED, 96_000_000);
+    let site = Site::new();
+    begin(&site, &sending, 130_000_000);
+    begin(&site, &paused, 33_000_000);
+
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.set_size(WIDTH, 800);
+    visit.choose(&[complete.path()]);
+    visit.wait_for_state(COMPLETE, "complete");
+    visit.page.limit_uploads(4_000_000);
+    visit.choose(&[sending.path(), paused.path()]);
+    visit.wait_for_state(PAUSED, "sending");
+    visit.press(PAUSED, "pause");
+    visit.wait_for_state(PAUSED, "paused");
+    // The time that is left is shown when the speed is known.
+    visit.wait_for_row(SENDING, "row.querySelector('.bar').ariaValueNow >= 60");
+    visit.wait_for_row(SENDING, "row.innerText.includes('left')");
+
+    let height = visit.page.evaluate("document.documentElement.scrollHeight");
+    visit
+        .page
+        .set_size(WIDTH, height.as_u64().expect("pixels") as u32);
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    fs::create_dir_all(&docs).expect("created");
+    visit.page.screenshot(&docs.join("page.png"));
+}
+
+/// Sends the first bytes of a file, as if somebody had begun yesterday.
+fn begin(site: &Site, file: &Local, length: usize) {
+    let content = fs::read(file.path()).expect("read");
+    let mut client = Client::connect(site.addr());
+    client.send(append(&file.id(), 0, length));
+    client.send(&content[..length]);
+    assert_eq!(client.answer().text(), length.to_string());
+}

@@ -1,0 +1,112 @@
+//! What will not be taken is refused in words before a byte of it is sent.
+
+use std::fs;
+use std::path::Path;
+
+use super::small_disk::OnSmallDisk;
+use super::{Disk, Visit, elsewhere};
+use crate::chromium::Browser;
+use crate::support::Program;
+
+const NAME: &str = "refused.bin";
+
+/// What the row says to a file of 20 MB; nothing of it is on the disk then.
+fn refusal(server: &Program, problem: &str, status: u16) -> String {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, server.addr());
+    visit.choose(&[file.path()]);
+    let text = visit.wait_for_refusal(NAME, problem);
+    expect_nothing_in(server.dir());
+    visit.expect_no_complaints_but(&[&format!("status of {status}")]);
+    text
+}
+
+#[track_caller]
+fn expect_nothing_in(dir: &Path) {
+    let hidden = fs::read_dir(dir.join(".resumed")).expect("listed");
+    let hidden: Vec<_> = hidden
+        .map(|entry| entry.expect("a file").file_name())
+        .collect();
+    assert_eq!(hidden, ["lock"]);
+    assert_eq!(
+        fs::read_dir(dir).expect("listed").count(),
+        1,
+        "only .resumed"
+    );
+}
+
+#[test]
+fn a_file_that_is_too_large() {
+    let text = refusal(&Program::start(&["--max-size", "10M"]), "too-large", 413);
+    assert!(text.contains("larger than this server takes"), "{text}");
+    assert!(
+        text.contains("10485760 bytes") || text.contains("10000000 bytes"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_disk_without_room() {
+    let text = refusal(
+        &Program::start(&["--min-free", "1000000G"]),
+        "disk-full",
+        507,
+    );
+    assert!(text.contains("The disk of the server is full."), "{text}");
+}
+
+#[test]
+fn a_stranger() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 1_000_000);
+    // Where the page comes from the server itself, it is the browser that asks for a name.
+    let host = elsewhere::host();
+    let origin = format!("http://{}", host.addr());
+    let flags = ["--user", "ann:secret", "--allow-origin", &origin];
+    let server = Program::start(&flags);
+    let browser = Browser::launch();
+    let visit = elsewhere::visit(&browser, &host, server.addr());
+    visit.choose(&[file.path()]);
+    let text = visit.wait_for_refusal(NAME, "sign-in");
+    assert!(
+        text.contains("The server wants a name and a password."),
+        "{text}"
+    );
+    expect_nothing_in(server.dir());
+
+    visit
+        .page
+        .go(&format!("http://ann:secret@{}/", server.addr()));
+    visit.choose(&[file.path()]);
+    visit.wait_for_state(NAME, "complete");
+    file.expect_same(&server.dir().join(NAME));
+    visit.expect_no_complaints_but(&["status of 401"]);
+}
+
+#[test]
+fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let Some(server) = OnSmallDisk::start("30m") else {
+        return eprintln!("left out: a disk of its own needs namespaces");
+    };
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, server.addr());
+    visit.page.limit_uploads(5_000_000);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part(NAME);
+    let ballast = server.dir().join("ballast");
+    // As much as there is room for.
+    fs::write(&ballast, vec![0; 30 << 20]).expect_err("the disk is full");
+    let text = visit.wait_for_refusal(NAME, "disk-full");
+    assert!(text.contains("What has arrived is kept."), "{text}");
+
+    fs::remove_file(&ballast).expect("removed");
+    visit.page.unlimit_uploads();
+    visit.press(NAME, "retry");
+    visit.wait_for_state(NAME, "complete");
+    file.expect_same(&server.dir().join(NAME));
+    visit.expect_no_complaints_but(&["status of 507"]);
+}
