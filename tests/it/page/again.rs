@@ -1,6 +1,8 @@
 //! A file that the server has already, or believes to have.
 
-use super::{Disk, Visit};
+use std::fs;
+
+use super::{Disk, SLOW, Visit};
 use crate::chromium::Browser;
 use crate::support::Site;
 
@@ -9,11 +11,11 @@ const DIFFERENT: &str = "The server held other bytes under the same name, size a
 #[test]
 fn a_changed_file_is_not_taken_for_the_rest_of_the_old_one() {
     let disk = Disk::new();
-    let file = disk.file("changed.bin", 12_000_000);
+    let file = disk.file("changed.bin", 24_000_000);
     let site = Site::new();
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(5_000_000);
+    visit.page.limit_uploads(SLOW);
     visit.choose(&[file.path()]);
     visit.wait_for_a_part("changed.bin");
     visit.press("changed.bin", "pause");
@@ -42,7 +44,7 @@ fn a_changed_file_is_not_taken_for_the_old_one_that_is_complete() {
     visit.wait_for_state("changed.bin", "complete");
     let published = site.dir().join("changed.bin");
     file.expect_same(&published);
-    let old = std::fs::read(&published).expect("published");
+    let old = fs::read(&published).expect("published");
 
     file.change_unnoticed();
     visit.page.go(&format!("http://{}/", site.addr()));
@@ -51,7 +53,7 @@ fn a_changed_file_is_not_taken_for_the_old_one_that_is_complete() {
     let text = visit.text("changed.bin");
     assert!(text.contains(DIFFERENT), "{text}");
     file.expect_same(&site.dir().join("changed (1).bin"));
-    assert!(std::fs::read(&published).expect("still there") == old);
+    assert!(fs::read(&published).expect("still there") == old);
     visit.expect_no_complaints();
 }
 

@@ -1,7 +1,9 @@
 //! The client of the article "Resuming file upload" works as it is.
 
-use super::Disk;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use super::cuts::Starts;
+use super::{Disk, SLOW, folder};
 use crate::chromium::Browser;
 use crate::proxy::{self, Nginx};
 use crate::support::Site;
@@ -9,27 +11,22 @@ use crate::support::Site;
 #[test]
 fn the_articles_own_client_stops_and_carries_on() {
     let disk = Disk::new();
-    let file = disk.file("lesson.mp4", 12_000_000);
+    let file = disk.file("lesson.mp4", 24_000_000);
     let starts = Starts::default();
     let site = Site::with(|config| starts.record(config));
-    let article = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/article");
     let server = proxy::as_in_the_readme().replace("location /", "location ~ ^/(status|upload)$");
-    let nginx = Nginx::before(
-        site.addr(),
-        &format!(
-            "location / {{ root {article}; types {{ text/html html; text/javascript js; }} }}\n{server}"
-        ),
-    );
+    let locations = folder("/tests/data/article", "") + &server;
+    let nginx = Nginx::before(site.addr(), &locations);
     let browser = Browser::launch();
     let page = browser.open(&format!("http://{}/", nginx.addr()));
-    page.limit_uploads(5_000_000);
+    page.limit_uploads(SLOW);
     page.set_files("#file", &[file.path()]);
     page.evaluate("document.querySelector('[type=submit]').click()");
     while site.held(&file.id()) == 0 {}
     page.evaluate("document.querySelector('#stop').click()");
     page.wait_for("document.querySelector('#progress').innerText === 'stopped'");
 
-    page.limit_uploads(50_000_000);
+    page.unlimit_uploads();
     page.evaluate("document.querySelector('[type=submit]').click()");
     page.wait_for("document.querySelector('#progress').innerText === 'success'");
     let starts = starts.take();
@@ -51,7 +48,7 @@ fn the_articles_own_client_stops_and_carries_on() {
     assert!(errors.is_empty(), "{errors:?}");
 }
 
-fn since_1970_ms(time: std::time::SystemTime) -> u128 {
-    let since = time.duration_since(std::time::UNIX_EPOCH);
+fn since_1970_ms(time: SystemTime) -> u128 {
+    let since = time.duration_since(UNIX_EPOCH);
     since.expect("a time").as_millis()
 }

@@ -5,15 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use resumed::Config;
 
-use super::{CUTS, Disk, Visit};
+use super::{CUTS, Disk, SLOW, Visit, expect_nothing_in};
 use crate::chromium::Browser;
 use crate::proxy::partial;
 use crate::support::{Program, Site};
 
 const KOREAN: &str = "제주도 여행.mp4";
-
-/// Slow enough to be met in the middle.
-const SLOW: u64 = 5_000_000;
 
 /// Where each append began that a server saw, in order.
 #[derive(Clone, Default)]
@@ -72,7 +69,7 @@ fn an_upload_goes_on_by_itself_when_the_server_was_killed_and_is_back() {
 #[test]
 fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
     let disk = Disk::new();
-    let file = disk.file("paused.mp4", 12_000_000);
+    let file = disk.file("paused.mp4", 24_000_000);
     let others = ["one.txt", "two.txt"].map(|name| disk.file(name, 100));
     let starts = Starts::default();
     let site = Site::with(|config| starts.record(config));
@@ -106,7 +103,7 @@ fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
 #[test]
 fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
     let disk = Disk::new();
-    let file = disk.file(KOREAN, 12_000_000);
+    let file = disk.file(KOREAN, 24_000_000);
     let starts = Starts::default();
     let site = Site::with(|config| starts.record(config));
     let browser = Browser::launch();
@@ -118,8 +115,8 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
     assert!(0 < had && had < file.length(), "{had}");
     assert_eq!(starts.take(), [0]);
 
-    visit.page.unlimit_uploads();
     visit.page.go(&format!("http://{}/", site.addr()));
+    visit.page.unlimit_uploads();
     visit.choose(&[file.path()]);
     visit.wait_for_state(KOREAN, "complete");
     let starts = starts.take();
@@ -134,7 +131,7 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
 #[test]
 fn what_is_cancelled_is_gone() {
     let disk = Disk::new();
-    let file = disk.file("cancelled.mp4", 12_000_000);
+    let file = disk.file("cancelled.mp4", 24_000_000);
     let site = Site::new();
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
@@ -147,15 +144,6 @@ fn what_is_cancelled_is_gone() {
         .wait_for("document.querySelectorAll('li.file').length === 0");
 
     assert_eq!(site.held(&file.id()), 0);
-    let left = fs::read_dir(site.dir().join(".resumed")).expect("listed");
-    let left: Vec<_> = left
-        .map(|entry| entry.expect("a file").file_name())
-        .collect();
-    assert_eq!(left, ["lock"]);
-    assert_eq!(
-        fs::read_dir(site.dir()).expect("listed").count(),
-        1,
-        "only .resumed"
-    );
+    expect_nothing_in(site.dir());
     visit.expect_no_complaints();
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Disk, Visit};
+use super::{Disk, Visit, folder};
 use crate::chromium::Browser;
 use crate::proxy::Nginx;
 use crate::support::Site;
@@ -11,16 +11,18 @@ const NAME: &str = "from elsewhere.bin";
 
 /// Serves the page from another origin. Which server it speaks to stands in its address.
 pub(super) fn host() -> Nginx {
-    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/demo");
-    Nginx::start(&format!(
-        "location / {{ root {demo}; types {{ text/html html; text/css css; text/javascript js; }}\n\
-         sub_filter 'name=\"resumed-server\" content=\"\"' 'name=\"resumed-server\" content=\"$arg_server\"'; }}"
-    ))
+    let empty = "'name=\"resumed-server\" content=\"\"'";
+    let told = "'name=\"resumed-server\" content=\"$arg_server\"'";
+    Nginx::start(&folder("/demo", &format!("sub_filter {empty} {told};")))
+}
+
+/// The page, told to use this server.
+fn url(host: &Nginx, server: SocketAddr) -> String {
+    format!("http://{}/?server=http://{server}", host.addr())
 }
 
 pub(super) fn visit<'b>(browser: &'b Browser, host: &Nginx, server: SocketAddr) -> Visit<'b> {
-    let url = format!("http://{}/?server=http://{server}", host.addr());
-    Visit::at(browser, &url)
+    Visit::at(browser, &url(host, server))
 }
 
 #[test]
@@ -38,6 +40,7 @@ fn a_page_of_an_allowed_origin_uploads() {
 
     // The fields of an answer can be read there, too.
     file.change_unnoticed();
+    visit.page.go(&url(&host, site.addr()));
     visit.choose(&[file.path()]);
     visit.wait_for_state(NAME, "complete");
     let text = visit.text(NAME);

@@ -1,6 +1,6 @@
 //! Several files at once, and the words of the page.
 
-use super::{Disk, Visit};
+use super::{Disk, SLOW, Visit};
 use crate::chromium::Browser;
 use crate::support::Site;
 
@@ -16,12 +16,12 @@ const COUNT: &str = "
 #[test]
 fn of_many_files_three_are_sent_at_a_time() {
     let disk = Disk::new();
-    let files = [1, 2, 3, 4, 5].map(|number| disk.file(&format!("{number}.jpg"), 3_000_000));
+    let files = [1, 2, 3, 4, 5].map(|number| disk.file(&format!("{number}.jpg"), 8_000_000));
     let site = Site::new();
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
     visit.page.evaluate(COUNT);
-    visit.page.limit_uploads(5_000_000);
+    visit.page.limit_uploads(SLOW);
     visit.choose(&files.each_ref().map(|file| file.path()));
     visit.page.wait_for("most === 3");
     visit.page.unlimit_uploads();

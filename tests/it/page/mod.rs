@@ -12,6 +12,7 @@ mod pure;
 mod refusals;
 mod small_disk;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -19,6 +20,9 @@ use serde_json::json;
 
 use crate::chromium::{Browser, Page};
 use local::Disk;
+
+/// Bytes a second at which an upload is met in its middle.
+const SLOW: u64 = 4_000_000;
 
 /// What the console tells of requests that were cut: the browser's words, which no page can keep back.
 const CUTS: [&str; 2] = ["net::ERR_", "status of 409"];
@@ -105,6 +109,26 @@ impl<'b> Visit<'b> {
         complaints.retain(|complaint| !known.iter().any(|known| complaint.contains(known)));
         assert!(complaints.is_empty(), "{complaints:?}");
     }
+}
+
+/// Neither a whole file nor a part of one is here.
+#[track_caller]
+fn expect_nothing_in(dir: &Path) {
+    let names = |dir: &Path| -> Vec<_> {
+        let entries = fs::read_dir(dir).expect("listed");
+        entries
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect()
+    };
+    assert_eq!(names(dir), [".resumed"]);
+    assert_eq!(names(&dir.join(".resumed")), ["lock"]);
+}
+
+/// A location of nginx that serves a folder of this repository, with more directives.
+fn folder(path: &str, more: &str) -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let types = "text/html html; text/css css; text/javascript js;";
+    format!("location / {{ root {root}{path}; types {{ {types} }} {more} }}\n")
 }
 
 /// The row of a file, or null.

@@ -1,4 +1,6 @@
 //! The README's picture, made anew by `cargo test --test it page::picture -- --ignored`.
+//!
+//! The Korean name in it needs a font, such as that of Debian's fonts-noto-cjk.
 
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::local::Local;
-use super::{CUTS, Disk, Visit};
+use super::{CUTS, Disk, SLOW, Visit};
 use crate::chromium::Browser;
 use crate::proxy::{self, DEFAULTS, Nginx};
 use crate::support::Site;
@@ -14,7 +14,7 @@ const TOO_LARGE: [&str; 2] = ["status of 413", "net::ERR_"];
 /// Two files on their way, slowly enough for a proxy that holds them back to be noticed.
 fn two_on_their_way(visit: &Visit<'_>, disk: &Disk) -> [Local; 2] {
     let files = ["one.mov", "two.mov"].map(|name| disk.file(name, 24_000_000));
-    visit.page.limit_uploads(5_000_000);
+    visit.page.limit_uploads(SLOW);
     visit.choose(&files.each_ref().map(|file| file.path()));
     files
 }

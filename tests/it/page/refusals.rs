@@ -1,10 +1,9 @@
 //! What will not be taken is refused in words before a byte of it is sent.
 
 use std::fs;
-use std::path::Path;
 
 use super::small_disk::OnSmallDisk;
-use super::{Disk, Visit, elsewhere};
+use super::{Disk, SLOW, Visit, elsewhere, expect_nothing_in};
 use crate::chromium::Browser;
 use crate::support::Program;
 
@@ -21,20 +20,6 @@ fn refusal(server: &Program, problem: &str, status: u16) -> String {
     expect_nothing_in(server.dir());
     visit.expect_no_complaints_but(&[&format!("status of {status}")]);
     text
-}
-
-#[track_caller]
-fn expect_nothing_in(dir: &Path) {
-    let hidden = fs::read_dir(dir.join(".resumed")).expect("listed");
-    let hidden: Vec<_> = hidden
-        .map(|entry| entry.expect("a file").file_name())
-        .collect();
-    assert_eq!(hidden, ["lock"]);
-    assert_eq!(
-        fs::read_dir(dir).expect("listed").count(),
-        1,
-        "only .resumed"
-    );
 }
 
 #[test]
@@ -94,7 +79,7 @@ fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived() {
     };
     let browser = Browser::launch();
     let visit = Visit::to(&browser, server.addr());
-    visit.page.limit_uploads(5_000_000);
+    visit.page.limit_uploads(SLOW);
     visit.choose(&[file.path()]);
     visit.wait_for_a_part(NAME);
     let ballast = server.dir().join("ballast");
