@@ -35,7 +35,7 @@
 //!
 //! **An answer is what its transcript says and nothing else**: the status line, every field named, no field that is
 //! not named, the body to the byte. Only the fields in [`USUAL`] go without saying; one that is
-//! named has to be there all the same. When a connection ends, nothing unread may be left on it.
+//! named has to be there all the same, with whatever value if that is `{any}`, and must not be there if it is `{none}`. When a connection ends, nothing unread may be left on it.
 
 mod front;
 mod script;
@@ -90,14 +90,31 @@ transcripts! { file_id:
     but not tiny_http: disk_full expect_continue overshoot raw_id too_large users
 }
 
-transcripts! { http: ; but not tiny_http: ahead framing }
+transcripts! { http: ; but not tiny_http:
+    ahead chunks connection expect fields length lines request_line version
+}
+
+/// Everything that clients send in the transcripts of a dialect.
+pub(crate) fn sent_in(dialect: &str) -> Vec<Vec<u8>> {
+    let names = names_in(dialect).into_iter();
+    names
+        .flat_map(|name| {
+            Script::parse(&read(dialect, &name))
+                .expect("a script")
+                .sent()
+        })
+        .collect()
+}
 
 fn check(front: &dyn Front, dialect: &str, name: &str) {
-    let path = folder(dialect).join(format!("{name}.http"));
-    let text = fs::read_to_string(&path).expect("the transcript is there");
-    if let Err((line, problem)) = run(front, &text) {
-        panic!("{}:{line}: {problem}", path.display());
+    if let Err((line, problem)) = run(front, &read(dialect, name)) {
+        panic!("tests/data/{dialect}/{name}.http:{line}: {problem}");
     }
+}
+
+fn read(dialect: &str, name: &str) -> String {
+    let path = folder(dialect).join(format!("{name}.http"));
+    fs::read_to_string(path).expect("the transcript is there")
 }
 
 fn folder(dialect: &str) -> std::path::PathBuf {
@@ -215,7 +232,12 @@ fn nothing_left(rest: io::Result<Vec<u8>>) -> Result<(), String> {
 fn compare(expected: &Expected, answer: &Answer) -> Result<(), String> {
     same("status line", &expected.status_line, &answer.status_line)?;
     for (name, value) in &expected.fields {
-        same(name, &Some(value.as_str()), &answer.field(name))?;
+        let came = answer.field(name);
+        match value.as_str() {
+            "{any}" => same(name, &true, &came.is_some())?,
+            "{none}" => same(name, &None, &came)?,
+            value => same(name, &Some(value), &came)?,
+        }
     }
     for (name, value) in &answer.fields {
         let named = expected

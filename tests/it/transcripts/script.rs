@@ -63,6 +63,14 @@ impl Script {
         Ok(script)
     }
 
+    /// What its client sends.
+    pub(super) fn sent(self) -> impl Iterator<Item = Vec<u8>> {
+        self.steps.into_iter().filter_map(|(_, step)| match step {
+            Step::Send(bytes) => Some(bytes),
+            _ => None,
+        })
+    }
+
     fn take(&mut self, group: &[Line]) -> Result<(), String> {
         let step = match group[0].kind {
             Kind::Prose => return Ok(()),
