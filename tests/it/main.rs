@@ -2,6 +2,7 @@
 
 mod chromium;
 mod embed;
+mod hostile;
 mod limits;
 mod newest;
 mod page;
@@ -13,4 +14,5 @@ mod slow_link;
 mod stop;
 mod support;
 mod tidy;
+mod torture;
 mod transcripts;

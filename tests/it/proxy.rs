@@ -27,17 +27,27 @@ pub(crate) fn as_in_the_readme() -> &'static str {
 
 impl Nginx {
     pub(crate) fn before(server: SocketAddr, location: &str) -> Nginx {
-        Nginx::start(&location.replace("127.0.0.1:8080", &server.to_string()))
+        Nginx::with_upstream(server, "", location)
     }
 
-    /// With this for its locations.
+    /// With something said about the servers behind it, which a location cannot say.
+    pub(crate) fn with_upstream(server: SocketAddr, upstream: &str, location: &str) -> Nginx {
+        let here = |text: &str| text.replace("127.0.0.1:8080", &server.to_string());
+        Nginx::with(&here(upstream), &here(location))
+    }
+
+    /// With this for its locations, and nothing behind it.
     pub(crate) fn start(location: &str) -> Nginx {
+        Nginx::with("", location)
+    }
+
+    fn with(upstream: &str, location: &str) -> Nginx {
         let home = tempfile::tempdir().expect("a temporary directory");
         for _ in 0..20 {
             let addr = free_address();
             fs::write(
                 home.path().join("conf"),
-                configuration(home.path(), addr, location),
+                configuration(home.path(), addr, upstream, location),
             )
             .expect("written");
             if let Some(child) = started(home.path(), addr) {
@@ -94,7 +104,7 @@ fn started(home: &Path, addr: SocketAddr) -> Option<Child> {
     None
 }
 
-fn configuration(home: &Path, addr: SocketAddr, location: &str) -> String {
+fn configuration(home: &Path, addr: SocketAddr, upstream: &str, location: &str) -> String {
     let home = home.display();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary = temporary
@@ -102,7 +112,7 @@ fn configuration(home: &Path, addr: SocketAddr, location: &str) -> String {
         .concat();
     format!(
         "daemon off;\nworker_processes 1;\nuser root;\npid {home}/pid;\nevents {{}}\n\
-         http {{\naccess_log off;\n{temporary}\nserver {{\nlisten {addr};\n{location}\n}}\n}}\n"
+         http {{\naccess_log off;\n{temporary}\n{upstream}\nserver {{\nlisten {addr};\n{location}\n}}\n}}\n"
     )
 }
 

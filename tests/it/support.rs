@@ -160,6 +160,12 @@ impl Client {
         Ok(std::mem::take(&mut self.unread))
     }
 
+    /// The same, also when it ends in a reset: what came before that counts.
+    pub(crate) fn all(&mut self) -> Vec<u8> {
+        self.rest()
+            .unwrap_or_else(|_| std::mem::take(&mut self.unread))
+    }
+
     /// The server closes, and says nothing more. Bytes of ours that it had not read make that a reset.
     #[track_caller]
     pub(crate) fn expect_close(&mut self) {

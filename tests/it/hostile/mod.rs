@@ -1,0 +1,4 @@
+//! Input that means no good, or no good at all.
+
+mod smuggling;
+mod splitting;
