@@ -117,11 +117,14 @@ impl Body {
                 Ok(decoded) => decoded,
                 Err(reason) => return Err(self.give_up(Ended::Malformed(reason))),
             };
-            if !decoded.data.is_empty() {
-                self.receiver.write(decoded.data)?;
-            }
+            let written = match decoded.data {
+                [] => Ok(()),
+                data => self.receiver.write(data),
+            };
             let consumed = decoded.consumed;
+            // Refused or not: the decoder is past these bytes, and they are no next request.
             window.consume(consumed);
+            written?;
         }
         Ok(())
     }
