@@ -7,6 +7,7 @@ mod limits;
 mod newest;
 mod page;
 mod parked;
+mod proc;
 mod proxy;
 mod readme;
 mod security;

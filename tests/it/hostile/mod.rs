@@ -1,4 +1,5 @@
 //! Input that means no good, or no good at all.
 
+mod absurd;
 mod smuggling;
 mod splitting;

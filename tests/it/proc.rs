@@ -1,0 +1,12 @@
+//! What the system says of a running process.
+
+use std::fs;
+
+/// The most memory that it has had resident, in KiB.
+pub(crate) fn memory_peak_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let mut lines = status.lines();
+    let peak = lines.find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.expect("a peak").trim().trim_end_matches(" kB");
+    kib.parse().expect("a number")
+}
