@@ -8,6 +8,7 @@ mod newest;
 mod page;
 mod parked;
 mod proc;
+mod program;
 mod proxy;
 mod readme;
 mod security;

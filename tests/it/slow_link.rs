@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::support::{Client, Program, Site, append};
+use crate::program::Program;
+use crate::support::{Client, Site, append};
 
 const SEGMENT_BYTES: usize = 1_448;
 const PACE_BYTES_PER_SEC: usize = 4_000_000;

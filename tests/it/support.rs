@@ -1,11 +1,9 @@
 //! What most tests begin with: a server over an empty directory, and a client that sends bytes and reads answers.
 
 use std::{
-    ffi::OsStr,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -311,92 +309,4 @@ fn malformed(text: &[u8]) -> io::Error {
         io::ErrorKind::InvalidData,
         format!("not an answer: {:?}", String::from_utf8_lossy(text)),
     )
-}
-
-/// The command, as a user runs it. Dropped, it is killed: it gets to do nothing more.
-pub(crate) struct Process {
-    child: Child,
-    pub(crate) addr: SocketAddr,
-}
-
-impl Process {
-    pub(crate) fn start<F: AsRef<OsStr>>(dir: &Path, listen: &str, flags: &[F]) -> Process {
-        let command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-        Process::of(command, dir, listen, flags)
-    }
-
-    /// By another command, which takes what the server takes and becomes it.
-    pub(crate) fn of<F: AsRef<OsStr>>(
-        mut command: Command,
-        dir: &Path,
-        listen: &str,
-        flags: &[F],
-    ) -> Process {
-        let mut child = command
-            .args(["--listen", listen])
-            .args(flags)
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the command runs");
-        let stdout = child.stdout.take().expect("piped");
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let addr = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .expect("it listens");
-        let addr = addr.parse().expect("an address");
-        Process { child, addr }
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("its end");
-    }
-}
-
-/// The command over a directory of its own. Both go when it goes.
-pub(crate) struct Program {
-    // Killed before its directory is removed.
-    process: Process,
-    dir: TempDir,
-}
-
-impl Program {
-    /// Started with these flags besides an address and the directory.
-    pub(crate) fn start(flags: &[&str]) -> Program {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        Program::over(dir, "127.0.0.1:0", flags)
-    }
-
-    /// Over a directory, and perhaps on a port, that another had before.
-    pub(crate) fn over(dir: TempDir, listen: &str, flags: &[&str]) -> Program {
-        let process = Process::start(dir.path(), listen, flags);
-        Program { process, dir }
-    }
-
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.process.addr
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// SIGKILL. The directory stays as it is.
-    pub(crate) fn kill(self) -> TempDir {
-        drop(self.process);
-        self.dir
-    }
 }

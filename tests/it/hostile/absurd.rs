@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::proc::memory_peak_kib;
-use crate::support::{Client, Program};
+use crate::program::Program;
+use crate::support::Client;
 
 /// What each limit is that is given in seconds.
 const DEADLINE: Duration = Duration::from_secs(10);

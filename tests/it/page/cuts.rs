@@ -7,8 +7,9 @@ use resumed::Config;
 
 use super::{CUTS, Disk, SLOW, Visit, expect_nothing_in};
 use crate::chromium::Browser;
+use crate::program::Program;
 use crate::proxy::partial;
-use crate::support::{Program, Site};
+use crate::support::Site;
 
 const KOREAN: &str = "제주도 여행.mp4";
 

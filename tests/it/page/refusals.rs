@@ -5,7 +5,7 @@ use std::fs;
 use super::small_disk::OnSmallDisk;
 use super::{Disk, SLOW, Visit, elsewhere, expect_nothing_in};
 use crate::chromium::Browser;
-use crate::support::Program;
+use crate::program::Program;
 
 const NAME: &str = "refused.bin";
 

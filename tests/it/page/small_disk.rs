@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::Process;
+use crate::program::Process;
 
 /// Killed when dropped; its disk goes with it.
 pub(super) struct OnSmallDisk {

@@ -91,7 +91,7 @@ transcripts! { file_id:
 }
 
 transcripts! { http: ; but not tiny_http:
-    ahead chunks connection expect fields length lines request_line version
+    ahead chunk_extras chunks connection expect fields length lines request_line version
 }
 
 /// Everything that clients send in the transcripts of a dialect.

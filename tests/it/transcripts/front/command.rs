@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::{Front, Running};
-use crate::support::Process;
+use crate::program::Process;
 
 /// The command. Its end is `kill -9`: what it has answered has to outlive that.
 pub(in crate::transcripts) struct Command;
