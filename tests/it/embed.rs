@@ -88,7 +88,9 @@ fn authorize_decides_about_each_request() {
     let site = Site::with(|config| {
         config.authorize(|head, command| head.method() == "GET" || command.id.starts_with(b"mine"))
     });
-    assert_eq!(upload(&site, "yours"), 403);
+    let refusal = site.ask(append("yours", 0, 5) + "hello");
+    assert_eq!(refusal.status, 403);
+    assert_eq!(refusal.field("Upload-Offset"), Some("0"));
     assert_eq!(upload(&site, "mine"), 200);
     assert_eq!(site.held("yours"), 0);
 }
