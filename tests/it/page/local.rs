@@ -70,13 +70,14 @@ impl Local {
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&said));
     }
 
-    fn fill(&self, length: u64, seed: u64) {
+    fn fill(&self, length: u64, seed: u8) {
+        const PAGE: u64 = 4096;
         let mut file = BufWriter::new(File::create(&self.0).expect("created"));
-        for at in 0..length.div_ceil(8) {
-            let word = (at ^ seed << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let rest = (length - at * 8).min(8) as usize;
-            file.write_all(&word.to_le_bytes()[..rest])
-                .expect("written");
+        let mut page: Vec<u8> = (0..PAGE).map(|at| (at % 251) as u8 ^ seed).collect();
+        for number in 0..length.div_ceil(PAGE) {
+            page[..8].copy_from_slice(&number.to_le_bytes());
+            let rest = (length - number * PAGE).min(PAGE) as usize;
+            file.write_all(&page[..rest]).expect("written");
         }
         file.flush().expect("written");
     }
