@@ -50,10 +50,11 @@ impl Append {
         let asks = intent.incoming.is_nothing();
         if complete {
             let length = state.offset;
-            match start == length {
-                true if asks => {}
-                true => return Err(Error::Overshoot { length }),
-                false => return Err(Error::Mismatch),
+            if start != length {
+                return Err(Error::Mismatch);
+            }
+            if intent.incoming.at_least() > 0 {
+                return Err(Error::Overshoot { length });
             }
         } else {
             let needed = state.admit(start, &intent, shelf.options.max_size)?;
@@ -140,6 +141,9 @@ impl Append {
     }
 
     fn write_window(&mut self, bytes: &[u8]) -> Result<u64, Error> {
+        if self.complete && !bytes.is_empty() {
+            return Err(Error::Overshoot { length: self.at });
+        }
         let mut state = self.entry.state()?;
         state.turn(self.generation.ok_or(Error::Superseded)?, self.at)?;
         let (room, refusal) = state.room(bytes.len() as u64, self.entry.shelf.options.max_size);

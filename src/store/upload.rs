@@ -327,7 +327,7 @@ impl Incoming {
     }
 
     /// Bytes that will come for certain.
-    fn at_least(self) -> u64 {
+    pub(super) fn at_least(self) -> u64 {
         match self {
             Self::Nothing | Self::Unknown => 0,
             Self::Exactly(bytes) => bytes,

@@ -36,7 +36,14 @@ fn an_upload_in_three_parts() {
         (again.held, again.published.is_none()),
         (complete(10), true)
     );
-    assert_refused!(bench.append(&id(), 10), Error::Overshoot { length: 10 });
+    assert_refused!(
+        bench.append_with(&id(), 10, exactly(1)),
+        Error::Overshoot { length: 10 }
+    );
+    let mut unknown = bench.append(&id(), 10).unwrap();
+    assert_refused!(unknown.write(b"!"), Error::Overshoot { length: 10 });
+    let unknown = unknown.finish(Completes::AtLength).unwrap();
+    assert_eq!(unknown.held, complete(10));
     assert_refused!(bench.append(&id(), 9), Error::Mismatch);
     assert_eq!(bench.shelf.len(), 0, "nobody holds it");
 }
