@@ -89,6 +89,10 @@ impl Append {
     /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) once what fits is kept,
     /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        // What was there before us is made sure of first: a sync that fails later must leave it to be cut back to.
+        if self.entry.state()?.synced.is_none() {
+            self.entry.sync_data()?;
+        }
         let written = self.write_window(bytes)?;
         if written >= SYNC_EVERY && self.entry.disk().durable {
             self.entry.sync_data()?;
