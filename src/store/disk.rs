@@ -381,12 +381,12 @@ fn take_lock(partials: &Path, root: &Path) -> Result<File, OpenError> {
 }
 
 impl Directory {
-    /// A pulled plug must take neither `.resumed` away nor, where its parent may be opened, the directory itself.
+    /// A pulled plug must take away neither `.resumed` nor a directory made on the way to it, which can be opened.
     fn sync_new(&self) -> Result<(), OpenError> {
-        let _ = File::open(self.path.join("..")).and_then(|parent| parent.sync_all());
-        self.file
-            .sync_all()
-            .map_err(|error| OpenError::Io(self.path.clone(), error))
+        let failed = |error| OpenError::Io(self.path.clone(), error);
+        let path = fs::canonicalize(&self.path).map_err(failed)?;
+        let _ = (path.ancestors().skip(1)).try_for_each(|above| File::open(above)?.sync_all());
+        self.file.sync_all().map_err(failed)
     }
 
     fn open(path: &Path) -> Result<Self, OpenError> {
