@@ -51,7 +51,11 @@ impl Entry {
             let settled = if publishing {
                 self.publish().map(|finished| Some(finished.held))
             } else {
-                self.settle()
+                // A full disk may have no room for a record. What is held is held without one.
+                match self.save_record() {
+                    Ok(()) | Err(Error::StorageFull(_)) => self.settle_bytes(),
+                    Err(error) => Err(error),
+                }
             };
             if let Some(held) = settled? {
                 return Ok(held);

@@ -16,6 +16,11 @@ impl Entry {
     /// ceased to be, so look again.
     pub(super) fn settle(&self) -> Result<Option<Held>, Error> {
         self.save_record()?;
+        self.settle_bytes()
+    }
+
+    /// As `settle`, but for the record.
+    pub(super) fn settle_bytes(&self) -> Result<Option<Held>, Error> {
         let state = self.look()?;
         let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
         let (synced, listed) = (state.is_synced(), state.is_listed());
