@@ -1,9 +1,12 @@
 //! What a user would notice, in one binary.
 
 mod chromium;
+mod crash;
 mod embed;
 mod hostile;
+mod left_out;
 mod limits;
+mod mount;
 mod newest;
 mod page;
 mod parked;
@@ -18,3 +21,4 @@ mod support;
 mod tidy;
 mod torture;
 mod transcripts;
+mod trouble;

@@ -50,6 +50,10 @@ impl Process {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
 }
 
 impl Drop for Process {

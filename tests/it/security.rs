@@ -5,12 +5,13 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use resumed::{Config, StartErrorKind};
 
+use crate::left_out::left_out;
 use crate::support::{Site, append};
 
 #[test]
 fn root_may_not_listen_to_other_machines_unless_told() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("left out: it concerns root");
+        return left_out("what root may not", "it needs root");
     }
     let dir = tempfile::tempdir().expect("a temporary directory");
     let error = resumed::start(Config::new(dir.path()).listen("0.0.0.0:0"));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::left_out::left_out;
 use crate::program::Program;
 use crate::support::{Client, Site, append};
 
@@ -144,7 +145,7 @@ fn upload_along(path: &LongPath, longest_look: Duration) -> Duration {
 #[ignore = "counts and compares: make test runs it alone"]
 fn a_long_path_is_as_fast_as_when_woken_by_every_packet() {
     if !rustix::process::geteuid().is_root() {
-        return eprintln!("left out: namespaces need root");
+        return left_out("a long path", "namespaces need root");
     }
     let path = LongPath::new();
     let mut ratios: Vec<f64> = (0..3)

@@ -82,7 +82,7 @@ pub(crate) fn append(id: &str, start: usize, length: usize) -> String {
 }
 
 /// No answer within this time is a failure: nothing that is tested needs a tenth of it.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection, byte by byte.
 pub(crate) struct Client {
@@ -96,19 +96,19 @@ pub(crate) struct Client {
 impl Client {
     #[track_caller]
     pub(crate) fn connect(addr: SocketAddr) -> Client {
-        let stream = TcpStream::connect(addr).expect("the server accepts");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a read timeout");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a write timeout");
-        stream.set_nodelay(true).expect("no delay");
-        Client {
+        Client::try_connect(addr).expect("the server accepts")
+    }
+
+    pub(crate) fn try_connect(addr: SocketAddr) -> io::Result<Client> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Client {
             stream,
             unread: Vec::new(),
             asked_head: false,
-        }
+        })
     }
 
     /// Sends these bytes as they stand.
@@ -214,7 +214,12 @@ impl Client {
 
     fn receive(&mut self) -> io::Result<()> {
         let mut buffer = [0; 64 * 1024];
-        let length = self.stream.read(&mut buffer).map_err(in_vain)?;
+        let length = loop {
+            match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.map_err(in_vain)?,
+            }
+        };
         if length == 0 {
             let had = String::from_utf8_lossy(&self.unread);
             let problem = format!("the server closed after {had:?}");

@@ -1,0 +1,102 @@
+//! Looks at a directory, through a new server and without it, for what contradicts what was told.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::support::Client;
+
+use super::facts::{Cancel, Facts, Told, Upload};
+
+/// Everything about `dir`, of which a server at `addr` tells, that contradicts `facts`; what that server tells is
+/// noted there.
+pub(crate) fn breaches(facts: &mut Facts, addr: SocketAddr, dir: &Path) -> Vec<String> {
+    let mut client = Client::connect(addr);
+    let mut breaches = Vec::new();
+    for upload in &mut facts.uploads {
+        let told = ask(&mut client, upload);
+        breaches.extend(upload.contradiction(told));
+        if !told.complete {
+            breaches.extend(wrong_partial(upload, told.offset, dir));
+        }
+        upload.resolve(told);
+    }
+    breaches.extend(wrong_files(facts, dir));
+    breaches
+}
+
+fn ask(client: &mut Client, upload: &Upload) -> Told {
+    client.send(format!(
+        "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {}\r\n\r\n",
+        upload.id()
+    ));
+    let answer = client.answer();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    Told::by(&answer)
+}
+
+/// What is wrong with the bytes of which `offset` are said to be held.
+fn wrong_partial(upload: &Upload, offset: u64, dir: &Path) -> Option<String> {
+    let bytes = match fs::read(dir.join(".resumed").join(upload.key())) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        bytes => bytes.expect("a partial is readable"),
+    };
+    let expected = upload.content(0, offset);
+    let differs = || {
+        expected
+            .iter()
+            .zip(&bytes)
+            .position(|(one, other)| one != other)
+    };
+    (bytes != expected).then(|| {
+        let (known, there, differ) = (upload.known(), bytes.len(), differs());
+        format!(
+            "{known}: {offset} bytes are said to be there, {there} are, and differ at {differ:?}"
+        )
+    })
+}
+
+/// Published files that are not the whole of an upload of that name, and complete uploads without a file.
+fn wrong_files(facts: &Facts, dir: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut found = HashSet::new();
+    for name in published(dir) {
+        let bytes = fs::read(dir.join(&name)).expect("a file is readable");
+        let is_it = |upload: &&Upload| {
+            base_name(&name) == upload.name
+                && upload.length == bytes.len() as u64
+                && upload.content(0, upload.length) == bytes
+        };
+        match facts.uploads.iter().find(is_it) {
+            None => wrong.push(format!("{name}, {} bytes, is no whole upload", bytes.len())),
+            Some(upload) if !found.insert(upload.number) => {
+                wrong.push(format!("{name} is there twice"))
+            }
+            Some(_) => {}
+        }
+    }
+    let is_missing = |upload: &&Upload| {
+        upload.complete && upload.cancel == Cancel::No && !found.contains(&upload.number)
+    };
+    let missing = facts.uploads.iter().filter(is_missing);
+    wrong.extend(missing.map(|upload| format!("{}, and has no file", upload.known())));
+    wrong
+}
+
+/// The names in `dir` that are not the server's own.
+fn published(dir: &Path) -> Vec<String> {
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("a name of ours");
+    let names = fs::read_dir(dir)
+        .expect("listed")
+        .map(|entry| name(entry.expect("an entry")));
+    names.filter(|name| name != ".resumed").collect()
+}
+
+/// `a.bin` of `a (1).bin`.
+fn base_name(name: &str) -> String {
+    let stem = name.trim_end_matches(".bin");
+    let base = stem.split_once(" (").map_or(stem, |(base, _)| base);
+    format!("{base}.bin")
+}

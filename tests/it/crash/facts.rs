@@ -1,0 +1,141 @@
+//! What was told: of each upload the highest offset, whether it was complete, whether it was cancelled. An upload's
+//! content follows from its number, so nothing else need be kept.
+
+use resumed::store::Id;
+
+use crate::support::Answer;
+
+use super::chance::content;
+
+/// Everything that the clients of one directory were told.
+#[derive(Clone, Default)]
+pub(crate) struct Facts {
+    pub(crate) uploads: Vec<Upload>,
+    /// How many answers told something.
+    pub(crate) answers: u64,
+}
+
+/// One upload, and what its clients may rely on.
+#[derive(Clone)]
+pub(crate) struct Upload {
+    pub(crate) number: usize,
+    /// Which client sends it.
+    pub(crate) sender: usize,
+    /// What its file is called; some share a name.
+    pub(crate) name: String,
+    pub(crate) length: u64,
+    /// The highest offset told.
+    pub(crate) held: u64,
+    pub(crate) complete: bool,
+    pub(crate) cancel: Cancel,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancel {
+    No,
+    /// Without an answer yet: who knows.
+    Asked,
+    Told,
+}
+
+/// What one answer says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    pub(crate) offset: u64,
+    pub(crate) complete: bool,
+}
+
+impl Told {
+    #[track_caller]
+    pub(crate) fn by(answer: &Answer) -> Told {
+        let field = |name| answer.field(name).unwrap_or_else(|| panic!("{answer:?}"));
+        Told {
+            offset: field("Upload-Offset").parse().expect("a count"),
+            complete: field("Upload-Complete") == "?1",
+        }
+    }
+}
+
+impl Facts {
+    /// Begins an upload of about that length. Three in a row share a name, and differ in length.
+    pub(crate) fn begin(&mut self, sender: usize, length: u64) -> Upload {
+        let number = self.uploads.len();
+        let namesakes = &self.uploads[number - number % 3..];
+        let is_free = |length: &u64| namesakes.iter().all(|other| other.length != *length);
+        let length = (length..).find(is_free).expect("one of three");
+        let upload = Upload {
+            number,
+            sender,
+            name: format!("{}.bin", number / 3),
+            length,
+            held: 0,
+            complete: false,
+            cancel: Cancel::No,
+        };
+        self.uploads.push(upload.clone());
+        upload
+    }
+}
+
+impl Upload {
+    pub(crate) fn id(&self) -> String {
+        format!("upload-{}", self.number)
+    }
+
+    /// What the server calls it on disk, and when it runs a hook.
+    pub(crate) fn key(&self) -> String {
+        Id::new(b"", self.id().as_bytes()).key().to_string()
+    }
+
+    pub(crate) fn content(&self, from: u64, to: u64) -> &'static [u8] {
+        content(self.number as u64, from, to)
+    }
+
+    /// Whether its client has more to do.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.complete && self.cancel == Cancel::No
+    }
+
+    /// What is wrong with an answer to who knew this when asking.
+    pub(crate) fn contradiction(&self, told: Told) -> Option<String> {
+        let lost = match self.cancel {
+            Cancel::No => told.offset < self.held || self.complete && !told.complete,
+            Cancel::Asked => false,
+            Cancel::Told => told.offset > 0 || told.complete,
+        };
+        let absurd = told.offset > self.length || told.complete && told.offset < self.length;
+        (lost || absurd).then(|| format!("{}, but now {told:?}", self.known()))
+    }
+
+    /// Takes note of an answer.
+    pub(crate) fn hear(&mut self, told: Told) {
+        if self.cancel == Cancel::No {
+            self.held = self.held.max(told.offset);
+            self.complete |= told.complete;
+        }
+    }
+
+    /// After a restart nothing is under way any more: a cancel without an answer has happened, or never will.
+    pub(crate) fn resolve(&mut self, told: Told) {
+        if self.cancel == Cancel::Asked {
+            (self.held, self.cancel) = (0, Cancel::No);
+        }
+        self.hear(told);
+    }
+
+    pub(crate) fn known(&self) -> String {
+        let state = match (self.cancel, self.complete) {
+            (Cancel::Told, _) => "cancelled",
+            (Cancel::Asked, _) => "perhaps cancelled",
+            (_, true) => "complete",
+            (_, false) => "held",
+        };
+        let Upload {
+            number,
+            held,
+            length,
+            ..
+        } = self;
+        format!("upload {number} was told to be {state}, {held} of {length} bytes")
+    }
+}

@@ -1,0 +1,332 @@
+//! What a disk is bound to keep that keeps only what it was told to: followed through the system calls of a server, and
+//! compared with what it answers.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use resumed::store::Id;
+
+use super::trace::Call;
+
+/// What must survive a pulled plug, by what was asked of the disk so far.
+#[derive(Default)]
+pub(crate) struct Kept {
+    dir: String,
+    files: HashMap<String, File>,
+    dirs: HashMap<String, Dir>,
+    /// When a name was made, given to another file, or taken away: the how-manieth change of its directory.
+    made: HashMap<String, u64>,
+    replaced: HashMap<String, u64>,
+    removed: HashMap<String, u64>,
+    /// Published files, by the partials they were.
+    published: HashMap<String, String>,
+    /// Syncs under way: what they will have made durable, by when they began.
+    syncing: HashMap<usize, u64>,
+    /// Requests under way, by socket: the verb, and the partial.
+    asked: HashMap<String, (String, String)>,
+    pub(crate) seen: Seen,
+    pub(crate) breaches: Vec<String>,
+}
+
+/// How many answers of each kind were looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) offsets: u64,
+    pub(crate) completions: u64,
+    pub(crate) cancels: u64,
+}
+
+/// How much of a file has been written, and synced.
+#[derive(Clone, Default)]
+struct File {
+    written: u64,
+    synced: u64,
+    /// What was written last.
+    text: String,
+}
+
+/// How often a directory was changed, and how many of these changes were synced.
+#[derive(Default)]
+struct Dir {
+    changes: u64,
+    synced: u64,
+}
+
+impl Kept {
+    /// After these calls of a server over `dir`.
+    pub(crate) fn after(dir: &Path, calls: &[Call]) -> Kept {
+        let mut kept = Kept {
+            dir: dir.to_string_lossy().into_owned(),
+            ..Kept::default()
+        };
+        let begins = calls.iter().map(|call| (call.begin, false, call));
+        let ends = calls.iter().map(|call| (call.end, true, call));
+        let mut events: Vec<_> = begins.chain(ends).collect();
+        events.sort_by_key(|(at, is_end, _)| (*at, *is_end));
+        for (_, is_end, call) in events {
+            if is_end {
+                kept.ended(call);
+            } else {
+                kept.begun(call);
+            }
+        }
+        kept
+    }
+
+    /// A sync covers what was there when it began; an answer may rely on what was there when it began, and so may a
+    /// rename.
+    fn begun(&mut self, call: &Call) {
+        match call.name.as_str() {
+            "fsync" | "fdatasync" => {
+                let covered = match self.files.get(call.of()) {
+                    Some(file) => file.written,
+                    None => self.dirs.entry(call.of().to_owned()).or_default().changes,
+                };
+                self.syncing.insert(call.begin, covered);
+            }
+            "sendto" | "write" | "sendmsg" | "writev" => self.answer(call),
+            "rename" | "renameat" | "renameat2" => self.rename(call),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, call: &Call) {
+        match call.name.as_str() {
+            "fsync" | "fdatasync" => self.synced(call),
+            "recvfrom" | "read" | "readv" => self.request(call),
+            "openat" | "open" | "creat" if call.args.contains("O_CREAT") => self.create(call),
+            "mkdir" | "mkdirat" => self.make(&call.paths()[0]),
+            "write" | "pwrite64" | "writev" | "pwritev" => self.write(call),
+            "ftruncate" => unreachable!("nothing fails here, so nothing is cut back"),
+            "rename" | "renameat" | "renameat2" => self.renamed(call),
+            "unlink" | "unlinkat" => self.remove(&call.paths()[0]),
+            "link" | "linkat" => self.make(&call.paths()[1]),
+            _ => {}
+        }
+    }
+
+    fn synced(&mut self, call: &Call) {
+        let covered = self.syncing.remove(&call.begin).expect("it has begun");
+        let synced = match self.files.get_mut(call.of()) {
+            Some(file) => &mut file.synced,
+            None => &mut self.dirs.entry(call.of().to_owned()).or_default().synced,
+        };
+        *synced = covered.max(*synced);
+    }
+
+    fn create(&mut self, call: &Call) {
+        let path = call.paths().remove(0);
+        if !self.files.contains_key(&path) {
+            self.make(&path);
+            self.files.insert(path, File::default());
+        }
+    }
+
+    fn write(&mut self, call: &Call) {
+        let Some(file) = self.files.get_mut(call.of()) else {
+            return;
+        };
+        let at = match call.name.as_str() {
+            "pwrite64" => last_number(&call.args),
+            _ => file.written,
+        };
+        file.written = file.written.max(at + call.result);
+        file.text = call.texts().next().unwrap_or_default().to_owned();
+    }
+
+    /// Before a partial is moved to its published name its bytes, and the record that says where, must be durable;
+    /// before a record is moved over another, its bytes.
+    fn rename(&mut self, call: &Call) {
+        let from = &call.paths()[0];
+        if !from.starts_with(&self.partials()) {
+            return;
+        }
+        self.expect(call, self.is_synced(from), "the bytes are not synced");
+        if !from.contains("/.record-") {
+            let path = record(from);
+            let is_said = self.files[&path].text.contains("publishing");
+            self.expect(call, is_said, "the record does not say so");
+            let is_synced = self.dir(&path).synced >= self.replaced[&path];
+            self.expect(call, is_synced, "the record is not durable");
+        }
+    }
+
+    fn renamed(&mut self, call: &Call) {
+        let paths = call.paths();
+        let (from, to) = (&paths[0], &paths[1]);
+        self.remove(from);
+        self.make(to);
+        if let Some(file) = self.files.remove(from) {
+            self.files.insert(to.clone(), file);
+        }
+        self.published.insert(from.clone(), to.clone());
+    }
+
+    fn request(&mut self, call: &Call) {
+        let text = call.texts().next().unwrap_or_default();
+        let (Some(verb), Some(id)) = (text.split(' ').next(), field(text, "X-File-Id")) else {
+            return;
+        };
+        let key = Id::new(b"", id.as_bytes()).key();
+        let asked = (verb.to_owned(), format!("{}{key}", self.partials()));
+        self.asked.insert(call.of().to_owned(), asked);
+    }
+
+    fn answer(&mut self, call: &Call) {
+        let text = call.texts().next().unwrap_or_default();
+        let (Some(offset), Some(complete)) =
+            (field(text, "Upload-Offset"), field(text, "Upload-Complete"))
+        else {
+            return;
+        };
+        let offset: u64 = offset.parse().expect("a count");
+        let (verb, partial) = self.asked.remove(call.of()).expect("nobody asked");
+        match (verb.as_str(), complete) {
+            ("DELETE", _) => self.cancel_told(call, &partial),
+            (_, "?1") => self.completion_told(call, &partial, offset),
+            ("GET", _) if offset == 0 => {}
+            _ => self.offset_told(call, &partial, offset),
+        }
+        self.expect(
+            call,
+            self.is_kept(&self.partials()),
+            ".resumed, or what it is in, is not durable",
+        );
+    }
+
+    fn offset_told(&mut self, call: &Call, partial: &str, offset: u64) {
+        self.seen.offsets += 1;
+        let is_synced = |file: &File| file.synced >= offset;
+        let synced = offset == 0 || self.files.get(partial).is_some_and(is_synced);
+        self.expect(call, synced, "the bytes are not synced");
+        self.expect(
+            call,
+            offset == 0 || self.is_listed(partial),
+            "their name is not synced",
+        );
+        self.expect(
+            call,
+            self.is_kept(&record(partial)),
+            "the record is not durable",
+        );
+    }
+
+    fn completion_told(&mut self, call: &Call, partial: &str, length: u64) {
+        self.seen.completions += 1;
+        let name = self.published.get(partial).cloned().unwrap_or_default();
+        let is_whole = |file: &File| file.synced == length;
+        self.expect(
+            call,
+            self.files.get(&name).is_some_and(is_whole),
+            "the file is not whole and synced",
+        );
+        self.expect(call, self.is_listed(&name), "its name is not synced");
+        self.expect(
+            call,
+            self.is_gone(partial),
+            "that the partial is gone is not synced",
+        );
+        self.expect(
+            call,
+            self.is_kept(&record(partial)),
+            "the record is not durable",
+        );
+    }
+
+    fn cancel_told(&mut self, call: &Call, partial: &str) {
+        self.seen.cancels += 1;
+        self.expect(
+            call,
+            self.is_gone(partial),
+            "that the partial is gone is not synced",
+        );
+        self.expect(
+            call,
+            self.is_gone(&record(partial)),
+            "that the record is gone is not synced",
+        );
+    }
+
+    fn expect(&mut self, call: &Call, holds: bool, else_: &str) {
+        if !holds {
+            let Call {
+                name, args, begin, ..
+            } = call;
+            self.breaches
+                .push(format!("line {begin}: {name}({args}): {else_}"));
+        }
+    }
+
+    fn partials(&self) -> String {
+        format!("{}/.resumed/", self.dir)
+    }
+
+    /// Whether a file, and its name, would be there.
+    fn is_kept(&self, path: &str) -> bool {
+        self.is_synced(path) && self.is_listed(path)
+    }
+
+    fn is_synced(&self, path: &str) -> bool {
+        self.files
+            .get(path)
+            .is_none_or(|file| file.synced == file.written)
+    }
+
+    /// Whether a name would be there, and those of all directories made on the way to it.
+    fn is_listed(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        let is_there = |number: &u64| self.dir(path).synced >= *number;
+        match self.made.get(path) {
+            Some(number) => is_there(number) && self.is_listed(parent(path)),
+            // Made before this server was.
+            None => !path.starts_with(&self.partials()),
+        }
+    }
+
+    fn is_gone(&self, path: &str) -> bool {
+        let is_synced = |number: &u64| self.dir(path).synced >= *number;
+        !self.made.contains_key(path) && self.removed.get(path).is_none_or(is_synced)
+    }
+
+    /// The directory in which `path` is a name.
+    fn dir(&self, path: &str) -> &Dir {
+        &self.dirs[parent(path)]
+    }
+
+    fn make(&mut self, path: &str) {
+        let number = self.change(parent(path));
+        self.made.entry(path.to_owned()).or_insert(number);
+        self.replaced.insert(path.to_owned(), number);
+    }
+
+    fn remove(&mut self, path: &str) {
+        let number = self.change(parent(path));
+        self.made.remove(path);
+        self.removed.insert(path.to_owned(), number);
+    }
+
+    fn change(&mut self, dir: &str) -> u64 {
+        let dir = self.dirs.entry(dir.to_owned()).or_default();
+        dir.changes += 1;
+        dir.changes
+    }
+}
+
+fn record(partial: &str) -> String {
+    format!("{partial}.json")
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// A field of a request or an answer, as `strace` prints it.
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(&format!("\\r\\n{name}: "))?;
+    rest.split_once("\\r\\n").map(|(value, _)| value)
+}
+
+fn last_number(args: &str) -> u64 {
+    let (_, number) = args.rsplit_once(", ").expect("several arguments");
+    number.parse().expect("an offset")
+}

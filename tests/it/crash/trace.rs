@@ -1,0 +1,146 @@
+//! The system calls of a running server, as `strace` tells of them.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::{self, JoinHandle};
+
+use crate::program::Process;
+
+/// The calls that move bytes or names, or make them durable.
+const TRACED: &str = "trace=openat,open,creat,mkdir,mkdirat,recvfrom,read,readv,\
+    write,writev,pwrite64,pwritev,sendto,sendmsg,ftruncate,fsync,fdatasync,\
+    rename,renameat,renameat2,link,linkat,unlink,unlinkat";
+
+/// One system call that ended well.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) name: String,
+    /// As `strace` prints them, with the path of each descriptor.
+    pub(crate) args: String,
+    pub(crate) result: u64,
+    /// When it began and when it ended, in lines of the trace.
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+}
+
+/// A server whose calls are written down.
+pub(crate) struct Traced {
+    pub(crate) process: Process,
+    trace: JoinHandle<String>,
+}
+
+impl Traced {
+    pub(crate) fn start(dir: &Path, flags: &[&str]) -> Traced {
+        let mut strace = Command::new("strace");
+        // -D: the server is our child, and strace is somebody else's. Without a file, strace writes where the server
+        // writes its log, which is silent.
+        strace.args(["-D", "-f", "-y", "-qq", "-s", "256", "-e", TRACED]);
+        strace.arg(env!("CARGO_BIN_EXE_resumed"));
+        strace.env("RUST_LOG", "off").stderr(Stdio::piped());
+        let mut process = Process::of(strace, dir, "127.0.0.1:0", flags);
+        let mut stderr = process.child().stderr.take().expect("piped");
+        let trace = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.read_to_end(&mut bytes).expect("it can be read");
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        Traced { process, trace }
+    }
+
+    /// What the server did, after it was killed.
+    pub(crate) fn calls(self) -> Vec<Call> {
+        drop(self.process);
+        calls(&self.trace.join().expect("read"))
+    }
+}
+
+/// Whether calls can be traced here.
+pub(crate) fn is_possible() -> bool {
+    let tried = Command::new("strace").arg("-qq").arg("true").output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
+/// The calls in a trace, in the order in which they ended.
+fn calls(trace: &str) -> Vec<Call> {
+    let mut begun = HashMap::new();
+    let mut calls = Vec::new();
+    for (at, line) in trace.lines().enumerate() {
+        let (thread, said) = match line.strip_prefix("[pid") {
+            Some(rest) => rest.split_once(']').expect("a thread"),
+            None => ("", line),
+        };
+        let said = said.trim_start();
+        if let Some(first) = said.strip_suffix(" <unfinished ...>") {
+            begun.insert(thread, (at, first.to_owned()));
+        } else if let Some(resumed) = said.strip_prefix("<... ") {
+            let (_, rest) = resumed.split_once(" resumed>").expect("a call resumed");
+            if let Some((begin, first)) = begun.remove(thread) {
+                calls.extend(call(&(first + rest), begin, at));
+            }
+        } else {
+            calls.extend(call(said, at, at));
+        }
+    }
+    calls
+}
+
+fn call(said: &str, begin: usize, end: usize) -> Option<Call> {
+    let (called, result) = said.rsplit_once(") = ").or_else(|| said.rsplit_once(')'))?;
+    let (name, args) = called.split_once('(')?;
+    let digits = result.trim_start_matches([' ', '=']);
+    let digits = digits.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some(Call {
+        name: name.to_owned(),
+        args: args.to_owned(),
+        result: digits.parse().ok()?,
+        begin,
+        end,
+    })
+}
+
+impl Call {
+    /// The path, or the socket, of the descriptor that stands first.
+    pub(crate) fn of(&self) -> &str {
+        bracketed(&self.args).unwrap_or_default()
+    }
+
+    /// The texts in quotes, as they are printed.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let mut rest = self.args.as_str();
+        std::iter::from_fn(move || {
+            let (_, begun) = rest.split_once('"')?;
+            let is_end =
+                |at: &usize| !begun[..*at].ends_with('\\') || begun[..*at].ends_with("\\\\");
+            let end = begun.match_indices('"').map(|(at, _)| at).find(is_end)?;
+            rest = &begun[end + 1..];
+            Some(&begun[..end])
+        })
+    }
+
+    /// The paths that it names, each with the directory it is in.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut rest = self.args.as_str();
+        let mut paths = Vec::new();
+        for name in self.texts() {
+            let (before, after) = rest
+                .split_once(&format!("\"{name}\""))
+                .expect("it is there");
+            let path = match bracketed(before) {
+                Some(dir) if !name.starts_with('/') => format!("{dir}/{name}"),
+                _ => name.to_owned(),
+            };
+            paths.push(path);
+            rest = after;
+        }
+        paths
+    }
+}
+
+fn bracketed(text: &str) -> Option<&str> {
+    text.split_once('<')?
+        .1
+        .split_once('>')
+        .map(|(inside, _)| inside)
+}

@@ -1,0 +1,73 @@
+//! File systems of a test's own. Root may have them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// A mounted file system. Gone when dropped.
+pub(crate) struct Mount {
+    at: TempDir,
+}
+
+impl Mount {
+    /// What is in an image, by way of a loop device that caches nothing of its own: what the file system has written
+    /// is in the image, and what it has not written is not.
+    pub(crate) fn image(image: &Path) -> Mount {
+        Mount::new(&["-o", "loop", &image.to_string_lossy()])
+    }
+
+    /// A file system in memory.
+    pub(crate) fn tmpfs(options: &str) -> Mount {
+        Mount::new(&["-t", "tmpfs", "-o", options, "tmpfs"])
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.at.path()
+    }
+
+    fn new(what: &[&str]) -> Mount {
+        let at = tempfile::tempdir().expect("a temporary directory");
+        run(Command::new("mount").args(what).arg(at.path()));
+        Mount { at }
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        run(Command::new("umount").arg(self.at.path()));
+    }
+}
+
+/// Makes an image of that many bytes, as long as nothing is written all of them holes, with a file system in it.
+pub(crate) fn make_image(path: &Path, file_system: &str, bytes: u64) {
+    let image = fs::File::create(path).expect("an image");
+    image.set_len(bytes).expect("with a size");
+    run(Command::new(format!("mkfs.{file_system}"))
+        .arg("-q")
+        .arg(path));
+}
+
+/// Why images with these file systems cannot be mounted here, if they cannot.
+pub(crate) fn obstacle(file_systems: &[&str]) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("it needs root".into());
+    }
+    let device = Command::new("losetup").arg("--find").output();
+    if !device.is_ok_and(|output| output.status.success()) {
+        return Some("there is no loop device".into());
+    }
+    let is_missing = |tool: &String| Command::new(tool).arg("-V").output().is_err();
+    let mut tools = file_systems.iter().map(|name| format!("mkfs.{name}"));
+    tools
+        .find(is_missing)
+        .map(|tool| format!("there is no {tool}"))
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}
