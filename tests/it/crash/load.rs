@@ -178,7 +178,7 @@ impl<'a> Sender<'a> {
         let body = upload.content(upload.held, upload.held + part);
         let answer = self.exchange(
             &append(upload, &format!("Content-Length: {part}\r\n")),
-            &body,
+            body,
         )?;
         self.hear(upload, &answer);
         Ok(())
