@@ -22,3 +22,4 @@ mod tidy;
 mod torture;
 mod transcripts;
 mod trouble;
+mod unix;
