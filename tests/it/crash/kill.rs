@@ -49,7 +49,10 @@ fn lives(flags: &[&str], kills: u64, chance: &mut Chance) -> u64 {
     let (dir, hooked) = (home.path().join("uploads"), home.path().join("hooked"));
     let hook = format!("echo $UPLOAD_ID >> {}", hooked.display());
     let flags = [flags, &["--on-complete", &hook]].concat();
-    let start = || start(&dir, &flags);
+    let start = || {
+        wait_for_the_lock(&dir);
+        start(&dir, &flags)
+    };
     let load = Load::default();
     for _ in 0..kills {
         if chance.one_in(8) {
@@ -87,6 +90,13 @@ fn wait_for_hooks(facts: &Facts, hooked: &Path) {
             "no hook for it: {}",
             due.known()
         );
+    }
+}
+
+/// A hook that was about to be started when the server died holds, for that moment, what the server held.
+fn wait_for_the_lock(dir: &Path) {
+    if let Ok(lock) = fs::File::open(dir.join(".resumed/lock")) {
+        lock.lock().expect("nobody keeps it");
     }
 }
 
