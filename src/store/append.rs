@@ -96,6 +96,7 @@ impl Append {
         let written = self.write_window(bytes)?;
         if written >= SYNC_EVERY && self.entry.disk().durable {
             self.entry.sync_data()?;
+            self.entry.note_synced()?;
         }
         Ok(())
     }

@@ -40,8 +40,8 @@ const RECORD_MAX: u64 = 1 << 20;
 pub(super) struct Disk {
     root: Directory,
     partials: Directory,
-    /// Held, not used: the lock ends with it.
-    _lock: File,
+    /// Held locked; it says what was opened last (`doubt`).
+    pub(super) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
     temporary: String,
     /// Whether syncs are made at all.
@@ -52,7 +52,7 @@ pub(super) struct Disk {
 }
 
 /// The bytes of an upload: an open data file.
-pub(super) struct Data(File);
+pub(super) struct Data(pub(super) File);
 
 /// One of the two directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Disk {
         Ok(Self {
             root,
             partials,
-            _lock: lock,
+            lock,
             temporary: own_temporary(),
             durable,
             gate,
@@ -168,9 +168,9 @@ impl Disk {
         data.0.set_modified(time)
     }
 
-    /// Makes the bytes, and the length, survive a pulled plug.
+    /// Makes the bytes, the length and the mark survive a pulled plug.
     pub(super) fn sync(&self, data: &Data) -> io::Result<()> {
-        self.gated(Op::Sync, || data.0.sync_data())
+        self.gated(Op::Sync, || data.0.sync_all())
     }
 }
 
@@ -368,9 +368,9 @@ fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> 
 fn take_lock(partials: &Path, root: &Path) -> Result<File, OpenError> {
     let path = partials.join(LOCK);
     let file = no_follow()
-        .write(true)
+        .read(true)
+        .append(true)
         .create(true)
-        .truncate(false)
         .open(&path)
         .map_err(|error| OpenError::refused(&path, error))?;
     match file.try_lock() {

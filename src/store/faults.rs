@@ -11,6 +11,7 @@ pub(super) enum Op {
     Length,
     Cut,
     SetTime,
+    Mark,
     Remove,
     LoadRecord,
     CreateRecord,

@@ -39,6 +39,7 @@
 mod append;
 mod discard;
 mod disk;
+mod doubt;
 mod error;
 mod faults;
 mod hooks;
@@ -93,8 +94,11 @@ impl Store {
     /// When the directory is in use, not writable, or not what it should be.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let disk = Disk::open(dir.as_ref(), options.sync, options.syncs)?;
+        let shelf = Shelf::new(disk, options);
+        let failed = |error| OpenError::Io(dir.as_ref().into(), error);
+        shelf.drop_unsure().map_err(failed)?;
         Ok(Self {
-            shelf: Arc::new(Shelf::new(disk, options)),
+            shelf: Arc::new(shelf),
         })
     }
 

@@ -149,26 +149,29 @@ impl Entry {
             drop(state);
             self.sync_names(false)?;
         }
-        self.set_modified(record);
-        Ok(())
+        self.dress(record)
     }
 
-    /// Gives the file its client's time. Not before the record is durable: until then the time of the last change
-    /// says how long nothing has come, and an old one would have a sweep take the partial for expired.
-    fn set_modified(&self, record: &Record) {
+    /// Gives the file its client's time, and takes the mark off it. Not before the record is durable: until then the
+    /// time of the last change says how long nothing has come, and an old one would have a sweep take the partial for
+    /// expired; and the mark says what to believe.
+    fn dress(&self, record: &Record) -> Result<(), Error> {
+        let mut state = self.state()?;
+        let Some(data) = state.data.clone() else {
+            return Ok(());
+        };
         let time = record
             .modified_ms
             .and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
-        let data = self.state().ok().and_then(|state| state.data.clone());
-        let (Some(time), Some(data)) = (time, data) else {
-            return;
-        };
-        if let Err(error) = self.disk().set_modified(&data, time) {
-            log::debug!(
-                "{}: its time of last change cannot be set: {error}",
-                self.key
-            );
+        let dressed = [
+            time.map(|time| self.disk().set_modified(&data, time)),
+            (state.noted > 0).then(|| self.disk().unmark(&data)),
+        ];
+        (state.noted, state.marked) = (0, 0);
+        for error in dressed.into_iter().flatten().filter_map(Result::err) {
+            log::debug!("{}: on its way to its name: {error}", self.key);
         }
+        Ok(())
     }
 
     /// The file has its name: takes note of that, durably.

@@ -24,9 +24,13 @@ impl Entry {
         let state = self.look()?;
         let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
         let (synced, listed) = (state.is_synced(), state.is_listed());
+        let marked = state.is_marked() || !self.disk().durable;
         drop(state);
         if !synced {
             self.sync_data()?;
+        }
+        if !marked {
+            self.mark()?;
         }
         if !listed {
             self.sync_names(held.complete)?;
@@ -41,8 +45,32 @@ impl Entry {
 
     /// Whether `settle` would have nothing to do.
     pub(super) fn is_settled(&self, state: &State) -> bool {
-        let listed = state.is_listed() || !self.disk().durable;
-        state.saved && !state.is_publishing() && state.is_synced() && listed
+        let is_kept = state.is_marked() && state.is_listed() || !self.disk().durable;
+        state.saved && !state.is_publishing() && state.is_synced() && is_kept
+    }
+
+    /// Marks the data file with how much of it is synced, durably.
+    fn mark(&self) -> Result<(), Error> {
+        let (marked, epoch) = self.note_synced()?;
+        self.sync_data()?;
+        let mut state = self.state()?;
+        if state.epoch == epoch {
+            state.marked = state.marked.max(marked);
+        }
+        Ok(())
+    }
+
+    /// Marks the data file with how much of it is synced. The mark itself is synced by any later sync.
+    ///
+    /// Under the lock, so that a lower mark never comes after a higher one.
+    pub(super) fn note_synced(&self) -> Result<(u64, u64), Error> {
+        let mut state = self.state()?;
+        let synced = state.synced.unwrap_or_default();
+        if let Some(data) = &state.data {
+            self.disk().mark(data, synced)?;
+            state.noted = synced;
+        }
+        Ok((synced, state.epoch))
     }
 
     /// Makes durable the bytes held now.

@@ -131,6 +131,9 @@ impl Entry {
             .map(|text| Record::parse(&text, self.key))
             .transpose()?;
         let (data, held) = self.disk().open_data(self.key)?.unzip();
+        let mark = data.as_ref().map(|data| self.disk().mark_of(data));
+        // Where files cannot be marked, that is no reason to wait.
+        let mark = mark.transpose()?.map(|mark| mark.unwrap_or(u64::MAX));
         let published = record
             .as_ref()
             .filter(|record| record.publishing_as.is_some())
@@ -149,6 +152,7 @@ impl Entry {
         // Where nothing is ever synced, what is written is as good as it gets.
         let unsure = held.is_some() && self.disk().durable;
         state.synced = if unsure { None } else { Some(state.offset) };
+        (state.noted, state.marked) = (mark.unwrap_or_default(), mark.unwrap_or_default());
         state.entries += u64::from(record.is_some() || held.is_some());
         state.record = record;
         state.data = data.map(Arc::new);

@@ -72,6 +72,9 @@ pub(super) struct State {
     pub(super) offset: u64,
     /// How much of it a sync has confirmed. `None`: who knows; the file was there before us.
     pub(super) synced: Option<u64>,
+    /// How much of it the file is marked to have synced, and how much of it durably so.
+    pub(super) noted: u64,
+    pub(super) marked: u64,
     /// Bytes written since a sync last began.
     pub(super) unsynced: u64,
     /// How many entries of the directory were made or replaced, and how many of them a sync has confirmed.
@@ -142,6 +145,8 @@ impl State {
             data: None,
             offset: 0,
             synced: Some(0),
+            noted: 0,
+            marked: 0,
             unsynced: 0,
             entries: 0,
             listed: 0,
@@ -192,7 +197,12 @@ impl State {
         self.data.is_none() || self.synced == Some(self.offset)
     }
 
-    /// Whether the names are, too.
+    /// Whether the file is marked to have them, so that they are believed in.
+    pub(super) fn is_marked(&self) -> bool {
+        self.data.is_none() || self.marked >= self.offset
+    }
+
+    /// Whether the names are on the disk.
     pub(super) fn is_listed(&self) -> bool {
         self.entries == self.listed
     }
@@ -308,6 +318,8 @@ impl State {
         self.data = None;
         self.offset = 0;
         self.synced = Some(0);
+        self.noted = 0;
+        self.marked = 0;
         self.unsynced = 0;
         self.claim = None;
     }

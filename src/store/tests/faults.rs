@@ -9,7 +9,7 @@ const ENOSPC: i32 = 28;
 
 const BYTES: &[u8] = b"0123456789";
 
-const OPS: [Op; 19] = [
+const OPS: [Op; 20] = [
     Op::Open,
     Op::Create,
     Op::Read,
@@ -18,6 +18,7 @@ const OPS: [Op; 19] = [
     Op::Length,
     Op::Cut,
     Op::SetTime,
+    Op::Mark,
     Op::Remove,
     Op::LoadRecord,
     Op::CreateRecord,

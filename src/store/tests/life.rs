@@ -71,7 +71,7 @@ fn one_request_writes_one_record_and_syncs_in_order() {
 }
 
 #[test]
-fn an_answer_about_a_partial_comes_after_record_bytes_and_names() {
+fn an_answer_about_a_partial_comes_after_record_bytes_mark_and_names() {
     let bench = Bench::new();
     let before = bench.faults().log().len();
     bench.send(0, b"some", declared(10, "a")).unwrap();
@@ -79,9 +79,10 @@ fn an_answer_about_a_partial_comes_after_record_bytes_and_names() {
         .iter()
         .map(|(op, _)| *op)
         .collect();
-    let matter = |op: &Op| matches!(op, Op::Write | Op::RenameRecord | Op::Sync | Op::SyncDir);
+    use Op::*;
+    let matter = |op: &Op| matches!(op, Write | RenameRecord | Sync | Mark | SyncDir);
     let log: Vec<_> = log.into_iter().filter(matter).collect();
-    assert_eq!(log, [Op::Write, Op::RenameRecord, Op::Sync, Op::SyncDir]);
+    assert_eq!(log, [Write, RenameRecord, Sync, Mark, Sync, SyncDir]);
 }
 
 #[test]

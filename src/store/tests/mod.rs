@@ -1,6 +1,7 @@
 //! The store on real temporary directories. Nothing here sleeps.
 
 mod admission;
+mod doubt;
 mod faults;
 mod life;
 mod opening;

@@ -20,8 +20,9 @@ pub(crate) struct Kept {
     removed: HashMap<String, u64>,
     /// Published files, by the partials they were.
     published: HashMap<String, String>,
-    /// Syncs under way: what they will have made durable, by when they began.
-    syncing: HashMap<usize, u64>,
+    /// Syncs under way: how much of a file, and of its mark, or of a directory they will have made durable, by when
+    /// they began.
+    syncing: HashMap<usize, (u64, u64)>,
     /// Requests under way, by socket: the verb, and the partial.
     asked: HashMap<String, (String, String)>,
     pub(crate) seen: Seen,
@@ -41,6 +42,9 @@ pub(crate) struct Seen {
 struct File {
     written: u64,
     synced: u64,
+    /// How much of it the file itself is marked to have, and how much of it durably so.
+    noted: u64,
+    marked: u64,
     /// What was written last.
     text: String,
 }
@@ -79,8 +83,11 @@ impl Kept {
         match call.name.as_str() {
             "fsync" | "fdatasync" => {
                 let covered = match self.files.get(call.of()) {
-                    Some(file) => file.written,
-                    None => self.dirs.entry(call.of().to_owned()).or_default().changes,
+                    Some(file) => (file.written, file.noted),
+                    None => (
+                        self.dirs.entry(call.of().to_owned()).or_default().changes,
+                        0,
+                    ),
                 };
                 self.syncing.insert(call.begin, covered);
             }
@@ -97,7 +104,10 @@ impl Kept {
             "openat" | "open" | "creat" if call.args.contains("O_CREAT") => self.create(call),
             "mkdir" | "mkdirat" => self.make(&call.paths()[0]),
             "write" | "pwrite64" | "writev" | "pwritev" => self.write(call),
-            "ftruncate" => unreachable!("nothing fails here, so nothing is cut back"),
+            "fsetxattr" => self.mark(call),
+            "ftruncate" if !call.of().ends_with("/lock") => {
+                unreachable!("nothing fails here, so nothing is cut back")
+            }
             "rename" | "renameat" | "renameat2" => self.renamed(call),
             "unlink" | "unlinkat" => self.remove(&call.paths()[0]),
             "link" | "linkat" => self.make(&call.paths()[1]),
@@ -106,12 +116,29 @@ impl Kept {
     }
 
     fn synced(&mut self, call: &Call) {
-        let covered = self.syncing.remove(&call.begin).expect("it has begun");
-        let synced = match self.files.get_mut(call.of()) {
-            Some(file) => &mut file.synced,
-            None => &mut self.dirs.entry(call.of().to_owned()).or_default().synced,
-        };
-        *synced = covered.max(*synced);
+        let (covered, noted) = self.syncing.remove(&call.begin).expect("it has begun");
+        match self.files.get_mut(call.of()) {
+            Some(file) => {
+                file.synced = covered.max(file.synced);
+                if call.name == "fsync" {
+                    file.marked = noted;
+                }
+            }
+            None => {
+                let dir = self.dirs.entry(call.of().to_owned()).or_default();
+                dir.synced = covered.max(dir.synced);
+            }
+        }
+    }
+
+    fn mark(&mut self, call: &Call) {
+        if let Some(file) = self.files.get_mut(call.of()) {
+            file.noted = call
+                .texts()
+                .last()
+                .and_then(|mark| mark.parse().ok())
+                .expect("a count");
+        }
     }
 
     fn create(&mut self, call: &Call) {
@@ -196,9 +223,9 @@ impl Kept {
 
     fn offset_told(&mut self, call: &Call, partial: &str, offset: u64) {
         self.seen.offsets += 1;
-        let is_synced = |file: &File| file.synced >= offset;
-        let synced = offset == 0 || self.files.get(partial).is_some_and(is_synced);
-        self.expect(call, synced, "the bytes are not synced");
+        let file = self.files.get(partial).cloned().unwrap_or_default();
+        self.expect(call, file.synced >= offset, "the bytes are not synced");
+        self.expect(call, file.marked >= offset, "the mark is not synced");
         self.expect(
             call,
             offset == 0 || self.is_listed(partial),

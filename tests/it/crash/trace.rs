@@ -10,7 +10,7 @@ use crate::program::Process;
 
 /// The calls that move bytes or names, or make them durable.
 const TRACED: &str = "trace=openat,open,creat,mkdir,mkdirat,recvfrom,read,readv,\
-    write,writev,pwrite64,pwritev,sendto,sendmsg,ftruncate,fsync,fdatasync,\
+    write,writev,pwrite64,pwritev,sendto,sendmsg,ftruncate,fsync,fdatasync,fsetxattr,\
     rename,renameat,renameat2,link,linkat,unlink,unlinkat";
 
 /// One system call that ended well.

@@ -1,0 +1,172 @@
+//! What is believed of a partial when the file system has forgotten what was only written.
+//!
+//! As long as it remembers, the length of a data file is the offset. When the plug was pulled, the length may say more
+//! than was synced: ext4 makes a new length durable before the bytes, where they go on in a block that was there; and
+//! any file system may write later bytes before earlier ones. What is missing then reads as zeros. So a data file
+//! is marked with how much of it is synced, durably, before that is told; and a file system that was mounted anew
+//! has its partials cut back to their marks.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use super::disk::{Data, Disk};
+use super::faults::Op;
+use super::id::Key;
+use super::record::Record;
+use super::shelf::Shelf;
+
+/// An extended attribute: it needs no name and no space of its own, and goes when the file goes.
+pub(super) const MARK: &str = "user.resumed.synced";
+
+impl Shelf {
+    /// Cuts the partials back to what was synced, if the file system may have forgotten more.
+    pub(super) fn drop_unsure(&self) -> io::Result<()> {
+        let Some(mount) = system::mount_of(&self.disk.lock) else {
+            return Ok(());
+        };
+        if self.disk.was_opened_on(&mount)? {
+            return Ok(());
+        }
+        if self.disk.durable {
+            for key in self.disk.list()?.iter().filter_map(|name| Key::parse(name)) {
+                self.cut_to_mark(key)?;
+            }
+        }
+        // On a full disk, say. Then the next server doubts once more.
+        if let Err(error) = self.disk.note_opened_on(&mount) {
+            log::debug!("what was opened cannot be noted: {error}");
+        }
+        Ok(())
+    }
+
+    fn cut_to_mark(&self, key: Key) -> io::Result<()> {
+        // What cannot be opened is not believed anyway.
+        let Ok(Some((data, length))) = self.disk.open_data(key) else {
+            return Ok(());
+        };
+        match self.disk.mark_of(&data)? {
+            Some(mark) if mark < length && !self.is_publishing(key, length)? => {
+                log::info!("{key}: of {length} bytes {mark} are sure to have been written");
+                self.disk.cut(&data, mark)?;
+                self.disk.sync(&data)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the record says that all is held, which it does not before all is synced.
+    fn is_publishing(&self, key: Key, length: u64) -> io::Result<bool> {
+        let text = self.disk.load_record(key)?;
+        let record = text.and_then(|text| Record::parse(&text, key).ok());
+        Ok(record
+            .is_some_and(|record| record.publishing_as.is_some() && record.length == Some(length)))
+    }
+}
+
+/// The mark on a data file, and the note of what was opened last.
+impl Disk {
+    /// How much of `data` is marked as synced; `None` where files cannot be marked.
+    pub(super) fn mark_of(&self, data: &Data) -> io::Result<Option<u64>> {
+        self.faults.check(Op::Read)?;
+        let mut digits = [0; 20];
+        match system::get(&data.0, MARK, &mut digits) {
+            Ok(length) => {
+                let digits = std::str::from_utf8(&digits[..length]).ok();
+                Ok(Some(
+                    digits
+                        .and_then(|digits| digits.parse().ok())
+                        .unwrap_or_default(),
+                ))
+            }
+            Err(Errno::NODATA) => Ok(Some(0)),
+            Err(Errno::OPNOTSUPP) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Marks `length` bytes of `data` as synced. The mark is left to be synced.
+    pub(super) fn mark(&self, data: &Data, length: u64) -> io::Result<()> {
+        self.faults.check(Op::Mark)?;
+        match system::set(&data.0, MARK, length.to_string().as_bytes()) {
+            Err(Errno::OPNOTSUPP) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    /// Takes the mark off: a finished file has none.
+    pub(super) fn unmark(&self, data: &Data) -> io::Result<()> {
+        self.faults.check(Op::Mark)?;
+        Ok(system::remove(&data.0, MARK)?)
+    }
+
+    fn was_opened_on(&self, mount: &str) -> io::Result<bool> {
+        let mut noted = [0; 128];
+        let length = rustix::io::pread(&self.lock, &mut noted, 0)?;
+        Ok(noted[..length] == *mount.as_bytes())
+    }
+
+    fn note_opened_on(&self, mount: &str) -> io::Result<()> {
+        rustix::fs::ftruncate(&self.lock, 0)?;
+        rustix::io::write(&self.lock, mount.as_bytes())?;
+        Ok(rustix::fs::fdatasync(&self.lock)?)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::os::fd::AsFd;
+
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, XattrFlags, openat, statx};
+    pub(super) use rustix::fs::{fgetxattr as get, fremovexattr as remove};
+    use rustix::io::{Result, read};
+
+    /// `STATX_MNT_ID_UNIQUE`, since Linux 6.8: before that, numbers are given again.
+    const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+
+    const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+    /// What tells one mounting of the file system of `file` from another, across starts of the machine.
+    pub(super) fn mount_of(file: impl AsFd) -> Option<String> {
+        let flags = StatxFlags::MNT_ID | MNT_ID_UNIQUE;
+        let about = statx(file, "", AtFlags::EMPTY_PATH, flags).ok()?;
+        let mut boot = [0; 36];
+        read(
+            openat(CWD, BOOT_ID, OFlags::RDONLY, Mode::empty()).ok()?,
+            &mut boot,
+        )
+        .ok()?;
+        Some(format!(
+            "{} {}\n",
+            String::from_utf8_lossy(&boot),
+            about.stx_mnt_id
+        ))
+    }
+
+    pub(super) fn set(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
+        rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::os::fd::AsFd;
+
+    use rustix::io::{Errno, Result};
+
+    pub(super) fn mount_of(_: impl AsFd) -> Option<String> {
+        None
+    }
+
+    pub(super) fn get(_: impl AsFd, _: &str, _: &mut [u8]) -> Result<usize> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    pub(super) fn set(_: impl AsFd, _: &str, _: &[u8]) -> Result<()> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    pub(super) fn remove(_: impl AsFd, _: &str) -> Result<()> {
+        Err(Errno::OPNOTSUPP)
+    }
+}
