@@ -243,7 +243,8 @@ impl<'a> Sender<'a> {
     }
 }
 
-fn append(upload: &Upload, framing: &str) -> String {
+/// The head of a request that goes on where the upload was told to end.
+pub(crate) fn append(upload: &Upload, framing: &str) -> String {
     let Upload {
         name, length, held, ..
     } = upload;
