@@ -24,15 +24,22 @@ impl Name {
             .map(|c| if is_unsafe(c) { '_' } else { c })
             .collect();
         let name = name.trim_end_matches(['.', ' ']);
-        if name.is_empty() {
-            return Self(neutral(key));
-        }
         let visible = name.trim_start_matches('.');
-        let mut name = "_".repeat(name.len() - visible.len()) + visible;
-        if is_device(&name) {
-            name.insert(0, '_');
+        let mut name = Self("_".repeat(name.len() - visible.len()) + visible).shortened();
+        if is_device(&name.0) {
+            name = Self(format!("_{}", name.0)).shortened();
         }
-        Self(Self(name).with_suffix(""))
+        if name.0.is_empty() {
+            Self(neutral(key))
+        } else {
+            name
+        }
+    }
+
+    /// At most 255 bytes; what is left ends in no dot or space either.
+    fn shortened(&self) -> Self {
+        let short = self.with_suffix("");
+        Self(short.trim_end_matches(['.', ' ']).to_owned())
     }
 
     /// What the file is called when the file system refuses its name: `upload-<key8>.<ext>`.
@@ -160,6 +167,16 @@ mod tests {
             longest.len() <= NAME_MAX && longest.ends_with("日 (9999)"),
             "{longest}"
         );
+    }
+
+    #[test]
+    fn what_is_left_of_a_long_name_is_harmless_too() {
+        let cut = |start: &str, fill: &str| named(&format!("{start}{}end", fill.repeat(300)));
+        assert_eq!(cut("a", " "), "a");
+        assert_eq!(cut("con", " "), "_con");
+        assert_eq!(cut("", " "), "upload-01234567");
+        let device = cut("con.", "d");
+        assert!(device.starts_with("_con.d") && device.len() == NAME_MAX);
     }
 
     #[test]
