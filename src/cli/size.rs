@@ -5,11 +5,9 @@ use std::time::Duration;
 /// `1024`, `500K`, `20M`, `5G`, `1T`, with or without a `B` or `iB` behind: powers of 1024.
 pub(crate) fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = split(text);
-    let power = match unit
-        .to_ascii_uppercase()
-        .trim_end_matches('B')
-        .trim_end_matches('I')
-    {
+    let unit = unit.to_ascii_uppercase();
+    let short = unit.strip_suffix("IB").filter(|letter| !letter.is_empty());
+    let power = match short.or(unit.strip_suffix('B')).unwrap_or(&unit) {
         "" => 0,
         "K" => 1,
         "M" => 2,
@@ -58,6 +56,11 @@ mod tests {
             ("5X", None),
             ("99999999999999999999", None),
             ("99999999T", None),
+            ("5B", Some(5)),
+            ("5I", None),
+            ("5KBB", None),
+            ("5KIIB", None),
+            ("5iB", None),
         ] {
             assert_eq!(bytes(text), expected, "{text:?}");
         }
