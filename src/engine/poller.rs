@@ -24,7 +24,7 @@ pub(super) struct Poller {
     poll: Poll,
     listener: Listener,
     shared: Arc<Shared>,
-    /// It has been said that no newcomer can be taken.
+    /// It has been said that no newcomer can be taken, and since then not all have been.
     complained: bool,
 }
 
@@ -92,6 +92,7 @@ impl Poller {
                 Ok(socket) => self.admit(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.shared.newcomers_owed.store(false, Ordering::Relaxed);
+                    self.complained = false;
                     return;
                 }
                 Err(error) if concerns_one_newcomer(&error) => {}
@@ -100,8 +101,7 @@ impl Poller {
         }
     }
 
-    fn admit(&mut self, socket: Socket) {
-        self.complained = false;
+    fn admit(&self, socket: Socket) {
         let connection = Connection::new(socket, Arc::clone(&self.shared.http_limits));
         let deadline = connection.first_deadline();
         let guest = self.shared.lot.admit(connection);
