@@ -14,6 +14,7 @@ mod proc;
 mod program;
 mod proxy;
 mod readme;
+mod scarce;
 mod security;
 mod slow_link;
 mod stop;

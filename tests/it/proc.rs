@@ -10,3 +10,9 @@ pub(crate) fn memory_peak_kib(pid: u32) -> u64 {
     let kib = peak.expect("a peak").trim().trim_end_matches(" kB");
     kib.parse().expect("a number")
 }
+
+/// How many descriptors it has open.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+    open.count()
+}
