@@ -65,6 +65,9 @@ mod config;
 mod engine;
 mod housekeeper;
 mod http;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod properties;
 mod protocol;
 mod server;
 pub mod store;

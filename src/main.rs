@@ -1,6 +1,9 @@
 //! The command: flags into a [`Config`], a server, a signal, the end.
 
 mod cli;
+#[cfg(test)]
+#[path = "../fuzz/replay.rs"]
+mod replay;
 
 use std::error::Error;
 use std::process::ExitCode;

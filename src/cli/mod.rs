@@ -1,5 +1,7 @@
 //! Flags.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod size;
 
 use std::ffi::OsString;

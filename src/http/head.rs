@@ -9,8 +9,8 @@ pub(in crate::http) mod grammar;
 
 mod framing;
 mod malformed;
-#[cfg(test)]
-mod oracle;
+#[cfg(any(test, fuzzing))]
+pub(in crate::http) mod oracle;
 mod request_line;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ pub(crate) mod connection;
 mod head;
 mod limits;
 mod pace;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod response;
 mod service;
 pub(crate) mod socket;

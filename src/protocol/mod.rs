@@ -16,6 +16,8 @@ mod file_id;
 pub(crate) mod host;
 pub(crate) mod origin;
 mod page;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 pub(crate) mod users;
 
 use crate::http::{Head, Response};

@@ -47,6 +47,8 @@ mod id;
 mod medium;
 mod name;
 mod options;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod publish;
 mod record;
 mod rename;

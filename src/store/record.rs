@@ -68,7 +68,7 @@ impl Record {
             .ok_or_else(unreadable)
     }
 
-    fn from_json(fields: &Map<String, Value>) -> Option<Self> {
+    pub(super) fn from_json(fields: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| {
             fields
                 .get(name)

@@ -1,0 +1,88 @@
+//! What holds of a command line, whatever bytes it is made of.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use super::{Ask, parse, size};
+
+/// A command line, an argument a line, is understood or refused with a word; one that serves, serves said twice, save
+/// for its directory; and sizes and durations are what plain arithmetic makes of them.
+pub(crate) fn flags(bytes: &[u8]) {
+    let args: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
+    // Reads a file, which may have no end.
+    if args.iter().any(|arg| arg.starts_with(b"--user-file")) {
+        return;
+    }
+    match ask(&args) {
+        Err(word) => assert!(!word.is_empty()),
+        Ok(is_serving) => check_twice(&args, is_serving),
+    }
+    for text in args.iter().filter_map(|arg| str::from_utf8(arg).ok()) {
+        check_size(text);
+        check_duration(text);
+    }
+}
+
+/// Whether it is to serve, rather than to say something about itself.
+fn ask(args: &[&[u8]]) -> Result<bool, String> {
+    let args = args.iter().map(|arg| OsString::from_vec(arg.to_vec()));
+    match parse(args) {
+        Ok(ask) => Ok(matches!(ask, Ask::Serve(_))),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn check_twice(args: &[&[u8]], is_serving: bool) {
+    let has_directory = ask(&[args, &[b"directory"]].concat()).is_err();
+    // Said twice, this is a directory.
+    let has_dashes = args.contains(&&b"--"[..]);
+    if !has_directory && !has_dashes {
+        assert_eq!(ask(&[args, args].concat()), Ok(is_serving));
+    }
+}
+
+fn check_size(text: &str) {
+    let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let units = [
+        &["", "b"][..],
+        &["k", "kb", "kib"],
+        &["m", "mb", "mib"],
+        &["g", "gb", "gib"],
+        &["t", "tb", "tib"],
+    ];
+    let is_written = |unit: &&str| letters.eq_ignore_ascii_case(unit);
+    let power = units.iter().position(|unit| unit.iter().any(is_written));
+    let number = text[..text.len() - letters.len()].parse::<u64>().ok();
+    let bytes = number
+        .zip(power)
+        .map(|(number, power)| u128::from(number) << (10 * power));
+    let fits = bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    assert_eq!(size::bytes(text), fits, "{text:?}");
+}
+
+fn check_duration(text: &str) {
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("", 1)];
+    let read = |(unit, secs): (&str, u128)| {
+        let digits = text.strip_suffix(unit)?;
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = plain.then(|| digits.parse::<u64>().ok())??;
+        u64::try_from(u128::from(number) * secs).ok()
+    };
+    let secs = units.into_iter().find_map(read);
+    assert_eq!(
+        size::duration(text),
+        secs.map(Duration::from_secs),
+        "{text:?}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::replay::replay;
+
+    #[test]
+    fn command_lines() {
+        replay("flags", super::flags);
+    }
+}

@@ -1,0 +1,238 @@
+//! The state machine of a connection, over a real pair of sockets.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use mio::net::UnixStream;
+
+use super::plain;
+use crate::http::connection::{Connection, Crew, Next, Turn, Wake};
+use crate::http::head::{Framing, Head};
+use crate::http::limits::Limits;
+use crate::http::response::Response;
+use crate::http::service::{Action, Ended, Receiver, Service};
+use crate::http::socket::Socket;
+
+/// What a client sends is taken for the requests that a plain reader finds in it, and for no others; and however it is
+/// cut, the same comes of it. The first two bytes say where the rest is cut.
+pub fn connection(bytes: &[u8]) {
+    let Some((&[one, two], bytes)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let whole = converse(&[bytes]);
+    check_requests(bytes, &whole.requests);
+    let (start, rest) = bytes.split_at(usize::from(one) % (bytes.len() + 1));
+    let (middle, end) = rest.split_at(usize::from(two) % (rest.len() + 1));
+    for pieces in [&[start, rest][..], &[start, middle, end]] {
+        let cut = converse(pieces);
+        assert!(cut.is_like(&whole), "{cut:#?}\n{whole:#?}");
+    }
+}
+
+/// A request as a service gets it, and what it took of the body.
+#[derive(Debug, Default, PartialEq)]
+struct Request {
+    head: String,
+    body: Vec<u8>,
+}
+
+/// What came of what was sent.
+#[derive(Debug)]
+struct Outcome {
+    requests: Vec<Request>,
+    answers: String,
+}
+
+impl Outcome {
+    /// Where the rest of an unwanted body is still on its way, its connection is closed. Its client is told, and knows
+    /// that nothing behind was carried out.
+    fn is_like(&self, whole: &Outcome) -> bool {
+        let (ours, theirs) = (lasting(&self.answers), lasting(&whole.answers));
+        let same = self.requests == whole.requests && ours == theirs;
+        let less = whole.requests.starts_with(&self.requests) && theirs.starts_with(&ours);
+        same || less && self.answers.contains(CLOSE)
+    }
+}
+
+const CLOSE: &str = "Connection: close\r\n";
+
+/// Less what depends on the moment.
+fn lasting(answers: &str) -> String {
+    let answers = answers.replace("HTTP/1.1 100 Continue\r\n\r\n", "");
+    let lines = answers.split_inclusive('\n');
+    lines
+        .filter(|line| !line.starts_with("Date: ") && *line != CLOSE)
+        .collect()
+}
+
+/// Reads the same bytes from left to right, all of them there.
+fn check_requests(mut bytes: &[u8], requests: &[Request]) {
+    let limits = Limits::default();
+    for request in requests {
+        let parsed = Head::parse(bytes, &limits).expect("a head that is taken");
+        let (head, consumed) = parsed.expect("a whole head");
+        assert_eq!(request.head, shown(&head));
+        bytes = &bytes[consumed..];
+        let (body, rest) = match head.framing() {
+            Framing::Length(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                match bytes.split_at_checked(length) {
+                    Some((body, rest)) => (body.to_vec(), rest),
+                    None => return,
+                }
+            }
+            Framing::Chunked => match plain(bytes) {
+                Some(body) => body,
+                None => return,
+            },
+        };
+        let taken = body.len().min(room(&head));
+        assert_eq!(request.body, body[..taken]);
+        bytes = rest;
+        assert!(head.keep_alive() || *request == requests[requests.len() - 1]);
+    }
+}
+
+fn shown(head: &Head) -> String {
+    let fields: Vec<_> = head.fields().collect();
+    format!("{head:?} {:?} {fields:?}", head.query())
+}
+
+/// How many bytes of its body a request is to take: `/take?5`.
+fn room(head: &Head) -> usize {
+    match head.path() {
+        "/take" => head
+            .query()
+            .map_or(usize::MAX, |query| query.parse().unwrap_or(usize::MAX)),
+        _ => 0,
+    }
+}
+
+/// Sends these pieces to a connection, each when the one before has been read; and then that nothing more will come.
+fn converse(pieces: &[&[u8]]) -> Outcome {
+    let (mut client, socket) = UnixStream::pair().expect("a pair of sockets");
+    let limits = Limits::default();
+    let buffer = vec![0; 4 * limits.head_bytes];
+    let mut line = Line {
+        connection: Some(Connection::new(Socket::Unix(socket), Arc::new(limits))),
+        service: Log::default(),
+        buffer,
+    };
+    let mut answers = Vec::new();
+    for piece in pieces {
+        // Refused where the connection is over.
+        let _ = client.write_all(piece);
+        line.turn();
+        let _ = client.read_to_end(&mut answers);
+    }
+    let _ = client.shutdown(Shutdown::Write);
+    line.turn();
+    assert!(line.connection.is_none(), "it is over when its client is");
+    let _ = client.read_to_end(&mut answers);
+    Outcome {
+        requests: std::mem::take(&mut *line.service.requests()),
+        answers: String::from_utf8(answers).expect("answers are text"),
+    }
+}
+
+/// A connection, and a worker all of its own.
+struct Line {
+    connection: Option<Connection>,
+    service: Log,
+    buffer: Vec<u8>,
+}
+
+impl Line {
+    /// Goes on until there is nothing to read, which a second look has to show: what has come in between is there.
+    fn turn(&mut self) {
+        let mut parked = 0;
+        while parked < 2
+            && let Some(connection) = &mut self.connection
+        {
+            let turn = Turn {
+                service: &self.service,
+                crew: &mut Alone,
+                buffer: &mut self.buffer,
+            };
+            match connection.turn(Wake::Ready, turn) {
+                Next::Park { .. } => parked += 1,
+                Next::Queue => {}
+                Next::Close => self.connection = None,
+            }
+        }
+    }
+}
+
+struct Alone;
+
+impl Crew for Alone {
+    fn claim_place(&mut self) -> bool {
+        true
+    }
+
+    fn others_wait(&self) -> bool {
+        false
+    }
+
+    fn stopping(&self) -> bool {
+        false
+    }
+
+    fn may_linger(&self) -> bool {
+        false
+    }
+
+    fn longest_look(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Takes note of every request.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Request>>>);
+
+impl Log {
+    fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
+        self.0.lock().expect("nobody panics with it")
+    }
+}
+
+impl Service for Log {
+    fn respond(&self, head: &Head) -> Action {
+        self.requests().push(Request {
+            head: shown(head),
+            ..Request::default()
+        });
+        match head.path() {
+            "/take" => Action::Receive {
+                interim: None,
+                receiver: Box::new(Taker(self.clone(), room(head))),
+            },
+            "/ask" => Action::Consult(Box::new(|| Response::new(200).text("asked"))),
+            "/close" => Action::Respond(Response::new(200).closing()),
+            _ => Action::Respond(Response::new(404).text("not here")),
+        }
+    }
+}
+
+/// Takes so many bytes, and refuses the rest.
+struct Taker(Log, usize);
+
+impl Receiver for Taker {
+    fn write(&mut self, window: &[u8]) -> Result<(), Response> {
+        let mut requests = self.0.requests();
+        let body = &mut requests.last_mut().expect("its own").body;
+        let room = self.1 - body.len();
+        body.extend_from_slice(&window[..window.len().min(room)]);
+        if window.len() > room {
+            return Err(Response::new(409).text("enough"));
+        }
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, ended: Ended) -> Response {
+        Response::new(if ended == Ended::Whole { 200 } else { 400 })
+    }
+}

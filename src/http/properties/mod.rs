@@ -1,0 +1,156 @@
+//! What holds of heads, bodies and connections, whatever bytes come.
+
+pub(crate) mod connection;
+
+use super::body::Decoder;
+use super::head::grammar::{is_field_byte, is_tchar};
+use super::head::oracle::{check_cuts, is_taken_alike};
+use super::head::{Framing, Head, Version};
+use super::limits::Limits;
+
+/// Limits that short inputs pass.
+fn tight() -> Limits {
+    Limits {
+        head_bytes: 80,
+        fields: 2,
+        target_bytes: 8,
+        ..Limits::default()
+    }
+}
+
+/// However a head is cut its verdict is the same; what is taken `httparse` takes and reads alike; and put together from
+/// its parts it is the same head.
+pub fn head(bytes: &[u8]) {
+    check_cuts(bytes, &Limits::default(), 0..bytes.len());
+    check_cuts(bytes, &tight(), 0..bytes.len());
+    if is_taken_alike(bytes)
+        && let Ok(Some((head, _))) = Head::parse(bytes, &Limits::default())
+    {
+        check_parts(&head);
+    }
+}
+
+fn check_parts(head: &Head) {
+    // Parts come from servers that take HTTP/1.1 apart, and in origin-form.
+    if head.version() == Version::Http10
+        || head.fields_named("host").next() != head.host().map(str::as_bytes)
+    {
+        return;
+    }
+    let query = head
+        .query()
+        .map_or(String::new(), |query| format!("?{query}"));
+    let target = format!("{}{query}", head.path());
+    let again = Head::from_parts(head.method(), &target, head.fields()).expect("it was taken");
+    assert!(again.fields().eq(head.fields()));
+    let parts = |head: &Head| (head.path().to_owned(), head.query().map(str::to_owned));
+    assert_eq!(parts(&again), parts(head));
+    assert_eq!(again.framing(), head.framing());
+    assert_eq!(again.expects_continue(), head.expects_continue());
+    assert_eq!(again.keep_alive(), head.keep_alive());
+}
+
+/// A chunked body is what a plain reader of whole bodies takes it for, however it is cut.
+pub fn body(bytes: &[u8]) {
+    let whole = decode(&[bytes]);
+    match (plain(bytes), &whole) {
+        (
+            Some((data, rest)),
+            Ended::There {
+                data: decoded,
+                consumed,
+            },
+        ) => {
+            assert!(data == *decoded && bytes.len() - rest.len() == *consumed);
+        }
+        (None, Ended::There { .. }) => panic!("only the decoder finds an end"),
+        (Some(_), _) => panic!("only the plain reader finds an end"),
+        (None, _) => {}
+    }
+    for cut in 0..=bytes.len() {
+        let (start, rest) = bytes.split_at(cut);
+        assert_eq!(decode(&[start, rest]), whole, "cut at {cut}");
+    }
+}
+
+/// How a body ended.
+#[derive(Debug, PartialEq)]
+enum Ended {
+    There { data: Vec<u8>, consumed: usize },
+    NotYet { data: Vec<u8> },
+    Broken { data: Vec<u8>, reason: &'static str },
+}
+
+fn decode(pieces: &[&[u8]]) -> Ended {
+    let mut decoder = Decoder::from(Framing::Chunked);
+    let (mut data, mut consumed) = (Vec::new(), 0);
+    for mut piece in pieces.iter().copied() {
+        while !piece.is_empty() && !decoder.is_done() {
+            let decoded = match decoder.decode(piece) {
+                Ok(decoded) => decoded,
+                Err(reason) => return Ended::Broken { data, reason },
+            };
+            assert!(decoded.consumed > 0 && decoded.done == decoder.is_done());
+            data.extend_from_slice(decoded.data);
+            consumed += decoded.consumed;
+            piece = &piece[decoded.consumed..];
+        }
+    }
+    if decoder.is_done() {
+        Ended::There { data, consumed }
+    } else {
+        Ended::NotYet { data }
+    }
+}
+
+/// The data of a chunked body, and what follows it; `None` where that is not all there, or not well framed.
+fn plain(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut data = Vec::new();
+    loop {
+        let (line, after) = plain_line(bytes)?;
+        let digits = line
+            .iter()
+            .take_while(|byte| byte.is_ascii_hexdigit())
+            .count();
+        let (size, extension) = line.split_at(digits);
+        let is_extension = extension.is_empty() || extension.starts_with(b";");
+        if !is_extension || size.len() > 16 || line.len() > 256 {
+            return None;
+        }
+        let size = u64::from_str_radix(str::from_utf8(size).ok()?, 16).ok()?;
+        let oracle = httparse::parse_chunk_size(bytes);
+        assert_eq!(
+            oracle,
+            Ok(httparse::Status::Complete((line.len() + 2, size)))
+        );
+        if size == 0 {
+            return Some((data, behind_trailers(after)?));
+        }
+        let (chunk, after) = after.split_at_checked(usize::try_from(size).ok()?)?;
+        data.extend_from_slice(chunk);
+        bytes = after.strip_prefix(b"\r\n")?;
+    }
+}
+
+fn behind_trailers(mut bytes: &[u8]) -> Option<&[u8]> {
+    let mut room = 4096_usize;
+    loop {
+        let (line, after) = plain_line(bytes)?;
+        if line.is_empty() {
+            return Some(after);
+        }
+        room = room.checked_sub(line.len())?;
+        let name = line.split(|byte| *byte == b':').next()?;
+        let is_named = !name.is_empty() && name.len() < line.len();
+        (is_named && name.iter().copied().all(is_tchar)).then_some(())?;
+        bytes = after;
+    }
+}
+
+/// A line of bytes that a field may have, without its CRLF.
+fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.windows(2).position(|two| two == b"\r\n")?;
+    let line = &bytes[..end];
+    let is_clean = line.iter().copied().all(is_field_byte);
+    is_clean.then_some((line, &bytes[end + 2..]))
+}

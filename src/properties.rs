@@ -1,0 +1,45 @@
+//! What holds whatever bytes come. `fuzz/` looks for bytes with which it does not; those that it found telling are
+//! replayed by the tests.
+
+pub use crate::http::properties::connection::connection;
+pub use crate::http::properties::{body, head};
+pub use crate::protocol::properties::declaration;
+pub use crate::store::properties::{id, name, record};
+
+#[cfg(test)]
+#[path = "../fuzz/replay.rs"]
+mod replay;
+
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
+
+    #[test]
+    fn heads() {
+        replay("head", super::head);
+    }
+
+    #[test]
+    fn bodies() {
+        replay("body", super::body);
+    }
+
+    #[test]
+    fn connections() {
+        replay("connection", super::connection);
+    }
+
+    #[test]
+    fn ids() {
+        replay("id", |bytes| {
+            super::id(bytes);
+            super::name(bytes);
+            super::declaration(bytes);
+        });
+    }
+
+    #[test]
+    fn records() {
+        replay("record", super::record);
+    }
+}

@@ -1,0 +1,112 @@
+//! What holds of ids, names and records, whatever bytes come.
+
+use std::collections::BTreeSet;
+
+use super::id::{Id, Key, hex, unhex};
+use super::name::Name;
+use super::record::{Hook, Record};
+
+/// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
+/// begins.
+pub fn id(bytes: &[u8]) {
+    assert_eq!(unhex(&hex(bytes)).as_deref(), Some(bytes));
+    if let Some(text) = str::from_utf8(bytes).ok()
+        && let Some(key) = Key::parse(text)
+    {
+        assert_eq!(key.to_string(), text);
+    }
+    let Some((&first, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let end = usize::from(first) % (bytes.len() + 1);
+    let id = Id::new(&bytes[..end], &bytes[end..]);
+    assert_eq!((id.owner(), id.as_bytes()), bytes.split_at(end));
+    assert_eq!(Key::parse(&id.key().to_string()), Some(id.key()));
+    let other = Id::new(&bytes[..bytes.len() - end], &bytes[bytes.len() - end..]);
+    assert_eq!(
+        id == other,
+        end * 2 == bytes.len(),
+        "owner and id are kept apart"
+    );
+}
+
+/// A published name is one harmless component of a path, and so is each that is tried in its place.
+pub fn name(bytes: &[u8]) {
+    let key = Key::of(b"", bytes);
+    let wanted = String::from_utf8_lossy(bytes);
+    let name = Name::new(Some(&wanted), key);
+    let tried: Vec<_> = name.candidates().take(12).collect();
+    for name in &tried {
+        check_name(name);
+    }
+    let different: BTreeSet<_> = tried[1..].iter().collect();
+    assert_eq!(different.len(), tried.len() - 1, "{tried:?}");
+    assert_eq!(
+        Name::new(Some(&tried[0]), key),
+        name,
+        "a harmless name is left alone"
+    );
+    name.neutral(key)
+        .candidates()
+        .take(2)
+        .for_each(|name| check_name(&name));
+}
+
+fn check_name(name: &str) {
+    assert!((1..=255).contains(&name.len()), "{name:?}");
+    assert!(
+        !name.starts_with('.') && !name.ends_with(['.', ' ']),
+        "{name:?}"
+    );
+    let harmful = |c: char| c == '/' || c == '\\' || c.is_control();
+    assert!(!name.contains(harmful), "{name:?}");
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let devices = ["CON", "PRN", "AUX", "NUL", "COM1", "LPT9"];
+    assert!(
+        !devices
+            .iter()
+            .any(|device| stem.eq_ignore_ascii_case(device)),
+        "{name:?}"
+    );
+}
+
+/// What is written is read back; what is read is what would be written; and a record is of no other upload.
+pub fn record(bytes: &[u8]) {
+    check_record(&any_record(bytes));
+    let fields = serde_json::from_slice(bytes).ok();
+    let Some(record) = fields.and_then(|fields| Record::from_json(&fields)) else {
+        return;
+    };
+    let read = Record::parse(bytes, record.upload().key()).expect("it was read");
+    assert_eq!(read, record);
+    check_record(&record);
+}
+
+fn check_record(record: &Record) {
+    let text = record.to_json();
+    let key = record.upload().key();
+    assert_eq!(Record::parse(&text, key).expect("it was written"), *record);
+    assert!(Record::parse(&text, Key::of(b"", &text)).is_err());
+    assert!(Record::parse(&text[..text.len() - 1], key).is_err());
+}
+
+/// Some record, made of these bytes.
+fn any_record(bytes: &[u8]) -> Record {
+    let mut parts = bytes.splitn(5, |byte| *byte == b'|');
+    let mut part = || parts.next();
+    let (id, owner) = (part().unwrap_or_default(), part().unwrap_or_default());
+    let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    let number = |part: &[u8]| {
+        part.iter()
+            .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte))
+    };
+    let hooks = [None, Some(Hook::Due), Some(Hook::Done)];
+    Record {
+        name: part().map(text),
+        length: part().map(number),
+        modified_ms: bytes.first().map(|first| u64::from(*first)),
+        publishing_as: part().map(text),
+        hook: hooks[bytes.len() % hooks.len()],
+        ..Record::new(&Id::new(owner, id))
+    }
+}
