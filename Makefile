@@ -7,12 +7,16 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Where tests note that they could not run.
 LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
-.PHONY: help run test torture tools
+FUZZ_SECS ?= 600
+
+.PHONY: help run test torture fuzz tools
 
 help:
 	@echo "make run      take uploads into ./uploads"
 	@echo "make test     everything that has to hold: format, lints, documentation, tests"
-	@echo "make torture  what make test does a little of, for as long as it takes: kill -9, pulled plugs"
+	@echo "make torture  what make test does a little of, for as long as it takes: kill -9, pulled plugs,"
+	@echo "              requests cut at every byte, a flood of clients"
+	@echo "make fuzz     ten minutes for each target of fuzz/ (cargo install cargo-fuzz)"
 	@echo "make tools    install what the tests need beyond Rust (Debian), or say what is missing"
 
 run:
@@ -25,13 +29,22 @@ test: tools
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
 	@rm -f $(LEFT_OUT)
 	$(CARGO) test --all-features
-	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link
+	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
 
 torture: tools
 	@rm -f $(LEFT_OUT)
 	TORTURE=1 $(CARGO) test --all-features --test it crash -- --nocapture --test-threads=1
+	TORTURE=1 $(CARGO) test --all-features --release --test it -- --include-ignored --nocapture --test-threads=1 hostile flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
+
+# What is found on the way goes to target/fuzz; fuzz/corpus is what of it is kept. Stable Rust will do.
+fuzz:
+	@for target in body connection flags head id record; do \
+		mkdir -p target/fuzz/$$target; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target target/fuzz/$$target fuzz/corpus/$$target \
+			-- -max_len=1024 -max_total_time=$(FUZZ_SECS) || exit; \
+	done
 
 tools:
 	@.ci/tools

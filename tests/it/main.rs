@@ -3,6 +3,7 @@
 mod chromium;
 mod crash;
 mod embed;
+mod flood;
 mod hostile;
 mod left_out;
 mod limits;
