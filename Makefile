@@ -9,7 +9,7 @@ LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 FUZZ_SECS ?= 600
 
-.PHONY: help run test torture fuzz tools
+.PHONY: help run test torture fuzz bench tools peers
 
 help:
 	@echo "make run      take uploads into ./uploads"
@@ -17,7 +17,9 @@ help:
 	@echo "make torture  what make test does a little of, for as long as it takes: kill -9, pulled plugs,"
 	@echo "              requests cut at every byte, a flood of clients"
 	@echo "make fuzz     ten minutes for each target of fuzz/ (cargo install cargo-fuzz)"
+	@echo "make bench    measure it beside others and write docs/bench.md; BENCH=--help says what can be chosen"
 	@echo "make tools    install what the tests need beyond Rust (Debian), or say what is missing"
+	@echo "make peers    install others to measure beside: dufs, rustus, @tus/server"
 
 run:
 	$(CARGO) run --release -- uploads
@@ -46,5 +48,12 @@ fuzz:
 			-- -max_len=1024 -max_total_time=$(FUZZ_SECS) || exit; \
 	done
 
+bench:
+	$(CARGO) build --release
+	$(CARGO) run --release --manifest-path bench/Cargo.toml --target-dir target/bench -- $(BENCH)
+
 tools:
 	@.ci/tools
+
+peers:
+	@bench/peers/install

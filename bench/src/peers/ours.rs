@@ -1,0 +1,83 @@
+//! The server that all this is about, as it is released.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Launch, OURS, Peer, Upload, first_line};
+use crate::wire::Answer;
+
+#[derive(Clone)]
+pub(crate) struct Ours {
+    pub(crate) binary: PathBuf,
+    sync: &'static str,
+}
+
+impl Ours {
+    /// Without syncs, as the peers are.
+    pub(crate) fn fast(binary: &Path) -> Ours {
+        Ours {
+            binary: binary.to_owned(),
+            sync: "fast",
+        }
+    }
+
+    /// As it comes.
+    pub(crate) fn durable(binary: &Path) -> Ours {
+        Ours {
+            binary: binary.to_owned(),
+            sync: "durable",
+        }
+    }
+}
+
+impl Peer for Ours {
+    fn name(&self) -> &'static str {
+        OURS
+    }
+
+    fn version(&self) -> Result<String, String> {
+        let missing = || {
+            format!(
+                "{} is not there: `cargo build --release`",
+                self.binary.display()
+            )
+        };
+        first_line(Command::new(&self.binary).arg("--version")).ok_or_else(missing)
+    }
+
+    fn launch(&self, dir: &Path) -> io::Result<Launch> {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(["--listen", "127.0.0.1:0", "--sync", self.sync])
+            .arg(dir);
+        Ok(Launch::Says(command))
+    }
+
+    fn head(&self, upload: Upload) -> String {
+        append(upload, 0, upload.bytes)
+    }
+
+    fn lands(&self, dir: &Path, upload: Upload, _: &Answer) -> PathBuf {
+        dir.join(upload.name())
+    }
+}
+
+/// The head of a request that brings the next `length` bytes.
+pub(crate) fn append(upload: Upload, start: u64, length: u64) -> String {
+    let id = id(upload);
+    format!(
+        "POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nX-File-Id: {id}\r\nX-Start-Byte: {start}\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
+/// Asks how much is held.
+pub(crate) fn status(upload: Upload) -> String {
+    let id = id(upload);
+    format!("GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\nX-File-Id: {id}\r\n\r\n")
+}
+
+/// Declares name, length and time.
+pub(crate) fn id(upload: Upload) -> String {
+    format!("{}-{}-1700000000000", upload.name(), upload.bytes)
+}

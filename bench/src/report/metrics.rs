@@ -1,0 +1,174 @@
+//! What each figure is called.
+
+use super::table::Table;
+use crate::peers::OURS;
+use crate::samples::Samples;
+use crate::stats::{Short, Spread};
+
+pub(super) struct Metric {
+    pub(super) key: &'static str,
+    pub(super) title: &'static str,
+    pub(super) unit: &'static str,
+}
+
+const fn metric(key: &'static str, title: &'static str, unit: &'static str) -> Metric {
+    Metric { key, title, unit }
+}
+
+/// Those that every peer can have.
+const OF_PEERS: [Metric; 18] = [
+    metric("large.rate", "one upload of 2 GB", "MB/s"),
+    metric("large.cpu", "its processor time", "s/GB"),
+    metric("large.sender", "the sender's own", "s/GB"),
+    metric("together.1", "1.6 GB in one", "MB/s"),
+    metric("together.2", "in two at once", "MB/s"),
+    metric("together.8", "in eight at once", "MB/s"),
+    metric("paced.cpu", "one upload at 4 MB/s in segments", "s/GB"),
+    metric("paced200.cpu", "200 uploads at 200 KB/s", "s/GB"),
+    metric("small16.rate", "files of 10 KB, 16 connections", "1/s"),
+    metric("small16.cpu", "processor time of each", "µs"),
+    metric("small1.rate", "files of 10 KB, one connection", "1/s"),
+    metric("small1.cpu", "processor time of each", "µs"),
+    metric("silent1000.resident", "1,000 silent uploads: memory", "MB"),
+    metric("silent1000.newcomer", "a newcomer's 10 KB then", "µs"),
+    metric("silent8000.resident", "8,000 silent uploads: memory", "MB"),
+    metric("silent8000.newcomer", "a newcomer's 10 KB then", "µs"),
+    metric("start.listening", "from start to listening", "ms"),
+    metric("start.resident", "idle memory", "MB"),
+];
+
+/// Those of ours that stand beside something which is no peer.
+const BESIDE: [Metric; 21] = [
+    metric("long.rate", "an upload over 100 ms of round trip", "MB/s"),
+    metric(
+        "silent1000.idle",
+        "a newcomer on an idle server, beside 1,000",
+        "µs",
+    ),
+    metric("silent8000.idle", "the same beside 8,000", "µs"),
+    metric(
+        "prompt.rate",
+        "eight uploads at full speed, while asked",
+        "MB/s",
+    ),
+    metric("prompt.status", "/status then, 99th percentile", "ms"),
+    metric("prompt.resume", "a resume then, 99th percentile", "ms"),
+    metric("durable.rate", "durable: one upload of 1 GB", "MB/s"),
+    metric(
+        "durable.small16",
+        "durable: files of 10 KB, 16 connections",
+        "1/s",
+    ),
+    metric(
+        "durable.small1",
+        "durable: files of 10 KB, one connection",
+        "1/s",
+    ),
+    metric(
+        "durable.status",
+        "durable: /status beside eight uploads, 99th percentile",
+        "ms",
+    ),
+    metric(
+        "durable.resume",
+        "durable: a resume then, 99th percentile",
+        "ms",
+    ),
+    metric("start.binary", "the binary", "MB"),
+    metric(
+        "crowd.listening",
+        "from start to listening, with 100,000 partial uploads",
+        "ms",
+    ),
+    metric("crowd.handled", "until all were seen to", "s"),
+    metric(
+        "crowd.status",
+        "/status, one after the other, beside them",
+        "1/s",
+    ),
+    metric(
+        "crowd.small",
+        "files of 10 KB, one after the other, beside them",
+        "1/s",
+    ),
+    metric(
+        "begun.small",
+        "files of 10 KB beside 30,000 begun a moment ago",
+        "1/s",
+    ),
+    metric("huge.rate", "the last 64 MiB of 1 TB", "MB/s"),
+    metric("huge.cpu", "their processor time", "s/GB"),
+    metric("inner.window", "the store: a window of 256 KiB", "µs"),
+    metric("inner.status", "a /status without a network", "µs"),
+];
+
+pub(super) fn find(key: &str) -> &'static Metric {
+    OF_PEERS
+        .iter()
+        .find(|metric| metric.key == key)
+        .expect("plotted metrics are listed")
+}
+
+/// A column for each peer, a row for each metric.
+pub(super) fn of_peers(samples: &Samples, peers: &[&str]) -> Table {
+    let head = [String::new()]
+        .into_iter()
+        .chain(peers.iter().map(ToString::to_string));
+    let mut table = Table::new(head.collect());
+    for metric in &OF_PEERS {
+        let title = format!("{}, {}", metric.title, metric.unit);
+        let cells = peers.iter().map(|peer| cell(samples, metric.key, peer));
+        let row: Vec<String> = [title].into_iter().chain(cells).collect();
+        if row[1..].iter().any(|cell| !cell.is_empty()) {
+            table.push(row);
+        }
+    }
+    table
+}
+
+fn cell(samples: &Samples, metric: &str, peer: &str) -> String {
+    let Some(spread) = Spread::of(&samples.values(metric, peer)) else {
+        return samples.word(metric, peer).unwrap_or("").to_owned();
+    };
+    let ratio = Spread::of(&samples.ratios((metric, peer), (metric, OURS)));
+    match ratio.filter(|_| peer != OURS) {
+        Some(ratio) => format!("{} ×{}", shown(spread), Short(ratio.median)),
+        None => shown(spread),
+    }
+}
+
+/// A row for each metric, with all that were measured.
+pub(super) fn beside(samples: &Samples) -> Table {
+    let mut table = Table::new(vec![
+        "".into(),
+        "unit".into(),
+        "medians (least–greatest)".into(),
+    ]);
+    for metric in &BESIDE {
+        let figure = |subject: &String| {
+            let spread = Spread::of(&samples.values(metric.key, subject))?;
+            Some(format!("{subject} {}", shown(spread)))
+        };
+        let figures: Vec<String> = samples
+            .subjects(metric.key)
+            .iter()
+            .filter_map(figure)
+            .collect();
+        let figures = match samples.word(metric.key, OURS) {
+            Some(word) if figures.is_empty() => word.to_owned(),
+            _ => figures.join("; "),
+        };
+        if !figures.is_empty() {
+            table.push(vec![metric.title.into(), metric.unit.into(), figures]);
+        }
+    }
+    table
+}
+
+fn shown(spread: Spread) -> String {
+    let Spread { median, low, high } = spread;
+    if low == high {
+        return Short(median).to_string();
+    }
+    format!("{} ({}–{})", Short(median), Short(low), Short(high))
+}

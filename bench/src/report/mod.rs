@@ -1,0 +1,79 @@
+//! What came of it: one table to look at, and a page with a plot that stays.
+
+mod laws;
+mod metrics;
+mod plot;
+mod table;
+
+use std::fs;
+use std::io;
+
+use crate::args::Files;
+use crate::bench::Bench;
+
+use self::table::Table;
+
+pub(crate) fn write(bench: &Bench, machine: &str, files: &Files) -> io::Result<()> {
+    let names = bench.peers.iter().map(|peer| peer.name());
+    let peers: Vec<&str> = names.filter(|name| bench.samples.has(name)).collect();
+    let (peers_table, beside, laws) = (
+        metrics::of_peers(&bench.samples, &peers),
+        metrics::beside(&bench.samples),
+        laws::table(&bench.samples),
+    );
+    println!(
+        "{}\n{}\n{}",
+        peers_table.aligned(),
+        beside.aligned(),
+        laws.aligned()
+    );
+    fs::create_dir_all(files.text.parent().expect("it has one"))?;
+    fs::write(
+        &files.text,
+        page(machine, bench.quick, [&peers_table, &beside, &laws]),
+    )?;
+    fs::write(&files.plot, plot::draw(&bench.samples, &peers))?;
+    println!(
+        "written: {} and {}",
+        files.text.display(),
+        files.plot.display()
+    );
+    Ok(())
+}
+
+fn page(machine: &str, quick: bool, [peers, beside, laws]: [&Table; 3]) -> String {
+    let warning = if quick {
+        "**A quick run: the figures mean nothing.**\n\n"
+    } else {
+        ""
+    };
+    format!(
+        "# Measured
+
+{warning}`make bench` writes this page. Client and server run on one machine, over loopback, into a directory in memory (what
+is durable: onto a disk). Everything in a row is measured in turn, in the same minutes, again and again; each server is
+started anew over an empty directory. What did not arrive, byte for byte, is not counted.
+
+![The same as a plot](bench.svg)
+
+## Beside others
+
+Medians (least–greatest), and × how many times ours that is: the median of the ratios within a round. The bare loop
+reads 256 KiB and writes them; tiny_http is a plain handler in a threadpool. Processor time is the server's, of all its
+processes. No peer syncs, so neither do we here (`--sync fast`); nobody writes a log of requests.
+
+{peers}
+## Beside itself, and beside the same done by hand
+
+{beside}
+## What has to be true
+
+The figure is a median, of ratios within a round where it is a ratio; in brackets the interval that holds the true
+one with 95 % (bootstrap). *Noise* is the same ratio of two that are the same.
+
+{laws}
+## The machine
+
+{machine}"
+    )
+}

@@ -1,0 +1,81 @@
+//! The store alone: what it adds to a `write(2)`, and what a question costs before any socket is touched.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::Instant;
+
+use resumed::store::{Id, Options, Store, Sync};
+use resumed::{Head, Uploads};
+
+use crate::bench::Bench;
+use crate::content::SLICE_BYTES;
+use crate::peers::{OURS, Upload, ours};
+use crate::samples::Samples;
+
+const WRITE: &str = "write(2)";
+
+pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
+    bench.repeat("inner", bench.rounds(15), |bench, round, samples| {
+        let measured =
+            windows(bench, round, samples).and_then(|()| questions(bench, round, samples));
+        measured.map_err(io::Error::other)
+    })
+}
+
+type Outcome = Result<(), Box<dyn Error + Send + std::marker::Sync>>;
+
+/// Microseconds for a window of 256 KiB.
+fn windows(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
+    let count = bench.size(2_000, 50);
+    let upload = Upload::new(0);
+    let window = upload.content().slice(0, SLICE_BYTES as u64);
+    for at in 0..2 {
+        let place = tempfile::tempdir_in(&bench.memory)?;
+        if (at + round).is_multiple_of(2) {
+            let store = Store::open(
+                place.path(),
+                Options {
+                    sync: Sync::Fast,
+                    ..Options::default()
+                },
+            )?;
+            let mut append = store.append(&Id::new(b"", b"windows"), 0)?;
+            let begin = Instant::now();
+            for _ in 0..count {
+                append.write(window)?;
+            }
+            samples.add("inner.window", OURS, round, micros_each(begin, count));
+        } else {
+            let mut file = File::create(place.path().join("windows"))?;
+            let begin = Instant::now();
+            for _ in 0..count {
+                file.write_all(window)?;
+            }
+            samples.add("inner.window", WRITE, round, micros_each(begin, count));
+        }
+    }
+    Ok(())
+}
+
+/// Microseconds from the head of a `/status` to its answer.
+fn questions(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
+    let count = bench.size(20_000, 500);
+    let place = tempfile::tempdir_in(&bench.memory)?;
+    let uploads = Uploads::open(place.path(), resumed::Options::default().sync(Sync::Fast))?;
+    let id = ours::id(Upload::new(1_000));
+    let begin = Instant::now();
+    for _ in 0..count {
+        let fields = [("Host", "127.0.0.1"), ("X-File-Id", id.as_str())];
+        let head = Head::from_parts("GET", "/status", fields)?;
+        if uploads.handle(&head, &mut io::empty()).status() != 200 {
+            return Err("refused".into());
+        }
+    }
+    samples.add("inner.status", OURS, round, micros_each(begin, count));
+    Ok(())
+}
+
+fn micros_each(begin: Instant, count: u32) -> f64 {
+    begin.elapsed().as_secs_f64() * 1e6 / f64::from(count)
+}

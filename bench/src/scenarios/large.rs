@@ -1,0 +1,44 @@
+//! One upload as fast as it goes.
+
+use std::io;
+
+use crate::bench::{Bench, Turn, Who};
+use crate::cost::Spent;
+use crate::load;
+use crate::peers::Upload;
+use crate::samples::Samples;
+use crate::wire::Line;
+
+pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
+    let who = Who {
+        others: true,
+        floor_twice: true,
+    };
+    bench.take_turns("large", bench.rounds(15), who, measure);
+    Ok(())
+}
+
+fn measure(bench: &Bench, turn: &Turn, samples: &mut Samples) -> io::Result<()> {
+    let running = turn.peer.start(&bench.memory)?;
+    let mut line = Line::connect(running.addr)?;
+    load::upload(
+        turn.peer,
+        &mut line,
+        Upload::new(bench.size(64_000_000, 1_000_000)),
+    )?;
+
+    let sender = [std::process::id()];
+    let upload = Upload::new(bench.size(2_000_000_000, 64_000_000));
+    let (before, sender_before) = (running.spent(), Spent::by(&sender));
+    let (took, answer) = load::upload(turn.peer, &mut line, upload)?;
+    let sender_spent = Spent::by(&sender).since(&sender_before);
+    let spent = running.spent_since(&before);
+
+    turn.peer.check(&running, upload, &answer)?;
+    let mut add = |metric, value| samples.add(metric, turn.subject, turn.round, value);
+    let gb = upload.bytes as f64 / 1e9;
+    add("large.rate", gb * 1e3 / took.as_secs_f64());
+    add("large.cpu", spent.as_secs_f64() / gb);
+    add("large.sender", sender_spent.as_secs_f64() / gb);
+    Ok(())
+}

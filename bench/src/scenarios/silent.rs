@@ -1,0 +1,129 @@
+//! Clients that send half and fall silent: what they cost, and whether somebody new notices them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, Turn, Who};
+use crate::load;
+use crate::peers::{Peer, Running, Upload};
+use crate::samples::Samples;
+use crate::stats::Spread;
+use crate::wire::Line;
+
+/// Each has sent the first half of so much.
+const SILENT_BYTES: u64 = 100_000;
+const NEWCOMER_BYTES: u64 = 10_240;
+const NEWCOMERS: usize = 300;
+
+/// How many of the silent ones speak up in the end, so that it is known that they were not forgotten.
+const FINISH: usize = 5;
+
+/// A newcomer that is not served within this time is not served.
+const NEWCOMER_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn thousand(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "silent1000", bench.size(1_000, 100), true)
+}
+
+pub(super) fn thousands(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "silent8000", bench.size(8_000, 800), false)
+}
+
+fn run(bench: &mut Bench, scenario: &'static str, count: usize, others: bool) -> io::Result<()> {
+    let who = Who {
+        others,
+        floor_twice: false,
+    };
+    let measure = |bench: &Bench, turn: &Turn, samples: &mut Samples| {
+        measure(bench, turn, scenario, count, samples)
+    };
+    bench.take_turns(scenario, bench.rounds(5), who, measure);
+    Ok(())
+}
+
+fn measure(
+    bench: &Bench,
+    turn: &Turn,
+    scenario: &str,
+    count: usize,
+    samples: &mut Samples,
+) -> io::Result<()> {
+    let start = || turn.peer.start(&bench.memory);
+    let (loaded, idle, idle_again) = (start()?, start()?, start()?);
+    let mut silent = (0..count)
+        .map(|_| fall_silent(turn.peer, loaded.addr))
+        .collect::<io::Result<Vec<_>>>()?;
+    loaded.settle();
+
+    let mut resident = loaded.resident();
+    match newcomers(
+        turn.peer,
+        [&loaded, &idle, &idle_again],
+        bench.size(NEWCOMERS, 20),
+    ) {
+        Ok(medians) => {
+            for (metric, median) in ["newcomer", "idle", "idle_again"].into_iter().zip(medians) {
+                samples.add(
+                    &format!("{scenario}.{metric}"),
+                    turn.subject,
+                    turn.round,
+                    median,
+                );
+            }
+        }
+        Err(error) => samples.explain(
+            &format!("{scenario}.newcomer"),
+            turn.subject,
+            &format!("not served: {error}"),
+        ),
+    }
+    resident = resident.max(loaded.resident());
+
+    for (line, upload) in silent.iter_mut().step_by(count / FINISH) {
+        load::send_body(line, *upload, SILENT_BYTES / 2, SILENT_BYTES)?;
+        let answer = line.answer()?;
+        turn.peer.check(&loaded, *upload, &answer)?;
+    }
+    samples.add(
+        &format!("{scenario}.resident"),
+        turn.subject,
+        turn.round,
+        resident as f64 / 1e6,
+    );
+    Ok(())
+}
+
+fn fall_silent(peer: &dyn Peer, addr: SocketAddr) -> io::Result<(Line, Upload)> {
+    let (mut line, upload) = (Line::connect(addr)?, Upload::new(SILENT_BYTES));
+    line.send(peer.head(upload).as_bytes())?;
+    load::send_body(&mut line, upload, 0, SILENT_BYTES / 2)?;
+    Ok((line, upload))
+}
+
+/// How long a newcomer's small file takes, from connecting to the answer, in microseconds: the median on each server.
+fn newcomers(peer: &dyn Peer, servers: [&Running; 3], count: usize) -> io::Result<[f64; 3]> {
+    let mut taken = [const { Vec::new() }; 3];
+    for turn in 0..count * servers.len() {
+        let at = (turn + turn / servers.len()) % servers.len();
+        taken[at].push(newcomer(peer, servers[at])?);
+    }
+    Ok(taken.map(|micros| Spread::of(&micros).expect("there were some").median))
+}
+
+fn newcomer(peer: &dyn Peer, running: &Running) -> io::Result<f64> {
+    let begin = Instant::now();
+    let mut line = Line::connect(running.addr)?;
+    line.set_patience(NEWCOMER_PATIENCE)?;
+    let upload = Upload::new(NEWCOMER_BYTES);
+    let request = [
+        peer.head(upload).as_bytes(),
+        upload.content().slice(0, NEWCOMER_BYTES),
+    ]
+    .concat();
+    line.send(&request)?;
+    let answer = line.answer()?;
+    let micros = begin.elapsed().as_secs_f64() * 1e6;
+    peer.check(running, upload, &answer)?;
+    Ok(micros)
+}
