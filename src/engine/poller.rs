@@ -17,6 +17,9 @@ use crate::http::socket::Socket;
 /// listener brings no event for descriptors that come back.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// Between so many newcomers those that are here already get their turn.
+const NEWCOMERS_AT_ONCE: usize = 16;
+
 /// How many events are taken from the system at once.
 const EVENTS: usize = 256;
 
@@ -26,6 +29,8 @@ pub(super) struct Poller {
     shared: Arc<Shared>,
     /// It has been said that no newcomer can be taken, and since then not all have been.
     complained: bool,
+    /// More newcomers are waiting than were taken at once.
+    rush: bool,
 }
 
 impl Poller {
@@ -40,6 +45,7 @@ impl Poller {
             listener,
             shared,
             complained: false,
+            rush: false,
         })
     }
 
@@ -71,6 +77,9 @@ impl Poller {
     }
 
     fn timeout(&self) -> Option<Duration> {
+        if self.rush {
+            return Some(Duration::ZERO);
+        }
         let alarm = self.shared.lot.next_alarm();
         let alarm = alarm.map(|at| at.saturating_duration_since(Instant::now()));
         let again = self.newcomers_owed().then_some(ACCEPT_AGAIN);
@@ -87,7 +96,11 @@ impl Poller {
     /// Takes newcomers, one more than there is room for: that one displaces another, and who comes
     /// after it waits until somebody has left.
     fn accept(&mut self) {
-        while self.shared.lot.len() <= self.shared.limits.connections {
+        self.rush = false;
+        for _ in 0..NEWCOMERS_AT_ONCE {
+            if self.shared.lot.len() > self.shared.limits.connections {
+                return;
+            }
             match self.listener.accept() {
                 Ok(socket) => self.admit(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -99,6 +112,7 @@ impl Poller {
                 Err(error) => return self.complain(&error),
             }
         }
+        self.rush = true;
     }
 
     fn admit(&self, socket: Socket) {

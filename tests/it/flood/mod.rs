@@ -48,11 +48,12 @@ fn an_upload_and_a_question_get_through_a_flood() {
         assert!(round.memory_kib < MEMORY_MAX_KIB);
     }
     let slower = median(rounds.iter().map(|round| round.alone / round.flooded));
-    assert!(slower < 2.0, "an upload takes {slower:.1} times as long");
+    // What `make test` runs is not made fast, and shares the machine with its own clients.
+    let most = some_or_all(4.0, 2.0);
+    assert!(slower < most, "an upload takes {slower:.1} times as long");
     let later = median(rounds.iter().map(|round| {
         percentile(&round.statuses, 99).as_secs_f64() / percentile(&round.echoes, 99).as_secs_f64()
     }));
-    // What `make test` runs is not made fast.
     let most = some_or_all(10.0, 3.0);
     assert!(later < most, "an answer takes {later:.1} times as long");
 }
