@@ -15,14 +15,14 @@ use crate::http::response::Response;
 use crate::http::service::{Action, Ended, Receiver, Service};
 use crate::http::socket::Socket;
 
-/// What a client sends is taken for the requests that a plain reader finds in it, and for no others; and however it is
-/// cut, the same comes of it. The first two bytes say where the rest is cut.
+/// What a client sends is taken for the requests that a plain reader finds in it, all of them and no others; and
+/// however it is cut, the same comes of it. The first two bytes say where the rest is cut.
 pub fn connection(bytes: &[u8]) {
     let Some((&[one, two], bytes)) = bytes.split_first_chunk() else {
         return;
     };
     let whole = converse(&[bytes]);
-    check_requests(bytes, &whole.requests);
+    check_requests(&whole.requests, &plain_requests(bytes));
     let (start, rest) = bytes.split_at(usize::from(one) % (bytes.len() + 1));
     let (middle, end) = rest.split_at(usize::from(two) % (rest.len() + 1));
     for pieces in [&[start, rest][..], &[start, middle, end]] {
@@ -67,31 +67,42 @@ fn lasting(answers: &str) -> String {
         .collect()
 }
 
+/// What is expected of a request, if all of its body is there.
+type PlainRequest = (Head, Option<Vec<u8>>);
+
+fn check_requests(requests: &[Request], expected: &[PlainRequest]) {
+    let heads: Vec<_> = expected.iter().map(|(head, _)| shown(head)).collect();
+    let taken = requests.iter().map(|request| &request.head);
+    assert!(taken.eq(&heads), "{requests:#?}\n{heads:#?}");
+    for (request, (head, body)) in requests.iter().zip(expected) {
+        if let Some(body) = body {
+            assert_eq!(request.body, body[..body.len().min(room(head))]);
+        }
+    }
+}
+
 /// Reads the same bytes from left to right, all of them there.
-fn check_requests(mut bytes: &[u8], requests: &[Request]) {
-    let limits = Limits::default();
-    for request in requests {
-        let parsed = Head::parse(bytes, &limits).expect("a head that is taken");
-        let (head, consumed) = parsed.expect("a whole head");
-        assert_eq!(request.head, shown(&head));
-        bytes = &bytes[consumed..];
-        let (body, rest) = match head.framing() {
-            Framing::Length(length) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                match bytes.split_at_checked(length) {
-                    Some((body, rest)) => (body.to_vec(), rest),
-                    None => return,
-                }
-            }
-            Framing::Chunked => match plain(bytes) {
-                Some(body) => body,
-                None => return,
-            },
-        };
-        let taken = body.len().min(room(&head));
-        assert_eq!(request.body, body[..taken]);
-        bytes = rest;
-        assert!(head.keep_alive() || *request == requests[requests.len() - 1]);
+fn plain_requests(mut bytes: &[u8]) -> Vec<PlainRequest> {
+    let mut requests = Vec::new();
+    while let Ok(Some((head, consumed))) = Head::parse(bytes, &Limits::default()) {
+        let body = plain_body(head.framing(), &bytes[consumed..]);
+        bytes = body.as_ref().map_or(&[], |(_, rest)| rest);
+        let is_last = !head.keep_alive() || head.path() == "/close";
+        requests.push((head, body.map(|(data, _)| data)));
+        if is_last {
+            break;
+        }
+    }
+    requests
+}
+
+fn plain_body(framing: Framing, bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    match framing {
+        Framing::Length(length) => {
+            let (body, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
+            Some((body.to_vec(), rest))
+        }
+        Framing::Chunked => plain(bytes),
     }
 }
 

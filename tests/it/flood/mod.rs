@@ -24,6 +24,9 @@ use crate::torture::some_or_all;
 use crowd::{Crowd, come_and_go};
 use echo::Echo;
 
+/// Nothing that has ended is held for a tenth of this.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 const MEMORY_MAX_KIB: u64 = 40 * 1024;
 
 /// What came of one flood.
@@ -61,9 +64,10 @@ fn an_upload_and_a_question_get_through_a_flood() {
 impl Round {
     fn play() -> Round {
         let time = Duration::from_secs(some_or_all(2, 60));
+        let short = Duration::from_secs(some_or_all(1, 5));
         let stage = Stage::new();
         let before = descriptors(stage.server.pid());
-        let mut alone = vec![stage.upload_for(time / 10)];
+        let before_it = stage.upload_for(short);
         let over = &AtomicBool::new(false);
         let crowd = Crowd::gather(
             stage.server.addr,
@@ -78,13 +82,17 @@ impl Round {
             over.store(true, Relaxed);
             (flooded, asked.join().expect("it did not panic"))
         });
-        // They are gone; what they held is given back, or this has no end.
+        let gone = Instant::now();
         while descriptors(stage.server.pid()) > before {
+            assert!(
+                gone.elapsed() < PATIENCE,
+                "what they held is not given back"
+            );
             ask(stage.server.addr);
         }
-        alone.push(stage.upload_for(time / 10));
+        let after_it = stage.upload_for(short);
         Round {
-            alone: alone.iter().sum::<f64>() / alone.len() as f64,
+            alone: (before_it + after_it) / 2.0,
             flooded,
             statuses,
             echoes,
