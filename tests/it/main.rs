@@ -5,6 +5,7 @@ mod crash;
 mod embed;
 mod flood;
 mod hostile;
+mod large;
 mod left_out;
 mod limits;
 mod mount;
