@@ -66,7 +66,7 @@ impl Entry {
     pub(super) fn note_synced(&self) -> Result<(u64, u64), Error> {
         let mut state = self.state()?;
         let synced = state.synced.unwrap_or_default();
-        if let Some(data) = &state.data {
+        if let Some(data) = state.data.as_ref().filter(|_| state.noted < synced) {
             self.disk().mark(data, synced)?;
             state.noted = synced;
         }

@@ -132,8 +132,7 @@ impl Entry {
             .transpose()?;
         let (data, held) = self.disk().open_data(self.key)?.unzip();
         let mark = data.as_ref().map(|data| self.disk().mark_of(data));
-        // Where files cannot be marked, that is no reason to wait.
-        let mark = mark.transpose()?.map(|mark| mark.unwrap_or(u64::MAX));
+        let mark = mark.transpose()?;
         let published = record
             .as_ref()
             .filter(|record| record.publishing_as.is_some())
@@ -150,9 +149,11 @@ impl Entry {
         }
         state.offset = held.or(published.flatten()).unwrap_or_default();
         // Where nothing is ever synced, what is written is as good as it gets.
-        let unsure = held.is_some() && self.disk().durable;
-        state.synced = if unsure { None } else { Some(state.offset) };
-        (state.noted, state.marked) = (mark.unwrap_or_default(), mark.unwrap_or_default());
+        let is_sure = held.is_none() || mark.flatten() == held || !self.disk().durable;
+        state.synced = is_sure.then_some(state.offset);
+        state.noted = mark.flatten().unwrap_or_default();
+        // Where files cannot be marked, that is no reason to wait. Elsewhere: who knows whether the mark was synced.
+        state.marked = if mark == Some(None) { u64::MAX } else { 0 };
         state.entries += u64::from(record.is_some() || held.is_some());
         state.record = record;
         state.data = data.map(Arc::new);

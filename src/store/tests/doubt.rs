@@ -4,6 +4,7 @@ use rustix::io::Errno;
 
 use super::super::Sync;
 use super::super::doubt::MARK;
+use super::super::faults::Op;
 use super::super::record::Record;
 use super::*;
 
@@ -58,6 +59,19 @@ fn bytes_that_nobody_was_told_of_are_sent_again() {
         bench.mounted_anew();
         assert_eq!(bench.status(&id()).unwrap(), held(0));
     }
+}
+
+#[test]
+fn a_mark_is_synced_before_it_is_relied_on() {
+    let mut bench = Bench::new();
+    bench.told_and_written();
+    assert_eq!(bench.status(&id()).unwrap(), held(8));
+    bench.reopen();
+    let before = bench.faults().log().len();
+    assert_eq!(bench.status(&id()).unwrap(), held(8));
+    let log = &bench.faults().log()[before..];
+    assert!(log.contains(&(Op::Sync, true)), "{log:?}");
+    assert!(!log.contains(&(Op::Mark, true)), "{log:?}");
 }
 
 #[test]

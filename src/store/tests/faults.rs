@@ -293,8 +293,8 @@ fn bytes_that_another_sync_lost_are_not_published() {
 #[test]
 fn where_cutting_back_fails_the_upload_is_broken_until_restart() {
     let mut bench = Bench::new();
-    bench.send(0, b"012", declared(10, "a")).unwrap();
-    // Opened again, nobody knows how much of it a sync has confirmed.
+    bench.append(&id(), 0).unwrap().write(b"012").unwrap();
+    // Looked at again, nobody knows how much of it a sync has confirmed.
     bench.fail(Op::Sync, 0, 1, EIO, None);
     assert_refused!(bench.status(&id()), Error::Io(_));
     assert_refused!(bench.status(&id()), Error::Broken);
