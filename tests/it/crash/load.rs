@@ -41,12 +41,13 @@ impl Load {
 
     /// Waits until enough has been told.
     pub(crate) fn wait_until(&self, is_enough: impl Fn(&Facts) -> bool) {
-        let too_little = |facts: &mut Facts| !is_enough(facts);
-        let waited = self
-            .heard
-            .wait_timeout_while(self.facts(), PATIENCE, too_little);
-        let (facts, _) = waited.expect("no client panicked");
-        assert!(is_enough(&facts), "no answers come");
+        let mut facts = self.facts();
+        while !is_enough(&facts) {
+            let waited = self.heard.wait_timeout(facts, PATIENCE);
+            let (heard, waited) = waited.expect("no client panicked");
+            assert!(!waited.timed_out(), "no answers come");
+            facts = heard;
+        }
     }
 
     /// Waits for no moment in particular.
