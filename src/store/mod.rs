@@ -6,7 +6,7 @@
 //!   holiday.mp4          finished files; nothing here is ever partial
 //!   .resumed/
 //!     lock               held by the running server
-//!     <key>              the bytes so far: its length is the offset, and there is no other counter
+//!     <key>              the bytes so far: its length is the offset; after a pulled plug, what it is marked with
 //!     <key>.json         the record: id, name, declared length, time, owner, state
 //! ```
 //!

@@ -23,7 +23,8 @@ struct Watched {
 
 /// A server at work, over a directory that it has to make.
 fn watch() -> Watched {
-    let home = tempfile::tempdir().expect("a temporary directory");
+    // Not where temporary files are: that may be in memory, where files cannot be marked.
+    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let path = fs::canonicalize(home.path()).expect("a path");
     let dir = path.join("made/by/the/server");
     let traced = Traced::start(&dir, &["--sync", "durable"]);
