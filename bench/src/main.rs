@@ -7,6 +7,7 @@ mod cost;
 mod load;
 mod machine;
 mod peers;
+mod place;
 mod report;
 mod samples;
 mod scenarios;
@@ -47,6 +48,8 @@ fn measure(args: Vec<OsString>) -> Result<(), Box<dyn Error>> {
         }
     };
     machine::raise_descriptor_limit()?;
+    place::sweep(&bench.memory)?;
+    place::sweep(&bench.disk)?;
     let machine = if report_only {
         files.machine()
     } else {

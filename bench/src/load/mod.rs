@@ -5,5 +5,5 @@ mod small;
 mod whole;
 
 pub(crate) use self::paced::{Paced, SEGMENT_BYTES};
-pub(crate) use self::small::small;
+pub(crate) use self::small::Senders;
 pub(crate) use self::whole::{send_body, upload};

@@ -7,97 +7,109 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::peers::{Peer, Upload};
-use crate::wire::{Answer, Line};
+use crate::wire::{Answer, Line, PATIENCE};
 
-/// What was sent and answered.
-pub(crate) struct Small {
-    pub(crate) took: Duration,
-    pub(crate) answered: Vec<(Upload, Answer)>,
-    /// Open still: what a thread has spent is known exactly only while it lives.
-    _lines: Vec<Line>,
-}
-
-impl Small {
-    pub(crate) fn per_sec(&self) -> f64 {
-        self.answered.len() as f64 / self.took.as_secs_f64()
-    }
+/// The clients. One thread serves them all: a thread for each would take from the server what its wake-ups cost.
+pub(crate) struct Senders<'a> {
+    peer: &'a dyn Peer,
+    /// The length of each file.
+    bytes: u64,
+    senders: Vec<Sender>,
 }
 
 struct Sender {
     line: Line,
     upload: Upload,
+    waits: bool,
 }
 
-/// Sends files of `bytes` bytes on `connections` connections for `duration`. One thread serves them all: a thread for
-/// each would take from the server what its wake-ups cost.
-pub(crate) fn small(
-    peer: &dyn Peer,
-    addr: SocketAddr,
-    connections: usize,
-    bytes: u64,
-    duration: Duration,
-) -> io::Result<Small> {
-    let mut request = Vec::new();
-    let mut senders = Vec::new();
-    for _ in 0..connections {
-        let (line, upload) = (Line::connect(addr)?, Upload::new(bytes));
-        senders.push(Sender { line, upload });
+/// What was sent and answered.
+pub(crate) struct Sent {
+    took: Duration,
+    pub(crate) answered: Vec<(Upload, Answer)>,
+}
+
+impl Sent {
+    pub(crate) fn per_sec(&self) -> f64 {
+        self.answered.len() as f64 / self.took.as_secs_f64()
     }
-    let begin = Instant::now();
-    for sender in &mut senders {
-        sender.send(peer, &mut request)?;
+}
+
+impl Senders<'_> {
+    /// Connects them, one after the other, and each sends a file: `tiny_http` forgets some of those who come at once.
+    pub(crate) fn connect(
+        peer: &dyn Peer,
+        addr: SocketAddr,
+        connections: usize,
+        bytes: u64,
+    ) -> io::Result<Senders<'_>> {
+        let mut senders = Senders {
+            peer,
+            bytes,
+            senders: Vec::new(),
+        };
+        for at in 0..connections {
+            let (line, upload) = (Line::connect(addr)?, Upload::new(bytes));
+            senders.senders.push(Sender {
+                line,
+                upload,
+                waits: false,
+            });
+            senders.send(at, &mut Vec::new())?;
+            senders.senders[at].line.answer()?;
+        }
+        Ok(senders)
     }
-    let (mut answered, mut lines) = (Vec::new(), Vec::new());
-    while !senders.is_empty() {
-        let goes_on = begin.elapsed() < duration;
-        let ready = ready(&senders)?;
-        for at in ready.into_iter().rev() {
-            let sender = &mut senders[at];
-            let Some(answer) = sender.line.receive()? else {
-                continue;
-            };
-            answered.push((sender.upload, answer));
-            if goes_on {
-                sender.upload = Upload::new(bytes);
-                sender.send(peer, &mut request)?;
-            } else {
-                lines.push(senders.swap_remove(at).line);
+
+    /// They send for `duration`, and then wait for what is still to be answered. The lines stay open: what a thread
+    /// of the server has spent is known exactly only while it lives.
+    pub(crate) fn send_for(&mut self, duration: Duration) -> io::Result<Sent> {
+        let (mut request, mut answered) = (Vec::new(), Vec::new());
+        let begin = Instant::now();
+        for at in 0..self.senders.len() {
+            self.send(at, &mut request)?;
+        }
+        while self.senders.iter().any(|sender| sender.waits) {
+            let goes_on = begin.elapsed() < duration;
+            for at in self.ready()? {
+                let sender = &mut self.senders[at];
+                let Some(answer) = sender.line.receive()? else {
+                    continue;
+                };
+                answered.push((sender.upload, answer));
+                sender.waits = false;
+                if goes_on {
+                    self.send(at, &mut request)?;
+                }
             }
         }
+        let took = begin.elapsed();
+        Ok(Sent { took, answered })
     }
-    let took = begin.elapsed();
-    Ok(Small {
-        took,
-        answered,
-        _lines: lines,
-    })
-}
 
-impl Sender {
     /// Head and body in one system call.
-    fn send(&mut self, peer: &dyn Peer, request: &mut Vec<u8>) -> io::Result<()> {
+    fn send(&mut self, at: usize, request: &mut Vec<u8>) -> io::Result<()> {
+        let sender = &mut self.senders[at];
+        sender.upload = Upload::new(self.bytes);
+        sender.waits = true;
         request.clear();
-        request.extend_from_slice(peer.head(self.upload).as_bytes());
-        request.extend_from_slice(self.upload.content().slice(0, self.upload.bytes));
-        self.line.send(request)
+        request.extend_from_slice(self.peer.head(sender.upload).as_bytes());
+        request.extend_from_slice(sender.upload.content().slice(0, self.bytes));
+        sender.line.send(request)
     }
-}
 
-/// Which have something to read. One alone is simply read.
-fn ready(senders: &[Sender]) -> io::Result<Vec<usize>> {
-    if senders.len() == 1 {
-        return Ok(vec![0]);
+    /// Which have something to read. One alone is simply read.
+    fn ready(&self) -> io::Result<Vec<usize>> {
+        if self.senders.len() == 1 {
+            return Ok(vec![0]);
+        }
+        let lines = self.senders.iter().map(|sender| &sender.line);
+        let mut waiting: Vec<PollFd> = lines.map(|line| PollFd::new(line, PollFlags::IN)).collect();
+        let patience = PATIENCE.try_into().expect("half a minute is a time");
+        if poll(&mut waiting, Some(&patience))? == 0 {
+            return Err(io::Error::other("no answer in time"));
+        }
+        let ready = |at: &usize| !waiting[*at].revents().is_empty();
+        Ok((0..waiting.len()).filter(ready).collect())
     }
-    let mut waiting: Vec<PollFd> = senders
-        .iter()
-        .map(|sender| PollFd::new(&sender.line, PollFlags::IN))
-        .collect();
-    poll(&mut waiting, None)?;
-    let there = |(_, fd): &(usize, &PollFd)| !fd.revents().is_empty();
-    Ok(waiting
-        .iter()
-        .enumerate()
-        .filter(there)
-        .map(|(at, _)| at)
-        .collect())
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::Launch;
 use crate::cost::{self, Spent};
+use crate::place;
 
 pub(crate) struct Running {
     child: Child,
@@ -39,9 +40,7 @@ impl Running {
         place: &Path,
         launch: impl FnOnce(&Path) -> io::Result<Launch>,
     ) -> io::Result<Running> {
-        let dir = tempfile::Builder::new()
-            .prefix("bench-")
-            .tempdir_in(place)?;
+        let dir = place::new(place)?;
         Running::over(dir, launch)
     }
 

@@ -11,8 +11,9 @@ use resumed::store::{Completes, Id, Intent, Options, Store, Sync};
 use tempfile::TempDir;
 
 use crate::bench::Bench;
-use crate::load;
+use crate::load::{self, Senders};
 use crate::peers::{OURS, Ours, Peer, Running, Upload, ours};
+use crate::place;
 use crate::samples::Samples;
 use crate::wire::Line;
 
@@ -43,9 +44,7 @@ pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
 
 /// A directory as the server would leave it: each upload has some bytes and a record.
 fn crowd(bench: &Bench) -> Outcome<TempDir> {
-    let dir = tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(&bench.disk)?;
+    let dir = place::new(&bench.disk)?;
     let count = bench.size(100_000, 2_000);
     for _ in 0..count / BEGUN_AT_ONCE {
         begin(&dir.path().join("files"))?;
@@ -160,10 +159,10 @@ fn questions(bench: &Bench, server: &Running) -> io::Result<f64> {
 /// Small files, a second. They are taken away again, so that the directory stays as it is.
 pub(super) fn files(bench: &Bench, peer: &Ours, server: &Running) -> io::Result<f64> {
     let duration = bench.size(Duration::from_secs(1), Duration::from_millis(100));
-    let small = load::small(peer, server.addr, 1, FILE_BYTES, duration)?;
-    for (upload, answer) in &small.answered {
+    let sent = Senders::connect(peer, server.addr, 1, FILE_BYTES)?.send_for(duration)?;
+    for (upload, answer) in &sent.answered {
         peer.check(server, *upload, answer)?;
         fs::remove_file(server.dir().join(upload.name()))?;
     }
-    Ok(small.per_sec())
+    Ok(sent.per_sec())
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::busy::{Asker, Busy};
 use crate::bench::Bench;
 use crate::content::SLICE_BYTES;
-use crate::load;
+use crate::load::{self, Senders};
 use crate::peers::{OURS, Ours, Peer, Upload, ours};
+use crate::place;
 use crate::samples::Samples;
 use crate::stats::quantile;
 use crate::wire::Line;
@@ -58,13 +59,13 @@ fn large(bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
 /// Copies a file from memory to the disk, in pieces of the size of our buffer.
 fn dd(bench: &Bench, bytes: u64) -> io::Result<Duration> {
     let upload = Upload::new(bytes);
-    let from = tempfile::NamedTempFile::new_in(&bench.memory)?;
-    write(from.as_file(), upload, 0, bytes)?;
-    let place = tempfile::tempdir_in(&bench.disk)?;
-    let to = place.path().join(upload.name());
+    let (memory, disk) = (place::new(&bench.memory)?, place::new(&bench.disk)?);
+    let from = memory.path().join(upload.name());
+    write(&File::create(&from)?, upload, 0, bytes)?;
+    let to = disk.path().join(upload.name());
     let mut dd = Command::new("dd");
     dd.args(["bs=256K", "conv=fdatasync", "status=none"]);
-    dd.arg(format!("if={}", from.path().display()))
+    dd.arg(format!("if={}", from.display()))
         .arg(format!("of={}", to.display()));
     let begin = Instant::now();
     let status = dd.status()?;
@@ -83,11 +84,12 @@ fn small(bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
         settle_disk(bench)?;
         let peer = Ours::durable(&bench.server);
         let server = peer.start(&bench.disk)?;
-        let small = load::small(&peer, server.addr, connections, FILE_BYTES, duration)?;
-        for (upload, answer) in &small.answered {
+        let sent =
+            Senders::connect(&peer, server.addr, connections, FILE_BYTES)?.send_for(duration)?;
+        for (upload, answer) in &sent.answered {
             peer.check(&server, *upload, answer)?;
         }
-        samples.add(metric, OURS, round, small.per_sec());
+        samples.add(metric, OURS, round, sent.per_sec());
         settle_disk(bench)?;
         samples.add(
             metric,
@@ -108,7 +110,7 @@ fn small(bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
 
 /// Files a second, written and synced one by one in each thread.
 fn files_by_hand(disk: &Path, threads: usize, duration: Duration) -> io::Result<f64> {
-    let place = tempfile::tempdir_in(disk)?;
+    let place = place::new(disk)?;
     let begin = Instant::now();
     let write_on = || -> io::Result<usize> {
         let mut count = 0;

@@ -10,6 +10,7 @@ use resumed::store::{Completes, Id, Options, Store, Sync};
 use crate::bench::Bench;
 use crate::load;
 use crate::peers::{OURS, Ours, Peer, Running, Upload, ours};
+use crate::place;
 use crate::samples::Samples;
 use crate::wire::Line;
 
@@ -22,9 +23,7 @@ pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
 
 fn measure(bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
     let huge = Upload::new(HUGE_BYTES);
-    let dir = tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(&bench.memory)?;
+    let dir = place::new(&bench.memory)?;
     grow(&dir.path().join("files"), huge).map_err(io::Error::other)?;
     let peer = Ours::fast(&bench.server);
     let server = Running::over(dir, |dir| peer.launch(dir))?;

@@ -11,6 +11,7 @@ use resumed::{Head, Uploads};
 use crate::bench::Bench;
 use crate::content::SLICE_BYTES;
 use crate::peers::{OURS, Upload, ours};
+use crate::place;
 use crate::samples::Samples;
 
 const WRITE: &str = "write(2)";
@@ -31,7 +32,7 @@ fn windows(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
     let upload = Upload::new(0);
     let window = upload.content().slice(0, SLICE_BYTES as u64);
     for at in 0..2 {
-        let place = tempfile::tempdir_in(&bench.memory)?;
+        let place = place::new(&bench.memory)?;
         if (at + round).is_multiple_of(2) {
             let store = Store::open(
                 place.path(),
@@ -61,7 +62,7 @@ fn windows(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
 /// Microseconds from the head of a `/status` to its answer.
 fn questions(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
     let count = bench.size(20_000, 500);
-    let place = tempfile::tempdir_in(&bench.memory)?;
+    let place = place::new(&bench.memory)?;
     let uploads = Uploads::open(place.path(), resumed::Options::default().sync(Sync::Fast))?;
     let id = ours::id(Upload::new(1_000));
     let begin = Instant::now();

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::bench::{Bench, Turn, Who};
-use crate::load;
+use crate::load::Senders;
 use crate::samples::Samples;
 
 const FILE_BYTES: u64 = 10_240;
@@ -35,18 +35,18 @@ fn run(bench: &mut Bench, scenario: &'static str, connections: usize) -> io::Res
 /// Requests a second, and microseconds of the server's for each.
 fn measure(bench: &Bench, turn: &Turn, connections: usize) -> io::Result<[f64; 2]> {
     let running = turn.peer.start(&bench.memory)?;
-    let send = |duration| load::small(turn.peer, running.addr, connections, FILE_BYTES, duration);
-    send(bench.size(Duration::from_millis(500), Duration::from_millis(50)))?;
+    let mut senders = Senders::connect(turn.peer, running.addr, connections, FILE_BYTES)?;
+    senders.send_for(bench.size(Duration::from_millis(500), Duration::from_millis(50)))?;
 
     let before = running.spent();
-    let small = send(bench.size(Duration::from_secs(2), Duration::from_millis(200)))?;
+    let sent = senders.send_for(bench.size(Duration::from_secs(2), Duration::from_millis(200)))?;
     let spent = running.spent_since(&before);
 
-    for (upload, answer) in &small.answered {
+    for (upload, answer) in &sent.answered {
         turn.peer.check(&running, *upload, answer)?;
     }
     Ok([
-        small.per_sec(),
-        spent.as_secs_f64() * 1e6 / small.answered.len() as f64,
+        sent.per_sec(),
+        spent.as_secs_f64() * 1e6 / sent.answered.len() as f64,
     ])
 }

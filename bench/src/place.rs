@@ -1,0 +1,60 @@
+//! Directories for the time of a measurement.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+const PREFIX: &str = "bench-";
+
+/// A new one, removed when dropped.
+pub(crate) fn new(root: &Path) -> io::Result<TempDir> {
+    let prefix = format!("{PREFIX}{}-", std::process::id());
+    tempfile::Builder::new().prefix(&prefix).tempdir_in(root)
+}
+
+/// Removes what a run left behind that was killed.
+pub(crate) fn sweep(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+        let Some((owner, _)) = owner.filter(|(owner, _)| owner.parse::<u32>().is_ok()) else {
+            continue;
+        };
+        if !fs::exists(format!("/proc/{owner}"))? {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_dead_left_is_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let own = new(root.path()).unwrap();
+        for name in ["bench-4194305-x", "bench-notes", "other"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        sweep(root.path()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(root.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        left.sort();
+        let mut expected = vec![
+            own.path().to_owned(),
+            root.path().join("bench-notes"),
+            root.path().join("other"),
+        ];
+        expected.sort();
+        assert_eq!(left, expected);
+    }
+}
