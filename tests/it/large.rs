@@ -65,7 +65,7 @@ fn send_the_end(client: &mut Client) {
 fn five_gigabytes_carry_on_from_beyond_the_fourth() {
     let site = nearly_done();
     assert_eq!(site.held("film"), HELD);
-    let wrapped = site.ask(append("film", (HELD % (1 << 32)) as usize, 0));
+    let wrapped = site.ask(append("film", HELD % (1 << 32), 0));
     assert_eq!(
         (wrapped.status, wrapped.text()),
         (409, &*HELD.to_string()),

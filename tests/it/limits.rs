@@ -117,7 +117,7 @@ fn send_on(client: &mut Client) -> u64 {
 fn drain_bytes() {
     let site = Site::with(|config| config.max_size(10).drain_bytes(1 << 20));
     let mut client = site.connect();
-    client.send(append("a", 0, 1 << 40));
+    client.send(append("a", 0, 1_u64 << 40));
     assert_eq!(client.answer().status, 413);
     let sent = send_on(&mut client);
     assert!(sent >= 1 << 20, "only {sent} bytes were drained");
@@ -128,7 +128,7 @@ fn drain_timeout() {
     let site = Site::with(|config| config.max_size(10).drain_timeout(SHORT));
     let begin = Instant::now();
     let mut client = site.connect();
-    client.send(append("a", 0, 1 << 40));
+    client.send(append("a", 0, 1_u64 << 40));
     assert_eq!(client.answer().status, 413);
     client.expect_close();
     // The half-close came with the answer; the close is seen by writing into it.

@@ -1,6 +1,7 @@
 //! What most tests begin with: a server over an empty directory, and a client that sends bytes and reads answers.
 
 use std::{
+    fmt::Display,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     path::Path,
@@ -73,8 +74,9 @@ impl Site {
     }
 }
 
-/// The head of a request that appends `length` bytes at `start`.
-pub(crate) fn append(id: &str, start: usize, length: usize) -> String {
+/// The head of a request that appends `length` bytes at `start`: numbers of any type, because a file may be longer
+/// than the memory of a machine.
+pub(crate) fn append(id: &str, start: impl Display, length: impl Display) -> String {
     format!(
         "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\
          X-Start-Byte: {start}\r\nContent-Length: {length}\r\n\r\n"

@@ -124,7 +124,10 @@ fn space_is_refused_before_the_body_and_claims_count() {
     );
     let all = bench.shelf.disk.free().unwrap();
     // Half of the disk for one that sends, and for a second one there is no such half; but for one that only asks.
-    let half = |name: &str| declared((all / 4 * 3) as usize, name);
+    let half = |name: &str| Intent {
+        length: Some(all / 4 * 3),
+        ..declared(0, name)
+    };
     let mut first = bench.append_with(&id(), 0, half("a")).unwrap();
     let other = Id::new(b"", b"other");
     assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
