@@ -9,11 +9,12 @@ LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 FUZZ_SECS ?= 600
 
-.PHONY: help run test torture fuzz bench tools peers
+.PHONY: help run test test-arm torture fuzz bench tools peers
 
 help:
 	@echo "make run      take uploads into ./uploads"
 	@echo "make test     everything that has to hold: format, lints, documentation, tests"
+	@echo "make test-arm the core of the tests on ARM, 32 and 64 bits: built here, run by qemu (Debian)"
 	@echo "make torture  what make test does a little of, for as long as it takes: kill -9, pulled plugs,"
 	@echo "              requests cut at every byte, a flood of clients"
 	@echo "make fuzz     ten minutes for each target of fuzz/ (cargo install cargo-fuzz)"
@@ -33,6 +34,9 @@ test: tools
 	$(CARGO) test --all-features
 	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
+
+test-arm:
+	@.ci/test-arm
 
 torture: tools
 	@rm -f $(LEFT_OUT)

@@ -1,6 +1,7 @@
 //! The command in a process of its own.
 
 use std::{
+    env,
     ffi::OsStr,
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -18,8 +19,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start<F: AsRef<OsStr>>(dir: &Path, listen: &str, flags: &[F]) -> Process {
-        let command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-        Process::of(command, dir, listen, flags)
+        Process::of(command(), dir, listen, flags)
     }
 
     /// By another command, which takes what the server takes and becomes it.
@@ -61,6 +61,17 @@ impl Drop for Process {
         self.child.kill().expect("killed");
         self.child.wait().expect("its end");
     }
+}
+
+/// By way of `RESUMED_RUNNER`, where this machine cannot run it by itself.
+fn command() -> Command {
+    let path = env!("CARGO_BIN_EXE_resumed");
+    let Some(runner) = env::var_os("RESUMED_RUNNER") else {
+        return Command::new(path);
+    };
+    let mut command = Command::new(runner);
+    command.arg(path);
+    command
 }
 
 /// The command over a directory of its own. Both go when it goes.
