@@ -241,6 +241,10 @@ impl Receiver for Incoming {
             .map_err(|error| self.exchange.refuse(error))
     }
 
+    fn end_waits(&self) -> bool {
+        self.exchange.desk.store.is_durable()
+    }
+
     fn end(self: Box<Self>, ended: Ended) -> Response {
         let Incoming {
             exchange,

@@ -1,23 +1,38 @@
-//! The workers, their buffers, and the places among them.
+//! The workers, their buffers, what waits for them, and which of them does what.
 //!
 //! All workers but one may move bodies or wait for the disk: such a turn needs a *place*. Turns
 //! that need one and find none wait in a queue of their own, so one worker is always free to read
 //! heads.
+//!
+//! One worker at a time is on *watch*: it waits in the poller for everybody, and then works what it
+//! has found, so that most requests wake one thread. Nobody watches meanwhile. A worker whose turn
+//! gets long is relieved; and in case it cannot say so, another stands by: it takes the watch when
+//! that has been left for [`UNWATCHED_MAX`].
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use threadpool::ThreadPool;
 
 use super::lot::Guest;
 use crate::http::connection::Wake;
 
+/// How long the watch may be left, and a turn that nobody was woken for may queue.
+const UNWATCHED_MAX: Duration = Duration::from_millis(2);
+
+/// So many turns one worker sees to faster than another would have woken up.
+const NOT_WORTH_WAKING: usize = 4;
+
+/// Workers that there are from the beginning. More come when they are needed.
+const WORKERS_AT_FIRST: usize = 2;
+
 /// The threads, and what waits for them.
 pub(super) struct Crew {
     pool: ThreadPool,
     workers: usize,
     queues: Mutex<Queues>,
-    work_is_there: Condvar,
+    duty_calls: Condvar,
 }
 
 struct Queues {
@@ -27,9 +42,23 @@ struct Queues {
     bodies: VecDeque<Job>,
     places_free: usize,
     arrived: u64,
-    /// Workers that wait for a turn to work.
+    watch: Watch,
+    /// Workers that there are, and those of them that wait for a duty.
+    hired: usize,
     idle: usize,
     closed: bool,
+}
+
+struct Watch {
+    /// A worker has it.
+    taken: bool,
+    left_at: Instant,
+    /// How often it was left.
+    left: u64,
+    /// The worker that left it will not be back soon.
+    relief_wanted: bool,
+    /// An idle worker looks at it every [`UNWATCHED_MAX`].
+    stood_by: bool,
 }
 
 pub(super) struct Job {
@@ -39,12 +68,29 @@ pub(super) struct Job {
     arrived: u64,
 }
 
+/// What a worker is to do next.
+pub(super) enum Duty {
+    /// A turn, and whether a place goes with it.
+    Turn(Job, bool),
+    /// The watch, and whether there could be another worker to stand by.
+    Watch(bool),
+    Over,
+}
+
+/// What a worker has done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    Nothing,
+    Turn { gives_place_back: bool },
+    Watch,
+}
+
 impl Crew {
     pub(super) fn new(workers: usize) -> Crew {
-        let workers = workers.max(2);
+        let workers = workers.max(WORKERS_AT_FIRST);
         Crew {
             pool: threadpool::Builder::new()
-                .num_threads(workers)
+                .num_threads(1)
                 .thread_name("resumed-worker".into())
                 .build(),
             workers,
@@ -53,30 +99,53 @@ impl Crew {
                 bodies: VecDeque::new(),
                 places_free: workers - 1,
                 arrived: 0,
+                watch: Watch {
+                    taken: false,
+                    left_at: Instant::now(),
+                    left: 0,
+                    relief_wanted: false,
+                    stood_by: false,
+                },
+                hired: 0,
                 idle: 0,
                 closed: false,
             }),
-            work_is_there: Condvar::new(),
+            duty_calls: Condvar::new(),
         }
     }
 
-    /// Starts every worker: what they do until [`pop`](Crew::pop) says that it is over.
+    /// Has the first workers do `work`: what [`next`](Crew::next) says, until that says that it is over.
     pub(super) fn begin<W: FnOnce() + Send + 'static>(&self, work: impl Fn() -> W) {
-        for _ in 0..self.workers {
-            self.pool.execute(work());
+        for _ in 0..WORKERS_AT_FIRST {
+            self.hire(work());
         }
     }
 
-    /// Waits until every turn has ended; those that still queue are dropped.
-    pub(super) fn finish(&self) {
+    /// One worker more.
+    pub(super) fn hire(&self, work: impl FnOnce() + Send + 'static) {
+        let mut queues = self.queues();
+        if queues.hired < self.workers && !queues.closed {
+            queues.hired += 1;
+            self.pool.clone().set_num_threads(queues.hired);
+            self.pool.execute(work);
+        }
+    }
+
+    /// Sends every worker home after the turn it is in. One on watch has to be woken.
+    pub(super) fn close(&self) {
         self.queues().closed = true;
-        self.work_is_there.notify_all();
+        self.duty_calls.notify_all();
+    }
+
+    /// Waits until every worker has gone home; the turns that still queue are dropped.
+    pub(super) fn join(&self) {
         self.pool.join();
         let queues = &mut *self.queues();
         queues.heads.clear();
         queues.bodies.clear();
     }
 
+    /// Lets a turn wait. Whoever calls this is about to ask for what is next.
     pub(super) fn push(&self, guest: Box<Guest>, wake: Wake) {
         let mut queues = self.queues();
         queues.arrived += 1;
@@ -92,25 +161,46 @@ impl Crew {
             wake,
             arrived,
         });
-        self.wake_one(&queues);
     }
 
-    /// The next turn to be worked, and whether a place goes with it; waits for one.
-    pub(super) fn pop(&self, gives_place_back: bool) -> Option<(Job, bool)> {
+    /// What comes next for a worker who has `done` that; waits for it.
+    pub(super) fn next(&self, done: Done) -> Duty {
         let mut queues = self.queues();
-        queues.places_free += usize::from(gives_place_back);
+        match done {
+            Done::Nothing => {}
+            Done::Turn { gives_place_back } => queues.places_free += usize::from(gives_place_back),
+            Done::Watch => self.leave_watch(&mut queues),
+        }
+        let (mut is_awake, mut left_before) = (true, queues.watch.left);
         loop {
             if queues.closed {
-                return None;
+                return Duty::Over;
             }
-            if let Some(next) = queues.pop() {
-                self.wake_one(&queues);
-                return Some(next);
+            if let Some((job, has_place)) = queues.pop() {
+                if queues.turns_left() > NOT_WORTH_WAKING {
+                    self.wake_one(&queues);
+                }
+                return Duty::Turn(job, has_place);
             }
-            queues.idle += 1;
-            queues = self.work_is_there.wait(queues).expect(QUEUES_HOLD);
-            queues.idle -= 1;
+            if queues.watch.is_due(is_awake) {
+                queues.watch.taken = true;
+                queues.watch.relief_wanted = false;
+                return Duty::Watch(queues.is_short_handed(self.workers));
+            }
+            is_awake = false;
+            queues = self.wait(queues, &mut left_before);
         }
+    }
+
+    /// Tells that a turn will be long: somebody else has to see to the rest. Whether there is nobody, and could be.
+    pub(super) fn relieve(&self) -> bool {
+        let mut queues = self.queues();
+        if queues.watch.taken && queues.turns_left() == 0 {
+            return false;
+        }
+        queues.watch.relief_wanted = !queues.watch.taken;
+        self.wake_one(&queues);
+        queues.is_short_handed(self.workers)
     }
 
     /// Takes a place, unless somebody queues for one.
@@ -129,13 +219,44 @@ impl Crew {
     /// Whether no turn waits for a worker, and a worker waits for a turn.
     pub(super) fn has_idle(&self) -> bool {
         let queues = self.queues();
-        queues.idle > 0 && queues.heads.is_empty() && queues.bodies.is_empty()
+        let is_free = queues.idle > 0 || queues.watch.taken;
+        is_free && queues.heads.is_empty() && queues.bodies.is_empty()
     }
 
-    /// Wakes a worker if there is one to wake, and a turn that it could work.
+    fn leave_watch(&self, queues: &mut Queues) {
+        queues.watch.taken = false;
+        queues.watch.left_at = Instant::now();
+        queues.watch.left += 1;
+        if !queues.watch.stood_by {
+            self.wake_one(queues);
+        }
+    }
+
+    /// Waits to be woken; stands by the watch while that is left again and again.
+    fn wait<'q>(
+        &self,
+        mut queues: MutexGuard<'q, Queues>,
+        left_before: &mut u64,
+    ) -> MutexGuard<'q, Queues> {
+        queues.idle += 1;
+        let is_active = !queues.watch.taken || queues.watch.left != *left_before;
+        let stands_by = is_active && !queues.watch.stood_by;
+        *left_before = queues.watch.left;
+        if stands_by {
+            queues.watch.stood_by = true;
+            let waited = self.duty_calls.wait_timeout(queues, UNWATCHED_MAX);
+            queues = waited.expect(QUEUES_HOLD).0;
+            queues.watch.stood_by = false;
+        } else {
+            queues = self.duty_calls.wait(queues).expect(QUEUES_HOLD);
+        }
+        queues.idle -= 1;
+        queues
+    }
+
     fn wake_one(&self, queues: &Queues) {
-        if queues.idle > 0 && queues.is_work_left() {
-            self.work_is_there.notify_one();
+        if queues.idle > 0 {
+            self.duty_calls.notify_one();
         }
     }
 
@@ -145,6 +266,13 @@ impl Crew {
 }
 
 const QUEUES_HOLD: &str = "nothing panics while it holds the queues";
+
+impl Watch {
+    /// Whether a worker that has nothing to do takes it; one that `is_awake` need not be woken for it.
+    fn is_due(&self, is_awake: bool) -> bool {
+        !self.taken && (is_awake || self.relief_wanted || self.left_at.elapsed() >= UNWATCHED_MAX)
+    }
+}
 
 impl Queues {
     fn pop(&mut self) -> Option<(Job, bool)> {
@@ -163,7 +291,12 @@ impl Queues {
         }
     }
 
-    fn is_work_left(&self) -> bool {
-        !self.heads.is_empty() || (self.places_free > 0 && !self.bodies.is_empty())
+    fn is_short_handed(&self, workers: usize) -> bool {
+        self.idle == 0 && self.hired < workers
+    }
+
+    /// Turns that could be worked now.
+    fn turns_left(&self) -> usize {
+        self.heads.len() + self.bodies.len().min(self.places_free)
     }
 }

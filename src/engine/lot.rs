@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ pub(super) struct Lot {
     registry: Registry,
     waker: Waker,
     looking: AtomicUsize,
+    /// Newcomers may be waiting that could not be taken.
+    newcomers_owed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -34,8 +36,18 @@ struct Slots {
     slab: Slab<Slot>,
     /// At most one entry a slot: not later than the moment at which that slot is to be woken.
     alarms: BTreeSet<(Instant, usize)>,
-    poller_sleeps_until: Option<Instant>,
+    watch: Watch,
     closed: bool,
+}
+
+/// The worker on watch.
+#[derive(Clone, Copy, Default)]
+enum Watch {
+    /// Will ask for the next alarm before it sleeps.
+    #[default]
+    Awake,
+    /// Until then; or until an event comes.
+    Sleeps(Option<Instant>),
 }
 
 #[derive(Default)]
@@ -58,6 +70,7 @@ impl Lot {
             registry: poll.registry().try_clone()?,
             waker: Waker::new(poll.registry(), WAKER)?,
             looking: AtomicUsize::new(0),
+            newcomers_owed: AtomicBool::new(false),
         })
     }
 
@@ -97,9 +110,9 @@ impl Lot {
             slots.remove(slot);
             return;
         }
-        let wake_poller = slots.set_alarm(slot, alarm);
+        let oversleeps = slots.set_alarm(slot, alarm);
         drop(slots);
-        if wake_poller {
+        if oversleeps {
             self.wake();
         }
     }
@@ -136,21 +149,39 @@ impl Lot {
         self.unpark(&mut slots, slot)
     }
 
-    /// When the poller has to wake for the clock. It is woken for anything earlier.
+    /// When the watch has to wake for the clock. It is woken for anything earlier.
     pub(super) fn next_alarm(&self) -> Option<Instant> {
         let mut slots = self.lock();
-        slots.poller_sleeps_until = slots.alarms.first().map(|(alarm, _)| *alarm);
-        slots.poller_sleeps_until
+        let first = slots.alarms.first().map(|(alarm, _)| *alarm);
+        slots.watch = Watch::Sleeps(first);
+        first
     }
 
-    /// Gives up a slot.
-    pub(super) fn leave(&self, guest: &Guest) {
+    /// The watch has woken.
+    pub(super) fn awake(&self) {
+        self.lock().watch = Watch::Awake;
+    }
+
+    /// Gives up a slot, and closes the connection: a newcomer may have its place.
+    pub(super) fn leave(&self, guest: Box<Guest>) {
         self.lock().remove(guest.slot);
+        drop(guest);
+        if self.owes_newcomers() {
+            self.wake();
+        }
+    }
+
+    pub(super) fn owes_newcomers(&self) -> bool {
+        self.newcomers_owed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn owe_newcomers(&self, owed: bool) {
+        self.newcomers_owed.store(owed, Ordering::Relaxed);
     }
 
     pub(super) fn wake(&self) {
         if let Err(error) = self.waker.wake() {
-            log::error!("the poller cannot be woken: {error}");
+            log::error!("the watch cannot be woken: {error}");
         }
     }
 
@@ -199,7 +230,7 @@ impl Lot {
 }
 
 impl Slots {
-    /// Makes sure that the slot is looked at by then; whether the poller sleeps too long for that.
+    /// Makes sure that the slot is looked at by then; whether the watch sleeps too long for that.
     fn set_alarm(&mut self, slot: usize, at: Instant) -> bool {
         let known = self.slab[slot].alarm;
         if known.is_some_and(|known| known <= at) {
@@ -210,7 +241,10 @@ impl Slots {
         }
         self.slab[slot].alarm = Some(at);
         self.alarms.insert((at, slot));
-        self.poller_sleeps_until.is_none_or(|until| at < until)
+        match self.watch {
+            Watch::Awake => false,
+            Watch::Sleeps(until) => until.is_none_or(|until| at < until),
+        }
     }
 
     fn remove(&mut self, slot: usize) {

@@ -1,15 +1,15 @@
-//! The one thread that waits for everybody.
+//! Waiting for everybody: the listener, the parked, the clock. One worker at a time does it.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
+use super::crew::Crew;
 use super::listener::Listener;
-use super::lot::{LISTENER, WAKER};
-use super::work::Shared;
+use super::lot::{LISTENER, Lot, WAKER};
+use crate::http::Limits;
 use crate::http::connection::{Connection, Until, Wake};
 use crate::http::socket::Socket;
 
@@ -23,10 +23,14 @@ const NEWCOMERS_AT_ONCE: usize = 16;
 /// How many events are taken from the system at once.
 const EVENTS: usize = 256;
 
+/// What the worker on watch has in its hands.
 pub(super) struct Poller {
     poll: Poll,
+    events: Events,
     listener: Listener,
-    shared: Arc<Shared>,
+    /// Connections that there may be at once.
+    connections: usize,
+    http_limits: Arc<Limits>,
     /// It has been said that no newcomer can be taken, and since then not all have been.
     complained: bool,
     /// More newcomers are waiting than were taken at once.
@@ -37,74 +41,76 @@ impl Poller {
     pub(super) fn new(
         poll: Poll,
         mut listener: Listener,
-        shared: Arc<Shared>,
+        connections: usize,
+        http_limits: Limits,
     ) -> io::Result<Poller> {
         listener.register(poll.registry(), LISTENER)?;
         Ok(Poller {
             poll,
+            events: Events::with_capacity(EVENTS),
             listener,
-            shared,
+            connections,
+            http_limits: Arc::new(http_limits),
             complained: false,
             rush: false,
         })
     }
 
-    pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS);
-        while !self.shared.stopping.load(Ordering::Acquire) {
-            if let Err(error) = self.poll.poll(&mut events, self.timeout())
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                log::error!("the poller has failed: {error}");
-                return;
-            }
-            for event in &events {
-                match event.token() {
-                    LISTENER => self.shared.newcomers_owed.store(true, Ordering::Relaxed),
-                    WAKER => {}
-                    token => {
-                        if let Some(guest) = self.shared.lot.take(token) {
-                            self.shared.dispatch(guest, Wake::Ready);
-                        }
+    /// Waits once, for at least one event or alarm, and queues the turns that they bring.
+    ///
+    /// # Errors
+    ///
+    /// When the system fails the poller.
+    pub(super) fn watch(&mut self, lot: &Lot, crew: &Crew) -> io::Result<()> {
+        let timeout = self.timeout(lot);
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => lot.awake(),
+        }
+        for event in &self.events {
+            match event.token() {
+                LISTENER => lot.owe_newcomers(true),
+                WAKER => {}
+                token => {
+                    if let Some(guest) = lot.take(token) {
+                        crew.push(guest, Wake::Ready);
                     }
                 }
             }
-            self.wake_due();
-            if self.newcomers_owed() {
-                self.accept();
-            }
         }
+        while let Some((guest, expired)) = lot.take_due(Instant::now()) {
+            let wake = if expired { Wake::Expired } else { Wake::Ready };
+            crew.push(guest, wake);
+        }
+        if lot.owes_newcomers() {
+            self.accept(lot, crew);
+        }
+        Ok(())
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, lot: &Lot) -> Option<Duration> {
         if self.rush {
             return Some(Duration::ZERO);
         }
-        let alarm = self.shared.lot.next_alarm();
+        let alarm = lot.next_alarm();
         let alarm = alarm.map(|at| at.saturating_duration_since(Instant::now()));
-        let again = self.newcomers_owed().then_some(ACCEPT_AGAIN);
+        let owed = lot.owes_newcomers();
+        let again = owed.then_some(ACCEPT_AGAIN);
         alarm.into_iter().chain(again).min()
-    }
-
-    fn wake_due(&self) {
-        while let Some((guest, expired)) = self.shared.lot.take_due(Instant::now()) {
-            let wake = if expired { Wake::Expired } else { Wake::Ready };
-            self.shared.dispatch(guest, wake);
-        }
     }
 
     /// Takes newcomers, one more than there is room for: that one displaces another, and who comes
     /// after it waits until somebody has left.
-    fn accept(&mut self) {
+    fn accept(&mut self, lot: &Lot, crew: &Crew) {
         self.rush = false;
         for _ in 0..NEWCOMERS_AT_ONCE {
-            if self.shared.lot.len() > self.shared.limits.connections {
+            if lot.len() > self.connections {
                 return;
             }
             match self.listener.accept() {
-                Ok(socket) => self.admit(socket),
+                Ok(socket) => self.admit(socket, lot, crew),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.shared.newcomers_owed.store(false, Ordering::Relaxed);
+                    lot.owe_newcomers(false);
                     self.complained = false;
                     return;
                 }
@@ -115,25 +121,17 @@ impl Poller {
         self.rush = true;
     }
 
-    fn admit(&self, socket: Socket) {
-        let connection = Connection::new(socket, Arc::clone(&self.shared.http_limits));
+    fn admit(&self, socket: Socket, lot: &Lot, crew: &Crew) {
+        let connection = Connection::new(socket, Arc::clone(&self.http_limits));
         let deadline = connection.first_deadline();
-        let guest = self.shared.lot.admit(connection);
-        if self.shared.lot.len() > self.shared.limits.connections {
-            self.displace();
+        let guest = lot.admit(connection);
+        // The one that has been silent longest gives way.
+        if lot.len() > self.connections
+            && let Some(quietest) = lot.take_quietest()
+        {
+            crew.push(quietest, Wake::Displaced);
         }
-        self.shared.lot.park(guest, Until::Readable, deadline);
-    }
-
-    /// The connection that has been silent longest gives way.
-    fn displace(&self) {
-        if let Some(guest) = self.shared.lot.take_quietest() {
-            self.shared.dispatch(guest, Wake::Displaced);
-        }
-    }
-
-    fn newcomers_owed(&self) -> bool {
-        self.shared.newcomers_owed.load(Ordering::Relaxed)
+        lot.park(guest, Until::Readable, deadline);
     }
 
     fn complain(&mut self, error: &io::Error) {

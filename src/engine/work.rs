@@ -1,14 +1,15 @@
-//! What the poller and the workers share, and what a worker does.
+//! What the workers share, and what a worker does.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::crew::{Crew, Job};
+use super::crew::{Crew, Done, Duty, Job};
 use super::lot::{Guest, Lot};
+use super::poller::Poller;
+use crate::http::Service;
 use crate::http::connection::{self, Next, Turn, Wake};
-use crate::http::{self, Service};
 
 /// With many slow bodies all of them together are looked at about this often.
 const LOOKS_PER_SEC: u32 = 1000;
@@ -29,68 +30,86 @@ pub(crate) struct Limits {
     pub(crate) longest_look: Duration,
 }
 
-/// Everything that the poller and the workers share.
+/// Everything that the workers share.
 pub(super) struct Shared {
     pub(super) lot: Lot,
+    /// In the hands of the worker on watch.
+    pub(super) poller: Mutex<Poller>,
     pub(super) crew: Crew,
     pub(super) service: Arc<dyn Service>,
     pub(super) limits: Limits,
-    pub(super) http_limits: Arc<http::Limits>,
     pub(super) stopping: AtomicBool,
-    /// Newcomers may be waiting that could not be taken.
-    pub(super) newcomers_owed: AtomicBool,
 }
 
 impl Shared {
-    /// Puts every worker to work, until [`Crew::finish`].
+    /// Puts the first workers to work, until [`stop`](Shared::stop).
     pub(super) fn begin(self: &Arc<Shared>) {
-        self.crew.begin(|| {
-            let shared = Arc::clone(self);
-            move || shared.work()
-        });
+        self.crew.begin(|| self.worker());
     }
 
-    /// Gives a connection a turn as soon as there is a worker for it.
-    pub(super) fn dispatch(&self, guest: Box<Guest>, wake: Wake) {
-        self.crew.push(guest, wake);
+    /// Has every worker stop after the turn it is in.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.crew.close();
+        self.lot.wake();
     }
 
-    fn work(&self) {
+    fn worker(self: &Arc<Shared>) -> impl FnOnce() + Send + 'static {
+        let shared = Arc::clone(self);
+        move || shared.work()
+    }
+
+    fn work(self: &Arc<Shared>) {
         let mut buffer = vec![0; self.limits.buffer_bytes];
-        let mut place = false;
-        while let Some((
-            Job {
-                mut guest, wake, ..
-            },
-            has_place,
-        )) = self.crew.pop(place)
-        {
-            let mut shift = Shift {
-                shared: self,
-                has_place,
+        let mut done = Done::Nothing;
+        loop {
+            done = match self.crew.next(done) {
+                Duty::Turn(job, has_place) => self.turn(job, has_place, &mut buffer),
+                Duty::Watch(alone) => {
+                    if alone {
+                        self.crew.hire(self.worker());
+                    }
+                    self.watch()
+                }
+                Duty::Over => return,
             };
-            match shift.turn(&mut guest, wake, &mut buffer) {
-                Next::Park { until, deadline } => self.lot.park(guest, until, deadline),
-                Next::Queue => self.dispatch(guest, Wake::Ready),
-                Next::Close => self.leave(guest),
-            }
-            place = shift.has_place;
         }
     }
 
-    fn leave(&self, guest: Box<Guest>) {
-        self.lot.leave(&guest);
-        drop(guest);
-        if self.newcomers_owed.load(Ordering::Relaxed) {
-            self.lot.wake();
+    fn watch(&self) -> Done {
+        let mut poller = self.poller.lock().expect("one worker at a time watches");
+        if let Err(error) = poller.watch(&self.lot, &self.crew) {
+            log::error!("the poller has failed: {error}");
+            self.stop();
+        }
+        Done::Watch
+    }
+
+    fn turn(self: &Arc<Shared>, job: Job, has_place: bool, buffer: &mut [u8]) -> Done {
+        let Job {
+            mut guest, wake, ..
+        } = job;
+        let mut shift = Shift {
+            shared: self,
+            has_place,
+            relieved: false,
+        };
+        match shift.turn(&mut guest, wake, buffer) {
+            Next::Park { until, deadline } => self.lot.park(guest, until, deadline),
+            Next::Queue => self.crew.push(guest, Wake::Ready),
+            Next::Close => self.lot.leave(guest),
+        }
+        Done::Turn {
+            gives_place_back: shift.has_place,
         }
     }
 }
 
 /// What one turn holds of the crew.
 struct Shift<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     has_place: bool,
+    relieved: bool,
 }
 
 impl Shift<'_> {
@@ -118,6 +137,13 @@ impl connection::Crew for Shift<'_> {
     fn claim_place(&mut self) -> bool {
         self.has_place = self.has_place || self.shared.crew.claim_place();
         self.has_place
+    }
+
+    fn settle_in(&mut self) {
+        if !self.relieved && self.shared.crew.relieve() {
+            self.shared.crew.hire(self.shared.worker());
+        }
+        self.relieved = true;
     }
 
     fn others_wait(&self) -> bool {

@@ -22,6 +22,8 @@ pub(crate) enum Action {
 pub(crate) trait Receiver: Send {
     /// Takes the next bytes of the body, in order. An error is the answer: nothing more is wanted.
     fn write(&mut self, window: &[u8]) -> Result<(), Response>;
+    /// Whether [`end`](Receiver::end) waits for the disk.
+    fn end_waits(&self) -> bool;
     /// Is told how the body ended, and answers. A cut is not an error.
     fn end(self: Box<Self>, ended: Ended) -> Response;
 }

@@ -104,6 +104,11 @@ impl Store {
         })
     }
 
+    /// Whether answers survive a pulled plug, so that they have to wait for the disk.
+    pub fn is_durable(&self) -> bool {
+        self.shelf.disk.durable
+    }
+
     /// [`append_with`](Self::append_with) nothing declared, and a body that shows when it ends.
     ///
     /// # Errors

@@ -121,6 +121,9 @@ impl Connection {
             if !crew.claim_place() || (taken >= QUANTUM_BYTES && crew.others_wait()) {
                 return Step::Leave(drain, Next::Queue);
             }
+            if taken > 0 {
+                crew.settle_in();
+            }
             match window.fill(&mut self.socket, left) {
                 Ok(Fill::Bytes { count, .. }) => {
                     left -= count as u64;

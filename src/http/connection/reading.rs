@@ -107,6 +107,7 @@ impl Connection {
         if !crew.claim_place() {
             return Step::Leave(State::Consult(consult), Next::Queue);
         }
+        crew.settle_in();
         let Consult { answer, to, unread } = *consult;
         Step::On(self.answer(answer(), to, unread, window))
     }

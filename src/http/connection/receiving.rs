@@ -35,20 +35,16 @@ impl Connection {
                 return Step::Leave(State::Body(body), Next::Queue);
             }
             if body.decoder.is_done() {
-                let Body {
-                    receiver,
-                    to,
-                    decoder,
-                    ..
-                } = *body;
-                let response = receiver.end(Ended::Whole);
-                return Step::On(self.answer(response, to, decoder, window));
+                return Step::On(self.end_body(*body, crew, window));
             }
             if let Some(after) = body.look_after(lull, crew) {
                 return self.park_body(body, Until::Look(after));
             }
             if taken >= QUANTUM_BYTES && crew.others_wait() {
                 return Step::Leave(State::Body(body), Next::Queue);
+            }
+            if taken > 0 {
+                crew.settle_in();
             }
             match window.fill(&mut self.socket, body.decoder.wanted().unwrap_or(u64::MAX)) {
                 Ok(Fill::Bytes {
@@ -65,11 +61,20 @@ impl Connection {
                     return self.park_body(body, Until::Readable);
                 }
                 Ok(Fill::Ended) | Err(_) => {
+                    crew.settle_in();
                     body.receiver.end(Ended::Cut);
                     return OVER;
                 }
             }
         }
+    }
+
+    fn end_body(&self, body: Body, crew: &mut dyn Crew, window: &mut Window<'_>) -> State {
+        if body.receiver.end_waits() {
+            crew.settle_in();
+        }
+        let response = body.receiver.end(Ended::Whole);
+        self.answer(response, body.to, body.decoder, window)
     }
 
     fn park_body(&self, body: Box<Body>, until: Until) -> Step {
@@ -142,6 +147,10 @@ struct Spent;
 impl Receiver for Spent {
     fn write(&mut self, _: &[u8]) -> Result<(), Response> {
         Ok(())
+    }
+
+    fn end_waits(&self) -> bool {
+        false
     }
 
     fn end(self: Box<Self>, _: Ended) -> Response {

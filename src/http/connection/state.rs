@@ -50,6 +50,8 @@ pub(crate) trait Crew {
     /// Takes one of the places for turns that move bodies or wait for the disk. One worker has
     /// none, so heads are always read. Once taken it lasts to the end of the turn.
     fn claim_place(&mut self) -> bool;
+    /// Says that this turn will be long: it moves more than is there now, or waits for the disk.
+    fn settle_in(&mut self);
     /// Whether another connection waits for a worker.
     fn others_wait(&self) -> bool;
     /// Whether the server is being stopped.

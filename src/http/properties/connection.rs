@@ -183,6 +183,8 @@ impl Crew for Alone {
         true
     }
 
+    fn settle_in(&mut self) {}
+
     fn others_wait(&self) -> bool {
         false
     }
@@ -241,6 +243,10 @@ impl Receiver for Taker {
             return Err(Response::new(409).text("enough"));
         }
         Ok(())
+    }
+
+    fn end_waits(&self) -> bool {
+        false
     }
 
     fn end(self: Box<Self>, ended: Ended) -> Response {
