@@ -7,12 +7,12 @@ pub(super) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use rustix::fs::{Access, OFlags, access};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::error::OpenError;
@@ -35,6 +35,8 @@ const TEMPORARY: &str = ".record-";
 
 /// Longest record read, in bytes: an id and a name each fill a request head at most.
 const RECORD_MAX: u64 = 1 << 20;
+
+const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
 
 /// A store's directories, held open.
 pub(super) struct Disk {
@@ -75,7 +77,7 @@ impl Disk {
     pub(super) fn open(path: &Path, sync: Sync, syncs: usize) -> Result<Self, OpenError> {
         let root = open_root(path)?;
         let partials = open_partials(&path.join(PARTIALS), &root)?;
-        let lock = take_lock(&partials.path, path)?;
+        let lock = take_lock(&partials, path)?;
         let durable = sync == Sync::Durable;
         if durable {
             warn_unless_durable(&root.file, path);
@@ -100,32 +102,27 @@ impl Disk {
     /// Opens what is held of `key`, with its length; `None` when nothing is.
     pub(super) fn open_data(&self, key: Key) -> io::Result<Option<(Data, u64)>> {
         self.faults.check(Op::Open)?;
-        let opened = no_follow().read(true).write(true).open(self.data_path(key));
-        let Some(data) = found(opened)?.map(Data) else {
+        let opened = self.partials.open(&key.to_string(), OFlags::RDWR);
+        let Some(file) = found(opened)? else {
             return Ok(None);
         };
-        let about = data.0.metadata()?;
-        if !about.is_file() {
-            return Err(io::ErrorKind::InvalidData.into());
+        match file.metadata()? {
+            about if about.is_file() => Ok(Some((Data(file), about.len()))),
+            _ => Err(io::ErrorKind::InvalidData.into()),
         }
-        Ok(Some((data, about.len())))
     }
 
     /// Makes the data file of `key`, empty; its permissions follow the umask.
     pub(super) fn create_data(&self, key: Key) -> io::Result<Data> {
         self.faults.check(Op::Create)?;
-        no_follow()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(self.data_path(key))
-            .map(Data)
+        let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        self.partials.open(&key.to_string(), new).map(Data)
     }
 
     /// Opens the finished file `name`; `None` when it is gone, or no plain file any more.
     pub(super) fn open_published(&self, name: &str) -> io::Result<Option<Data>> {
         self.faults.check(Op::Open)?;
-        match no_follow().read(true).open(self.published_path(name)) {
+        match self.root.open(name, OFlags::RDONLY) {
             Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(None),
             opened => Ok(found(opened)?.map(Data)),
         }
@@ -179,12 +176,8 @@ impl Disk {
     /// The record of `key` as it stands there; `None` without one.
     pub(super) fn load_record(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
         self.faults.check(Op::LoadRecord)?;
-        let Some(file) = found(
-            no_follow()
-                .read(true)
-                .open(self.partials.path.join(record_name(key))),
-        )?
-        else {
+        let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
+        let Some(file) = found(opened)? else {
             return Ok(None);
         };
         let mut text = Vec::new();
@@ -192,24 +185,41 @@ impl Disk {
         Ok(Some(text))
     }
 
-    /// Replaces the record of `key` in one step. The directory is left to be synced.
+    /// Writes the record of `key`, or replaces it in one step. The directory is left to be synced.
+    ///
+    /// The first is written where it will be: cut in the middle it is no JSON, and so as good as none.
     pub(super) fn save_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
         if text.len() as u64 > RECORD_MAX {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.faults.check(Op::CreateRecord)?;
+        let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
+        match self.partials.open(&name, OFlags::WRONLY | new) {
+            Ok(file) => self.write_record(&file, text).inspect_err(|_| {
+                // Left behind it does no harm.
+                let _ = unlinkat(&self.partials.file, &name, AtFlags::empty());
+            }),
+            Err(error) if error.kind() == ALREADY => self.replace_record(&name, text),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn replace_record(&self, name: &str, text: &[u8]) -> io::Result<()> {
         // Not `tempfile_in`: its errors have lost their number.
         let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
-        let mut file = tempfile::Builder::new()
+        let file = tempfile::Builder::new()
             .prefix(&self.temporary)
             .make_in(&self.partials.path, create)?;
-        self.faults.check(Op::WriteRecord)?;
-        file.as_file_mut().write_all(text)?;
-        self.gated(Op::SyncRecord, || file.as_file().sync_data())?;
+        self.write_record(file.as_file(), text)?;
         self.faults.check(Op::RenameRecord)?;
-        file.persist(self.partials.path.join(record_name(key)))
-            .map_err(|error| error.error)?;
-        Ok(())
+        let replaced = file.persist(self.partials.path.join(name));
+        replaced.map(drop).map_err(|error| error.error)
+    }
+
+    fn write_record(&self, mut file: &File, text: &[u8]) -> io::Result<()> {
+        self.faults.check(Op::WriteRecord)?;
+        file.write_all(text)?;
+        self.gated(Op::SyncRecord, || file.sync_data())
     }
 }
 
@@ -250,10 +260,9 @@ impl Disk {
         if !self.durable {
             return Ok(());
         }
-        let dir = if dir == Dir::Root {
-            &self.root
-        } else {
-            &self.partials
+        let dir = match dir {
+            Dir::Root => &self.root,
+            Dir::Partials => &self.partials,
         };
         dir.syncs
             .share(|| self.gated(Op::SyncDir, || dir.file.sync_all()))
@@ -294,10 +303,6 @@ impl Disk {
         found(fs::remove_file(self.partials.path.join(name))).map(drop)
     }
 
-    fn data_path(&self, key: Key) -> PathBuf {
-        self.partials.path.join(key.to_string())
-    }
-
     /// Runs a sync when its turn comes; with `--sync fast`, never.
     fn gated(&self, op: Op, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         if !self.durable {
@@ -318,12 +323,6 @@ fn own_temporary() -> String {
     )
 }
 
-fn no_follow() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.custom_flags(OFlags::NOFOLLOW.bits() as i32);
-    options
-}
-
 /// What is not there is no error.
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
@@ -334,21 +333,17 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 fn open_root(path: &Path) -> Result<Directory, OpenError> {
     fs::create_dir_all(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            OpenError::NotDirectory(path.into())
-        }
+        ALREADY | io::ErrorKind::NotADirectory => OpenError::NotDirectory(path.into()),
         _ => OpenError::refused(path, error),
     })?;
     access(path, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| OpenError::refused(path, error.into()))?;
-    Directory::open(path)
+    Directory::at(path)
 }
 
 fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(OpenError::refused(path, error));
-        }
+        Err(error) if error.kind() != ALREADY => return Err(OpenError::refused(path, error)),
         _ => {}
     }
     let failed = |error| OpenError::Io(path.into(), error);
@@ -362,17 +357,14 @@ fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> 
     if about.dev() != root.file.metadata().map_err(failed)?.dev() {
         return Err(OpenError::OtherFileSystem(path.into()));
     }
-    Directory::open(path)
+    Directory::at(path)
 }
 
-fn take_lock(partials: &Path, root: &Path) -> Result<File, OpenError> {
-    let path = partials.join(LOCK);
-    let file = no_follow()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(&path)
-        .map_err(|error| OpenError::refused(&path, error))?;
+fn take_lock(partials: &Directory, root: &Path) -> Result<File, OpenError> {
+    let path = partials.path.join(LOCK);
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
+    let opened = partials.open(LOCK, flags);
+    let file = opened.map_err(|error| OpenError::refused(&path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(root.into())),
@@ -389,7 +381,14 @@ impl Directory {
         self.file.sync_all().map_err(failed)
     }
 
-    fn open(path: &Path) -> Result<Self, OpenError> {
+    /// Opens a file in it. A new one's permissions follow the umask.
+    fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.file, name, flags, Mode::from_raw_mode(0o666))?;
+        Ok(file.into())
+    }
+
+    fn at(path: &Path) -> Result<Self, OpenError> {
         let file = File::open(path).map_err(|error| OpenError::Io(path.into(), error))?;
         Ok(Self {
             path: path.into(),

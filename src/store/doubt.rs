@@ -58,7 +58,7 @@ impl Shelf {
     /// Whether the record says that all is held, which it does not before all is synced.
     fn is_publishing(&self, key: Key, length: u64) -> io::Result<bool> {
         let text = self.disk.load_record(key)?;
-        let record = text.and_then(|text| Record::parse(&text, key).ok());
+        let record = text.and_then(|text| Record::parse(&text, key).ok().flatten());
         Ok(record
             .is_some_and(|record| record.publishing_as.is_some() && record.length == Some(length)))
     }

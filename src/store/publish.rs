@@ -140,6 +140,9 @@ impl Entry {
     fn say_publishing(&self, record: &Record) -> Result<(), Error> {
         let state = self.state()?;
         let said = state.saved && state.record.as_ref() == Some(record) && state.is_listed();
+        // Of an upload that came in one request nobody has heard: a pulled plug may take its record, as long as it
+        // takes the answer too.
+        let untold = !state.found && state.listed == 0;
         drop(state);
         if !said {
             self.write_record(record)?;
@@ -147,7 +150,9 @@ impl Entry {
             state.record = Some(record.clone());
             state.saved = true;
             drop(state);
-            self.sync_names(false)?;
+            if !untold {
+                self.sync_names(false)?;
+            }
         }
         self.dress(record)
     }

@@ -129,7 +129,8 @@ impl Entry {
         let text = self.disk().load_record(self.key)?;
         let mut record = text
             .map(|text| Record::parse(&text, self.key))
-            .transpose()?;
+            .transpose()?
+            .flatten();
         let (data, held) = self.disk().open_data(self.key)?.unzip();
         let mark = data.as_ref().map(|data| self.disk().mark_of(data));
         let mark = mark.transpose()?;
@@ -154,7 +155,8 @@ impl Entry {
         state.noted = mark.flatten().unwrap_or_default();
         // Where files cannot be marked, that is no reason to wait. Elsewhere: who knows whether the mark was synced.
         state.marked = if mark == Some(None) { u64::MAX } else { 0 };
-        state.entries += u64::from(record.is_some() || held.is_some());
+        state.found = record.is_some() || held.is_some();
+        state.entries += u64::from(state.found);
         state.record = record;
         state.data = data.map(Arc::new);
         Ok(())

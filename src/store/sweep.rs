@@ -86,6 +86,8 @@ impl Shelf {
         let mut state = entry.look()?;
         let complete = state.phase == Phase::Complete;
         if state.record.is_none() && state.data.is_none() {
+            // Taken away, or a record whose writing was cut.
+            self.disk.remove(&record_name(key))?;
             report.forgotten += 1;
         } else if state.appends == 0 && self.is_expired(key, &state, now)? {
             entry.discard(&mut state)?;

@@ -60,7 +60,7 @@ fn one_request_writes_one_record_and_syncs_in_order() {
     let matter = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
     let log: Vec<_> = log.into_iter().filter(matter).collect();
     use Op::*;
-    let record = [CreateRecord, WriteRecord, SyncRecord, RenameRecord, SyncDir];
+    let record = [CreateRecord, WriteRecord, SyncRecord];
     let order = [
         &[Create, Write, Sync],
         &record[..],
@@ -80,9 +80,9 @@ fn an_answer_about_a_partial_comes_after_record_bytes_mark_and_names() {
         .map(|(op, _)| *op)
         .collect();
     use Op::*;
-    let matter = |op: &Op| matches!(op, Write | RenameRecord | Sync | Mark | SyncDir);
+    let matter = |op: &Op| matches!(op, Write | SyncRecord | Sync | Mark | SyncDir);
     let log: Vec<_> = log.into_iter().filter(matter).collect();
-    assert_eq!(log, [Write, RenameRecord, Sync, Mark, Sync, SyncDir]);
+    assert_eq!(log, [Write, SyncRecord, Sync, Mark, Sync, SyncDir]);
 }
 
 #[test]

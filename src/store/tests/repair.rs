@@ -164,7 +164,7 @@ fn a_whole_partial_waits_for_a_word() {
 #[test]
 fn what_is_not_ours_is_an_error_and_stays() {
     let other = Record::new(&Id::new(b"", b"another")).to_json();
-    for text in [&b"{\"v\":2}"[..], b"", &other] {
+    for text in [&b"{\"v\":2}"[..], b"[]", &other] {
         let mut bench = Bench::new();
         bench.closed(|bench| on_disk::write(bench.record_path(), text).unwrap());
         let is_invalid =
@@ -175,5 +175,25 @@ fn what_is_not_ours_is_an_error_and_stays() {
         assert_eq!(bench.settled(&id()), None);
         assert_eq!(bench.sweep(SystemTime::now()).foreign, 1);
         assert_eq!(on_disk::read(bench.record_path()).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_record_whose_writing_was_cut_is_as_good_as_none() {
+    let whole = Record::new(&id()).to_json();
+    for cut in [&b""[..], &whole[..whole.len() - 1], &[0; 100]] {
+        let mut bench = Bench::new();
+        bench.closed(|bench| on_disk::write(bench.record_path(), cut).unwrap());
+        assert_eq!(bench.status(&id()).unwrap(), held(0));
+        assert_eq!(bench.sweep(SystemTime::now()).forgotten, 1);
+        assert!(!bench.record_path().exists(), "it was swept away");
+
+        bench.closed(|bench| {
+            on_disk::write(bench.record_path(), cut).unwrap();
+            on_disk::write(bench.data_path(), b"abc").unwrap();
+        });
+        assert_eq!(bench.status(&id()).unwrap(), held(3));
+        bench.send(3, b"de", declared(5, "a")).unwrap();
+        assert_eq!(bench.published(), [file("a", b"abcde")]);
     }
 }

@@ -70,12 +70,11 @@ type Kind = (&'static str, fn(&Call, &Path) -> bool);
 
 const KINDS: [Kind; 6] = [
     ("sync of bytes", |call, _| {
-        let is_partial = call.of().contains("/.resumed/") && !call.of().contains("/.record-");
-        is_sync(call) && is_partial
+        is_sync(call) && call.of().contains("/.resumed/") && !is_record(call)
     }),
     ("mark", |call, _| call.name == "fsetxattr"),
     ("sync of a record", |call, _| {
-        is_sync(call) && call.of().contains("/.record-")
+        is_sync(call) && is_record(call)
     }),
     ("sync of .resumed", |call, _| {
         is_sync(call) && call.of().ends_with("/.resumed")
@@ -87,6 +86,10 @@ const KINDS: [Kind; 6] = [
         is_sync(call) && dir.parent() == Some(Path::new(call.of()))
     }),
 ];
+
+fn is_record(call: &Call) -> bool {
+    call.of().contains("/.record-") || call.of().ends_with(".json")
+}
 
 fn is_sync(call: &Call) -> bool {
     matches!(call.name.as_str(), "fsync" | "fdatasync")
