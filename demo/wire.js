@@ -162,8 +162,9 @@ function read(status, text, fields) {
   return {
     status,
     text,
-    // Only the upload server sends this field, so a refusal without it is a proxy's.
-    ours: fields.get('Upload-Offset') !== null,
+    // Only the upload server sends these fields, so a refusal without them is a proxy's. When its disk has failed it
+    // tells no offset.
+    ours: fields.has('Upload-Offset') || fields.has('Upload-Complete'),
     complete: fields.get('Upload-Complete') === '?1' || text.startsWith('Success'),
     tail: fields.get('X-Tail-Digest'),
     afterSeconds: Number(fields.get('Retry-After')) || 0,

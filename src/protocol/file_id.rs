@@ -101,8 +101,8 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
                 &format!("larger than the {max} bytes this server takes"),
             ),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507, "the disk is full"),
-            store::Error::Broken => line(500, "the disk has failed; see the server's log"),
-            store::Error::Io(_) => line(500, "the file cannot be written; see the server's log"),
+            store::Error::Broken => failed("the disk has failed"),
+            store::Error::Io(_) => failed("the file cannot be written"),
         },
     }
 }
@@ -112,6 +112,15 @@ fn about(held: Held, status: u16) -> Response {
         .field("Cache-Control", "no-store")
         .field("Upload-Offset", held.offset.to_string())
         .field("Upload-Complete", if held.complete { "?1" } else { "?0" })
+}
+
+/// Nothing is believed now, so no offset is told: 0 would be taken for "nothing is held". That it is not said to be
+/// complete shows a page that this is no proxy's answer.
+fn failed(what: &str) -> Response {
+    Response::new(500)
+        .field("Cache-Control", "no-store")
+        .field("Upload-Complete", "?0")
+        .text(format!("{what}; see the server's log\n"))
 }
 
 fn digest(tail: Tail) -> String {

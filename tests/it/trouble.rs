@@ -332,7 +332,9 @@ fn a_directory_that_vanishes_is_told_of_and_nothing_else_is_told() {
             b"hello",
         )
     };
-    assert_eq!(send(&process).status, 500);
+    let failed = send(&process);
+    assert_eq!(failed.status, 500);
+    assert_eq!(failed.field("Upload-Offset"), None, "0 would say: nothing");
     drop(process);
     assert_eq!(send(&serve(&dir)).text(), "Success 5");
 }

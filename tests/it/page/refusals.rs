@@ -43,6 +43,22 @@ fn a_disk_without_room() {
 }
 
 #[test]
+fn a_disk_that_has_failed() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 1_000_000);
+    let server = Program::start(&[]);
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, server.addr());
+    fs::remove_dir_all(server.dir()).expect("removed");
+    visit.choose(&[file.path()]);
+    visit.wait_for_state(NAME, "retrying");
+    // The line of the server itself, which a proxy's answer would not be taken for.
+    let text = visit.text(NAME);
+    assert!(text.contains("the file cannot be written"), "{text}");
+    visit.expect_no_complaints_but(&["status of 500"]);
+}
+
+#[test]
 fn a_stranger() {
     let disk = Disk::new();
     let file = disk.file(NAME, 1_000_000);
