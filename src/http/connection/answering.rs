@@ -27,12 +27,13 @@ impl Connection {
         self.send(response, ReplyTo { keep_alive, ..to }, then)
     }
 
-    /// Answers what is not a request that we understand: nothing after it can be trusted.
-    pub(super) fn refuse(&self, response: Response) -> State {
+    /// Answers what is not a request that we understand: nothing after it can be trusted. But that it asks for no
+    /// body shows at its beginning.
+    pub(super) fn refuse(&self, response: Response, head: &[u8]) -> State {
         self.send(
             response,
             ReplyTo {
-                head_only: false,
+                head_only: head.trim_ascii_start().starts_with(b"HEAD "),
                 keep_alive: false,
             },
             Then::Drain,

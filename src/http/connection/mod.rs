@@ -106,7 +106,8 @@ impl Connection {
                 self.answer(response, body.to, body.decoder, window)
             }
             State::Head { since: Some(_) } => {
-                self.refuse(Response::new(408).text("the request head did not end in time\n"))
+                let response = Response::new(408).text("the request head did not end in time\n");
+                self.refuse(response, window.bytes())
             }
             _ => State::Over,
         }

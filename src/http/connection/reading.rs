@@ -28,7 +28,9 @@ impl Connection {
                     return Step::On(self.request(&head, service, window));
                 }
                 Ok(None) => {}
-                Err(malformed) => return Step::On(self.refuse(malformed.into())),
+                Err(malformed) => {
+                    return Step::On(self.refuse(malformed.into(), window.bytes()));
+                }
             }
         }
         if crew.stopping() {
