@@ -7,6 +7,7 @@ use super::error::{Error, is_full};
 use super::id::Id;
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
+use super::space::Claim;
 use super::upload::{Held, Intent, Phase, State};
 
 /// Bytes written before a writer syncs by itself, so that no sync is ever long: 64 MiB.
@@ -253,10 +254,11 @@ impl Entry {
     /// Puts the claim on the disk's space up to date.
     fn note(&self, state: &mut State, owed: u64) {
         let ledger = &self.shelf.ledger;
-        state
-            .claim
-            .get_or_insert_with(|| ledger.claim(self.key))
-            .note(owed, ledger.now());
+        let now = ledger.now();
+        let stands = |claim: &Arc<Claim>| claim.note(owed, now);
+        if !state.claim.as_ref().is_some_and(stands) {
+            state.claim = Some(ledger.claim(self.key, owed, now));
+        }
     }
 
     /// After a failed write. A full disk refuses bytes and loses none, so what is written stays; otherwise nothing

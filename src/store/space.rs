@@ -1,7 +1,9 @@
 //! Who is still owed how much of the disk, so that uploads which cannot all fit are refused before they are sent.
+//!
+//! The sum is kept as it changes: to admit one upload costs the same however many others there are.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -14,23 +16,52 @@ const CLAIM_SECS: u64 = 600;
 /// upload nobody holds it, and it still wants its space.
 pub(super) struct Ledger {
     began: Instant,
-    claims: Mutex<HashMap<Key, Arc<Claim>>>,
+    total: Arc<Total>,
+    claims: Mutex<Claims>,
     admitting: Mutex<()>,
 }
 
-/// What one upload is owed. Noted at every window, so it takes no lock.
+/// The claims that stand, and when to look at each again.
 #[derive(Default)]
+struct Claims {
+    by_key: HashMap<Key, Standing>,
+    /// By when they last received bytes, or did so at the last look: a window does not stop to put this in order.
+    by_age: BTreeSet<(u64, Key)>,
+}
+
+struct Standing {
+    claim: Arc<Claim>,
+    /// Where it is in `by_age`.
+    looked: u64,
+}
+
+/// What one upload is owed. Noted at every window, so it takes no lock.
 pub(super) struct Claim {
     /// Bytes still to come.
     owed: AtomicU64,
-    /// When bytes last came, in seconds since the ledger began, plus one; 0 = never.
+    /// When bytes last came, in seconds since the ledger began, plus one; or `RUN_OUT`.
     received: AtomicU64,
+    total: Arc<Total>,
 }
+
+const RUN_OUT: u64 = 0;
+
+/// The sum of what is owed. In two parts, since no machine adds 128 bits at once: so it never wraps around, whatever a
+/// million uploads declare.
+#[derive(Default)]
+struct Total {
+    low: AtomicU64,
+    high: AtomicU64,
+}
+
+/// Bits of a claim that are summed in `low`. Nearly all claims are below that: they touch `high` never.
+const LOW_BITS: u32 = 40;
 
 impl Ledger {
     pub(super) fn new() -> Self {
         Self {
             began: Instant::now(),
+            total: Arc::default(),
             claims: Mutex::default(),
             admitting: Mutex::default(),
         }
@@ -48,50 +79,143 @@ impl Ledger {
         self.began.elapsed().as_secs()
     }
 
-    /// The claim of the upload `key`.
-    pub(super) fn claim(&self, key: Key) -> Arc<Claim> {
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(claims.entry(key).or_default())
+    /// The claim of the upload `key`, which has just received bytes and is still `owed` so many.
+    pub(super) fn claim(&self, key: Key, owed: u64, now: u64) -> Arc<Claim> {
+        let mut claims = self.claims();
+        let standing = claims.by_key.get(&key);
+        if let Some(standing) = standing.filter(|standing| standing.claim.note(owed, now)) {
+            return Arc::clone(&standing.claim);
+        }
+        let claim = Arc::new(Claim::new(&self.total, owed, now));
+        claims.look_later(key, Arc::clone(&claim), now + 1);
+        claim
     }
 
     /// Gives up the claim of the upload `key`.
     pub(super) fn release(&self, key: Key) {
-        self.claims
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
+        let mut claims = self.claims();
+        if let Some(standing) = claims.by_key.remove(&key) {
+            claims.by_age.remove(&(standing.looked, key));
+            standing.claim.give_up();
+        }
     }
 
     /// Bytes owed to all uploads but `key` that received some in the ten minutes before `now`.
     ///
     /// Saturating: who declares exabytes must not wrap around to nothing. Forgets the claims that ran out.
     pub(super) fn owed_to_others(&self, key: Key, now: u64) -> u64 {
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        claims.retain(|_, claim| Arc::strong_count(claim) > 1 || claim.stands(now));
-        let others = claims
-            .iter()
-            .filter(|(other, claim)| **other != key && claim.stands(now));
-        others.fold(0, |sum, (_, claim)| {
-            sum.saturating_add(claim.owed.load(Relaxed))
-        })
+        let mut claims = self.claims();
+        claims.forget_run_out(now);
+        let own = claims.by_key.get(&key);
+        let own = own.map_or(0, |standing| standing.claim.owed.load(Relaxed));
+        let others = self.total.get().saturating_sub(own.into());
+        others.try_into().unwrap_or(u64::MAX)
+    }
+
+    fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claims {
+    fn look_later(&mut self, key: Key, claim: Arc<Claim>, looked: u64) {
+        self.by_age.insert((looked, key));
+        self.by_key.insert(key, Standing { claim, looked });
+    }
+
+    fn forget_run_out(&mut self, now: u64) {
+        let is_due = |(looked, _): &(u64, Key)| now >= looked + CLAIM_SECS;
+        while let Some((_, key)) = self.by_age.first().copied().filter(is_due) {
+            self.by_age.pop_first();
+            let Some(Standing { claim, .. }) = self.by_key.remove(&key) else {
+                continue;
+            };
+            if let Err(received) = claim.run_out(now) {
+                self.look_later(key, claim, received);
+            }
+        }
     }
 }
 
 impl Claim {
-    /// Notes that bytes came, and how many are `owed` from `now` on.
-    pub(super) fn note(&self, owed: u64, now: u64) {
-        self.owed.store(owed, Relaxed);
-        self.received.store(now + 1, Relaxed);
+    fn new(total: &Arc<Total>, owed: u64, now: u64) -> Self {
+        let claim = Self {
+            owed: AtomicU64::new(0),
+            received: AtomicU64::new(now + 1),
+            total: Arc::clone(total),
+        };
+        claim.owe(owed);
+        claim
     }
 
-    fn stands(&self, now: u64) -> bool {
-        let received = self.received.load(Relaxed);
-        received > 0 && now < received + CLAIM_SECS
+    /// Notes that bytes came, and how many are `owed` from `now` on; unless it has run out or been given up, and is
+    /// to be claimed anew.
+    #[must_use]
+    pub(super) fn note(&self, owed: u64, now: u64) -> bool {
+        let again = |received| (received != RUN_OUT).then_some(now + 1);
+        let stands = self.received.fetch_update(AcqRel, Acquire, again).is_ok();
+        if stands {
+            self.owe(owed);
+        }
+        stands
     }
+
+    /// Ends it if nothing has come for too long; else says when something last came.
+    fn run_out(&self, now: u64) -> Result<(), u64> {
+        let received = self.received.load(Acquire);
+        if now < received + CLAIM_SECS {
+            return Err(received);
+        }
+        // A window that comes in between renews it.
+        self.received
+            .compare_exchange(received, RUN_OUT, AcqRel, Acquire)?;
+        self.owe(0);
+        Ok(())
+    }
+
+    fn give_up(&self) {
+        self.received.store(RUN_OUT, Relaxed);
+        self.owe(0);
+    }
+
+    /// The total has what is owed now before it loses what was owed before: it never falls below what it holds.
+    fn owe(&self, owed: u64) {
+        self.total.add(owed);
+        self.total.take(self.owed.swap(owed, AcqRel));
+    }
+}
+
+impl Total {
+    fn add(&self, owed: u64) {
+        let (high, low) = split(owed);
+        self.low.fetch_add(low, AcqRel);
+        if high > 0 {
+            self.high.fetch_add(high, AcqRel);
+        }
+    }
+
+    fn take(&self, owed: u64) {
+        let (high, low) = split(owed);
+        self.low.fetch_sub(low, AcqRel);
+        if high > 0 {
+            self.high.fetch_sub(high, AcqRel);
+        }
+    }
+
+    fn get(&self) -> u128 {
+        let high = u128::from(self.high.load(Acquire)) << LOW_BITS;
+        high + u128::from(self.low.load(Acquire))
+    }
+}
+
+fn split(owed: u64) -> (u64, u64) {
+    (owed >> LOW_BITS, owed & ((1 << LOW_BITS) - 1))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     fn key(id: u8) -> Key {
@@ -101,23 +225,108 @@ mod tests {
     #[test]
     fn others_are_owed_for_ten_minutes_after_their_last_byte() {
         let ledger = Ledger::new();
-        ledger.claim(key(1)).note(100, 0);
-        ledger.claim(key(2)).note(10, 300);
+        ledger.claim(key(1), 100, 0);
+        ledger.claim(key(2), 10, 300);
         assert_eq!(ledger.owed_to_others(key(3), 300), 110);
         assert_eq!(ledger.owed_to_others(key(1), 300), 10);
         assert_eq!(ledger.owed_to_others(key(3), 600), 110);
         assert_eq!(ledger.owed_to_others(key(3), 601), 10);
         assert_eq!(ledger.owed_to_others(key(3), 901), 0);
-        assert!(ledger.claims.lock().unwrap().is_empty());
+        let claims = ledger.claims();
+        assert!(claims.by_key.is_empty() && claims.by_age.is_empty());
     }
 
     #[test]
     fn claims_saturate_and_are_released() {
         let ledger = Ledger::new();
-        ledger.claim(key(1)).note(u64::MAX, 0);
-        ledger.claim(key(2)).note(u64::MAX, 0);
+        ledger.claim(key(1), u64::MAX, 0);
+        ledger.claim(key(2), u64::MAX, 0);
         assert_eq!(ledger.owed_to_others(key(3), 0), u64::MAX);
         ledger.release(key(1));
         assert_eq!(ledger.owed_to_others(key(2), 0), 0);
+    }
+
+    /// What the total stands for: all claims, one by one.
+    #[derive(Default)]
+    struct Plain {
+        claims: HashMap<u8, (u64, u64)>,
+    }
+
+    impl Plain {
+        fn owed_to_others(&self, id: u8, now: u64) -> u64 {
+            let stand = |received: u64| now <= received + CLAIM_SECS;
+            let others = self.claims.iter().filter(|(other, _)| **other != id);
+            others
+                .filter(|(_, (_, received))| stand(*received))
+                .fold(0, |sum, (_, (owed, _))| sum.saturating_add(*owed))
+        }
+    }
+
+    /// Numbers that follow from a first one (xorshift).
+    fn numbers(mut seed: u64) -> impl FnMut(u64) -> u64 {
+        move |below| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed % below
+        }
+    }
+
+    #[test]
+    fn the_total_is_what_a_walk_over_all_claims_would_find() {
+        for seed in 1..=300 {
+            let mut number = numbers(seed);
+            let (ledger, mut plain, mut now) = (Ledger::new(), Plain::default(), 0);
+            let mut held: HashMap<u8, Arc<Claim>> = HashMap::new();
+            for _ in 0..300 {
+                let id = number(6) as u8;
+                let owed = [number(1000), number(1 << 50), u64::MAX][number(3) as usize];
+                match number(8) {
+                    0..4 => {
+                        let claim = held.get(&id).filter(|claim| claim.note(owed, now)).cloned();
+                        let claim = claim.unwrap_or_else(|| ledger.claim(key(id), owed, now));
+                        held.insert(id, claim);
+                        plain.claims.insert(id, (owed, now));
+                    }
+                    4 => {
+                        ledger.release(key(id));
+                        plain.claims.remove(&id);
+                    }
+                    // It leaves memory; its claim stands.
+                    5 => drop(held.remove(&id)),
+                    6 => now += number(CLAIM_SECS / 2),
+                    _ => assert_eq!(
+                        ledger.owed_to_others(key(id), now),
+                        plain.owed_to_others(id, now),
+                        "seed {seed}"
+                    ),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_total_is_right_when_windows_claims_and_looks_come_at_once() {
+        let ledger = Ledger::new();
+        let upload = |id: u8| {
+            let mut number = numbers(u64::from(id) + 1);
+            let mut claim = ledger.claim(key(id), 1 << 41, 0);
+            for step in 0..5_000 {
+                // Now and then so much time has passed that all run out.
+                let now = step / 1_000 * CLAIM_SECS * 2;
+                let owed = (1 << 40) - 500 + number(1_000);
+                if !claim.note(owed, now) {
+                    claim = ledger.claim(key(id), owed, now);
+                }
+                assert!(ledger.owed_to_others(key(id), now) < 1 << 44);
+            }
+            ledger.claim(key(id), u64::from(id), u64::MAX / 2);
+        };
+        thread::scope(|scope| {
+            for id in 0..4 {
+                scope.spawn(move || upload(id));
+            }
+        });
+        assert_eq!(ledger.owed_to_others(key(9), u64::MAX / 2), 1 + 2 + 3);
     }
 }
