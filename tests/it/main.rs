@@ -23,6 +23,8 @@ mod stop;
 mod support;
 mod tidy;
 mod torture;
+mod trace;
 mod transcripts;
 mod trouble;
 mod unix;
+mod windows;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use resumed::store::Id;
 
-use super::trace::Call;
+use crate::trace::Call;
 
 /// What must survive a pulled plug, by what was asked of the disk so far.
 #[derive(Default)]

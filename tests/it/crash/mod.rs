@@ -16,7 +16,6 @@ mod kill;
 mod load;
 mod order;
 mod plug;
-mod trace;
 
 use std::path::Path;
 use std::process::Command;

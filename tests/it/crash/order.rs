@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::left_out::left_out;
 use crate::torture::some_or_all;
+use crate::trace::{Call, MOVES, Traced, is_possible};
 
 use super::chance::Chance;
 use super::facts::Cancel;
 use super::kept::Kept;
 use super::load::Load;
 use super::none;
-use super::trace::{Call, Traced, is_possible};
 
 /// What a server did.
 struct Watched {
@@ -27,7 +27,7 @@ fn watch() -> Watched {
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let path = fs::canonicalize(home.path()).expect("a path");
     let dir = path.join("made/by/the/server");
-    let traced = Traced::start(&dir, &["--sync", "durable"]);
+    let traced = Traced::start(&dir, &["--sync", "durable"], &["-e", MOVES]);
     let load = Load::default();
     let mut calls = Vec::new();
     load.run(traced.process.addr, Chance::from_seed(), || {

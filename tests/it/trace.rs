@@ -9,13 +9,14 @@ use std::thread::{self, JoinHandle};
 use crate::program::Process;
 
 /// The calls that move bytes or names, or make them durable.
-const TRACED: &str = "trace=openat,open,creat,mkdir,mkdirat,recvfrom,read,readv,\
+pub(crate) const MOVES: &str = "trace=openat,open,creat,mkdir,mkdirat,recvfrom,read,readv,\
     write,writev,pwrite64,pwritev,sendto,sendmsg,ftruncate,fsync,fdatasync,fsetxattr,\
     rename,renameat,renameat2,link,linkat,unlink,unlinkat";
 
 /// One system call that ended well.
 #[derive(Clone)]
 pub(crate) struct Call {
+    pub(crate) thread: String,
     pub(crate) name: String,
     /// As `strace` prints them, with the path of each descriptor.
     pub(crate) args: String,
@@ -32,11 +33,14 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    pub(crate) fn start(dir: &Path, flags: &[&str]) -> Traced {
+    /// By what `strace` is told, all calls are written down, or some.
+    pub(crate) fn start(dir: &Path, flags: &[&str], told: &[&str]) -> Traced {
         let mut strace = Command::new("strace");
         // -D: the server is our child, and strace is somebody else's. Without a file, strace writes where the server
         // writes its log, which is silent.
-        strace.args(["-D", "-f", "-y", "-qq", "-s", "256", "-e", TRACED]);
+        strace
+            .args(["-D", "-f", "-y", "-qq", "-s", "256"])
+            .args(told);
         strace.arg(env!("CARGO_BIN_EXE_resumed"));
         strace.env("RUST_LOG", "off").stderr(Stdio::piped());
         let mut process = Process::of(strace, dir, "127.0.0.1:0", flags);
@@ -77,33 +81,47 @@ fn calls(trace: &str) -> Vec<Call> {
         } else if let Some(resumed) = said.strip_prefix("<... ") {
             let (_, rest) = resumed.split_once(" resumed>").expect("a call resumed");
             if let Some((begin, first)) = begun.remove(thread) {
-                calls.extend(call(&(first + rest), begin, at));
+                calls.extend(call(thread, &(first + rest), begin, at));
             }
         } else {
-            calls.extend(call(said, at, at));
+            calls.extend(call(thread, said, at, at));
         }
     }
     calls
 }
 
-fn call(said: &str, begin: usize, end: usize) -> Option<Call> {
+fn call(thread: &str, said: &str, begin: usize, end: usize) -> Option<Call> {
     let (called, result) = said.rsplit_once(") = ").or_else(|| said.rsplit_once(')'))?;
     let (name, args) = called.split_once('(')?;
-    let digits = result.trim_start_matches([' ', '=']);
-    let digits = digits.split(|c: char| !c.is_ascii_digit()).next()?;
     Some(Call {
+        thread: thread.to_owned(),
         name: name.to_owned(),
         args: args.to_owned(),
-        result: digits.parse().ok()?,
+        result: number(result.trim_start_matches([' ', '=']))?,
         begin,
         end,
     })
+}
+
+/// The number that stands first: in hexadecimal where `strace` was told to print it raw.
+fn number(said: &str) -> Option<u64> {
+    let (digits, radix) = match said.strip_prefix("0x") {
+        Some(digits) => (digits, 16),
+        None => (said, 10),
+    };
+    let digits = digits.split(|c: char| !c.is_digit(radix)).next()?;
+    u64::from_str_radix(digits, radix).ok()
 }
 
 impl Call {
     /// The path, or the socket, of the descriptor that stands first.
     pub(crate) fn of(&self) -> &str {
         bracketed(&self.args).unwrap_or_default()
+    }
+
+    /// Its arguments as numbers, where `strace` was told to print them raw.
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.args.split(", ").filter_map(number).collect()
     }
 
     /// The texts in quotes, as they are printed.
