@@ -13,7 +13,11 @@ use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    match cli::parse(std::env::args_os().skip(1)) {
+    let mut args = std::env::args_os().skip(1).peekable();
+    if args.next_if(|first| first == "put").is_some() {
+        return put(args);
+    }
+    match cli::parse(args) {
         Ok(cli::Ask::Serve(config)) => match serve(*config) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&*error, 1),
@@ -28,6 +32,17 @@ fn main() -> ExitCode {
         }
         Err(error) => fail(&error, 2),
     }
+}
+
+#[cfg(feature = "put")]
+use cli::put::run as put;
+
+#[cfg(not(feature = "put"))]
+fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    eprintln!(
+        "resumed: this one is a server only, built without put; a directory of that name is ./put"
+    );
+    ExitCode::from(2)
 }
 
 /// The signals are caught before the server is there, so none can end it unstopped.

@@ -2,6 +2,8 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+#[cfg(feature = "put")]
+pub(crate) mod put;
 mod size;
 
 use std::ffi::OsString;
@@ -29,6 +31,7 @@ pub(crate) struct UsageError(String);
 
 pub(crate) const HELP: &str = "\
 resumed [OPTIONS] [DIR]    take uploads into DIR (default: uploads)
+resumed put FILE... URL    send files and folders; see resumed put --help
 
   -l, --listen ADDR          where to listen (default: 127.0.0.1:8080; port 0 picks one;
                              unix:PATH for a socket file)

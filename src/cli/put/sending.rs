@@ -1,0 +1,213 @@
+//! One upload, from the question to the end, through any number of failures.
+
+use std::io::{self, Read};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::patience::Patience;
+use super::plan::Plan;
+use super::problem::{Problem, Stays};
+use super::report::{Arrived, Report};
+use super::source::Source;
+use super::wire::{Held, Posted, Wire};
+
+/// A request that is not sent after this long is ended by us, before a proxy does it.
+const REQUEST_MAX: Duration = Duration::from_secs(45);
+/// Once or twice is normal: the rest of a cut request may still be arriving. Again and again means that somebody else
+/// sends the same file, and two who take turns at taking over would both be slow.
+const CONFLICTS_NORMAL: u32 = 5;
+
+/// One upload on its way.
+pub(super) struct Upload<'a> {
+    wire: &'a Wire,
+    plan: &'a mut Plan,
+    report: &'a mut Report,
+    patience: Patience,
+    /// What the server is known to hold; else it is to be asked.
+    known: Option<u64>,
+    /// The most that it has been seen to hold.
+    reached: u64,
+    conflicts: u32,
+    took_part: bool,
+}
+
+impl<'a> Upload<'a> {
+    pub(super) fn new(
+        wire: &'a Wire,
+        plan: &'a mut Plan,
+        report: &'a mut Report,
+        patience: Patience,
+    ) -> Upload<'a> {
+        Upload {
+            wire,
+            plan,
+            report,
+            patience,
+            known: None,
+            reached: 0,
+            conflicts: 0,
+            took_part: false,
+        }
+    }
+
+    /// Until the server holds all that the source has to give now.
+    pub(super) fn deliver(&mut self, source: &mut dyn Source) -> Result<Arrived, Problem> {
+        loop {
+            match self.step(source) {
+                Ok(Some(arrived)) => return Ok(arrived),
+                Ok(None) => {}
+                Err(problem) => self.bear(problem)?,
+            }
+        }
+    }
+
+    /// One request. `None`: there is more to do.
+    fn step(&mut self, source: &mut dyn Source) -> Result<Option<Arrived>, Problem> {
+        let held = match self.known {
+            None => Some(self.ask(source)?),
+            Some(start) => self.send(source, start)?,
+        };
+        Ok(held
+            .filter(|held| is_all(source, held))
+            .map(|_| match self.took_part {
+                true => Arrived::Now,
+                false => Arrived::Before,
+            }))
+    }
+
+    fn ask(&mut self, source: &mut dyn Source) -> Result<Held, Problem> {
+        let held = self.wire.status(&source.identity().id)?;
+        source.check(&held)?;
+        // While somebody else sends it, bytes arrive that are not ours.
+        if held.offset > self.reached && self.conflicts == 0 {
+            self.patience.renew();
+        }
+        self.moved_to(held.offset);
+        Ok(held)
+    }
+
+    /// `None` when the server is to be asked before anything else is sent.
+    fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Held>, Problem> {
+        self.took_part = true;
+        let length = self.plan.size().min(source.end().saturating_sub(start));
+        let identity = source.identity().clone();
+        let mut piece = Piece {
+            source,
+            report: self.report,
+            at: start,
+            end: start + length,
+            began: Instant::now(),
+            ended: None,
+        };
+        let posted = self.wire.post(&identity, start, length, &mut piece);
+        let (sent, took, ended) = (piece.at - start, piece.began.elapsed(), piece.ended);
+        match (posted, ended) {
+            (Ok(Posted::Taken(held)), _) => {
+                // The server has every byte and yet does not call it all, or takes none.
+                if held.offset < start + length || length == 0 && !held.complete {
+                    return Err(Problem::Strange);
+                }
+                self.plan.succeeded(length, took);
+                self.conflicts = 0;
+                self.moved_to(held.offset);
+                self.patience.renew();
+                Ok(Some(held))
+            }
+            (Ok(Posted::Conflict), _) => self.give_way(),
+            (Err(_), Some(Ended::OutOfTime)) => {
+                self.plan.ended(sent, took);
+                self.known = None;
+                Ok(None)
+            }
+            (Err(_), Some(Ended::Broken(problem))) => Err(problem),
+            (Err(Problem::ProxyLimit), None) if self.plan.refused(length) => Ok(None),
+            (Err(problem), None) => {
+                if sent > 0 && matches!(problem, Problem::Gone(_)) {
+                    self.plan.reset();
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    fn give_way(&mut self) -> Result<Option<Held>, Problem> {
+        self.known = None;
+        self.conflicts += 1;
+        if self.conflicts > CONFLICTS_NORMAL {
+            return Err(Problem::Elsewhere);
+        }
+        thread::sleep(Duration::from_millis(500) * (self.conflicts - 1));
+        Ok(None)
+    }
+
+    /// Waits, if that may help.
+    fn bear(&mut self, problem: Problem) -> Result<(), Problem> {
+        self.known = None;
+        let Some(pause) = self.patience.pause(&problem) else {
+            return Err(match problem.stays() {
+                Stays::No => Problem::GaveUp(Box::new(problem)),
+                Stays::ForThisFile | Stays::ForAll => problem,
+            });
+        };
+        self.report.waiting(&problem, pause);
+        thread::sleep(pause);
+        Ok(())
+    }
+
+    fn moved_to(&mut self, held: u64) {
+        self.known = Some(held);
+        self.reached = self.reached.max(held);
+        self.report.moved(held);
+    }
+}
+
+/// A file is all there when the server says so. A pipe's size is not known before its end: until then, all is what
+/// there is to send.
+fn is_all(source: &dyn Source, held: &Held) -> bool {
+    match source.identity().size {
+        Some(_) => held.complete,
+        None => held.offset == source.end(),
+    }
+}
+
+/// The body of one request.
+struct Piece<'a> {
+    source: &'a mut dyn Source,
+    report: &'a mut Report,
+    at: u64,
+    end: u64,
+    began: Instant,
+    ended: Option<Ended>,
+}
+
+/// Why a piece was ended before its end, by us.
+enum Ended {
+    OutOfTime,
+    Broken(Problem),
+}
+
+impl Read for Piece<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.end - self.at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        if room == 0 {
+            return Ok(0);
+        }
+        if self.began.elapsed() > REQUEST_MAX {
+            self.ended = Some(Ended::OutOfTime);
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match self.source.read_at(&mut buffer[..room], self.at) {
+            Ok(count) => {
+                self.at += count as u64;
+                self.report.moved(self.at);
+                Ok(count)
+            }
+            Err(problem) => {
+                self.ended = Some(Ended::Broken(problem));
+                Err(io::ErrorKind::InvalidInput.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The requests of the `X-File-Id` dialect, one method each. Knows fields and answers; decides nothing.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
+use ureq::http::{Response, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
+
+use super::identity::Identity;
+use super::problem::Problem;
+
+/// A connection on which nothing moves for so long is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+const CONNECT_MAX: Duration = Duration::from_secs(20);
+/// A large body waits until the server has said that it will take it. Smaller ones are sent in vain faster.
+const EXPECT_FROM: u64 = 128 * 1024;
+/// Answers are a line; what is longer comes from somebody else.
+const ANSWER_MAX: u64 = 64 * 1024;
+const TAIL_MAX: u64 = 64 * 1024;
+const RETRY_AFTER_MAX: u64 = 600;
+
+/// Where uploads go.
+#[derive(Debug, Clone)]
+pub(super) struct Address {
+    base: String,
+}
+
+/// What the server holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) offset: u64,
+    pub(super) complete: bool,
+    pub(super) tail: Option<Tail>,
+}
+
+/// A checksum of the last bytes held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) crc32: u32,
+    pub(super) length: u64,
+}
+
+/// What came of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Posted {
+    Taken(Held),
+    /// The server holds another count than the piece started at.
+    Conflict,
+}
+
+/// A server, and what it takes to speak to it.
+pub(super) struct Wire {
+    agent: Agent,
+    address: Address,
+    authorization: Option<String>,
+}
+
+/// An answer as it came.
+struct Answer {
+    status: u16,
+    text: String,
+    /// Only the upload server sends its fields: a refusal without them is a proxy's.
+    is_ours: bool,
+    complete: bool,
+    tail: Option<Tail>,
+    after: Duration,
+    location: Option<String>,
+}
+
+impl Address {
+    /// `http://` or `https://`, a host, and perhaps a path.
+    pub(super) fn parse(text: &str) -> Option<Address> {
+        let uri: Uri = text.parse().ok()?;
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        let is_plain = uri.query().is_none() && !uri.authority()?.as_str().contains('@');
+        (is_http && is_plain && uri.host().is_some_and(|host| !host.is_empty())).then(|| Address {
+            base: text.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.base
+    }
+}
+
+impl Wire {
+    /// `authorization` is the value of that field.
+    pub(super) fn new(address: Address, authorization: Option<String>) -> Wire {
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // What a redirect makes of a POST is no upload.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT_MAX))
+            .timeout_resolve(Some(CONNECT_MAX))
+            .timeout_per_read(Some(SILENCE_MAX))
+            .timeout_per_write(Some(SILENCE_MAX))
+            .user_agent(concat!("resumed/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls)
+            .build();
+        Wire {
+            agent: config.into(),
+            address,
+            authorization,
+        }
+    }
+
+    /// Asks what the server holds.
+    pub(super) fn status(&self, id: &str) -> Result<Held, Problem> {
+        let request = self.agent.get(format!("{}/status", self.address.base));
+        let request = self.signed(request).header("X-File-Id", id);
+        let answer = read(request.call())?;
+        match answer.status {
+            200 => answer.held(),
+            _ => Err(answer.problem()),
+        }
+    }
+
+    /// Sends `length` bytes of `body`, which the upload continues at `start`. With none, it declares the upload.
+    pub(super) fn post(
+        &self,
+        identity: &Identity,
+        start: u64,
+        length: u64,
+        body: &mut dyn Read,
+    ) -> Result<Posted, Problem> {
+        let request = self.agent.post(format!("{}/upload", self.address.base));
+        let mut request = self
+            .signed(request)
+            .header("X-File-Id", &identity.id)
+            .header("X-File-Name", &identity.name)
+            .header("X-Start-Byte", start)
+            .header("Content-Length", length);
+        let known = [
+            ("X-File-Size", identity.size),
+            ("X-File-Modified", identity.modified_ms),
+        ];
+        for (name, value) in known {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        if length >= EXPECT_FROM {
+            request = request.header("Expect", "100-continue");
+        }
+        let answer = read(request.send(SendBody::from_reader(body)))?;
+        match answer.status {
+            409 if answer.count().is_some() => Ok(Posted::Conflict),
+            200..=299 => answer.held().map(Posted::Taken),
+            _ => Err(answer.problem()),
+        }
+    }
+
+    fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.authorization {
+            Some(value) => request.header(AUTHORIZATION, value),
+            None => request,
+        }
+    }
+}
+
+fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Problem> {
+    let mut response = response.map_err(unreachable)?;
+    let mut text = Vec::new();
+    let body = response.body_mut().as_reader();
+    body.take(ANSWER_MAX)
+        .read_to_end(&mut text)
+        .map_err(|error| Problem::Gone(error.to_string()))?;
+    let field = |name: &str| response.headers().get(name)?.to_str().ok();
+    let after = field(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok());
+    Ok(Answer {
+        status: response.status().as_u16(),
+        is_ours: field("Upload-Offset").is_some(),
+        complete: field("Upload-Complete") == Some("?1") || text.starts_with(b"Success"),
+        tail: field("X-Tail-Digest").and_then(tail),
+        after: Duration::from_secs(after.unwrap_or(0).min(RETRY_AFTER_MAX)),
+        location: field(LOCATION.as_str()).map(printable),
+        text: printable(&String::from_utf8_lossy(&text)),
+    })
+}
+
+impl Answer {
+    /// The count of bytes that the text is.
+    fn count(&self) -> Option<u64> {
+        let digits = self.text.strip_prefix("Success ").unwrap_or(&self.text);
+        let is_count = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_count.then(|| digits.parse().ok()).flatten()
+    }
+
+    fn held(&self) -> Result<Held, Problem> {
+        Ok(Held {
+            offset: self.count().ok_or(Problem::Strange)?,
+            complete: self.complete,
+            tail: self.tail,
+        })
+    }
+
+    /// What an answer other than success stands for.
+    fn problem(self) -> Problem {
+        match self.status {
+            300..=399 => Problem::Moved(self.location.unwrap_or_default()),
+            401 => Problem::SignIn,
+            403 => Problem::Forbidden,
+            404 | 405 | 501 => Problem::NoService(self.status),
+            409 => Problem::Elsewhere,
+            413 if self.is_ours => Problem::TooLarge(self.text),
+            413 => Problem::ProxyLimit,
+            421 => Problem::WrongHost(self.text),
+            507 => Problem::DiskFull,
+            408 | 429 | 500.. => Problem::Busy {
+                status: self.status,
+                after: self.after,
+            },
+            400..=499 => Problem::Refused(self.text),
+            0..=299 => Problem::Strange,
+        }
+    }
+}
+
+/// The problem behind a request that got no answer at all.
+fn unreachable(error: ureq::Error) -> Problem {
+    let trust = |error: &io::Error| error.kind() == io::ErrorKind::InvalidData;
+    match error {
+        ureq::Error::Io(error) if trust(&error) => Problem::NotTrusted(error.to_string()),
+        ureq::Error::Io(error) => Problem::Gone(error.to_string()),
+        ureq::Error::Rustls(error) => Problem::NotTrusted(error.to_string()),
+        ureq::Error::Tls(why) => Problem::NotTrusted(why.to_owned()),
+        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Problem::Strange,
+        // The list is open, and nothing else of it is for ever.
+        error => Problem::Gone(error.to_string()),
+    }
+}
+
+/// `crc32=<8 hex>; length=<n>`
+fn tail(field: &str) -> Option<Tail> {
+    let (crc32, length) = field.strip_prefix("crc32=")?.split_once("; length=")?;
+    let length = length.parse().ok().filter(|length| *length <= TAIL_MAX)?;
+    let crc32 = u32::from_str_radix(crc32, 16).ok()?;
+    Some(Tail { crc32, length })
+}
+
+/// The first line of what somebody else said, without what a terminal would obey.
+fn printable(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.chars()
+        .filter(|letter| !letter.is_control())
+        .take(200)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for (text, base) in [
+            ("http://pi:8080", Some("http://pi:8080")),
+            (
+                "https://example.org/files/",
+                Some("https://example.org/files"),
+            ),
+            ("http://[::1]:8080/", Some("http://[::1]:8080")),
+            ("pi:8080", None),
+            ("ftp://pi", None),
+            ("http://", None),
+            ("http://name:password@pi", None),
+            ("http://pi/?a", None),
+            ("/tmp/file", None),
+        ] {
+            let address = Address::parse(text);
+            assert_eq!(address.as_ref().map(Address::as_str), base, "{text}");
+        }
+    }
+
+    #[test]
+    fn tails() {
+        assert_eq!(
+            tail("crc32=0000000f; length=10"),
+            Some(Tail {
+                crc32: 15,
+                length: 10
+            })
+        );
+        for not in [
+            "",
+            "crc32=x; length=1",
+            "crc32=1",
+            "crc32=1; length=65537",
+            "sha=1; length=1",
+        ] {
+            assert_eq!(tail(not), None, "{not}");
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_passed_on() {
+        assert_eq!(printable("\x1b]0;x\x07no\nmore"), "]0;xno");
+    }
+}
