@@ -8,9 +8,14 @@ pub(crate) const README: &str = include_str!("../../README.md");
 
 /// The code block behind a mark.
 pub(crate) fn block(mark: &str) -> &'static str {
-    let (_, after) = README
+    block_of(README, mark)
+}
+
+/// The same, of another page.
+pub(crate) fn block_of<'t>(page: &'t str, mark: &str) -> &'t str {
+    let (_, after) = page
         .split_once(&format!("<!-- {mark} -->\n```"))
-        .expect("the mark stands in the README");
+        .expect("the mark stands there");
     let (_, after) = after.split_once('\n').expect("a block");
     after.split_once("```").expect("its end").0
 }

@@ -5,7 +5,6 @@ mod article;
 mod cuts;
 mod elsewhere;
 mod list;
-mod local;
 mod picture;
 mod proxies;
 mod pure;
@@ -19,7 +18,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::chromium::{Browser, Page};
-use local::Disk;
+use crate::local::Disk;
 
 /// Bytes a second at which an upload is met in its middle.
 const SLOW: u64 = 4_000_000;

@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::local::Local;
 use super::{Disk, Visit};
 use crate::chromium::Browser;
+use crate::local::Local;
 use crate::support::{Client, Site, append};
 
 const WIDTH: u32 = 900;

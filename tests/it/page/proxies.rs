@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::local::Local;
 use super::{CUTS, Disk, SLOW, Visit};
 use crate::chromium::Browser;
+use crate::local::Local;
 use crate::proxy::{self, DEFAULTS, Nginx};
 use crate::support::Site;
 

@@ -10,40 +10,45 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// Gone when it goes.
-pub(super) struct Disk(TempDir);
+pub(crate) struct Disk(TempDir);
 
 impl Disk {
-    pub(super) fn new() -> Disk {
+    pub(crate) fn new() -> Disk {
         Disk(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// A new file of this many bytes, of which no two pages are the same.
-    pub(super) fn file(&self, name: &str, length: u64) -> Local {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A new file of this many bytes, of which no two pages are the same; its folders are made.
+    pub(crate) fn file(&self, name: &str, length: u64) -> Local {
         let local = Local(self.0.path().join(name));
+        fs::create_dir_all(local.0.parent().expect("a folder")).expect("made");
         local.fill(length, 1);
         local
     }
 }
 
-pub(super) struct Local(PathBuf);
+pub(crate) struct Local(PathBuf);
 
 impl Local {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         let name = self.0.file_name().expect("a name");
         name.to_str().expect("text")
     }
 
-    pub(super) fn modified(&self) -> SystemTime {
+    pub(crate) fn modified(&self) -> SystemTime {
         let metadata = fs::metadata(&self.0).expect("its metadata");
         metadata.modified().expect("a time")
     }
 
     /// Other bytes under the same name, size and time.
-    pub(super) fn change_unnoticed(&self) {
+    pub(crate) fn change_unnoticed(&self) {
         let (length, modified) = (self.length(), self.modified());
         self.fill(length, 2);
         let file = File::options().write(true).open(&self.0).expect("opened");
@@ -51,19 +56,19 @@ impl Local {
     }
 
     /// What the page calls it, when it speaks to the server.
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         let since = self.modified().duration_since(UNIX_EPOCH).expect("a time");
         let plain = format!("{}-{}-{}", self.name(), self.length(), since.as_millis());
         percent_encoded(&plain)
     }
 
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         fs::metadata(&self.0).expect("its metadata").len()
     }
 
     /// Byte for byte the same as that one.
     #[track_caller]
-    pub(super) fn expect_same(&self, other: &Path) {
+    pub(crate) fn expect_same(&self, other: &Path) {
         let run = Command::new("cmp").arg(&self.0).arg(other).output();
         let run = run.expect("cmp runs");
         let said = [run.stdout, run.stderr].concat();

@@ -1,0 +1,114 @@
+//! What is cut, killed or left carries on from what had arrived, and nothing is mixed.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use super::line::Line;
+use super::{HEADS, Running, put, run, wait_for_part};
+use crate::local::Disk;
+use crate::program::Program;
+use crate::support::{Site, append};
+
+const LENGTH: u64 = 40_000_000;
+const PART: u64 = 10_000_000;
+
+#[test]
+fn it_goes_on_by_itself_when_the_server_was_killed_and_is_back() {
+    let disk = Disk::new();
+    let file = disk.file("제주도 여행.mp4", LENGTH);
+    let server = Program::start(&[]);
+    let addr = server.addr();
+    let line = Line::of(addr, PART);
+    let running = Running::start(&mut put([file.path().as_os_str(), line.url().as_ref()]));
+    wait_for_part(server.dir(), PART - HEADS);
+
+    let dir = server.kill();
+    let server = Program::over(dir, &addr.to_string(), &[]);
+    line.open();
+    running
+        .end()
+        .expect(0, &["the server does not answer", "next try in"]);
+    file.expect_same(&server.dir().join(file.name()));
+    assert!(line.taken() < LENGTH + 4 * HEADS, "{} bytes", line.taken());
+}
+
+#[test]
+fn the_same_command_carries_on_after_a_kill() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let line = Line::of(site.addr(), PART);
+    let args = [file.path().as_os_str(), line.url().as_ref()].map(ToOwned::to_owned);
+    let killed = Running::start(&mut put(&args));
+    wait_for_part(site.dir(), PART - HEADS);
+    drop(killed);
+
+    line.open();
+    run(&mut put(&args)).expect(0, &["a.bin: 40.00 MB"]);
+    file.expect_same(&site.dir().join("a.bin"));
+    // The one that was killed had a little more on its way, which this line may have taken.
+    let again = line.taken() - LENGTH;
+    assert!(again < 4 * HEADS, "{again} bytes were sent twice");
+    run(&mut put(&args)).expect(0, &["the server has it already"]);
+}
+
+#[test]
+fn what_a_page_began_is_carried_on() {
+    let disk = Disk::new();
+    let file = disk.file("it's (1) 한글.bin", LENGTH);
+    let site = Site::new();
+    let bytes = std::fs::read(file.path()).expect("read");
+    let mut page = site.connect();
+    page.send(append(&file.id(), 0, LENGTH));
+    page.send(&bytes[..PART as usize]);
+    page.cut();
+
+    let line = Line::of(site.addr(), u64::MAX);
+    run(&mut put([file.path().as_os_str(), line.url().as_ref()])).expect(0, &[]);
+    file.expect_same(&site.dir().join(file.name()));
+    assert!(
+        line.taken() < LENGTH - PART + 4 * HEADS,
+        "{} bytes",
+        line.taken()
+    );
+}
+
+#[test]
+fn another_file_of_the_same_name_size_and_time_is_refused_and_not_mixed() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let line = Line::of(site.addr(), PART);
+    let args = [file.path().as_os_str(), line.url().as_ref()].map(ToOwned::to_owned);
+    let killed = Running::start(&mut put(&args));
+    let held = wait_for_part(site.dir(), PART - HEADS);
+    drop(killed);
+
+    file.change_unnoticed();
+    let line = Line::of(site.addr(), u64::MAX);
+    run(&mut put([file.path().as_os_str(), line.url().as_ref()]))
+        .expect(1, &["a.bin: the server holds other bytes"]);
+    assert_eq!(site.held(&file.id()), held);
+    assert!(line.taken() < HEADS, "it only asked");
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_sent_is_given_up() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let line = Line::of(site.addr(), PART);
+    let running = Running::start(&mut put([file.path().as_os_str(), line.url().as_ref()]));
+    wait_for_part(site.dir(), PART - HEADS);
+
+    let mut open = OpenOptions::new()
+        .append(true)
+        .open(file.path())
+        .expect("opened");
+    open.write_all(b"more").expect("written");
+    line.open();
+    running
+        .end()
+        .expect(1, &["a.bin: the file changed while it was sent"]);
+    assert!(!site.dir().join("a.bin").exists());
+}

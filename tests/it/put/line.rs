@@ -1,0 +1,153 @@
+//! A line to a server that lets through as many bytes as it is told to, and counts them.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+/// Ends when dropped.
+pub(super) struct Line {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    gate: Mutex<Gate>,
+    moved: Condvar,
+}
+
+struct Gate {
+    server: SocketAddr,
+    /// Bytes that clients may still send.
+    allowed: u64,
+    /// Bytes that clients have sent.
+    taken: u64,
+    is_gone: bool,
+}
+
+/// What a client has, and what the server has of it. Closed when both directions are done with it.
+struct Joined {
+    client: TcpStream,
+    server: TcpStream,
+    is_over: AtomicBool,
+}
+
+impl Line {
+    /// Lets through so many bytes, all clients together; answers come back whatever happens.
+    pub(super) fn of(server: SocketAddr, allowed: u64) -> Line {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let addr = listener.local_addr().expect("its address");
+        let gate = Gate {
+            server,
+            allowed,
+            taken: 0,
+            is_gone: false,
+        };
+        let shared = Arc::new(Shared {
+            gate: Mutex::new(gate),
+            moved: Condvar::new(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accept(&listener, &accepting));
+        Line { addr, shared }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    pub(super) fn open(&self) {
+        self.shared.gate.lock().expect("not poisoned").allowed = u64::MAX;
+        self.shared.moved.notify_all();
+    }
+
+    /// All that clients have sent, heads too.
+    pub(super) fn taken(&self) -> u64 {
+        self.shared.gate.lock().expect("not poisoned").taken
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.shared.gate.lock().expect("not poisoned").is_gone = true;
+        self.shared.moved.notify_all();
+        // Wakes it from waiting for somebody.
+        let _ = TcpStream::connect(self.addr);
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    loop {
+        let (client, _) = listener.accept().expect("a client");
+        let (server, is_gone) = {
+            let gate = shared.gate.lock().expect("not poisoned");
+            (gate.server, gate.is_gone)
+        };
+        if is_gone {
+            return;
+        }
+        // Where there is no server, the client finds its line cut.
+        let Ok(server) = TcpStream::connect(server) else {
+            continue;
+        };
+        let joined = Arc::new(Joined {
+            client,
+            server,
+            is_over: AtomicBool::new(false),
+        });
+        let (there, back) = (Arc::clone(&joined), joined);
+        let (to_server, to_client) = (Arc::clone(shared), Arc::clone(shared));
+        thread::spawn(move || there.end(&to_server, there.to_server(&to_server)));
+        thread::spawn(move || back.end(&to_client, back.to_client()));
+    }
+}
+
+impl Joined {
+    fn to_server(&self, shared: &Shared) -> io::Result<()> {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let Some(allowed) = self.wait(shared) else {
+                return Ok(());
+            };
+            let most = buffer
+                .len()
+                .min(usize::try_from(allowed).unwrap_or(usize::MAX));
+            let count = (&self.client).read(&mut buffer[..most])?;
+            if count == 0 {
+                return Ok(());
+            }
+            {
+                let mut gate = shared.gate.lock().expect("not poisoned");
+                gate.allowed -= count as u64;
+                gate.taken += count as u64;
+            }
+            (&self.server).write_all(&buffer[..count])?;
+        }
+    }
+
+    fn to_client(&self) -> io::Result<()> {
+        io::copy(&mut &self.server, &mut &self.client).map(drop)
+    }
+
+    /// Until bytes may pass; `None` when none will.
+    fn wait(&self, shared: &Shared) -> Option<u64> {
+        let gate = shared.gate.lock().expect("not poisoned");
+        let is_over = |gate: &Gate| gate.is_gone || self.is_over.load(Ordering::Relaxed);
+        let gate = shared
+            .moved
+            .wait_while(gate, |gate| gate.allowed == 0 && !is_over(gate));
+        let gate = gate.expect("not poisoned");
+        (!is_over(&gate)).then_some(gate.allowed)
+    }
+
+    /// However it went, the line is cut in both directions.
+    fn end(&self, shared: &Shared, _: io::Result<()>) {
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+        // Under the lock, so that nobody who is about to wait misses it.
+        let _gate = shared.gate.lock().expect("not poisoned");
+        self.is_over.store(true, Ordering::Relaxed);
+        shared.moved.notify_all();
+    }
+}

@@ -1,0 +1,87 @@
+//! What waiting does not mend is said, and the exit status tells it from the rest.
+
+use std::ffi::OsStr;
+use std::net::TcpListener;
+
+use super::{Said, put, run};
+use crate::local::{Disk, Local};
+use crate::program::Program;
+
+fn send(flags: &[&str], files: &[&Local], server: &Program) -> Said {
+    let url = format!("http://{}", server.addr());
+    let flags = flags.iter().map(OsStr::new);
+    let files = files.iter().map(|file| file.path().as_os_str());
+    run(&mut put(flags.chain(files).chain([url.as_ref()])))
+}
+
+#[test]
+fn a_wrong_password_ends_it_and_the_right_one_may_come_from_anywhere() {
+    let disk = Disk::new();
+    let files = [disk.file("a.bin", 5), disk.file("b.bin", 5)];
+    let [a, b] = &files;
+    let server = Program::start(&["--user", "alice:secret"]);
+    send(&[], &[a], &server).expect(1, &["a.bin: the server wants another name and password"]);
+    send(&["--user", "alice:wrong"], &[a, b], &server).expect(1, &["1 more were not tried"]);
+    send(&["--user", "alice:secret"], &[a], &server).expect(0, &[]);
+    let user = disk.file("user", 0);
+    std::fs::write(user.path(), "alice:secret\n").expect("written");
+    let path = user.path().to_str().expect("text");
+    send(&["--user-file", path], &[a], &server).expect(0, &["has it already"]);
+    let url = format!("http://{}", server.addr());
+    let mut command = put([b.path().as_os_str(), url.as_ref()]);
+    run(command.env("RESUMED_USER", "alice:secret")).expect(0, &["b.bin: 5 B"]);
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let disk = Disk::new();
+    let server = Program::start(&["--min-free", "100000T"]);
+    let said = send(
+        &[],
+        &[&disk.file("a.bin", 5), &disk.file("b.bin", 5_000_000)],
+        &server,
+    );
+    said.expect(
+        1,
+        &[
+            "a.bin: the disk of the server is full",
+            "b.bin: the disk of the server is full",
+        ],
+    );
+}
+
+#[test]
+fn what_is_too_large_does_not_keep_the_next_from_being_sent() {
+    let disk = Disk::new();
+    let (large, small) = (disk.file("large.bin", 5_000_000), disk.file("small.bin", 5));
+    let server = Program::start(&["--max-size", "1M"]);
+    let said = send(&[], &[&large, &small], &server);
+    said.expect(
+        1,
+        &[
+            "large.bin: the server refused: larger than the 1048576 bytes",
+            "small.bin: 5 B",
+        ],
+    );
+    small.expect_same(&server.dir().join("small.bin"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_given_up_when_told() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 5);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    drop(listener);
+    let flags = ["--give-up-after", "0"].map(OsStr::new);
+    let args = flags
+        .into_iter()
+        .chain([file.path().as_os_str(), url.as_ref()]);
+    run(&mut put(args)).expect(3, &["a.bin: gave up: the server does not answer"]);
+}
+
+#[test]
+fn a_command_line_that_cannot_be_meant_is_status_2() {
+    run(&mut put(["a.bin"])).expect(2, &["resumed put: "]);
+    run(&mut put(["a.bin", "b.bin"])).expect(2, &["the address of a server comes last"]);
+}

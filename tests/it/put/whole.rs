@@ -1,0 +1,165 @@
+//! Files and folders that arrive, and what is said of them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::time::UNIX_EPOCH;
+
+use serde_json::Value;
+
+use super::{put, run};
+use crate::local::Disk;
+use crate::readme;
+use crate::support::Site;
+
+fn url(site: &Site) -> String {
+    format!("http://{}", site.addr())
+}
+
+#[test]
+fn a_file_arrives_under_its_name_and_with_its_time() {
+    let disk = Disk::new();
+    let file = disk.file("제주도 여행 (1).mp4", 3_000_000);
+    let site = Site::new();
+    run(&mut put([file.path().as_os_str(), url(&site).as_ref()])).expect(0, &["3.00 MB in"]);
+    let there = site.dir().join(file.name());
+    file.expect_same(&there);
+    let ms =
+        |time: std::time::SystemTime| time.duration_since(UNIX_EPOCH).expect("a time").as_millis();
+    let modified = fs::metadata(there)
+        .expect("there")
+        .modified()
+        .expect("a time");
+    assert_eq!(ms(modified), ms(file.modified()));
+}
+
+#[test]
+fn files_and_a_folder_arrive_and_what_cannot_be_sent_is_named() {
+    let disk = Disk::new();
+    let alone = disk.file("alone.bin", 500_000);
+    disk.file("trip/a.jpg", 5);
+    disk.file("trip/inner/b.jpg", 6);
+    disk.file("trip/empty", 0);
+    symlink(alone.path(), disk.path().join("trip/link")).expect("linked");
+    let odd = OsStr::from_bytes(b"caf\xe9");
+    fs::write(disk.path().join(odd), "x").expect("written");
+    let site = Site::new();
+    let operands = ["alone.bin", "missing", "trip"].map(OsStr::new);
+    let said =
+        run(put(operands.into_iter().chain([odd, url(&site).as_ref()])).current_dir(disk.path()));
+    said.expect(
+        1,
+        &[
+            "missing: it cannot be read",
+            "trip/link: left out: a symbolic link",
+            "trip/inner/b.jpg: 6 B",
+        ],
+    );
+    let names = names(&site);
+    assert_eq!(
+        names,
+        [
+            "alone.bin",
+            "caf%E9",
+            "trip_a.jpg",
+            "trip_empty",
+            "trip_inner_b.jpg"
+        ]
+    );
+    alone.expect_same(&site.dir().join("alone.bin"));
+}
+
+#[test]
+fn a_folder_is_known_by_its_own_name_whatever_it_was_called_by() {
+    let disk = Disk::new();
+    disk.file("trip/a.jpg", 5);
+    let site = Site::new();
+    let here = disk.path().join("trip");
+    run(put([".", url(&site).as_str()]).current_dir(&here)).expect(0, &["trip/a.jpg: 5 B"]);
+    run(put(["../trip/", url(&site).as_str()]).current_dir(&here))
+        .expect(0, &["trip/a.jpg: the server has it already"]);
+}
+
+/// The names of finished files, in order.
+fn names(site: &Site) -> Vec<String> {
+    let files = fs::read_dir(site.dir()).expect("listed");
+    let mut names: Vec<_> = files
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .into_string()
+                .expect("text")
+        })
+        .filter(|name| name != ".resumed")
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn json_is_an_object_a_line_and_nothing_else() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 5_000_000);
+    let site = Site::new();
+    let url = url(&site);
+    let args = [
+        OsStr::new("--json"),
+        file.path().as_os_str(),
+        "missing".as_ref(),
+        url.as_ref(),
+    ];
+    let said = run(&mut put(args));
+    let events: Vec<Value> = said
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect();
+    let of = |kind: &str| {
+        let mut events = events.iter().filter(|event| event["event"] == kind);
+        events
+            .next()
+            .cloned()
+            .unwrap_or_else(|| panic!("{kind} is not in {said:?}"))
+    };
+    assert_eq!(
+        (of("begin")["name"].as_str(), of("begin")["bytes"].as_u64()),
+        (Some("a.bin"), Some(5_000_000))
+    );
+    let done = of("done");
+    assert_eq!(
+        (done["bytes"].as_u64(), done["url"].as_str()),
+        (Some(5_000_000), Some(url.as_str()))
+    );
+    assert!(done["seconds"].is_number() && done["was_there"] == false);
+    assert_eq!(of("failed")["name"], "missing");
+    said.expect(1, &["missing: it cannot be read"]);
+}
+
+#[test]
+fn quiet_says_only_what_went_wrong() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 5);
+    let site = Site::new();
+    let said = run(&mut put([
+        OsStr::new("-q"),
+        file.path().as_os_str(),
+        url(&site).as_ref(),
+    ]));
+    assert_eq!(
+        (said.status, said.out.as_str(), said.err.as_str()),
+        (Some(0), "", "")
+    );
+    let said = run(&mut put(["-q", "missing", &url(&site)]));
+    assert_eq!(said.err.lines().count(), 1, "{said:?}");
+}
+
+#[test]
+fn its_options_are_those_of_its_page() {
+    let page = include_str!("../../../docs/put.md");
+    assert_eq!(
+        readme::block_of(page, "help"),
+        run(&mut put(["--help"])).out,
+        "paste the output of `resumed put --help` into docs/put.md"
+    );
+}
