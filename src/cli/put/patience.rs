@@ -54,7 +54,7 @@ impl Patience {
 /// The pause after so many failures in a row (from 1); `random` is in 0..1.
 fn growing(failures: i32, random: f64) -> Duration {
     let doubled = 2_f64.powi(failures - 1).min(PAUSE_MAX_SECONDS);
-    Duration::from_secs_f64(doubled * (0.75 + random / 2.0))
+    Duration::from_secs_f64(doubled * (0.75 + random / 4.0))
 }
 
 /// In 0..1, that many clients do not come back in step: hash maps are seeded by the system.
@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_from_one_second_to_a_minute() {
-        assert_eq!(growing(1, 0.5), Duration::from_secs(1));
-        assert_eq!(growing(4, 0.5), Duration::from_secs(8));
-        assert_eq!(growing(i32::MAX, 0.5), Duration::from_secs(60));
+        assert_eq!(growing(1, 1.0), Duration::from_secs(1));
+        assert_eq!(growing(4, 1.0), Duration::from_secs(8));
+        assert_eq!(growing(i32::MAX, 1.0), Duration::from_secs(60));
         assert!(growing(1, 0.0) < growing(1, 1.0), "not all at once");
     }
 

@@ -120,7 +120,12 @@ impl<'a> Upload<'a> {
                 Ok(None)
             }
             (Err(_), Some(Ended::Broken(problem))) => Err(problem),
-            (Err(Problem::ProxyLimit), None) if self.plan.refused(length) => Ok(None),
+            (Err(Problem::ProxyLimit), None) if self.plan.refused(length) => {
+                // The proxy has closed, and ureq hears an answer instead of a `100` at once only on a connection that
+                // has carried one before: a question opens it.
+                self.known = None;
+                Ok(None)
+            }
             (Err(problem), None) => {
                 if sent > 0 && matches!(problem, Problem::Gone(_)) {
                     self.plan.reset();
