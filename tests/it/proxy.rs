@@ -82,7 +82,7 @@ impl Drop for Nginx {
 }
 
 /// A port that was free a moment ago: nginx cannot be told to pick one.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address")
 }

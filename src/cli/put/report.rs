@@ -3,16 +3,16 @@
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
-use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::problem::Problem;
 
 const JSON_PROGRESS_EVERY: Duration = Duration::from_secs(1);
-const BAR: &str = "{prefix:32!} {wide_bar} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4}";
+const BAR: &str = "{prefix:24!} {wide_bar} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4}";
 /// Of a pipe, nobody knows how much is to come.
-const COUNT: &str = "{prefix:32!} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}";
-const WAITING: &str = "{prefix:32!} {msg}";
+const COUNT: &str = "{prefix:24!} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}";
+const WAITING: &str = "{prefix:24!} {wide_msg}";
 
 /// What is asked for on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +70,11 @@ impl Report {
         self.is_waiting = false;
         (self.began, self.told) = (Instant::now(), Instant::now());
         if self.voice == Voice::Plain && stderr().is_terminal() {
-            self.bar = size.map_or_else(ProgressBar::no_length, ProgressBar::new);
+            // It draws at once, whatever it looks like by then.
+            self.bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::hidden());
             self.bar.set_prefix(self.name.clone());
-            self.show(if size.is_some() { BAR } else { COUNT });
+            self.show_progress();
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.event("begin", json!({ "bytes": size }));
     }
@@ -81,7 +83,7 @@ impl Report {
     pub(super) fn moved(&mut self, held: u64) {
         if self.is_waiting {
             self.is_waiting = false;
-            self.show(if self.size.is_some() { BAR } else { COUNT });
+            self.show_progress();
         }
         // What was there before says nothing about how fast the rest will be.
         let is_first = self.held == 0;
@@ -100,7 +102,7 @@ impl Report {
     pub(super) fn waiting(&mut self, problem: &Problem, pause: Duration) {
         self.is_waiting = true;
         let seconds = pause.as_secs_f64().ceil();
-        let text = format!("{problem}; next try in {seconds} s");
+        let text = format!("next try in {seconds} s: {problem}");
         if self.bar.is_hidden() {
             self.line(&text);
         }
@@ -146,6 +148,10 @@ impl Report {
         if self.voice == Voice::Plain {
             let _ = writeln!(stderr(), "{text}");
         }
+    }
+
+    fn show_progress(&self) {
+        self.show(if self.size.is_some() { BAR } else { COUNT });
     }
 
     fn show(&self, template: &str) {

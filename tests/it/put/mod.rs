@@ -17,10 +17,14 @@ use crate::proxy::partial;
 /// What a request says before its body, and a question, are not longer together.
 const HEADS: u64 = 4_000;
 
-/// The command, with nothing in its environment that would change what it does.
+/// The command, with nothing in its environment that would change what it does. It would try for ever; a test has to
+/// end.
 fn put<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    command.arg("put").args(args).stdin(Stdio::null());
+    command
+        .args(["put", "--give-up-after=30s"])
+        .args(args)
+        .stdin(Stdio::null());
     for name in [
         "RESUMED_USER",
         "http_proxy",

@@ -1,12 +1,14 @@
 //! Through a real nginx.
 
-use super::{Running, put, run};
-use crate::local::Disk;
-use crate::proxy::{DEFAULTS, Nginx, as_in_the_readme};
-use crate::support::Site;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
 
 use super::line::Line;
-use super::{HEADS, wait_for_part};
+use super::{HEADS, Running, put, run, wait_for_part};
+use crate::local::Disk;
+use crate::proxy::{DEFAULTS, Nginx, as_in_the_readme, free_address};
+use crate::support::Site;
 
 const LENGTH: u64 = 20_000_000;
 
@@ -39,4 +41,80 @@ fn with_nginx_defaults_it_arrives_in_small_requests() {
     file.expect_same(&site.dir().join("a.bin"));
     // Those that nginx refused were refused before their bodies were sent.
     assert!(line.taken() < LENGTH + 20 * HEADS, "{} bytes", line.taken());
+}
+
+#[test]
+fn what_a_proxy_says_in_place_of_the_server_is_told() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 5);
+    for (location, status, words) in [
+        (
+            "location / { return 404; }",
+            1,
+            "there is no upload server at this address",
+        ),
+        (
+            "location / { return 308 https://pi/; }",
+            1,
+            "leads to https://pi/",
+        ),
+        (
+            "location / { return 200 'Welcome to our Wi-Fi'; }",
+            3,
+            "something else answered",
+        ),
+        ("location / { return 502; }", 3, "cannot take it now (502)"),
+    ] {
+        let nginx = Nginx::start(location);
+        let url = format!("http://{}", nginx.addr());
+        let args = [
+            OsStr::new("--give-up-after=0"),
+            file.path().as_os_str(),
+            url.as_ref(),
+        ];
+        run(&mut put(args)).expect(status, &[words]);
+    }
+}
+
+/// Makes an authority and, by it, a certificate for this machine.
+fn make_certificate(home: &Path) {
+    let openssl = |line: &str| {
+        let mut command = Command::new("openssl");
+        command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"]);
+        let run = command
+            .args(line.split(' '))
+            .current_dir(home)
+            .output()
+            .expect("openssl runs");
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    };
+    openssl("-subj /CN=authority -keyout authority.key -out authority.pem");
+    openssl(
+        "-subj /CN=server -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=CA:FALSE \
+         -CA authority.pem -CAkey authority.key -keyout server.key -out server.pem",
+    );
+}
+
+#[test]
+fn https_works_with_a_certificate_that_the_machine_trusts_and_with_no_other() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    make_certificate(disk.path());
+    let site = Site::new();
+    let (addr, home) = (free_address(), disk.path().display());
+    let tls = format!(
+        "listen {addr} ssl;\nssl_certificate {home}/server.pem;\nssl_certificate_key {home}/server.key;\n{}",
+        as_in_the_readme()
+    );
+    let _nginx = Nginx::before(site.addr(), &tls);
+    let url = format!("https://{addr}");
+    let args = [file.path().as_os_str(), url.as_ref()];
+    run(&mut put(args)).expect(1, &["this machine does not trust the server"]);
+    let authority = disk.path().join("authority.pem");
+    run(put(args).env("SSL_CERT_FILE", authority)).expect(0, &["a.bin: 20.00 MB"]);
+    file.expect_same(&site.dir().join("a.bin"));
 }
