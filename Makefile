@@ -29,6 +29,7 @@ test: tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) check --no-default-features --lib
+	$(CARGO) clippy --no-default-features --features cli -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
 	@rm -f $(LEFT_OUT)
 	$(CARGO) test --all-features

@@ -101,7 +101,7 @@ impl fmt::Display for Problem {
                 "something else answered in place of the upload server: a sign-in page of a proxy or of the Wi-Fi?",
             ),
             Problem::Elsewhere => f.write_str("somebody else is sending the same file"),
-            Problem::SignIn => f.write_str("the server wants another name and password (--user)"),
+            Problem::SignIn => f.write_str("the server wants a name and a password that it knows (--user)"),
             Problem::WrongHost(said) => write!(f, "the server does not answer under this address: {said}"),
             Problem::NoService(status) => write!(f, "there is no upload server at this address ({status})"),
             Problem::Moved(to) => write!(f, "the address leads to {to}: send it there"),

@@ -24,7 +24,7 @@ fn it_goes_on_by_itself_when_the_server_was_killed_and_is_back() {
 
     let dir = server.kill();
     let server = Program::over(dir, &addr.to_string(), &[]);
-    line.open();
+    line.cut_and_open();
     running
         .end()
         .expect(0, &["the server does not answer", "next try in"]);
@@ -43,10 +43,9 @@ fn the_same_command_carries_on_after_a_kill() {
     wait_for_part(site.dir(), PART - HEADS);
     drop(killed);
 
-    line.open();
+    line.cut_and_open();
     run(&mut put(&args)).expect(0, &["a.bin: 40.00 MB"]);
     file.expect_same(&site.dir().join("a.bin"));
-    // The one that was killed had a little more on its way, which this line may have taken.
     let again = line.taken() - LENGTH;
     assert!(again < 4 * HEADS, "{again} bytes were sent twice");
     run(&mut put(&args)).expect(0, &["the server has it already"]);
@@ -90,6 +89,24 @@ fn another_file_of_the_same_name_size_and_time_is_refused_and_not_mixed() {
         .expect(1, &["a.bin: the server holds other bytes"]);
     assert_eq!(site.held(&file.id()), held);
     assert!(line.taken() < HEADS, "it only asked");
+}
+
+#[test]
+fn two_that_send_the_same_file_end_with_one_whole_file() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let url = format!("http://{}", site.addr());
+    let both = [1, 2].map(|_| Running::start(&mut put([file.path().as_os_str(), url.as_ref()])));
+    for running in both {
+        running.end().expect(0, &[]);
+    }
+    file.expect_same(&site.dir().join("a.bin"));
+    assert_eq!(
+        std::fs::read_dir(site.dir()).expect("listed").count(),
+        2,
+        "it and .resumed"
+    );
 }
 
 #[test]

@@ -23,6 +23,8 @@ struct Gate {
     allowed: u64,
     /// Bytes that clients have sent.
     taken: u64,
+    /// How often all that were joined have been cut.
+    cuts: u64,
     is_gone: bool,
 }
 
@@ -30,6 +32,8 @@ struct Gate {
 struct Joined {
     client: TcpStream,
     server: TcpStream,
+    /// How many cuts there had been.
+    since: u64,
     is_over: AtomicBool,
 }
 
@@ -42,6 +46,7 @@ impl Line {
             server,
             allowed,
             taken: 0,
+            cuts: 0,
             is_gone: false,
         };
         let shared = Arc::new(Shared {
@@ -57,6 +62,13 @@ impl Line {
         format!("http://{}", self.addr)
     }
 
+    /// Cuts off who is there, with all that they had on their way, and holds up nobody from now on.
+    pub(super) fn cut_and_open(&self) {
+        self.shared.gate.lock().expect("not poisoned").cuts += 1;
+        self.open();
+    }
+
+    /// Holds up nobody from now on.
     pub(super) fn open(&self) {
         self.shared.gate.lock().expect("not poisoned").allowed = u64::MAX;
         self.shared.moved.notify_all();
@@ -80,9 +92,9 @@ impl Drop for Line {
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
         let (client, _) = listener.accept().expect("a client");
-        let (server, is_gone) = {
+        let (server, since, is_gone) = {
             let gate = shared.gate.lock().expect("not poisoned");
-            (gate.server, gate.is_gone)
+            (gate.server, gate.cuts, gate.is_gone)
         };
         if is_gone {
             return;
@@ -94,6 +106,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let joined = Arc::new(Joined {
             client,
             server,
+            since,
             is_over: AtomicBool::new(false),
         });
         let (there, back) = (Arc::clone(&joined), joined);
@@ -119,7 +132,7 @@ impl Joined {
             }
             {
                 let mut gate = shared.gate.lock().expect("not poisoned");
-                gate.allowed -= count as u64;
+                gate.allowed = gate.allowed.saturating_sub(count as u64);
                 gate.taken += count as u64;
             }
             (&self.server).write_all(&buffer[..count])?;
@@ -133,7 +146,9 @@ impl Joined {
     /// Until bytes may pass; `None` when none will.
     fn wait(&self, shared: &Shared) -> Option<u64> {
         let gate = shared.gate.lock().expect("not poisoned");
-        let is_over = |gate: &Gate| gate.is_gone || self.is_over.load(Ordering::Relaxed);
+        let is_over = |gate: &Gate| {
+            gate.is_gone || gate.cuts > self.since || self.is_over.load(Ordering::Relaxed)
+        };
         let gate = shared
             .moved
             .wait_while(gate, |gate| gate.allowed == 0 && !is_over(gate));

@@ -47,7 +47,7 @@ fn a_pipe_goes_on_when_the_server_was_killed_and_is_back() {
         wait_for_part(server.dir(), PART - HEADS);
         let dir = server.kill();
         let server = Program::over(dir, &addr.to_string(), &[]);
-        line.open();
+        line.cut_and_open();
         running.end().expect(0, &["the server does not answer"]);
         assert!(fs::read(server.dir().join("a.bin")).expect("published") == content(LENGTH));
     });

@@ -24,7 +24,7 @@ fn with_the_readmes_configuration_a_cut_costs_nothing() {
     wait_for_part(site.dir(), PART - HEADS);
     nginx.end();
     nginx.come_back();
-    line.open();
+    line.cut_and_open();
     running.end().expect(0, &["the server does not answer"]);
     file.expect_same(&site.dir().join("a.bin"));
     assert!(line.taken() < LENGTH + 4 * HEADS, "{} bytes", line.taken());
