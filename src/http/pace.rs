@@ -16,39 +16,46 @@ const WORTH_A_LOOK: f64 = 32.0 * 1024.0;
 /// Below this the event is waited for.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 
+/// The pace is that of about so much time: packets come in bursts, and a burst says little.
+const MEMORY_SECS: f64 = 0.1;
+
 /// How fast a body has been arriving.
 #[derive(Default)]
 pub(crate) struct Pace {
+    began: Option<Instant>,
     last: Option<Instant>,
-    bytes_per_sec: f64,
+    /// Bytes a second, those long ago counting less; too few until [`MEMORY_SECS`] have passed.
+    remembered: f64,
 }
 
 impl Pace {
     /// Notes that `bytes` were there to be read at `now`.
     pub(crate) fn saw(&mut self, bytes: usize, now: Instant) {
+        self.began.get_or_insert(now);
+        // What is there first has been coming since who knows when.
         if let Some(last) = self.last {
-            let secs = now.duration_since(last).as_secs_f64().max(1e-6);
-            let seen = bytes as f64 / secs;
-            self.bytes_per_sec = match self.bytes_per_sec {
-                0.0 => seen,
-                known => (known + seen) / 2.0,
-            };
+            let secs = now.duration_since(last).as_secs_f64();
+            self.remembered *= (-secs / MEMORY_SECS).exp();
+            self.remembered += bytes as f64 / MEMORY_SECS;
         }
         self.last = Some(now);
     }
 
-    /// Notes that nothing was there: what was known of the pace no longer holds.
-    pub(crate) fn paused(&mut self) {
-        *self = Pace::default();
+    fn bytes_per_sec(&self) -> f64 {
+        let seen = self.began.zip(self.last);
+        let secs = seen.map_or(0.0, |(began, last)| {
+            last.duration_since(began).as_secs_f64().max(1e-6)
+        });
+        self.remembered / (1.0 - (-secs / MEMORY_SECS).exp())
     }
 
     /// What to do while nothing is there, leaving the body alone for `longest` at most.
     pub(crate) fn lull(&self, still_to_come: Option<u64>, longest: Duration) -> Lull {
-        if self.bytes_per_sec == 0.0 {
+        if self.remembered == 0.0 {
             return Lull::Unknown;
         }
         let worth = still_to_come.map_or(WORTH_A_LOOK, |left| WORTH_A_LOOK.min(left as f64));
-        match Duration::from_secs_f64((worth / self.bytes_per_sec).min(longest.as_secs_f64())) {
+        match Duration::from_secs_f64((worth / self.bytes_per_sec()).min(longest.as_secs_f64())) {
             after if after < SHORTEST_LOOK => Lull::Short,
             after => Lull::Look(after),
         }
@@ -118,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_presumed_before_two_reads_or_after_a_pause() {
+    fn nothing_is_presumed_before_two_reads() {
         let mut pace = Pace::default();
         assert_eq!(pace.lull(None, LONGEST), Lull::Unknown);
         let start = Instant::now();
@@ -126,7 +133,24 @@ mod tests {
         assert_eq!(pace.lull(None, LONGEST), Lull::Unknown);
         pace.saw(1448, start + Duration::from_millis(1));
         assert_ne!(pace.lull(None, LONGEST), Lull::Unknown);
-        pace.paused();
-        assert_eq!(pace.lull(None, LONGEST), Lull::Unknown);
+    }
+
+    /// 64 KiB in packets that come at once, every 16 ms: as many bytes as with an even pace.
+    #[test]
+    fn a_burst_does_not_hide_a_slow_link() {
+        let mut pace = Pace::default();
+        let mut now = Instant::now();
+        for _ in 0..20 {
+            now += Duration::from_millis(16);
+            for _ in 0..46 {
+                now += Duration::from_micros(10);
+                pace.saw(1448, now);
+            }
+        }
+        let lull = pace.lull(None, LONGEST);
+        assert!(
+            matches!(lull, Lull::Look(after) if (5..=10).contains(&after.as_millis())),
+            "{lull:?}"
+        );
     }
 }

@@ -56,10 +56,7 @@ impl Connection {
                     body.saw(count);
                 }
                 Ok(Fill::Nothing) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
-                Ok(Fill::Nothing) => {
-                    body.pace.paused();
-                    return self.park_body(body, Until::Readable);
-                }
+                Ok(Fill::Nothing) => return self.park_body(body, Until::Readable),
                 Ok(Fill::Ended) | Err(_) => {
                     crew.settle_in();
                     body.receiver.end(Ended::Cut);
