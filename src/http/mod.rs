@@ -10,7 +10,7 @@
 //!
 //! What is taken here is taken by everybody; what anybody might read differently is refused.
 
-mod body;
+pub(crate) mod body;
 pub(crate) mod connection;
 mod head;
 mod limits;

@@ -38,7 +38,7 @@ const OF_PEERS: [Metric; 18] = [
 ];
 
 /// Those of ours that stand beside something which is no peer.
-const BESIDE: [Metric; 21] = [
+const BESIDE: [Metric; 24] = [
     metric("long.rate", "an upload over 100 ms of round trip", "MB/s"),
     metric(
         "silent1000.idle",
@@ -98,6 +98,9 @@ const BESIDE: [Metric; 21] = [
     ),
     metric("huge.rate", "the last 64 MiB of 1 TB", "MB/s"),
     metric("huge.cpu", "their processor time", "s/GB"),
+    metric("inner.head", "a browser's head of 13 lines", "ns"),
+    metric("inner.chunk", "a chunk of 4 KiB in a window of them", "ns"),
+    metric("inner.turn", "256 KiB from a socket to nobody", "µs"),
     metric("inner.window", "the store: a window of 256 KiB", "µs"),
     metric("inner.status", "a /status without a network", "µs"),
 ];

@@ -105,7 +105,7 @@ const SCENARIOS: [Scenario; 16] = [
     },
     Scenario {
         name: "inner",
-        about: "the store's window loop, without a network",
+        about: "heads, chunks, windows and questions, without a server",
         run: inner::run,
     },
 ];

@@ -1,6 +1,5 @@
 //! The store alone: what it adds to a `write(2)`, and what a question costs before any socket is touched.
 
-use std::error::Error;
 use std::fs::File;
 use std::io::{self, Write};
 use std::time::Instant;
@@ -8,29 +7,18 @@ use std::time::Instant;
 use resumed::store::{Id, Options, Store, Sync};
 use resumed::{Head, Uploads};
 
+use super::{Outcome, micros_each, window};
 use crate::bench::Bench;
-use crate::content::SLICE_BYTES;
 use crate::peers::{OURS, Upload, ours};
 use crate::place;
 use crate::samples::Samples;
 
 const WRITE: &str = "write(2)";
 
-pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
-    bench.repeat("inner", bench.rounds(15), |bench, round, samples| {
-        let measured =
-            windows(bench, round, samples).and_then(|()| questions(bench, round, samples));
-        measured.map_err(io::Error::other)
-    })
-}
-
-type Outcome = Result<(), Box<dyn Error + Send + std::marker::Sync>>;
-
 /// Microseconds for a window of 256 KiB.
-fn windows(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
+pub(super) fn windows(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
     let count = bench.size(2_000, 50);
-    let upload = Upload::new(0);
-    let window = upload.content().slice(0, SLICE_BYTES as u64);
+    let window = window();
     for at in 0..2 {
         let place = place::new(&bench.memory)?;
         if (at + round).is_multiple_of(2) {
@@ -60,7 +48,7 @@ fn windows(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
 }
 
 /// Microseconds from the head of a `/status` to its answer.
-fn questions(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
+pub(super) fn questions(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
     let count = bench.size(20_000, 500);
     let place = place::new(&bench.memory)?;
     let uploads = Uploads::open(place.path(), resumed::Options::default().sync(Sync::Fast))?;
@@ -75,8 +63,4 @@ fn questions(bench: &Bench, round: usize, samples: &mut Samples) -> Outcome {
     }
     samples.add("inner.status", OURS, round, micros_each(begin, count));
     Ok(())
-}
-
-fn micros_each(begin: Instant, count: u32) -> f64 {
-    begin.elapsed().as_secs_f64() * 1e6 / f64::from(count)
 }
