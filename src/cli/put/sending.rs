@@ -67,12 +67,12 @@ impl<'a> Upload<'a> {
             None => Some(self.ask(source)?),
             Some(start) => self.send(source, start)?,
         };
-        Ok(held
-            .filter(|held| is_all(source, held))
-            .map(|_| match self.took_part {
-                true => Arrived::Now,
-                false => Arrived::Before,
-            }))
+        let arrived = if self.took_part {
+            Arrived::Now
+        } else {
+            Arrived::Before
+        };
+        Ok(held.filter(|held| is_all(source, held)).map(|_| arrived))
     }
 
     fn ask(&mut self, source: &mut dyn Source) -> Result<Held, Problem> {

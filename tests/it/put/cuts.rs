@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use super::line::Line;
-use super::{HEADS, Running, put, run, wait_for_part};
+use super::{HEADS, Running, put_file, run, wait_for_part};
 use crate::local::Disk;
 use crate::program::Program;
 use crate::support::{Site, append};
@@ -19,7 +19,7 @@ fn it_goes_on_by_itself_when_the_server_was_killed_and_is_back() {
     let server = Program::start(&[]);
     let addr = server.addr();
     let line = Line::of(addr, PART);
-    let running = Running::start(&mut put([file.path().as_os_str(), line.url().as_ref()]));
+    let running = Running::start(&mut put_file(&file, &line.url()));
     wait_for_part(server.dir(), PART - HEADS);
 
     let dir = server.kill();
@@ -38,17 +38,16 @@ fn the_same_command_carries_on_after_a_kill() {
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
     let line = Line::of(site.addr(), PART);
-    let args = [file.path().as_os_str(), line.url().as_ref()].map(ToOwned::to_owned);
-    let killed = Running::start(&mut put(&args));
+    let killed = Running::start(&mut put_file(&file, &line.url()));
     wait_for_part(site.dir(), PART - HEADS);
     drop(killed);
 
     line.cut_and_open();
-    run(&mut put(&args)).expect(0, &["a.bin: 40.00 MB"]);
+    run(&mut put_file(&file, &line.url())).expect(0, &["a.bin: 40.00 MB"]);
     file.expect_same(&site.dir().join("a.bin"));
     let again = line.taken() - LENGTH;
     assert!(again < 4 * HEADS, "{again} bytes were sent twice");
-    run(&mut put(&args)).expect(0, &["the server has it already"]);
+    run(&mut put_file(&file, &line.url())).expect(0, &["the server has it already"]);
 }
 
 #[test]
@@ -63,7 +62,7 @@ fn what_a_page_began_is_carried_on() {
     page.cut();
 
     let line = Line::of(site.addr(), u64::MAX);
-    run(&mut put([file.path().as_os_str(), line.url().as_ref()])).expect(0, &[]);
+    run(&mut put_file(&file, &line.url())).expect(0, &[]);
     file.expect_same(&site.dir().join(file.name()));
     assert!(
         line.taken() < LENGTH - PART + 4 * HEADS,
@@ -78,15 +77,13 @@ fn another_file_of_the_same_name_size_and_time_is_refused_and_not_mixed() {
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
     let line = Line::of(site.addr(), PART);
-    let args = [file.path().as_os_str(), line.url().as_ref()].map(ToOwned::to_owned);
-    let killed = Running::start(&mut put(&args));
+    let killed = Running::start(&mut put_file(&file, &line.url()));
     let held = wait_for_part(site.dir(), PART - HEADS);
     drop(killed);
 
     file.change_unnoticed();
     let line = Line::of(site.addr(), u64::MAX);
-    run(&mut put([file.path().as_os_str(), line.url().as_ref()]))
-        .expect(1, &["a.bin: the server holds other bytes"]);
+    run(&mut put_file(&file, &line.url())).expect(1, &["a.bin: the server holds other bytes"]);
     assert_eq!(site.held(&file.id()), held);
     assert!(line.taken() < HEADS, "it only asked");
 }
@@ -97,7 +94,7 @@ fn two_that_send_the_same_file_end_with_one_whole_file() {
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
     let url = format!("http://{}", site.addr());
-    let both = [1, 2].map(|_| Running::start(&mut put([file.path().as_os_str(), url.as_ref()])));
+    let both = [1, 2].map(|_| Running::start(&mut put_file(&file, &url)));
     for running in both {
         running.end().expect(0, &[]);
     }
@@ -115,7 +112,7 @@ fn a_file_that_changes_while_it_is_sent_is_given_up() {
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
     let line = Line::of(site.addr(), PART);
-    let running = Running::start(&mut put([file.path().as_os_str(), line.url().as_ref()]));
+    let running = Running::start(&mut put_file(&file, &line.url()));
     wait_for_part(site.dir(), PART - HEADS);
 
     let mut open = OpenOptions::new()

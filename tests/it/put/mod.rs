@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::local::Local;
 use crate::proxy::partial;
 
 /// What a request says before its body, and a question, are not longer together.
@@ -35,6 +36,10 @@ fn put<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+fn put_file(file: &Local, url: &str) -> Command {
+    put([file.path().as_os_str(), url.as_ref()])
 }
 
 /// Runs it to its end.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::line::Line;
-use super::{HEADS, Running, put, run, wait_for_part};
+use super::{HEADS, Running, put, put_file, run, wait_for_part};
 use crate::local::Disk;
 use crate::proxy::{DEFAULTS, Nginx, as_in_the_readme, free_address};
 use crate::support::Site;
@@ -20,7 +20,7 @@ fn with_the_readmes_configuration_a_cut_costs_nothing() {
     let site = Site::new();
     let mut nginx = Nginx::before(site.addr(), as_in_the_readme());
     let line = Line::of(nginx.addr(), PART);
-    let running = Running::start(&mut put([file.path().as_os_str(), line.url().as_ref()]));
+    let running = Running::start(&mut put_file(&file, &line.url()));
     wait_for_part(site.dir(), PART - HEADS);
     nginx.end();
     nginx.come_back();
@@ -37,7 +37,7 @@ fn with_nginx_defaults_it_arrives_in_small_requests() {
     let site = Site::new();
     let nginx = Nginx::before(site.addr(), DEFAULTS);
     let line = Line::of(nginx.addr(), u64::MAX);
-    run(&mut put([file.path().as_os_str(), line.url().as_ref()])).expect(0, &["a.bin: 20.00 MB"]);
+    run(&mut put_file(&file, &line.url())).expect(0, &["a.bin: 20.00 MB"]);
     file.expect_same(&site.dir().join("a.bin"));
     // Those that nginx refused were refused before their bodies were sent.
     assert!(line.taken() < LENGTH + 20 * HEADS, "{} bytes", line.taken());
@@ -112,9 +112,9 @@ fn https_works_with_a_certificate_that_the_machine_trusts_and_with_no_other() {
     );
     let _nginx = Nginx::before(site.addr(), &tls);
     let url = format!("https://{addr}");
-    let args = [file.path().as_os_str(), url.as_ref()];
-    run(&mut put(args)).expect(1, &["this machine does not trust the server"]);
+
+    run(&mut put_file(&file, &url)).expect(1, &["this machine does not trust the server"]);
     let authority = disk.path().join("authority.pem");
-    run(put(args).env("SSL_CERT_FILE", authority)).expect(0, &["a.bin: 20.00 MB"]);
+    run(put_file(&file, &url).env("SSL_CERT_FILE", authority)).expect(0, &["a.bin: 20.00 MB"]);
     file.expect_same(&site.dir().join("a.bin"));
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::net::TcpListener;
 
-use super::{Said, put, run};
+use super::{Said, put, put_file, run};
 use crate::local::{Disk, Local};
 use crate::program::Program;
 
@@ -28,7 +28,7 @@ fn a_wrong_password_ends_it_and_the_right_one_may_come_from_anywhere() {
     let path = user.path().to_str().expect("text");
     send(&["--user-file", path], &[a], &server).expect(0, &["has it already"]);
     let url = format!("http://{}", server.addr());
-    let mut command = put([b.path().as_os_str(), url.as_ref()]);
+    let mut command = put_file(b, &url);
     run(command.env("RESUMED_USER", "alice:secret")).expect(0, &["b.bin: 5 B"]);
 }
 

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
-use super::{put, run};
+use super::{put, put_file, run};
 use crate::local::Disk;
 use crate::readme;
 use crate::support::Site;
@@ -22,7 +22,7 @@ fn a_file_arrives_under_its_name_and_with_its_time() {
     let disk = Disk::new();
     let file = disk.file("제주도 여행 (1).mp4", 3_000_000);
     let site = Site::new();
-    run(&mut put([file.path().as_os_str(), url(&site).as_ref()])).expect(0, &["3.00 MB in"]);
+    run(&mut put_file(&file, &url(&site))).expect(0, &["3.00 MB in"]);
     let there = site.dir().join(file.name());
     file.expect_same(&there);
     let ms =
