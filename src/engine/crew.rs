@@ -19,7 +19,7 @@ use super::lot::Guest;
 use crate::http::connection::Wake;
 
 /// How long the watch may be left, and a turn that nobody was woken for may queue.
-const UNWATCHED_MAX: Duration = Duration::from_millis(10);
+const UNWATCHED_MAX: Duration = Duration::from_millis(20);
 
 /// So many turns one worker sees to faster than another would have woken up.
 const NOT_WORTH_WAKING: usize = 4;

@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 /// How many bytes should have arrived before a look pays.
-const WORTH_A_LOOK: f64 = 32.0 * 1024.0;
+const WORTH_A_LOOK: f64 = 64.0 * 1024.0;
 
 /// Below this the event is waited for.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
@@ -90,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_link_is_looked_at_when_32_kib_should_be_there() {
+    fn a_slow_link_is_looked_at_when_64_kib_should_be_there() {
         let lull = look(1448, Duration::from_micros(362), None);
         assert!(
-            matches!(lull, Lull::Look(after) if (7..=9).contains(&after.as_millis())),
+            matches!(lull, Lull::Look(after) if (15..=17).contains(&after.as_millis())),
             "{lull:?}"
         );
     }
@@ -149,7 +149,7 @@ mod tests {
         }
         let lull = pace.lull(None, LONGEST);
         assert!(
-            matches!(lull, Lull::Look(after) if (5..=10).contains(&after.as_millis())),
+            matches!(lull, Lull::Look(after) if (12..=18).contains(&after.as_millis())),
             "{lull:?}"
         );
     }
