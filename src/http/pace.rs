@@ -22,40 +22,33 @@ const MEMORY_SECS: f64 = 0.1;
 /// How fast a body has been arriving.
 #[derive(Default)]
 pub(crate) struct Pace {
-    began: Option<Instant>,
     last: Option<Instant>,
-    /// Bytes a second, those long ago counting less; too few until [`MEMORY_SECS`] have passed.
-    remembered: f64,
+    /// A moving average of bytes a second, that began at nothing...
+    average: f64,
+    /// ... and how much of it is not that nothing: towards 1 in the course of [`MEMORY_SECS`].
+    known: f64,
 }
 
 impl Pace {
     /// Notes that `bytes` were there to be read at `now`.
     pub(crate) fn saw(&mut self, bytes: usize, now: Instant) {
-        self.began.get_or_insert(now);
         // What is there first has been coming since who knows when.
         if let Some(last) = self.last {
-            let secs = now.duration_since(last).as_secs_f64();
-            self.remembered *= (-secs / MEMORY_SECS).exp();
-            self.remembered += bytes as f64 / MEMORY_SECS;
+            let share = now.duration_since(last).as_secs_f64().max(1e-6) / MEMORY_SECS;
+            self.average = (self.average + bytes as f64 / MEMORY_SECS) / (1.0 + share);
+            self.known = (self.known + share) / (1.0 + share);
         }
         self.last = Some(now);
     }
 
-    fn bytes_per_sec(&self) -> f64 {
-        let seen = self.began.zip(self.last);
-        let secs = seen.map_or(0.0, |(began, last)| {
-            last.duration_since(began).as_secs_f64().max(1e-6)
-        });
-        self.remembered / (1.0 - (-secs / MEMORY_SECS).exp())
-    }
-
     /// What to do while nothing is there, leaving the body alone for `longest` at most.
     pub(crate) fn lull(&self, still_to_come: Option<u64>, longest: Duration) -> Lull {
-        if self.remembered == 0.0 {
+        if self.known == 0.0 {
             return Lull::Unknown;
         }
         let worth = still_to_come.map_or(WORTH_A_LOOK, |left| WORTH_A_LOOK.min(left as f64));
-        match Duration::from_secs_f64((worth / self.bytes_per_sec()).min(longest.as_secs_f64())) {
+        let secs = worth * self.known / self.average;
+        match Duration::from_secs_f64(secs.min(longest.as_secs_f64())) {
             after if after < SHORTEST_LOOK => Lull::Short,
             after => Lull::Look(after),
         }
