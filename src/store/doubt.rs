@@ -19,6 +19,34 @@ use super::shelf::Shelf;
 /// An extended attribute: it needs no name and no space of its own, and goes when the file goes.
 pub(super) const MARK: &str = "user.resumed.synced";
 
+/// What a data file is marked with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// How many bytes of it are synced.
+    pub(super) synced: u64,
+    /// Whether this mark, the record and the names are durable too, so that to tell them again takes no sync. Said
+    /// when they are, and taken back before the record changes. That it was said need not be durable itself.
+    pub(super) told: bool,
+}
+
+impl Mark {
+    fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let (digits, told) = match text.strip_suffix(TOLD) {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        let synced = digits.parse().ok()?;
+        Some(Self { synced, told })
+    }
+
+    fn text(self) -> String {
+        format!("{}{}", self.synced, if self.told { TOLD } else { "" })
+    }
+}
+
+const TOLD: &str = " told";
+
 impl Shelf {
     /// Cuts the partials back to what was synced, if the file system may have forgotten more.
     pub(super) fn drop_unsure(&self) -> io::Result<()> {
@@ -46,9 +74,9 @@ impl Shelf {
             return Ok(());
         };
         match self.disk.mark_of(&data)? {
-            Some(mark) if mark < length && !self.is_publishing(key, length)? => {
-                log::info!("{key}: of {length} bytes {mark} are sure to have been written");
-                self.disk.cut(&data, mark)?;
+            Some(Mark { synced, .. }) if synced < length && !self.is_publishing(key, length)? => {
+                log::info!("{key}: of {length} bytes {synced} are sure to have been written");
+                self.disk.cut(&data, synced)?;
                 self.disk.sync(&data)
             }
             _ => Ok(()),
@@ -66,29 +94,22 @@ impl Shelf {
 
 /// The mark on a data file, and the note of what was opened last.
 impl Disk {
-    /// How much of `data` is marked as synced; `None` where files cannot be marked.
-    pub(super) fn mark_of(&self, data: &Data) -> io::Result<Option<u64>> {
+    /// What `data` is marked with; `None` where files cannot be marked.
+    pub(super) fn mark_of(&self, data: &Data) -> io::Result<Option<Mark>> {
         self.faults.check(Op::Read)?;
-        let mut digits = [0; 20];
-        match system::get(&data.0, MARK, &mut digits) {
-            Ok(length) => {
-                let digits = std::str::from_utf8(&digits[..length]).ok();
-                Ok(Some(
-                    digits
-                        .and_then(|digits| digits.parse().ok())
-                        .unwrap_or_default(),
-                ))
-            }
-            Err(Errno::NODATA) => Ok(Some(0)),
+        let mut text = [0; 32];
+        match system::get(&data.0, MARK, &mut text) {
+            Ok(length) => Ok(Some(Mark::parse(&text[..length]).unwrap_or_default())),
+            Err(Errno::NODATA) => Ok(Some(Mark::default())),
             Err(Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Marks `length` bytes of `data` as synced. The mark is left to be synced.
-    pub(super) fn mark(&self, data: &Data, length: u64) -> io::Result<()> {
+    /// Marks `data`. The mark is left to be synced.
+    pub(super) fn mark(&self, data: &Data, mark: Mark) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
-        match system::set(&data.0, MARK, length.to_string().as_bytes()) {
+        match system::set(&data.0, MARK, mark.text().as_bytes()) {
             Err(Errno::OPNOTSUPP) => Ok(()),
             done => Ok(done?),
         }

@@ -172,7 +172,7 @@ impl Entry {
             time.map(|time| self.disk().set_modified(&data, time)),
             (state.noted > 0).then(|| self.disk().unmark(&data)),
         ];
-        (state.noted, state.marked) = (0, 0);
+        (state.noted, state.marked, state.told) = (0, 0, false);
         for error in dressed.into_iter().flatten().filter_map(Result::err) {
             log::debug!("{}: on its way to its name: {error}", self.key);
         }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::disk::{Data, Dir};
+use super::doubt::Mark;
 use super::error::Error;
 use super::record::Record;
 use super::shelf::Entry;
@@ -40,6 +41,7 @@ impl Entry {
             return Ok(None);
         }
         state.listed = state.listed.max(entries);
+        self.note_told(&mut state);
         Ok(Some(held))
     }
 
@@ -67,10 +69,36 @@ impl Entry {
         let mut state = self.state()?;
         let synced = state.synced.unwrap_or_default();
         if let Some(data) = state.data.as_ref().filter(|_| state.noted < synced) {
-            self.disk().mark(data, synced)?;
-            state.noted = synced;
+            let told = false;
+            self.disk().mark(data, Mark { synced, told })?;
+            (state.noted, state.told) = (synced, told);
         }
         Ok((synced, state.epoch))
+    }
+
+    /// Marks the data file as told of, where all that makes this true is durable. Only to spare a later look its syncs.
+    fn note_told(&self, state: &mut State) {
+        let is_durable = state.marked >= state.noted && state.saved && state.is_listed();
+        let (synced, told) = (state.noted, true);
+        let data = state.data.as_ref();
+        if let Some(data) = data.filter(|_| is_durable && synced > 0 && !state.told) {
+            match self.disk().mark(data, Mark { synced, told }) {
+                Ok(()) => state.told = true,
+                Err(error) => log::debug!("{}: not marked as told of: {error}", self.key),
+            }
+        }
+    }
+
+    /// The record is about to change: what was told is not all there will be to tell, until it is saved.
+    fn take_back_told(&self) -> Result<(), Error> {
+        let mut state = self.state()?;
+        state.saved = false;
+        let (synced, told) = (state.noted, false);
+        if let Some(data) = state.data.as_ref().filter(|_| state.told) {
+            self.disk().mark(data, Mark { synced, told })?;
+            state.told = told;
+        }
+        Ok(())
     }
 
     /// Makes durable the bytes held now.
@@ -160,6 +188,7 @@ impl Entry {
 
     /// Writes `record`. The caller holds `changing`.
     pub(super) fn write_record(&self, record: &Record) -> Result<(), Error> {
+        self.take_back_told()?;
         self.disk().save_record(self.key, &record.to_json())?;
         let mut state = self.state()?;
         state.entries += 1;

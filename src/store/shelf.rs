@@ -133,7 +133,8 @@ impl Entry {
             .flatten();
         let (data, held) = self.disk().open_data(self.key)?.unzip();
         let mark = data.as_ref().map(|data| self.disk().mark_of(data));
-        let mark = mark.transpose()?;
+        let can_be_marked = mark.as_ref().is_none_or(|mark| !matches!(mark, Ok(None)));
+        let mark = mark.transpose()?.flatten().unwrap_or_default();
         let published = record
             .as_ref()
             .filter(|record| record.publishing_as.is_some())
@@ -150,13 +151,20 @@ impl Entry {
         }
         state.offset = held.or(published.flatten()).unwrap_or_default();
         // Where nothing is ever synced, what is written is as good as it gets.
-        let is_sure = held.is_none() || mark.flatten() == held || !self.disk().durable;
+        let is_sure = held.is_none_or(|held| held == mark.synced) || !self.disk().durable;
         state.synced = is_sure.then_some(state.offset);
-        state.noted = mark.flatten().unwrap_or_default();
-        // Where files cannot be marked, that is no reason to wait. Elsewhere: who knows whether the mark was synced.
-        state.marked = if mark == Some(None) { u64::MAX } else { 0 };
+        (state.noted, state.told) = (mark.synced, mark.told);
+        state.marked = match mark.told {
+            true => mark.synced,
+            // Who knows whether the mark was synced. Where files cannot be marked, that is no reason to wait.
+            false if can_be_marked => 0,
+            false => u64::MAX,
+        };
         state.found = record.is_some() || held.is_some();
         state.entries += u64::from(state.found);
+        if mark.told {
+            state.listed = state.entries;
+        }
         state.record = record;
         state.data = data.map(Arc::new);
         Ok(())

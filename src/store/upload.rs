@@ -77,6 +77,8 @@ pub(super) struct State {
     /// How much of it the file is marked to have synced, and how much of it durably so.
     pub(super) noted: u64,
     pub(super) marked: u64,
+    /// Whether the file is marked as told of too.
+    pub(super) told: bool,
     /// Bytes written since a sync last began.
     pub(super) unsynced: u64,
     /// How many entries of the directory were made or replaced, and how many of them a sync has confirmed.
@@ -150,6 +152,7 @@ impl State {
             synced: Some(0),
             noted: 0,
             marked: 0,
+            told: false,
             unsynced: 0,
             entries: 0,
             listed: 0,
@@ -323,6 +326,7 @@ impl State {
         self.synced = Some(0);
         self.noted = 0;
         self.marked = 0;
+        self.told = false;
         self.unsynced = 0;
         self.claim = None;
     }

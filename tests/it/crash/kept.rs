@@ -47,6 +47,8 @@ struct File {
     /// How much of it the file itself is marked to have, and how much of it durably so.
     noted: u64,
     marked: u64,
+    /// Whether the mark says that all is durable that may be told.
+    told: bool,
     /// What was written last.
     text: String,
 }
@@ -133,13 +135,19 @@ impl Kept {
         }
     }
 
+    /// A mark that says that all this was told, so that a later server need not sync it, comes when it may be told.
     fn mark(&mut self, call: &Call) {
+        let mark = call.texts().last().expect("a value");
+        let (count, told) = match mark.strip_suffix(" told") {
+            Some(count) => (count, true),
+            None => (mark, false),
+        };
+        let count = count.parse().expect("a count");
         if let Some(file) = self.files.get_mut(call.of()) {
-            file.noted = call
-                .texts()
-                .last()
-                .and_then(|mark| mark.parse().ok())
-                .expect("a count");
+            (file.noted, file.told) = (count, told);
+        }
+        if told {
+            self.expect_durable(call, call.of(), count);
         }
     }
 
@@ -184,6 +192,10 @@ impl Kept {
     fn renamed(&mut self, call: &Call) {
         let paths = call.paths();
         let (from, to) = (&paths[0], &paths[1]);
+        if let Some(partial) = to.strip_suffix(".json") {
+            let told = self.files.get(partial).is_some_and(|file| file.told);
+            self.expect(call, !told, "the mark still speaks of another record");
+        }
         self.remove(from);
         self.make(to);
         if let Some(file) = self.files.remove(from) {
@@ -227,6 +239,10 @@ impl Kept {
     fn offset_told(&mut self, call: &Call, partial: &str, offset: u64) {
         self.seen.offsets += 1;
         self.told.insert(partial.to_owned());
+        self.expect_durable(call, partial, offset);
+    }
+
+    fn expect_durable(&mut self, call: &Call, partial: &str, offset: u64) {
         let file = self.files.get(partial).cloned().unwrap_or_default();
         self.expect(call, file.synced >= offset, "the bytes are not synced");
         self.expect(call, file.marked >= offset, "the mark is not synced");
