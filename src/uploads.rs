@@ -14,7 +14,7 @@ use crate::protocol::host::Hosts;
 use crate::protocol::origin::{Grant, Origins};
 use crate::protocol::users::Users;
 use crate::protocol::{self, Dialect};
-use crate::store::{self, Append, Completes, Held, Id, Intent, OpenError, Store};
+use crate::store::{self, Append, Completes, Held, Hold, Id, Intent, OpenError, Store};
 
 pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
 
@@ -61,7 +61,7 @@ struct Desk {
 /// One request that was read: enough to answer it whenever its answer is known.
 struct Exchange {
     desk: Arc<Desk>,
-    id: Id,
+    upload: Hold,
     dialect: Dialect,
     grant: Grant,
 }
@@ -128,13 +128,11 @@ impl Service for Uploads {
         let grant = self.desk.origins.grant(head);
         match self.desk.admit(head) {
             Ok((dialect, command, owner)) => {
-                let (desk, id) = (
-                    Arc::clone(&self.desk),
-                    Id::new(owner.as_bytes(), &command.id),
-                );
+                let desk = Arc::clone(&self.desk);
+                let upload = desk.store.hold(&Id::new(owner.as_bytes(), &command.id));
                 Exchange {
                     desk,
-                    id,
+                    upload,
                     dialect,
                     grant,
                 }
@@ -174,9 +172,9 @@ impl Desk {
 impl Exchange {
     fn carry_out(self, verb: Verb) -> Action {
         match verb {
-            Verb::Status => match self.desk.store.settled(&self.id) {
+            Verb::Status => match self.upload.settled() {
                 Some(held) => Action::Respond(self.tell_status(held)),
-                None => Action::Consult(Box::new(move || match self.desk.store.status(&self.id) {
+                None => Action::Consult(Box::new(move || match self.upload.status() {
                     Ok(held) => self.tell_status(held),
                     Err(error) => self.refuse(error),
                 })),
@@ -187,7 +185,7 @@ impl Exchange {
                 completes,
             } => self.append(start, intent, completes),
             Verb::Cancel => Action::Consult(Box::new(move || {
-                let result = self.desk.store.cancel(&self.id);
+                let result = self.desk.store.cancel(self.upload.id());
                 let result = result.map(|()| Outcome::Cancelled).map_err(Refusal::from);
                 self.reply(Held::default(), result)
             })),
@@ -195,7 +193,7 @@ impl Exchange {
     }
 
     fn append(self, start: u64, intent: Intent, completes: Completes) -> Action {
-        match self.desk.store.append_with(&self.id, start, intent) {
+        match self.desk.store.append_with(self.upload.id(), start, intent) {
             Ok(append) => Action::Receive {
                 interim: None,
                 receiver: Box::new(Incoming {
@@ -204,7 +202,7 @@ impl Exchange {
                     completes,
                 }),
             },
-            Err(error) => match self.desk.store.settled(&self.id) {
+            Err(error) => match self.upload.settled() {
                 Some(held) => Action::Respond(self.reply(held, Err(error.into()))),
                 None => Action::Consult(Box::new(move || self.refuse(error))),
             },
@@ -212,7 +210,7 @@ impl Exchange {
     }
 
     fn tell_status(&self, held: Held) -> Response {
-        match self.desk.store.tail(&self.id, held) {
+        match self.upload.tail(held) {
             Ok(tail) => self.reply(held, Ok(Outcome::Status(held, tail))),
             Err(error) => self.reply(held, Err(error.into())),
         }
@@ -220,7 +218,7 @@ impl Exchange {
 
     /// A refusal says how much is held, so that has to be true first.
     fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
-        match self.desk.store.status(&self.id) {
+        match self.upload.status() {
             Ok(held) => self.reply(held, Err(refusal.into())),
             Err(error) => self.reply(Held::default(), Err(error.into())),
         }
@@ -228,7 +226,7 @@ impl Exchange {
 
     fn reply(&self, held: Held, result: Result<Outcome, Refusal>) -> Response {
         if let Err(Refusal::Store(error @ (store::Error::Io(_) | store::Error::Broken))) = &result {
-            log::error!("{}: {error}", self.id.key());
+            log::error!("{}: {error}", self.upload.id().key());
         }
         self.grant.add_to(self.dialect.reply(held, result))
     }

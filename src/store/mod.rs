@@ -77,7 +77,7 @@ pub use self::tail::{TAIL_BYTES, Tail};
 pub use self::upload::{Held, Incoming, Intent};
 
 use self::disk::Disk;
-use self::shelf::Shelf;
+use self::shelf::{Entry, Shelf};
 
 /// A directory that takes uploads. Clones share it; it is closed, and its lock given up, when the last one and the
 /// last [`Append`] are dropped.
@@ -138,17 +138,12 @@ impl Store {
     /// # Errors
     /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken).
     pub fn status(&self, id: &Id) -> Result<Held, Error> {
-        let entry = self.shelf.entry(id.key());
-        entry.look()?.name(id);
-        entry.held()
+        self.hold(id).status()
     }
 
     /// What [`status`](Self::status) would say, where it can be said without waiting for a sync.
     pub fn settled(&self, id: &Id) -> Option<Held> {
-        let entry = self.shelf.entry(id.key());
-        let mut state = entry.look().ok()?;
-        state.name(id);
-        entry.is_settled(&state).then(|| state.held())
+        self.hold(id).settled()
     }
 
     /// A checksum of the last bytes of what was held `at` an answer; `None` when that was nothing, or is gone.
@@ -156,7 +151,15 @@ impl Store {
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn tail(&self, id: &Id, at: Held) -> Result<Option<Tail>, Error> {
-        self.shelf.entry(id.key()).tail(at)
+        self.hold(id).tail(at)
+    }
+
+    /// Holds an upload in memory.
+    pub(crate) fn hold(&self, id: &Id) -> Hold {
+        Hold {
+            entry: self.shelf.entry(id.key()),
+            id: id.clone(),
+        }
     }
 
     /// Forgets an upload and what is held of it, durably, and fences who was writing. A published file stays. One
@@ -188,6 +191,36 @@ impl Store {
     /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken). Then it is due again.
     pub fn hooked(&self, id: &Id) -> Result<(), Error> {
         self.shelf.entry(id.key()).hooked()
+    }
+}
+
+/// An upload that is held in memory: whatever is asked of it meanwhile, its files are looked up once.
+pub(crate) struct Hold {
+    entry: Entry,
+    id: Id,
+}
+
+impl Hold {
+    pub(crate) fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// As [`Store::status`].
+    pub(crate) fn status(&self) -> Result<Held, Error> {
+        self.entry.look()?.name(&self.id);
+        self.entry.held()
+    }
+
+    /// As [`Store::settled`].
+    pub(crate) fn settled(&self) -> Option<Held> {
+        let mut state = self.entry.look().ok()?;
+        state.name(&self.id);
+        self.entry.is_settled(&state).then(|| state.held())
+    }
+
+    /// As [`Store::tail`].
+    pub(crate) fn tail(&self, at: Held) -> Result<Option<Tail>, Error> {
+        self.entry.tail(at)
     }
 }
 

@@ -91,6 +91,6 @@ fn is_record(call: &Call) -> bool {
     call.of().contains("/.record-") || call.of().ends_with(".json")
 }
 
-fn is_sync(call: &Call) -> bool {
+pub(super) fn is_sync(call: &Call) -> bool {
     matches!(call.name.as_str(), "fsync" | "fdatasync")
 }

@@ -1,0 +1,54 @@
+//! What it costs to be asked about an upload that a former server has told of, seen from outside.
+
+use resumed::store::Id;
+use rustix::fs::{XattrFlags, setxattr};
+
+use super::order::is_sync;
+use super::start;
+use super::trace::{Traced, is_possible};
+use crate::left_out::left_out;
+use crate::support::{Client, append};
+
+const ID: &str = "a.bin-10-1700000000000";
+
+#[test]
+fn a_question_opens_a_file_once_and_syncs_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    if !is_possible() {
+        return left_out("what a question costs", "strace cannot be used");
+    }
+    if setxattr(dir.path(), "user.resumed.test", b"", XattrFlags::empty()).is_err() {
+        return left_out("what a question costs", "files cannot be marked");
+    }
+    let process = start(dir.path(), &[]);
+    let mut client = Client::connect(process.addr);
+    client.send(append(ID, 0, 10) + "hello");
+    client.cut();
+    drop(process);
+
+    let traced = Traced::start(dir.path(), &[]);
+    let status = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n");
+    let questions = [
+        (status.clone(), 200, "5"),
+        (status, 200, "5"),
+        (append(ID, 5, 0), 200, "5"),
+        (append(ID, 3, 0), 409, "5"),
+    ];
+    for (question, status, text) in &questions {
+        let mut client = Client::connect(traced.process.addr);
+        client.send(question);
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.text()), (*status, *text));
+    }
+    let calls = traced.calls();
+    let partial = Id::new(b"", ID.as_bytes()).key().to_string();
+    let opens = calls.iter().filter(|call| {
+        call.name == "openat" && call.paths()[0].ends_with(&format!("/.resumed/{partial}"))
+    });
+    // The sweep at start may look too.
+    assert!((1..=questions.len() + 1).contains(&opens.count()));
+    let syncs = calls.iter().filter(|call| {
+        is_sync(call) && (call.of().ends_with(&partial) || call.of().ends_with("/.resumed"))
+    });
+    assert_eq!(syncs.count(), 0);
+}
