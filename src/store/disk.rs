@@ -84,11 +84,12 @@ impl Disk {
             root.sync_new()?;
         }
         let (gate, naming, faults) = (Gate::new(syncs), Mutex::default(), Faults::default());
+        let temporary = own_temporary();
         Ok(Self {
             root,
             partials,
             lock,
-            temporary: own_temporary(),
+            temporary,
             durable,
             gate,
             naming,
@@ -177,11 +178,16 @@ impl Disk {
     pub(super) fn load_record(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
         self.faults.check(Op::LoadRecord)?;
         let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
-        let Some(file) = found(opened)? else {
+        let Some(mut file) = found(opened)? else {
             return Ok(None);
         };
-        let mut text = Vec::new();
-        file.take(RECORD_MAX).read_to_end(&mut text)?;
+        // Nearly all are shorter than this, and so are read at once.
+        let mut text = vec![0; 1024];
+        let count = file.read(&mut text)?;
+        text.truncate(count);
+        if count == 1024 {
+            file.take(RECORD_MAX).read_to_end(&mut text)?;
+        }
         Ok(Some(text))
     }
 
@@ -213,7 +219,7 @@ impl Disk {
         self.write_record(file.as_file(), text)?;
         self.faults.check(Op::RenameRecord)?;
         let replaced = file.persist(self.partials.path.join(name));
-        replaced.map(drop).map_err(|error| error.error)
+        Ok(replaced.map(drop)?)
     }
 
     fn write_record(&self, mut file: &File, text: &[u8]) -> io::Result<()> {
@@ -275,20 +281,17 @@ impl Disk {
     }
 
     /// The names in `.resumed`, but for the lock. One that is not UTF-8 is none of ours, and is shown as well as can be.
-    pub(super) fn list(&self) -> io::Result<Vec<String>> {
+    pub(super) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
         self.faults.check(Op::List)?;
-        let names = fs::read_dir(&self.partials.path)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        names
-            .filter(|name| !matches!(name, Ok(name) if name == LOCK))
-            .collect()
+        let entries = fs::read_dir(&self.partials.path)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        Ok(names.filter(|name| !matches!(name, Ok(name) if name == LOCK)))
     }
 
     /// When `name` in `.resumed` was last changed; `None` when it is gone.
     pub(super) fn modified(&self, name: &str) -> io::Result<Option<SystemTime>> {
-        found(
-            fs::symlink_metadata(self.partials.path.join(name)).and_then(|about| about.modified()),
-        )
+        let about = fs::symlink_metadata(self.partials.path.join(name));
+        found(about.and_then(|about| about.modified()))
     }
 
     /// Whether `name` is that of a record half-written by a server of ours; and if so, whether by this one.
@@ -316,11 +319,8 @@ impl Disk {
 
 fn own_temporary() -> String {
     let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    format!(
-        "{TEMPORARY}{:x}-{:x}-",
-        std::process::id(),
-        since_1970.as_nanos()
-    )
+    let nanos = since_1970.as_nanos();
+    format!("{TEMPORARY}{:x}-{nanos:x}-", std::process::id())
 }
 
 /// What is not there is no error.

@@ -3,10 +3,11 @@
 //! As long as it remembers, the length of a data file is the offset. When the plug was pulled, the length may say more
 //! than was synced: ext4 makes a new length durable before the bytes, where they go on in a block that was there; and
 //! any file system may write later bytes before earlier ones. What is missing then reads as zeros. So a data file
-//! is marked with how much of it is synced, durably, before that is told; and a file system that was mounted anew
-//! has its partials cut back to their marks.
+//! is marked with how much of it is synced, durably, before that is told; and on a file system that was mounted anew
+//! each partial is cut back to its mark when it is next looked at.
 
 use std::io;
+use std::sync::{MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
@@ -48,47 +49,73 @@ impl Mark {
 const TOLD: &str = " told";
 
 impl Shelf {
-    /// Cuts the partials back to what was synced, if the file system may have forgotten more.
-    pub(super) fn drop_unsure(&self) -> io::Result<()> {
+    /// Finds out whether the file system may have forgotten what was only written. If so, each partial is put right
+    /// when it is next looked at: opening must not take the longer the more of them there are.
+    pub(super) fn begin_to_doubt(&self) -> io::Result<()> {
         let Some(mount) = system::mount_of(&self.disk.lock) else {
             return Ok(());
         };
         if self.disk.was_opened_on(&mount)? {
             return Ok(());
         }
-        if self.disk.durable {
-            for key in self.disk.list()?.iter().filter_map(|name| Key::parse(name)) {
-                self.cut_to_mark(key)?;
-            }
-        }
-        // On a full disk, say. Then the next server doubts once more.
-        if let Err(error) = self.disk.note_opened_on(&mount) {
-            log::debug!("what was opened cannot be noted: {error}");
+        *self.unsure() = Some(mount);
+        // Nothing was ever told of what is not there.
+        if !self.disk.durable || self.disk.is_new()? {
+            self.doubt_no_more();
         }
         Ok(())
     }
 
-    fn cut_to_mark(&self, key: Key) -> io::Result<()> {
-        // What cannot be opened is not believed anyway.
-        let Ok(Some((data, length))) = self.disk.open_data(key) else {
-            return Ok(());
+    fn unsure(&self) -> MutexGuard<'_, Option<String>> {
+        self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that lies there has been looked at. Where this is never said, the next server doubts once more, and may
+    /// believe less than this one wrote, but nothing less than it told.
+    pub(super) fn doubt_no_more(&self) {
+        let Some(mount) = self.unsure().take() else {
+            return;
         };
-        match self.disk.mark_of(&data)? {
-            Some(Mark { synced, .. }) if synced < length && !self.is_publishing(key, length)? => {
-                log::info!("{key}: of {length} bytes {synced} are sure to have been written");
-                self.disk.cut(&data, synced)?;
-                self.disk.sync(&data)
-            }
-            _ => Ok(()),
+        // On a full disk, say.
+        if let Err(error) = self.disk.note_opened_on(&mount) {
+            log::debug!("what was opened cannot be noted: {error}");
         }
     }
 
-    /// Whether the record says that all is held, which it does not before all is synced.
-    fn is_publishing(&self, key: Key, length: u64) -> io::Result<bool> {
-        let text = self.disk.load_record(key)?;
-        let record = text.and_then(|text| Record::parse(&text, key).ok().flatten());
-        Ok(record
-            .is_some_and(|record| record.publishing_as.is_some() && record.length == Some(length)))
+    /// Whether the partial `key` may have to be cut back.
+    pub(super) fn is_unsure_of(&self, key: Key) -> io::Result<bool> {
+        if self.unsure().is_none() {
+            return Ok(false);
+        }
+        let Some((data, length)) = self.disk.open_data(key)? else {
+            return Ok(false);
+        };
+        let mark = self.disk.mark_of(&data)?;
+        Ok(mark.is_some_and(|mark| mark.synced < length))
+    }
+
+    /// How much of the `length` bytes of `data` is believed. The rest is cut off; that needs no sync, for should it
+    /// come back, the mark is still there.
+    pub(super) fn drop_unsure(
+        &self,
+        key: Key,
+        data: &Data,
+        length: u64,
+        mark: Mark,
+        record: Option<&Record>,
+    ) -> io::Result<u64> {
+        // Its record does not say that all is held before all is synced.
+        let is_publishing = record
+            .is_some_and(|record| record.publishing_as.is_some() && record.length == Some(length));
+        if mark.synced >= length || is_publishing || self.unsure().is_none() {
+            return Ok(length);
+        }
+        log::info!(
+            "{key}: of {length} bytes {} are sure to have been written",
+            mark.synced
+        );
+        self.disk.cut(data, mark.synced)?;
+        Ok(mark.synced)
     }
 }
 
@@ -125,6 +152,11 @@ impl Disk {
         let mut noted = [0; 128];
         let length = rustix::io::pread(&self.lock, &mut noted, 0)?;
         Ok(noted[..length] == *mount.as_bytes())
+    }
+
+    /// Whether no server was ever here, and nothing is.
+    fn is_new(&self) -> io::Result<bool> {
+        Ok(self.lock.metadata()?.len() == 0 && self.names()?.next().is_none())
     }
 
     fn note_opened_on(&self, mount: &str) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Completion hooks, at least once each: which are due, and which have run. Running them is the caller's.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::Error;
@@ -12,15 +12,13 @@ use super::shelf::{Entry, Shelf};
 impl Shelf {
     /// Every finished upload whose hook is due. One that cannot be read is left out.
     pub(super) fn due(self: &Arc<Self>) -> Result<Vec<Completed>, Error> {
-        let names = self.disk.list()?;
-        let keys: BTreeSet<Key> = names
-            .iter()
-            .filter_map(|name| Key::parse(name.strip_suffix(".json")?))
-            .collect();
-        Ok(keys
-            .into_iter()
-            .filter_map(|key| self.entry(key).due())
-            .collect())
+        let mut due = BTreeMap::new();
+        for name in self.disk.names()? {
+            let key = name?.strip_suffix(".json").and_then(Key::parse);
+            // A record that is replaced meanwhile may be met twice.
+            due.extend(key.and_then(|key| Some((key, self.entry(key).due()?))));
+        }
+        Ok(due.into_values().collect())
     }
 }
 

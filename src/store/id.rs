@@ -71,8 +71,8 @@ impl Key {
 
     /// Reads what `Display` writes: 32 lower-case hex digits, and nothing else.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let key = Self(unhex(text)?.try_into().ok()?);
-        (key.to_string() == text).then_some(key)
+        let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        unhex(text).filter(|_| is_lower)?.try_into().ok().map(Self)
     }
 }
 

@@ -98,7 +98,7 @@ impl Store {
         let disk = Disk::open(dir.as_ref(), options.sync, options.syncs)?;
         let shelf = Shelf::new(disk, options);
         let failed = |error| OpenError::Io(dir.as_ref().into(), error);
-        shelf.drop_unsure().map_err(failed)?;
+        shelf.begin_to_doubt().map_err(failed)?;
         Ok(Self {
             shelf: Arc::new(shelf),
         })

@@ -19,6 +19,8 @@ pub(super) struct Shelf {
     pub(super) options: Options,
     pub(super) disk: Disk,
     pub(super) ledger: Ledger,
+    /// The mount, as long as not all that lies there has been looked at since it was mounted.
+    pub(super) unsure: Mutex<Option<String>>,
     uploads: Mutex<HashMap<Key, Slot>>,
     /// Completions handed out to be hooked. A hook may move the file before it is reported as run.
     hooking: Mutex<HashSet<Key>>,
@@ -36,6 +38,7 @@ impl Shelf {
             options,
             disk,
             ledger,
+            unsure: Mutex::default(),
             uploads,
             hooking,
         }
@@ -127,14 +130,21 @@ impl Entry {
 
     fn read(&self, state: &mut State) -> io::Result<()> {
         let text = self.disk().load_record(self.key)?;
-        let mut record = text
-            .map(|text| Record::parse(&text, self.key))
-            .transpose()?
-            .flatten();
-        let (data, held) = self.disk().open_data(self.key)?.unzip();
+        let record = text.map(|text| Record::parse(&text, self.key));
+        let record = record.transpose().map(Option::flatten);
+        let (data, mut held) = self.disk().open_data(self.key)?.unzip();
         let mark = data.as_ref().map(|data| self.disk().mark_of(data));
-        let can_be_marked = mark.as_ref().is_none_or(|mark| !matches!(mark, Ok(None)));
-        let mark = mark.transpose()?.flatten().unwrap_or_default();
+        let mark = mark.transpose()?;
+        if let (Some(data), Some(length), Some(Some(mark))) = (&data, held, mark) {
+            let record = record.as_ref().ok().and_then(Option::as_ref);
+            held = Some(
+                self.shelf
+                    .drop_unsure(self.key, data, length, mark, record)?,
+            );
+        }
+        let mut record = record?;
+        let can_be_marked = mark != Some(None);
+        let mark = mark.flatten().unwrap_or_default();
         let published = record
             .as_ref()
             .filter(|record| record.publishing_as.is_some())

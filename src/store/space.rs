@@ -3,7 +3,6 @@
 //! The sum is kept as it changes: to admit one upload costs the same however many others there are.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ const CLAIM_SECS: u64 = 600;
 /// upload nobody holds it, and it still wants its space.
 pub(super) struct Ledger {
     began: Instant,
-    total: Arc<Total>,
+    total: Total,
     claims: Mutex<Claims>,
     admitting: Mutex<()>,
 }
@@ -35,27 +34,24 @@ struct Standing {
     looked: u64,
 }
 
-/// What one upload is owed. Noted at every window, so it takes no lock.
+/// What one upload is owed. Noted at every window, so it has a lock of its own.
 pub(super) struct Claim {
-    /// Bytes still to come.
-    owed: AtomicU64,
-    /// When bytes last came, in seconds since the ledger began, plus one; or `RUN_OUT`.
-    received: AtomicU64,
-    total: Arc<Total>,
+    stand: Mutex<Stand>,
+    total: Total,
 }
 
-const RUN_OUT: u64 = 0;
-
-/// The sum of what is owed. In two parts, since no machine adds 128 bits at once: so it never wraps around, whatever a
-/// million uploads declare.
 #[derive(Default)]
-struct Total {
-    low: AtomicU64,
-    high: AtomicU64,
+struct Stand {
+    /// Bytes still to come.
+    owed: u64,
+    /// When bytes last came, in seconds since the ledger began.
+    received: u64,
+    /// It has run out, or was given up.
+    ended: bool,
 }
 
-/// Bits of a claim that are summed in `low`. Nearly all claims are below that: they touch `high` never.
-const LOW_BITS: u32 = 40;
+/// The sum of what is owed. It never wraps around, whatever a million uploads declare.
+type Total = Arc<Mutex<u128>>;
 
 impl Ledger {
     pub(super) fn new() -> Self {
@@ -69,9 +65,7 @@ impl Ledger {
 
     /// Waits for the turn to look at the space and to claim some: two that look at once would both see it free.
     pub(super) fn admitting(&self) -> MutexGuard<'_, ()> {
-        self.admitting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.admitting)
     }
 
     /// The clock of the claims, in seconds.
@@ -87,7 +81,7 @@ impl Ledger {
             return Arc::clone(&standing.claim);
         }
         let claim = Arc::new(Claim::new(&self.total, owed, now));
-        claims.look_later(key, Arc::clone(&claim), now + 1);
+        claims.look_later(key, Arc::clone(&claim), now);
         claim
     }
 
@@ -107,13 +101,13 @@ impl Ledger {
         let mut claims = self.claims();
         claims.forget_run_out(now);
         let own = claims.by_key.get(&key);
-        let own = own.map_or(0, |standing| standing.claim.owed.load(Relaxed));
-        let others = self.total.get().saturating_sub(own.into());
+        let own = own.map_or(0, |standing| standing.claim.stand().owed);
+        let others = lock(&self.total).saturating_sub(own.into());
         others.try_into().unwrap_or(u64::MAX)
     }
 
     fn claims(&self) -> MutexGuard<'_, Claims> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.claims)
     }
 }
 
@@ -124,7 +118,7 @@ impl Claims {
     }
 
     fn forget_run_out(&mut self, now: u64) {
-        let is_due = |(looked, _): &(u64, Key)| now >= looked + CLAIM_SECS;
+        let is_due = |(looked, _): &(u64, Key)| now > looked + CLAIM_SECS;
         while let Some((_, key)) = self.by_age.first().copied().filter(is_due) {
             self.by_age.pop_first();
             let Some(Standing { claim, .. }) = self.by_key.remove(&key) else {
@@ -138,13 +132,12 @@ impl Claims {
 }
 
 impl Claim {
-    fn new(total: &Arc<Total>, owed: u64, now: u64) -> Self {
+    fn new(total: &Total, owed: u64, now: u64) -> Self {
         let claim = Self {
-            owed: AtomicU64::new(0),
-            received: AtomicU64::new(now + 1),
+            stand: Mutex::default(),
             total: Arc::clone(total),
         };
-        claim.owe(owed);
+        let _stands = claim.note(owed, now);
         claim
     }
 
@@ -152,64 +145,46 @@ impl Claim {
     /// to be claimed anew.
     #[must_use]
     pub(super) fn note(&self, owed: u64, now: u64) -> bool {
-        let again = |received| (received != RUN_OUT).then_some(now + 1);
-        let stands = self.received.fetch_update(AcqRel, Acquire, again).is_ok();
-        if stands {
-            self.owe(owed);
+        let mut stand = self.stand();
+        if !stand.ended {
+            stand.received = now;
+            self.owe(&mut stand, owed);
         }
-        stands
+        !stand.ended
     }
 
     /// Ends it if nothing has come for too long; else says when something last came.
     fn run_out(&self, now: u64) -> Result<(), u64> {
-        let received = self.received.load(Acquire);
-        if now < received + CLAIM_SECS {
-            return Err(received);
+        let mut stand = self.stand();
+        if now <= stand.received + CLAIM_SECS {
+            return Err(stand.received);
         }
-        // A window that comes in between renews it.
-        self.received
-            .compare_exchange(received, RUN_OUT, AcqRel, Acquire)?;
-        self.owe(0);
+        self.end(&mut stand);
         Ok(())
     }
 
     fn give_up(&self) {
-        self.received.store(RUN_OUT, Relaxed);
-        self.owe(0);
+        self.end(&mut self.stand());
     }
 
-    /// The total has what is owed now before it loses what was owed before: it never falls below what it holds.
-    fn owe(&self, owed: u64) {
-        self.total.add(owed);
-        self.total.take(self.owed.swap(owed, AcqRel));
-    }
-}
-
-impl Total {
-    fn add(&self, owed: u64) {
-        let (high, low) = split(owed);
-        self.low.fetch_add(low, AcqRel);
-        if high > 0 {
-            self.high.fetch_add(high, AcqRel);
-        }
+    fn end(&self, stand: &mut Stand) {
+        stand.ended = true;
+        self.owe(stand, 0);
     }
 
-    fn take(&self, owed: u64) {
-        let (high, low) = split(owed);
-        self.low.fetch_sub(low, AcqRel);
-        if high > 0 {
-            self.high.fetch_sub(high, AcqRel);
-        }
+    fn owe(&self, stand: &mut Stand, owed: u64) {
+        let mut total = lock(&self.total);
+        *total = *total + u128::from(owed) - u128::from(stand.owed);
+        stand.owed = owed;
     }
 
-    fn get(&self) -> u128 {
-        let high = u128::from(self.high.load(Acquire)) << LOW_BITS;
-        high + u128::from(self.low.load(Acquire))
+    fn stand(&self) -> MutexGuard<'_, Stand> {
+        lock(&self.stand)
     }
 }
 
-fn split(owed: u64) -> (u64, u64) {
-    (owed >> LOW_BITS, owed & ((1 << LOW_BITS) - 1))
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

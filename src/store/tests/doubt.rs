@@ -1,5 +1,7 @@
 //! What is believed of a partial after the file system was mounted anew.
 
+use std::time::SystemTime;
+
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
@@ -62,10 +64,66 @@ fn only_what_was_told_is_believed_when_it_has_forgotten() {
     let mut bench = Bench::new();
     if bench.told_and_written() {
         bench.mounted_anew();
-        assert_eq!(bench.partial().unwrap(), b"told");
         assert_eq!(bench.status(&id()).unwrap(), held(4));
+        assert_eq!(bench.partial().unwrap(), b"told");
         bench.send(4, b"upload", Intent::default()).unwrap();
         assert_eq!(bench.published(), [file("a", b"toldupload")]);
+    }
+}
+
+#[test]
+fn opening_looks_at_no_upload_and_any_look_puts_one_right() {
+    let looks: [fn(&Bench); 3] = [
+        |bench| assert_eq!(bench.settled(&id()), Some(held(4))),
+        |bench| assert_eq!(bench.append(&id(), 4).unwrap().held(), held(4)),
+        |bench| assert_eq!(bench.sweep(SystemTime::now()).foreign, 0),
+    ];
+    for look in looks {
+        let mut bench = Bench::new();
+        if bench.told_and_written() {
+            bench.mounted_anew();
+            assert_eq!(
+                bench.faults().log(),
+                [],
+                "nothing lies in the way of the opening"
+            );
+            look(&bench);
+            assert_eq!(bench.partial().unwrap(), b"told");
+        }
+    }
+}
+
+#[test]
+fn a_sweep_ends_the_doubts() {
+    let mut bench = Bench::new();
+    if bench.told_and_written() {
+        for (sweeps, believed) in [(false, 4), (true, 8)] {
+            bench.mounted_anew();
+            if sweeps {
+                bench.sweep(SystemTime::now());
+            }
+            bench.append(&id(), 4).unwrap().write(b"more").unwrap();
+            bench.reopen();
+            assert_eq!(bench.status(&id()).unwrap(), held(believed));
+        }
+    }
+}
+
+#[test]
+fn a_sweep_that_cannot_look_at_all_leaves_the_doubts() {
+    let mut bench = Bench::new();
+    if bench.told_and_written() {
+        bench.mounted_anew();
+        bench.faults().plan(Fault {
+            op: Op::Open,
+            after: 0,
+            times: usize::MAX,
+            errno: 5,
+            short: None,
+        });
+        bench.sweep(SystemTime::now());
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap(), held(4));
     }
 }
 

@@ -155,6 +155,18 @@ fn a_declaration_is_kept_before_any_byte() {
 }
 
 #[test]
+fn a_long_record_is_read_whole() {
+    let bench = Bench::new();
+    for length in [900, 1_000, 3_000] {
+        let name = "x".repeat(length);
+        bench.send(0, b"some", declared(8, &name)).unwrap();
+        let published = bench.send(4, b"more", Intent::default()).unwrap().published;
+        assert_eq!(published.unwrap().name, Some(name));
+        bench.cancel(&id()).unwrap();
+    }
+}
+
+#[test]
 fn what_a_cut_or_a_drop_leaves_is_kept() {
     let mut bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
