@@ -5,9 +5,9 @@ use rustix::fs::{XattrFlags, setxattr};
 
 use super::order::is_sync;
 use super::start;
-use super::trace::{Traced, is_possible};
 use crate::left_out::left_out;
 use crate::support::{Client, append};
+use crate::trace::{MOVES, Traced, is_possible};
 
 const ID: &str = "a.bin-10-1700000000000";
 
@@ -26,7 +26,7 @@ fn a_question_opens_a_file_once_and_syncs_nothing() {
     client.cut();
     drop(process);
 
-    let traced = Traced::start(dir.path(), &[]);
+    let traced = Traced::start(dir.path(), &[], &["-e", MOVES]);
     let status = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n");
     let questions = [
         (status.clone(), 200, "5"),
