@@ -1,6 +1,7 @@
 //! Appending: the only way bytes get into an upload.
 
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
 use super::error::{Error, is_full};
@@ -10,7 +11,7 @@ use super::shelf::{Entry, Shelf};
 use super::space::Claim;
 use super::upload::{Held, Intent, Phase, State};
 
-/// Bytes written before a writer syncs by itself, so that no sync is ever long: 64 MiB.
+/// Bytes written before a sync begins beside the writing, so that no sync is ever long: 64 MiB.
 const SYNC_EVERY: u64 = 64 << 20;
 
 /// When an upload is complete.
@@ -35,6 +36,8 @@ pub struct Append {
     generation: Option<u64>,
     at: u64,
     complete: bool,
+    /// The sync that began last; the next waits for it.
+    aside: Option<JoinHandle<Result<(), Error>>>,
 }
 
 impl Append {
@@ -72,6 +75,7 @@ impl Append {
             generation,
             at: start,
             complete,
+            aside: None,
         })
     }
 
@@ -83,7 +87,8 @@ impl Append {
         }
     }
 
-    /// Writes one window where the upload ends. Now and then this waits for a sync.
+    /// Writes one window where the upload ends. Every 64 MiB a sync of them begins in a thread of its own, and this
+    /// waits for the one before: so it goes on while the disk does, and never gets far ahead of it.
     ///
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) when the upload ends elsewhere now,
@@ -96,10 +101,29 @@ impl Append {
         }
         let written = self.write_window(bytes)?;
         if written >= SYNC_EVERY && self.entry.disk().durable {
-            self.entry.sync_data()?;
-            self.entry.note_synced()?;
+            self.sync_aside()?;
         }
         Ok(())
+    }
+
+    fn sync_aside(&mut self) -> Result<(), Error> {
+        self.wait_aside()?;
+        self.entry.state()?.unsynced = 0;
+        let entry = self.entry.shelf.entry(self.entry.key);
+        let sync = move || {
+            entry.sync_data()?;
+            entry.note_synced().map(drop)
+        };
+        let thread = thread::Builder::new().name("resumed-sync".into());
+        self.aside = Some(thread.spawn(sync)?);
+        Ok(())
+    }
+
+    /// Waits for the sync that began last.
+    pub(super) fn wait_aside(&mut self) -> Result<(), Error> {
+        let ended = self.aside.take().map(JoinHandle::join);
+        let panicked = |_| Err(self.entry.break_down());
+        ended.map_or(Ok(()), |ended| ended.unwrap_or_else(panicked))
     }
 
     /// The body has ended. Publishes the upload if that completes it; what is answered survives a pulled plug.
@@ -189,6 +213,8 @@ impl fmt::Debug for Append {
 
 impl Drop for Append {
     fn drop(&mut self) {
+        // Nothing of ours goes on when this has gone.
+        let _ = self.wait_aside();
         if let Ok(mut state) = self.entry.state() {
             state.appends -= 1;
             // Nothing came of it: the space that was kept for it is free again.

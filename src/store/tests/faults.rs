@@ -316,6 +316,19 @@ fn a_failed_sync_of_names_breaks_the_upload() {
 }
 
 #[test]
+fn a_sync_that_fails_beside_the_writing_ends_it() {
+    let bench = Bench::new();
+    let mut append = bench.append(&id(), 0).unwrap();
+    append.write(b"a").unwrap();
+    bench.shelf.entry(id().key()).state().unwrap().unsynced = 64 << 20;
+    bench.fail(Op::Sync, 0, 1, EIO, None);
+    append.write(b"b").unwrap();
+    assert_refused!(append.wait_aside(), Error::Io(_));
+    assert_refused!(append.write(b"c"), Error::Superseded);
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+}
+
+#[test]
 fn names_that_the_file_system_refuses_become_neutral() {
     for errno in [22, 36, 84] {
         let bench = Bench::new();

@@ -211,6 +211,7 @@ fn a_writer_syncs_by_itself_before_a_sync_gets_long() {
     assert_eq!(syncs(), 0);
     append.write(b"c").unwrap();
     append.write(b"d").unwrap();
+    append.wait_aside().unwrap();
     assert_eq!(syncs(), 1);
 }
 
