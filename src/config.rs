@@ -229,6 +229,15 @@ upload_settings! {
     /// machine's own.
     host(name: &str) |options| options.hosts.push(name.to_owned());
 
+    /// Where clients reach the server, when that is not what their `Host` says: behind a proxy that
+    /// speaks TLS, `https://up.example.org`. It stands in `Location`.
+    public_url(url: &str)
+        |options| options.public_url = Some(url.trim_end_matches('/').to_owned());
+
+    /// Believes what a proxy says of its client: `Forwarded`, `X-Forwarded-Proto`,
+    /// `X-Forwarded-Host`. Only where every request comes through one: anybody can send them.
+    trust_proxy() |options| options.trust_proxy = true;
+
     /// Decides about each request that was understood; `false` is answered with 403. Runs in a
     /// worker before anything is done, so it should be quick.
     authorize(may: impl Fn(&Head, &Command) -> bool + Send + std::marker::Sync + 'static)

@@ -62,9 +62,9 @@ impl Housekeeper {
     }
 
     /// Runs the hook for an upload that has just been published.
-    pub(crate) fn completed(&self, completed: Completed) {
+    pub(crate) fn completed(&self, completed: &Completed) {
         if let Some(errands) = self.errands.as_ref().filter(|_| self.has_hook)
-            && errands.send(completed).is_err()
+            && errands.send(completed.clone()).is_err()
         {
             log::error!("the housekeeper is gone: a hook waits for the next start");
         }

@@ -79,6 +79,6 @@ pub use config::Config;
 pub use engine::Address;
 pub use housekeeper::HookError;
 pub use http::{Framing, Head, Malformed, Response, Version};
-pub use protocol::command::{Command, Verb};
+pub use protocol::command::{Command, Excess, Question, Target, Verb};
 pub use server::{Server, StartError, StartErrorKind, start};
 pub use uploads::{Options, Uploads};

@@ -46,6 +46,9 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --allow-origin ORIGIN  other sites whose pages may upload, such as https://example.org
       --host NAME            a name this server answers to, besides addresses, localhost,
                              *.local and this machine's own
+      --public-url URL       where clients reach this server, when that is not what they say in
+                             Host, such as https://up.example.org behind a proxy with TLS
+      --trust-proxy          believe Forwarded and X-Forwarded-Proto, -Host: what a proxy says
       --allow-root           let root listen on an address that other machines reach
       --on-complete COMMAND  run by sh for each complete upload, with UPLOAD_PATH, UPLOAD_NAME,
                              UPLOAD_ID and UPLOAD_LENGTH in its environment
@@ -105,6 +108,8 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
             let command = flag.text()?;
             config.on_complete(move |completed| run_hook(&command, completed))
         }
+        "public-url" => config.public_url(&flag.text()?),
+        "trust-proxy" => config.trust_proxy(),
         "allow-root" => config.allow_root(),
         "workers" => config.workers(flag.number()?),
         "max-connections" => config.max_connections(flag.number()?),

@@ -7,8 +7,8 @@ use super::response::Response;
 pub(crate) enum Action {
     /// The answer is known; the body, if there is one, is not wanted.
     Respond(Response),
-    /// The answer has to wait for the disk; the body, if there is one, is not wanted.
-    Consult(Box<dyn FnOnce() -> Response + Send>),
+    /// What to do has to wait for the disk.
+    Consult(Box<dyn FnOnce() -> Action + Send>),
     /// The body is wanted, window by window.
     Receive {
         /// An informational answer to send first (only to HTTP/1.1).

@@ -1,43 +1,89 @@
 //! The vocabulary that all dialects share: what a request asks for, and what came of it.
 
-use crate::store::{self, Completes, Held, Intent, Tail};
+use crate::store::{self, About, Completes, Finished, Intent, Start, Tail};
 
 /// What a request asks for, whichever dialect it was said in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The id of the upload, as the client sent it.
-    pub id: Vec<u8>,
+    /// Which upload.
+    pub target: Target,
     /// What is to be done with it.
     pub verb: Verb,
+}
+
+impl Command {
+    /// The id of the upload, as its client sent it; `None` where it is to be made.
+    pub fn id(&self) -> Option<&[u8]> {
+        match &self.target {
+            Target::Named(id) => Some(id),
+            Target::New => None,
+        }
+    }
+}
+
+/// Which upload a command is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The one of this id, as its client sent it.
+    Named(Vec<u8>),
+    /// A new one. Its id is made here, and nobody can guess it.
+    New,
 }
 
 /// What is to be done with an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Say how much is held.
-    Status,
+    Status(Question),
     /// Take bytes; with none, declare the upload or just ask.
     Append {
         /// Where the client believes the file ends.
-        start: u64,
+        start: Start,
         /// What the client says of the upload and of this body.
         intent: Intent,
         /// When the upload is complete.
         completes: Completes,
+        /// What becomes of an upload that is sent more than its length.
+        excess: Excess,
     },
     /// Forget the upload and what is held of it.
     Cancel,
 }
 
+/// What is asked besides how much is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// What it ends in.
+    Tail,
+    /// What is known of the upload.
+    About,
+    /// The same; and who writes is to stop, so that the answer stays true.
+    Fence,
+}
+
+/// What becomes of an upload that is sent more than its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// What goes beyond is refused, the upload stays.
+    Refused,
+    /// It is forgotten.
+    Fatal,
+}
+
 /// What came of a command that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// So much is held, ending in this.
-    Status(Held, Option<Tail>),
-    /// So much is held now.
-    Appended(Held),
+    /// What is held ends in this.
+    Tail(Option<Tail>),
+    /// This is known of the upload; nothing, where nobody has begun it.
+    About(Option<About>),
+    /// So the append ended.
+    Appended(Finished),
     /// Nothing is held any more.
-    Cancelled,
+    Cancelled {
+        /// Whether there was such an upload.
+        was_known: bool,
+    },
 }
 
 /// Why a command was not carried out, or not in full.
@@ -53,6 +99,24 @@ pub(crate) enum Refusal {
     Malformed(&'static str),
     /// The store refused.
     Store(store::Error),
+}
+
+impl Refusal {
+    /// The refusal in a line for whoever reads it.
+    pub(super) fn line(&self) -> String {
+        let line = match self {
+            Refusal::Unauthenticated => "a name and a password, please",
+            Refusal::Forbidden => "you may not do that",
+            Refusal::TimedOut => "no byte came for too long; what came is kept",
+            Refusal::Malformed(reason) => reason,
+            Refusal::Store(store::Error::Broken | store::Error::Io(_)) => {
+                "the disk has failed; see the server's log"
+            }
+            Refusal::Store(store::Error::StorageFull(_)) => "the disk is full",
+            Refusal::Store(error) => return format!("{error}\n"),
+        };
+        format!("{line}\n")
+    }
 }
 
 impl From<store::Error> for Refusal {

@@ -10,66 +10,56 @@
 //! declare the file. The article's client sends none of them, but its ids are
 //! `name-size-lastModified`: an id of that shape declares the same.
 
-use crate::http::{Framing, Head, Response};
-use crate::store::{self, Completes, Held, Incoming, Intent, Tail};
+use crate::http::{Head, Response};
+use crate::store::{self, Completes, Held, Intent, Start, Tail};
 
-use super::command::{Command, Outcome, Refusal, Verb};
+use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
+use super::fields::{bad, digits, incoming, number, single, text, whom_to_be};
 
 pub(super) const STATUS: &str = "/status";
 pub(super) const UPLOAD: &str = "/upload";
 
-/// The digits of a start, a size or a time: what fits into `u64` whatever they are.
-const DIGITS_MAX: usize = 19;
-
 pub(super) fn read(head: &Head) -> Result<Command, Response> {
     let verb = match (head.path(), head.method()) {
-        (STATUS, "GET") => Verb::Status,
+        (STATUS, "GET") => Verb::Status(Question::Tail),
         (STATUS, _) => return Err(Response::method_not_allowed("GET")),
         (_, "POST") => read_append(head)?,
         (_, "DELETE") => Verb::Cancel,
         _ => return Err(Response::method_not_allowed("POST, DELETE")),
     };
     Ok(Command {
-        id: id(head)?.to_vec(),
+        target: Target::Named(id(head)?.to_vec()),
         verb,
     })
 }
 
 fn read_append(head: &Head) -> Result<Verb, Response> {
     let from_id = Declared::in_id(id(head)?);
-    let incoming = match head.framing() {
-        Framing::Length(0) => Incoming::Nothing,
-        Framing::Length(length) => Incoming::Exactly(length),
-        Framing::Chunked => Incoming::Unknown,
-    };
     let intent = Intent {
         length: number(head, "X-File-Size")?.or(from_id.length),
         name: single(head, "X-File-Name")?.map(text).or(from_id.name),
         modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
-        incoming,
+        incoming: incoming(head),
+        ..Intent::default()
     };
     let start = number(head, "X-Start-Byte")?.unwrap_or(0);
     Ok(Verb::Append {
-        start,
+        start: Start::At(start),
         intent,
         completes: Completes::AtLength,
+        excess: Excess::Refused,
     })
 }
 
 pub(super) fn reply(held: Held, result: Result<Outcome, Refusal>) -> Response {
     match result {
-        Ok(Outcome::Status(held, tail)) => {
-            let response = about(held, 200).text(held.offset.to_string());
-            match tail {
-                Some(tail) => response.field("X-Tail-Digest", digest(tail)),
-                None => response,
-            }
-        }
-        Ok(Outcome::Appended(held)) if held.complete => {
+        Ok(Outcome::Tail(Some(tail))) => count(held).field("X-Tail-Digest", digest(tail)),
+        Ok(Outcome::Tail(None) | Outcome::About(_)) => count(held),
+        Ok(Outcome::Appended(_)) if held.complete => {
             about(held, 200).text(format!("Success {}", held.offset))
         }
-        Ok(Outcome::Appended(held)) => about(held, 200).text(held.offset.to_string()),
-        Ok(Outcome::Cancelled) => about(Held::default(), 204),
+        Ok(Outcome::Appended(_)) => count(held),
+        Ok(Outcome::Cancelled { .. }) => about(held, 204),
         Err(refusal) => refuse(held, refusal),
     }
 }
@@ -77,14 +67,14 @@ pub(super) fn reply(held: Held, result: Result<Outcome, Refusal>) -> Response {
 fn refuse(held: Held, refusal: Refusal) -> Response {
     let line = |status, line: &str| about(held, status).text(format!("{line}\n"));
     match refusal {
-        Refusal::Unauthenticated => line(401, "a name and a password, please").field(
-            "WWW-Authenticate",
-            "Basic realm=\"resumed\", charset=\"UTF-8\"",
-        ),
+        Refusal::Unauthenticated => whom_to_be(line(401, "a name and a password, please")),
         Refusal::Forbidden => line(403, "you may not do that"),
         Refusal::TimedOut => line(408, "no byte came for too long; what came is kept"),
         Refusal::Malformed(reason) => line(400, reason),
         Refusal::Store(error) => match error {
+            store::Error::Unknown => line(404, "there is no such upload"),
+            store::Error::DigestDiffers => line(400, "the bytes do not have the digest declared"),
+            store::Error::HookDue => line(503, "the finished upload is still being handed on"),
             store::Error::Mismatch | store::Error::Superseded => {
                 about(held, 409).text(held.offset.to_string())
             }
@@ -105,6 +95,10 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::Io(_) => failed("the file cannot be written"),
         },
     }
+}
+
+fn count(held: Held) -> Response {
+    about(held, 200).text(held.offset.to_string())
 }
 
 fn about(held: Held, status: u16) -> Response {
@@ -132,38 +126,6 @@ fn id(head: &Head) -> Result<&[u8], Response> {
         Some(id) if !id.is_empty() => Ok(id),
         _ => Err(bad("X-File-Id is missing")),
     }
-}
-
-/// The value of a field that may stand once.
-fn single<'h>(head: &'h Head, name: &str) -> Result<Option<&'h [u8]>, Response> {
-    let mut values = head.fields_named(name);
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        _ => Err(bad(&format!("{name} stands twice"))),
-    }
-}
-
-fn number(head: &Head, name: &str) -> Result<Option<u64>, Response> {
-    let Some(value) = single(head, name)? else {
-        return Ok(None);
-    };
-    digits(value)
-        .map(Some)
-        .ok_or_else(|| bad(&format!("{name} is not 1 to {DIGITS_MAX} digits")))
-}
-
-fn digits(bytes: &[u8]) -> Option<u64> {
-    let all_digits = bytes.iter().all(u8::is_ascii_digit);
-    let fits = (1..=DIGITS_MAX).contains(&bytes.len());
-    (all_digits && fits).then(|| {
-        bytes
-            .iter()
-            .fold(0, |sum, b| sum * 10 + u64::from(b - b'0'))
-    })
-}
-
-fn bad(line: &str) -> Response {
-    Response::new(400).text(format!("{line}\n"))
 }
 
 /// What an id of the article's shape, `name-size-lastModified`, says of the file.
@@ -195,34 +157,6 @@ impl Declared {
 fn split_at_last_dash(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let dash = bytes.iter().rposition(|byte| *byte == b'-')?;
     Some((&bytes[..dash], &bytes[dash + 1..]))
-}
-
-/// A name as a client meant it: percent-encoded UTF-8, else UTF-8, else Latin-1 (what a browser
-/// makes of `é` in a field).
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(percent_decoded(bytes))
-        .or_else(|_| String::from_utf8(bytes.to_vec()))
-        .unwrap_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect())
-}
-
-fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%').then(|| hex_pair(after)).flatten();
-        decoded.push(escaped.unwrap_or(first));
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-    }
-    decoded
-}
-
-fn hex_pair(bytes: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }
 
 #[cfg(test)]
@@ -291,26 +225,5 @@ mod tests {
             check(id.as_bytes(), None);
         }
         check(b"a-12345678901234567890-1700000000000", None);
-    }
-
-    #[test]
-    fn numbers_are_digits_and_nothing_else() {
-        assert_eq!(digits(b"0"), Some(0));
-        assert_eq!(
-            digits(b"9999999999999999999"),
-            Some(9_999_999_999_999_999_999)
-        );
-        for not in [
-            "",
-            "-1",
-            "+1",
-            " 1",
-            "1e3",
-            "0x10",
-            "NaN",
-            "12345678901234567890",
-        ] {
-            assert_eq!(digits(not.as_bytes()), None, "{not:?}");
-        }
     }
 }

@@ -3,10 +3,20 @@
 
 use crate::http::{Head, Response};
 
-const METHODS: &str = "GET, POST, DELETE";
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+/// What any dialect reads, and what it refuses: a page can only show a refusal that it got.
 const REQUEST_FIELDS: &str = "X-File-Id, X-Start-Byte, X-File-Size, X-File-Name, X-File-Modified, \
-                              Authorization, Content-Type";
-const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest";
+                              Authorization, Content-Type, X-Requested-With, X-Request-ID, \
+                              X-HTTP-Method-Override, Tus-Resumable, Upload-Length, Upload-Offset, \
+                              Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Checksum, \
+                              Upload-Complete, Upload-Incomplete, Upload-Draft-Interop-Version, \
+                              Content-Disposition, Content-Digest, Repr-Digest, Content-Range, \
+                              X-Update-Range";
+const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Location, \
+                              Upload-Length, Upload-Metadata, Upload-Defer-Length, \
+                              Upload-Expires, Upload-Incomplete, Upload-Limit, \
+                              Upload-Draft-Interop-Version, Tus-Version, Tus-Resumable, \
+                              Tus-Extension, Tus-Max-Size, Range";
 const PREFLIGHT_SECS: &str = "86400";
 
 /// The origins whose pages may use this server besides its own.
@@ -39,12 +49,13 @@ impl Origins {
         }
     }
 
-    /// The answer to a browser that asks first. It needs no user: it cannot name one.
+    /// The answer to a browser that asks first. It needs no user: it cannot name one. 200, because
+    /// some old ones take nothing else.
     pub(crate) fn preflight(&self, head: &Head) -> Option<Response> {
         let asks =
             head.method() == "OPTIONS" && head.field("Access-Control-Request-Method").is_some();
         (asks && self.allowed_origin(head).is_some()).then(|| {
-            Response::new(204)
+            Response::new(200)
                 .field("Access-Control-Allow-Methods", METHODS)
                 .field("Access-Control-Allow-Headers", REQUEST_FIELDS)
                 .field("Access-Control-Max-Age", PREFLIGHT_SECS)

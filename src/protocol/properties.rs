@@ -1,7 +1,8 @@
 //! What holds of what an id says of its file, whatever bytes it is made of.
 
-use super::command::{Command, Verb};
+use super::command::{Command, Target, Verb};
 use super::read;
+use super::terms::Terms;
 use crate::http::Head;
 use crate::store::Intent;
 
@@ -43,8 +44,10 @@ pub fn declaration(bytes: &[u8]) {
 fn declared(fields: &[(&str, &[u8])]) -> Option<Intent> {
     let all = [("Host", &b"localhost"[..])].into_iter();
     let head = Head::from_parts("POST", "/upload", all.chain(fields.iter().copied())).ok()?;
-    let (_, Command { id, verb }) = read(&head).ok()?;
-    assert_eq!(head.field("X-File-Id"), Some(&id[..]));
+    let (_, command) = read(&head, &Terms::default());
+    let Command { target, verb } = command.ok()?;
+    let sent = head.field("X-File-Id").map(<[u8]>::to_vec);
+    assert_eq!(Some(target), sent.map(Target::Named));
     match verb {
         Verb::Append { intent, .. } => Some(intent),
         _ => panic!("a POST appends"),

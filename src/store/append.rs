@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
+use super::digest::Check;
 use super::error::{Error, is_full};
 use super::id::Id;
+use super::intent::{Existence, Intent, Start};
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
 use super::space::Claim;
-use super::upload::{Held, Intent, Phase, State};
+use super::upload::{Held, Phase, State};
 
 /// Bytes written before a sync begins beside the writing, so that no sync is ever long: 64 MiB.
 const SYNC_EVERY: u64 = 64 << 20;
@@ -38,6 +40,7 @@ pub struct Append {
     complete: bool,
     /// The sync that began last; the next waits for it.
     aside: Option<JoinHandle<Result<(), Error>>>,
+    check: Option<Box<Check>>,
 }
 
 impl Append {
@@ -45,13 +48,21 @@ impl Append {
     pub(super) fn begin(
         shelf: &Arc<Shelf>,
         id: &Id,
-        start: u64,
+        start: Start,
         intent: Intent,
     ) -> Result<Self, Error> {
         let entry = shelf.entry(id.key());
         let mut state = entry.look()?;
         let complete = state.phase == Phase::Complete;
+        if intent.existence == Existence::Known && !state.is_known() {
+            return Err(Error::Unknown);
+        }
+        let start = match start {
+            Start::At(start) => start,
+            Start::End => state.offset,
+        };
         let asks = intent.incoming.is_nothing();
+        let body_digest = intent.body_digest;
         if complete {
             let length = state.offset;
             if start != length {
@@ -69,6 +80,9 @@ impl Append {
         }
         let generation = if asks { None } else { Some(state.fence()) };
         state.appends += 1;
+        let hashes_whole = start == 0 && !asks && state.digest().is_some();
+        let check = (body_digest.is_some() || hashes_whole)
+            .then(|| Box::new(Check::new(body_digest, start == 0, state.epoch)));
         drop(state);
         Ok(Self {
             entry,
@@ -76,6 +90,7 @@ impl Append {
             at: start,
             complete,
             aside: None,
+            check,
         })
     }
 
@@ -131,9 +146,12 @@ impl Append {
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
     /// length declared says, [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
-    /// What was written before is kept; how much of it, `Store::status` tells.
+    /// What was written before is kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers):
+    /// then the upload is forgotten.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
+        self.entry.check_body(self.check.as_deref())?;
         if self.ends(completes)? {
+            self.entry.check_whole(self.check.as_deref())?;
             return self.entry.publish();
         }
         let held = match (self.generation, self.entry.settle()?) {
@@ -144,6 +162,7 @@ impl Append {
         Ok(Finished {
             held,
             published: None,
+            expires: self.entry.expires_from_now(),
         })
     }
 
@@ -179,6 +198,9 @@ impl Append {
         let (room, refusal) = state.room(bytes.len() as u64, self.entry.shelf.options.max_size);
         // `room` is at most the length of `bytes`.
         let result = self.entry.put(&mut state, &bytes[..room as usize]);
+        if let Some(check) = &mut self.check {
+            check.wrote(&bytes[..state.offset.saturating_sub(self.at) as usize]);
+        }
         self.at = state.offset;
         result?;
         refusal.map_or(Ok(state.unsynced), Err)

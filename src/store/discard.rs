@@ -1,17 +1,33 @@
 //! Removing what is held of an upload. A published file is never removed.
 
 use super::error::Error;
-use super::record::record_name;
+use super::record::{Hook, record_name};
 use super::shelf::Entry;
 use super::upload::{Phase, State};
 
 impl Entry {
-    /// Forgets the upload, durably, and fences who was writing. One that nobody knows is forgotten already.
-    pub(super) fn cancel(&self) -> Result<(), Error> {
+    /// Forgets the upload, durably, and fences who was writing. Whether there was one.
+    pub(super) fn cancel(&self) -> Result<bool, Error> {
         let _changing = self.changing();
         let mut state = self.look()?;
-        if state.record.is_none() && state.data.is_none() {
+        if !state.is_known() {
+            return Ok(false);
+        }
+        self.discard(&mut state)?;
+        drop(state);
+        self.sync_names(false)?;
+        Ok(true)
+    }
+
+    /// Forgets the upload, durably, if it is finished.
+    pub(super) fn forget(&self) -> Result<(), Error> {
+        let _changing = self.changing();
+        let mut state = self.look()?;
+        if state.phase != Phase::Complete {
             return Ok(());
+        }
+        if self.shelf.options.mark_hooks && state.hook() == Some(Hook::Due) {
+            return Err(Error::HookDue);
         }
         self.discard(&mut state)?;
         drop(state);

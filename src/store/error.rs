@@ -8,6 +8,8 @@ use std::{error, fmt, io};
 /// Exhaustive on purpose: a new reason must not compile until every dialect has an answer to it.
 #[derive(Debug)]
 pub enum Error {
+    /// Nobody has begun this upload, or it is forgotten.
+    Unknown,
     /// The bytes offered do not start where the upload ends. `Store::status` tells where that is.
     Mismatch,
     /// The upload's length was declared before, and differently.
@@ -25,6 +27,10 @@ pub enum Error {
         /// The longest upload taken, in bytes.
         max: u64,
     },
+    /// What came is not what its client said it would hash to; the upload is forgotten.
+    DigestDiffers,
+    /// The upload is finished, and its completion hook is still to run; until then it is not forgotten.
+    HookDue,
     /// What is still to come would not fit on the disk; nothing was changed, and the partial stays resumable.
     NoSpace,
     /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
@@ -58,6 +64,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unknown => write!(f, "there is no such upload"),
             Self::Mismatch => write!(f, "the bytes offered do not start where the upload ends"),
             Self::LengthDiffers { declared } => {
                 write!(f, "the length was declared before, as {declared} bytes")
@@ -67,6 +74,8 @@ impl fmt::Display for Error {
                 "the bytes go beyond the upload's length of {length} bytes"
             ),
             Self::TooLarge { max } => write!(f, "larger than the {max} bytes taken here"),
+            Self::DigestDiffers => write!(f, "what came does not have the digest that was sent"),
+            Self::HookDue => write!(f, "the completion hook of this upload is still to run"),
             Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
             Self::Superseded => write!(f, "a newer request has taken the upload over"),

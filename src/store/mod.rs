@@ -36,7 +36,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod about;
 mod append;
+mod digest;
 mod discard;
 mod disk;
 mod doubt;
@@ -44,6 +46,7 @@ mod error;
 mod faults;
 mod hooks;
 mod id;
+mod intent;
 mod medium;
 mod name;
 mod options;
@@ -67,14 +70,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use self::about::About;
 pub use self::append::{Append, Completes};
 pub use self::error::{Error, OpenError};
 pub use self::id::{Id, Key};
+pub use self::intent::{Digest, Existence, Incoming, Intent, Start};
 pub use self::options::{OnConflict, Options, Sync};
 pub use self::publish::{Completed, Finished};
 pub use self::sweep::SweepReport;
 pub use self::tail::{TAIL_BYTES, Tail};
-pub use self::upload::{Held, Incoming, Intent};
+pub use self::upload::Held;
 
 use self::disk::Disk;
 use self::shelf::{Entry, Shelf};
@@ -124,11 +129,16 @@ impl Store {
     /// [`Append::finish`] says "complete" again.
     ///
     /// # Errors
-    /// Nothing is changed by a refusal: [`Mismatch`](Error::Mismatch), [`LengthDiffers`](Error::LengthDiffers),
+    /// Nothing is changed by a refusal: [`Unknown`](Error::Unknown), [`Mismatch`](Error::Mismatch), [`LengthDiffers`](Error::LengthDiffers),
     /// [`Overshoot`](Error::Overshoot), [`TooLarge`](Error::TooLarge), [`NoSpace`](Error::NoSpace),
     /// [`Broken`](Error::Broken), [`Io`](Error::Io).
-    pub fn append_with(&self, id: &Id, start: u64, intent: Intent) -> Result<Append, Error> {
-        Append::begin(&self.shelf, id, start, intent)
+    pub fn append_with(
+        &self,
+        id: &Id,
+        start: impl Into<Start>,
+        intent: Intent,
+    ) -> Result<Append, Error> {
+        Append::begin(&self.shelf, id, start.into(), intent)
     }
 
     /// What is held, durably. Disturbs nobody, and shares its sync with whoever asks at the same time.
@@ -144,6 +154,23 @@ impl Store {
     /// What [`status`](Self::status) would say, where it can be said without waiting for a sync.
     pub fn settled(&self, id: &Id) -> Option<Held> {
         self.hold(id).settled()
+    }
+
+    /// What is known of an upload besides what is held; `None` where nobody has begun it.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
+    pub fn about(&self, id: &Id) -> Result<Option<About>, Error> {
+        self.hold(id).about()
+    }
+
+    /// Fences every append before this call: none of them writes another byte, so that what
+    /// [`status`](Self::status) tells from now on stays true until somebody new appends.
+    ///
+    /// # Errors
+    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
+    pub fn fence(&self, id: &Id) -> Result<(), Error> {
+        self.hold(id).fence()
     }
 
     /// A checksum of the last bytes of what was held `at` an answer; `None` when that was nothing, or is gone.
@@ -162,13 +189,22 @@ impl Store {
         }
     }
 
-    /// Forgets an upload and what is held of it, durably, and fences who was writing. A published file stays. One
-    /// that nobody knows is forgotten already.
+    /// Forgets an upload and what is held of it, durably, and fences who was writing. A published file stays. Tells
+    /// whether there was such an upload.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).
-    pub fn cancel(&self, id: &Id) -> Result<(), Error> {
+    pub fn cancel(&self, id: &Id) -> Result<bool, Error> {
         self.shelf.entry(id.key()).cancel()
+    }
+
+    /// Forgets a finished upload, durably, so that its id can be used again. The file stays, and so does an upload
+    /// that is not finished.
+    ///
+    /// # Errors
+    /// [`HookDue`](Error::HookDue), [`Io`](Error::Io), [`Broken`](Error::Broken).
+    pub fn forget(&self, id: &Id) -> Result<(), Error> {
+        self.shelf.entry(id.key()).forget()
     }
 
     /// Repairs what a crash left half done, and removes what has expired `now`. To be called at start and hourly, from
@@ -216,6 +252,17 @@ impl Hold {
         let mut state = self.entry.look().ok()?;
         state.name(&self.id);
         self.entry.is_settled(&state).then(|| state.held())
+    }
+
+    /// As [`Store::about`].
+    pub(crate) fn about(&self) -> Result<Option<About>, Error> {
+        self.entry.about()
+    }
+
+    /// As [`Store::fence`].
+    pub(crate) fn fence(&self) -> Result<(), Error> {
+        self.entry.look()?.fence();
+        Ok(())
     }
 
     /// As [`Store::tail`].

@@ -17,7 +17,7 @@ use super::shelf::Entry;
 use super::upload::{Held, Phase};
 
 /// A finished upload.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
     /// Which upload it was.
     pub id: Id,
@@ -30,12 +30,14 @@ pub struct Completed {
 }
 
 /// How an append ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
     /// What is held, durably.
     pub held: Held,
     /// The file, when it was this call that published it.
     pub published: Option<Completed>,
+    /// When what is held is forgotten if nothing more comes; `None` once it is complete.
+    pub expires: Option<SystemTime>,
 }
 
 impl Entry {
@@ -75,6 +77,7 @@ impl Entry {
             return Ok(Finished {
                 held: self.held()?,
                 published: None,
+                expires: None,
             });
         }
         let Some(mut record) = state
@@ -199,6 +202,7 @@ impl Entry {
         Ok(Finished {
             held,
             published: Some(completed),
+            expires: None,
         })
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use serde_json::{Map, Value};
 
 use super::id::{Id, Key, hex, unhex};
+use super::intent::Digest;
 
 /// The version of record that is written and read here. Any other is left alone.
 const VERSION: u64 = 1;
@@ -20,6 +21,10 @@ pub(super) struct Record {
     pub(super) length: Option<u64>,
     /// When its client last changed it, in milliseconds since 1970.
     pub(super) modified_ms: Option<u64>,
+    /// What its client wants to be told again, as it came.
+    pub(super) metadata: Option<String>,
+    /// What all of it will hash to.
+    pub(super) digest: Option<Digest>,
     /// The published name, once all is held. The upload is complete when besides `<key>` is gone.
     pub(super) publishing_as: Option<String>,
     pub(super) hook: Option<Hook>,
@@ -41,6 +46,8 @@ impl Record {
             name: None,
             length: None,
             modified_ms: None,
+            metadata: None,
+            digest: None,
             publishing_as: None,
             hook: None,
         }
@@ -104,12 +111,18 @@ impl Record {
             RECEIVING
         };
         (text("state")?.as_deref() == Some(state)).then_some(())?;
+        let digest = match text("sha256")? {
+            None => None,
+            Some(digest) => Some(unhex(&digest)?.try_into().ok()?),
+        };
         Some(Self {
             id: unhex(&text("id")??)?,
             owner: unhex(&text("owner")??)?,
             name: text("name")?,
             length: number("length")?,
             modified_ms: number("modified_ms")?,
+            metadata: text("metadata")?,
+            digest,
             publishing_as,
             hook,
         })
@@ -127,6 +140,8 @@ impl Record {
         put("name", self.name.clone().map(Value::from));
         put("length", self.length.map(Value::from));
         put("modified_ms", self.modified_ms.map(Value::from));
+        put("metadata", self.metadata.clone().map(Value::from));
+        put("sha256", self.digest.map(|digest| hex(&digest).into()));
         put(
             "state",
             Some(
@@ -166,6 +181,8 @@ mod tests {
             name: Some("\"käse\"\u{1}.mp4".to_owned()),
             length: Some(u64::MAX),
             modified_ms: Some(1_700_000_000_123),
+            metadata: Some("filename w6Q=,is_new".to_owned()),
+            digest: Some([0xfe; 32]),
             publishing_as: Some("käse.mp4".to_owned()),
             hook: Some(Hook::Due),
             ..Record::new(&id)
@@ -201,6 +218,7 @@ mod tests {
             text.replace("\"due\"", "\"maybe\""),
             text.replace("publishing", "receiving"),
             text.replace("\"length\":", "\"length\":-"),
+            text.replace("\"sha256\":\"fe", "\"sha256\":\""),
             text.replace("\"id\":\"ff", "\"id\":\"fe"),
             text.replace("\"owner\"", "\"other\""),
         ];

@@ -193,13 +193,8 @@ impl Shelf {
         if self.options.mark_hooks && state.hook() == Some(Hook::Due) {
             return Ok(false);
         }
-        let name = if state.data.is_some() {
-            key.to_string()
-        } else {
-            record_name(key)
-        };
         Ok(is_older(
-            self.disk.modified(&name)?,
+            self.last_change(key, state)?,
             self.options.expire,
             now,
         ))

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::disk::Data;
 use super::error::Error;
 use super::id::{Id, Key};
+use super::intent::{Digest, Incoming, Intent};
 use super::record::{Hook, Record};
 use super::shared_sync::SharedSync;
 use super::space::Claim;
@@ -17,31 +18,6 @@ pub struct Held {
     pub offset: u64,
     /// Whether these are all, and the file is published.
     pub complete: bool,
-}
-
-/// What a request that wants to append says about itself and about the upload.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Intent {
-    /// Bytes the whole upload will have. May come with any request; it must not change.
-    pub length: Option<u64>,
-    /// What the file is called, as UTF-8. The first name given counts.
-    pub name: Option<String>,
-    /// When the file was last changed, in milliseconds since 1970. The first time given counts.
-    pub modified_ms: Option<u64>,
-    /// How many bytes this request brings.
-    pub incoming: Incoming,
-}
-
-/// How many bytes a request brings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Incoming {
-    /// None: it declares, or asks. It takes no turn, so it disturbs no writer.
-    Nothing,
-    /// So many. `Exactly(0)` is `Nothing`.
-    Exactly(u64),
-    /// That shows when they end.
-    #[default]
-    Unknown,
 }
 
 /// An upload that somebody holds. Locks are taken in this order: `changing`, then `state`.
@@ -168,6 +144,11 @@ impl State {
         }
     }
 
+    /// Whether anybody has begun it.
+    pub(super) fn is_known(&self) -> bool {
+        self.record.is_some() || self.data.is_some()
+    }
+
     /// Bytes the whole upload will have, where that is known.
     pub(super) fn length(&self) -> Option<u64> {
         self.record.as_ref()?.length
@@ -178,6 +159,11 @@ impl State {
         let whole =
             |record: &Record| record.publishing_as.is_some() && record.length == Some(self.offset);
         self.phase == Phase::Receiving && self.record.as_ref().is_some_and(whole)
+    }
+
+    /// Whether publishing has not begun.
+    pub(super) fn is_unpublished(&self) -> bool {
+        self.phase == Phase::Receiving && !self.is_publishing()
     }
 
     /// The record, where the disk does not say the same.
@@ -192,6 +178,11 @@ impl State {
             .as_ref()
             .filter(|_| self.phase == Phase::Complete)?;
         record.publishing_as.as_deref()
+    }
+
+    /// What all of it will hash to, where that was said.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.record.as_ref()?.digest
     }
 
     pub(super) fn hook(&self) -> Option<Hook> {
@@ -251,6 +242,8 @@ impl State {
         record.length = record.length.or(intent.length);
         record.name = record.name.take().or(intent.name);
         record.modified_ms = record.modified_ms.or(intent.modified_ms);
+        record.metadata = record.metadata.take().or(intent.metadata);
+        record.digest = record.digest.or(intent.digest);
         self.saved &= before == self.record;
     }
 
@@ -329,27 +322,5 @@ impl State {
         self.told = false;
         self.unsynced = 0;
         self.claim = None;
-    }
-}
-
-impl Intent {
-    /// Whether it says anything about the upload.
-    pub(super) fn declares(&self) -> bool {
-        self.length.is_some() || self.name.is_some() || self.modified_ms.is_some()
-    }
-}
-
-impl Incoming {
-    /// Whether no byte will come.
-    pub(super) fn is_nothing(self) -> bool {
-        matches!(self, Self::Nothing | Self::Exactly(0))
-    }
-
-    /// Bytes that will come for certain.
-    pub(super) fn at_least(self) -> u64 {
-        match self {
-            Self::Nothing | Self::Unknown => 0,
-            Self::Exactly(bytes) => bytes,
-        }
     }
 }

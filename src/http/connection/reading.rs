@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
-use super::state::{Body, Connection, Consult, Crew, Next, OVER, State, Step, Until};
+use super::state::{Asked, Body, Connection, Consult, Crew, Next, OVER, State, Step, Until};
 use crate::http::body::Decoder;
 use crate::http::head::{Head, Version};
 use crate::http::response::{ReplyTo, Response};
@@ -64,18 +64,24 @@ impl Connection {
             head_only: head.method() == "HEAD",
             keep_alive: head.keep_alive(),
         };
-        let decoder = Decoder::from(head.framing());
-        match service.respond(head) {
-            Action::Respond(response) => self.answer(response, to, decoder, window),
-            Action::Consult(answer) => State::Consult(Box::new(Consult {
-                answer,
-                to,
-                unread: decoder,
-            })),
+        let asked = Asked {
+            to,
+            version: head.version(),
+            expects_continue: head.expects_continue(),
+            unread: Decoder::from(head.framing()),
+        };
+        self.act(service.respond(head), asked, window)
+    }
+
+    fn act(&mut self, action: Action, asked: Asked, window: &mut Window<'_>) -> State {
+        match action {
+            Action::Respond(response) => self.answer(response, asked.to, asked.unread, window),
+            Action::Consult(decide) => State::Consult(Box::new(Consult { decide, asked })),
             Action::Receive { interim, receiver } => {
-                let awaited = head.expects_continue() && window.is_empty() && !decoder.is_done();
+                let Asked { to, unread, .. } = asked;
+                let awaited = asked.expects_continue && window.is_empty() && !unread.is_done();
                 let proceed = awaited.then(|| Response::new(100));
-                let interim = interim.filter(|_| head.version() == Version::Http11);
+                let interim = interim.filter(|_| asked.version == Version::Http11);
                 if self
                     .send_interim(interim.into_iter().chain(proceed))
                     .is_err()
@@ -83,7 +89,7 @@ impl Connection {
                     receiver.end(Ended::Cut);
                     return State::Over;
                 }
-                State::Body(Box::new(Body::new(decoder, receiver, to)))
+                State::Body(Box::new(Body::new(unread, receiver, to)))
             }
         }
     }
@@ -110,7 +116,7 @@ impl Connection {
             return Step::Leave(State::Consult(consult), Next::Queue);
         }
         crew.settle_in();
-        let Consult { answer, to, unread } = *consult;
-        Step::On(self.answer(answer(), to, unread, window))
+        let Consult { decide, asked } = *consult;
+        Step::On(self.act(decide(), asked, window))
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::http::body::Decoder;
+use crate::http::head::Version;
 use crate::http::limits::Limits;
 use crate::http::pace::Pace;
-use crate::http::response::{ReplyTo, Response};
-use crate::http::service::{Receiver, Service};
+use crate::http::response::ReplyTo;
+use crate::http::service::{Action, Receiver, Service};
 use crate::http::socket::Socket;
 use crate::http::unsent::Unsent;
 
@@ -101,10 +102,17 @@ pub(super) enum Step {
 
 pub(super) const OVER: Step = Step::Leave(State::Over, Next::Close);
 
-/// A request whose answer waits for the disk.
+/// A request that waits for the disk.
 pub(super) struct Consult {
-    pub(super) answer: Box<dyn FnOnce() -> Response + Send>,
+    pub(super) decide: Box<dyn FnOnce() -> Action + Send>,
+    pub(super) asked: Asked,
+}
+
+/// What is kept of a head until it is known what becomes of its request.
+pub(super) struct Asked {
     pub(super) to: ReplyTo,
+    pub(super) version: Version,
+    pub(super) expects_continue: bool,
     pub(super) unread: Decoder,
 }
 

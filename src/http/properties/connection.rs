@@ -223,7 +223,9 @@ impl Service for Log {
                 interim: None,
                 receiver: Box::new(Taker(self.clone(), room(head))),
             },
-            "/ask" => Action::Consult(Box::new(|| Response::new(200).text("asked"))),
+            "/ask" => Action::Consult(Box::new(|| {
+                Action::Respond(Response::new(200).text("asked"))
+            })),
             "/close" => Action::Respond(Response::new(200).closing()),
             _ => Action::Respond(Response::new(404).text("not here")),
         }

@@ -6,6 +6,7 @@ mod faults;
 mod life;
 mod opening;
 mod repair;
+mod said;
 mod sweeping;
 mod takeover;
 

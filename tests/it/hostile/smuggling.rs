@@ -200,7 +200,8 @@ fn behind_nginx_only_what_nginx_takes_for_a_request_is_one() {
         let found = Arc::clone(&smuggled);
         let site = Site::with(|config| {
             config.authorize(move |head, command| {
-                let is_smuggled = command.id == b"smuggled" && head.field("X-Mark").is_none();
+                let is_smuggled =
+                    command.id() == Some(b"smuggled") && head.field("X-Mark").is_none();
                 found.fetch_or(is_smuggled, Relaxed);
                 true
             })

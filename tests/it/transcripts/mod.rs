@@ -35,14 +35,20 @@
 //!
 //! **An answer is what its transcript says and nothing else**: the status line, every field named, no field that is
 //! not named, the body to the byte. Only the fields in [`USUAL`] go without saying; one that is
-//! named has to be there all the same, with whatever value if that is `{any}`, and must not be there if it is `{none}`. When a connection ends, nothing unread may be left on it.
+//! named has to be there all the same, with whatever value if that is `{any}`, a date if that is `{date}`, and must
+//! not be there if it is `{none}`. When a connection ends, nothing unread may be left on it.
+//!
+//! A field's value may end in `{film}`, or any other word: that is an id that the server has made, 32 hex digits. From
+//! there on `{film}` stands for it in what the client sends, and in what is answered.
 
 mod front;
+mod ids;
 mod script;
 
 use std::{collections::BTreeMap, fs, io, path::Path, time::UNIX_EPOCH};
 
 use front::{Front, Running};
+use ids::Ids;
 use script::{Body, Expected, File, Script, Step};
 
 use crate::support::{Answer, Client};
@@ -88,6 +94,12 @@ transcripts! { file_id:
     append bad_input complete_again cors cut declare delete host id_as_name methods mismatch
     names_on_disk replace status;
     but not tiny_http: disk_full expect_continue overshoot raw_id too_large users
+}
+
+transcripts! { tus:
+    address_behind_proxy address_forged address_given append cors create create_refused defer_length digest
+    method_override terminate users version with_upload;
+    but not tiny_http: append_refused cut expect_continue options
 }
 
 transcripts! { http: ; but not tiny_http:
@@ -152,6 +164,8 @@ struct Stage<'a> {
     front: &'a dyn Front,
     flags: &'a [String],
     dir: &'a Path,
+    /// The ids that the server has made, by what the transcript calls them.
+    ids: Ids,
     // Dropped before the server, which may wait for it.
     client: Option<Client>,
     running: Option<Running>,
@@ -165,22 +179,24 @@ impl<'a> Stage<'a> {
             flags,
             dir,
             running,
+            ids: Ids::default(),
             client: None,
         }
     }
 
     fn play(&mut self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Send(bytes) => self
-                .client()
-                .try_send(bytes)
-                .map_err(|error| format!("sending: {error}")),
+            Step::Send(bytes) => {
+                let bytes = self.ids.put_into(bytes);
+                let sent = self.client().try_send(bytes);
+                sent.map_err(|error| format!("sending: {error}"))
+            }
             Step::Answer(expected) => {
                 let answer = self
                     .client()
                     .try_answer()
                     .map_err(|error| format!("no answer: {error}"))?;
-                compare(expected, &answer)
+                compare(expected, &answer, &mut self.ids)
                     .map_err(|problem| format!("{problem}\n\n{}", shown(&answer)))
             }
             Step::NewConnection => self.hang_up(),
@@ -229,14 +245,18 @@ fn nothing_left(rest: io::Result<Vec<u8>>) -> Result<(), String> {
     }
 }
 
-fn compare(expected: &Expected, answer: &Answer) -> Result<(), String> {
+fn compare(expected: &Expected, answer: &Answer, ids: &mut Ids) -> Result<(), String> {
     same("status line", &expected.status_line, &answer.status_line)?;
     for (name, value) in &expected.fields {
         let came = answer.field(name);
         match value.as_str() {
             "{any}" => same(name, &true, &came.is_some())?,
             "{none}" => same(name, &None, &came)?,
-            value => same(name, &Some(value), &came)?,
+            "{date}" => came
+                .and_then(|date| httpdate::parse_http_date(date).ok())
+                .map(drop)
+                .ok_or_else(|| format!("{name}: {came:?} is no date"))?,
+            value => same(name, &Some(&*ids.filled_in(value, came)), &came)?,
         }
     }
     for (name, value) in &answer.fields {

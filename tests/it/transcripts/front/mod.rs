@@ -26,12 +26,18 @@ pub(super) struct Running {
 /// The setter that does what the flag does: `Config` and `Options` have the same ones.
 macro_rules! set {
     ($config:expr, $flag:expr, $value:expr) => {
-        match $flag.as_str() {
+        match $flag {
             "--max-size" => $config.max_size($value.parse().expect("bytes")),
+            "--expire" => {
+                let hours: u64 = $value.trim_end_matches('h').parse().expect("hours");
+                $config.expire(std::time::Duration::from_secs(hours * 3600))
+            }
             "--min-free" => $config.min_free($value.parse().expect("bytes")),
             "--on-conflict" if $value == "replace" => $config.on_conflict(OnConflict::Replace),
             "--allow-origin" => $config.allow_origin($value),
             "--host" => $config.host($value),
+            "--public-url" => $config.public_url($value),
+            "--trust-proxy" => $config.trust_proxy(),
             "--user" => {
                 let (name, password) = $value.split_once(':').expect("NAME:PASSWORD");
                 $config.user(name, password)
@@ -59,9 +65,12 @@ impl Front for Library {
     }
 }
 
-/// Flags with their values.
-fn pairs(flags: &[String]) -> impl Iterator<Item = (&String, &String)> {
-    let (pairs, rest) = flags.as_chunks::<2>();
-    assert!(rest.is_empty(), "every flag has a value: {flags:?}");
-    pairs.iter().map(|[flag, value]| (flag, value))
+/// Flags with their values; an empty one, where a flag has none.
+fn pairs(flags: &[String]) -> impl Iterator<Item = (&str, &str)> {
+    let words = flags.chunk_by(|_, next| !next.starts_with("--"));
+    words.map(|words| match words {
+        [flag] => (flag.as_str(), ""),
+        [flag, value] => (flag.as_str(), value.as_str()),
+        _ => panic!("a flag has one value: {words:?}"),
+    })
 }

@@ -1,0 +1,32 @@
+//! The addresses that tus, the draft and plain requests share.
+
+use crate::http::Head;
+
+use super::fields::percent_decoded;
+
+pub(super) const ROOT: &str = "/files";
+
+/// What an address is of.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Where uploads are made.
+    All,
+    /// The upload of this id.
+    One(Vec<u8>),
+    /// Nothing: uploads lie side by side.
+    Nested,
+}
+
+impl Place {
+    /// `None`: not among the files.
+    pub(super) fn of(head: &Head) -> Option<Place> {
+        let rest = head.path().strip_prefix(ROOT)?;
+        match rest.strip_prefix('/') {
+            None if rest.is_empty() => Some(Place::All),
+            None => None,
+            Some("") => Some(Place::All),
+            Some(name) if name.contains('/') => Some(Place::Nested),
+            Some(name) => Some(Place::One(percent_decoded(name.as_bytes()))),
+        }
+    }
+}

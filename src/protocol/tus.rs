@@ -1,0 +1,302 @@
+//! The dialect of tus.io, version 1.0.0: `Tus-Resumable`.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `POST /files`, `Upload-Length: N` or `Upload-Defer-Length: 1` | `201`, `Location`; with a body, `Upload-Offset` |
+//! | `HEAD /files/ID` | `200`, `Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata` as it came |
+//! | `PATCH /files/ID`, `Upload-Offset: N` | `204`, `Upload-Offset`; `409` if the upload does not end at `N` |
+//! | `DELETE /files/ID` | `204` |
+//!
+//! Spoken: core, creation, creation-with-upload, creation-defer-length, termination, expiration.
+//!
+//! Not spoken, and so refused with `400` where a client relies on it:
+//! - *checksum* and *checksum-trailer*: a mismatch has to be cut off the file, and nothing is cut
+//!   off because of what a client sent. `Content-Digest` is checked instead.
+//! - *concatenation*: files would be copied, and parts of one upload are better sent in order.
+//!
+//! An upload that has expired is `404`: what was once there is not remembered. `Upload-Checksum`
+//! algorithms are not announced, and `410` is never said.
+
+use crate::http::{Head, Response};
+use crate::store::{self, About, Completes, Existence, Finished, Held, Intent, Start};
+
+use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
+use super::fields::{bad, base64, incoming, media_type, number, sha256, single, whom_to_be};
+use super::files::Place;
+use super::named;
+use super::terms::Terms;
+
+const VERSION: &str = "1.0.0";
+const EXTENSIONS: &str =
+    "creation,creation-with-upload,creation-defer-length,termination,expiration";
+
+/// The type of a body that is bytes of a file.
+const BYTES: &str = "application/offset+octet-stream";
+
+/// What `OPTIONS` says of this dialect.
+pub(super) fn offer(terms: &Terms, response: Response) -> Response {
+    let response = response
+        .field("Tus-Resumable", VERSION)
+        .field("Tus-Version", VERSION)
+        .field("Tus-Extension", EXTENSIONS);
+    match terms.max_size {
+        Some(max) => response.field("Tus-Max-Size", max.to_string()),
+        None => response,
+    }
+}
+
+pub(super) fn read(head: &Head) -> Result<Command, Response> {
+    read_command(head).map_err(|response| response.field("Tus-Resumable", VERSION))
+}
+
+fn read_command(head: &Head) -> Result<Command, Response> {
+    if head.field("Tus-Resumable") != Some(VERSION.as_bytes()) {
+        return Err(Response::new(412)
+            .field("Tus-Version", VERSION)
+            .text("Tus-Resumable: 1.0.0 is what is spoken here\n"));
+    }
+    let (target, verb) = match (method(head), Place::of(head)) {
+        (b"POST", Some(Place::All)) => (Target::New, read_creation(head)?),
+        (_, Some(Place::All)) => return Err(Response::method_not_allowed("POST, OPTIONS")),
+        (b"HEAD", Some(Place::One(id))) => (Target::Named(id), Verb::Status(Question::About)),
+        (b"PATCH", Some(Place::One(id))) => (Target::Named(id), read_append(head)?),
+        (b"DELETE", Some(Place::One(id))) => (Target::Named(id), Verb::Cancel),
+        (_, Some(Place::One(_))) => {
+            return Err(Response::method_not_allowed("HEAD, PATCH, DELETE, OPTIONS"));
+        }
+        (_, Some(Place::Nested) | None) => return Err(Response::new(404).text("nothing here\n")),
+    };
+    Ok(Command { target, verb })
+}
+
+/// For clients whose surroundings know neither PATCH nor DELETE.
+fn method(head: &Head) -> &[u8] {
+    head.field("X-HTTP-Method-Override")
+        .unwrap_or(head.method().as_bytes())
+}
+
+fn read_creation(head: &Head) -> Result<Verb, Response> {
+    if head.field("Upload-Concat").is_some() {
+        return Err(bad("concatenation is not spoken here"));
+    }
+    let deferred = single(head, "Upload-Defer-Length")?;
+    let length = match (number(head, "Upload-Length")?, deferred) {
+        (Some(length), None) => Some(length),
+        (None, Some(b"1")) => None,
+        (None, Some(_)) => return Err(bad("Upload-Defer-Length can only be 1")),
+        _ => return Err(bad("either Upload-Length or Upload-Defer-Length, please")),
+    };
+    let metadata = Metadata::read(head)?;
+    let intent = Intent {
+        existence: Existence::Made,
+        length,
+        name: metadata.name,
+        metadata: metadata.as_sent,
+        ..body(head)?
+    };
+    Ok(appending(0, intent))
+}
+
+fn read_append(head: &Head) -> Result<Verb, Response> {
+    if media_type(head).as_deref() != Some(BYTES) {
+        return Err(wrong_type());
+    }
+    let start = number(head, "Upload-Offset")?.ok_or_else(|| bad("Upload-Offset is missing"))?;
+    let intent = Intent {
+        existence: Existence::Known,
+        length: number(head, "Upload-Length")?,
+        ..body(head)?
+    };
+    Ok(appending(start, intent))
+}
+
+fn appending(start: u64, intent: Intent) -> Verb {
+    Verb::Append {
+        start: Start::At(start),
+        intent,
+        completes: Completes::AtLength,
+        excess: Excess::Refused,
+    }
+}
+
+/// What a request says of the bytes that it brings.
+fn body(head: &Head) -> Result<Intent, Response> {
+    if head.field("Upload-Checksum").is_some() {
+        return Err(bad(
+            "checksums are not spoken here; Content-Digest is checked",
+        ));
+    }
+    let incoming = incoming(head);
+    if incoming != store::Incoming::Nothing && media_type(head).as_deref() != Some(BYTES) {
+        return Err(wrong_type());
+    }
+    Ok(Intent {
+        digest: sha256(head, "Repr-Digest")?,
+        body_digest: sha256(head, "Content-Digest")?,
+        incoming,
+        ..Intent::default()
+    })
+}
+
+fn wrong_type() -> Response {
+    Response::new(415).text(format!("the bytes of a file are {BYTES}\n"))
+}
+
+/// `Upload-Metadata`: what of it is for us, and all of it for the client.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Metadata {
+    name: Option<String>,
+    as_sent: Option<String>,
+}
+
+impl Metadata {
+    fn read(head: &Head) -> Result<Metadata, Response> {
+        match single(head, "Upload-Metadata")? {
+            None | Some(b"") => Ok(Metadata::default()),
+            Some(sent) => Metadata::parse(sent)
+                .ok_or_else(|| bad("Upload-Metadata is not KEY BASE64 pairs with commas between")),
+        }
+    }
+
+    fn parse(sent: &[u8]) -> Option<Metadata> {
+        let as_sent = std::str::from_utf8(sent).ok()?;
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        for pair in as_sent.split(',') {
+            let (key, value) = pair.trim().split_once(' ').unwrap_or((pair.trim(), ""));
+            let value = base64(value.trim().as_bytes())?;
+            let is_key = !key.is_empty() && key.is_ascii();
+            if !is_key || pairs.iter().any(|(known, _)| *known == key) {
+                return None;
+            }
+            pairs.push((key, String::from_utf8_lossy(&value).into_owned()));
+        }
+        let said = |key: &str| {
+            let mut pairs = pairs
+                .iter()
+                .filter(|(known, text)| *known == key && !text.is_empty());
+            pairs.next().map(|(_, text)| text.as_str())
+        };
+        Some(Metadata {
+            name: named::of_type(said("filename").or(said("name")), said("filetype")),
+            as_sent: Some(as_sent.to_owned()),
+        })
+    }
+}
+
+pub(super) fn reply(
+    held: Held,
+    location: Option<&str>,
+    result: Result<Outcome, Refusal>,
+) -> Response {
+    let response = match result {
+        Ok(Outcome::About(Some(known))) => describe(held, known),
+        Ok(Outcome::Tail(_)) => offset(held, Response::new(200)),
+        Ok(Outcome::Appended(finished)) => appended(held, location, &finished),
+        Ok(Outcome::Cancelled { was_known: true }) => Response::new(204),
+        Ok(Outcome::About(None) | Outcome::Cancelled { was_known: false }) => {
+            refuse(held, store::Error::Unknown.into())
+        }
+        Err(refusal) => refuse(held, refusal),
+    };
+    response
+        .field("Tus-Resumable", VERSION)
+        .field("Cache-Control", "no-store")
+}
+
+fn describe(held: Held, known: About) -> Response {
+    let response = offset(held, Response::new(200));
+    let response = match known.length {
+        Some(length) => response.field("Upload-Length", length.to_string()),
+        None => response.field("Upload-Defer-Length", "1"),
+    };
+    let response = match known.metadata {
+        Some(metadata) => response.field("Upload-Metadata", metadata),
+        None => response,
+    };
+    match known.expires {
+        Some(time) => response.field("Upload-Expires", httpdate::fmt_http_date(time)),
+        None => response,
+    }
+}
+
+fn appended(held: Held, location: Option<&str>, finished: &Finished) -> Response {
+    let response = match location {
+        Some(location) => Response::new(201).field("Location", location.to_owned()),
+        None => Response::new(204),
+    };
+    let response = offset(held, response);
+    match finished.expires {
+        Some(time) => response.field("Upload-Expires", httpdate::fmt_http_date(time)),
+        None => response,
+    }
+}
+
+fn offset(held: Held, response: Response) -> Response {
+    response.field("Upload-Offset", held.offset.to_string())
+}
+
+fn refuse(held: Held, refusal: Refusal) -> Response {
+    let line = |status| Response::new(status).text(refusal.line());
+    match &refusal {
+        Refusal::Unauthenticated => whom_to_be(line(401)),
+        Refusal::Forbidden => line(403),
+        // Not 408: its clients take any 4xx but 409 and 423 for final, and this one may go on.
+        Refusal::TimedOut => offset(held, line(503)),
+        Refusal::Malformed(_) => offset(held, line(400)),
+        Refusal::Store(error) => match error {
+            store::Error::Unknown => line(404),
+            store::Error::Mismatch | store::Error::Superseded => offset(held, line(409)),
+            store::Error::LengthDiffers { .. } | store::Error::DigestDiffers => line(400),
+            store::Error::Overshoot { .. } => offset(held, line(413)),
+            store::Error::TooLarge { .. } => line(413),
+            store::Error::HookDue => line(503),
+            store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
+            store::Error::Broken | store::Error::Io(_) => line(500),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_names_the_file_and_is_kept_as_sent() {
+        let names = [
+            ("filename aG9saWRheS5tcDQ=", Some("holiday.mp4")),
+            ("filename aG9saWRheS5tcDQ", Some("holiday.mp4")),
+            (
+                "is_new,filename aG9saWRheS5tcDQ=,x eA==",
+                Some("holiday.mp4"),
+            ),
+            (
+                "name Y2Fmw6kudHh0, filetype dGV4dC9wbGFpbg==",
+                Some("café.txt"),
+            ),
+            (
+                "filename aG9saWRheQ==,filetype dmlkZW8vbXA0",
+                Some("holiday.mp4"),
+            ),
+            ("filetype dmlkZW8vbXA0", Some("upload.mp4")),
+            ("filename ,is_new", None),
+        ];
+        for (sent, name) in names {
+            let metadata = Metadata::parse(sent.as_bytes()).expect(sent);
+            assert_eq!(metadata.name.as_deref(), name, "{sent}");
+            assert_eq!(metadata.as_sent.as_deref(), Some(sent));
+        }
+    }
+
+    #[test]
+    fn what_is_no_metadata_is_refused() {
+        for sent in [
+            "filename a.txt",
+            "a eA==,a eQ==",
+            ",",
+            "caf\u{e9} eA==",
+            "a eA== eA==",
+        ] {
+            assert_eq!(Metadata::parse(sent.as_bytes()), None, "{sent}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What clients say of an upload besides its bytes, and what is told of it.
+
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+use crate::store::{Digest, Existence, Start};
+
+fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
+fn made() -> Intent {
+    Intent {
+        existence: Existence::Made,
+        incoming: Incoming::Nothing,
+        ..Intent::default()
+    }
+}
+
+fn known() -> Intent {
+    Intent {
+        existence: Existence::Known,
+        ..Intent::default()
+    }
+}
+
+#[test]
+fn an_upload_can_be_made_of_nothing_and_be_asked_for() {
+    let mut bench = Bench::new();
+    assert_refused!(bench.append_with(&id(), 0, known()), Error::Unknown);
+    assert_eq!(bench.about(&id()).unwrap(), None);
+    let made = bench.append_with(&id(), 0, made()).unwrap();
+    assert_eq!(made.finish(Completes::No).unwrap().held, held(0));
+
+    bench.reopen();
+    assert!(bench.about(&id()).unwrap().is_some());
+    let mut append = bench.append_with(&id(), 0, known()).unwrap();
+    append.write(b"abc").unwrap();
+    assert_eq!(append.finish(Completes::AtEnd).unwrap().held, complete(3));
+    assert!(bench.cancel(&id()).unwrap());
+    assert!(!bench.cancel(&id()).unwrap());
+    assert_refused!(bench.append_with(&id(), 3, known()), Error::Unknown);
+}
+
+#[test]
+fn metadata_is_told_again_as_it_came_and_the_first_counts() {
+    let mut bench = Bench::new();
+    let with = |metadata: &str| Intent {
+        metadata: Some(metadata.to_owned()),
+        ..declared(6, "a")
+    };
+    bench.send(0, b"abc", with("one dHdv,three")).unwrap();
+    bench.send(3, b"d", with("other")).unwrap();
+    bench.reopen();
+    let about = bench.about(&id()).unwrap().expect("known");
+    assert_eq!(about.metadata.as_deref(), Some("one dHdv,three"));
+    assert_eq!(about.length, Some(6));
+}
+
+#[test]
+fn what_is_not_complete_expires_after_its_last_byte() {
+    let expire = Duration::from_secs(100);
+    let bench = Bench::with(Options {
+        expire,
+        ..Options::default()
+    });
+    let before = SystemTime::now();
+    let told = bench.send(0, b"abc", declared(6, "a")).unwrap().expires;
+    assert!(told.expect("it expires") >= before + expire);
+
+    let long_ago = before - Duration::from_secs(50);
+    let data = on_disk::File::options().write(true).open(bench.data_path());
+    data.unwrap().set_modified(long_ago).unwrap();
+    let about = bench.about(&id()).unwrap().expect("known");
+    assert_eq!(about.expires, Some(long_ago + expire));
+
+    assert_eq!(bench.send(3, b"def", nothing_said()).unwrap().expires, None);
+    let about = bench.about(&id()).unwrap().expect("known");
+    assert_eq!(about.expires, None);
+}
+
+fn nothing_said() -> Intent {
+    Intent::default()
+}
+
+#[test]
+fn a_fence_stops_who_writes_and_nobody_else() {
+    let bench = Bench::new();
+    let mut old = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
+    old.write(b"abc").unwrap();
+    bench.fence(&id()).unwrap();
+    assert_refused!(old.write(b"d"), Error::Superseded);
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+    assert_eq!(
+        bench.send(3, b"def", nothing_said()).unwrap().held,
+        complete(6)
+    );
+}
+
+#[test]
+fn an_append_can_begin_wherever_the_upload_ends() {
+    let bench = Bench::new();
+    bench.send(0, b"abc", declared(6, "a")).unwrap();
+    let mut append = bench
+        .append_with(&id(), Start::End, Intent::default())
+        .unwrap();
+    append.write(b"def").unwrap();
+    append.finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.published(), [file("a", b"abcdef")]);
+}
+
+#[test]
+fn the_id_of_a_finished_upload_can_be_used_again_once_its_hook_has_run() {
+    let bench = Bench::with(Options {
+        mark_hooks: true,
+        ..Options::default()
+    });
+    bench.send(0, b"abc", declared(6, "a")).unwrap();
+    bench.forget(&id()).unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), held(3), "it is not finished");
+
+    bench.send(3, b"def", nothing_said()).unwrap();
+    assert_refused!(bench.forget(&id()), Error::HookDue);
+    bench.hooked(&id()).unwrap();
+    bench.forget(&id()).unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    assert_eq!(bench.published(), [file("a", b"abcdef")]);
+}
+
+#[test]
+fn what_does_not_have_the_digest_of_the_whole_is_never_published() {
+    for pieces in [&[&b"abcdef"[..]][..], &[b"abc", b"def"]] {
+        let mut bench = Bench::new();
+        for (name, expected) in [("good", b"abcdef"), ("bad", b"abcxxx")] {
+            let mut intent = Intent {
+                digest: Some(digest(expected)),
+                ..declared(6, name)
+            };
+            let (mut at, mut last) = (0, None);
+            for piece in pieces {
+                last = Some(bench.send(at, piece, std::mem::take(&mut intent)));
+                at += piece.len() as u64;
+                bench.reopen();
+            }
+            match name {
+                "good" => assert_eq!(last.unwrap().unwrap().held, complete(6)),
+                _ => assert_refused!(last.unwrap(), Error::DigestDiffers),
+            }
+            bench.cancel(&id()).unwrap();
+        }
+        assert_eq!(bench.published(), [file("good", b"abcdef")]);
+        assert!(bench.left().is_empty());
+    }
+}
+
+#[test]
+fn an_upload_that_took_bytes_of_another_digest_is_forgotten() {
+    let bench = Bench::new();
+    let said = |bytes| Intent {
+        body_digest: Some(digest(bytes)),
+        ..declared(9, "a")
+    };
+    bench.send(0, b"abc", said(b"abc")).unwrap();
+    assert_refused!(bench.send(3, b"def", said(b"def!")), Error::DigestDiffers);
+    assert!(bench.left().is_empty());
+
+    // Also when somebody newer has gone on after them; but nothing that came after they were gone.
+    let mut wrong = bench.append_with(&id(), 0, said(b"xyz")).unwrap();
+    wrong.write(b"abc").unwrap();
+    bench.send(3, b"def", nothing_said()).unwrap();
+    assert_refused!(wrong.finish(Completes::No), Error::DigestDiffers);
+    assert!(bench.left().is_empty());
+
+    let mut wrong = bench.append_with(&id(), 0, said(b"xyz")).unwrap();
+    wrong.write(b"abc").unwrap();
+    bench.cancel(&id()).unwrap();
+    bench.send(0, b"ghi", declared(9, "a")).unwrap();
+    assert_refused!(wrong.finish(Completes::No), Error::DigestDiffers);
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+}

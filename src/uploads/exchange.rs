@@ -1,0 +1,234 @@
+//! One request that was admitted: carried out, now or in a turn that may wait for the disk, and answered.
+
+use std::sync::Arc;
+
+use crate::http::{Action, Ended, Head, Receiver, Response};
+use crate::protocol::Dialect;
+use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
+use crate::protocol::origin::Grant;
+use crate::store::{self, Append, Completes, Held, Hold, Id, Intent, Start};
+
+use super::desk::Desk;
+
+/// One request that was read: enough to answer it whenever its answer is known.
+struct Exchange {
+    desk: Arc<Desk>,
+    upload: Hold,
+    dialect: Dialect,
+    /// Where the upload is, if it is this request that makes it.
+    location: Option<String>,
+    grant: Grant,
+}
+
+/// What a request wants of an append.
+struct Wanted {
+    start: Start,
+    intent: Intent,
+    completes: Completes,
+    excess: Excess,
+}
+
+/// Takes the body of an append.
+struct Incoming {
+    exchange: Exchange,
+    append: Append,
+    completes: Completes,
+    excess: Excess,
+}
+
+/// Does what `owner` asks for.
+pub(super) fn carry_out(
+    desk: &Arc<Desk>,
+    head: &Head,
+    dialect: Dialect,
+    command: Command,
+    owner: &str,
+    grant: Grant,
+) -> Action {
+    let (name, location) = match command.target {
+        Target::Named(name) => (name, None),
+        Target::New => match new_name() {
+            Ok(name) => (name.clone().into(), Some(desk.terms.location(head, &name))),
+            Err(error) => {
+                let refusal = Refusal::Store(store::Error::Io(error.into()));
+                let response = dialect.reply(Held::default(), None, Err(refusal));
+                return Action::Respond(grant.add_to(response));
+            }
+        },
+    };
+    let exchange = Exchange {
+        desk: Arc::clone(desk),
+        upload: desk.store.hold(&Id::new(owner.as_bytes(), &name)),
+        dialect,
+        location,
+        grant,
+    };
+    exchange.carry_out(command.verb)
+}
+
+/// The id of an upload that is made here: 128 bits that nobody can guess, and that say nothing.
+fn new_name() -> Result<String, getrandom::Error> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bits)))
+}
+
+impl Exchange {
+    fn carry_out(self, verb: Verb) -> Action {
+        match verb {
+            Verb::Status(question) => self.status(question),
+            Verb::Append {
+                start,
+                intent,
+                completes,
+                excess,
+            } => self.append(Wanted {
+                start,
+                intent,
+                completes,
+                excess,
+            }),
+            Verb::Cancel => Action::Consult(Box::new(move || {
+                let result = self.desk.store.cancel(self.upload.id());
+                let result = result.map(|was_known| Outcome::Cancelled { was_known });
+                let result = result.map_err(Refusal::from);
+                Action::Respond(self.reply(Held::default(), result))
+            })),
+        }
+    }
+
+    fn status(self, question: Question) -> Action {
+        if question == Question::Fence
+            && let Err(error) = self.upload.fence()
+        {
+            return Action::Respond(self.reply(Held::default(), Err(error.into())));
+        }
+        match self.upload.settled() {
+            Some(held) => Action::Respond(self.tell(held, question)),
+            None => Action::Consult(Box::new(move || {
+                Action::Respond(match self.upload.status() {
+                    Ok(held) => self.tell(held, question),
+                    Err(error) => self.refuse(error),
+                })
+            })),
+        }
+    }
+
+    fn append(self, wanted: Wanted) -> Action {
+        let Wanted {
+            start,
+            intent,
+            completes,
+            excess,
+        } = wanted;
+        match self.desk.store.append_with(self.upload.id(), start, intent) {
+            Ok(append) => Action::Receive {
+                interim: None,
+                receiver: Box::new(Incoming {
+                    exchange: self,
+                    append,
+                    completes,
+                    excess,
+                }),
+            },
+            Err(error) if is_fatal(&error, excess) => {
+                Action::Consult(Box::new(move || Action::Respond(self.spoil(error))))
+            }
+            Err(error) => match self.upload.settled() {
+                Some(held) => Action::Respond(self.reply(held, Err(error.into()))),
+                None => Action::Consult(Box::new(move || Action::Respond(self.refuse(error)))),
+            },
+        }
+    }
+
+    fn tell(&self, held: Held, question: Question) -> Response {
+        let outcome = match question {
+            Question::Tail => self.upload.tail(held).map(Outcome::Tail),
+            Question::About | Question::Fence => self.upload.about().map(Outcome::About),
+        };
+        self.reply(held, outcome.map_err(Refusal::from))
+    }
+
+    /// A refusal says how much is held, so that has to be true first.
+    fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
+        match self.upload.status() {
+            Ok(held) => self.reply(held, Err(refusal.into())),
+            Err(error) => self.reply(Held::default(), Err(error.into())),
+        }
+    }
+
+    /// Refuses for good: what is held is forgotten, unless it is complete.
+    fn spoil(&self, error: store::Error) -> Response {
+        match self.upload.status() {
+            Ok(held) if held.complete => self.reply(held, Err(error.into())),
+            Ok(_) => match self.desk.store.cancel(self.upload.id()) {
+                Ok(_) => self.reply(Held::default(), Err(error.into())),
+                Err(error) => self.refuse(error),
+            },
+            Err(error) => self.reply(Held::default(), Err(error.into())),
+        }
+    }
+
+    fn reply(&self, held: Held, result: Result<Outcome, Refusal>) -> Response {
+        if let Err(Refusal::Store(error @ (store::Error::Io(_) | store::Error::Broken))) = &result {
+            log::error!("{}: {error}", self.upload.id().key());
+        }
+        let response = self.dialect.reply(held, self.location.as_deref(), result);
+        self.grant.add_to(response)
+    }
+}
+
+fn is_fatal(error: &store::Error, excess: Excess) -> bool {
+    excess == Excess::Fatal && matches!(error, store::Error::Overshoot { .. })
+}
+
+impl Receiver for Incoming {
+    fn write(&mut self, window: &[u8]) -> Result<(), Response> {
+        self.append.write(window).map_err(|error| {
+            if is_fatal(&error, self.excess) {
+                self.exchange.spoil(error)
+            } else {
+                self.exchange.refuse(error)
+            }
+        })
+    }
+
+    fn end_waits(&self) -> bool {
+        self.exchange.desk.store.is_durable()
+    }
+
+    fn end(self: Box<Self>, ended: Ended) -> Response {
+        let Incoming {
+            exchange,
+            append,
+            completes,
+            ..
+        } = *self;
+        let cut = match ended {
+            Ended::Whole => return exchange.finish(append, completes),
+            Ended::Cut | Ended::TimedOut => Refusal::TimedOut,
+            Ended::Malformed(reason) => Refusal::Malformed(reason),
+        };
+        append.cut();
+        if ended == Ended::Cut {
+            return Response::new(408);
+        }
+        exchange.refuse(cut)
+    }
+}
+
+impl Exchange {
+    fn finish(&self, append: Append, completes: Completes) -> Response {
+        match append.finish(completes) {
+            Ok(finished) => {
+                if let Some(completed) = &finished.published {
+                    let (path, length) = (completed.path.display(), completed.length);
+                    log::info!("{path} is complete: {length} bytes");
+                    self.desk.housekeeper.completed(completed);
+                }
+                self.reply(finished.held, Ok(Outcome::Appended(finished)))
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+}
