@@ -238,6 +238,9 @@ upload_settings! {
     /// `X-Forwarded-Host`. Only where every request comes through one: anybody can send them.
     trust_proxy() |options| options.trust_proxy = true;
 
+    /// Gives no interim answers (104): for a proxy that cannot pass them on.
+    no_interim() |options| options.no_interim = true;
+
     /// Decides about each request that was understood; `false` is answered with 403. Runs in a
     /// worker before anything is done, so it should be quick.
     authorize(may: impl Fn(&Head, &Command) -> bool + Send + std::marker::Sync + 'static)

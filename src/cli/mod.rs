@@ -49,6 +49,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --public-url URL       where clients reach this server, when that is not what they say in
                              Host, such as https://up.example.org behind a proxy with TLS
       --trust-proxy          believe Forwarded and X-Forwarded-Proto, -Host: what a proxy says
+      --no-interim           give no 104 (Upload Resumption Supported): some proxies break on it
       --allow-root           let root listen on an address that other machines reach
       --on-complete COMMAND  run by sh for each complete upload, with UPLOAD_PATH, UPLOAD_NAME,
                              UPLOAD_ID and UPLOAD_LENGTH in its environment
@@ -110,6 +111,7 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
         }
         "public-url" => config.public_url(&flag.text()?),
         "trust-proxy" => config.trust_proxy(),
+        "no-interim" => config.no_interim(),
         "allow-root" => config.allow_root(),
         "workers" => config.workers(flag.number()?),
         "max-connections" => config.max_connections(flag.number()?),

@@ -96,8 +96,11 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 /// A name as a client meant it: percent-encoded UTF-8, else UTF-8, else Latin-1 (what a browser
 /// makes of `é` in a field).
 pub(super) fn text(bytes: &[u8]) -> String {
-    String::from_utf8(percent_decoded(bytes))
-        .or_else(|_| String::from_utf8(bytes.to_vec()))
+    String::from_utf8(percent_decoded(bytes)).unwrap_or_else(|_| utf8_or_latin1(bytes))
+}
+
+pub(super) fn utf8_or_latin1(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec())
         .unwrap_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect())
 }
 

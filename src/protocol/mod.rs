@@ -7,7 +7,7 @@
 //! | path | dialect |
 //! | --- | --- |
 //! | `/status`, `/upload` | `file_id`: the article's `X-File-Id` |
-//! | `/files`, `/files/...` | `tus`: `Tus-Resumable` |
+//! | `/files`, `/files/...` | `tus`: `Tus-Resumable`; `ietf`: the draft "Resumable Uploads for HTTP" |
 //! | everything else | `page`: the browser page, or 404 |
 //!
 //! Who may ask at all is decided before: `host`, `origin`, `users`.
@@ -17,11 +17,14 @@ mod fields;
 mod file_id;
 mod files;
 pub(crate) mod host;
+mod ietf;
 mod named;
 pub(crate) mod origin;
 mod page;
+mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod structured;
 pub(crate) mod terms;
 mod tus;
 pub(crate) mod users;
@@ -37,6 +40,7 @@ use terms::Terms;
 pub(crate) enum Dialect {
     FileId,
     Tus,
+    Ietf(ietf::Said),
 }
 
 /// Reads a request: how it is said, and what it asks for. An error is its answer: there is nothing
@@ -46,15 +50,17 @@ pub(crate) fn read(head: &Head, terms: &Terms) -> (Dialect, Result<Command, Resp
     let command = match (dialect, head.path()) {
         (Dialect::FileId, file_id::STATUS | file_id::UPLOAD) => file_id::read(head),
         (Dialect::FileId, _) => Err(page::respond(head)),
-        _ if head.method() == "OPTIONS" => Err(options(terms)),
+        _ if head.method() == "OPTIONS" => Err(options(head, terms)),
         (Dialect::Tus, _) => tus::read(head),
+        (Dialect::Ietf(said), _) => ietf::read(said, head),
     };
     (dialect, command)
 }
 
 /// What is spoken among the files, for who asks.
-fn options(terms: &Terms) -> Response {
-    tus::offer(terms, Response::new(200))
+fn options(head: &Head, terms: &Terms) -> Response {
+    let said = ietf::Said::in_head(head);
+    tus::offer(terms, ietf::offer(said, terms, Response::new(200)))
 }
 
 impl Dialect {
@@ -62,7 +68,9 @@ impl Dialect {
     fn of(head: &Head) -> Dialect {
         match Place::of(head) {
             None => Dialect::FileId,
-            Some(_) => Dialect::Tus,
+            Some(_) if tus::is_meant(head) => Dialect::Tus,
+            Some(_) if !ietf::is_meant(head) && tus::is_like(head) => Dialect::Tus,
+            Some(_) => Dialect::Ietf(ietf::Said::in_head(head)),
         }
     }
 
@@ -70,6 +78,7 @@ impl Dialect {
     /// upload is, if it was made.
     pub(crate) fn reply(
         self,
+        terms: &Terms,
         held: Held,
         location: Option<&str>,
         result: Result<Outcome, Refusal>,
@@ -77,6 +86,16 @@ impl Dialect {
         match self {
             Dialect::FileId => file_id::reply(held, result),
             Dialect::Tus => tus::reply(held, location, result),
+            Dialect::Ietf(said) => ietf::reply(said, terms, held, location, result),
+        }
+    }
+
+    /// What is said before the body of an upload at `location` is read, where something is. The
+    /// upload has to be there by then.
+    pub(crate) fn interim(self, terms: &Terms, location: &str) -> Option<Response> {
+        match self {
+            Dialect::FileId | Dialect::Tus => None,
+            Dialect::Ietf(said) => ietf::interim(said, terms, location),
         }
     }
 }

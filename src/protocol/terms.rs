@@ -9,10 +9,14 @@ use super::files;
 pub(crate) struct Terms {
     /// The longest upload taken, in bytes.
     pub(crate) max_size: Option<u64>,
+    /// How long a partial upload waits for its next byte, in seconds.
+    pub(crate) expire_secs: u64,
     /// Where clients reach this server, when that is not what they say in `Host`.
     pub(crate) public_url: Option<String>,
     /// Whether what a proxy says of its client is believed. Anybody can send those fields.
     pub(crate) trust_proxy: bool,
+    /// Whether interim answers are given.
+    pub(crate) interim: bool,
 }
 
 impl Terms {

@@ -33,6 +33,23 @@ const EXTENSIONS: &str =
 /// The type of a body that is bytes of a file.
 const BYTES: &str = "application/offset+octet-stream";
 
+/// Whether a request is meant for this dialect, in this version or another.
+pub(super) fn is_meant(head: &Head) -> bool {
+    let marks = ["Tus-Resumable", "X-HTTP-Method-Override"];
+    marks
+        .iter()
+        .any(|name| head.fields_named(name).next().is_some())
+}
+
+/// Whether a request can only be meant for this dialect, though it does not say so.
+pub(super) fn is_like(head: &Head) -> bool {
+    match head.method() {
+        "POST" => head.field("Upload-Complete").is_none(),
+        "PATCH" => media_type(head).as_deref() == Some(BYTES),
+        _ => false,
+    }
+}
+
 /// What `OPTIONS` says of this dialect.
 pub(super) fn offer(terms: &Terms, response: Response) -> Response {
     let response = response
@@ -214,7 +231,7 @@ fn describe(held: Held, known: About) -> Response {
         None => response,
     };
     match known.expires {
-        Some(time) => response.field("Upload-Expires", httpdate::fmt_http_date(time)),
+        Some(expiry) => response.field("Upload-Expires", httpdate::fmt_http_date(expiry.at)),
         None => response,
     }
 }
@@ -226,7 +243,7 @@ fn appended(held: Held, location: Option<&str>, finished: &Finished) -> Response
     };
     let response = offset(held, response);
     match finished.expires {
-        Some(time) => response.field("Upload-Expires", httpdate::fmt_http_date(time)),
+        Some(expiry) => response.field("Upload-Expires", httpdate::fmt_http_date(expiry.at)),
         None => response,
     }
 }

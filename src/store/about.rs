@@ -1,6 +1,6 @@
 //! What is known of an upload besides what is held of it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::error::Error;
 use super::id::Key;
@@ -16,7 +16,16 @@ pub struct About {
     /// What its client wants to be told again.
     pub metadata: Option<String>,
     /// When it is forgotten if nothing more comes; `None` once it is complete.
-    pub expires: Option<SystemTime>,
+    pub expires: Option<Expiry>,
+}
+
+/// When an upload is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// Not before this.
+    pub at: SystemTime,
+    /// So long from now.
+    pub left: Duration,
 }
 
 impl Entry {
@@ -26,20 +35,22 @@ impl Entry {
         if !state.is_known() {
             return Ok(None);
         }
-        let last_change = self.shelf.last_change(self.key, &state)?;
-        let expire = self.shelf.options.expire;
+        let last_change = match state.phase {
+            Phase::Complete => None,
+            Phase::Unread | Phase::Receiving => self.shelf.last_change(self.key, &state)?,
+        };
         Ok(Some(About {
             length: state.length(),
             metadata: (state.record.as_ref()).and_then(|record| record.metadata.clone()),
-            expires: last_change
-                .filter(|_| state.phase != Phase::Complete)
-                .and_then(|last| last.checked_add(expire)),
+            expires: last_change.and_then(|last| self.expiry(last, SystemTime::now())),
         }))
     }
 
-    /// When an upload is forgotten that has just received what it holds.
-    pub(super) fn expires_from_now(&self) -> Option<SystemTime> {
-        SystemTime::now().checked_add(self.shelf.options.expire)
+    /// When an upload is forgotten whose last byte came then.
+    pub(super) fn expiry(&self, last_change: SystemTime, now: SystemTime) -> Option<Expiry> {
+        let at = last_change.checked_add(self.shelf.options.expire)?;
+        let left = at.duration_since(now).unwrap_or_default();
+        Some(Expiry { at, left })
     }
 }
 

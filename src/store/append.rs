@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
 use std::{fmt, io};
 
 use super::digest::Check;
@@ -159,10 +160,11 @@ impl Append {
             (None, None) => self.entry.held()?,
             (Some(_), None) => return Err(Error::Superseded),
         };
+        let now = SystemTime::now();
         Ok(Finished {
             held,
             published: None,
-            expires: self.entry.expires_from_now(),
+            expires: self.entry.expiry(now, now),
         })
     }
 

@@ -70,7 +70,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use self::about::About;
+pub use self::about::{About, Expiry};
 pub use self::append::{Append, Completes};
 pub use self::error::{Error, OpenError};
 pub use self::id::{Id, Key};

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 
+use super::about::Expiry;
 use super::error::Error;
 use super::id::Id;
 use super::name::Name;
@@ -37,7 +38,7 @@ pub struct Finished {
     /// The file, when it was this call that published it.
     pub published: Option<Completed>,
     /// When what is held is forgotten if nothing more comes; `None` once it is complete.
-    pub expires: Option<SystemTime>,
+    pub expires: Option<Expiry>,
 }
 
 impl Entry {

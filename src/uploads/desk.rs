@@ -33,7 +33,7 @@ impl Desk {
         self.origins.check(head)?;
         let user = self.users.authenticate(head);
         let (dialect, command) = protocol::read(head, &self.terms);
-        let refused = |refusal| dialect.reply(Held::default(), None, Err(refusal));
+        let refused = |refusal| dialect.reply(&self.terms, Held::default(), None, Err(refusal));
         let Ok(owner) = user else {
             return Err(refused(Refusal::Unauthenticated));
         };

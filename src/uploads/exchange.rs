@@ -17,6 +17,9 @@ struct Exchange {
     dialect: Dialect,
     /// Where the upload is, if it is this request that makes it.
     location: Option<String>,
+    /// An interim answer has said where. The final one closes the connection: some proxies take the first answer for
+    /// the last, and wait for that.
+    was_announced: bool,
     grant: Grant,
 }
 
@@ -51,7 +54,7 @@ pub(super) fn carry_out(
             Ok(name) => (name.clone().into(), Some(desk.terms.location(head, &name))),
             Err(error) => {
                 let refusal = Refusal::Store(store::Error::Io(error.into()));
-                let response = dialect.reply(Held::default(), None, Err(refusal));
+                let response = dialect.reply(&desk.terms, Held::default(), None, Err(refusal));
                 return Action::Respond(grant.add_to(response));
             }
         },
@@ -61,6 +64,7 @@ pub(super) fn carry_out(
         upload: desk.store.hold(&Id::new(owner.as_bytes(), &name)),
         dialect,
         location,
+        was_announced: false,
         grant,
     };
     exchange.carry_out(command.verb)
@@ -115,6 +119,31 @@ impl Exchange {
     }
 
     fn append(self, wanted: Wanted) -> Action {
+        let location = self.location.as_deref();
+        match location.and_then(|location| self.dialect.interim(&self.desk.terms, location)) {
+            None => self.begin(wanted, None),
+            Some(interim) => Action::Consult(Box::new(move || self.announce(wanted, interim))),
+        }
+    }
+
+    /// Makes an upload before its body is read, so that it can be said where it is.
+    fn announce(mut self, wanted: Wanted, interim: Response) -> Action {
+        let declared = Intent {
+            body_digest: None,
+            incoming: store::Incoming::Nothing,
+            ..wanted.intent.clone()
+        };
+        let made = self.desk.store.append_with(self.upload.id(), 0, declared);
+        match made.and_then(|made| made.finish(Completes::No)) {
+            Ok(_) => {
+                self.was_announced = true;
+                self.begin(wanted, Some(interim))
+            }
+            Err(error) => Action::Respond(self.refuse(error)),
+        }
+    }
+
+    fn begin(self, wanted: Wanted, interim: Option<Response>) -> Action {
         let Wanted {
             start,
             intent,
@@ -123,7 +152,7 @@ impl Exchange {
         } = wanted;
         match self.desk.store.append_with(self.upload.id(), start, intent) {
             Ok(append) => Action::Receive {
-                interim: None,
+                interim,
                 receiver: Box::new(Incoming {
                     exchange: self,
                     append,
@@ -173,8 +202,14 @@ impl Exchange {
         if let Err(Refusal::Store(error @ (store::Error::Io(_) | store::Error::Broken))) = &result {
             log::error!("{}: {error}", self.upload.id().key());
         }
-        let response = self.dialect.reply(held, self.location.as_deref(), result);
-        self.grant.add_to(response)
+        let location = self.location.as_deref();
+        let response = self.dialect.reply(&self.desk.terms, held, location, result);
+        let response = self.grant.add_to(response);
+        if self.was_announced {
+            response.closing()
+        } else {
+            response
+        }
     }
 }
 

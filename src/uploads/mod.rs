@@ -28,6 +28,7 @@ pub struct Options {
     pub(crate) users: Users,
     pub(crate) public_url: Option<String>,
     pub(crate) trust_proxy: bool,
+    pub(crate) no_interim: bool,
     pub(crate) authorize: Option<Authorize>,
     pub(crate) on_complete: Option<OnComplete>,
 }
@@ -64,8 +65,10 @@ impl Uploads {
         let mark_hooks = options.on_complete.is_some();
         let terms = Terms {
             max_size: options.store.max_size,
+            expire_secs: options.store.expire.as_secs(),
             public_url: options.public_url,
             trust_proxy: options.trust_proxy,
+            interim: !options.no_interim,
         };
         let store = Store::open(
             dir,

@@ -102,6 +102,12 @@ transcripts! { tus:
     but not tiny_http: append_refused cut expect_continue options
 }
 
+transcripts! { ietf: ;
+    but not tiny_http:
+    append_refused cancel carefully create_refused digest interim interim_off interop_3 interop_5 interop_6
+    interop_7 interop_8 length limits no_interim one_request other_words overshoot users
+}
+
 transcripts! { http: ; but not tiny_http:
     ahead chunk_extras chunks connection expect fields length lines request_line version
 }

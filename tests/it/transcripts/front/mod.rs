@@ -38,6 +38,7 @@ macro_rules! set {
             "--host" => $config.host($value),
             "--public-url" => $config.public_url($value),
             "--trust-proxy" => $config.trust_proxy(),
+            "--no-interim" => $config.no_interim(),
             "--user" => {
                 let (name, password) = $value.split_once(':').expect("NAME:PASSWORD");
                 $config.user(name, password)
