@@ -16,7 +16,7 @@ use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use threadpool::ThreadPool;
-use tiny_http::{Header, Request, Server};
+use tiny_http::{Header, Method, Request, Server};
 
 use crate::http::{Head, Malformed, Response};
 use crate::uploads::Uploads;
@@ -51,7 +51,8 @@ pub fn answer(uploads: &Uploads, mut request: Request) -> io::Result<()> {
     if let Err(error) = io::copy(&mut request.as_reader().take(DRAIN_BYTES), &mut io::sink()) {
         log::debug!("the rest of a body did not come: {error}");
     }
-    request.respond(translated(&response))
+    let head_only = *request.method() == Method::Head;
+    request.respond(translated(&response, head_only))
 }
 
 fn head_of(request: &Request) -> Result<Head, Malformed> {
@@ -60,18 +61,12 @@ fn head_of(request: &Request) -> Result<Head, Malformed> {
     Head::from_parts(request.method().as_str(), request.url(), fields)
 }
 
-fn translated(response: &Response) -> tiny_http::Response<Cursor<Vec<u8>>> {
+fn translated(response: &Response, head_only: bool) -> tiny_http::Response<Cursor<Vec<u8>>> {
     let body = response.body_bytes().to_vec();
-    let length = body.len();
+    let length = usize::try_from(response.content_length(head_only)).ok();
     let headers = response
         .fields()
         .filter_map(|(name, value)| Header::from_bytes(name, value).ok());
     let status = tiny_http::StatusCode(response.status());
-    tiny_http::Response::new(
-        status,
-        headers.collect(),
-        Cursor::new(body),
-        Some(length),
-        None,
-    )
+    tiny_http::Response::new(status, headers.collect(), Cursor::new(body), length, None)
 }

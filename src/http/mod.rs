@@ -17,6 +17,7 @@ mod limits;
 mod pace;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+mod reason;
 mod response;
 mod service;
 pub(crate) mod socket;

@@ -6,12 +6,15 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+use super::reason::reason;
+
 /// An answer to a request (RFC 9110, section 15): a status, fields, and a body held in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: u16,
     fields: Vec<(&'static str, Cow<'static, str>)>,
     body: Cow<'static, [u8]>,
+    stands_for: Option<u64>,
     closing: bool,
 }
 
@@ -24,6 +27,7 @@ impl Response {
             status,
             fields: Vec::new(),
             body: Cow::Borrowed(&[]),
+            stands_for: None,
             closing: false,
         }
     }
@@ -64,6 +68,19 @@ impl Response {
     /// section 8.3.2).
     pub fn text(self, text: impl Into<String>) -> Response {
         self.body("text/plain; charset=utf-8", text.into().into_bytes())
+    }
+
+    /// Tells who asked with HEAD that there are so many bytes, instead of those of the body that
+    /// this answer has (RFC 9110, section 8.6).
+    pub(crate) fn standing_for(mut self, bytes: u64) -> Response {
+        self.stands_for = Some(bytes);
+        self
+    }
+
+    /// The length that is told of the content.
+    pub(crate) fn content_length(&self, head_only: bool) -> u64 {
+        let told = self.stands_for.filter(|_| head_only);
+        told.unwrap_or(self.body.len() as u64)
     }
 
     /// Makes this the last answer of its connection (RFC 9112, section 9.6).
@@ -115,7 +132,8 @@ impl Response {
             push_field(&mut head, "Connection", "close");
         }
         if self.may_have_body() {
-            push_field(&mut head, "Content-Length", &self.body.len().to_string());
+            let length = self.content_length(to.head_only);
+            push_field(&mut head, "Content-Length", &length.to_string());
         }
         head.extend_from_slice(b"\r\n");
 
@@ -163,60 +181,6 @@ pub(crate) struct ReplyTo {
     pub(crate) head_only: bool,
     /// The client may use the connection again; never so in HTTP/1.0.
     pub(crate) keep_alive: bool,
-}
-
-/// The reason phrase that goes with a status code (RFC 9110, section 15); empty, as RFC 9112,
-/// section 4 allows, where none is known.
-pub(crate) fn reason(status: u16) -> &'static str {
-    match status {
-        100 => "Continue",
-        101 => "Switching Protocols",
-        103 => "Early Hints",
-        104 => "Upload Resumption Supported",
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        206 => "Partial Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length Required",
-        412 => "Precondition Failed",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        415 => "Unsupported Media Type",
-        416 => "Range Not Satisfiable",
-        417 => "Expectation Failed",
-        421 => "Misdirected Request",
-        422 => "Unprocessable Content",
-        423 => "Locked",
-        426 => "Upgrade Required",
-        428 => "Precondition Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        460 => "Checksum Mismatch",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        507 => "Insufficient Storage",
-        _ => "",
-    }
 }
 
 fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
@@ -307,6 +271,22 @@ mod tests {
         };
         let answer = sent(Response::new(200).text("hello"), to);
         assert!(answer.ends_with("Content-Length: 5\r\n\r\n"), "{answer}");
+    }
+
+    #[test]
+    fn head_can_be_told_of_content_that_is_not_here() {
+        let to = ReplyTo {
+            head_only: true,
+            ..KEEP
+        };
+        let response = Response::new(200).standing_for(1 << 40);
+        let answer = sent(response.clone(), to);
+        assert!(
+            answer.ends_with("Content-Length: 1099511627776\r\n\r\n"),
+            "{answer}"
+        );
+        let answer = sent(response, KEEP);
+        assert!(answer.ends_with("Content-Length: 0\r\n\r\n"), "{answer}");
     }
 
     #[test]

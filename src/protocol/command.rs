@@ -15,7 +15,7 @@ impl Command {
     /// The id of the upload, as its client sent it; `None` where it is to be made.
     pub fn id(&self) -> Option<&[u8]> {
         match &self.target {
-            Target::Named(id) => Some(id),
+            Target::Named(id) | Target::Anew(id) => Some(id),
             Target::New => None,
         }
     }
@@ -26,6 +26,8 @@ impl Command {
 pub enum Target {
     /// The one of this id, as its client sent it.
     Named(Vec<u8>),
+    /// The one of this id; where it is finished, another that has its id from now on.
+    Anew(Vec<u8>),
     /// A new one. Its id is made here, and nobody can guess it.
     New,
 }

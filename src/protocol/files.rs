@@ -17,6 +17,12 @@ pub(super) enum Place {
     Nested,
 }
 
+/// Whether an id could be one that is made here.
+pub(super) fn is_made(id: &[u8]) -> bool {
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    id.len() == 32 && id.iter().all(is_digit)
+}
+
 impl Place {
     /// `None`: not among the files.
     pub(super) fn of(head: &Head) -> Option<Place> {

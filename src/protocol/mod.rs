@@ -7,7 +7,7 @@
 //! | path | dialect |
 //! | --- | --- |
 //! | `/status`, `/upload` | `file_id`: the article's `X-File-Id` |
-//! | `/files`, `/files/...` | `tus`: `Tus-Resumable`; `ietf`: the draft "Resumable Uploads for HTTP" |
+//! | `/files`, `/files/...` | `tus`: `Tus-Resumable`; `ietf`: the draft "Resumable Uploads for HTTP"; `plain`: `PUT`, and what `curl` can say |
 //! | everything else | `page`: the browser page, or 404 |
 //!
 //! Who may ask at all is decided before: `host`, `origin`, `users`.
@@ -21,6 +21,7 @@ mod ietf;
 mod named;
 pub(crate) mod origin;
 mod page;
+mod plain;
 mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
@@ -41,6 +42,7 @@ pub(crate) enum Dialect {
     FileId,
     Tus,
     Ietf(ietf::Said),
+    Plain(plain::Said),
 }
 
 /// Reads a request: how it is said, and what it asks for. An error is its answer: there is nothing
@@ -53,6 +55,7 @@ pub(crate) fn read(head: &Head, terms: &Terms) -> (Dialect, Result<Command, Resp
         _ if head.method() == "OPTIONS" => Err(options(head, terms)),
         (Dialect::Tus, _) => tus::read(head),
         (Dialect::Ietf(said), _) => ietf::read(said, head),
+        (Dialect::Plain(_), _) => plain::read(head),
     };
     (dialect, command)
 }
@@ -68,9 +71,30 @@ impl Dialect {
     fn of(head: &Head) -> Dialect {
         match Place::of(head) {
             None => Dialect::FileId,
-            Some(_) if tus::is_meant(head) => Dialect::Tus,
-            Some(_) if !ietf::is_meant(head) && tus::is_like(head) => Dialect::Tus,
-            Some(_) => Dialect::Ietf(ietf::Said::in_head(head)),
+            Some(place) => Dialect::among_files(head, &place),
+        }
+    }
+
+    /// By what only one of them says; else by what is most likely meant.
+    fn among_files(head: &Head, place: &Place) -> Dialect {
+        let is_named = matches!(place, Place::One(id) if !files::is_made(id));
+        let is_plain = match head.method() {
+            "PUT" => true,
+            "HEAD" | "GET" | "DELETE" => is_named,
+            _ => false,
+        };
+        if tus::is_meant(head) {
+            Dialect::Tus
+        } else if plain::is_meant(head) {
+            Dialect::Plain(plain::Said::in_head(head))
+        } else if ietf::is_meant(head) {
+            Dialect::Ietf(ietf::Said::in_head(head))
+        } else if is_plain {
+            Dialect::Plain(plain::Said::in_head(head))
+        } else if tus::is_like(head) {
+            Dialect::Tus
+        } else {
+            Dialect::Ietf(ietf::Said::in_head(head))
         }
     }
 
@@ -87,6 +111,7 @@ impl Dialect {
             Dialect::FileId => file_id::reply(held, result),
             Dialect::Tus => tus::reply(held, location, result),
             Dialect::Ietf(said) => ietf::reply(said, terms, held, location, result),
+            Dialect::Plain(said) => plain::reply(said, held, result),
         }
     }
 
@@ -94,7 +119,7 @@ impl Dialect {
     /// upload has to be there by then.
     pub(crate) fn interim(self, terms: &Terms, location: &str) -> Option<Response> {
         match self {
-            Dialect::FileId | Dialect::Tus => None,
+            Dialect::FileId | Dialect::Tus | Dialect::Plain(_) => None,
             Dialect::Ietf(said) => ietf::interim(said, terms, location),
         }
     }

@@ -29,6 +29,8 @@ struct Wanted {
     intent: Intent,
     completes: Completes,
     excess: Excess,
+    /// Where the upload is finished, another is meant.
+    anew: bool,
 }
 
 /// Takes the body of an append.
@@ -48,8 +50,9 @@ pub(super) fn carry_out(
     owner: &str,
     grant: Grant,
 ) -> Action {
+    let anew = matches!(command.target, Target::Anew(_));
     let (name, location) = match command.target {
-        Target::Named(name) => (name, None),
+        Target::Named(name) | Target::Anew(name) => (name, None),
         Target::New => match new_name() {
             Ok(name) => (name.clone().into(), Some(desk.terms.location(head, &name))),
             Err(error) => {
@@ -67,7 +70,7 @@ pub(super) fn carry_out(
         was_announced: false,
         grant,
     };
-    exchange.carry_out(command.verb)
+    exchange.carry_out(command.verb, anew)
 }
 
 /// The id of an upload that is made here: 128 bits that nobody can guess, and that say nothing.
@@ -78,7 +81,7 @@ fn new_name() -> Result<String, getrandom::Error> {
 }
 
 impl Exchange {
-    fn carry_out(self, verb: Verb) -> Action {
+    fn carry_out(self, verb: Verb, anew: bool) -> Action {
         match verb {
             Verb::Status(question) => self.status(question),
             Verb::Append {
@@ -91,6 +94,7 @@ impl Exchange {
                 intent,
                 completes,
                 excess,
+                anew,
             }),
             Verb::Cancel => Action::Consult(Box::new(move || {
                 let result = self.desk.store.cancel(self.upload.id());
@@ -119,10 +123,27 @@ impl Exchange {
     }
 
     fn append(self, wanted: Wanted) -> Action {
+        let is_finished = |held: Held| held.complete;
+        if wanted.anew && self.upload.settled().is_none_or(is_finished) {
+            return Action::Consult(Box::new(move || self.begin_anew(wanted)));
+        }
         let location = self.location.as_deref();
         match location.and_then(|location| self.dialect.interim(&self.desk.terms, location)) {
             None => self.begin(wanted, None),
             Some(interim) => Action::Consult(Box::new(move || self.announce(wanted, interim))),
+        }
+    }
+
+    /// What is finished is forgotten before the first byte comes: after a crash in between they could not be told apart.
+    fn begin_anew(self, wanted: Wanted) -> Action {
+        let store = &self.desk.store;
+        match self
+            .upload
+            .status()
+            .and_then(|_| store.forget(self.upload.id()))
+        {
+            Ok(()) => self.begin(wanted, None),
+            Err(error) => Action::Respond(self.refuse(error)),
         }
     }
 
@@ -149,6 +170,7 @@ impl Exchange {
             intent,
             completes,
             excess,
+            ..
         } = wanted;
         match self.desk.store.append_with(self.upload.id(), start, intent) {
             Ok(append) => Action::Receive {

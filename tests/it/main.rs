@@ -2,6 +2,7 @@
 
 mod chromium;
 mod crash;
+mod curl;
 mod draft;
 mod embed;
 mod flood;

@@ -108,6 +108,10 @@ transcripts! { ietf: ;
     interop_7 interop_8 length limits no_interim one_request other_words overshoot users
 }
 
+transcripts! { plain: delete digest names pieces range_refused replace;
+    but not tiny_http: append append_refused put resume too_large
+}
+
 transcripts! { http: ; but not tiny_http:
     ahead chunk_extras chunks connection expect fields length lines request_line version
 }
