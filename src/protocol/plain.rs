@@ -266,7 +266,8 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::TooLarge { .. } => line(413),
             store::Error::HookDue => line(503).field("Retry-After", "1"),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
-            store::Error::Broken | store::Error::Io(_) => line(500),
+            // Nothing is believed now: no offset is told.
+            store::Error::Broken | store::Error::Io(_) => Response::new(500).text(refusal.line()),
         },
     }
 }

@@ -42,6 +42,7 @@ pub struct Append {
     /// The sync that began last; the next waits for it.
     aside: Option<JoinHandle<Result<(), Error>>>,
     check: Option<Box<Check>>,
+    checked: bool,
 }
 
 impl Append {
@@ -81,7 +82,8 @@ impl Append {
         }
         let generation = if asks { None } else { Some(state.fence()) };
         state.appends += 1;
-        let hashes_whole = start == 0 && !asks && state.digest().is_some();
+        let checked = state.digest().is_some();
+        let hashes_whole = start == 0 && !asks && checked;
         let check = (body_digest.is_some() || hashes_whole)
             .then(|| Box::new(Check::new(body_digest, start == 0, state.epoch)));
         drop(state);
@@ -92,6 +94,7 @@ impl Append {
             complete,
             aside: None,
             check,
+            checked,
         })
     }
 
@@ -101,6 +104,11 @@ impl Append {
             offset: self.at,
             complete: self.complete,
         }
+    }
+
+    /// Whether all of the upload may have to be read at the end, to see that it is what was said.
+    pub fn is_checked(&self) -> bool {
+        self.checked
     }
 
     /// Writes one window where the upload ends. Every 64 MiB a sync of them begins in a thread of its own, and this

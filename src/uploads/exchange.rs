@@ -251,7 +251,7 @@ impl Receiver for Incoming {
     }
 
     fn end_waits(&self) -> bool {
-        self.exchange.desk.store.is_durable()
+        self.exchange.desk.store.is_durable() || self.append.is_checked()
     }
 
     fn end(self: Box<Self>, ended: Ended) -> Response {
