@@ -25,6 +25,7 @@ use crate::store::{self, About, Completes, Existence, Finished, Held, Incoming, 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use super::fields::{bad, incoming, media_type, sha256, whom_to_be};
 use super::files::Place;
+use super::metadata::Metadata;
 use super::named;
 use super::problem::Problem;
 use super::structured::{boolean, integer};
@@ -207,10 +208,12 @@ fn read_creation(said: Said, head: &Head, place: Place) -> Result<Verb, Response
         Place::One(name) => String::from_utf8(name).ok(),
         Place::All | Place::Nested => None,
     };
-    let name = named::in_disposition(head).or(in_address);
+    let metadata = Metadata::read(head).unwrap_or_default();
+    let name = named::in_disposition(head).or(metadata.name).or(in_address);
     let intent = Intent {
         existence: Existence::Made,
         name: named::of_type(name.as_deref(), media_type(head).as_deref()),
+        metadata: metadata.as_sent,
         ..body(said, head, 0)?
     };
     Ok(appending(0, intent, completes))

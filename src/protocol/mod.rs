@@ -18,6 +18,7 @@ mod file_id;
 mod files;
 pub(crate) mod host;
 mod ietf;
+mod metadata;
 mod named;
 pub(crate) mod origin;
 mod page;

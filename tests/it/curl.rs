@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, mpsc};
+
+use resumed::HookError;
 
 use crate::support::Site;
 
@@ -102,4 +105,29 @@ fn curl_that_begins_again_is_told_how_to_go_on() {
     assert!(said(&run).contains("curl -C 3 -T FILE"), "{run:?}");
     assert!(said(&run).ends_with("409"), "{run:?}");
     assert_eq!(held(&site), 3);
+}
+
+#[test]
+fn a_name_is_free_again_once_the_hook_of_its_file_has_run() {
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let may_go_on = Mutex::new(may_go_on);
+    let site = Site::with(|config| {
+        config.on_complete(move |_| {
+            begun.send(()).expect("somebody waits");
+            let may = may_go_on.lock().expect("nobody panics with it").recv();
+            may.map_err(HookError::from)
+        })
+    });
+    let put = "PUT /files/a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello";
+    assert_eq!(site.ask(put).status, 201);
+    has_begun.recv().expect("the hook runs");
+    let refusal = site.ask(put);
+    assert_eq!(refusal.status, 503, "{refusal:?}");
+    assert_eq!(refusal.field("Retry-After"), Some("1"));
+
+    go_on.send(()).expect("the hook waits");
+    while site.ask(put).status == 503 {}
+    go_on.send(()).expect("so does the next");
+    assert!(site.dir().join("a.txt").exists() && site.dir().join("a (1).txt").exists());
 }

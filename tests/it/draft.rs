@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use crate::left_out::left_out;
 use crate::proxy::Nginx;
 use crate::support::{Answer, Client, Site};
+use crate::trace::{Call, MOVES, Traced, is_possible};
 
 const LENGTH: usize = 100;
 
@@ -125,4 +127,32 @@ fn an_interim_answer_does_not_hang_in_an_nginx_that_keeps_its_connections() {
     }
     assert_eq!(answer.status, 201, "{answer:?}");
     assert!(site.dir().join("a.bin").exists());
+}
+
+#[test]
+fn where_an_upload_is_has_been_made_sure_of_before_it_is_said() {
+    if !is_possible() {
+        return left_out("the order of an interim answer", "strace cannot be used");
+    }
+    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let traced = Traced::start(home.path(), &["--sync", "durable"], &["-e", MOVES]);
+    let mut client = Client::connect(traced.process.addr);
+    client.send(creation());
+    assert_eq!(client.answer().status, 104);
+    client.send([b'a'; LENGTH]);
+    assert_eq!(client.answer().status, 201);
+    let calls = traced.calls();
+    let said = |call: &Call| call.texts().any(|text| text.starts_with("HTTP/1.1 104"));
+    let said = calls.iter().find(|call| said(call)).expect("it was said");
+    let synced = |end: &str| {
+        let is_it = |call: &&Call| call.name.ends_with("sync") && call.of().ends_with(end);
+        let last = calls
+            .iter()
+            .filter(is_it)
+            .map(|call| call.end)
+            .filter(|end| *end < said.begin);
+        last.max()
+    };
+    let record = synced(".json").expect("its record is synced");
+    assert!(synced("/.resumed") > Some(record), "and then its name");
 }
