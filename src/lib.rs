@@ -31,6 +31,11 @@
 //! - **Memory is known.** Workers times buffer, and a few hundred bytes a connection.
 //! - **Everything has a limit**, with a name, a default and an answer: see [`Config`].
 //!
+//! # Four dialects
+//!
+//! `X-File-Id` under `/status` and `/upload`; tus 1.0.0, the IETF draft "Resumable Uploads for HTTP"
+//! and plain `PUT` under `/files`. `docs/clients.md` has three lines for each client.
+//!
 //! # Three doors
 //!
 //! 1. [`start`]: everything, with a listener of its own.

@@ -9,6 +9,8 @@
 //!          +--- refused or malformed -------------> Drain (reads on, so that the answer arrives)
 //! ```
 //!
+//! What a consultation finds may also be that the body is wanted.
+//!
 //! A worker calls [`Connection::turn`]: it goes on as far as it can without waiting for the
 //! network, and says what is next. Between turns a connection owns no buffer and no thread.
 
