@@ -47,7 +47,7 @@ torture: tools
 
 # What is found on the way goes to target/fuzz; fuzz/corpus is what of it is kept. Stable Rust will do.
 fuzz:
-	@for target in body connection flags head id record; do \
+	@for target in body connection flags head id record request; do \
 		mkdir -p target/fuzz/$$target; \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target target/fuzz/$$target fuzz/corpus/$$target \
 			-- -max_len=1024 -max_total_time=$(FUZZ_SECS) || exit; \

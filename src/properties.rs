@@ -3,7 +3,7 @@
 
 pub use crate::http::properties::connection::connection;
 pub use crate::http::properties::{body, head};
-pub use crate::protocol::properties::declaration;
+pub use crate::protocol::properties::{declaration, request};
 pub use crate::store::properties::{id, name, record};
 
 #[cfg(test)]
@@ -27,6 +27,11 @@ mod tests {
     #[test]
     fn connections() {
         replay("connection", super::connection);
+    }
+
+    #[test]
+    fn requests() {
+        replay("request", super::request);
     }
 
     #[test]

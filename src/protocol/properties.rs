@@ -1,10 +1,10 @@
-//! What holds of what an id says of its file, whatever bytes it is made of.
+//! What holds of requests, and of what an id says of its file, whatever bytes they are made of.
 
-use super::command::{Command, Target, Verb};
+use super::command::{Command, Refusal, Target, Verb};
 use super::read;
 use super::terms::Terms;
 use crate::http::Head;
-use crate::store::Intent;
+use crate::store::{self, Existence, Held, Intent, Start};
 
 /// An id is taken as it came. What it declares is what it says again when its name is percent-encoded, and what the
 /// fields for it declare.
@@ -56,4 +56,45 @@ fn declared(fields: &[(&str, &[u8])]) -> Option<Intent> {
 
 fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// A request among the files is read, or refused; what is to be made begins at its first byte; and whoever asked, in
+/// whichever words, can be refused. The first line is the method and the end of the address, each further one a field.
+pub fn request(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let first = String::from_utf8_lossy(lines.next().unwrap_or_default());
+    let (method, rest) = first.split_once(' ').unwrap_or((&first, ""));
+    let fields = lines.filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = str::from_utf8(&line[..colon]).ok()?;
+        Some((name, &line[colon + 1..]))
+    });
+    let all = [("Host", &b"localhost"[..])].into_iter().chain(fields);
+    let Ok(head) = Head::from_parts(method, &format!("/files{rest}"), all) else {
+        return;
+    };
+    let terms = Terms::default();
+    let (dialect, command) = read(&head, &terms);
+    match command {
+        Ok(command) => check_command(&command),
+        Err(response) => assert!(response.status() >= 400 || method == "OPTIONS"),
+    }
+    for refusal in [store::Error::Mismatch, store::Error::Unknown] {
+        let refusal = Err(Refusal::from(refusal));
+        let response = dialect.reply(&terms, Held::default(), None, refusal);
+        assert!(response.status() >= 400);
+    }
+}
+
+fn check_command(command: &Command) {
+    let Verb::Append { start, intent, .. } = &command.verb else {
+        return assert!(matches!(command.target, Target::Named(_)));
+    };
+    match command.target {
+        Target::Named(_) => assert_ne!(intent.existence, Existence::Made),
+        Target::Anew(_) => assert_eq!(*start, Start::At(0)),
+        Target::New => {
+            assert_eq!((*start, intent.existence), (Start::At(0), Existence::Made));
+        }
+    }
 }

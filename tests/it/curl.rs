@@ -119,6 +119,8 @@ fn a_name_is_free_again_once_the_hook_of_its_file_has_run() {
             may.map_err(HookError::from)
         })
     });
+    // Dropped before the site, which waits for its hook.
+    let go_on = go_on;
     let put = "PUT /files/a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello";
     assert_eq!(site.ask(put).status, 201);
     has_begun.recv().expect("the hook runs");
