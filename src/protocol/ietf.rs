@@ -17,6 +17,8 @@
 //! - Closing the line of a writer that is fenced: its next byte is refused instead, with `409`.
 //! - `min-size`, `min-append-size` and `max-append-size` as limits: there are none.
 //! - `OPTIONS *`: not all addresses here take uploads.
+//! - `Repr-Digest` in answers: who wants to be sure sends one.
+//! - Content codings: bytes are kept, and counted, as they come.
 //! - The answer of a finished upload is not kept; it is said again as far as it is about the upload.
 
 use crate::http::{Head, Response, Version as HttpVersion};

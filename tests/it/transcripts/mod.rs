@@ -104,8 +104,8 @@ transcripts! { tus:
 
 transcripts! { ietf: ;
     but not tiny_http:
-    append_refused cancel carefully create_refused digest interim interim_off interop_3 interop_5 interop_6
-    interop_7 interop_8 length limits no_interim one_request other_words overshoot users
+    append_refused cancel carefully create_refused cut digest interim interim_off interop_3 interop_5
+    interop_6 interop_7 interop_8 length limits no_interim one_request other_words overshoot users
 }
 
 transcripts! { plain: delete digest names pieces range_refused replace;
