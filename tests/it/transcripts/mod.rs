@@ -102,10 +102,10 @@ transcripts! { tus:
     but not tiny_http: append_refused cut expect_continue options
 }
 
-transcripts! { ietf: ;
-    but not tiny_http:
-    append_refused cancel carefully create_refused cut digest interim interim_off interop_3 interop_5
-    interop_6 interop_7 interop_8 length limits no_interim one_request other_words overshoot users
+transcripts! { ietf:
+    append_refused cancel carefully create_refused digest interim_off length one_request other_words
+    overshoot;
+    but not tiny_http: cut interim interop_3 interop_5 interop_6 interop_7 interop_8 limits no_interim users
 }
 
 transcripts! { plain: delete digest names pieces range_refused replace;
