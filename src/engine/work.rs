@@ -77,11 +77,17 @@ impl Shared {
     }
 
     fn watch(&self) -> Done {
-        let mut poller = self.poller.lock().expect("one worker at a time watches");
-        if let Err(error) = poller.watch(&self.lot, &self.crew) {
-            log::error!("the poller has failed: {error}");
-            self.stop();
-        }
+        let watch = || {
+            let mut poller = self.poller.lock().expect("who panics with it ends all");
+            poller.watch(&self.lot, &self.crew)
+        };
+        let failed = match panic::catch_unwind(AssertUnwindSafe(watch)) {
+            Ok(Ok(())) => return Done::Watch,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it has panicked".to_owned(),
+        };
+        log::error!("nobody can be waited for any more: {failed}");
+        self.stop();
         Done::Watch
     }
 
