@@ -144,9 +144,6 @@ impl Entry {
     fn say_publishing(&self, record: &Record) -> Result<(), Error> {
         let state = self.state()?;
         let said = state.saved && state.record.as_ref() == Some(record) && state.is_listed();
-        // Of an upload that came in one request nobody has heard: a pulled plug may take its record, as long as it
-        // takes the answer too.
-        let untold = !state.found && state.listed == 0;
         drop(state);
         if !said {
             self.write_record(record)?;
@@ -154,9 +151,7 @@ impl Entry {
             state.record = Some(record.clone());
             state.saved = true;
             drop(state);
-            if !untold {
-                self.sync_names(false)?;
-            }
+            self.sync_names(false)?;
         }
         self.dress(record)
     }

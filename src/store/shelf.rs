@@ -170,8 +170,7 @@ impl Entry {
             false if can_be_marked => 0,
             false => u64::MAX,
         };
-        state.found = record.is_some() || held.is_some();
-        state.entries += u64::from(state.found);
+        state.entries += u64::from(record.is_some() || held.is_some());
         if mark.told {
             state.listed = state.entries;
         }

@@ -39,8 +39,6 @@ pub(super) struct State {
     pub(super) generation: u64,
     /// How often bytes that were held ceased to be: lost, removed, or moved away. An answer holds within one epoch.
     pub(super) epoch: u64,
-    /// Whether anything of it lay on the disk when it was looked up there.
-    pub(super) found: bool,
     /// `None`: nobody has declared anything.
     pub(super) record: Option<Record>,
     /// Whether the record on disk says the same.
@@ -120,7 +118,6 @@ impl State {
             phase: Phase::Unread,
             generation: 0,
             epoch: 0,
-            found: false,
             record: None,
             saved: true,
             data: None,

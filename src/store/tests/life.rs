@@ -60,7 +60,7 @@ fn one_request_writes_one_record_and_syncs_in_order() {
     let matter = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
     let log: Vec<_> = log.into_iter().filter(matter).collect();
     use Op::*;
-    let record = [CreateRecord, WriteRecord, SyncRecord];
+    let record = [CreateRecord, WriteRecord, SyncRecord, SyncDir];
     let order = [
         &[Create, Write, Sync],
         &record[..],

@@ -1,7 +1,7 @@
 //! What a disk is bound to keep that keeps only what it was told to: followed through the system calls of a server, and
 //! compared with what it answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use resumed::store::Id;
@@ -20,8 +20,6 @@ pub(crate) struct Kept {
     removed: HashMap<String, u64>,
     /// Published files, by the partials they were.
     published: HashMap<String, String>,
-    /// Partials of which a client has heard.
-    told: HashSet<String>,
     /// Syncs under way: how much of a file, and of its mark, or of a directory they will have made durable, by when
     /// they began.
     syncing: HashMap<usize, (u64, u64)>,
@@ -171,8 +169,8 @@ impl Kept {
         file.text = call.texts().next().unwrap_or_default().to_owned();
     }
 
-    /// Before a partial is moved to its published name its bytes, and those of the record that says where, must be
-    /// durable, and if a client has heard of it the record's name; before a record is moved over another, its bytes.
+    /// Before a partial is moved to its published name its bytes, and the record that says where, must be durable;
+    /// before a record is moved over another, its bytes.
     fn rename(&mut self, call: &Call) {
         let from = &call.paths()[0];
         if !from.starts_with(&self.partials()) {
@@ -184,7 +182,7 @@ impl Kept {
             let is_said = self.files[&path].text.contains("publishing");
             self.expect(call, is_said, "the record does not say so");
             let is_listed = self.dir(&path).synced >= self.replaced[&path];
-            let is_durable = self.is_synced(&path) && (is_listed || !self.told.contains(from));
+            let is_durable = self.is_synced(&path) && is_listed;
             self.expect(call, is_durable, "the record is not durable");
         }
     }
@@ -238,7 +236,6 @@ impl Kept {
 
     fn offset_told(&mut self, call: &Call, partial: &str, offset: u64) {
         self.seen.offsets += 1;
-        self.told.insert(partial.to_owned());
         self.expect_durable(call, partial, offset);
     }
 
