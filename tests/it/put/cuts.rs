@@ -3,8 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use super::line::Line;
 use super::{HEADS, Running, put_file, run, wait_for_part};
+use crate::line::Line;
 use crate::local::Disk;
 use crate::program::Program;
 use crate::support::{Site, append};

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::thread;
 
-use super::line::Line;
 use super::{HEADS, Running, put, wait_for_part};
+use crate::line::Line;
 use crate::program::Program;
 use crate::support::Site;
 

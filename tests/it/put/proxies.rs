@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
-use super::line::Line;
 use super::{HEADS, Running, put, put_file, run, wait_for_part};
+use crate::line::Line;
 use crate::local::Disk;
 use crate::proxy::{DEFAULTS, Nginx, as_in_the_readme, free_address};
 use crate::support::Site;

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use crate::support::PATIENCE;
+
 /// Ends when dropped.
-pub(super) struct Line {
+pub(crate) struct Line {
     addr: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -23,6 +25,8 @@ struct Gate {
     allowed: u64,
     /// Bytes that clients have sent.
     taken: u64,
+    /// How many clients have come.
+    came: u64,
     /// How often all that were joined have been cut.
     cuts: u64,
     is_gone: bool,
@@ -39,13 +43,14 @@ struct Joined {
 
 impl Line {
     /// Lets through so many bytes, all clients together; answers come back whatever happens.
-    pub(super) fn of(server: SocketAddr, allowed: u64) -> Line {
+    pub(crate) fn of(server: SocketAddr, allowed: u64) -> Line {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let addr = listener.local_addr().expect("its address");
         let gate = Gate {
             server,
             allowed,
             taken: 0,
+            came: 0,
             cuts: 0,
             is_gone: false,
         };
@@ -58,24 +63,54 @@ impl Line {
         Line { addr, shared }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
+    /// Waits until all that may pass has passed.
+    #[track_caller]
+    pub(crate) fn wait_until_spent(&self) {
+        self.wait_while(|gate| gate.allowed > 0);
+    }
+
+    /// Cuts off who is there, and waits until somebody comes.
+    #[track_caller]
+    pub(crate) fn cut_and_wait(&self) {
+        let came = {
+            let mut gate = self.shared.gate.lock().expect("not poisoned");
+            gate.cuts += 1;
+            gate.came
+        };
+        self.shared.moved.notify_all();
+        self.wait_while(|gate| gate.came == came);
+    }
+
+    #[track_caller]
+    fn wait_while(&self, condition: impl Fn(&Gate) -> bool) {
+        let gate = self.shared.gate.lock().expect("not poisoned");
+        let waited = self
+            .shared
+            .moved
+            .wait_timeout_while(gate, PATIENCE, |gate| condition(gate));
+        let (gate, waited) = waited.expect("not poisoned");
+        let (taken, came) = (gate.taken, gate.came);
+        assert!(!waited.timed_out(), "{came} clients, {taken} bytes");
+    }
+
     /// Cuts off who is there, with all that they had on their way, and holds up nobody from now on.
-    pub(super) fn cut_and_open(&self) {
+    pub(crate) fn cut_and_open(&self) {
         self.shared.gate.lock().expect("not poisoned").cuts += 1;
         self.open();
     }
 
     /// Holds up nobody from now on.
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         self.shared.gate.lock().expect("not poisoned").allowed = u64::MAX;
         self.shared.moved.notify_all();
     }
 
     /// All that clients have sent, heads too.
-    pub(super) fn taken(&self) -> u64 {
+    pub(crate) fn taken(&self) -> u64 {
         self.shared.gate.lock().expect("not poisoned").taken
     }
 }
@@ -93,9 +128,11 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
         let (client, _) = listener.accept().expect("a client");
         let (server, since, is_gone) = {
-            let gate = shared.gate.lock().expect("not poisoned");
+            let mut gate = shared.gate.lock().expect("not poisoned");
+            gate.came += 1;
             (gate.server, gate.cuts, gate.is_gone)
         };
+        shared.moved.notify_all();
         if is_gone {
             return;
         }
@@ -135,6 +172,7 @@ impl Joined {
                 gate.allowed = gate.allowed.saturating_sub(count as u64);
                 gate.taken += count as u64;
             }
+            shared.moved.notify_all();
             (&self.server).write_all(&buffer[..count])?;
         }
     }

@@ -1,0 +1,101 @@
+//! Commands of clients: run to their end, or met in their middle.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use crate::support::PATIENCE;
+
+/// Runs it to its end.
+pub(crate) fn run(command: &mut Command) -> Said {
+    Said::from(command.output().expect("it runs"))
+}
+
+/// What a run said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) status: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Said {
+            status: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+}
+
+impl Said {
+    #[track_caller]
+    pub(crate) fn expect(self, status: i32, words: &[&str]) {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        for words in words {
+            assert!(self.err.contains(words), "{words:?} is not in {self:?}");
+        }
+    }
+}
+
+/// A run in the background. Killed if it is dropped before its end.
+pub(crate) struct Running(Option<Child>);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Running {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Running(Some(child.expect("it runs")))
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        self.0.as_mut().expect("not ended")
+    }
+
+    pub(crate) fn end(mut self) -> Said {
+        let child = self.0.take().expect("not ended");
+        Said::from(child.wait_with_output().expect("its end"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            child.kill().expect("killed");
+            let output = child.wait_with_output().expect("its end");
+            if thread::panicking() {
+                eprintln!("{:?}", Said::from(output));
+            }
+        }
+    }
+}
+
+/// Waits until so many bytes of uploads that are under way are on the server's disk, and says how many.
+#[track_caller]
+pub(crate) fn wait_for_part(dir: &Path, least: u64) -> u64 {
+    let since = Instant::now();
+    loop {
+        let held = under_way(&dir.join(".resumed"));
+        if held >= least {
+            return held;
+        }
+        assert!(since.elapsed() < PATIENCE, "{held} bytes in {PATIENCE:?}");
+        thread::yield_now();
+    }
+}
+
+fn under_way(dir: &Path) -> u64 {
+    let names = fs::read_dir(dir).expect("listed");
+    let names = names.map(|entry| entry.expect("an entry").file_name());
+    // A key and nothing more: beside it lie its record, and the lock.
+    let keys = names.filter(|name| name.len() == 32);
+    // What was there a moment ago may be published.
+    let lengths = keys.filter_map(|key| fs::metadata(dir.join(key)).ok());
+    lengths.map(|metadata| metadata.len()).sum()
+}
