@@ -64,6 +64,8 @@ struct Version {
     age: Option<&'static str>,
     /// There is a word for what cannot be changed because it is complete.
     completed: bool,
+    /// When an upload is complete to which something was added that was not said to be the last.
+    unsaid: Completes,
 }
 
 const NEWEST: Version = Version {
@@ -72,7 +74,12 @@ const NEWEST: Version = Version {
     typed: true,
     age: Some("max-age"),
     completed: false,
+    unsaid: Completes::No,
 };
+
+/// tus-js-client 4.3.1 in Node, when it has resumed, says of the last part that it is not, and takes
+/// the upload for complete (tus/tus-js-client#820). It declares the length, and speaks 5 and 6.
+const UNSAID_BY_TUS_JS_CLIENT: Completes = Completes::AtLength;
 
 const VERSIONS: [Version; 6] = [
     NEWEST,
@@ -90,12 +97,14 @@ const VERSIONS: [Version; 6] = [
         interop: "6",
         completed: true,
         age: Some("expires"),
+        unsaid: UNSAID_BY_TUS_JS_CLIENT,
         ..NEWEST
     },
     Version {
         interop: "5",
         typed: false,
         age: None,
+        unsaid: UNSAID_BY_TUS_JS_CLIENT,
         ..NEWEST
     },
     Version {
@@ -150,6 +159,14 @@ impl Said {
         let flag = head.field(name).and_then(boolean);
         flag.map(|flag| flag == when_complete)
             .ok_or_else(|| bad(&format!("{name} has to be ?0 or ?1")))
+    }
+
+    fn when_complete(self, is_last: bool) -> Completes {
+        if is_last {
+            Completes::AtEnd
+        } else {
+            self.version.unsaid
+        }
     }
 
     fn complete(self, response: Response, complete: bool) -> Response {
@@ -218,7 +235,7 @@ fn read_creation(said: Said, head: &Head, place: Place) -> Result<Verb, Response
         metadata: metadata.as_sent,
         ..body(said, head, 0)?
     };
-    Ok(appending(0, intent, completes))
+    Ok(appending(0, intent, said.when_complete(completes)))
 }
 
 fn read_append(said: Said, head: &Head) -> Result<Verb, Response> {
@@ -235,18 +252,14 @@ fn read_append(said: Said, head: &Head) -> Result<Verb, Response> {
         existence: Existence::Known,
         ..body(said, head, start)?
     };
-    Ok(appending(start, intent, completes))
+    Ok(appending(start, intent, said.when_complete(completes)))
 }
 
-fn appending(start: u64, intent: Intent, completes: bool) -> Verb {
+fn appending(start: u64, intent: Intent, completes: Completes) -> Verb {
     Verb::Append {
         start: Start::At(start),
         intent,
-        completes: if completes {
-            Completes::AtEnd
-        } else {
-            Completes::No
-        },
+        completes,
         excess: Excess::Fatal,
     }
 }

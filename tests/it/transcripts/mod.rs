@@ -105,7 +105,7 @@ transcripts! { tus:
 transcripts! { ietf:
     append_refused cancel carefully create_refused digest interim_off length one_request other_words
     overshoot;
-    but not tiny_http: cut interim interop_3 interop_5 interop_6 interop_7 interop_8 limits no_interim users
+    but not tiny_http: cut interim interop_3 interop_5 interop_6 interop_7 interop_8 limits no_interim unsaid users
 }
 
 transcripts! { plain: delete digest names pieces range_refused replace;
