@@ -1,6 +1,7 @@
 //! What a user would notice, in one binary.
 
 mod chromium;
+mod clients;
 mod crash;
 mod curl;
 mod draft;

@@ -1,0 +1,26 @@
+//! curl, as `docs/clients.md` prints it.
+
+use super::{BOTH_WAYS, PAGE, Trip, command};
+use crate::readme::block_of;
+use crate::running::{Running, run};
+
+#[test]
+fn the_lines_for_curl_go_on_after_a_cut() {
+    let (begin, go_on) = block_of(PAGE, "curl").split_once('\n').expect("lines");
+    for way in BOTH_WAYS {
+        let mut trip = Trip::new(way, &[]);
+        let shell = |lines: &str| {
+            let mut shell = command("sh");
+            shell
+                .args(["-c", &lines.replace("http://pi:8080", &trip.line.url())])
+                .current_dir(trip.disk.path());
+            shell
+        };
+        let (mut begin, mut go_on) = (shell(begin), shell(go_on));
+        let cut = Running::start(&mut begin);
+        trip.cut();
+        assert_ne!(cut.end().status, Some(0));
+        run(&mut go_on).expect(0, &[]);
+        trip.expect_arrived();
+    }
+}

@@ -1,0 +1,52 @@
+//! tus-js-client in Node.
+
+use std::process::Command;
+
+use super::{BOTH_WAYS, Trip, Way, command, fetched};
+use crate::running::{Running, run};
+
+/// What it can speak. The last two are revisions of the IETF draft.
+pub(super) const PROTOCOLS: [&str; 3] = ["tus-v1", "ietf-draft-03", "ietf-draft-05"];
+
+/// The script, unless its packages are not there.
+fn script() -> Option<impl Fn(&Trip, &str) -> Command> {
+    let packages = fetched("npm")?.join("node_modules");
+    Some(move |trip: &Trip, protocol: &str| {
+        let mut node = command("node");
+        node.arg("node.js")
+            .arg(trip.endpoint())
+            .arg(trip.file.path())
+            .arg(trip.disk.path().join("storage"))
+            .arg(protocol)
+            .env("NODE_PATH", &packages);
+        node
+    })
+}
+
+#[test]
+fn tus_js_client_goes_on_by_itself() {
+    let Some(script) = script() else { return };
+    for protocol in PROTOCOLS {
+        for way in BOTH_WAYS {
+            let mut trip = Trip::new(way, &[]);
+            let running = Running::start(&mut script(&trip, protocol));
+            trip.cut();
+            running.end().expect(0, &[]);
+            trip.expect_arrived();
+        }
+    }
+}
+
+#[test]
+fn tus_js_client_finds_the_upload_of_a_run_that_was_killed() {
+    let Some(script) = script() else { return };
+    for protocol in PROTOCOLS {
+        let trip = Trip::new(Way::Straight, &[]);
+        let killed = Running::start(&mut script(&trip, protocol));
+        trip.wait_for_half();
+        drop(killed);
+        trip.line.cut_and_open();
+        run(&mut script(&trip, protocol)).expect(0, &[]);
+        trip.expect_arrived();
+    }
+}
