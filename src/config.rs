@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::engine::Given;
 use crate::housekeeper::HookError;
 use crate::http::{self, Head};
 use crate::protocol::command::Command;
@@ -20,7 +21,7 @@ use crate::uploads::Options;
 /// ```
 pub struct Config {
     pub(crate) dir: PathBuf,
-    pub(crate) listen: String,
+    pub(crate) listen: Listen,
     pub(crate) allow_root: bool,
     pub(crate) options: Options,
     pub(crate) http: http::Limits,
@@ -28,6 +29,14 @@ pub struct Config {
     pub(crate) buffer_bytes: usize,
     pub(crate) longest_look: Duration,
     pub(crate) max_connections: usize,
+}
+
+/// Where a server listens.
+pub(crate) enum Listen {
+    /// Where it is told to.
+    At(String),
+    /// On a socket that is there already.
+    On(Given),
 }
 
 /// 127.0.0.1: a server that anybody may write to has to be opened to the network on purpose.
@@ -51,7 +60,7 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Config {
             dir: dir.as_ref().to_owned(),
-            listen: LISTEN.to_owned(),
+            listen: Listen::At(LISTEN.to_owned()),
             allow_root: false,
             options: Options::default(),
             http: http::Limits::default(),
@@ -72,7 +81,15 @@ impl Config {
     /// Where to listen: `ADDR:PORT` (port 0 picks one) or `unix:PATH`. Default: 127.0.0.1:8080.
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> Config {
-        self.listen = address.into();
+        self.listen = Listen::At(address.into());
+        self
+    }
+
+    /// A socket to listen on that is there already, and stays when the server stops: who keeps it
+    /// can start another server on it, and nobody is refused in between.
+    #[must_use]
+    pub fn listen_on(mut self, socket: Given) -> Config {
+        self.listen = Listen::On(socket);
         self
     }
 

@@ -81,7 +81,7 @@ pub mod tiny_http;
 mod uploads;
 
 pub use config::Config;
-pub use engine::Address;
+pub use engine::{Address, Given};
 pub use housekeeper::HookError;
 pub use http::{Framing, Head, Malformed, Response, Version};
 pub use protocol::command::{Command, Excess, Question, Target, Verb};

@@ -4,6 +4,7 @@ mod cli;
 #[cfg(test)]
 #[path = "../fuzz/replay.rs"]
 mod replay;
+mod systemd;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -46,14 +47,19 @@ fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
 }
 
 /// The signals are caught before the server is there, so none can end it unstopped.
-fn serve(config: resumed::Config) -> Result<(), Box<dyn Error>> {
+fn serve(mut config: resumed::Config) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if let Some(socket) = systemd::socket()? {
+        config = config.listen_on(socket);
+    }
     let server = resumed::start(config)?;
     match server.addr() {
         resumed::Address::Tcp(addr) => println!("listening on http://{addr}"),
         unix => println!("listening on {unix}"),
     }
+    systemd::notify("READY=1");
     signals.forever().next();
+    systemd::notify("STOPPING=1");
     server.stop();
     Ok(())
 }

@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
-use crate::config::Config;
-use crate::engine::{self, Address, Engine, Listener};
+use crate::config::{Config, Listen};
+use crate::engine::{self, Address, Engine, Given, Listener};
 use crate::store::OpenError;
 use crate::uploads::Uploads;
 
@@ -39,11 +39,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
     let mut options = config.options;
     options.store.syncs = (config.workers / 2).max(1);
     let uploads = Uploads::open(&config.dir, options)?;
-    let listener = listen(&config.listen, config.allow_root)
-        .map_err(|error| StartError::listen(&config.listen, error))?;
-    let address = listener
-        .address()
-        .map_err(|error| StartError::listen(&config.listen, error))?;
+    let (listener, address) = listen(config.listen, config.allow_root)?;
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed()).max(1),
         workers: config.workers,
@@ -77,21 +73,44 @@ impl Server {
     }
 }
 
-fn listen(address: &str, allow_root: bool) -> io::Result<Listener> {
+fn listen(listen: Listen, allow_root: bool) -> Result<(Listener, Address), StartError> {
+    let (made, at) = match listen {
+        Listen::At(at) => (bind(&at, allow_root), at),
+        Listen::On(socket) => (take(socket, allow_root), "the socket that was given".into()),
+    };
+    made.and_then(|listener| {
+        let address = listener.address()?;
+        Ok((listener, address))
+    })
+    .map_err(|error| StartError::listen(&at, error))
+}
+
+fn bind(address: &str, allow_root: bool) -> io::Result<Listener> {
     if let Some(path) = address.strip_prefix("unix:") {
         return Listener::unix(Path::new(path));
     }
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for addr in address.to_socket_addrs()? {
-        result = match allow_root || addr.ip().is_loopback() || !geteuid().is_root() {
-            true => Listener::tcp(addr),
-            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, AS_ROOT)),
-        };
+        result = may_listen(addr, allow_root).and_then(|()| Listener::tcp(addr));
         if result.is_ok() {
             break;
         }
     }
     result
+}
+
+fn take(socket: Given, allow_root: bool) -> io::Result<Listener> {
+    if let Given::Tcp(socket) = &socket {
+        may_listen(socket.local_addr()?, allow_root)?;
+    }
+    Listener::given(socket)
+}
+
+fn may_listen(addr: SocketAddr, allow_root: bool) -> io::Result<()> {
+    match allow_root || addr.ip().is_loopback() || !geteuid().is_root() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, AS_ROOT)),
+    }
 }
 
 const AS_ROOT: &str = "other machines reach this address, and root may write everything: \

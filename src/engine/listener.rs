@@ -40,10 +40,20 @@ impl fmt::Display for Address {
     }
 }
 
-/// A listening socket. One of the file system is removed when it is dropped.
+/// A socket that somebody else made, and that stays theirs: it goes on listening when the server has stopped.
+#[derive(Debug)]
+pub enum Given {
+    /// An address of the network.
+    Tcp(std::net::TcpListener),
+    /// A socket of the file system. Its file stays.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// A listening socket.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    /// With the file that is removed when it is dropped.
+    Unix(UnixListener, Option<PathBuf>),
 }
 
 impl Listener {
@@ -58,13 +68,31 @@ impl Listener {
         {
             rustix::fs::unlink(path)?;
         }
-        UnixListener::bind(path).map(|listener| Listener::Unix(listener, path.to_owned()))
+        UnixListener::bind(path).map(|listener| Listener::Unix(listener, Some(path.to_owned())))
+    }
+
+    pub(crate) fn given(socket: Given) -> io::Result<Listener> {
+        match socket {
+            Given::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(Listener::Tcp(TcpListener::from_std(socket)))
+            }
+            Given::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(Listener::Unix(UnixListener::from_std(socket), None))
+            }
+        }
     }
 
     pub(crate) fn address(&self) -> io::Result<Address> {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            Listener::Unix(_, path) => Ok(Address::Unix(path.clone())),
+            Listener::Unix(listener, _) => {
+                let addr = listener.local_addr()?;
+                Ok(Address::Unix(
+                    addr.as_pathname().unwrap_or(Path::new("")).to_owned(),
+                ))
+            }
         }
     }
 
@@ -95,7 +123,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Listener::Unix(_, path) = self
+        if let Listener::Unix(_, Some(path)) = self
             && let Err(error) = rustix::fs::unlink(&*path)
         {
             log::warn!("{} stays behind: {error}", path.display());

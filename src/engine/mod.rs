@@ -15,8 +15,8 @@ mod lot;
 mod poller;
 mod work;
 
-pub use listener::Address;
 pub(crate) use listener::Listener;
+pub use listener::{Address, Given};
 pub(crate) use work::Limits;
 
 use std::io;

@@ -28,6 +28,7 @@ mod security;
 mod slow_link;
 mod stop;
 mod support;
+mod systemd;
 mod tidy;
 mod torture;
 mod trace;
