@@ -22,6 +22,7 @@ use crate::uploads::Options;
 pub struct Config {
     pub(crate) dir: PathBuf,
     pub(crate) listen: Listen,
+    pub(crate) socket_mode: Option<u32>,
     pub(crate) allow_root: bool,
     pub(crate) options: Options,
     pub(crate) http: http::Limits,
@@ -61,6 +62,7 @@ impl Config {
         Config {
             dir: dir.as_ref().to_owned(),
             listen: Listen::At(LISTEN.to_owned()),
+            socket_mode: None,
             allow_root: false,
             options: Options::default(),
             http: http::Limits::default(),
@@ -90,6 +92,13 @@ impl Config {
     #[must_use]
     pub fn listen_on(mut self, socket: Given) -> Config {
         self.listen = Listen::On(socket);
+        self
+    }
+
+    /// Who may connect to the socket of `unix:PATH`, as the bits of its file. Default: who the umask lets.
+    #[must_use]
+    pub fn socket_mode(mut self, mode: u32) -> Config {
+        self.socket_mode = Some(mode);
         self
     }
 
@@ -257,6 +266,9 @@ upload_settings! {
 
     /// Gives no interim answers (104): for a proxy that cannot pass them on.
     no_interim() |options| options.no_interim = true;
+
+    /// Tells Prometheus on `/metrics`, by the same rules as everything else.
+    metrics() |options| options.metrics = true;
 
     /// Decides about each request that was understood; `false` is answered with 403. Runs in a
     /// worker before anything is done, so it should be quick.

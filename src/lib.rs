@@ -61,6 +61,8 @@
 //! - `error`: the disk or the system has failed; somebody should look.
 //! - `warn`: a promise is weaker than it should be, a hook failed, newcomers cannot be taken.
 //! - `info`: where finished files land; an upload is complete.
+//! - `info`, target `access`: each request when it is over: method, path, status or `cut`, bytes of
+//!   its body, milliseconds, user. Of an id in the path the beginning is shown.
 //! - `debug`: what was swept, which files are not ours, answers that were not taken.
 
 #[cfg(not(unix))]

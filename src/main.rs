@@ -13,7 +13,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,access=off"))
+        .init();
     let mut args = std::env::args_os().skip(1).peekable();
     if args.next_if(|first| first == "put").is_some() {
         return put(args);

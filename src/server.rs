@@ -38,18 +38,18 @@ pub struct Server {
 pub fn start(config: Config) -> Result<Server, StartError> {
     let mut options = config.options;
     options.store.syncs = (config.workers / 2).max(1);
-    let uploads = Uploads::open(&config.dir, options)?;
-    let (listener, address) = listen(config.listen, config.allow_root)?;
+    let uploads = Arc::new(Uploads::open(&config.dir, options)?);
+    let (listener, address) = listen(config.listen, config.socket_mode, config.allow_root)?;
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed()).max(1),
         workers: config.workers,
         buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
         longest_look: config.longest_look,
     };
-    let engine =
-        Engine::start(listener, Arc::new(uploads), limits, config.http).map_err(|error| {
-            StartError::new(StartErrorKind::System, "the engine cannot start", error)
-        })?;
+    let engine = Engine::start(listener, Arc::clone(&uploads) as _, limits, config.http).map_err(
+        |error| StartError::new(StartErrorKind::System, "the engine cannot start", error),
+    )?;
+    uploads.count_connections(engine.census());
     log::info!("finished files land in {}", config.dir.display());
     Ok(Server { address, engine })
 }
@@ -73,9 +73,13 @@ impl Server {
     }
 }
 
-fn listen(listen: Listen, allow_root: bool) -> Result<(Listener, Address), StartError> {
+fn listen(
+    listen: Listen,
+    socket_mode: Option<u32>,
+    allow_root: bool,
+) -> Result<(Listener, Address), StartError> {
     let (made, at) = match listen {
-        Listen::At(at) => (bind(&at, allow_root), at),
+        Listen::At(at) => (bind(&at, socket_mode, allow_root), at),
         Listen::On(socket) => (take(socket, allow_root), "the socket that was given".into()),
     };
     made.and_then(|listener| {
@@ -85,9 +89,9 @@ fn listen(listen: Listen, allow_root: bool) -> Result<(Listener, Address), Start
     .map_err(|error| StartError::listen(&at, error))
 }
 
-fn bind(address: &str, allow_root: bool) -> io::Result<Listener> {
+fn bind(address: &str, socket_mode: Option<u32>, allow_root: bool) -> io::Result<Listener> {
     if let Some(path) = address.strip_prefix("unix:") {
-        return Listener::unix(Path::new(path));
+        return Listener::unix(Path::new(path), socket_mode);
     }
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for addr in address.to_socket_addrs()? {

@@ -35,6 +35,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
 
   -l, --listen ADDR          where to listen (default: 127.0.0.1:8080; port 0 picks one;
                              unix:PATH for a socket file)
+      --socket-mode MODE     who may connect to unix:PATH, such as 0660 (default: by umask)
       --max-size SIZE        largest upload, such as 500M or 50G (default: no limit)
       --min-free SIZE        disk space that stays free (default: 64M)
       --expire DURATION      forget partial uploads after 7d (default), 12h, 30m ...
@@ -53,6 +54,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --allow-root           let root listen on an address that other machines reach
       --on-complete COMMAND  run by sh for each complete upload, with UPLOAD_PATH, UPLOAD_NAME,
                              UPLOAD_ID and UPLOAD_LENGTH in its environment
+      --metrics              tell Prometheus on /metrics, by the same rules as everything else
       --workers N            threads (default: twice the cores, at least 4)
       --max-connections N    connections at once (default: 10000)
       --head-timeout S       seconds a request head may take (default: 10)
@@ -60,7 +62,8 @@ resumed put FILE... URL    send files and folders; see resumed put --help
   -h, --help
   -V, --version
 
-What it does is logged to standard error; RUST_LOG says how much (error, warn, info, debug).
+What it does is logged to standard error; RUST_LOG says how much (error, warn, info, debug;
+default: info,access=off); RUST_LOG=info shows a line for each request too.
 ";
 
 /// Reads the flags, without the name of the program.
@@ -93,6 +96,8 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
     let flag = Flag { name, parser };
     Ok(match name {
         "listen" => config.listen(flag.text()?),
+        "socket-mode" => config.socket_mode(flag.read_as(mode)?),
+        "metrics" => config.metrics(),
         "max-size" => config.max_size(flag.read_as(size::bytes)?),
         "min-free" => config.min_free(flag.read_as(size::bytes)?),
         "expire" => config.expire(flag.read_as(size::duration)?),
@@ -150,6 +155,13 @@ impl Flag<'_> {
                 .map(|(_, value)| *value)
         })
     }
+}
+
+/// In octal, as chmod takes it.
+fn mode(text: &str) -> Option<u32> {
+    let is_octal = matches!(text.len(), 3 | 4) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok()?;
+    (is_octal && mode <= 0o777).then_some(mode)
 }
 
 fn add_user(config: Config, entry: &str) -> Result<Config, UsageError> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
+use rustix::fs::{Mode, RawMode};
 
 use crate::http::socket::Socket;
 
@@ -62,13 +63,17 @@ impl Listener {
     }
 
     /// A socket that nobody listens on any more is replaced.
-    pub(crate) fn unix(path: &Path) -> io::Result<Listener> {
+    pub(crate) fn unix(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
         if std::os::unix::net::UnixStream::connect(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
         {
             rustix::fs::unlink(path)?;
         }
-        UnixListener::bind(path).map(|listener| Listener::Unix(listener, Some(path.to_owned())))
+        let listener = Listener::Unix(UnixListener::bind(path)?, Some(path.to_owned()));
+        if let Some(mode) = mode {
+            rustix::fs::chmod(path, Mode::from_raw_mode(mode as RawMode))?;
+        }
+        Ok(listener)
     }
 
     pub(crate) fn given(socket: Given) -> io::Result<Listener> {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
+use crate::http::Census;
 use crate::http::connection::{Connection, Until};
 
 /// The poller's own tokens; every other token is a slot.
@@ -83,6 +84,15 @@ impl Lot {
     /// How many connections there are, parked and being worked.
     pub(super) fn len(&self) -> usize {
         self.lock().slab.len()
+    }
+
+    /// The same, by what they do.
+    pub(super) fn census(&self) -> Census {
+        let slots = self.lock();
+        let is_parked = |(_, slot): &(usize, &Slot)| slot.parked.is_some();
+        let parked = slots.slab.iter().filter(is_parked).count();
+        let active = slots.slab.len() - parked;
+        Census { parked, active }
     }
 
     /// How many wait for a look rather than for an event.

@@ -23,7 +23,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use crate::http::{self, Service};
+use crate::http::{self, Census, Service};
 use crew::Crew;
 use lot::Lot;
 use poller::Poller;
@@ -59,6 +59,16 @@ impl Engine {
         });
         shared.begin();
         Ok(Engine { shared })
+    }
+
+    /// Counts the connections, as long as there are any.
+    pub(crate) fn census(&self) -> impl Fn() -> Census + Send + Sync + 'static {
+        // The service that counts belongs to what it counts.
+        let shared = Arc::downgrade(&self.shared);
+        move || {
+            let shared = shared.upgrade();
+            shared.map_or_else(Census::default, |shared| shared.lot.census())
+        }
     }
 
     /// Closes every connection; when it returns every turn has ended and nothing is held. Starts

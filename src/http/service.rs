@@ -41,6 +41,13 @@ pub(crate) enum Ended {
     Malformed(&'static str),
 }
 
+/// How many clients there are: those that wait for the network, and those whose turn it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    pub(crate) parked: usize,
+    pub(crate) active: usize,
+}
+
 /// Decides what becomes of a request. One for all connections.
 pub(crate) trait Service: Send + Sync {
     /// Decides from the head alone; may look at files, must not wait for the disk.

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `/status`, `/upload` | `file_id`: the article's `X-File-Id` |
 //! | `/files`, `/files/...` | `tus`: `Tus-Resumable`; `ietf`: the draft "Resumable Uploads for HTTP"; `plain`: `PUT`, and what `curl` can say |
+//! | `/health` | none: `health` |
 //! | everything else | `page`: the browser page, or 404 |
 //!
 //! Who may ask at all is decided before: `host`, `origin`, `users`.
@@ -16,6 +17,7 @@ pub(crate) mod command;
 mod fields;
 mod file_id;
 mod files;
+pub(crate) mod health;
 pub(crate) mod host;
 mod ietf;
 mod metadata;

@@ -48,7 +48,7 @@ pub(super) struct Disk {
     temporary: String,
     /// Whether syncs are made at all.
     pub(super) durable: bool,
-    gate: Gate,
+    pub(super) gate: Gate,
     naming: Mutex<()>,
     pub(super) faults: Faults,
 }

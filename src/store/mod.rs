@@ -68,7 +68,7 @@ mod upload;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 pub use self::about::{About, Expiry};
 pub use self::append::{Append, Completes};
@@ -187,6 +187,11 @@ impl Store {
             entry: self.shelf.entry(id.key()),
             id: id.clone(),
         }
+    }
+
+    /// How many syncs there were, and how long they took together.
+    pub(crate) fn synced(&self) -> (u64, Duration) {
+        self.shelf.disk.gate.passed()
     }
 
     /// Forgets an upload and what is held of it, durably, and fences who was writing. A published file stays. Tells

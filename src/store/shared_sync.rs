@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The rounds of syncing one thing. A caller is satisfied by any round that *began* after it asked: an earlier one
 /// may have passed its bytes by.
@@ -105,45 +106,65 @@ impl Failure {
     }
 }
 
-/// Lets a few in at a time.
+/// Lets a few in at a time, and looks at the clock when they come and go.
 pub(super) struct Gate {
-    free: Mutex<usize>,
+    inside: Mutex<Inside>,
     freed: Condvar,
+}
+
+struct Inside {
+    free: usize,
+    passed: u64,
+    time: Duration,
 }
 
 impl Gate {
     /// A gate for `places` at a time, at least one.
     pub(super) fn new(places: usize) -> Self {
         Self {
-            free: Mutex::new(places.max(1)),
+            inside: Mutex::new(Inside {
+                free: places.max(1),
+                passed: 0,
+                time: Duration::ZERO,
+            }),
             freed: Condvar::new(),
         }
     }
 
     /// Waits for a place, which is taken until the answer is dropped.
     pub(super) fn enter(&self) -> Place<'_> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = self
+        let mut inside = self
             .freed
-            .wait_while(free, |free| *free == 0)
+            .wait_while(self.lock(), |inside| inside.free == 0)
             .unwrap_or_else(PoisonError::into_inner);
-        *free -= 1;
-        Place { gate: self }
+        inside.free -= 1;
+        let since = Instant::now();
+        Place { gate: self, since }
+    }
+
+    /// How many have left, and how long they were inside together.
+    pub(super) fn passed(&self) -> (u64, Duration) {
+        let inside = self.lock();
+        (inside.passed, inside.time)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A place inside a [`Gate`].
 pub(super) struct Place<'a> {
     gate: &'a Gate,
+    since: Instant,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        *self
-            .gate
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) += 1;
+        let mut inside = self.gate.lock();
+        inside.free += 1;
+        inside.passed += 1;
+        inside.time += self.since.elapsed();
         self.gate.freed.notify_one();
     }
 }
@@ -241,6 +262,7 @@ mod tests {
                 scope.spawn(|| (0..200).for_each(|_| pass()));
             }
         });
+        assert_eq!(gate.passed().0, 800);
         drop(Gate::new(0).enter());
     }
 }

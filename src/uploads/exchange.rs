@@ -1,6 +1,7 @@
 //! One request that was admitted: carried out, now or in a turn that may wait for the disk, and answered.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::{Action, Ended, Head, Receiver, Response};
 use crate::protocol::Dialect;
@@ -98,6 +99,9 @@ impl Exchange {
             }),
             Verb::Cancel => Action::Consult(Box::new(move || {
                 let result = self.desk.store.cancel(self.upload.id());
+                if let Ok(true) = result {
+                    self.desk.metrics.cancelled.fetch_add(1, Relaxed);
+                }
                 let result = result.map(|was_known| Outcome::Cancelled { was_known });
                 let result = result.map_err(Refusal::from);
                 Action::Respond(self.reply(Held::default(), result))
@@ -282,6 +286,7 @@ impl Exchange {
                     let (path, length) = (completed.path.display(), completed.length);
                     log::info!("{path} is complete: {length} bytes");
                     self.desk.housekeeper.completed(completed);
+                    self.desk.metrics.completed.fetch_add(1, Relaxed);
                 }
                 self.reply(finished.held, Ok(Outcome::Appended(finished)))
             }

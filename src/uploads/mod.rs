@@ -3,21 +3,24 @@
 //! A request is admitted (host, origin, user), read by its dialect, authorized, carried out by the
 //! store, and answered by its dialect. What waits for the disk is put off until a turn that may.
 
+mod access;
 mod desk;
 mod exchange;
+mod metrics;
 
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::housekeeper::{Housekeeper, OnComplete};
-use crate::http::{Action, Ended, Framing, Head, Receiver, Response, Service};
+use crate::http::{Action, Census, Ended, Framing, Head, Receiver, Response, Service};
 use crate::protocol::host::Hosts;
 use crate::protocol::origin::Origins;
 use crate::protocol::terms::Terms;
 use crate::protocol::users::Users;
 use crate::store::{self, OpenError, Store};
 use desk::{Authorize, Desk};
+use metrics::Metrics;
 
 /// Who may upload, how uploads are stored, and what happens when one is complete.
 #[derive(Default)]
@@ -29,6 +32,7 @@ pub struct Options {
     pub(crate) public_url: Option<String>,
     pub(crate) trust_proxy: bool,
     pub(crate) no_interim: bool,
+    pub(crate) metrics: bool,
     pub(crate) authorize: Option<Authorize>,
     pub(crate) on_complete: Option<OnComplete>,
 }
@@ -88,12 +92,30 @@ impl Uploads {
             origins: Origins::new(options.origins),
             users: options.users,
             terms,
+            tells_metrics: options.metrics,
+            metrics: Metrics::default(),
             authorize: options.authorize,
             housekeeper,
         };
         Ok(Uploads {
             desk: Arc::new(desk),
         })
+    }
+
+    /// Has `/metrics` tell how many connections there are.
+    pub(crate) fn count_connections(&self, census: impl Fn() -> Census + Send + Sync + 'static) {
+        // Who counted first goes on counting.
+        let _ = self.desk.metrics.connections.set(Box::new(census));
+    }
+
+    fn decide(&self, head: &Head) -> Action {
+        let grant = self.desk.origins.grant(head);
+        match self.desk.admit(head) {
+            Ok((dialect, command, owner)) => {
+                exchange::carry_out(&self.desk, head, dialect, command, owner, grant)
+            }
+            Err(response) => Action::Respond(grant.add_to(response)),
+        }
     }
 
     /// Answers a request whose head was read by somebody else. Blocks as long as `body` does.
@@ -115,13 +137,7 @@ impl Uploads {
 
 impl Service for Uploads {
     fn respond(&self, head: &Head) -> Action {
-        let grant = self.desk.origins.grant(head);
-        match self.desk.admit(head) {
-            Ok((dialect, command, owner)) => {
-                exchange::carry_out(&self.desk, head, dialect, command, owner, grant)
-            }
-            Err(response) => Action::Respond(grant.add_to(response)),
-        }
+        access::watch(&self.desk, head, || self.decide(head))
     }
 }
 

@@ -7,6 +7,7 @@ mod curl;
 mod draft;
 mod embed;
 mod flood;
+mod health;
 mod hostile;
 mod large;
 mod left_out;

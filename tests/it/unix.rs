@@ -1,6 +1,7 @@
 //! Listening on a socket of the file system.
 
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -35,4 +36,18 @@ fn uploads_come_through_a_socket_file_which_goes_with_the_server() {
     assert_eq!(other.err().expect("in use").kind(), StartErrorKind::Listen);
     server.stop();
     assert!(!socket.exists());
+}
+
+#[test]
+fn who_may_connect_is_said_by_the_mode_of_the_socket_file() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let socket = dir.path().join("socket");
+    for mode in [0o600, 0o666] {
+        let config = Config::new(dir.path().join("uploads"));
+        let config = config.listen(format!("unix:{}", socket.display()));
+        let server = resumed::start(config.socket_mode(mode)).expect("it starts");
+        let about = socket.metadata().expect("it is there");
+        assert_eq!(about.permissions().mode() & 0o777, mode);
+        server.stop();
+    }
 }

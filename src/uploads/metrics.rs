@@ -1,0 +1,121 @@
+//! What is counted, and how it is told (the text format of Prometheus, version 0.0.4).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::http::{Census, Head, Response};
+use crate::store::Store;
+
+const PATH: &str = "/metrics";
+
+type TakeCensus = Box<dyn Fn() -> Census + Send + Sync>;
+
+/// Counts since the server was started.
+#[derive(Default)]
+pub(super) struct Metrics {
+    pub(super) received_bytes: AtomicU64,
+    pub(super) completed: AtomicU64,
+    pub(super) cancelled: AtomicU64,
+    pub(super) cut: AtomicU64,
+    /// Bodies that are being taken now.
+    pub(super) under_way: AtomicUsize,
+    answers: Mutex<BTreeMap<u16, u64>>,
+    /// Who drives the connections knows how many there are; a program with a server of its own tells nobody.
+    pub(super) connections: OnceLock<TakeCensus>,
+}
+
+pub(super) fn is_asked_for(head: &Head) -> bool {
+    head.path() == PATH
+}
+
+impl Metrics {
+    pub(super) fn answered(&self, status: u16) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry(status).or_default() += 1;
+    }
+
+    pub(super) fn respond(&self, head: &Head, store: &Store) -> Response {
+        match head.method() {
+            "GET" | "HEAD" => Response::new(200)
+                .field("Cache-Control", "no-store")
+                .body("text/plain; version=0.0.4", self.text(store).into_bytes()),
+            _ => Response::method_not_allowed("GET, HEAD"),
+        }
+    }
+
+    fn text(&self, store: &Store) -> String {
+        let mut page = Page::default();
+        page.family("uploads_under_way", "gauge", "Bodies that are being taken.");
+        page.sample("uploads_under_way", "", self.under_way.load(Relaxed));
+        page.family(
+            "uploads_total",
+            "counter",
+            "Uploads that have come to an end.",
+        );
+        page.sample(
+            "uploads_total",
+            "{end=\"completed\"}",
+            self.completed.load(Relaxed),
+        );
+        page.sample(
+            "uploads_total",
+            "{end=\"cancelled\"}",
+            self.cancelled.load(Relaxed),
+        );
+        page.family("received_bytes_total", "counter", "Bytes of bodies.");
+        page.sample(
+            "received_bytes_total",
+            "",
+            self.received_bytes.load(Relaxed),
+        );
+        page.family("requests_total", "counter", "Requests that were answered.");
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        for (status, count) in &*answers {
+            page.sample("requests_total", &format!("{{status=\"{status}\"}}"), count);
+        }
+        drop(answers);
+        page.family(
+            "cuts_total",
+            "counter",
+            "Requests whose client was gone before the answer.",
+        );
+        page.sample("cuts_total", "", self.cut.load(Relaxed));
+        if let Some(census) = self.connections.get() {
+            let Census { parked, active } = census();
+            page.family(
+                "connections",
+                "gauge",
+                "Clients that wait, and that have a thread.",
+            );
+            page.sample("connections", "{state=\"parked\"}", parked);
+            page.sample("connections", "{state=\"active\"}", active);
+        }
+        let (count, time) = store.synced();
+        page.family("sync_seconds", "summary", "Time that syncs have taken.");
+        page.sample("sync_seconds_sum", "", time.as_secs_f64());
+        page.sample("sync_seconds_count", "", count);
+        page.text
+    }
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP resumed_{name} {help}"));
+        self.line(format_args!("# TYPE resumed_{name} {kind}"));
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        self.line(format_args!("resumed_{name}{labels} {value}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.text, "{line}").expect("a string takes everything");
+    }
+}
