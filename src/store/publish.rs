@@ -89,7 +89,8 @@ impl Entry {
             return Err(Error::Superseded);
         };
         self.data(&mut state)?;
-        let (epoch, synced) = (state.epoch, state.is_synced());
+        // Nor is an empty file there for certain before a sync: btrfs may keep that its old name is gone, and not the new.
+        let (epoch, synced) = (state.epoch, state.is_synced() && state.offset > 0);
         drop(state);
         if !synced {
             self.sync_data()?;
