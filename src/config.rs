@@ -7,7 +7,7 @@ use crate::engine::Given;
 use crate::housekeeper::HookError;
 use crate::http::{self, Head};
 use crate::protocol::command::Command;
-use crate::store::{Completed, OnConflict, Sync};
+use crate::store::{Completed, OnConflict, Sharing, Sync};
 use crate::uploads::Options;
 
 /// What a server is started with.
@@ -243,6 +243,10 @@ upload_settings! {
 
     /// What happens when a file of that name is there. Default: [`OnConflict::KeepBoth`].
     on_conflict(on_conflict: OnConflict) |options| options.store.on_conflict = on_conflict;
+
+    /// Lets other servers work on the directory at the same time, each told so; docs/scaling.md says
+    /// what the file system has to be like. Default: a second one is refused.
+    shared() |options| options.store.sharing = Sharing::Shared;
 
     /// Adds a user. Without any, everybody who reaches the server may upload. Each user has a name
     /// space of ids of their own.

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::config::{Config, Listen};
 use crate::engine::{self, Address, Engine, Given, Listener};
-use crate::store::OpenError;
+use crate::store::{OpenError, Sharing};
 use crate::uploads::Uploads;
 
 /// A running server. Dropping it stops it.
@@ -37,11 +37,15 @@ pub struct Server {
 /// When the address is taken, or the directory is in use or cannot be written.
 pub fn start(config: Config) -> Result<Server, StartError> {
     let mut options = config.options;
+    let body = match options.store.sharing {
+        Sharing::Alone => 2,
+        Sharing::Shared => 3,
+    };
     options.store.syncs = (config.workers / 2).max(1);
     let uploads = Arc::new(Uploads::open(&config.dir, options)?);
     let (listener, address) = listen(config.listen, config.socket_mode, config.allow_root)?;
     let limits = engine::Limits {
-        connections: config.max_connections.min(connections_allowed()).max(1),
+        connections: config.max_connections.min(connections_allowed(body)).max(1),
         workers: config.workers,
         buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
         longest_look: config.longest_look,
@@ -124,8 +128,9 @@ const AS_ROOT: &str = "other machines reach this address, and root may write eve
 /// embedding program has open.
 const OTHER_DESCRIPTORS: u64 = 32;
 
-/// Raises the soft descriptor limit. A body counts as two: its socket and its file.
-fn connections_allowed() -> usize {
+/// Raises the soft descriptor limit, of which a body takes so many: its socket, its file and, where other servers are
+/// about, what locks them out.
+fn connections_allowed(body: u64) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(
         Resource::Nofile,
@@ -136,7 +141,7 @@ fn connections_allowed() -> usize {
     );
     let limit = if raised.is_ok() { maximum } else { current };
     let connections = limit.map_or(u64::MAX, |limit| {
-        limit.saturating_sub(OTHER_DESCRIPTORS) / 2
+        limit.saturating_sub(OTHER_DESCRIPTORS) / body
     });
     usize::try_from(connections).unwrap_or(usize::MAX)
 }

@@ -42,6 +42,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --sync durable|fast    answers survive a pulled plug (default), or only a crash of the server
       --on-conflict keep-both|replace
                              what happens when a file of that name is there (default: keep-both)
+      --shared               several servers work on DIR, each started with this
       --user NAME:PASSWORD   who may upload (may be given again; shows in ps)
       --user-file FILE       the same, a NAME:PASSWORD a line
       --allow-origin ORIGIN  other sites whose pages may upload, such as https://example.org
@@ -106,6 +107,7 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
             ("keep-both", OnConflict::KeepBoth),
             ("replace", OnConflict::Replace),
         ])?),
+        "shared" => config.shared(),
         "user" => add_user(config, &flag.text()?)?,
         "user-file" => add_users(config, Path::new(&flag.text()?))?,
         "allow-origin" => config.allow_origin(&flag.text()?),

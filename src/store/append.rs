@@ -80,6 +80,7 @@ impl Append {
                 state.declare(id, intent);
             }
         }
+        entry.share_declared(&mut state)?;
         let generation = if asks { None } else { Some(state.fence()) };
         state.appends += 1;
         let checked = state.digest().is_some();
@@ -232,7 +233,11 @@ impl Append {
         match completes {
             Completes::No => Ok(false),
             Completes::AtLength => Ok(state.length() == Some(state.offset)),
-            Completes::AtEnd => state.end_at(self.at).and(Ok(true)),
+            Completes::AtEnd => {
+                state.end_at(self.at)?;
+                self.entry.share_declared(&mut state)?;
+                Ok(true)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::upload::{Phase, State};
 impl Entry {
     /// Forgets the upload, durably, and fences who was writing. Whether there was one.
     pub(super) fn cancel(&self) -> Result<bool, Error> {
-        let _changing = self.changing();
+        let _changing = self.changing()?;
         let mut state = self.look()?;
         if !state.is_known() {
             return Ok(false);
@@ -21,7 +21,7 @@ impl Entry {
 
     /// Forgets the upload, durably, if it is finished.
     pub(super) fn forget(&self) -> Result<(), Error> {
-        let _changing = self.changing();
+        let _changing = self.changing()?;
         let mut state = self.look()?;
         if state.phase != Phase::Complete {
             return Ok(());

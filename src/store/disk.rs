@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 pub(super) use std::fs as on_disk;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
@@ -17,9 +17,10 @@ use rustix::io::Errno;
 
 use super::error::OpenError;
 use super::faults::{Faults, Op};
+use super::flock::{self, LATCHES};
 use super::id::Key;
 use super::medium::{free_bytes, warn_unless_durable};
-use super::options::{OnConflict, Sync};
+use super::options::{OnConflict, Options, Sharing, Sync};
 use super::record::record_name;
 use super::rename::{Place, rename};
 use super::shared_sync::{Gate, SharedSync};
@@ -41,7 +42,7 @@ const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
 /// A store's directories, held open.
 pub(super) struct Disk {
     root: Directory,
-    partials: Directory,
+    pub(super) partials: Directory,
     /// Held locked; it says what was opened last (`doubt`).
     pub(super) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
@@ -65,35 +66,34 @@ pub(super) enum Dir {
     Partials,
 }
 
-struct Directory {
+pub(super) struct Directory {
     path: PathBuf,
-    file: File,
+    pub(super) file: File,
     syncs: SharedSync,
 }
 
 /// Opening.
 impl Disk {
     /// Makes and locks the directories at `path`; warns where the file system may not keep the promise of `sync`.
-    pub(super) fn open(path: &Path, sync: Sync, syncs: usize) -> Result<Self, OpenError> {
+    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
         let root = open_root(path)?;
         let partials = open_partials(&path.join(PARTIALS), &root)?;
-        let lock = take_lock(&partials, path)?;
-        let durable = sync == Sync::Durable;
+        let lock = take_lock(&partials, path, options.sharing)?;
+        let durable = options.sync == Sync::Durable;
         if durable {
             warn_unless_durable(&root.file, path);
             root.sync_new()?;
         }
-        let (gate, naming, faults) = (Gate::new(syncs), Mutex::default(), Faults::default());
-        let temporary = own_temporary();
+        let gate = Gate::new(options.syncs);
         Ok(Self {
             root,
             partials,
             lock,
-            temporary,
+            temporary: own_temporary(),
             durable,
             gate,
-            naming,
-            faults,
+            naming: Mutex::default(),
+            faults: Faults::default(),
         })
     }
 }
@@ -280,12 +280,12 @@ impl Disk {
         free_bytes(&self.root.file)
     }
 
-    /// The names in `.resumed`, but for the lock. One that is not UTF-8 is none of ours, and is shown as well as can be.
+    /// The names in `.resumed`, but for locks. One that is not UTF-8 is none of ours, and is shown as well as can be.
     pub(super) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
         self.faults.check(Op::List)?;
         let entries = fs::read_dir(&self.partials.path)?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        Ok(names.filter(|name| !matches!(name, Ok(name) if name == LOCK)))
+        Ok(names.filter(|name| !matches!(name, Ok(name) if name == LOCK || name == LATCHES)))
     }
 
     /// When `name` in `.resumed` was last changed; `None` when it is gone.
@@ -360,15 +360,14 @@ fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> 
     Directory::at(path)
 }
 
-fn take_lock(partials: &Directory, root: &Path) -> Result<File, OpenError> {
+fn take_lock(partials: &Directory, root: &Path, sharing: Sharing) -> Result<File, OpenError> {
     let path = partials.path.join(LOCK);
-    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE;
-    let opened = partials.open(LOCK, flags);
+    let opened = partials.open(LOCK, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE);
     let file = opened.map_err(|error| OpenError::refused(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(root.into())),
-        Err(TryLockError::Error(error)) => Err(OpenError::Io(path, error)),
+    match flock::try_lock(&file, sharing) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(OpenError::InUse(root.into())),
+        Err(error) => Err(OpenError::Io(path, error)),
     }
 }
 

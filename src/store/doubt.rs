@@ -11,13 +11,15 @@ use std::sync::{MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+use super::attribute;
 use super::disk::{Data, Disk};
 use super::faults::Op;
 use super::id::Key;
+use super::options::Sharing;
 use super::record::Record;
 use super::shelf::Shelf;
 
-/// An extended attribute: it needs no name and no space of its own, and goes when the file goes.
+/// The extended attribute.
 pub(super) const MARK: &str = "user.resumed.synced";
 
 /// What a data file is marked with.
@@ -52,6 +54,10 @@ impl Shelf {
     /// Finds out whether the file system may have forgotten what was only written. If so, each partial is put right
     /// when it is next looked at: opening must not take the longer the more of them there are.
     pub(super) fn begin_to_doubt(&self) -> io::Result<()> {
+        // A mount is one machine's. Where others go on, its end is no reason to doubt what they write.
+        if self.options.sharing == Sharing::Shared {
+            return Ok(());
+        }
         let Some(mount) = system::mount_of(&self.disk.lock) else {
             return Ok(());
         };
@@ -125,7 +131,7 @@ impl Disk {
     pub(super) fn mark_of(&self, data: &Data) -> io::Result<Option<Mark>> {
         self.faults.check(Op::Read)?;
         let mut text = [0; 32];
-        match system::get(&data.0, MARK, &mut text) {
+        match attribute::get(&data.0, MARK, &mut text) {
             Ok(length) => Ok(Some(Mark::parse(&text[..length]).unwrap_or_default())),
             Err(Errno::NODATA) => Ok(Some(Mark::default())),
             Err(Errno::OPNOTSUPP) => Ok(None),
@@ -136,7 +142,7 @@ impl Disk {
     /// Marks `data`. The mark is left to be synced.
     pub(super) fn mark(&self, data: &Data, mark: Mark) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
-        match system::set(&data.0, MARK, mark.text().as_bytes()) {
+        match attribute::set(&data.0, MARK, mark.text().as_bytes()) {
             Err(Errno::OPNOTSUPP) => Ok(()),
             done => Ok(done?),
         }
@@ -145,7 +151,7 @@ impl Disk {
     /// Takes the mark off: a finished file has none.
     pub(super) fn unmark(&self, data: &Data) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
-        Ok(system::remove(&data.0, MARK)?)
+        Ok(attribute::remove(&data.0, MARK)?)
     }
 
     fn was_opened_on(&self, mount: &str) -> io::Result<bool> {
@@ -170,9 +176,8 @@ impl Disk {
 mod system {
     use std::os::fd::AsFd;
 
-    use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, XattrFlags, openat, statx};
-    pub(super) use rustix::fs::{fgetxattr as get, fremovexattr as remove};
-    use rustix::io::{Result, read};
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, statx};
+    use rustix::io::read;
 
     /// `STATX_MNT_ID_UNIQUE`, since Linux 6.8: before that, numbers are given again.
     const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
@@ -195,31 +200,13 @@ mod system {
             about.stx_mnt_id
         ))
     }
-
-    pub(super) fn set(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
-        rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())
-    }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::os::fd::AsFd;
 
-    use rustix::io::{Errno, Result};
-
     pub(super) fn mount_of(_: impl AsFd) -> Option<String> {
         None
-    }
-
-    pub(super) fn get(_: impl AsFd, _: &str, _: &mut [u8]) -> Result<usize> {
-        Err(Errno::OPNOTSUPP)
-    }
-
-    pub(super) fn set(_: impl AsFd, _: &str, _: &[u8]) -> Result<()> {
-        Err(Errno::OPNOTSUPP)
-    }
-
-    pub(super) fn remove(_: impl AsFd, _: &str) -> Result<()> {
-        Err(Errno::OPNOTSUPP)
     }
 }

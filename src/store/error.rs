@@ -110,6 +110,8 @@ pub enum OpenError {
     Symlink(PathBuf),
     /// `.resumed` is on another file system, so that finished files could not be moved out of it in one step.
     OtherFileSystem(PathBuf),
+    /// It was to be shared, and nothing can be noted on its files (user extended attributes).
+    NotShareable(PathBuf, io::Error),
     /// Anything else the disk refused.
     Io(PathBuf, io::Error),
 }
@@ -146,6 +148,11 @@ impl fmt::Display for OpenError {
                     path.display()
                 )
             }
+            Self::NotShareable(path, error) => write!(
+                f,
+                "{} cannot be shared by several servers: its file system takes no user extended attributes: {error}",
+                path.display()
+            ),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
         }
     }
@@ -154,7 +161,9 @@ impl fmt::Display for OpenError {
 impl error::Error for OpenError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::NotWritable(_, error) | Self::Io(_, error) => Some(error),
+            Self::NotWritable(_, error) | Self::NotShareable(_, error) | Self::Io(_, error) => {
+                Some(error)
+            }
             _ => None,
         }
     }

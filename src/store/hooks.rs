@@ -39,7 +39,7 @@ impl Entry {
 
     /// Takes note that the hook has run. The note's name is not synced: after a power cut the hook may run again.
     pub(super) fn hooked(&self) -> Result<(), Error> {
-        let _changing = self.changing();
+        let _changing = self.changing()?;
         let mut state = self.look()?;
         let complete = state.published_as().is_some();
         if let Some(record) = state

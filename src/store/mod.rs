@@ -38,15 +38,18 @@
 
 mod about;
 mod append;
+mod attribute;
 mod digest;
 mod discard;
 mod disk;
 mod doubt;
 mod error;
 mod faults;
+mod flock;
 mod hooks;
 mod id;
 mod intent;
+mod locked;
 mod medium;
 mod name;
 mod options;
@@ -57,12 +60,14 @@ mod record;
 mod rename;
 mod settle;
 mod shared_sync;
+mod sharing;
 mod shelf;
 mod space;
 mod sweep;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod upload;
 
 use std::fmt;
@@ -75,7 +80,7 @@ pub use self::append::{Append, Completes};
 pub use self::error::{Error, OpenError};
 pub use self::id::{Id, Key};
 pub use self::intent::{Digest, Existence, Incoming, Intent, Start};
-pub use self::options::{OnConflict, Options, Sync};
+pub use self::options::{OnConflict, Options, Sharing, Sync};
 pub use self::publish::{Completed, Finished};
 pub use self::sweep::SweepReport;
 pub use self::tail::{TAIL_BYTES, Tail};
@@ -100,8 +105,12 @@ impl Store {
     /// # Errors
     /// When the directory is in use, not writable, or not what it should be.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
-        let disk = Disk::open(dir.as_ref(), options.sync, options.syncs)?;
-        let shelf = Shelf::new(disk, options);
+        let disk = Disk::open(dir.as_ref(), &options)?;
+        if options.sharing == Sharing::Shared {
+            let refused = |error| OpenError::NotShareable(dir.as_ref().into(), error);
+            disk.make_shareable().map_err(refused)?;
+        }
+        let shelf = Shelf::new(disk, options, sharing::draw());
         let failed = |error| OpenError::Io(dir.as_ref().into(), error);
         shelf.begin_to_doubt().map_err(failed)?;
         Ok(Self {
@@ -125,7 +134,7 @@ impl Store {
     /// Begins to append at byte `start`, and fences every append before it; unless nothing is incoming, which only
     /// declares, or asks, and disturbs nobody.
     ///
-    /// Never waits for a sync. An upload that is complete is appended to with nothing, at its end: then
+    /// Never waits for a sync, but where several servers share the directory: for that of its record. An upload that is complete is appended to with nothing, at its end: then
     /// [`Append::finish`] says "complete" again.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ pub struct Options {
     pub expire: Duration,
     /// Whether a finished upload is owed a completion hook (`Store::due`); no by default.
     pub mark_hooks: bool,
+    /// Whether other servers work on the directory; none by default.
+    pub sharing: Sharing,
     /// How many callers may be in a sync at once, at least 1: 2, for more do not make a disk faster.
     pub syncs: usize,
 }
@@ -30,6 +32,7 @@ impl Default for Options {
             min_free: 64 << 20,
             expire: Duration::from_secs(7 * 24 * 60 * 60),
             mark_hooks: false,
+            sharing: Sharing::Alone,
             syncs: 2,
         }
     }
@@ -42,6 +45,16 @@ pub enum Sync {
     Durable,
     /// A crash of the process, not of the machine: no sync is ever made.
     Fast,
+}
+
+/// Whether other servers work on the directory at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// None: a second one is refused.
+    Alone,
+    /// Any number, all of them told so. The file system has to show to each at once what another has done, to lock
+    /// whole files between them (`flock`), and to take user extended attributes.
+    Shared,
 }
 
 /// What happens when the name of a finished file is taken.

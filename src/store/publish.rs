@@ -71,7 +71,7 @@ impl Entry {
     /// # Errors
     /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled.
     pub(super) fn publish(&self) -> Result<Finished, Error> {
-        let changing = self.changing();
+        let changing = self.changing()?;
         let mut state = self.look()?;
         if state.phase == Phase::Complete {
             drop((state, changing));
@@ -183,6 +183,7 @@ impl Entry {
     fn moved(&self, record: Record) -> Result<Finished, Error> {
         let completed = self.completed(&record);
         let mut state = self.state()?;
+        self.take_off_turn(&mut state);
         state.fence();
         state.epoch += 1;
         state.phase = Phase::Complete;

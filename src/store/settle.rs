@@ -90,8 +90,7 @@ impl Entry {
     }
 
     /// The record is about to change: what was told is not all there will be to tell, until it is saved.
-    fn take_back_told(&self) -> Result<(), Error> {
-        let mut state = self.state()?;
+    pub(super) fn take_back(&self, state: &mut State) -> Result<(), Error> {
         state.saved = false;
         let (synced, told) = (state.noted, false);
         if let Some(data) = state.data.as_ref().filter(|_| state.told) {
@@ -181,14 +180,20 @@ impl Entry {
         if self.look()?.saved {
             return Ok(());
         }
-        let _changing = self.changing();
-        let unsaved = self.look()?.unsaved();
+        let _changing = self.changing()?;
+        let mut state = self.look()?;
+        self.share_declared(&mut state)?;
+        let unsaved = state.unsaved();
+        drop(state);
         unsaved.map_or(Ok(()), |record| self.write_record(&record))
     }
 
     /// Writes `record`. The caller holds `changing`.
     pub(super) fn write_record(&self, record: &Record) -> Result<(), Error> {
-        self.take_back_told()?;
+        if self.write_if_shared(record)? {
+            return Ok(());
+        }
+        self.take_back(&mut *self.state()?)?;
         self.disk().save_record(self.key, &record.to_json())?;
         let mut state = self.state()?;
         state.entries += 1;

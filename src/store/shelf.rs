@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::disk::Disk;
 use super::error::Error;
 use super::id::Key;
+use super::locked::Locked;
 use super::options::{OnConflict, Options};
 use super::record::{Hook, Record, record_name};
 use super::space::Ledger;
@@ -19,6 +20,8 @@ pub(super) struct Shelf {
     pub(super) options: Options,
     pub(super) disk: Disk,
     pub(super) ledger: Ledger,
+    /// What tells this server from others over the same directory.
+    pub(super) server: u64,
     /// The mount, as long as not all that lies there has been looked at since it was mounted.
     pub(super) unsure: Mutex<Option<String>>,
     uploads: Mutex<HashMap<Key, Slot>>,
@@ -32,12 +35,13 @@ struct Slot {
 }
 
 impl Shelf {
-    pub(super) fn new(disk: Disk, options: Options) -> Self {
+    pub(super) fn new(disk: Disk, options: Options, server: u64) -> Self {
         let (ledger, uploads, hooking) = (Ledger::new(), Mutex::default(), Mutex::default());
         Self {
             options,
             disk,
             ledger,
+            server,
             unsure: Mutex::default(),
             uploads,
             hooking,
@@ -106,7 +110,7 @@ impl Entry {
     ///
     /// # Errors
     /// `Broken`; `Io` when the disk fails, or (`InvalidData`) when what lies there is not ours.
-    pub(super) fn look(&self) -> Result<MutexGuard<'_, State>, Error> {
+    pub(super) fn look(&self) -> Result<Locked<'_>, Error> {
         let mut state = self.state()?;
         if state.phase == Phase::Unread {
             self.read(&mut state)?;
@@ -116,6 +120,10 @@ impl Entry {
             self.clear(&mut state);
         }
         Ok(state)
+    }
+
+    pub(super) fn upload(&self) -> &Upload {
+        &self.upload
     }
 
     pub(super) fn disk(&self) -> &Disk {
@@ -128,7 +136,7 @@ impl Entry {
         self.shelf.ledger.release(self.key);
     }
 
-    fn read(&self, state: &mut State) -> io::Result<()> {
+    pub(super) fn read(&self, state: &mut State) -> io::Result<()> {
         let text = self.disk().load_record(self.key)?;
         let record = text.map(|text| Record::parse(&text, self.key));
         let record = record.transpose().map(Option::flatten);
@@ -185,7 +193,10 @@ impl Entry {
         let Some(name) = state.published_as() else {
             return Ok(false);
         };
-        if state.hook() == Some(Hook::Done) || self.shelf.hooking().contains(&self.key) {
+        if state.hook() == Some(Hook::Done)
+            || self.shelf.hooking().contains(&self.key)
+            || self.may_be_hooked_elsewhere(state)
+        {
             return Ok(false);
         }
         Ok(!self.disk().is_taken(name, OnConflict::KeepBoth)?)

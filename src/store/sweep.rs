@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::Error;
 use super::id::Key;
+use super::options::Sharing;
 use super::publish::Completed;
 use super::record::{Hook, Record, record_name};
 use super::shelf::Shelf;
@@ -145,14 +146,15 @@ impl Shelf {
             .is_none_or(|record| record.publishing_as.is_none()))
     }
 
-    /// The half-written record of a former server is left over for certain: this one has the lock.
+    /// The half-written record of a former server is left over for certain, if this one has the lock for itself.
     fn sweep_temporary(&self, name: &str, own: bool, now: SystemTime) -> bool {
         let old = || {
             self.disk
                 .modified(name)
                 .is_ok_and(|modified| is_older(modified, TEMPORARY_AGE, now))
         };
-        (!own || old()) && self.disk.remove(name).is_ok()
+        let others_may_write = own || self.options.sharing == Sharing::Shared;
+        (!others_may_write || old()) && self.disk.remove(name).is_ok()
     }
 
     fn sweep_upload(
@@ -169,7 +171,7 @@ impl Shelf {
             report.published.extend(entry.publish()?.published);
             return Ok(());
         }
-        let _changing = entry.changing();
+        let _changing = entry.changing()?;
         let mut state = entry.look()?;
         let complete = state.phase == Phase::Complete;
         if state.record.is_none() && state.data.is_none() {

@@ -1,5 +1,6 @@
 //! One upload as it is known in memory, and the rules of what may happen to it next. No disk is touched here.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +11,7 @@ use super::intent::{Digest, Incoming, Intent};
 use super::record::{Hook, Record};
 use super::shared_sync::SharedSync;
 use super::space::Claim;
+use super::turn::Turn;
 
 /// What is held of an upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,6 +64,9 @@ pub(super) struct State {
     pub(super) appends: usize,
     /// What it is owed of the disk, once it has received bytes.
     pub(super) claim: Option<Arc<Claim>>,
+    /// Where other servers are about: what locks them out, and what they were told last.
+    pub(super) latch: Option<OwnedFd>,
+    pub(super) noted_turn: Option<Turn>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +136,8 @@ impl State {
             listed: 0,
             appends: 0,
             claim: None,
+            latch: None,
+            noted_turn: None,
         }
     }
 
@@ -319,5 +326,43 @@ impl State {
         self.told = false;
         self.unsynced = 0;
         self.claim = None;
+        self.noted_turn = None;
+    }
+}
+
+/// Where several servers share a directory.
+impl State {
+    /// What other servers have to know, when `server` has had it.
+    pub(super) fn as_left_by(&self, server: u64) -> Turn {
+        Turn {
+            server,
+            generation: self.generation,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Nothing that stands on the disk is known. Who appends here, and how many names were made, stays.
+    pub(super) fn forget_disk(&mut self) {
+        self.phase = Phase::Unread;
+        self.record = None;
+        self.saved = true;
+        self.data = None;
+        self.noted_turn = None;
+    }
+
+    /// Takes over what the last server noted; what was held here may be lost. `drawn` is where to begin to count at
+    /// a first look: a writer of a file that is gone must never meet its own number again.
+    pub(super) fn agree(&mut self, noted: Option<Turn>, is_lost: bool, drawn: Option<u64>) {
+        if let Some(drawn) = drawn {
+            self.generation = drawn;
+        }
+        if is_lost {
+            self.fence();
+        }
+        if let Some(noted) = noted {
+            self.generation = noted.generation;
+            self.epoch = self.epoch.max(noted.epoch);
+        }
+        self.epoch += u64::from(is_lost);
     }
 }

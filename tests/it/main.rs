@@ -26,6 +26,7 @@ mod readme;
 mod running;
 mod scarce;
 mod security;
+mod shared;
 mod slow_link;
 mod stop;
 mod support;

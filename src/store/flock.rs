@@ -1,0 +1,39 @@
+//! Locks of the file system on whole files: they go with the process that has them, and on a cluster with its machine.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::options::Sharing;
+
+/// The directory of the files that servers lock which share a directory.
+pub(super) const LATCHES: &str = "locks";
+
+/// Locks the directory against servers that must not be there, as long as `file` is open; says whether that was to be
+/// had.
+pub(super) fn try_lock(file: impl AsFd, sharing: Sharing) -> io::Result<bool> {
+    let how = match sharing {
+        Sharing::Alone => FlockOperation::NonBlockingLockExclusive,
+        Sharing::Shared => FlockOperation::NonBlockingLockShared,
+    };
+    match flock(file, how) {
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        done => Ok(done.map(|()| true)?),
+    }
+}
+
+/// Waits until nobody else has it.
+pub(super) fn lock(file: impl AsFd) -> io::Result<()> {
+    loop {
+        match flock(&file, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            done => return Ok(done?),
+        }
+    }
+}
+
+pub(super) fn unlock(file: impl AsFd) -> io::Result<()> {
+    Ok(flock(file, FlockOperation::Unlock)?)
+}
