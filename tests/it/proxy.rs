@@ -41,7 +41,7 @@ impl Nginx {
         Nginx::with("", location)
     }
 
-    fn with(upstream: &str, location: &str) -> Nginx {
+    pub(crate) fn with(upstream: &str, location: &str) -> Nginx {
         let home = tempfile::tempdir().expect("a temporary directory");
         for _ in 0..20 {
             let addr = free_address();

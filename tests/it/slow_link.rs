@@ -108,13 +108,13 @@ impl Drop for LongPath {
     }
 }
 
-fn ip(args: &[&str]) {
+pub(crate) fn ip(args: &[&str]) {
     let status = Command::new("ip").args(args).status().expect("ip runs");
     assert!(status.success(), "ip {args:?}");
 }
 
 /// Runs something in a namespace; what it starts stays there.
-fn within<T: Send>(namespace: &str, run: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn within<T: Send>(namespace: &str, run: impl FnOnce() -> T + Send) -> T {
     let file = fs::File::open(format!("/run/netns/{namespace}")).expect("a namespace");
     let inside = move || {
         let network = Some(LinkNameSpaceType::Network);

@@ -1,14 +1,23 @@
 //! Several servers over one directory: to clients they are one.
 
+mod cluster;
+mod sticky;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use resumed::{Config, Server};
 use tempfile::TempDir;
 
+use crate::left_out::left_out;
 use crate::program::Process;
 use crate::support::{Answer, Client, append};
+
+use self::cluster::Cluster;
+
+/// What is written about it.
+const SCALING: &str = include_str!("../../../docs/scaling.md");
 
 const LENGTH: usize = 3_000_000;
 const ID: &str = "hops.bin-3000000-1700000000000";
@@ -227,6 +236,23 @@ fn a_server_alone_and_one_that_shares_keep_out_of_each_others_directory() {
     alone.stop();
     let _shared = resumed::start(config().shared()).expect("it starts");
     assert!(resumed::start(config()).is_err());
+}
+
+#[test]
+fn on_a_cluster_of_two_nodes_it_is_the_same() {
+    if let Some(reason) = cluster::obstacle() {
+        return left_out("two servers on two nodes of GlusterFS", &reason);
+    }
+    let cluster = Cluster::new();
+    let both = |test: fn(&Pair, &Path), name: &str| {
+        let paths = cluster.directory(name);
+        let [one, other] = paths.each_ref().map(PathBuf::as_path);
+        test(&Pair::over([one, other]), other);
+    };
+    both(hop, "hop");
+    both(take_over, "take over");
+    both(fight, "fight");
+    kill_one(cluster.directory("kill").each_ref().map(PathBuf::as_path));
 }
 
 fn temporary() -> TempDir {
