@@ -35,8 +35,8 @@ pub(super) fn obstacle() -> Option<String> {
         return Some("there is no /dev/fuse".into());
     }
     let is_missing = |tool: &&str| Command::new(tool).arg("--version").output().is_err();
-    let missing = ["glusterd", "mount.glusterfs"].into_iter();
-    let missing = missing.filter(is_missing).next()?;
+    let mut tools = ["glusterd", "mount.glusterfs"].into_iter();
+    let missing = tools.find(is_missing)?;
     Some(format!("there is no {missing}"))
 }
 
