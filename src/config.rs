@@ -280,7 +280,8 @@ upload_settings! {
         |options| options.authorize = Some(Box::new(may));
 
     /// Runs after an upload was published, in a thread of its own, at least once, also when the
-    /// server died in between; after an error again, with growing pauses.
+    /// server died in between; after an error or a panic again, with growing pauses. Uploads never
+    /// wait for it; one hook waits for another, and `stop` for the one under way.
     on_complete(hook: impl Fn(&Completed) -> Result<(), HookError> + Send + std::marker::Sync + 'static)
         |options| options.on_complete = Some(Box::new(hook));
 }

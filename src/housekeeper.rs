@@ -13,6 +13,7 @@ pub type HookError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
 
+/// How often what has expired is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// A hook that failed is run again after this pause, doubled each time ...
@@ -20,16 +21,21 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// ... up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// A thread of its own; ended when dropped.
+/// Threads of their own, one for sweeping and one for the hook; ended when dropped. A hook under way is waited for.
 pub(crate) struct Housekeeper {
+    /// Gone, it ends the sweeping.
+    sweeping: Option<Sender<Never>>,
     errands: Option<Sender<Completed>>,
-    thread: Option<JoinHandle<()>>,
-    has_hook: bool,
+    threads: Vec<JoinHandle<()>>,
 }
 
-struct House {
+/// What nobody sends.
+enum Never {}
+
+/// Runs one hook at a time: what they start may be heavy, and the machine small.
+struct Hooks {
     store: Store,
-    on_complete: Option<OnComplete>,
+    on_complete: OnComplete,
     due: VecDeque<Hook>,
 }
 
@@ -41,69 +47,83 @@ struct Hook {
 
 impl Housekeeper {
     pub(crate) fn start(store: Store, on_complete: Option<OnComplete>) -> Housekeeper {
-        let has_hook = on_complete.is_some();
+        let (sweeping, stopped) = mpsc::channel();
         let (errands, received) = mpsc::channel();
-        let house = House {
-            store,
+        let errands = on_complete.is_some().then_some(errands);
+        let hooks = on_complete.map(|on_complete| Hooks {
+            store: store.clone(),
             on_complete,
             due: VecDeque::new(),
-        };
-        let thread = thread::Builder::new()
-            .name("resumed-keeper".into())
-            .spawn(|| house.keep(received));
-        if let Err(error) = &thread {
-            log::error!("no thread for sweeping and hooks: {error}");
-        }
+        });
+        let found = errands.clone();
+        let sweeper = begin("resumed-sweeps", move || {
+            keep_swept(&store, &stopped, found);
+        });
+        let hooker = hooks.and_then(|hooks| begin("resumed-hooks", move || hooks.keep(&received)));
         Housekeeper {
-            errands: Some(errands),
-            thread: thread.ok(),
-            has_hook,
+            sweeping: Some(sweeping),
+            errands,
+            threads: sweeper.into_iter().chain(hooker).collect(),
         }
     }
 
     /// Runs the hook for an upload that has just been published.
     pub(crate) fn completed(&self, completed: &Completed) {
-        if let Some(errands) = self.errands.as_ref().filter(|_| self.has_hook)
+        if let Some(errands) = &self.errands
             && errands.send(completed.clone()).is_err()
         {
-            log::error!("the housekeeper is gone: a hook waits for the next start");
+            log::error!("nobody runs hooks any more: one waits for the next start");
         }
     }
 }
 
 impl Drop for Housekeeper {
     fn drop(&mut self) {
-        self.errands = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the housekeeper has panicked");
+        (self.sweeping, self.errands) = (None, None);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a thread of the housekeeper has panicked");
+            }
         }
     }
 }
 
-impl House {
-    fn keep(mut self, errands: Receiver<Completed>) {
-        let mut next_sweep = Instant::now();
-        let mut hooks_left = self.on_complete.is_some();
+fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
+    thread
+        .inspect_err(|error| log::error!("no thread for {name}: {error}"))
+        .ok()
+}
+
+/// Sweeps until nobody is left to tell when to stop.
+fn keep_swept(store: &Store, stopped: &Receiver<Never>, errands: Option<Sender<Completed>>) {
+    loop {
+        let swept = store.sweep(SystemTime::now());
+        for completed in swept.published {
+            // Where nobody takes it any more, the next server finds it due.
+            errands
+                .iter()
+                .for_each(|errands| drop(errands.send(completed.clone())));
+        }
+        match stopped.recv_timeout(SWEEP_EVERY) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+impl Hooks {
+    /// Runs what is due until nobody is left to bring more. What is not run by then is due at the next start.
+    fn keep(mut self, errands: &Receiver<Completed>) {
+        self.enqueue_those_left();
         loop {
-            if next_sweep <= Instant::now() {
-                let swept = self.store.sweep(SystemTime::now());
-                swept
-                    .published
-                    .into_iter()
-                    .for_each(|completed| self.enqueue(completed));
-                next_sweep = Instant::now() + SWEEP_EVERY;
-            }
-            if std::mem::take(&mut hooks_left) {
-                self.enqueue_those_left();
-            }
-            self.run_due();
-            let next_hook = self.due.iter().map(|hook| hook.at).min();
-            let wake = next_hook.map_or(next_sweep, |at| at.min(next_sweep));
-            match errands.recv_timeout(wake.saturating_duration_since(Instant::now())) {
+            let next = self.due.iter().map(|hook| hook.at).min();
+            let wait = next.map_or(Duration::MAX, |at| {
+                at.saturating_duration_since(Instant::now())
+            });
+            match errands.recv_timeout(wait) {
                 Ok(completed) => self.enqueue(completed),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.run_first_due(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -120,11 +140,8 @@ impl House {
     }
 
     fn enqueue(&mut self, completed: Completed) {
-        let known = self
-            .due
-            .iter()
-            .any(|hook| hook.completed.id == completed.id);
-        if self.on_complete.is_some() && !known {
+        let is_it = |hook: &Hook| hook.completed.id == completed.id;
+        if !self.due.iter().any(is_it) {
             self.due.push_back(Hook {
                 completed,
                 at: Instant::now(),
@@ -133,32 +150,26 @@ impl House {
         }
     }
 
-    fn run_due(&mut self) {
-        let Some(on_complete) = &self.on_complete else {
+    fn run_first_due(&mut self) {
+        let now = Instant::now();
+        let first = self.due.iter().position(|hook| hook.at <= now);
+        let Some(mut hook) = first.and_then(|first| self.due.remove(first)) else {
             return;
         };
-        let now = Instant::now();
-        for _ in 0..self.due.len() {
-            let Some(mut hook) = self.due.pop_front() else {
-                return;
-            };
-            if hook.at <= now {
-                match run(on_complete, &hook.completed) {
-                    Ok(()) => match self.store.hooked(&hook.completed.id) {
-                        Ok(()) => continue,
-                        Err(error) => log::warn!("the hook ran and will run again: {error}"),
-                    },
-                    Err(error) => log::warn!(
-                        "the hook for {} failed, again in {:?}: {error}",
-                        hook.completed.path.display(),
-                        hook.pause
-                    ),
-                }
-                hook.at = Instant::now() + hook.pause;
-                hook.pause = (hook.pause * 2).min(LONGEST_PAUSE);
-            }
-            self.due.push_back(hook);
+        match run(&self.on_complete, &hook.completed) {
+            Ok(()) => match self.store.hooked(&hook.completed.id) {
+                Ok(()) => return,
+                Err(error) => log::warn!("the hook ran and will run again: {error}"),
+            },
+            Err(error) => log::warn!(
+                "the hook for {} failed, again in {:?}: {error}",
+                hook.completed.path.display(),
+                hook.pause
+            ),
         }
+        hook.at = Instant::now() + hook.pause;
+        hook.pause = (hook.pause * 2).min(LONGEST_PAUSE);
+        self.due.push_back(hook);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Flags.
 
+mod hook;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 #[cfg(feature = "put")]
@@ -10,13 +11,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use resumed::store::{Completed, OnConflict, Sync};
-use resumed::{Config, HookError};
+use resumed::Config;
+use resumed::store::{OnConflict, Sync};
 
 /// What the command line asks for.
 pub(crate) enum Ask {
@@ -53,8 +53,9 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --trust-proxy          believe Forwarded and X-Forwarded-Proto, -Host: what a proxy says
       --no-interim           give no 104 (Upload Resumption Supported): some proxies break on it
       --allow-root           let root listen on an address that other machines reach
-      --on-complete COMMAND  run by sh for each complete upload, with UPLOAD_PATH, UPLOAD_NAME,
-                             UPLOAD_ID and UPLOAD_LENGTH in its environment
+      --on-complete COMMAND  run by sh for each complete upload, at least once, one at a time, with
+                             UPLOAD_PATH, UPLOAD_NAME, UPLOAD_ID, UPLOAD_LENGTH and UPLOAD_USER in
+                             its environment; again, with growing pauses, until it ends with 0
       --metrics              tell Prometheus on /metrics, by the same rules as everything else
       --workers N            threads (default: twice the cores, at least 4)
       --max-connections N    connections at once (default: 10000)
@@ -114,7 +115,7 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
         "host" => config.host(&flag.text()?),
         "on-complete" => {
             let command = flag.text()?;
-            config.on_complete(move |completed| run_hook(&command, completed))
+            config.on_complete(move |completed| hook::run(&command, completed))
         }
         "public-url" => config.public_url(&flag.text()?),
         "trust-proxy" => config.trust_proxy(),
@@ -181,22 +182,6 @@ fn add_users(config: Config, path: &Path) -> Result<Config, UsageError> {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
     entries.try_fold(config, add_user)
-}
-
-/// What a client chose is in the environment, never in the text that the shell reads.
-fn run_hook(command: &str, completed: &Completed) -> Result<(), HookError> {
-    let status = Command::new("sh")
-        .args(["-c", command])
-        .env("UPLOAD_PATH", &completed.path)
-        .env("UPLOAD_NAME", completed.name.as_deref().unwrap_or_default())
-        .env("UPLOAD_ID", completed.id.key().to_string())
-        .env("UPLOAD_LENGTH", completed.length.to_string())
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("the command ended with {status}").into())
-    }
 }
 
 impl fmt::Display for UsageError {

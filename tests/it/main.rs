@@ -8,6 +8,7 @@ mod draft;
 mod embed;
 mod flood;
 mod health;
+mod hook;
 mod hostile;
 mod large;
 mod left_out;

@@ -1,0 +1,179 @@
+//! `--on-complete`: a command for each complete upload, at least once, whatever happens, and in nobody's way.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use tempfile::TempDir;
+
+use crate::program::Process;
+use crate::support::{Client, PATIENCE};
+
+/// What the server says of commands is among its own lines.
+const LOGGED: &str = "on-complete: ";
+
+/// A pipe with a name, which commands write lines into or wait to read from.
+struct Pipe {
+    path: PathBuf,
+    /// Open for both, so that no command waits for us to open it, and none sees its end before we let go of it.
+    file: File,
+}
+
+impl Pipe {
+    fn new(path: PathBuf) -> Pipe {
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        let both = OpenOptions::new().read(true).write(true).open(&path);
+        Pipe {
+            file: both.expect("a pipe"),
+            path,
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// The lines that come, each within the usual time.
+    fn lines(&self) -> Lines {
+        Lines::of(self.file.try_clone().expect("cloned"))
+    }
+
+    /// Lets one who waits go on.
+    fn let_go(&self) {
+        (&self.file).write_all(b"go\n").expect("written");
+    }
+}
+
+struct Lines(Receiver<String>);
+
+impl Lines {
+    fn of(file: impl std::io::Read + Send + 'static) -> Lines {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(file).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(tell.send(line)));
+        });
+        Lines(told)
+    }
+
+    #[track_caller]
+    fn next(&self) -> String {
+        self.0.recv_timeout(PATIENCE).expect("a line")
+    }
+}
+
+/// Uploads five bytes under a name, as the client wrote it in its request.
+#[track_caller]
+fn upload(server: &Process, name: &str, fields: &str) {
+    let mut client = Client::connect(server.addr);
+    client.send(format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {name}\r\nX-File-Name: {name}\r\n\
+         X-File-Size: 5\r\nContent-Length: 5\r\n{fields}\r\nhello"
+    ));
+    assert_eq!(client.answer().text(), "Success 5");
+}
+
+fn start(dir: &Path, hook: &str) -> Process {
+    Process::start(dir, "127.0.0.1:0", &["--on-complete", hook])
+}
+
+fn home() -> (TempDir, PathBuf) {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("uploads");
+    (home, dir)
+}
+
+#[test]
+fn a_command_is_told_of_the_upload_and_reads_no_word_of_a_client_as_its_own() {
+    let (home, dir) = home();
+    let told = Pipe::new(home.path().join("told"));
+    let lines = told.lines();
+    let seen = "\"$UPLOAD_PATH|$UPLOAD_NAME|$UPLOAD_ID|$UPLOAD_LENGTH|$UPLOAD_USER\"";
+    let hook = format!("printf '%s\\n' {seen} > {}", told.shown());
+    let flags = ["--on-complete", &hook, "--user", "ann:secret"];
+    let server = Process::start(&dir, "127.0.0.1:0", &flags);
+    let ann = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    // A NUL byte, which no environment can hold, is one of them.
+    upload(&server, "$(touch%20x)%60y%60;%22%00.txt", ann);
+    let said = lines.next();
+    let [path, name, id, length, user] = said.split('|').collect::<Vec<_>>()[..] else {
+        panic!("{said}");
+    };
+    assert_eq!(
+        path,
+        dir.join("$(touch x)`y`;\"_.txt").display().to_string()
+    );
+    assert_eq!((name, length, user), ("$(touch x)`y`;\".txt", "5", "ann"));
+    assert_eq!(id.len(), 32, "{id}");
+}
+
+#[test]
+fn a_command_that_fails_is_run_again() {
+    let (home, dir) = home();
+    let told = Pipe::new(home.path().join("told"));
+    let lines = told.lines();
+    let once = home.path().join("once");
+    let hook = format!(
+        "echo ran > {}; mkdir {} && exit 3 || true",
+        told.shown(),
+        once.display()
+    );
+    let server = start(&dir, &hook);
+    upload(&server, "a.txt", "");
+    assert_eq!((lines.next(), lines.next()), ("ran".into(), "ran".into()));
+}
+
+/// The first hook is under way, and the second has not begun, although its upload is complete and said to be.
+#[test]
+fn kill_9_between_an_upload_and_its_hook_loses_none_and_a_slow_one_blocks_nobody() {
+    let (home, dir) = home();
+    let told = Pipe::new(home.path().join("told"));
+    let gate = Pipe::new(home.path().join("gate"));
+    let lines = told.lines();
+    let hook = format!(
+        "echo $UPLOAD_NAME > {}; read go < {}",
+        told.shown(),
+        gate.shown()
+    );
+    let server = start(&dir, &hook);
+    upload(&server, "a.txt", "");
+    assert_eq!(lines.next(), "a.txt");
+    upload(&server, "b.txt", "");
+    drop(server);
+
+    let _again = start(&dir, &hook);
+    let first = lines.next();
+    // Of the first server's, and of this one's.
+    gate.let_go();
+    gate.let_go();
+    let mut ran = [first, lines.next()];
+    ran.sort();
+    assert_eq!(ran, ["a.txt", "b.txt"]);
+    gate.let_go();
+}
+
+#[test]
+fn what_a_command_says_is_in_the_log_also_from_the_background() {
+    let (home, dir) = home();
+    let gate = Pipe::new(home.path().join("gate"));
+    let (out, background) = ("echo out; echo err >&2", "read go; echo late");
+    let hook = format!("{out}; ({background}) < {} &", gate.shown());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.env("RUST_LOG", "info").stderr(Stdio::piped());
+    let flags = ["--on-complete", &hook];
+    let mut server = Process::of(command, &dir, "127.0.0.1:0", &flags);
+    let log = Lines::of(server.child().stderr.take().expect("piped"));
+    let next = || loop {
+        if let Some((_, said)) = log.next().split_once(LOGGED) {
+            return said.to_owned();
+        }
+    };
+    upload(&server, "a.txt", "");
+    assert_eq!((next(), next()), ("out".into(), "err".into()));
+    gate.let_go();
+    assert_eq!(next(), "late");
+}
