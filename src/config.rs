@@ -238,6 +238,10 @@ upload_settings! {
     /// ones so long after their end. Complete files stay. Default: 7 days.
     expire(age: Duration) |options| options.store.expire = age;
 
+    /// Hashes what comes, as it comes, and says at the end what the file's SHA-256 is: in
+    /// `Repr-Digest`, and to the hook. Default: only where a client sends one to be checked.
+    sha256() |options| options.store.sha256 = true;
+
     /// What an answer survives. Default: [`Sync::Durable`], a pulled plug.
     sync(sync: Sync) |options| options.store.sync = sync;
 

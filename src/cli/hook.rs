@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use resumed::HookError;
-use resumed::store::Completed;
+use resumed::store::{Completed, Digest};
 
 /// Longest line of a command's output that is logged as one.
 const LINE_MAX: u64 = 4096;
@@ -27,6 +27,10 @@ pub(super) fn run(command: &str, completed: &Completed) -> Result<(), HookError>
         )
         .env("UPLOAD_ID", completed.id.key().to_string())
         .env("UPLOAD_LENGTH", completed.length.to_string())
+        .env(
+            "UPLOAD_SHA256",
+            completed.sha256.map(hex).unwrap_or_default(),
+        )
         .env("UPLOAD_USER", without_nul(completed.id.owner()))
         .stdin(Stdio::null())
         .stdout(input.try_clone()?)
@@ -40,6 +44,10 @@ pub(super) fn run(command: &str, completed: &Completed) -> Result<(), HookError>
     } else {
         Err(format!("the command ended with {status}").into())
     }
+}
+
+fn hex(digest: Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// No environment holds a NUL byte, and a name may have one: then the command would never run.

@@ -53,9 +53,11 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --trust-proxy          believe Forwarded and X-Forwarded-Proto, -Host: what a proxy says
       --no-interim           give no 104 (Upload Resumption Supported): some proxies break on it
       --allow-root           let root listen on an address that other machines reach
+      --sha256               say at the end what the file hashes to, in Repr-Digest and to hooks
       --on-complete COMMAND  run by sh for each complete upload, at least once, one at a time, with
-                             UPLOAD_PATH, UPLOAD_NAME, UPLOAD_ID, UPLOAD_LENGTH and UPLOAD_USER in
-                             its environment; again, with growing pauses, until it ends with 0
+                             UPLOAD_PATH, UPLOAD_NAME, UPLOAD_ID, UPLOAD_LENGTH, UPLOAD_SHA256 and
+                             UPLOAD_USER in its environment; again, with growing pauses, until it
+                             ends with 0
       --metrics              tell Prometheus on /metrics, by the same rules as everything else
       --workers N            threads (default: twice the cores, at least 4)
       --max-connections N    connections at once (default: 10000)
@@ -104,6 +106,7 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
         "min-free" => config.min_free(flag.read_as(size::bytes)?),
         "expire" => config.expire(flag.read_as(size::duration)?),
         "sync" => config.sync(flag.one_of(&[("durable", Sync::Durable), ("fast", Sync::Fast)])?),
+        "sha256" => config.sha256(),
         "on-conflict" => config.on_conflict(flag.one_of(&[
             ("keep-both", OnConflict::KeepBoth),
             ("replace", OnConflict::Replace),

@@ -89,6 +89,15 @@ pub(super) fn sha256(head: &Head, name: &str) -> Result<Option<Digest>, Response
     Ok(None)
 }
 
+/// Says what the whole file hashes to, where that is known.
+pub(super) fn with_digest(response: Response, digest: Option<Digest>) -> Response {
+    let value = |digest: Digest| format!("sha-256=:{}:", BASE64.encode(digest));
+    match digest {
+        Some(digest) => response.field("Repr-Digest", value(digest)),
+        None => response,
+    }
+}
+
 pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     BASE64.decode(text).ok()
 }

@@ -14,7 +14,7 @@ use crate::http::{Head, Response};
 use crate::store::{self, Completes, Held, Intent, Start, Tail};
 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
-use super::fields::{bad, digits, incoming, number, single, text, whom_to_be};
+use super::fields::{bad, digits, incoming, number, sha256, single, text, whom_to_be, with_digest};
 
 pub(super) const STATUS: &str = "/status";
 pub(super) const UPLOAD: &str = "/upload";
@@ -39,6 +39,8 @@ fn read_append(head: &Head) -> Result<Verb, Response> {
         length: number(head, "X-File-Size")?.or(from_id.length),
         name: single(head, "X-File-Name")?.map(text).or(from_id.name),
         modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
+        digest: sha256(head, "Repr-Digest")?,
+        body_digest: sha256(head, "Content-Digest")?,
         incoming: incoming(head),
         ..Intent::default()
     };
@@ -55,8 +57,9 @@ pub(super) fn reply(held: Held, result: Result<Outcome, Refusal>) -> Response {
     match result {
         Ok(Outcome::Tail(Some(tail))) => count(held).field("X-Tail-Digest", digest(tail)),
         Ok(Outcome::Tail(None) | Outcome::About(_)) => count(held),
-        Ok(Outcome::Appended(_)) if held.complete => {
-            about(held, 200).text(format!("Success {}", held.offset))
+        Ok(Outcome::Appended(finished)) if held.complete => {
+            let response = with_digest(about(held, 200), finished.sha256);
+            response.text(format!("Success {}", held.offset))
         }
         Ok(Outcome::Appended(_)) => count(held),
         Ok(Outcome::Cancelled { .. }) => about(held, 204),

@@ -17,7 +17,6 @@
 //! - Closing the line of a writer that is fenced: its next byte is refused instead, with `409`.
 //! - `min-size`, `min-append-size` and `max-append-size` as limits: there are none.
 //! - `OPTIONS *`: not all addresses here take uploads.
-//! - `Repr-Digest` in answers: who wants to be sure sends one.
 //! - Content codings: bytes are kept, and counted, as they come.
 //! - The answer of a finished upload is not kept; it is said again as far as it is about the upload.
 
@@ -25,7 +24,7 @@ use crate::http::{Head, Response, Version as HttpVersion};
 use crate::store::{self, About, Completes, Existence, Finished, Held, Incoming, Intent, Start};
 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
-use super::fields::{bad, incoming, media_type, sha256, whom_to_be};
+use super::fields::{bad, incoming, media_type, sha256, whom_to_be, with_digest};
 use super::files::Place;
 use super::metadata::Metadata;
 use super::named;
@@ -346,6 +345,7 @@ fn appended(
         (None, false) => 204,
     };
     let response = said.complete(offset(held, Response::new(status)), held.complete);
+    let response = with_digest(response, finished.sha256);
     let age = finished
         .expires
         .map_or(terms.expire_secs, |expiry| expiry.left.as_secs());

@@ -16,7 +16,7 @@ const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Loc
                               Upload-Length, Upload-Metadata, Upload-Defer-Length, \
                               Upload-Expires, Upload-Incomplete, Upload-Limit, \
                               Upload-Draft-Interop-Version, Tus-Version, Tus-Resumable, \
-                              Tus-Extension, Tus-Max-Size, Range";
+                              Tus-Extension, Tus-Max-Size, Range, Repr-Digest";
 const PREFLIGHT_SECS: &str = "86400";
 
 /// The origins whose pages may use this server besides its own.

@@ -23,7 +23,9 @@ use crate::http::{Head, Response};
 use crate::store::{self, Completes, Finished, Held, Incoming, Intent, Start};
 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
-use super::fields::{bad, digits, incoming, number, sha256, single, utf8_or_latin1, whom_to_be};
+use super::fields::{
+    bad, digits, incoming, number, sha256, single, utf8_or_latin1, whom_to_be, with_digest,
+};
 use super::files::Place;
 use super::structured::boolean;
 
@@ -229,9 +231,10 @@ fn tell(said: Said, held: Held) -> Response {
 }
 
 fn appended(said: Said, held: Held, finished: &Finished) -> Response {
+    let complete = |status| with_digest(about(held, status), finished.sha256);
     match (said, held.complete) {
-        (_, true) if finished.published.is_some() => about(held, 201),
-        (_, true) => about(held, 200),
+        (_, true) if finished.published.is_some() => complete(201),
+        (_, true) => complete(200),
         (Said::Put, false) => more(held),
         (Said::Head | Said::Other, false) => about(held, 204),
     }

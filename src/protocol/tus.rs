@@ -21,7 +21,7 @@ use crate::http::{Head, Response};
 use crate::store::{self, About, Completes, Existence, Finished, Held, Intent, Start};
 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
-use super::fields::{bad, incoming, media_type, number, sha256, single, whom_to_be};
+use super::fields::{bad, incoming, media_type, number, sha256, single, whom_to_be, with_digest};
 use super::files::Place;
 use super::metadata::Metadata;
 use super::terms::Terms;
@@ -200,7 +200,7 @@ fn appended(held: Held, location: Option<&str>, finished: &Finished) -> Response
         Some(location) => Response::new(201).field("Location", location.to_owned()),
         None => Response::new(204),
     };
-    let response = offset(held, response);
+    let response = with_digest(offset(held, response), finished.sha256);
     match finished.expires {
         Some(expiry) => response.field("Upload-Expires", httpdate::fmt_http_date(expiry.at)),
         None => response,

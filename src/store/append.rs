@@ -79,14 +79,13 @@ impl Append {
             if !asks || state.record.is_some() || intent.declares() {
                 state.declare(id, intent);
             }
+            entry.begin_to_hash(&mut state)?;
         }
         entry.share_declared(&mut state)?;
         let generation = if asks { None } else { Some(state.fence()) };
         state.appends += 1;
-        let checked = state.digest().is_some();
-        let hashes_whole = start == 0 && !asks && checked;
-        let check = (body_digest.is_some() || hashes_whole)
-            .then(|| Box::new(Check::new(body_digest, start == 0, state.epoch)));
+        let checked = state.hashing.is_some();
+        let check = body_digest.map(|body| Box::new(Check::new(body, state.epoch)));
         drop(state);
         Ok(Self {
             entry,
@@ -107,7 +106,7 @@ impl Append {
         }
     }
 
-    /// Whether all of the upload may have to be read at the end, to see that it is what was said.
+    /// Whether all of the upload may have to be read at the end, to see what it hashes to.
     pub fn is_checked(&self) -> bool {
         self.checked
     }
@@ -121,11 +120,17 @@ impl Append {
     /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         // What was there before us is made sure of first: a sync that fails later must leave it to be cut back to.
-        if self.entry.state()?.synced.is_none() {
+        let state = self.entry.state()?;
+        let (is_unsure, is_behind) = (state.synced.is_none(), state.is_to_catch_up());
+        drop(state);
+        if is_unsure {
             self.entry.sync_data()?;
         }
+        if is_behind {
+            self.entry.catch_up()?;
+        }
         let written = self.write_window(bytes)?;
-        if written >= SYNC_EVERY && self.entry.disk().durable {
+        if written >= SYNC_EVERY {
             self.sync_aside()?;
         }
         Ok(())
@@ -133,7 +138,13 @@ impl Append {
 
     fn sync_aside(&mut self) -> Result<(), Error> {
         self.wait_aside()?;
-        self.entry.state()?.unsynced = 0;
+        let mut state = self.entry.state()?;
+        state.unsynced = 0;
+        if !self.entry.disk().durable {
+            self.entry.keep_hashed(&mut state);
+            return Ok(());
+        }
+        drop(state);
         let entry = self.entry.shelf.entry(self.entry.key);
         let sync = move || {
             entry.sync_data()?;
@@ -161,7 +172,7 @@ impl Append {
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
         self.entry.check_body(self.check.as_deref())?;
         if self.ends(completes)? {
-            self.entry.check_whole(self.check.as_deref())?;
+            self.entry.check_whole()?;
             return self.entry.publish();
         }
         let held = match (self.generation, self.entry.settle()?) {
@@ -173,6 +184,7 @@ impl Append {
         Ok(Finished {
             held,
             published: None,
+            sha256: None,
             expires: self.entry.expiry(now, now),
         })
     }
@@ -298,7 +310,11 @@ impl Entry {
             match self.disk().write_at(&data, rest, state.offset) {
                 Ok(0) => return Err(self.refused(state, io::ErrorKind::WriteZero.into())),
                 Ok(written) => {
-                    rest = &rest[written..];
+                    let (taken, left) = rest.split_at(written);
+                    if let Some(hashing) = &mut state.hashing {
+                        hashing.follow(state.offset, taken);
+                    }
+                    rest = left;
                     state.offset += written as u64;
                     state.unsynced += written as u64;
                 }

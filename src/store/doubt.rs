@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use super::attribute;
 use super::disk::{Data, Disk};
 use super::faults::Op;
+use super::hashed::Hashed;
 use super::id::Key;
 use super::options::Sharing;
 use super::record::Record;
@@ -21,6 +22,9 @@ use super::shelf::Shelf;
 
 /// The extended attribute.
 pub(super) const MARK: &str = "user.resumed.synced";
+
+/// How far the file is hashed, in another. Its name says which form of the hash it is.
+pub(super) const HASHED: &str = "user.resumed.sha256.1";
 
 /// What a data file is marked with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,6 +124,8 @@ impl Shelf {
             "{key}: of {length} bytes {} are sure to have been written",
             mark.synced
         );
+        // A hash of what is cut off would be taken for that of what comes in its place.
+        self.disk.forget_hashed(data)?;
         self.disk.cut(data, mark.synced)?;
         Ok(mark.synced)
     }
@@ -152,6 +158,32 @@ impl Disk {
     pub(super) fn unmark(&self, data: &Data) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
         Ok(attribute::remove(&data.0, MARK)?)
+    }
+
+    /// How far `data` is kept to be hashed.
+    pub(super) fn hashed_of(&self, data: &Data) -> io::Result<Option<Hashed>> {
+        self.faults.check(Op::Read)?;
+        let mut text = [0; 512];
+        match system::get(&data.0, HASHED, &mut text) {
+            Ok(length) => Ok(Hashed::parse(&text[..length])),
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps on `data` how far it is hashed. That is left to be synced.
+    pub(super) fn keep_hashed(&self, data: &Data, hashed: &Hashed) -> io::Result<()> {
+        self.faults.check(Op::Mark)?;
+        Ok(system::set(&data.0, HASHED, hashed.text().as_bytes())?)
+    }
+
+    /// Keeps on `data` no more how far it is hashed.
+    pub(super) fn forget_hashed(&self, data: &Data) -> io::Result<()> {
+        self.faults.check(Op::Mark)?;
+        match system::remove(&data.0, HASHED) {
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+            done => Ok(done?),
+        }
     }
 
     fn was_opened_on(&self, mount: &str) -> io::Result<bool> {

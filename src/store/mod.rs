@@ -46,6 +46,7 @@ mod doubt;
 mod error;
 mod faults;
 mod flock;
+mod hashed;
 mod hooks;
 mod id;
 mod intent;

@@ -19,6 +19,9 @@ pub struct Options {
     pub mark_hooks: bool,
     /// Whether other servers work on the directory; none by default.
     pub sharing: Sharing,
+    /// Whether uploads are hashed as they come, so that their hash is known at the end; no by default, for it costs
+    /// processor time. One whose client says what it hashes to is hashed in any case.
+    pub sha256: bool,
     /// How many callers may be in a sync at once, at least 1: 2, for more do not make a disk faster.
     pub syncs: usize,
 }
@@ -33,6 +36,7 @@ impl Default for Options {
             expire: Duration::from_secs(7 * 24 * 60 * 60),
             mark_hooks: false,
             sharing: Sharing::Alone,
+            sha256: false,
             syncs: 2,
         }
     }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::about::Expiry;
 use super::error::Error;
 use super::id::Id;
+use super::intent::Digest;
 use super::name::Name;
 use super::record::{Hook, Record};
 use super::shelf::Entry;
@@ -28,6 +29,8 @@ pub struct Completed {
     pub name: Option<String>,
     /// Its size in bytes.
     pub length: u64,
+    /// What it hashes to, where that was asked ([`Options::sha256`](super::Options::sha256)), or its client said so.
+    pub sha256: Option<Digest>,
 }
 
 /// How an append ended.
@@ -39,6 +42,8 @@ pub struct Finished {
     pub published: Option<Completed>,
     /// When what is held is forgotten if nothing more comes; `None` once it is complete.
     pub expires: Option<Expiry>,
+    /// What the complete file hashes to, where that is known.
+    pub sha256: Option<Digest>,
 }
 
 impl Entry {
@@ -74,11 +79,13 @@ impl Entry {
         let changing = self.changing()?;
         let mut state = self.look()?;
         if state.phase == Phase::Complete {
+            let sha256 = state.digest();
             drop((state, changing));
             return Ok(Finished {
                 held: self.held()?,
                 published: None,
                 expires: None,
+                sha256,
             });
         }
         let Some(mut record) = state
@@ -88,6 +95,13 @@ impl Entry {
         else {
             return Err(Error::Superseded);
         };
+        if state.is_unpublished() && state.hashing.is_some() {
+            // Otherwise it is not as it was when it was checked: somebody has taken it over.
+            let hashed = state.hashed().ok_or(Error::Superseded)?;
+            if *record.digest.get_or_insert(hashed) != hashed {
+                return Err(Error::Superseded);
+            }
+        }
         self.data(&mut state)?;
         // Nor is an empty file there for certain before a sync: btrfs may keep that its old name is gone, and not the new.
         let (epoch, synced) = (state.epoch, state.is_synced() && state.offset > 0);
@@ -168,9 +182,12 @@ impl Entry {
         let time = record
             .modified_ms
             .and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
+        let is_marked = state.noted > 0;
+        let is_hashed = state.hashing.take().is_some() || is_marked;
         let dressed = [
             time.map(|time| self.disk().set_modified(&data, time)),
-            (state.noted > 0).then(|| self.disk().unmark(&data)),
+            is_marked.then(|| self.disk().unmark(&data)),
+            is_hashed.then(|| self.disk().forget_hashed(&data)),
         ];
         (state.noted, state.marked, state.told) = (0, 0, false);
         for error in dressed.into_iter().flatten().filter_map(Result::err) {
@@ -199,6 +216,7 @@ impl Entry {
         self.state()?.listed = entries;
         Ok(Finished {
             held,
+            sha256: completed.sha256,
             published: Some(completed),
             expires: None,
         })
@@ -213,6 +231,7 @@ impl Entry {
                 .published_path(record.publishing_as.as_deref().unwrap_or_default()),
             name: record.name.clone(),
             length: record.length.unwrap_or_default(),
+            sha256: record.digest,
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Record {
     pub(super) modified_ms: Option<u64>,
     /// What its client wants to be told again, as it came.
     pub(super) metadata: Option<String>,
-    /// What all of it will hash to.
+    /// What all of it will hash to, as its client says; of a complete upload, what it does.
     pub(super) digest: Option<Digest>,
     /// The published name, once all is held. The upload is complete when besides `<key>` is gone.
     pub(super) publishing_as: Option<String>,

@@ -41,6 +41,7 @@ impl Entry {
             return Ok(None);
         }
         state.listed = state.listed.max(entries);
+        self.keep_hashed(&mut state);
         self.note_told(&mut state);
         Ok(Some(held))
     }
@@ -73,6 +74,7 @@ impl Entry {
             self.disk().mark(data, Mark { synced, told })?;
             (state.noted, state.told) = (synced, told);
         }
+        self.keep_hashed(&mut state);
         Ok((synced, state.epoch))
     }
 
@@ -116,6 +118,7 @@ impl Entry {
             return Ok(());
         };
         let (offset, epoch) = (state.offset, state.epoch);
+        let hashed = state.hashing.as_ref().map(|hashing| hashing.so_far());
         state.unsynced = 0;
         drop(state);
         let result = self.disk().sync(&data);
@@ -123,7 +126,12 @@ impl Entry {
             return result;
         };
         match &result {
-            Ok(()) if state.epoch == epoch => state.synced = Some(offset),
+            Ok(()) if state.epoch == epoch => {
+                state.synced = Some(offset);
+                if let (Some(hashing), Some(hashed)) = (&mut state.hashing, hashed) {
+                    hashing.is_synced(hashed);
+                }
+            }
             // Before any later round can begin: that one would succeed, and the bytes would still be lost.
             Err(_)
                 if state
@@ -153,7 +161,12 @@ impl Entry {
                 .and_then(|()| self.disk().sync(&data))
         });
         match (state.synced, cut) {
-            (Some(synced), Some(Ok(()))) => state.offset = synced,
+            (Some(synced), Some(Ok(()))) => {
+                state.offset = synced;
+                if let Some(hashing) = &mut state.hashing {
+                    hashing.cut_back(synced);
+                }
+            }
             _ => drop(self.break_down()),
         }
     }

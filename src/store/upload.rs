@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::Data;
 use super::error::Error;
+use super::hashed::Hashing;
 use super::id::{Id, Key};
 use super::intent::{Digest, Incoming, Intent};
 use super::record::{Hook, Record};
@@ -55,6 +56,8 @@ pub(super) struct State {
     pub(super) marked: u64,
     /// Whether the file is marked as told of too.
     pub(super) told: bool,
+    /// What it hashes to so far, where that is asked.
+    pub(super) hashing: Option<Box<Hashing>>,
     /// Bytes written since a sync last began.
     pub(super) unsynced: u64,
     /// How many entries of the directory were made or replaced, and how many of them a sync has confirmed.
@@ -131,6 +134,7 @@ impl State {
             noted: 0,
             marked: 0,
             told: false,
+            hashing: None,
             unsynced: 0,
             entries: 0,
             listed: 0,
@@ -184,7 +188,7 @@ impl State {
         record.publishing_as.as_deref()
     }
 
-    /// What all of it will hash to, where that was said.
+    /// What all of it will hash to, where that was said, or does, once it is complete.
     pub(super) fn digest(&self) -> Option<Digest> {
         self.record.as_ref()?.digest
     }
@@ -324,6 +328,7 @@ impl State {
         self.noted = 0;
         self.marked = 0;
         self.told = false;
+        self.hashing = None;
         self.unsynced = 0;
         self.claim = None;
         self.noted_turn = None;

@@ -92,15 +92,16 @@ fn a_command_is_told_of_the_upload_and_reads_no_word_of_a_client_as_its_own() {
     let (home, dir) = home();
     let told = Pipe::new(home.path().join("told"));
     let lines = told.lines();
-    let seen = "\"$UPLOAD_PATH|$UPLOAD_NAME|$UPLOAD_ID|$UPLOAD_LENGTH|$UPLOAD_USER\"";
+    let seen =
+        "\"$UPLOAD_PATH|$UPLOAD_NAME|$UPLOAD_ID|$UPLOAD_LENGTH|$UPLOAD_USER|$UPLOAD_SHA256\"";
     let hook = format!("printf '%s\\n' {seen} > {}", told.shown());
-    let flags = ["--on-complete", &hook, "--user", "ann:secret"];
+    let flags = ["--on-complete", &hook, "--user", "ann:secret", "--sha256"];
     let server = Process::start(&dir, "127.0.0.1:0", &flags);
     let ann = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
     // A NUL byte, which no environment can hold, is one of them.
     upload(&server, "$(touch%20x)%60y%60;%22%00.txt", ann);
     let said = lines.next();
-    let [path, name, id, length, user] = said.split('|').collect::<Vec<_>>()[..] else {
+    let [path, name, id, length, user, sha256] = said.split('|').collect::<Vec<_>>()[..] else {
         panic!("{said}");
     };
     assert_eq!(
@@ -109,6 +110,8 @@ fn a_command_is_told_of_the_upload_and_reads_no_word_of_a_client_as_its_own() {
     );
     assert_eq!((name, length, user), ("$(touch x)`y`;\".txt", "5", "ann"));
     assert_eq!(id.len(), 32, "{id}");
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert_eq!(sha256, hello);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod admission;
 mod doubt;
 mod faults;
+mod hashing;
 mod life;
 mod opening;
 mod repair;

@@ -91,7 +91,7 @@ macro_rules! transcripts {
 }
 
 transcripts! { file_id:
-    append bad_input complete_again cors cut declare delete host id_as_name methods mismatch
+    append bad_input complete_again cors cut declare delete digest host id_as_name methods mismatch
     names_on_disk replace status;
     but not tiny_http: disk_full expect_continue overshoot raw_id too_large users
 }

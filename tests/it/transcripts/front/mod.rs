@@ -37,6 +37,7 @@ macro_rules! set {
             "--allow-origin" => $config.allow_origin($value),
             "--host" => $config.host($value),
             "--public-url" => $config.public_url($value),
+            "--sha256" => $config.sha256(),
             "--trust-proxy" => $config.trust_proxy(),
             "--no-interim" => $config.no_interim(),
             "--user" => {

@@ -1,0 +1,154 @@
+//! What all of an upload hashes to, whatever it went through.
+
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
+
+use super::super::Digest;
+use super::super::Sync;
+use super::super::doubt::HASHED;
+use super::super::faults::{Fault, Op};
+use super::*;
+
+fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
+fn hashing(sync: Sync) -> Bench {
+    Bench::with(Options {
+        sha256: true,
+        sync,
+        ..Options::default()
+    })
+}
+
+impl Bench {
+    /// Where the hash is kept; nowhere, where files cannot have attributes.
+    fn kept(&self) -> Option<Vec<u8>> {
+        let mut text = [0; 512];
+        match rustix::fs::getxattr(self.data_path(), HASHED, &mut text) {
+            Ok(length) => Some(text[..length].to_vec()),
+            Err(Errno::OPNOTSUPP) => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Sends the last of an upload, and hears what all of it hashes to.
+    fn end(&self, start: u64, bytes: &[u8]) -> Option<Digest> {
+        let finished = self.send(start, bytes, Intent::default()).unwrap();
+        let published = finished.published.expect("complete");
+        assert_eq!(published.sha256, finished.sha256);
+        finished.sha256
+    }
+}
+
+#[test]
+fn it_is_known_at_the_end_and_afterwards() {
+    for sync in [Sync::Durable, Sync::Fast] {
+        let mut bench = hashing(sync);
+        bench.send(0, b"abc", declared(9, "a")).unwrap();
+        bench.reopen();
+        bench.append(&id(), 3).unwrap().write(b"def").unwrap();
+        bench.reopen();
+        assert_eq!(bench.end(6, b"ghi"), Some(digest(b"abcdefghi")));
+        bench.reopen();
+        let again = bench.append_with(&id(), 9, nothing()).unwrap();
+        let again = again.finish(Completes::AtLength).unwrap();
+        assert_eq!(again.sha256, Some(digest(b"abcdefghi")));
+        let left = rustix::fs::listxattr(bench.path().join("a"), &mut [0_u8; 64]);
+        assert!(matches!(left, Ok(0) | Err(Errno::OPNOTSUPP)), "{left:?}");
+    }
+    let empty = hashing(Sync::Durable).send(0, b"", declared(0, "a"));
+    assert_eq!(empty.unwrap().sha256, Some(digest(b"")));
+    let unasked = Bench::new().send_whole("a", b"abc");
+    assert_eq!(unasked.sha256, None);
+}
+
+#[test]
+fn what_was_hashed_is_not_read_again() {
+    for sync in [Sync::Durable, Sync::Fast] {
+        let mut bench = hashing(sync);
+        bench.send(0, b"abc", declared(6, "a")).unwrap();
+        if bench.kept().is_some() {
+            // Seen by what nothing else shows: the bytes are others now.
+            bench.closed(|bench| on_disk::write(bench.data_path(), b"xyz").unwrap());
+            assert_eq!(bench.end(3, b"def"), Some(digest(b"abcdef")));
+        }
+    }
+}
+
+#[test]
+fn a_hash_of_more_than_is_held_is_dropped_for_good() {
+    let mut bench = hashing(Sync::Fast);
+    bench.send(0, b"abcdef", declared(9, "a")).unwrap();
+    if bench.kept().is_some() {
+        bench.closed(|bench| {
+            let file = on_disk::File::options().write(true).open(bench.data_path());
+            file.unwrap().set_len(3).unwrap();
+        });
+        bench.append(&id(), 3).unwrap();
+        bench.options.sha256 = false;
+        bench.reopen();
+        bench.send(3, b"DEF", Intent::default()).unwrap();
+        bench.options.sha256 = true;
+        bench.reopen();
+        assert_eq!(bench.end(6, b"ghi"), Some(digest(b"abcDEFghi")));
+    }
+}
+
+#[test]
+fn a_pulled_plug_takes_the_hash_with_the_bytes() {
+    let mut bench = hashing(Sync::Durable);
+    bench.send(0, b"told", declared(10, "a")).unwrap();
+    let Some(_) = bench.kept() else {
+        return;
+    };
+    // As if the hash of what came next had got to the disk, and its mark had not.
+    let ahead = hashing(Sync::Durable);
+    ahead.send(0, b"toldmore", declared(10, "a")).unwrap();
+    bench.append(&id(), 4).unwrap().write(b"more").unwrap();
+    bench.closed(|bench| {
+        let text = ahead.kept().expect("kept");
+        rustix::fs::setxattr(bench.data_path(), HASHED, &text, XattrFlags::REPLACE).unwrap();
+        on_disk::write(bench.path().join(".resumed/lock"), "another boot").unwrap();
+    });
+    // A server that does not hash puts others in their place.
+    bench.options.sha256 = false;
+    bench.reopen();
+    bench.send(4, b"MORE", Intent::default()).unwrap();
+    bench.options.sha256 = true;
+    bench.reopen();
+    assert_eq!(bench.end(8, b"!!"), Some(digest(b"toldMORE!!")));
+}
+
+#[test]
+fn what_a_failing_disk_takes_back_is_taken_out_of_the_hash() {
+    let bench = hashing(Sync::Durable);
+    bench.send(0, b"abc", declared(9, "a")).unwrap();
+    bench.faults().plan(Fault {
+        op: Op::Sync,
+        after: 0,
+        times: 1,
+        errno: 5,
+        short: None,
+    });
+    let lost = bench.append(&id(), 3).and_then(|mut append| {
+        append.write(b"xyz")?;
+        append.finish(Completes::No)
+    });
+    assert!(lost.is_err());
+    assert_eq!(bench.status(&id()).unwrap(), held(3));
+    assert_eq!(bench.end(3, b"defghi"), Some(digest(b"abcdefghi")));
+}
+
+#[test]
+fn an_upload_is_hashed_from_the_middle_on_once_that_is_asked() {
+    let mut bench = Bench::new();
+    let long: Vec<u8> = (0..700_000_u32).map(|at| (at % 251) as u8).collect();
+    bench
+        .send(0, &long[..600_000], declared(long.len(), "a"))
+        .unwrap();
+    bench.options.sha256 = true;
+    bench.reopen();
+    assert_eq!(bench.end(600_000, &long[600_000..]), Some(digest(&long)));
+}
