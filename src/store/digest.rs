@@ -113,7 +113,7 @@ impl Entry {
     /// # Errors
     /// `DigestDiffers`; then the upload is forgotten.
     pub(super) fn check_whole(&self) -> Result<(), Error> {
-        self.catch_up()?;
+        self.hash_the_rest()?;
         let state = self.look()?;
         let (epoch, digest) = (state.epoch, state.hashed());
         let expected = state.digest().filter(|_| state.is_unpublished());
@@ -135,7 +135,7 @@ impl Entry {
     }
 
     /// Hashes what is held and is not hashed, by reading it back.
-    pub(super) fn catch_up(&self) -> Result<(), Error> {
+    pub(super) fn hash_the_rest(&self) -> Result<(), Error> {
         let mut buffer = Vec::new();
         loop {
             let state = self.look()?;

@@ -164,7 +164,7 @@ impl Disk {
     pub(super) fn hashed_of(&self, data: &Data) -> io::Result<Option<Hashed>> {
         self.faults.check(Op::Read)?;
         let mut text = [0; 512];
-        match system::get(&data.0, HASHED, &mut text) {
+        match attribute::get(&data.0, HASHED, &mut text) {
             Ok(length) => Ok(Hashed::parse(&text[..length])),
             Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error.into()),
@@ -174,13 +174,13 @@ impl Disk {
     /// Keeps on `data` how far it is hashed. That is left to be synced.
     pub(super) fn keep_hashed(&self, data: &Data, hashed: &Hashed) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
-        Ok(system::set(&data.0, HASHED, hashed.text().as_bytes())?)
+        Ok(attribute::set(&data.0, HASHED, hashed.text().as_bytes())?)
     }
 
     /// Keeps on `data` no more how far it is hashed.
     pub(super) fn forget_hashed(&self, data: &Data) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
-        match system::remove(&data.0, HASHED) {
+        match attribute::remove(&data.0, HASHED) {
             Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
             done => Ok(done?),
         }

@@ -363,6 +363,7 @@ impl State {
         }
         if is_lost {
             self.fence();
+            self.hashing = self.hashing.take().map(|_| Box::default());
         }
         if let Some(noted) = noted {
             self.generation = noted.generation;
