@@ -71,6 +71,16 @@ fn one_request_writes_one_record_and_syncs_in_order() {
 }
 
 #[test]
+fn an_empty_file_is_synced_before_it_gets_its_name() {
+    let bench = Bench::new();
+    let before = bench.faults().log().len();
+    bench.send_whole("empty", b"");
+    let log = bench.faults().log()[before..].to_vec();
+    let at = |wanted: Op| log.iter().position(|(op, _)| *op == wanted);
+    assert!(at(Op::Sync).expect("it is synced") < at(Op::Publish).expect("it is published"));
+}
+
+#[test]
 fn an_answer_about_a_partial_comes_after_record_bytes_mark_and_names() {
     let bench = Bench::new();
     let before = bench.faults().log().len();
