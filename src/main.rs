@@ -1,12 +1,14 @@
 //! The command: flags into a [`Config`], a server, a signal, the end.
 
 mod cli;
+mod greeting;
 #[cfg(test)]
 #[path = "../fuzz/replay.rs"]
 mod replay;
 mod systemd;
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
         return put(args);
     }
     match cli::parse(args) {
-        Ok(cli::Ask::Serve(config)) => match serve(*config) {
+        Ok(cli::Ask::Serve { config, with_code }) => match serve(*config, with_code) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&*error, 1),
         },
@@ -48,16 +50,14 @@ fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
 }
 
 /// The signals are caught before the server is there, so none can end it unstopped.
-fn serve(mut config: resumed::Config) -> Result<(), Box<dyn Error>> {
+fn serve(mut config: resumed::Config, with_code: bool) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if let Some(socket) = systemd::socket()? {
         config = config.listen_on(socket);
     }
     let server = resumed::start(config)?;
-    match server.addr() {
-        resumed::Address::Tcp(addr) => println!("listening on http://{addr}"),
-        unix => println!("listening on {unix}"),
-    }
+    // Nobody has to listen to it.
+    let _ = io::stdout().write_all(greeting::greeting(server.addr(), with_code).as_bytes());
     systemd::notify("READY=1");
     signals.forever().next();
     systemd::notify("STOPPING=1");

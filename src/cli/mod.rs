@@ -20,7 +20,11 @@ use resumed::store::{OnConflict, Sync};
 
 /// What the command line asks for.
 pub(crate) enum Ask {
-    Serve(Box<Config>),
+    Serve {
+        config: Box<Config>,
+        /// Whether the address is to be shown as a code too.
+        with_code: bool,
+    },
     Help,
     Version,
 }
@@ -36,6 +40,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
   -l, --listen ADDR          where to listen (default: 127.0.0.1:8080; port 0 picks one;
                              unix:PATH for a socket file)
       --socket-mode MODE     who may connect to unix:PATH, such as 0660 (default: by umask)
+      --qr                   show the address as a code for the camera of a telephone
       --max-size SIZE        largest upload, such as 500M or 50G (default: no limit)
       --min-free SIZE        disk space that stays free (default: 64M)
       --expire DURATION      forget partial uploads after 7d (default), 12h, 30m ...
@@ -74,6 +79,7 @@ default: info,access=off); RUST_LOG=info shows a line for each request too.
 pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageError> {
     let mut parser = Parser::from_args(args);
     let mut dir: Option<PathBuf> = None;
+    let mut with_code = false;
     let mut config = Config::new("");
     while let Some(arg) = parser.next()? {
         config = match arg {
@@ -84,6 +90,10 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
                 config
             }
             Arg::Short('l') => config.listen(parser.value()?.string()?),
+            Arg::Long("qr") => {
+                with_code = true;
+                config
+            }
             Arg::Long(name) => {
                 let name = name.to_owned();
                 set(config, &name, &mut parser)?
@@ -91,9 +101,10 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
             other => return Err(other.unexpected().into()),
         };
     }
-    Ok(Ask::Serve(Box::new(
-        config.dir(dir.unwrap_or_else(|| "uploads".into())),
-    )))
+    Ok(Ask::Serve {
+        config: Box::new(config.dir(dir.unwrap_or_else(|| "uploads".into()))),
+        with_code,
+    })
 }
 
 fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageError> {

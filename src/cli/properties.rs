@@ -28,7 +28,7 @@ pub(crate) fn flags(bytes: &[u8]) {
 fn ask(args: &[&[u8]]) -> Result<bool, String> {
     let args = args.iter().map(|arg| OsString::from_vec(arg.to_vec()));
     match parse(args) {
-        Ok(ask) => Ok(matches!(ask, Ask::Serve(_))),
+        Ok(ask) => Ok(matches!(ask, Ask::Serve { .. })),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -7,6 +7,7 @@ mod curl;
 mod draft;
 mod embed;
 mod flood;
+mod greeting;
 mod health;
 mod hook;
 mod hostile;
