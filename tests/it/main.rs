@@ -18,6 +18,7 @@ mod line;
 mod local;
 mod mount;
 mod newest;
+mod packaging;
 mod page;
 mod parked;
 mod proc;

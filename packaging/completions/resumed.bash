@@ -1,0 +1,29 @@
+# Completes resumed and resumed put.
+_resumed() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} flags
+    COMPREPLY=()
+    case $prev in
+        --user-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+        --sync) mapfile -t COMPREPLY < <(compgen -W 'durable fast' -- "$cur") ;;
+        --on-conflict) mapfile -t COMPREPLY < <(compgen -W 'keep-both replace' -- "$cur") ;;
+        -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
+        --host | --public-url | --on-complete | --workers | --max-connections) return ;;
+        --head-timeout | --idle-timeout | --give-up-after) return ;;
+    esac
+    [ ${#COMPREPLY[@]} -eq 0 ] || return
+    if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
+        flags='-q --quiet -h --help --user --user-file --give-up-after --json'
+    else
+        flags='-l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
+            --user-file --allow-origin --host --public-url --trust-proxy --no-interim --allow-root --on-complete
+            --metrics --workers --max-connections --head-timeout --idle-timeout -h --help -V --version'
+    fi
+    case $cur in
+        -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;
+        *) mapfile -t COMPREPLY < <(
+            [ "$COMP_CWORD" -gt 1 ] || compgen -W put -- "$cur"
+            compgen -f -- "$cur"
+        ) ;;
+    esac
+}
+complete -o filenames -F _resumed resumed
