@@ -15,7 +15,7 @@ _resumed() {
         flags='-q --quiet -h --help --user --user-file --give-up-after --json'
     else
         flags='-l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
-            --user-file --allow-origin --host --public-url --trust-proxy --no-interim --allow-root --on-complete
+            --user-file --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
             --metrics --workers --max-connections --head-timeout --idle-timeout -h --help -V --version'
     fi
     case $cur in

@@ -91,9 +91,9 @@ macro_rules! transcripts {
 }
 
 transcripts! { file_id:
-    append bad_input complete_again cors cut declare delete digest host id_as_name methods mismatch
+    append bad_input complete_again cors cut declare delete host id_as_name methods mismatch
     names_on_disk replace status;
-    but not tiny_http: disk_full expect_continue overshoot raw_id too_large users
+    but not tiny_http: digest disk_full expect_continue overshoot raw_id too_large users
 }
 
 transcripts! { tus:
