@@ -223,7 +223,7 @@ pub(super) fn read(said: Said, head: &Head) -> Result<Command, Response> {
 fn read_creation(said: Said, head: &Head, place: Place) -> Result<Verb, Response> {
     let completes = said.completes(head)?;
     let in_address = match place {
-        Place::One(name) => String::from_utf8(name).ok(),
+        Place::One(name) => String::from_utf8(name).ok().as_deref().map(named::flat),
         Place::All | Place::Nested => None,
     };
     let metadata = Metadata::read(head).unwrap_or_default();

@@ -40,8 +40,12 @@ impl Metadata {
                 .filter(|(known, text)| *known == key && !text.is_empty());
             pairs.next().map(|(_, text)| text.as_str())
         };
+        // Uppy's: of a file in a folder, with `/` before it or without; else `null`.
+        let path = said("relativePath").map(|path| path.trim_start_matches('/'));
+        let path = path.filter(|path| path.contains('/')).map(str::to_owned);
+        let name = path.or_else(|| said("filename").or(said("name")).map(named::flat));
         Some(Metadata {
-            name: named::of_type(said("filename").or(said("name")), said("filetype")),
+            name: named::of_type(name.as_deref(), said("filetype")),
             as_sent: Some(as_sent.to_owned()),
         })
     }
@@ -69,6 +73,12 @@ mod tests {
                 Some("holiday.mp4"),
             ),
             ("filetype dmlkZW8vbXA0", Some("upload.mp4")),
+            ("filename dHJpcC9hLmpwZw==", Some("trip_a.jpg")),
+            (
+                "relativePath L3RyaXAvYS5qcGc=,name YS5qcGc=",
+                Some("trip/a.jpg"),
+            ),
+            ("relativePath bnVsbA==,name YS5qcGc=", Some("a.jpg")),
             ("filename ,is_new", None),
         ];
         for (sent, name) in names {

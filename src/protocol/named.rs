@@ -26,6 +26,11 @@ const ENDINGS: [(&str, &str); 18] = [
     ("video/webm", "webm"),
 ];
 
+/// A name that has no folders in it: one that comes where only names are meant may lead nowhere.
+pub(super) fn flat(name: &str) -> String {
+    name.replace('/', "_")
+}
+
 /// The name of a file of this type. One that has an ending keeps it: who named it knew better.
 pub(super) fn of_type(name: Option<&str>, media_type: Option<&str>) -> Option<String> {
     let is_it = |(known, _): &&(&str, &str)| {
@@ -33,7 +38,9 @@ pub(super) fn of_type(name: Option<&str>, media_type: Option<&str>) -> Option<St
     };
     let ending = ENDINGS.iter().find(is_it).map(|(_, ending)| ending);
     match (name, ending) {
-        (Some(name), Some(ending)) if !name.contains('.') => Some(format!("{name}.{ending}")),
+        (Some(name), Some(ending)) if !name.rsplit('/').next()?.contains('.') => {
+            Some(format!("{name}.{ending}"))
+        }
         (Some(name), _) => Some(name.to_owned()),
         (None, Some(ending)) => Some(format!("upload.{ending}")),
         (None, None) => None,
@@ -56,7 +63,8 @@ pub(super) fn in_disposition(head: &Head) -> Option<String> {
         }
         rest = after_semicolon(after);
     }
-    extended.or(plain).filter(|name| !name.is_empty())
+    let name = extended.or(plain).filter(|name| !name.is_empty());
+    name.as_deref().map(flat)
 }
 
 fn after_semicolon(bytes: &[u8]) -> Option<&[u8]> {
@@ -126,6 +134,7 @@ mod tests {
             "inline; filename=\"a.txt\"; filename*=iso-8859-1''%E9",
             Some("a.txt"),
         );
+        check("inline; filename*=utf-8''trip%2Fa.txt", Some("trip_a.txt"));
         check("inline; filename=\"open", Some("open"));
         for none in [
             "inline",

@@ -27,6 +27,7 @@ use super::fields::{
     bad, digits, incoming, number, sha256, single, utf8_or_latin1, whom_to_be, with_digest,
 };
 use super::files::Place;
+use super::named;
 use super::structured::boolean;
 
 /// What of a request decides how it is answered.
@@ -143,7 +144,7 @@ fn appending(start: Start, intent: Intent, completes: Completes) -> Verb {
 /// What a request says of the bytes that it brings.
 fn body(head: &Head, name: &[u8]) -> Result<Intent, Response> {
     Ok(Intent {
-        name: Some(utf8_or_latin1(name)),
+        name: Some(named::flat(&utf8_or_latin1(name))),
         digest: sha256(head, "Repr-Digest")?,
         body_digest: sha256(head, "Content-Digest")?,
         incoming: incoming(head),

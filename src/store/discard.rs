@@ -15,7 +15,7 @@ impl Entry {
         }
         self.discard(&mut state)?;
         drop(state);
-        self.sync_names(false)?;
+        self.sync_names(None)?;
         Ok(true)
     }
 
@@ -31,7 +31,7 @@ impl Entry {
         }
         self.discard(&mut state)?;
         drop(state);
-        self.sync_names(false)
+        self.sync_names(None)
     }
 
     /// Removes the bytes, then the record. The caller holds `changing`.

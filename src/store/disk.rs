@@ -6,23 +6,20 @@
 pub(super) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
-use rustix::io::Errno;
 
 use super::error::OpenError;
 use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
 use super::id::Key;
 use super::medium::{free_bytes, warn_unless_durable};
-use super::options::{OnConflict, Options, Sharing, Sync};
+use super::options::{Options, Sharing, Sync};
 use super::record::record_name;
-use super::rename::{Place, rename};
 use super::shared_sync::{Gate, SharedSync};
 
 /// The directory for what is not finished, inside the directory of what is.
@@ -41,7 +38,7 @@ const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
 
 /// A store's directories, held open.
 pub(super) struct Disk {
-    root: Directory,
+    pub(super) root: Directory,
     pub(super) partials: Directory,
     /// Held locked; it says what was opened last (`doubt`).
     pub(super) lock: File,
@@ -50,7 +47,7 @@ pub(super) struct Disk {
     /// Whether syncs are made at all.
     pub(super) durable: bool,
     pub(super) gate: Gate,
-    naming: Mutex<()>,
+    pub(super) naming: Mutex<()>,
     pub(super) faults: Faults,
 }
 
@@ -67,7 +64,7 @@ pub(super) enum Dir {
 }
 
 pub(super) struct Directory {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) file: File,
     syncs: SharedSync,
 }
@@ -118,15 +115,6 @@ impl Disk {
         self.faults.check(Op::Create)?;
         let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         self.partials.open(&key.to_string(), new).map(Data)
-    }
-
-    /// Opens the finished file `name`; `None` when it is gone, or no plain file any more.
-    pub(super) fn open_published(&self, name: &str) -> io::Result<Option<Data>> {
-        self.faults.check(Op::Open)?;
-        match self.root.open(name, OFlags::RDONLY) {
-            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(None),
-            opened => Ok(found(opened)?.map(Data)),
-        }
     }
 
     /// Writes once; the kernel may take less than all.
@@ -231,36 +219,6 @@ impl Disk {
 
 /// Directories and names.
 impl Disk {
-    /// Moves the data file of `key` to its published `name`.
-    ///
-    /// # Errors
-    /// `AlreadyExists` when the name is taken and is not to be replaced.
-    pub(super) fn publish(&self, key: Key, name: &str, on_conflict: OnConflict) -> io::Result<()> {
-        self.faults.check(Op::Publish)?;
-        let partial = key.to_string();
-        let from = Place {
-            dir: self.partials.file.as_fd(),
-            name: &partial,
-        };
-        let to = Place {
-            dir: self.root.file.as_fd(),
-            name,
-        };
-        rename(from, to, on_conflict, &self.naming)
-    }
-
-    /// Whether `name` is taken among the finished files; for `Replace`, only a directory takes it.
-    pub(super) fn is_taken(&self, name: &str, on_conflict: OnConflict) -> io::Result<bool> {
-        self.faults.check(Op::Look)?;
-        let about = found(fs::symlink_metadata(self.published_path(name)))?;
-        Ok(about.is_some_and(|about| on_conflict == OnConflict::KeepBoth || about.is_dir()))
-    }
-
-    /// The path of the finished file `name`.
-    pub(super) fn published_path(&self, name: &str) -> PathBuf {
-        self.root.path.join(name)
-    }
-
     /// Makes the names in `dir` survive a pulled plug; callers at once share one sync.
     pub(super) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
         if !self.durable {
@@ -307,7 +265,7 @@ impl Disk {
     }
 
     /// Runs a sync when its turn comes; with `--sync fast`, never.
-    fn gated(&self, op: Op, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn gated(&self, op: Op, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         if !self.durable {
             return Ok(());
         }

@@ -19,6 +19,7 @@ pub(super) enum Op {
     SyncRecord,
     RenameRecord,
     Look,
+    MakeFolder,
     Publish,
     SyncDir,
     Free,

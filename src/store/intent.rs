@@ -10,7 +10,8 @@ pub struct Intent {
     pub existence: Existence,
     /// Bytes the whole upload will have. May come with any request; it must not change.
     pub length: Option<u64>,
-    /// What the file is called, as UTF-8. The first name given counts.
+    /// What the file is called, as UTF-8, with `/` between it and the folders that it is in, if it is in any. The
+    /// first name given counts.
     pub name: Option<String>,
     /// When the file was last changed, in milliseconds since 1970. The first time given counts.
     pub modified_ms: Option<u64>,

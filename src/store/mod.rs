@@ -45,6 +45,7 @@ mod disk;
 mod doubt;
 mod error;
 mod faults;
+mod finished;
 mod flock;
 mod hashed;
 mod hooks;

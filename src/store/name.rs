@@ -8,6 +8,12 @@ const NAME_MAX: usize = 255;
 /// Longest extension kept when a name is shortened, in bytes with its dot. A longer one is no extension.
 const EXTENSION_MAX: usize = 32;
 
+/// Longest plain name of a folder, in bytes: less than any file system takes.
+const PLAIN_MAX: usize = 64;
+
+/// How deep in folders a file may be. What is deeper is put beside them, under a name that is made of its path.
+const FOLDERS_MAX: usize = 32;
+
 /// How many names are tried beside a taken one.
 const ALTERNATIVES: u32 = 9_999;
 
@@ -18,8 +24,18 @@ pub(super) struct Name(String);
 impl Name {
     /// Makes what the client calls its file harmless; a missing or empty name becomes `upload-<key8>`.
     pub(super) fn new(wanted: Option<&str>, key: Key) -> Self {
+        let name = wanted.and_then(Self::harmless);
+        name.unwrap_or_else(|| Self(neutral(key)))
+    }
+
+    /// Of a folder: every file in it has to find the same one.
+    fn of_folder(wanted: &str) -> Self {
+        Self::harmless(wanted).unwrap_or_else(|| Self("_".to_owned()))
+    }
+
+    /// `None`: nothing is left.
+    fn harmless(wanted: &str) -> Option<Self> {
         let name: String = wanted
-            .unwrap_or_default()
             .chars()
             .map(|c| if is_unsafe(c) { '_' } else { c })
             .collect();
@@ -29,11 +45,7 @@ impl Name {
         if is_device(&name.0) {
             name = Self(format!("_{}", name.0)).shortened();
         }
-        if name.0.is_empty() {
-            Self(neutral(key))
-        } else {
-            name
-        }
+        (!name.0.is_empty()).then_some(name)
     }
 
     /// At most 255 bytes; what is left ends in no dot or space either.
@@ -47,6 +59,13 @@ impl Name {
         let extension = self.split().1;
         let plain = extension.chars().skip(1).all(|c| c.is_ascii_alphanumeric());
         Self(neutral(key) + if plain { extension } else { "" })
+    }
+
+    /// What a folder is called when the file system refuses its name.
+    pub(super) fn plain(&self) -> Self {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_.()".contains(c);
+        let plain = self.0.replace(|c| !is_plain(c), "_");
+        Self(cut(&plain, PLAIN_MAX).to_owned()).shortened()
     }
 
     /// The name itself, then `name (1).ext`, `name (2).ext`, ...: each at most 255 bytes.
@@ -72,6 +91,32 @@ impl Name {
         match self.0.rfind('.') {
             Some(dot) if dot > 0 && self.0.len() - dot <= EXTENSION_MAX => self.0.split_at(dot),
             _ => (&self.0, ""),
+        }
+    }
+}
+
+/// Where a client wants its file: under a name, perhaps in folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// One in the other, the outermost first.
+    pub(super) folders: Vec<Name>,
+    pub(super) name: Name,
+}
+
+impl Wanted {
+    /// What does not lead downwards, from folder to folder, is taken for a name.
+    pub(super) fn new(wanted: Option<&str>, key: Key) -> Self {
+        let parts: Vec<_> = wanted.unwrap_or_default().split('/').collect();
+        let leads_down = parts.iter().all(|part| !matches!(*part, "" | "." | ".."));
+        let (folders, name) = match parts.split_last() {
+            Some((name, folders)) if leads_down && folders.len() <= FOLDERS_MAX => {
+                (folders, Some(*name))
+            }
+            _ => (&[][..], wanted),
+        };
+        Self {
+            folders: folders.iter().map(|part| Name::of_folder(part)).collect(),
+            name: Name::new(name, key),
         }
     }
 }
@@ -149,6 +194,40 @@ mod tests {
             assert_eq!(named(wanted), name, "{wanted:?}");
         }
         assert_eq!(Name::new(None, key()).0, "upload-01234567");
+    }
+
+    fn put(wanted: &str) -> String {
+        let Wanted { folders, name } = Wanted::new(Some(wanted), key());
+        let folders: String = folders
+            .iter()
+            .map(|folder| format!("{}/", folder.0))
+            .collect();
+        folders + &name.0
+    }
+
+    #[test]
+    fn a_path_leads_down_or_is_a_name() {
+        let deep = "d/".repeat(FOLDERS_MAX) + "a";
+        let (deeper, flat) = (format!("d/{deep}"), "d_".repeat(FOLDERS_MAX + 1) + "a");
+        let (long, cut) = ("x".repeat(300) + "/a", "x".repeat(255) + "/a");
+        for (wanted, path) in [
+            ("a.jpg", "a.jpg"),
+            ("trip/day 1/a.jpg", "trip/day 1/a.jpg"),
+            (".git/config", "_git/config"),
+            (".resumed/lock", "_resumed/lock"),
+            ("con/a\\b", "_con/a_b"),
+            ("... /...", "_/upload-01234567"),
+            ("a/./b", "a_._b"),
+            ("a/../../b", "a_.._.._b"),
+            ("/etc/passwd", "_etc_passwd"),
+            ("a//b", "a__b"),
+            ("a/", "a_"),
+            (&deep, &deep),
+            (&deeper, &flat),
+            (&long, &cut),
+        ] {
+            assert_eq!(put(wanted), path, "{wanted:?}");
+        }
     }
 
     #[test]

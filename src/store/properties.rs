@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::id::{Id, Key, hex, unhex};
-use super::name::Name;
+use super::name::{Name, Wanted};
 use super::record::{Hook, Record};
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
@@ -35,6 +35,11 @@ pub fn name(bytes: &[u8]) {
     let key = Key::of(b"", bytes);
     let wanted = String::from_utf8_lossy(bytes);
     let name = Name::new(Some(&wanted), key);
+    let path = Wanted::new(Some(&wanted), key);
+    let folders = path.folders.iter().chain([&path.name]);
+    folders.for_each(|name| check_name(&name.candidates().next().expect("a name")));
+    let folders = path.folders.iter();
+    folders.for_each(|name| check_name(&name.plain().candidates().next().expect("a name")));
     let tried: Vec<_> = name.candidates().take(12).collect();
     for name in &tried {
         check_name(name);

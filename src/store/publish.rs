@@ -13,7 +13,7 @@ use super::about::Expiry;
 use super::error::Error;
 use super::id::Id;
 use super::intent::Digest;
-use super::name::Name;
+use super::name::{Name, Wanted};
 use super::record::{Hook, Record};
 use super::shelf::Entry;
 use super::upload::{Held, Phase};
@@ -119,15 +119,24 @@ impl Entry {
 
     /// Moves the file to the name that the record says, to the next free one, or to one that any file system takes.
     fn name_and_move(&self, record: &mut Record) -> Result<(), Error> {
-        let name = Name::new(record.name.as_deref(), self.key);
-        let names = record
-            .publishing_as
-            .clone()
-            .into_iter()
-            .chain(name.candidates());
+        let Wanted { folders, name } = Wanted::new(record.name.as_deref(), self.key);
+        let folder = match self.disk().make_folders(&folders) {
+            Err(error) if is_refused_name(&error) => {
+                let plain: Vec<_> = folders.iter().map(Name::plain).collect();
+                self.disk().make_folders(&plain)?
+            }
+            made => made?,
+        };
+        let in_folder = |name: String| format!("{folder}{name}");
+        let said = match &record.publishing_as {
+            Some(path) if self.disk().has_folder_of(path)? => Some(path.clone()),
+            _ => None,
+        };
+        let names = said.into_iter().chain(name.candidates().map(in_folder));
         match self.move_to_first_free(names, record) {
             Err(Error::Io(error)) if is_refused_name(&error) => {
-                self.move_to_first_free(name.neutral(self.key).candidates(), record)
+                let neutral = name.neutral(self.key);
+                self.move_to_first_free(neutral.candidates().map(in_folder), record)
             }
             done => done,
         }
@@ -166,7 +175,7 @@ impl Entry {
             state.record = Some(record.clone());
             state.saved = true;
             drop(state);
-            self.sync_names(false)?;
+            self.sync_names(None)?;
         }
         self.dress(record)
     }
@@ -212,7 +221,7 @@ impl Entry {
         if record.hook == Some(Hook::Due) {
             self.shelf.hooking().insert(self.key);
         }
-        self.sync_names(true)?;
+        self.sync_names(record.publishing_as.as_deref())?;
         self.state()?.listed = entries;
         Ok(Finished {
             held,

@@ -25,7 +25,7 @@ pub(super) struct Record {
     pub(super) metadata: Option<String>,
     /// What all of it will hash to, as its client says; of a complete upload, what it does.
     pub(super) digest: Option<Digest>,
-    /// The published name, once all is held. The upload is complete when besides `<key>` is gone.
+    /// The published name, with the folders that it is in, once all is held. The upload is complete when besides `<key>` is gone.
     pub(super) publishing_as: Option<String>,
     pub(super) hook: Option<Hook>,
 }

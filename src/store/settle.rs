@@ -25,6 +25,7 @@ impl Entry {
         let state = self.look()?;
         let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
         let (synced, listed) = (state.is_synced(), state.is_listed());
+        let published = state.published_as().map(str::to_owned);
         let marked = state.is_marked() || !self.disk().durable;
         drop(state);
         if !synced {
@@ -34,7 +35,7 @@ impl Entry {
             self.mark()?;
         }
         if !listed {
-            self.sync_names(held.complete)?;
+            self.sync_names(published.as_deref())?;
         }
         let mut state = self.state()?;
         if state.epoch != epoch {
@@ -171,17 +172,14 @@ impl Entry {
         }
     }
 
-    /// Makes durable the names of this upload's files.
+    /// Makes durable the names of this upload's files, and of the finished one at `published`.
     ///
     /// # Errors
     /// Then the upload is broken: which names there are on the disk is anybody's guess.
-    pub(super) fn sync_names(&self, published: bool) -> Result<(), Error> {
-        let root = if published {
-            self.disk().sync_dir(Dir::Root)
-        } else {
-            Ok(())
-        };
-        root.and_then(|()| self.disk().sync_dir(Dir::Partials))
+    pub(super) fn sync_names(&self, published: Option<&str>) -> Result<(), Error> {
+        let finished = published.map_or(Ok(()), |path| self.disk().sync_published(path));
+        finished
+            .and_then(|()| self.disk().sync_dir(Dir::Partials))
             .map_err(|error| {
                 self.break_down();
                 error.into()

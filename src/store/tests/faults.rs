@@ -9,7 +9,7 @@ const ENOSPC: i32 = 28;
 
 const BYTES: &[u8] = b"0123456789";
 
-const OPS: [Op; 20] = [
+const OPS: [Op; 21] = [
     Op::Open,
     Op::Create,
     Op::Read,
@@ -26,6 +26,7 @@ const OPS: [Op; 20] = [
     Op::SyncRecord,
     Op::RenameRecord,
     Op::Look,
+    Op::MakeFolder,
     Op::Publish,
     Op::SyncDir,
     Op::Free,

@@ -3,6 +3,7 @@
 mod admission;
 mod doubt;
 mod faults;
+mod folders;
 mod hashing;
 mod life;
 mod opening;

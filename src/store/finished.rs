@@ -1,0 +1,163 @@
+//! Where finished files are: in the directory, or in folders below it.
+//!
+//! A folder is a directory that is no link: each is opened from the one above it, so that nothing that lies among the
+//! finished files leads out of them.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, mkdirat, openat, statat};
+use rustix::io::Errno;
+
+use super::disk::{Data, Dir, Disk};
+use super::faults::Op;
+use super::id::Key;
+use super::name::Name;
+use super::options::OnConflict;
+use super::rename::{Place, rename};
+
+/// The directory that a file is in.
+enum Home<'d> {
+    Root(BorrowedFd<'d>),
+    Folder(OwnedFd),
+}
+
+impl AsFd for Home<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Home::Root(root) => *root,
+            Home::Folder(folder) => folder.as_fd(),
+        }
+    }
+}
+
+/// Finished files, by their paths below the directory: names with `/` between.
+impl Disk {
+    /// Makes folders, one in the other: each under its name, or, where something else has that, under the next free
+    /// one. Answers the path of the innermost, with `/` at its end.
+    ///
+    /// They are durable then. Not only those that were made: others may have been, a moment ago, by another upload.
+    pub(super) fn make_folders(&self, folders: &[Name]) -> io::Result<String> {
+        let (mut path, mut above) = (String::new(), self.root());
+        for folder in folders {
+            let (name, made) = self.make_folder(&above, folder)?;
+            self.sync_home(&above)?;
+            (path, above) = (format!("{path}{name}/"), Home::Folder(made));
+        }
+        Ok(path)
+    }
+
+    fn make_folder(&self, above: &Home<'_>, folder: &Name) -> io::Result<(String, OwnedFd)> {
+        for name in folder.candidates() {
+            self.faults.check(Op::MakeFolder)?;
+            match mkdirat(above, &name, Mode::from_raw_mode(0o777)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(made) = open_folder(above, &name)? {
+                return Ok((name, made));
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Moves the data file of `key` to its published `path`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken and is not to be replaced; `NotFound` when its folder is gone.
+    pub(super) fn publish(&self, key: Key, path: &str, on_conflict: OnConflict) -> io::Result<()> {
+        self.faults.check(Op::Publish)?;
+        let (home, name) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let partial = key.to_string();
+        let from = Place {
+            dir: self.partials.file.as_fd(),
+            name: &partial,
+        };
+        let dir = home.as_fd();
+        rename(from, Place { dir, name }, on_conflict, &self.naming)
+    }
+
+    /// Whether `path` is taken among the finished files; for `Replace`, only a directory takes it.
+    pub(super) fn is_taken(&self, path: &str, on_conflict: OnConflict) -> io::Result<bool> {
+        self.faults.check(Op::Look)?;
+        let Some((home, name)) = self.home_of(path)? else {
+            return Ok(false);
+        };
+        match statat(home, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) => {
+                let is_dir = FileType::from_raw_mode(about.st_mode).is_dir();
+                Ok(is_dir || on_conflict == OnConflict::KeepBoth)
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the folder that `path` is in is there.
+    pub(super) fn has_folder_of(&self, path: &str) -> io::Result<bool> {
+        Ok(self.home_of(path)?.is_some())
+    }
+
+    /// Opens the finished file at `path`; `None` when it is gone, or no plain file any more.
+    pub(super) fn open_published(&self, path: &str) -> io::Result<Option<Data>> {
+        self.faults.check(Op::Open)?;
+        let Some((home, name)) = self.home_of(path)? else {
+            return Ok(None);
+        };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(home, name, flags, Mode::empty()) {
+            Ok(file) => Ok(Some(Data(file.into()))),
+            Err(Errno::NOENT | Errno::LOOP) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The path of a finished file, for others.
+    pub(super) fn published_path(&self, path: &str) -> PathBuf {
+        self.root.path.join(path)
+    }
+
+    /// Makes the name of the finished file at `path` survive a pulled plug.
+    pub(super) fn sync_published(&self, path: &str) -> io::Result<()> {
+        // Where its folder was taken away, there is nothing to keep.
+        match self.home_of(path)? {
+            Some((home, _)) => self.sync_home(&home),
+            None => Ok(()),
+        }
+    }
+
+    fn sync_home(&self, home: &Home<'_>) -> io::Result<()> {
+        match home {
+            Home::Root(_) => self.sync_dir(Dir::Root),
+            Home::Folder(folder) => self.gated(Op::SyncDir, || Ok(fsync(folder)?)),
+        }
+    }
+
+    fn root(&self) -> Home<'_> {
+        Home::Root(self.root.file.as_fd())
+    }
+
+    /// The directory of the file at `path`, and its name there; `None` when there is no such directory.
+    fn home_of<'p>(&self, path: &'p str) -> io::Result<Option<(Home<'_>, &'p str)>> {
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut home = self.root();
+        for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
+            match open_folder(&home, folder)? {
+                Some(folder) => home = Home::Folder(folder),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some((home, name)))
+    }
+}
+
+/// A directory in another; `None` when it is not there, or no directory, or a link to one.
+fn open_folder(above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(above, name, flags, Mode::empty()) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

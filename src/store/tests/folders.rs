@@ -1,0 +1,127 @@
+//! Files in folders.
+
+use std::os::unix::fs::symlink;
+
+use super::super::OnConflict;
+use super::super::faults::{Fault, Op};
+use super::*;
+
+impl Bench {
+    /// What is in a file below the directory.
+    fn content(&self, path: &str) -> Option<Vec<u8>> {
+        on_disk::read(self.path().join(path)).ok()
+    }
+}
+
+/// Another upload than the usual one.
+fn send(bench: &Bench, name: &str, bytes: &[u8]) -> PathBuf {
+    let id = Id::new(b"alice", name.as_bytes());
+    let declared = declared(bytes.len(), name);
+    let mut append = bench.append_with(&id, 0, declared).unwrap();
+    append.write(bytes).unwrap();
+    let finished = append.finish(Completes::AtLength).unwrap();
+    finished.published.unwrap().path
+}
+
+#[test]
+fn a_file_is_put_into_the_folders_that_it_names() {
+    let bench = Bench::new();
+    let path = send(&bench, "trip/day 1/a.jpg", b"a");
+    assert_eq!(path, bench.path().join("trip/day 1/a.jpg"));
+    send(&bench, "trip/b.jpg", b"b");
+    send(&bench, "../trip/c.jpg", b"c");
+    assert_eq!(bench.content("trip/day 1/a.jpg").unwrap(), b"a");
+    assert_eq!(bench.content("trip/b.jpg").unwrap(), b"b");
+    assert_eq!(
+        bench.content("___trip_c.jpg").unwrap(),
+        b"c",
+        "that is no folder"
+    );
+}
+
+#[test]
+fn a_taken_name_is_given_again_in_the_same_folder() {
+    let bench = Bench::new();
+    bench.send_whole("trip/a.jpg", b"old");
+    bench.forget(&id()).unwrap();
+    bench.send_whole("trip/a.jpg", b"new");
+    assert_eq!(bench.content("trip/a.jpg").unwrap(), b"old");
+    assert_eq!(bench.content("trip/a (1).jpg").unwrap(), b"new");
+
+    let replacing = Bench::with(Options {
+        on_conflict: OnConflict::Replace,
+        ..Options::default()
+    });
+    replacing.send_whole("trip/a.jpg", b"old");
+    replacing.forget(&id()).unwrap();
+    replacing.send_whole("trip/a.jpg", b"new");
+    assert_eq!(names(&replacing.path().join("trip")), ["a.jpg"]);
+    assert_eq!(replacing.content("trip/a.jpg").unwrap(), b"new");
+}
+
+/// A link to a directory would lead out, and a file is never taken away for a folder.
+#[test]
+fn what_is_no_folder_is_gone_around_by_all_files_alike() {
+    let outside = tempfile::tempdir().unwrap();
+    let links: [fn(&Path, &Path); 3] = [
+        |at, _| on_disk::write(at, b"a file").unwrap(),
+        |at, outside| symlink(outside, at).unwrap(),
+        |at, _| symlink("/nowhere", at).unwrap(),
+    ];
+    for on_conflict in [OnConflict::KeepBoth, OnConflict::Replace] {
+        for take in links {
+            let bench = Bench::with(Options {
+                on_conflict,
+                ..Options::default()
+            });
+            on_disk::create_dir(bench.path().join("trip")).unwrap();
+            take(&bench.path().join("trip/day"), outside.path());
+            send(&bench, "trip/day/a", b"a");
+            send(&bench, "trip/day/b", b"b");
+            assert_eq!(bench.content("trip/day (1)/a").unwrap(), b"a");
+            assert_eq!(bench.content("trip/day (1)/b").unwrap(), b"b");
+            assert!(names(outside.path()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_link_that_takes_the_place_of_a_folder_is_not_followed_either() {
+    let outside = tempfile::tempdir().unwrap();
+    on_disk::write(outside.path().join("a"), b"others").unwrap();
+    let mut bench = Bench::new();
+    bench.send_whole("trip/a", b"ours");
+    bench.closed(|bench| {
+        on_disk::rename(bench.path().join("trip"), bench.path().join("moved")).unwrap();
+        symlink(outside.path(), bench.path().join("trip")).unwrap();
+    });
+    let held_now = bench.status(&id()).unwrap();
+    assert_eq!(held_now, held(0), "it was taken away");
+}
+
+#[test]
+fn a_folder_that_vanishes_in_between_is_made_again() {
+    let mut bench = Bench::new();
+    bench.faults().plan(Fault {
+        op: Op::Publish,
+        after: 0,
+        times: 1,
+        errno: 5,
+        short: None,
+    });
+    assert!(bench.send(0, b"abc", declared(3, "trip/day/a")).is_err());
+    bench.closed(|bench| on_disk::remove_dir_all(bench.path().join("trip")).unwrap());
+    assert_eq!(bench.status(&id()).unwrap(), complete(3));
+    assert_eq!(bench.content("trip/day/a").unwrap(), b"abc");
+}
+
+/// The other end of an order: what a pulled plug may take is a matter for `tests/it/crash`.
+#[test]
+fn each_folder_is_durable_before_anything_is_moved_there() {
+    let bench = Bench::new();
+    bench.send_whole("trip/day/a", b"abc");
+    let log = bench.faults().log();
+    let at = |op: Op| log.iter().position(|(done, _)| *done == op).unwrap();
+    let syncs = log[at(Op::MakeFolder)..at(Op::Publish)].iter();
+    assert!(syncs.filter(|(op, _)| *op == Op::SyncDir).count() >= 2);
+}
