@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::Client;
 
@@ -85,13 +85,22 @@ fn wrong_files(facts: &Facts, dir: &Path) -> Vec<String> {
     wrong
 }
 
-/// The names in `dir` that are not the server's own.
+/// The paths below `dir` of files that are not the server's own.
 fn published(dir: &Path) -> Vec<String> {
-    let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("a name of ours");
-    let names = fs::read_dir(dir)
-        .expect("listed")
-        .map(|entry| name(entry.expect("an entry")));
-    names.filter(|name| name != ".resumed").collect()
+    let mut paths = Vec::new();
+    let mut ahead = vec![PathBuf::new()];
+    while let Some(path) = ahead.pop() {
+        let entries = fs::read_dir(dir.join(&path)).expect("listed");
+        for entry in entries.map(|entry| entry.expect("an entry")) {
+            let path = path.join(entry.file_name());
+            match entry.file_type().expect("a type").is_dir() {
+                true if entry.file_name() == ".resumed" => {}
+                true => ahead.push(path),
+                false => paths.push(path.into_os_string().into_string().expect("a name of ours")),
+            }
+        }
+    }
+    paths
 }
 
 /// `a.bin` of `a (1).bin`.

@@ -57,7 +57,7 @@ impl Told {
 }
 
 impl Facts {
-    /// Begins an upload of about that length. Three in a row share a name, and differ in length.
+    /// Begins an upload of about that length. Three in a row share a name, and differ in length; others lie in folders.
     pub(crate) fn begin(&mut self, sender: usize, length: u64) -> Upload {
         let number = self.uploads.len();
         let namesakes = &self.uploads[number - number % 3..];
@@ -66,7 +66,10 @@ impl Facts {
         let upload = Upload {
             number,
             sender,
-            name: format!("{}.bin", number / 3),
+            name: match number / 3 {
+                odd if odd % 2 == 1 => format!("folder/{}/{odd}.bin", odd % 5),
+                even => format!("{even}.bin"),
+            },
             length,
             held: 0,
             complete: false,

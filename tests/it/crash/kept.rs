@@ -184,6 +184,8 @@ impl Kept {
             let is_listed = self.dir(&path).synced >= self.replaced[&path];
             let is_durable = self.is_synced(&path) && is_listed;
             self.expect(call, is_durable, "the record is not durable");
+            let is_folder_listed = self.is_listed(parent(&call.paths()[1]));
+            self.expect(call, is_folder_listed, "its folder is not durable");
         }
     }
 

@@ -68,7 +68,7 @@ fn no_answer_comes_before_the_syncs_that_make_it_true() {
 
 type Kind = (&'static str, fn(&Call, &Path) -> bool);
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     ("sync of bytes", |call, _| {
         is_sync(call) && call.of().contains("/.resumed/") && !is_record(call)
     }),
@@ -81,6 +81,9 @@ const KINDS: [Kind; 6] = [
     }),
     ("sync of the directory", |call, dir| {
         is_sync(call) && Path::new(call.of()) == dir
+    }),
+    ("sync of a folder", |call, dir| {
+        is_sync(call) && dir.join("folder") == Path::new(call.of())
     }),
     ("sync of what the directory is in", |call, dir| {
         is_sync(call) && dir.parent() == Some(Path::new(call.of()))
