@@ -1,6 +1,7 @@
-// The page: takes files from the picker and from drops, keeps the list, and shows the total.
+// The page: takes files and folders from the pickers and from drops, keeps the list, and shows the total.
 // How a file is sent is in uploader.js; how one is shown, in row.js.
 
+import { chosen, dropped } from './folders.js';
 import { Row, setText, showShare } from './row.js';
 import { chooseLanguage, wordsIn } from './words.js';
 
@@ -13,26 +14,25 @@ const server = document.querySelector('meta[name=resumed-server]').content;
 
 const find = (id) => document.getElementById(id);
 const picker = find('picker');
+const folderPicker = find('folder-picker');
 const list = find('files');
 
 /** Rows by the id of their file, in the order of the list. */
 const rows = new Map();
 
-function addFiles(files) {
-  for (const file of files) {
-    const row = new Row(file, {
-      server, words, onChange: refreshSoon, onGone: remove, onBuffering: showBuffering,
-    });
-    const old = rows.get(row.uploader.id);
-    if (old?.active) {
-      announce(words.inList(old.name));
-      continue;
-    }
-    if (old) old.element.replaceWith(row.element);
-    else list.append(row.element);
-    rows.set(row.uploader.id, row);
-    row.start();
+function add(found) {
+  const row = new Row(found, {
+    server, words, onChange: refreshSoon, onGone: remove, onBuffering: showBuffering,
+  });
+  const old = rows.get(row.uploader.id);
+  if (old?.active) {
+    announce(words.inList(old.name));
+    return;
   }
+  if (old) old.element.replaceWith(row.element);
+  else list.append(row.element);
+  rows.set(row.uploader.id, row);
+  row.start();
 }
 
 function remove(row) {
@@ -149,9 +149,20 @@ function listenToDrops() {
     if (!withFiles(event)) return;
     event.preventDefault();
     const items = [...event.dataTransfer.items].filter((item) => item.kind === 'file');
-    const isFolder = (item) => item.webkitGetAsEntry?.()?.isDirectory;
-    if (items.some(isFolder)) showNotice('folder', ...words.notices.folder);
-    addFiles(items.filter((item) => !isFolder(item)).map((item) => item.getAsFile()));
+    addAll(dropped(items, () => showNotice('unreadable', ...words.notices.unreadable)));
+  });
+}
+
+async function addAll(files) {
+  for await (const found of files) add(found);
+}
+
+function listenTo(input) {
+  input.addEventListener('change', () => {
+    const files = [...input.files];
+    // Emptied, so that choosing the same file again is a change, too.
+    input.value = '';
+    files.map(chosen).forEach(add);
   });
 }
 
@@ -162,12 +173,10 @@ function translate() {
 
 translate();
 listenToDrops();
-picker.addEventListener('change', () => {
-  const files = [...picker.files];
-  // Emptied, so that choosing the same file again is a change, too.
-  picker.value = '';
-  addFiles(files);
-});
+listenTo(picker);
+listenTo(folderPicker);
+// A phone may have no folders to choose.
+folderPicker.hidden = find('choose-folder').hidden = !folderPicker.webkitdirectory;
 find('pause-all').addEventListener('click', pauseOrResumeAll);
 find('clear').addEventListener('click', clear);
 setInterval(refresh, REFRESH_MS);

@@ -38,11 +38,11 @@ export class Row {
    * `onChange()` is called at every new state, `onGone(row)` when the row is to leave the list,
    * `onBuffering()` when a proxy holds uploads back.
    */
-  constructor(file, { server, words, onChange, onGone, onBuffering }) {
+  constructor({ file, path }, { server, words, onChange, onGone, onBuffering }) {
     this.#words = words;
     this.#on = { onChange, onGone };
     this.uploader = new Uploader({
-      file, server,
+      file, path, server,
       onProgress: (held) => this.#speed.add(now(), held),
       onState: () => this.#stateChanged(),
       onNotice: (kind) => (kind === 'buffering' ? onBuffering() : this.#showNotice(words.notices[kind])),
@@ -52,7 +52,7 @@ export class Row {
   }
 
   get name() {
-    return this.uploader.file.name.normalize('NFC');
+    return this.uploader.path;
   }
 
   get active() {

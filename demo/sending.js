@@ -9,18 +9,21 @@ const STALL_SECONDS = 30;
 const SILENT_SECONDS = 2;
 
 /**
- * Sends `file` from `start` on, as much as the plan allows, and resolves to the server's answer
+ * Sends the file of `upload` from `start` on, as much as the plan allows, and resolves to the server's answer
  * `{ held, complete, conflict }`, or to null when the request was ended before its time and the caller
  * should ask and go on. `onHeld(bytes)` is called as bytes arrive, `onBuffering()` when a proxy holds them back.
  */
-export async function send({ wire, id, file, start, signal, onHeld, onBuffering }) {
+export async function send({ wire, upload, start, signal, onHeld, onBuffering }) {
+  const { id, file } = upload;
   const body = file.slice(start, start + wire.plan.size);
   const watch = new Watch({ wire, id, start, size: body.size, onHeld, onBuffering });
   const stop = () => watch.end(signal.reason);
   signal.addEventListener('abort', stop);
   try {
     watch.start();
-    const answer = await wire.post(file, { start, body, signal: watch.signal, onSent: (sent) => watch.progress(sent) });
+    const answer = await wire.post(upload, {
+      start, body, signal: watch.signal, onSent: (sent) => watch.progress(sent),
+    });
     // A conflict after bytes went out is mostly a reset: Chromium repeats a POST by itself when a connection that it
     // had used before is cut, and the server refuses the copy.
     if (!answer.conflict) wire.plan.succeeded(body.size, watch.seconds());

@@ -21,6 +21,8 @@ waiting cannot mend, such as a full disk. After a reload, a new Uploader for the
 new Uploader(options):
 
     file         a File (from an input or a drop)
+    path         where the server puts it, with its name: 'trip/a.jpg'; else the path in the folder that was chosen,
+                 where one was, or its name
     onProgress   (held, total): bytes that the server holds; never merely "handed to the network"
     onState      (state, problem): see below; `problem` comes with `retrying` and `failed`
     onNotice     (kind): 'different': the server held other bytes under this name, size and time, and the upload
@@ -37,7 +39,7 @@ methods:
     wake()             ends a pause before the next try
     getUploadedBytes() asks the server how many bytes it holds
 
-fields: file, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`)
+fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`)
 
 states:
 
@@ -80,7 +82,9 @@ export class Uploader {
   constructor(options) {
     this.#options = options;
     this.file = options.file;
-    this.id = fileId(options.file);
+    // macOS takes names apart (NFD): without this, one Korean name would have two ids.
+    this.path = (options.path || this.file.webkitRelativePath || this.file.name).normalize('NFC');
+    this.id = fileId(this.path, this.file);
     this.#wire = new Wire(options.server, options.headers);
   }
 
@@ -163,7 +167,7 @@ export class Uploader {
   async #sendFrom(signal) {
     this.#tookPart = true;
     // Declares size, name and time with no body, so that a refusal comes before any byte is sent.
-    let answer = await this.#wire.post(this.file, { start: this.held, body: null, signal });
+    let answer = await this.#wire.post(this, { start: this.held, body: null, signal });
     while (true) {
       if (answer === null) return false;
       if (answer.conflict) return this.#yield(answer.held, signal);
@@ -180,7 +184,7 @@ export class Uploader {
     this.#enter('sending');
     const start = this.held;
     const answer = await send({
-      wire: this.#wire, id: this.id, file: this.file, start, signal,
+      wire: this.#wire, upload: this, start, signal,
       onHeld: (held) => this.#moveTo(held),
       onBuffering: () => this.#notice('buffering'),
     });

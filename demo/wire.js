@@ -49,12 +49,13 @@ export class Wire {
   }
 
   /**
-   * Sends `body` (a Blob, or null to declare the file and no more) from `start` on: `{ held, complete }`.
+   * Sends `body` (a Blob, or null to declare the file and no more) of an upload, which is `{ id, file, path }`, from
+   * `start` on: `{ held, complete }`.
    * A 409 is an answer here, with `conflict: true`, because it carries the true count.
    * How long a body may take is up to the caller.
    */
-  async post(file, { start, body, signal, onSent }) {
-    const headers = describe(file, start);
+  async post(upload, { start, body, signal, onSent }) {
+    const headers = describe(upload, start);
     const answer = body ? await this.#send(headers, body, signal, onSent)
       : await patiently(signal, (fresh) => this.#send(headers, null, fresh));
     const held = count(answer.text);
@@ -126,25 +127,20 @@ async function patiently(signal, request) {
 }
 
 /** What the server knows a file by. The same file gives the same id after a reload, and in another browser. */
-export function fileId(file) {
-  return encode(`${name(file)}-${file.size}-${file.lastModified}`);
+export function fileId(path, file) {
+  return encode(`${path}-${file.size}-${file.lastModified}`);
 }
 
-function describe(file, start) {
+function describe({ id, file, path }, start) {
   const fields = {
-    'X-File-Id': fileId(file),
+    'X-File-Id': id,
     'X-Start-Byte': start,
     'X-File-Size': file.size,
-    'X-File-Name': encode(name(file)),
+    'X-File-Name': encode(path),
   };
   // Files from before 1970 have a negative time, which the server does not read.
   if (file.lastModified >= 0) fields['X-File-Modified'] = Math.floor(file.lastModified);
   return fields;
-}
-
-// macOS takes names apart (NFD): without this, one Korean name would have two ids.
-function name(file) {
-  return file.name.normalize('NFC');
 }
 
 // Header values may not leave Latin-1. Half a surrogate pair makes encodeURIComponent throw.

@@ -7,6 +7,7 @@ const en = {
   lead: 'If the connection breaks, the upload goes on where it stopped.',
   choose: 'Choose files',
   drop: 'or drop them here',
+  folder: 'Choose a folder',
   hint: 'You may close this page. Choose the same file again later, and it goes on from what has arrived.',
   allTitle: 'All files',
   clear: 'Clear finished',
@@ -24,7 +25,7 @@ const en = {
     buffering: ['A proxy in front of the server is buffering uploads.',
       'It takes a file in, but passes it on late: progress moves in steps, and a lost connection costs more. ' +
       'The requests are now kept small. Whoever runs the server can mend it; in nginx: proxy_request_buffering off.'],
-    folder: ['Folders cannot be sent.', 'Open the folder and choose the files in it.'],
+    unreadable: ['A part of the folder cannot be read.', 'The rest of it is sent.'],
   },
   problems: english,
   notForgotten: 'The server could not be asked to forget what it holds. It forgets by itself after some days.',
@@ -46,6 +47,7 @@ const ko = {
   lead: '연결이 끊겨도 멈춘 곳부터 이어서 보냅니다.',
   choose: '파일 선택',
   drop: '또는 여기에 끌어다 놓으세요',
+  folder: '폴더 선택',
   hint: '이 페이지를 닫아도 됩니다. 나중에 같은 파일을 다시 선택하면 이미 도착한 부분 다음부터 이어집니다.',
   allTitle: '전체 파일',
   clear: '끝난 항목 지우기',
@@ -63,7 +65,7 @@ const ko = {
     buffering: ['서버 앞의 프록시가 업로드를 모아 두고 있습니다.',
       '프록시가 파일을 받아 두었다가 늦게 넘기기 때문에 진행률이 띄엄띄엄 움직이고, 연결이 끊기면 더 많이 다시 보내야 합니다. ' +
       '이제부터 작은 요청으로 나누어 보냅니다. 서버 관리자가 고칠 수 있습니다. nginx 설정: proxy_request_buffering off.'],
-    folder: ['폴더는 보낼 수 없습니다.', '폴더를 열어 그 안의 파일을 선택하세요.'],
+    unreadable: ['폴더의 일부를 읽을 수 없습니다.', '나머지는 보냅니다.'],
   },
   problems: {
     offline: ['이 기기가 오프라인입니다.', '연결되면 저절로 이어집니다.'],

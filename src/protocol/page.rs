@@ -31,6 +31,7 @@ const FILES: &[File] = files! {
     "/" "index.html" HTML,
     "/style.css" "style.css" CSS,
     "/crc32.js" "crc32.js" JS,
+    "/folders.js" "folders.js" JS,
     "/gate.js" "gate.js" JS,
     "/page.js" "page.js" JS,
     "/plan.js" "plan.js" JS,

@@ -66,6 +66,21 @@ impl Page<'_> {
         );
     }
 
+    /// Drops files and folders on the element that this selector finds, as a file manager does.
+    #[track_caller]
+    pub(crate) fn drop_files(&self, selector: &str, paths: &[&Path]) {
+        let place = format!(
+            "document.querySelector({}).getBoundingClientRect()",
+            json!(selector)
+        );
+        let [x, y] = ["x", "y"].map(|axis| self.evaluate(&format!("{place}.{axis} + 20")));
+        let data = json!({ "items": [], "files": paths, "dragOperationsMask": 1 });
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let params = json!({ "type": kind, "x": x, "y": y, "data": data });
+            self.call("Input.dispatchDragEvent", params);
+        }
+    }
+
     /// Makes the browser one of this language (`de-DE`), from the next page on.
     pub(crate) fn set_language(&self, language: &str) {
         let version = self.browser.call("", "Browser.getVersion", json!({}));

@@ -4,6 +4,7 @@ mod again;
 mod article;
 mod cuts;
 mod elsewhere;
+mod folders;
 mod list;
 mod picture;
 mod proxies;

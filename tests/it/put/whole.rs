@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
@@ -62,9 +63,9 @@ fn files_and_a_folder_arrive_and_what_cannot_be_sent_is_named() {
         [
             "alone.bin",
             "caf%E9",
-            "trip_a.jpg",
-            "trip_empty",
-            "trip_inner_b.jpg"
+            "trip/a.jpg",
+            "trip/empty",
+            "trip/inner/b.jpg"
         ]
     );
     alone.expect_same(&site.dir().join("alone.bin"));
@@ -81,20 +82,30 @@ fn a_folder_is_known_by_its_own_name_whatever_it_was_called_by() {
         .expect(0, &["trip/a.jpg: the server has it already"]);
 }
 
-/// The names of finished files, in order.
+/// The paths of finished files, in order.
 fn names(site: &Site) -> Vec<String> {
-    let files = fs::read_dir(site.dir()).expect("listed");
-    let mut names: Vec<_> = files
-        .map(|file| {
-            file.expect("a file")
-                .file_name()
-                .into_string()
-                .expect("text")
-        })
-        .filter(|name| name != ".resumed")
-        .collect();
+    let mut names = below(site.dir());
+    names.retain(|name| !name.starts_with(".resumed/"));
     names.sort();
     names
+}
+
+fn below(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("listed");
+    let mut paths = Vec::new();
+    for entry in entries.map(|entry| entry.expect("an entry")) {
+        let name = entry.file_name().into_string().expect("text");
+        if entry.path().is_dir() {
+            paths.extend(
+                below(&entry.path())
+                    .iter()
+                    .map(|path| format!("{name}/{path}")),
+            );
+        } else {
+            paths.push(name);
+        }
+    }
+    paths
 }
 
 #[test]
