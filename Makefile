@@ -9,16 +9,18 @@ LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 FUZZ_SECS ?= 600
 
-.PHONY: help run test test-arm torture fuzz bench tools peers
+.PHONY: help run dist test test-arm test-deb torture fuzz bench tools peers
 
 help:
 	@echo "make run      take uploads into ./uploads"
 	@echo "make test     everything that has to hold: format, lints, documentation, tests"
 	@echo "make test-arm the core of the tests on ARM, 32 and 64 bits: built here, run by qemu (Debian)"
+	@echo "make test-deb the Debian package: in, run, out (as root, on Debian; after make dist)"
 	@echo "make torture  what make test does a little of, for as long as it takes: kill -9, pulled plugs,"
 	@echo "              requests cut at every byte, a flood of clients"
 	@echo "make fuzz     ten minutes for each target of fuzz/ (cargo install cargo-fuzz)"
 	@echo "make bench    measure it beside others and write docs/bench.md; BENCH=--help says what can be chosen"
+	@echo "make dist     static binaries for x86-64 and ARM, and Debian packages, in target/dist (Debian)"
 	@echo "make tools    install what the tests need beyond Rust (Debian), or say what is missing"
 	@echo "make peers    install others to measure beside: dufs, rustus, @tus/server"
 
@@ -39,6 +41,9 @@ test: tools
 test-arm:
 	@.ci/test-arm
 
+test-deb:
+	@.ci/test-deb
+
 torture: tools
 	@rm -f $(LEFT_OUT)
 	TORTURE=1 $(CARGO) test --all-features --test it crash -- --nocapture --test-threads=1
@@ -52,6 +57,9 @@ fuzz:
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target target/fuzz/$$target fuzz/corpus/$$target \
 			-- -max_len=1024 -max_total_time=$(FUZZ_SECS) || exit; \
 	done
+
+dist:
+	@.ci/dist
 
 bench:
 	$(CARGO) build --release
