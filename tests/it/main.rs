@@ -23,6 +23,7 @@ mod page;
 mod parked;
 mod proc;
 mod program;
+mod proxies;
 mod proxy;
 mod put;
 mod readme;

@@ -1,0 +1,132 @@
+//! Behind each of the proxies of `docs/proxy.md`, with the configuration that stands there.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::left_out::left_out;
+use crate::proxy::{Nginx, free_address};
+use crate::readme::block_of;
+use crate::support::{Client, Site, append};
+
+const PAGE: &str = include_str!("../../docs/proxy.md");
+
+const LENGTH: usize = 5_000_000;
+const HALF: usize = LENGTH / 2;
+const ID: &str = "through.bin-5000000-1700000000000";
+
+/// What a proxy may keep to itself while more is to come.
+const HELD_BACK: usize = 64 * 1024;
+
+/// What the proxy had is on our disk while more is to come; it is kept when the line is cut, and carried on.
+fn carries_on_through(proxy: SocketAddr, site: &Site) {
+    let content: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
+    let mut client = Client::connect(proxy);
+    client.send(append(ID, 0, LENGTH));
+    client.send(&content[..HALF]);
+    while (site.held(ID) as usize) < HALF - HELD_BACK {}
+    drop(client);
+
+    // The proxy may still be handing on what it had.
+    let last = loop {
+        let held = site.held(ID) as usize;
+        let mut client = Client::connect(proxy);
+        client.send(append(ID, held, LENGTH - held));
+        client.send(&content[held..]);
+        let answer = client.answer();
+        if answer.status != 409 {
+            break answer;
+        }
+    };
+    assert_eq!(last.text(), format!("Success {LENGTH}"));
+    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
+}
+
+/// Another proxy than nginx. Ended when dropped.
+struct Proxy {
+    child: Child,
+    addr: SocketAddr,
+    _home: TempDir,
+}
+
+impl Proxy {
+    /// `None` where it is not installed. Of ports that are free, somebody else may take one first.
+    fn start(configure: impl Fn(SocketAddr) -> String, command: &[&str]) -> Option<Proxy> {
+        for _ in 0..20 {
+            let (home, addr) = (tempfile::tempdir().expect("a directory"), free_address());
+            fs::write(home.path().join("conf"), configure(addr)).expect("written");
+            let mut child = run(home.path(), command)?;
+            while child.try_wait().expect("its state").is_none() {
+                if TcpStream::connect(addr).is_ok() {
+                    return Some(Proxy {
+                        child,
+                        addr,
+                        _home: home,
+                    });
+                }
+            }
+        }
+        panic!("{command:?} does not start");
+    }
+}
+
+fn run(home: &Path, command: &[&str]) -> Option<Child> {
+    Command::new(command[0])
+        .args(&command[1..])
+        .current_dir(home)
+        .env("HOME", home)
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        self.child.wait().expect("its end");
+    }
+}
+
+#[test]
+fn nginx_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    let nginx = Nginx::before(site.addr(), block_of(PAGE, "nginx"));
+    carries_on_through(nginx.addr(), &site);
+}
+
+#[test]
+fn caddy_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    let configure = |addr| {
+        let block = block_of(PAGE, "caddy").replace("127.0.0.1:8080", &site.addr().to_string());
+        // Without a certificate, and without its remote control.
+        let here = block.replace("up.example.org", &format!("http://{addr}"));
+        format!("{{\n\tadmin off\n}}\n{here}")
+    };
+    let command = ["caddy", "run", "--config", "conf", "--adapter", "caddyfile"];
+    match Proxy::start(configure, &command) {
+        Some(caddy) => carries_on_through(caddy.addr, &site),
+        None => left_out("behind Caddy", "caddy is missing"),
+    }
+}
+
+#[test]
+fn haproxy_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    let configure = |addr| {
+        let block = block_of(PAGE, "haproxy").replace("127.0.0.1:8080", &site.addr().to_string());
+        block.replace(
+            "bind :443 ssl crt /etc/haproxy/certificate.pem",
+            &format!("bind {addr}"),
+        )
+    };
+    // In the foreground.
+    match Proxy::start(configure, &["haproxy", "-db", "-f", "conf"]) {
+        Some(haproxy) => carries_on_through(haproxy.addr, &site),
+        None => left_out("behind HAProxy", "haproxy is missing"),
+    }
+}
