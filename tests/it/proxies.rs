@@ -101,10 +101,11 @@ fn nginx_as_the_page_has_it_keeps_what_came_before_a_cut() {
 #[test]
 fn caddy_as_the_page_has_it_keeps_what_came_before_a_cut() {
     let site = Site::new();
-    let configure = |addr| {
+    let configure = |addr: SocketAddr| {
         let block = block_of(PAGE, "caddy").replace("127.0.0.1:8080", &site.addr().to_string());
         // Without a certificate, and without its remote control.
-        let here = block.replace("up.example.org", &format!("http://{addr}"));
+        let here = format!("http://:{} {{\n\tbind 127.0.0.1", addr.port());
+        let here = block.replace("up.example.org {", &here);
         format!("{{\n\tadmin off\n}}\n{here}")
     };
     let command = ["caddy", "run", "--config", "conf", "--adapter", "caddyfile"];
