@@ -6,6 +6,7 @@
 //!   holiday.mp4          finished files; nothing here is ever partial
 //!   .resumed/
 //!     lock               held by the running server
+//!     locks/             what servers lock that share DIR
 //!     <key>              the bytes so far: its length is the offset; after a pulled plug, what it is marked with
 //!     <key>.json         the record: id, name, declared length, time, owner, state
 //! ```

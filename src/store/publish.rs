@@ -209,7 +209,7 @@ impl Entry {
     fn moved(&self, record: Record) -> Result<Finished, Error> {
         let completed = self.completed(&record);
         let mut state = self.state()?;
-        self.take_off_turn(&mut state);
+        self.take_off_turn(&record);
         state.fence();
         state.epoch += 1;
         state.phase = Phase::Complete;

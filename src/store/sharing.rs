@@ -171,15 +171,16 @@ impl Entry {
         Ok(())
     }
 
-    /// A finished file has no note on it.
-    pub(super) fn take_off_turn(&self, state: &mut State) {
-        if let Some(data) = state.data.as_ref().filter(|_| self.is_shared())
-            && let Err(error) = self.disk().take_off_turn(data)
-        {
-            log::debug!(
-                "{}: has its name, and a note still on it: {error}",
-                self.key
-            );
+    /// A finished file has no note on it. It is taken off last: whoever looks while the file moves notes that it did.
+    pub(super) fn take_off_turn(&self, record: &Record) {
+        let Some(name) = record.publishing_as.as_deref().filter(|_| self.is_shared()) else {
+            return;
+        };
+        let opened = self.disk().open_published(name);
+        let taken_off =
+            opened.and_then(|data| data.map_or(Ok(()), |data| self.disk().take_off_turn(&data)));
+        if let Err(error) = taken_off {
+            log::debug!("{name}: a note is still on it: {error}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use resumed::{Config, Server};
+use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::left_out::left_out;
@@ -70,6 +71,9 @@ fn content(length: usize) -> Vec<u8> {
 #[track_caller]
 fn expect_whole(dir: &Path, name: &str, content: &[u8]) {
     assert!(fs::read(dir.join(name)).expect("published") == content);
+    let mut noted = [0; 64];
+    let noted = rustix::fs::getxattr(dir.join(name), "user.resumed.turn", &mut noted);
+    assert_eq!(noted, Err(Errno::NODATA));
     let names = fs::read_dir(dir).expect("listed");
     assert_eq!(names.count(), 2, "the file and .resumed");
 }
@@ -112,22 +116,28 @@ fn the_newest_writer_wins_at_whichever_server_and_a_question_disturbs_nobody() {
 
 fn take_over(pair: &Pair, dir: &Path) {
     let content = content(LENGTH);
-    let begun = |which: usize, from: usize, to: usize| {
-        let mut client = pair.connect(which);
-        client.send(append(ID, from, LENGTH - from));
-        client.send(&content[from..to]);
-        while pair.held(which + 1, ID) < to {}
-        client
-    };
-    let mut first = begun(0, 0, 100_000);
+    let mut first = pair.connect(0);
+    first.send(append(ID, 0, LENGTH));
+    first.send(&content[..100_000]);
+    while pair.held(1, ID) < 100_000 {}
     // It was asked at the other server, and goes on.
     first.send(&content[100_000..200_000]);
     while pair.held(1, ID) < 200_000 {}
 
-    let mut second = begun(1, 200_000, 300_000);
+    let head = append(ID, 200_000, LENGTH - 200_000);
+    let mut second = pair.connect(1);
+    let begun = ask(
+        &mut second,
+        head.replace("Content", "Expect: 100-continue\r\nContent"),
+    );
+    assert_eq!(begun.status, 100);
     first.send([b'x'; 1000]);
-    assert_eq!(first.answer().status, 409);
-    second.send(&content[300_000..]);
+    assert_eq!(
+        first.answer().status,
+        409,
+        "before the second has sent a byte"
+    );
+    second.send(&content[200_000..]);
     assert_eq!(second.answer().text(), format!("Success {LENGTH}"));
     expect_whole(dir, "hops.bin", &content);
 }
