@@ -363,6 +363,9 @@ impl State {
         }
         if is_lost {
             self.fence();
+        }
+        // Others may have lost some and written on from there.
+        if is_lost || noted.is_some_and(|noted| noted.epoch > self.epoch) {
             self.hashing = self.hashing.take().map(|_| Box::default());
         }
         if let Some(noted) = noted {
