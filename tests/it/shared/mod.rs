@@ -143,9 +143,12 @@ fn take_over(pair: &Pair, dir: &Path) {
 }
 
 #[test]
-fn what_is_declared_or_cancelled_at_one_server_is_so_at_the_other() {
+fn what_is_declared_at_one_server_is_so_at_the_other() {
     let dir = temporary();
-    let pair = Pair::over([dir.path(); 2]);
+    declare(&Pair::over([dir.path(); 2]), dir.path());
+}
+
+fn declare(pair: &Pair, dir: &Path) {
     let declared = |start: &str| {
         format!(
             "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: plain\r\n{start}\
@@ -163,8 +166,16 @@ fn what_is_declared_or_cancelled_at_one_server_is_so_at_the_other() {
     assert_eq!(second.answer().text(), "7");
     let end = append("plain", 7, 1) + "h";
     assert_eq!(pair.ask(1, end).text(), "Success 8");
-    expect_whole(dir.path(), "eight.bin", b"abcdefgh");
+    expect_whole(dir, "eight.bin", b"abcdefgh");
+}
 
+#[test]
+fn what_is_cancelled_at_one_server_is_gone_at_the_other() {
+    let dir = temporary();
+    cancel(&Pair::over([dir.path(); 2]), dir.path());
+}
+
+fn cancel(pair: &Pair, _: &Path) {
     let mut stale = pair.connect(0);
     stale.send(append(ID, 0, LENGTH));
     stale.send([b'a'; 10]);
@@ -174,7 +185,7 @@ fn what_is_declared_or_cancelled_at_one_server_is_so_at_the_other() {
     let mut next = pair.connect(1);
     next.send(append(ID, 0, LENGTH));
     next.send([b'b'; 10]);
-    while pair.held(0, ID) < 10 {}
+    while pair.held(1, ID) < 10 {}
     stale.send([b'a'; 90]);
     assert_eq!(stale.answer().status, 409, "its upload was cancelled");
     assert_eq!(pair.held(0, ID), 10);
@@ -262,6 +273,8 @@ fn on_a_cluster_of_two_nodes_it_is_the_same() {
     both(hop, "hop");
     both(take_over, "take over");
     both(fight, "fight");
+    both(declare, "declare");
+    both(cancel, "cancel");
     kill_one(cluster.directory("kill").each_ref().map(PathBuf::as_path));
 }
 
