@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -36,7 +37,15 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        run(Command::new("umount").arg(self.at.path()));
+        // The system may still be looking into it: then it is busy, for a moment.
+        let until = Instant::now() + Duration::from_secs(10);
+        let mut umount = Command::new("umount");
+        umount.arg(self.at.path()).stderr(Stdio::null());
+        while !umount.status().is_ok_and(|status| status.success()) {
+            if Instant::now() > until {
+                return run(&mut umount);
+            }
+        }
     }
 }
 
