@@ -113,24 +113,9 @@ pub(super) fn utf8_or_latin1(bytes: &[u8]) -> String {
         .unwrap_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect())
 }
 
+/// What is no escape stands for itself.
 pub(super) fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%').then(|| hex_pair(after)).flatten();
-        decoded.push(escaped.unwrap_or(first));
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-    }
-    decoded
-}
-
-fn hex_pair(bytes: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+    percent_encoding::percent_decode(bytes).collect()
 }
 
 #[cfg(test)]

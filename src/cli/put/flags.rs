@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use lexopt::{Arg, Parser, ValueExt};
+use percent_encoding::percent_decode_str;
 
 use super::super::{Flag, UsageError, size};
 use super::report::Voice;
@@ -111,7 +112,10 @@ fn places(mut operands: Vec<OsString>) -> Result<(What, Address), UsageError> {
         .map(|at| (&url[..at], &url[at + 1..]))
         .filter(|(_, name)| !name.is_empty())
         .ok_or_else(|| UsageError("standard input needs a name: URL/NAME".into()))?;
-    Ok((What::Pipe(percent_decoded(name)), address(base)?))
+    Ok((
+        What::Pipe(percent_decode_str(name).collect()),
+        address(base)?,
+    ))
 }
 
 fn address(text: &str) -> Result<Address, UsageError> {
@@ -135,23 +139,6 @@ fn basic(user: &str) -> Result<String, UsageError> {
         }
         _ => Err(UsageError("a user is NAME:PASSWORD".into())),
     }
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let pair = after.get(..2).and_then(|pair| str::from_utf8(pair).ok());
-        let escaped = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        let escaped = escaped.filter(|_| first == b'%');
-        decoded.push(escaped.unwrap_or(first));
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
-    }
-    decoded
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What the server knows a file by: the same id as the page's, so that either carries on what the other began.
 
-use std::fmt::Write as _;
-
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use unicode_normalization::UnicodeNormalization;
 
 /// What is said of an upload with every request.
@@ -45,16 +44,20 @@ impl Identity {
 fn encoded(name: &[u8]) -> String {
     let composed = str::from_utf8(name).map(|text| text.nfc().collect::<String>());
     let bytes = composed.as_deref().map_or(name, str::as_bytes);
-    let mut encoded = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => encoded.push(char::from(*byte)),
-            byte if b"-_.!~*'()".contains(byte) => encoded.push(char::from(*byte)),
-            byte => write!(encoded, "%{byte:02X}").expect("a string takes everything"),
-        }
-    }
-    encoded
+    percent_encode(bytes, ESCAPED).to_string()
 }
+
+/// What `encodeURIComponent` does not leave alone (ECMA-262, "Encode").
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
 
 #[cfg(test)]
 mod tests {
