@@ -300,3 +300,45 @@ impl Queues {
         self.heads.len() + self.bodies.len().min(self.places_free)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use mio::Poll;
+    use mio::net::UnixStream;
+
+    use super::super::lot::Lot;
+    use super::*;
+    use crate::http::Limits;
+    use crate::http::connection::Connection;
+    use crate::http::socket::Socket;
+
+    fn guest(lot: &Lot) -> Box<Guest> {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let limits = Arc::new(Limits::default());
+        lot.admit(Connection::new(Socket::Unix(ours), limits))
+    }
+
+    #[test]
+    fn the_watch_is_taken_over_from_a_worker_whose_turn_does_not_end() {
+        let lot = Lot::new(&Poll::new().unwrap()).unwrap();
+        let crew = Arc::new(Crew::new(2));
+        assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
+
+        let (tell, told) = mpsc::channel();
+        let other = Arc::clone(&crew);
+        thread::spawn(move || {
+            let watches = matches!(other.next(Done::Nothing), Duty::Watch(_));
+            tell.send(watches).unwrap();
+        });
+        while crew.queues().idle == 0 {
+            thread::yield_now();
+        }
+        crew.push(guest(&lot), Wake::Ready);
+        assert!(matches!(crew.next(Done::Watch), Duty::Turn(..)));
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(true));
+    }
+}
