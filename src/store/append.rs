@@ -146,12 +146,12 @@ impl Append {
         }
         drop(state);
         let entry = self.entry.shelf.entry(self.entry.key);
-        let sync = move || {
-            entry.sync_data()?;
-            entry.note_synced().map(drop)
-        };
         let thread = thread::Builder::new().name("resumed-sync".into());
-        self.aside = Some(thread.spawn(sync)?);
+        match thread.spawn(move || entry.sync_and_note()) {
+            Ok(aside) => self.aside = Some(aside),
+            // Where there is no thread to be had it is done here.
+            Err(_) => self.entry.sync_and_note()?,
+        }
         Ok(())
     }
 

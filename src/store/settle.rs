@@ -103,6 +103,12 @@ impl Entry {
         Ok(())
     }
 
+    /// Makes durable the bytes held now, and marks the data file with how many those are.
+    pub(super) fn sync_and_note(&self) -> Result<(), Error> {
+        self.sync_data()?;
+        self.note_synced().map(drop)
+    }
+
     /// Makes durable the bytes held now.
     ///
     /// # Errors
