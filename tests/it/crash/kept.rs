@@ -267,11 +267,7 @@ impl Kept {
             "the file is not whole and synced",
         );
         self.expect(call, self.is_listed(&name), "its name is not synced");
-        self.expect(
-            call,
-            self.is_gone(partial),
-            "that the partial is gone is not synced",
-        );
+        self.expect_gone(call, partial);
         self.expect(
             call,
             self.is_kept(&record(partial)),
@@ -281,16 +277,17 @@ impl Kept {
 
     fn cancel_told(&mut self, call: &Call, partial: &str) {
         self.seen.cancels += 1;
-        self.expect(
-            call,
-            self.is_gone(partial),
-            "that the partial is gone is not synced",
-        );
+        self.expect_gone(call, partial);
         self.expect(
             call,
             self.is_gone(&record(partial)),
             "that the record is gone is not synced",
         );
+    }
+
+    fn expect_gone(&mut self, call: &Call, partial: &str) {
+        let is_gone = self.is_gone(partial);
+        self.expect(call, is_gone, "that the partial is gone is not synced");
     }
 
     fn expect(&mut self, call: &Call, holds: bool, else_: &str) {
