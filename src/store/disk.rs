@@ -17,6 +17,7 @@ use super::error::OpenError;
 use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
 use super::id::Key;
+use super::known::Known;
 use super::medium::{free_bytes, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
 use super::record::record_name;
@@ -47,6 +48,7 @@ pub(super) struct Disk {
     /// Whether syncs are made at all.
     pub(super) durable: bool,
     pub(super) gate: Gate,
+    pub(super) known: Known,
     pub(super) naming: Mutex<()>,
     pub(super) faults: Faults,
 }
@@ -89,6 +91,7 @@ impl Disk {
             temporary: own_temporary(),
             durable,
             gate,
+            known: Known::new(options.sharing),
             naming: Mutex::default(),
             faults: Faults::default(),
         })
@@ -114,7 +117,9 @@ impl Disk {
     pub(super) fn create_data(&self, key: Key) -> io::Result<Data> {
         self.faults.check(Op::Create)?;
         let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        self.partials.open(&key.to_string(), new).map(Data)
+        let made = self.partials.open(&key.to_string(), new);
+        self.known.note(key);
+        made.map(Data)
     }
 
     /// Writes once; the kernel may take less than all.
@@ -188,7 +193,9 @@ impl Disk {
         }
         self.faults.check(Op::CreateRecord)?;
         let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
-        match self.partials.open(&name, OFlags::WRONLY | new) {
+        let made = self.partials.open(&name, OFlags::WRONLY | new);
+        self.known.note(key);
+        match made {
             Ok(file) => self.write_record(&file, text).inspect_err(|_| {
                 // Left behind it does no harm.
                 let _ = unlinkat(&self.partials.file, &name, AtFlags::empty());

@@ -69,6 +69,12 @@ impl Key {
         Self(key)
     }
 
+    /// Half of them.
+    pub(super) fn bits(self) -> u64 {
+        let (half, _) = self.0.split_at(8);
+        u64::from_le_bytes(half.try_into().expect("half of 16 bytes"))
+    }
+
     /// Reads what `Display` writes: 32 lower-case hex digits, and nothing else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());

@@ -52,6 +52,7 @@ mod hashed;
 mod hooks;
 mod id;
 mod intent;
+mod known;
 mod locked;
 mod medium;
 mod name;

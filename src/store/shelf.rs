@@ -137,6 +137,10 @@ impl Entry {
     }
 
     pub(super) fn read(&self, state: &mut State) -> io::Result<()> {
+        if !self.disk().known.may_have(self.key) {
+            state.phase = Phase::Receiving;
+            return Ok(());
+        }
         let text = self.disk().load_record(self.key)?;
         let record = text.map(|text| Record::parse(&text, self.key));
         let record = record.transpose().map(Option::flatten);

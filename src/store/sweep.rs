@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::error::Error;
 use super::id::Key;
+use super::known::Count;
 use super::options::Sharing;
 use super::publish::Completed;
 use super::record::{Hook, Record, record_name};
@@ -48,6 +49,7 @@ impl SweepReport {
 impl Shelf {
     /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
     pub(super) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
+        let count = self.disk.known.count();
         // Two at once: a start that finds very many is to be over soon.
         let halves = thread::scope(|scope| {
             let half = |odd| move || self.sweep_half(odd, now);
@@ -60,16 +62,20 @@ impl Shelf {
             };
             [even, odd]
         });
-        if halves.iter().all(|(_, all)| *all) {
-            self.doubt_no_more();
+        let [(mut report, even), (odd_report, odd)] = halves;
+        report.add(odd_report);
+        if let (Some(even), Some(odd)) = (even, odd) {
+            count.into_iter().for_each(Count::is_through);
+            if even && odd {
+                self.doubt_no_more();
+            }
         }
-        let [(mut report, _), (odd, _)] = halves;
-        report.add(odd);
         report
     }
 
-    /// Sweeps what has a name that begins with an odd byte, or an even one; says too whether that was all looked at.
-    fn sweep_half(self: &Arc<Self>, odd: bool, now: SystemTime) -> (SweepReport, bool) {
+    /// Sweeps what has a name that begins with an odd byte, or an even one; says too whether that was all looked at,
+    /// where all names could be read.
+    fn sweep_half(self: &Arc<Self>, odd: bool, now: SystemTime) -> (SweepReport, Option<bool>) {
         let mut report = SweepReport::default();
         let is_of_this = |name: &str| odd == name.bytes().next().is_some_and(|byte| byte % 2 == 1);
         let swept = self.disk.names().and_then(|mut names| {
@@ -78,17 +84,15 @@ impl Shelf {
                 Ok((!is_of_this(&name) || self.sweep_name(&name, now, &mut report)) && all)
             })
         });
-        let all = swept.unwrap_or_else(|error| {
-            log::warn!("sweep: {error}");
-            false
-        });
-        (report, all)
+        let swept = swept.inspect_err(|error| log::warn!("sweep: {error}"));
+        (report, swept.ok())
     }
 
     /// Whether what is under this name was looked at, or is no concern of ours.
     fn sweep_name(self: &Arc<Self>, name: &str, now: SystemTime, report: &mut SweepReport) -> bool {
         let record = name.strip_suffix(".json");
         if let Some(key) = Key::parse(record.unwrap_or(name)) {
+            self.disk.known.note(key);
             let swept = if record.is_some() {
                 self.sweep_record(key, now, report)
             } else {
