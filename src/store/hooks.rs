@@ -47,8 +47,8 @@ impl Entry {
             .as_mut()
             .filter(|record| complete && record.hook == Some(Hook::Due))
         {
-            record.hook = Some(Hook::Done);
-            let record = record.clone();
+            Arc::make_mut(record).hook = Some(Hook::Done);
+            let record = Arc::clone(record);
             state.saved = false;
             drop(state);
             self.write_record(&record)?;

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 /// Names an upload: the id its client chose, in the name space of its owner. Both are any bytes, of any length.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Id {
-    owner: Arc<[u8]>,
-    id: Arc<[u8]>,
+    /// First the owner, then the id.
+    both: Arc<[u8]>,
+    owner_bytes: usize,
     key: Key,
 }
 
@@ -17,20 +18,20 @@ impl Id {
     /// The upload that `owner` (empty where nobody logs in) calls `id`.
     pub fn new(owner: &[u8], id: &[u8]) -> Self {
         Self {
-            owner: owner.into(),
-            id: id.into(),
+            both: [owner, id].concat().into(),
+            owner_bytes: owner.len(),
             key: Key::of(owner, id),
         }
     }
 
     /// Whose upload it is; two owners may use the same id.
     pub fn owner(&self) -> &[u8] {
-        &self.owner
+        &self.both[..self.owner_bytes]
     }
 
     /// The id as its client gave it.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.id
+        &self.both[self.owner_bytes..]
     }
 
     /// What the upload is called on disk.
@@ -45,7 +46,7 @@ impl fmt::Debug for Id {
             f,
             "Id({} = {:?})",
             self.key,
-            String::from_utf8_lossy(&self.id)
+            String::from_utf8_lossy(self.as_bytes())
         )
     }
 }
@@ -97,10 +98,9 @@ impl fmt::Debug for Key {
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("a nibble is below 16");
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    text.extend((bytes.iter()).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    text
 }
 
 /// The bytes that `text` spells in hex; `None` when it does not.

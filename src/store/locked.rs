@@ -65,9 +65,9 @@ impl Shared<'_> {
     /// Notes what the others have to know, and lets them in.
     fn hand_over(&self, state: &mut State) {
         let turn = state.as_left_by(self.server);
-        let is_news = state.noted_turn != Some(turn);
+        let is_news = state.noted_turn.as_deref() != Some(&turn);
         if let Some(data) = state.data.as_ref().filter(|_| is_news) {
-            state.noted_turn = Some(turn);
+            state.noted_turn = Some(turn.into());
             if let Err(error) = self.disk.note_turn(data, turn) {
                 log::error!("{}: other servers cannot be told: {error}", self.upload.key);
                 self.upload.break_down();

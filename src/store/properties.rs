@@ -82,7 +82,7 @@ pub fn record(bytes: &[u8]) {
     let Some(record) = fields.and_then(|fields| Record::from_json(&fields)) else {
         return;
     };
-    let read = Record::parse(bytes, record.upload().key());
+    let read = Record::parse(bytes, record.id.key());
     let read = read.expect("it was read").expect("it is whole");
     assert_eq!(read, record);
     check_record(&record);
@@ -90,7 +90,7 @@ pub fn record(bytes: &[u8]) {
 
 fn check_record(record: &Record) {
     let text = record.to_json();
-    let key = record.upload().key();
+    let key = record.id.key();
     let read = Record::parse(&text, key).expect("it was written");
     assert_eq!(read.as_ref(), Some(record));
     assert!(Record::parse(&text, Key::of(b"", &text)).is_err());

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
@@ -98,7 +99,7 @@ impl Entry {
         if state.is_unpublished() && state.hashing.is_some() {
             // Otherwise it is not as it was when it was checked: somebody has taken it over.
             let hashed = state.hashed().ok_or(Error::Superseded)?;
-            if *record.digest.get_or_insert(hashed) != hashed {
+            if *Arc::make_mut(&mut record).digest.get_or_insert(hashed) != hashed {
                 return Err(Error::Superseded);
             }
         }
@@ -112,13 +113,13 @@ impl Entry {
         if self.state()?.epoch != epoch {
             return Err(Error::Superseded);
         }
-        record.hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
+        Arc::make_mut(&mut record).hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
         self.name_and_move(&mut record)?;
         self.moved(record)
     }
 
     /// Moves the file to the name that the record says, to the next free one, or to one that any file system takes.
-    fn name_and_move(&self, record: &mut Record) -> Result<(), Error> {
+    fn name_and_move(&self, record: &mut Arc<Record>) -> Result<(), Error> {
         let Wanted { folders, name } = Wanted::new(record.name.as_deref(), self.key);
         let folder = match self.disk().make_folders(&folders) {
             Err(error) if is_refused_name(&error) => {
@@ -145,7 +146,7 @@ impl Entry {
     fn move_to_first_free(
         &self,
         names: impl Iterator<Item = String>,
-        record: &mut Record,
+        record: &mut Arc<Record>,
     ) -> Result<(), Error> {
         let on_conflict = self.shelf.options.on_conflict;
         for (number, name) in names.enumerate() {
@@ -154,7 +155,7 @@ impl Entry {
             if number > 0 && self.disk().is_taken(&name, on_conflict)? {
                 continue;
             }
-            record.publishing_as = Some(name.clone());
+            Arc::make_mut(record).publishing_as = Some(name.clone());
             self.say_publishing(record)?;
             match self.disk().publish(self.key, &name, on_conflict) {
                 Err(error) if is_taken(&error) => {}
@@ -165,14 +166,14 @@ impl Entry {
     }
 
     /// Has the record on the disk say where the file is going.
-    fn say_publishing(&self, record: &Record) -> Result<(), Error> {
+    fn say_publishing(&self, record: &Arc<Record>) -> Result<(), Error> {
         let state = self.state()?;
         let said = state.saved && state.record.as_ref() == Some(record) && state.is_listed();
         drop(state);
         if !said {
             self.write_record(record)?;
             let mut state = self.state()?;
-            state.record = Some(record.clone());
+            state.record = Some(Arc::clone(record));
             state.saved = true;
             drop(state);
             self.sync_names(None)?;
@@ -206,7 +207,7 @@ impl Entry {
     }
 
     /// The file has its name: takes note of that, durably.
-    fn moved(&self, record: Record) -> Result<Finished, Error> {
+    fn moved(&self, record: Arc<Record>) -> Result<Finished, Error> {
         let completed = self.completed(&record);
         let mut state = self.state()?;
         self.take_off_turn(&record);
@@ -234,7 +235,7 @@ impl Entry {
     /// The finished upload that a record in the state "publishing" tells of.
     pub(super) fn completed(&self, record: &Record) -> Completed {
         Completed {
-            id: record.upload(),
+            id: record.id.clone(),
             path: self
                 .disk()
                 .published_path(record.publishing_as.as_deref().unwrap_or_default()),

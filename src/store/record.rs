@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::id::{Id, Key, hex, unhex};
@@ -13,8 +14,7 @@ const VERSION: u64 = 1;
 /// All that is known of an upload besides its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    pub(super) id: Vec<u8>,
-    pub(super) owner: Vec<u8>,
+    pub(super) id: Id,
     /// The name its client gave it, as it came.
     pub(super) name: Option<String>,
     /// Bytes it will have.
@@ -41,8 +41,7 @@ impl Record {
     /// Nothing declared yet.
     pub(super) fn new(id: &Id) -> Self {
         Self {
-            id: id.as_bytes().to_vec(),
-            owner: id.owner().to_vec(),
+            id: id.clone(),
             name: None,
             length: None,
             modified_ms: None,
@@ -51,11 +50,6 @@ impl Record {
             publishing_as: None,
             hook: None,
         }
-    }
-
-    /// The upload this is the record of.
-    pub(super) fn upload(&self) -> Id {
-        Id::new(&self.owner, &self.id)
     }
 
     /// Reads the record of `key`; `None` of one whose writing was cut.
@@ -75,7 +69,7 @@ impl Record {
         fields
             .as_object()
             .and_then(Self::from_json)
-            .filter(|record| Key::of(&record.owner, &record.id) == key)
+            .filter(|record| record.id.key() == key)
             .map(Some)
             .ok_or_else(unreadable)
     }
@@ -101,8 +95,8 @@ impl Record {
         let publishing_as = text("as")?;
         let hook = match text("hook")?.as_deref() {
             None => None,
-            Some("due") => Some(Hook::Due),
-            Some("done") => Some(Hook::Done),
+            Some(DUE) => Some(Hook::Due),
+            Some(DONE) => Some(Hook::Done),
             Some(_) => return None,
         };
         let state = if publishing_as.is_some() {
@@ -116,8 +110,7 @@ impl Record {
             Some(digest) => Some(unhex(&digest)?.try_into().ok()?),
         };
         Some(Self {
-            id: unhex(&text("id")??)?,
-            owner: unhex(&text("owner")??)?,
+            id: Id::new(&unhex(&text("owner")??)?, &unhex(&text("id")??)?),
             name: text("name")?,
             length: number("length")?,
             modified_ms: number("modified_ms")?,
@@ -130,37 +123,37 @@ impl Record {
 
     /// What `parse` reads.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            value.map(|value| fields.insert(name.to_owned(), value))
-        };
-        put("v", Some(VERSION.into()));
-        put("id", Some(hex(&self.id).into()));
-        put("owner", Some(hex(&self.owner).into()));
-        put("name", self.name.clone().map(Value::from));
-        put("length", self.length.map(Value::from));
-        put("modified_ms", self.modified_ms.map(Value::from));
-        put("metadata", self.metadata.clone().map(Value::from));
-        put("sha256", self.digest.map(|digest| hex(&digest).into()));
-        put(
-            "state",
-            Some(
-                if self.publishing_as.is_some() {
-                    PUBLISHING
-                } else {
-                    RECEIVING
-                }
-                .into(),
-            ),
-        );
-        put("as", self.publishing_as.clone().map(Value::from));
-        put(
-            "hook",
-            self.hook
-                .map(|hook| if hook == Hook::Due { "due" } else { "done" }.into()),
-        );
-        Value::Object(fields).to_string().into_bytes()
+        serde_json::to_vec(self).expect("its keys are text, and memory takes all")
     }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("v", &VERSION)?;
+        fields.serialize_entry("id", &hex(self.id.as_bytes()))?;
+        fields.serialize_entry("owner", &hex(self.id.owner()))?;
+        put(&mut fields, "name", self.name.as_ref())?;
+        put(&mut fields, "length", self.length)?;
+        put(&mut fields, "modified_ms", self.modified_ms)?;
+        put(&mut fields, "metadata", self.metadata.as_ref())?;
+        put(&mut fields, "sha256", self.digest.map(|digest| hex(&digest)))?;
+        let publishing = self.publishing_as.as_ref();
+        let state = publishing.map_or(RECEIVING, |_| PUBLISHING);
+        fields.serialize_entry("state", state)?;
+        put(&mut fields, "as", publishing)?;
+        let hook = |hook| if hook == Hook::Due { DUE } else { DONE };
+        put(&mut fields, "hook", self.hook.map(hook))?;
+        fields.end()
+    }
+}
+
+fn put<M: SerializeMap>(
+    fields: &mut M,
+    name: &str,
+    value: Option<impl Serialize>,
+) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| fields.serialize_entry(name, &value))
 }
 
 /// The name of the record of `key`.
@@ -170,6 +163,8 @@ pub(super) fn record_name(key: Key) -> String {
 
 const RECEIVING: &str = "receiving";
 const PUBLISHING: &str = "publishing";
+const DUE: &str = "due";
+const DONE: &str = "done";
 
 #[cfg(test)]
 mod tests {
@@ -193,7 +188,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_when_it_is_whole() {
         let (full, key) = record();
-        let bare = Record::new(&full.upload());
+        let bare = Record::new(&full.id);
         let done = Record {
             hook: Some(Hook::Done),
             ..full.clone()

@@ -214,7 +214,7 @@ impl Entry {
         self.disk().save_record(self.key, &record.to_json())?;
         let mut state = self.state()?;
         state.entries += 1;
-        state.saved = state.record.as_ref() == Some(record);
+        state.saved = state.record.as_deref() == Some(record);
         Ok(())
     }
 

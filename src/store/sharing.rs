@@ -126,7 +126,7 @@ impl Entry {
         };
         let turn = state.as_left_by(self.shelf.server);
         self.disk().note_turn(data, turn)?;
-        state.noted_turn = Some(turn);
+        state.noted_turn = Some(turn.into());
         Ok(())
     }
 
@@ -146,9 +146,9 @@ impl Entry {
 
     /// Tells other servers what was declared: they see files, not memory.
     pub(super) fn share_declared(&self, state: &mut State) -> Result<(), Error> {
-        match state.unsaved().filter(|_| self.is_shared()) {
-            Some(record) => self.write_shared_record(state, &record),
-            None => Ok(()),
+        match state.unsaved() {
+            Some(record) if self.is_shared() => self.write_shared_record(state, &record),
+            _ => Ok(()),
         }
     }
 
@@ -164,7 +164,7 @@ impl Entry {
         self.take_back(state)?;
         self.disk().save_record(self.key, &record.to_json())?;
         state.entries += 1;
-        state.record = Some(record.clone());
+        state.record = Some(Arc::new(record.clone()));
         state.saved = true;
         Ok(())
     }

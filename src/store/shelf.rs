@@ -1,7 +1,7 @@
 //! What every operation shares, and the uploads that somebody holds: an upload is in memory only as long as that, so
 //! that memory is bounded by what goes on, not by what lies on the disk.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,8 @@ pub(super) struct Shelf {
     pub(super) server: u64,
     /// The mount, as long as not all that lies there has been looked at since it was mounted.
     pub(super) unsure: Mutex<Option<String>>,
-    uploads: Mutex<HashMap<Key, Slot>>,
+    /// In order, for that takes the least memory.
+    uploads: Mutex<BTreeMap<Key, Slot>>,
     /// Completions handed out to be hooked. A hook may move the file before it is reported as run.
     hooking: Mutex<HashSet<Key>>,
 }
@@ -73,7 +74,7 @@ impl Shelf {
         self.hooking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn uploads(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+    fn uploads(&self) -> MutexGuard<'_, BTreeMap<Key, Slot>> {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -168,7 +169,7 @@ impl Entry {
         };
         // A partial begun after the finished file was taken away, its old record brought back by a power cut.
         if held.is_some() && published.is_some_and(|length| length != held) {
-            record = record.map(|record| Record::new(&record.upload()));
+            record = record.map(|record| Record::new(&record.id));
             state.saved = false;
         }
         state.offset = held.or(published.flatten()).unwrap_or_default();
@@ -182,11 +183,11 @@ impl Entry {
             false if can_be_marked => 0,
             false => u64::MAX,
         };
-        state.entries += u64::from(record.is_some() || held.is_some());
+        state.entries += u32::from(record.is_some() || held.is_some());
         if mark.told {
             state.listed = state.entries;
         }
-        state.record = record;
+        state.record = record.map(Arc::new);
         state.data = data.map(Arc::new);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! The sum is kept as it changes: to admit one upload costs the same however many others there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ pub(super) struct Ledger {
 /// The claims that stand, and when to look at each again.
 #[derive(Default)]
 struct Claims {
-    by_key: HashMap<Key, Standing>,
+    by_key: BTreeMap<Key, Standing>,
     /// By when they last received bytes, or did so at the last look: a window does not stop to put this in order.
     by_age: BTreeSet<(u64, Key)>,
 }
@@ -224,7 +224,7 @@ mod tests {
     /// What the total stands for: all claims, one by one.
     #[derive(Default)]
     struct Plain {
-        claims: HashMap<u8, (u64, u64)>,
+        claims: BTreeMap<u8, (u64, u64)>,
     }
 
     impl Plain {
@@ -252,7 +252,7 @@ mod tests {
         for seed in 1..=300 {
             let mut number = numbers(seed);
             let (ledger, mut plain, mut now) = (Ledger::new(), Plain::default(), 0);
-            let mut held: HashMap<u8, Arc<Claim>> = HashMap::new();
+            let mut held: BTreeMap<u8, Arc<Claim>> = BTreeMap::new();
             for _ in 0..300 {
                 let id = number(6) as u8;
                 let owed = [number(1000), number(1 << 50), u64::MAX][number(3) as usize];

@@ -43,7 +43,7 @@ pub(super) struct State {
     /// How often bytes that were held ceased to be: lost, removed, or moved away. An answer holds within one epoch.
     pub(super) epoch: u64,
     /// `None`: nobody has declared anything.
-    pub(super) record: Option<Record>,
+    pub(super) record: Option<Arc<Record>>,
     /// Whether the record on disk says the same.
     pub(super) saved: bool,
     pub(super) data: Option<Arc<Data>>,
@@ -61,15 +61,15 @@ pub(super) struct State {
     /// Bytes written since a sync last began.
     pub(super) unsynced: u64,
     /// How many entries of the directory were made or replaced, and how many of them a sync has confirmed.
-    pub(super) entries: u64,
-    pub(super) listed: u64,
+    pub(super) entries: u32,
+    pub(super) listed: u32,
     /// Appends that are open.
-    pub(super) appends: usize,
+    pub(super) appends: u32,
     /// What it is owed of the disk, once it has received bytes.
     pub(super) claim: Option<Arc<Claim>>,
     /// Where other servers are about: what locks them out, and what they were told last.
     pub(super) latch: Option<OwnedFd>,
-    pub(super) noted_turn: Option<Turn>,
+    pub(super) noted_turn: Option<Box<Turn>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl State {
     /// Whether all is held and the record says so: only the publishing is left to do.
     pub(super) fn is_publishing(&self) -> bool {
         let whole =
-            |record: &Record| record.publishing_as.is_some() && record.length == Some(self.offset);
+            |record: &Arc<Record>| record.publishing_as.is_some() && record.length == Some(self.offset);
         self.phase == Phase::Receiving && self.record.as_ref().is_some_and(whole)
     }
 
@@ -175,7 +175,7 @@ impl State {
     }
 
     /// The record, where the disk does not say the same.
-    pub(super) fn unsaved(&self) -> Option<Record> {
+    pub(super) fn unsaved(&self) -> Option<Arc<Record>> {
         self.record.clone().filter(|_| !self.saved)
     }
 
@@ -246,7 +246,8 @@ impl State {
     /// Takes note of what a request says about the upload. What was said first stays.
     pub(super) fn declare(&mut self, id: &Id, intent: Intent) {
         let before = self.record.clone();
-        let record = self.record.get_or_insert_with(|| Record::new(id));
+        let record = self.record.get_or_insert_with(|| Record::new(id).into());
+        let record = Arc::make_mut(record);
         record.length = record.length.or(intent.length);
         record.name = record.name.take().or(intent.name);
         record.modified_ms = record.modified_ms.or(intent.modified_ms);
@@ -260,7 +261,7 @@ impl State {
         if at != self.offset {
             return Err(Error::Mismatch);
         }
-        let Some(record) = self.record.as_mut() else {
+        let Some(record) = self.record.as_mut().map(Arc::make_mut) else {
             return Err(Error::Superseded);
         };
         self.saved &= record.length.is_some();
