@@ -28,7 +28,7 @@ pub(crate) struct Origins {
 /// What is added to an answer so that the asking page may read it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grant {
-    origin: Option<String>,
+    origin: Option<Box<str>>,
     varies: bool,
 }
 
@@ -42,7 +42,7 @@ impl Origins {
 
     /// What the answer to this request carries, errors included.
     pub(crate) fn grant(&self, head: &Head) -> Grant {
-        let origin = self.allowed_origin(head).map(str::to_owned);
+        let origin = self.allowed_origin(head).map(Box::from);
         Grant {
             origin,
             varies: !self.allowed.is_empty(),
@@ -99,7 +99,7 @@ impl Grant {
         };
         match &self.origin {
             Some(origin) => response
-                .field("Access-Control-Allow-Origin", origin.clone())
+                .field("Access-Control-Allow-Origin", origin.clone().into_string())
                 .field("Access-Control-Expose-Headers", EXPOSED_FIELDS),
             None => response,
         }

@@ -41,7 +41,8 @@ impl Entry {
         };
         Ok(Some(About {
             length: state.length(),
-            metadata: (state.record.as_ref()).and_then(|record| record.metadata.clone()),
+            metadata: (state.record.as_ref())
+                .and_then(|record| record.metadata.as_deref().map(str::to_owned)),
             expires: last_change.and_then(|last| self.expiry(last, SystemTime::now())),
         }))
     }

@@ -105,7 +105,7 @@ fn any_record(bytes: &[u8]) -> Record {
     let mut parts = bytes.splitn(5, |byte| *byte == b'|');
     let mut part = || parts.next();
     let (id, owner) = (part().unwrap_or_default(), part().unwrap_or_default());
-    let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    let text = |part: &[u8]| Box::from(String::from_utf8_lossy(part));
     let number = |part: &[u8]| {
         part.iter()
             .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte))

@@ -99,7 +99,8 @@ impl Entry {
         if state.is_unpublished() && state.hashing.is_some() {
             // Otherwise it is not as it was when it was checked: somebody has taken it over.
             let hashed = state.hashed().ok_or(Error::Superseded)?;
-            if *Arc::make_mut(&mut record).digest.get_or_insert(hashed) != hashed {
+            let digest = &mut Arc::make_mut(&mut record).digest;
+            if **digest.get_or_insert_with(|| hashed.into()) != hashed {
                 return Err(Error::Superseded);
             }
         }
@@ -128,7 +129,7 @@ impl Entry {
             }
             made => made?,
         };
-        let in_folder = |name: String| format!("{folder}{name}");
+        let in_folder = |name: String| format!("{folder}{name}").into();
         let said = match &record.publishing_as {
             Some(path) if self.disk().has_folder_of(path)? => Some(path.clone()),
             _ => None,
@@ -145,7 +146,7 @@ impl Entry {
 
     fn move_to_first_free(
         &self,
-        names: impl Iterator<Item = String>,
+        names: impl Iterator<Item = Box<str>>,
         record: &mut Arc<Record>,
     ) -> Result<(), Error> {
         let on_conflict = self.shelf.options.on_conflict;
@@ -239,9 +240,9 @@ impl Entry {
             path: self
                 .disk()
                 .published_path(record.publishing_as.as_deref().unwrap_or_default()),
-            name: record.name.clone(),
+            name: record.name.as_deref().map(str::to_owned),
             length: record.length.unwrap_or_default(),
-            sha256: record.digest,
+            sha256: record.digest.as_deref().copied(),
         }
     }
 }

@@ -11,22 +11,22 @@ use super::intent::Digest;
 /// The version of record that is written and read here. Any other is left alone.
 const VERSION: u64 = 1;
 
-/// All that is known of an upload besides its bytes.
+/// All that is known of an upload besides its bytes; with no room to spare, for there may be thousands in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) id: Id,
     /// The name its client gave it, as it came.
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Box<str>>,
     /// Bytes it will have.
     pub(super) length: Option<u64>,
     /// When its client last changed it, in milliseconds since 1970.
     pub(super) modified_ms: Option<u64>,
     /// What its client wants to be told again, as it came.
-    pub(super) metadata: Option<String>,
+    pub(super) metadata: Option<Box<str>>,
     /// What all of it will hash to, as its client says; of a complete upload, what it does.
-    pub(super) digest: Option<Digest>,
+    pub(super) digest: Option<Box<Digest>>,
     /// The published name, with the folders that it is in, once all is held. The upload is complete when besides `<key>` is gone.
-    pub(super) publishing_as: Option<String>,
+    pub(super) publishing_as: Option<Box<str>>,
     pub(super) hook: Option<Hook>,
 }
 
@@ -78,7 +78,7 @@ impl Record {
         let text = |name: &str| {
             fields
                 .get(name)
-                .map(|value| value.as_str().map(str::to_owned).ok_or(()))
+                .map(|value| value.as_str().map(Box::from).ok_or(()))
                 .transpose()
                 .ok()
         };
@@ -107,7 +107,7 @@ impl Record {
         (text("state")?.as_deref() == Some(state)).then_some(())?;
         let digest = match text("sha256")? {
             None => None,
-            Some(digest) => Some(unhex(&digest)?.try_into().ok()?),
+            Some(digest) => Some(unhex(&digest)?.into_boxed_slice().try_into().ok()?),
         };
         Some(Self {
             id: Id::new(&unhex(&text("owner")??)?, &unhex(&text("id")??)?),
@@ -137,7 +137,11 @@ impl Serialize for Record {
         put(&mut fields, "length", self.length)?;
         put(&mut fields, "modified_ms", self.modified_ms)?;
         put(&mut fields, "metadata", self.metadata.as_ref())?;
-        put(&mut fields, "sha256", self.digest.map(|digest| hex(&digest)))?;
+        put(
+            &mut fields,
+            "sha256",
+            self.digest.as_deref().map(|digest| hex(digest)),
+        )?;
         let publishing = self.publishing_as.as_ref();
         let state = publishing.map_or(RECEIVING, |_| PUBLISHING);
         fields.serialize_entry("state", state)?;
@@ -173,12 +177,12 @@ mod tests {
     fn record() -> (Record, Key) {
         let id = Id::new(b"alice", b"\xff\x00id");
         let record = Record {
-            name: Some("\"käse\"\u{1}.mp4".to_owned()),
+            name: Some("\"käse\"\u{1}.mp4".into()),
             length: Some(u64::MAX),
             modified_ms: Some(1_700_000_000_123),
-            metadata: Some("filename w6Q=,is_new".to_owned()),
-            digest: Some([0xfe; 32]),
-            publishing_as: Some("käse.mp4".to_owned()),
+            metadata: Some("filename w6Q=,is_new".into()),
+            digest: Some(Box::new([0xfe; 32])),
+            publishing_as: Some("käse.mp4".into()),
             hook: Some(Hook::Due),
             ..Record::new(&id)
         };

@@ -164,8 +164,9 @@ impl State {
 
     /// Whether all is held and the record says so: only the publishing is left to do.
     pub(super) fn is_publishing(&self) -> bool {
-        let whole =
-            |record: &Arc<Record>| record.publishing_as.is_some() && record.length == Some(self.offset);
+        let whole = |record: &Arc<Record>| {
+            record.publishing_as.is_some() && record.length == Some(self.offset)
+        };
         self.phase == Phase::Receiving && self.record.as_ref().is_some_and(whole)
     }
 
@@ -190,7 +191,7 @@ impl State {
 
     /// What all of it will hash to, where that was said, or does, once it is complete.
     pub(super) fn digest(&self) -> Option<Digest> {
-        self.record.as_ref()?.digest
+        self.record.as_ref()?.digest.as_deref().copied()
     }
 
     pub(super) fn hook(&self) -> Option<Hook> {
@@ -249,10 +250,10 @@ impl State {
         let record = self.record.get_or_insert_with(|| Record::new(id).into());
         let record = Arc::make_mut(record);
         record.length = record.length.or(intent.length);
-        record.name = record.name.take().or(intent.name);
+        record.name = record.name.take().or(intent.name.map(Into::into));
         record.modified_ms = record.modified_ms.or(intent.modified_ms);
-        record.metadata = record.metadata.take().or(intent.metadata);
-        record.digest = record.digest.or(intent.digest);
+        record.metadata = record.metadata.take().or(intent.metadata.map(Into::into));
+        record.digest = record.digest.take().or(intent.digest.map(Into::into));
         self.saved &= before == self.record;
     }
 

@@ -17,7 +17,7 @@ struct Exchange {
     upload: Hold,
     dialect: Dialect,
     /// Where the upload is, if it is this request that makes it.
-    location: Option<String>,
+    location: Option<Box<str>>,
     /// An interim answer has said where. The final one closes the connection: some proxies take the first answer for
     /// the last, and wait for that.
     was_announced: bool,
@@ -55,7 +55,10 @@ pub(super) fn carry_out(
     let (name, location) = match command.target {
         Target::Named(name) | Target::Anew(name) => (name, None),
         Target::New => match new_name() {
-            Ok(name) => (name.clone().into(), Some(desk.terms.location(head, &name))),
+            Ok(name) => {
+                let location = desk.terms.location(head, &name).into();
+                (name.into(), Some(location))
+            }
             Err(error) => {
                 let refusal = Refusal::Store(store::Error::Io(error.into()));
                 let response = dialect.reply(&desk.terms, Held::default(), None, Err(refusal));

@@ -192,7 +192,7 @@ fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
 fn what_is_to_be_published_was_synced() {
     let mut bench = Bench::new();
     let record = Record {
-        publishing_as: Some("a".to_owned()),
+        publishing_as: Some("a".into()),
         length: Some(3),
         ..Record::new(&id())
     };

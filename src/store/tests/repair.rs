@@ -8,7 +8,7 @@ use super::*;
 
 /// A record that says "publishing as a".
 fn publishing(length: u64, hook: Option<Hook>) -> Record {
-    let (name, length) = (Some("a".to_owned()), Some(length));
+    let (name, length) = (Some(Box::from("a")), Some(length));
     Record {
         publishing_as: name.clone(),
         name,
