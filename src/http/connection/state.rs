@@ -12,8 +12,8 @@ use crate::http::service::{Action, Receiver, Service};
 use crate::http::socket::Socket;
 use crate::http::unsent::Unsent;
 
-/// After so many bytes of a body a connection goes to the back of the queue if somebody waits.
-pub(super) const QUANTUM_BYTES: u64 = 4 * 1024 * 1024;
+/// After so many bytes of a body a connection goes to the back of the queue if somebody waits: a millisecond or two.
+pub(super) const QUANTUM_BYTES: u64 = 1024 * 1024;
 
 /// Why a connection is given a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
