@@ -9,6 +9,7 @@ use super::digest::Check;
 use super::error::{Error, is_full};
 use super::id::Id;
 use super::intent::{Existence, Intent, Start};
+use super::locked::Locked;
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
 use super::space::Claim;
@@ -300,19 +301,20 @@ impl Entry {
     }
 
     /// Writes `bytes` where the file ends.
-    fn put(&self, state: &mut State, bytes: &[u8]) -> Result<(), Error> {
+    fn put(&self, state: &mut Locked<'_>, bytes: &[u8]) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }
         let data = self.data(state)?;
         let mut rest = bytes;
         while !rest.is_empty() {
-            match self.disk().write_at(&data, rest, state.offset) {
+            let offset = state.offset;
+            match state.writing(|| self.disk().write_at(&data, rest, offset))? {
                 Ok(0) => return Err(self.refused(state, io::ErrorKind::WriteZero.into())),
                 Ok(written) => {
                     let (taken, left) = rest.split_at(written);
                     if let Some(hashing) = &mut state.hashing {
-                        hashing.follow(state.offset, taken);
+                        hashing.follow(offset, taken);
                     }
                     rest = left;
                     state.offset += written as u64;

@@ -6,71 +6,90 @@ use std::os::fd::OwnedFd;
 use std::sync::MutexGuard;
 
 use super::disk::Disk;
+use super::error::Error;
 use super::flock;
 use super::upload::{State, Upload};
 
 /// The state of an upload, locked until this is dropped.
 pub(super) struct Locked<'a> {
-    state: MutexGuard<'a, State>,
+    upload: &'a Upload,
+    /// `None` while bytes are written.
+    state: Option<MutexGuard<'a, State>>,
     /// `None` where no other server is about.
     shared: Option<Shared<'a>>,
+    _window: MutexGuard<'a, ()>,
 }
 
 /// What it takes to hand the upload to other servers.
 pub(super) struct Shared<'a> {
     pub(super) disk: &'a Disk,
-    pub(super) upload: &'a Upload,
     pub(super) server: u64,
 }
 
 impl<'a> Locked<'a> {
-    /// Where no other server is about.
-    pub(super) fn alone(state: MutexGuard<'a, State>) -> Self {
-        Self {
-            state,
+    /// # Errors
+    /// `Broken`.
+    pub(super) fn new(upload: &'a Upload) -> Result<Self, Error> {
+        let _window = upload.window()?;
+        Ok(Self {
+            upload,
+            state: Some(upload.state()?),
             shared: None,
-        }
+            _window,
+        })
     }
 
-    /// Where others are, and the file lock is held.
-    pub(super) fn shared(state: MutexGuard<'a, State>, shared: Shared<'a>) -> Self {
-        let shared = Some(shared);
-        Self { state, shared }
+    /// The file lock is held too, which others wait for.
+    pub(super) fn share(&mut self, disk: &'a Disk, server: u64) {
+        self.shared = Some(Shared { disk, server });
+    }
+
+    /// Writes bytes, and lets others look at the state meanwhile.
+    ///
+    /// # Errors
+    /// `Broken`.
+    pub(super) fn writing<T>(&mut self, write: impl FnOnce() -> T) -> Result<T, Error> {
+        self.state = None;
+        let written = write();
+        self.state = Some(self.upload.state()?);
+        Ok(written)
     }
 }
+
+const HELD: &str = "it is given up for the moment of a write alone";
 
 impl Deref for Locked<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
-        &self.state
+        self.state.as_ref().expect(HELD)
     }
 }
 
 impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut State {
-        &mut self.state
+        self.state.as_mut().expect(HELD)
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        if let Some(shared) = &self.shared {
-            shared.hand_over(&mut self.state);
+        if let (Some(shared), Some(state)) = (&self.shared, &mut self.state) {
+            shared.hand_over(self.upload, state);
         }
     }
 }
 
 impl Shared<'_> {
     /// Notes what the others have to know, and lets them in.
-    fn hand_over(&self, state: &mut State) {
+    fn hand_over(&self, upload: &Upload, state: &mut State) {
         let turn = state.as_left_by(self.server);
         let is_news = state.noted_turn.as_deref() != Some(&turn);
         if let Some(data) = state.data.as_ref().filter(|_| is_news) {
             state.noted_turn = Some(turn.into());
             if let Err(error) = self.disk.note_turn(data, turn) {
-                log::error!("{}: other servers cannot be told: {error}", self.upload.key);
-                self.upload.break_down();
+                log::error!("{}: other servers cannot be told: {error}", upload.key);
+                upload.break_down();
             }
         }
         // It is let go when the file is closed, if not now.

@@ -267,6 +267,9 @@ impl Hold {
 
     /// As [`Store::settled`].
     pub(crate) fn settled(&self) -> Option<Held> {
+        if let Some(state) = self.entry.glance() {
+            return self.entry.is_settled(&state).then(|| state.held());
+        }
         let mut state = self.entry.look().ok()?;
         state.name(&self.id);
         self.entry.is_settled(&state).then(|| state.held())

@@ -20,7 +20,7 @@ use super::disk::{Data, Disk};
 use super::error::Error;
 use super::flock::{self, LATCHES};
 use super::id::Key;
-use super::locked::{Changing, Locked, Shared};
+use super::locked::{Changing, Locked};
 use super::options::Sharing;
 use super::record::Record;
 use super::shelf::Entry;
@@ -66,30 +66,33 @@ impl Entry {
     /// # Errors
     /// `Broken`; where other servers are about, as `look` too.
     pub(super) fn state(&self) -> Result<Locked<'_>, Error> {
-        let state = self.upload().state()?;
-        match self.shelf.options.sharing {
-            Sharing::Alone => Ok(Locked::alone(state)),
-            Sharing::Shared => self.lock(state),
+        let mut state = Locked::new(self.upload())?;
+        if self.is_shared() {
+            self.lock(&mut state)?;
         }
+        Ok(state)
     }
 
-    fn lock<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Result<Locked<'a>, Error> {
+    fn lock<'a>(&'a self, state: &mut Locked<'a>) -> Result<(), Error> {
         let latch = match state.latch.take() {
             Some(latch) => latch,
             None => self.disk().open_latch(self.key, "")?,
         };
         flock::lock(&latch)?;
         state.latch = Some(latch);
-        let shared = Shared {
-            disk: self.disk(),
-            upload: self.upload(),
-            server: self.shelf.server,
-        };
-        let mut state = Locked::shared(state, shared);
-        if !self.had_it_last(&state) {
-            self.catch_up(&mut state)?;
+        state.share(self.disk(), self.shelf.server);
+        if !self.had_it_last(state) {
+            self.catch_up(state)?;
         }
-        Ok(state)
+        Ok(())
+    }
+
+    /// The state as it is between two windows, while one is being written too; `None` where that is not all there is
+    /// to know.
+    pub(super) fn glance(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.upload().state().ok()?;
+        let is_all = state.phase == Phase::Receiving && state.record.is_some();
+        (is_all && !self.is_shared()).then_some(state)
     }
 
     /// Not where that cannot be told: a file that another machine has removed may answer nothing any more.

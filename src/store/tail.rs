@@ -41,6 +41,9 @@ impl Entry {
     }
 
     fn readable(&self) -> Result<Option<Arc<Data>>, Error> {
+        if let Some(state) = self.glance() {
+            return Ok(state.data.clone());
+        }
         let state = self.look()?;
         match state.published_as() {
             Some(name) => Ok(self.disk().open_published(name)?.map(Arc::new)),

@@ -23,12 +23,15 @@ pub struct Held {
     pub complete: bool,
 }
 
-/// An upload that somebody holds. Locks are taken in this order: `changing`, then `state`.
+/// An upload that somebody holds. Locks are taken in this order: `changing`, then `window`, then `state`.
 pub(super) struct Upload {
     pub(super) key: Key,
     /// Held by whoever saves the record, publishes or removes: across syncs, so never by a window.
     changing: Mutex<()>,
-    /// Held for one window, or one decision; never across a sync, but for cutting back after a failure.
+    /// Held by whoever changes the state: for one window, or one decision; never across a sync, but for cutting back
+    /// after a failure.
+    window: Mutex<()>,
+    /// Held with `window`, but for the moment in which bytes are written: then it can be looked at.
     state: Mutex<State>,
     broken: AtomicBool,
     /// The syncs of the data file.
@@ -87,6 +90,7 @@ impl Upload {
         Self {
             key,
             changing: Mutex::default(),
+            window: Mutex::default(),
             state: Mutex::new(State::new()),
             broken: AtomicBool::new(false),
             syncs: SharedSync::default(),
@@ -98,8 +102,18 @@ impl Upload {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for the turn to change the state.
+    ///
     /// # Errors
     /// `Broken`, also after a panic in mid-change: what such a state says cannot be believed.
+    pub(super) fn window(&self) -> Result<MutexGuard<'_, ()>, Error> {
+        self.window.lock().map_err(|_| self.break_down())
+    }
+
+    /// The state: to be looked at, and by whoever has the `window` to be changed.
+    ///
+    /// # Errors
+    /// As `window`.
     pub(super) fn state(&self) -> Result<MutexGuard<'_, State>, Error> {
         let state = self.state.lock().map_err(|_| self.break_down())?;
         if self.is_broken() {
