@@ -71,7 +71,7 @@ impl Known {
 
 impl Count<'_> {
     /// All names were read, and noted.
-    pub(super) fn is_through(self) {
+    pub(super) fn end(self) {
         let mut maps = self.0.maps();
         maps.asked = maps.counted.take();
     }
@@ -120,13 +120,13 @@ mod tests {
         assert!(known.count().is_none());
         known.note(old);
         known.note(new);
-        count.is_through();
+        count.end();
         assert!(known.may_have(old) && known.may_have(new) && !known.may_have(other));
 
         let count = known.count().unwrap();
         known.note(new);
         assert!(known.may_have(old), "the count is not through");
-        count.is_through();
+        count.end();
         assert!(!known.may_have(old) && known.may_have(new));
     }
 

@@ -65,7 +65,7 @@ impl Shelf {
         let [(mut report, even), (odd_report, odd)] = halves;
         report.add(odd_report);
         if let (Some(even), Some(odd)) = (even, odd) {
-            count.into_iter().for_each(Count::is_through);
+            count.into_iter().for_each(Count::end);
             if even && odd {
                 self.doubt_no_more();
             }
