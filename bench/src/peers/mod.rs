@@ -91,7 +91,8 @@ pub(crate) fn all(server: &Path, installed: &Path) -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(Ours::fast(server)),
         Box::new(bare::FLOOR),
-        Box::new(nginx::Nginx),
+        Box::new(nginx::AS_IT_COMES),
+        Box::new(nginx::WITH_OUR_BUFFER),
         Box::new(bare::TINY_HTTP),
         Box::new(dufs::Dufs::new(installed)),
         Box::new(tus::rustus(installed)),

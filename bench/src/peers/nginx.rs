@@ -1,4 +1,5 @@
-//! nginx, taking uploads by PUT (its dav module), with what helps it and no access log.
+//! nginx, taking uploads by PUT (its dav module), with what helps it and no access log: once with the buffer that it
+//! has if nobody says otherwise, and once with one as large as ours.
 
 use std::fs;
 use std::io;
@@ -9,11 +10,25 @@ use super::running::free_port;
 use super::{Launch, NGINX, Peer, Upload, first_line, put};
 use crate::wire::Answer;
 
-pub(super) struct Nginx;
+pub(super) struct Nginx {
+    name: &'static str,
+    /// What of its configuration sets the buffer.
+    buffer: &'static str,
+}
+
+pub(super) const AS_IT_COMES: Nginx = Nginx {
+    name: NGINX,
+    buffer: "",
+};
+
+pub(super) const WITH_OUR_BUFFER: Nginx = Nginx {
+    name: "nginx 256k",
+    buffer: "client_body_buffer_size 256k;",
+};
 
 impl Peer for Nginx {
     fn name(&self) -> &'static str {
-        NGINX
+        self.name
     }
 
     fn version(&self) -> Result<String, String> {
@@ -25,7 +40,7 @@ impl Peer for Nginx {
         let port = free_port()?;
         let place = dir.parent().expect("its files lie in its place");
         let file = place.join("nginx.conf");
-        fs::write(&file, configuration(place, dir, port))?;
+        fs::write(&file, self.configuration(place, dir, port))?;
         let mut command = command();
         command
             .args(["-e", "stderr", "-c"])
@@ -55,17 +70,17 @@ fn command() -> Command {
     Command::new(found.unwrap_or("nginx"))
 }
 
-/// Its temporary files are in the same file system, so that a finished one is renamed and not copied; the buffer is as
-/// large as ours.
-fn configuration(place: &Path, dir: &Path, port: u16) -> String {
-    let user = if rustix::process::geteuid().is_root() {
-        "user root;"
-    } else {
-        ""
-    };
-    let (place, dir) = (place.display(), dir.display());
-    format!(
-        "{user}
+impl Nginx {
+    /// Its temporary files are in the same file system, so that a finished one is renamed and not copied.
+    fn configuration(&self, place: &Path, dir: &Path, port: u16) -> String {
+        let user = if rustix::process::geteuid().is_root() {
+            "user root;"
+        } else {
+            ""
+        };
+        let (place, dir, buffer) = (place.display(), dir.display(), self.buffer);
+        format!(
+            "{user}
 daemon off;
 worker_processes auto;
 worker_rlimit_nofile 20000;
@@ -80,7 +95,7 @@ http {{
     scgi_temp_path {place}/scgi;
     uwsgi_temp_path {place}/uwsgi;
     client_max_body_size 0;
-    client_body_buffer_size 256k;
+    {buffer}
     client_body_timeout 300s;
     keepalive_timeout 300s;
     keepalive_requests 1000000000;
@@ -90,5 +105,6 @@ http {{
     }}
 }}
 "
-    )
+        )
+    }
 }
