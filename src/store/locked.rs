@@ -21,9 +21,9 @@ pub(super) struct Locked<'a> {
 }
 
 /// What it takes to hand the upload to other servers.
-pub(super) struct Shared<'a> {
-    pub(super) disk: &'a Disk,
-    pub(super) server: u64,
+struct Shared<'a> {
+    disk: &'a Disk,
+    server: u64,
 }
 
 impl<'a> Locked<'a> {

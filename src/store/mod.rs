@@ -92,6 +92,7 @@ pub use self::upload::Held;
 
 use self::disk::Disk;
 use self::shelf::{Entry, Shelf};
+use self::upload::State;
 
 /// A directory that takes uploads. Clones share it; it is closed, and its lock given up, when the last one and the
 /// last [`Append`] are dropped.
@@ -267,12 +268,13 @@ impl Hold {
 
     /// As [`Store::settled`].
     pub(crate) fn settled(&self) -> Option<Held> {
+        let settled = |state: &State| self.entry.is_settled(state).then(|| state.held());
         if let Some(state) = self.entry.glance() {
-            return self.entry.is_settled(&state).then(|| state.held());
+            return settled(&state);
         }
         let mut state = self.entry.look().ok()?;
         state.name(&self.id);
-        self.entry.is_settled(&state).then(|| state.held())
+        settled(&state)
     }
 
     /// As [`Store::about`].
