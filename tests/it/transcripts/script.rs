@@ -29,7 +29,8 @@ pub(super) struct Expected {
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Body {
-    Bytes(Vec<u8>),
+    /// Bytes, with a number between each two.
+    Around(Vec<Vec<u8>>),
     /// One line of plain text in which these words stand.
     LineWith(String),
 }
@@ -41,6 +42,9 @@ pub(super) struct File {
     /// Milliseconds since 1970.
     pub(super) modified: Option<u128>,
 }
+
+/// What stands in a body for any number.
+pub(super) const NUMBER: &str = "{a number}";
 
 /// What is wrong, and in which line.
 type Problem = (usize, String);
@@ -194,8 +198,26 @@ fn body_of(lines: &[&Line]) -> Result<Body, String> {
             return quoted_text(words).map(Body::LineWith);
         }
     }
-    let bytes = lines.iter().map(|line| unescape(line.rest, Braces::Repeat));
-    Ok(Body::Bytes(bytes.collect::<Result<Vec<_>, _>>()?.concat()))
+    let text = lines.iter().map(|line| line.rest).collect::<String>();
+    let bytes = text.split(NUMBER);
+    let bytes = bytes.map(|bytes| unescape(bytes, Braces::Repeat));
+    Ok(Body::Around(bytes.collect::<Result<_, _>>()?))
+}
+
+/// Whether that is how a body reads.
+pub(super) fn fits(expected: &[Vec<u8>], body: &[u8]) -> bool {
+    let mut left = Some(body);
+    for (number, bytes) in expected.iter().enumerate() {
+        let digits = |left: &[u8]| left.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        left = match (left, number) {
+            (Some(left), 0) => left.strip_prefix(bytes.as_slice()),
+            (Some(left), _) if digits(left) > 0 => {
+                left[digits(left)..].strip_prefix(bytes.as_slice())
+            }
+            _ => None,
+        };
+    }
+    left.is_some_and(<[u8]>::is_empty)
 }
 
 /// `nothing`, or one thing a line.

@@ -87,6 +87,21 @@ fn whatever_else_the_server_says_is_found_out() {
 }
 
 #[test]
+fn for_a_number_stands_a_number() {
+    let expected = "< HTTP/1.1 200 OK\n<\n<< [{a number},\n<< {a number}]\n";
+    let holds = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[5,13]";
+    assert_eq!(judge(expected, holds), Ok(()));
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[5,]",
+        "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[5,a3]",
+        "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[5,13]]",
+    ] {
+        let (_, found) = judge(expected, answer).expect_err(answer);
+        assert!(found.contains("[{a number},{a number}]"), "{found}");
+    }
+}
+
+#[test]
 fn a_wrong_disk_is_found_out() {
     let answer = "HTTP/1.1 204 No Content\r\n\r\n";
     for claim in ["disk: film = \"hello\"", "held: \"hel\""] {
