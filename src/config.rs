@@ -279,7 +279,8 @@ upload_settings! {
     metrics() |options| options.metrics = true;
 
     /// Decides about each request that was understood; `false` is answered with 403. Runs in a
-    /// worker before anything is done, so it should be quick.
+    /// worker before anything is done, so it should be quick. `/recent` tells of those uploads
+    /// about which it lets [`Verb::Status`](crate::Verb::Status) be asked.
     authorize(may: impl Fn(&Head, &Command) -> bool + Send + std::marker::Sync + 'static)
         |options| options.authorize = Some(Box::new(may));
 

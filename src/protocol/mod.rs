@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `/status`, `/upload` | `file_id`: the article's `X-File-Id` |
 //! | `/files`, `/files/...` | `tus`: `Tus-Resumable`; `ietf`: the draft "Resumable Uploads for HTTP"; `plain`: `PUT`, and what `curl` can say |
-//! | `/health` | none: `health` |
+//! | `/health`, `/recent` | none: `health`, `recent` |
 //! | everything else | `page`: the browser page, or 404 |
 //!
 //! Who may ask at all is decided before: `host`, `origin`, `users`.
@@ -28,6 +28,7 @@ mod plain;
 mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
+pub(crate) mod recent;
 mod structured;
 pub(crate) mod terms;
 mod tus;

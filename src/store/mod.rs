@@ -72,6 +72,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod under_way;
 mod upload;
 
 use std::fmt;
@@ -88,6 +89,7 @@ pub use self::options::{OnConflict, Options, Sharing, Sync};
 pub use self::publish::{Completed, Finished};
 pub use self::sweep::SweepReport;
 pub use self::tail::{TAIL_BYTES, Tail};
+pub(crate) use self::under_way::UnderWay;
 pub use self::upload::Held;
 
 use self::disk::Disk;
@@ -201,6 +203,16 @@ impl Store {
             entry: self.shelf.entry(id.key()),
             id: id.clone(),
         }
+    }
+
+    /// What is being sent now in the name space of `owner`, as it is known in memory. Waits for no window and no sync.
+    pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
+        self.shelf.under_way(owner)
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.shelf.disk.root.path
     }
 
     /// How many syncs there were, and how long they took together.

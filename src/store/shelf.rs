@@ -63,6 +63,13 @@ impl Shelf {
         }
     }
 
+    /// Uploads that are in memory, at most so many; nobody holds them by that.
+    pub(super) fn some_uploads(&self, most: usize) -> Vec<Arc<Upload>> {
+        let uploads = self.uploads();
+        let some = uploads.values().take(most);
+        some.map(|slot| Arc::clone(&slot.upload)).collect()
+    }
+
     /// How many uploads are in memory.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

@@ -153,6 +153,11 @@ impl Claim {
         !stand.ended
     }
 
+    /// For how many seconds no byte has come.
+    pub(super) fn silent_for(&self, now: u64) -> u64 {
+        now.saturating_sub(self.stand().received)
+    }
+
     /// Ends it if nothing has come for too long; else says when something last came.
     fn run_out(&self, now: u64) -> Result<(), u64> {
         let mut stand = self.stand();

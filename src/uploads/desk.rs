@@ -3,14 +3,14 @@
 use crate::housekeeper::Housekeeper;
 use crate::http::{Head, Response};
 use crate::protocol::command::{Command, Refusal};
-use crate::protocol::health;
 use crate::protocol::host::Hosts;
 use crate::protocol::origin::Origins;
 use crate::protocol::terms::Terms;
 use crate::protocol::users::Users;
-use crate::protocol::{self, Dialect};
+use crate::protocol::{self, Dialect, health, recent};
 use crate::store::{Held, Store};
 
+use super::arrivals::Arrivals;
 use super::metrics::{self, Metrics};
 
 pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
@@ -25,13 +25,26 @@ pub(super) struct Desk {
     /// Whether `/metrics` is there.
     pub(super) tells_metrics: bool,
     pub(super) metrics: Metrics,
+    pub(super) arrivals: Arrivals,
     pub(super) authorize: Option<Authorize>,
     pub(super) housekeeper: Housekeeper,
 }
 
+/// What is asked, and by whom.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart at once; a box would cost each request an allocation"
+)]
+pub(super) enum Asked<'d> {
+    /// That something is done with an upload.
+    Command(Dialect, Command, &'d str),
+    /// What is under way, and what has arrived lately.
+    Recent(&'d str),
+}
+
 impl Desk {
     /// Who asks for what. An error is the answer.
-    pub(super) fn admit(&self, head: &Head) -> Result<(Dialect, Command, &str), Response> {
+    pub(super) fn admit(&self, head: &Head) -> Result<Asked<'_>, Response> {
         self.hosts.check(head)?;
         if let Some(health) = health::respond(head) {
             return Err(health);
@@ -49,11 +62,19 @@ impl Desk {
         if self.tells_metrics && metrics::is_asked_for(head) {
             return Err(self.metrics.respond(head, &self.store));
         }
+        if let Some(asked) = recent::read(head) {
+            return asked.map(|()| Asked::Recent(owner));
+        }
         let command = command?;
-        let may = self.authorize.as_ref();
-        if may.is_some_and(|may| !may(head, &command)) {
+        if !self.allows(head, &command) {
             return Err(refused(Refusal::Forbidden));
         }
-        Ok((dialect, command, owner))
+        Ok(Asked::Command(dialect, command, owner))
+    }
+
+    /// Whether the program that embeds us has nothing against it.
+    pub(super) fn allows(&self, head: &Head, command: &Command) -> bool {
+        let authorize = self.authorize.as_ref();
+        authorize.is_none_or(|may| may(head, command))
     }
 }

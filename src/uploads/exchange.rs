@@ -290,6 +290,7 @@ impl Exchange {
                     log::info!("{path} is complete: {length} bytes");
                     self.desk.housekeeper.completed(completed);
                     self.desk.metrics.completed.fetch_add(1, Relaxed);
+                    self.desk.arrivals.add(completed);
                 }
                 self.reply(finished.held, Ok(Outcome::Appended(finished)))
             }

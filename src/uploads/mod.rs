@@ -4,9 +4,11 @@
 //! store, and answered by its dialect. What waits for the disk is put off until a turn that may.
 
 mod access;
+mod arrivals;
 mod desk;
 mod exchange;
 mod metrics;
+mod recent;
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -19,7 +21,8 @@ use crate::protocol::origin::Origins;
 use crate::protocol::terms::Terms;
 use crate::protocol::users::Users;
 use crate::store::{self, OpenError, Store};
-use desk::{Authorize, Desk};
+use arrivals::Arrivals;
+use desk::{Asked, Authorize, Desk};
 use metrics::Metrics;
 
 /// Who may upload, how uploads are stored, and what happens when one is complete.
@@ -94,6 +97,7 @@ impl Uploads {
             terms,
             tells_metrics: options.metrics,
             metrics: Metrics::default(),
+            arrivals: Arrivals::default(),
             authorize: options.authorize,
             housekeeper,
         };
@@ -111,9 +115,10 @@ impl Uploads {
     fn decide(&self, head: &Head) -> Action {
         let grant = self.desk.origins.grant(head);
         match self.desk.admit(head) {
-            Ok((dialect, command, owner)) => {
+            Ok(Asked::Command(dialect, command, owner)) => {
                 exchange::carry_out(&self.desk, head, dialect, command, owner, grant)
             }
+            Ok(Asked::Recent(owner)) => recent::tell(&self.desk, head, owner, grant),
             Err(response) => Action::Respond(grant.add_to(response)),
         }
     }

@@ -27,6 +27,7 @@ mod proxies;
 mod proxy;
 mod put;
 mod readme;
+mod recent;
 mod running;
 mod scarce;
 mod security;

@@ -11,6 +11,7 @@ mod repair;
 mod said;
 mod sweeping;
 mod takeover;
+mod under_way;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

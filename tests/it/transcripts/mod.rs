@@ -112,6 +112,8 @@ transcripts! { plain: delete digest names pieces range_refused replace;
     but not tiny_http: append append_refused put resume too_large
 }
 
+transcripts! { recent: arrived empty users; but not tiny_http: }
+
 transcripts! { http: ; but not tiny_http:
     ahead chunk_extras chunks connection expect fields length lines request_line version
 }

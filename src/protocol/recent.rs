@@ -1,0 +1,82 @@
+//! What is under way and what has arrived lately, for the page: a question that is about no upload in particular.
+//!
+//! ```json
+//! {"under_way": [{"name": "film.mp4", "offset": 5, "length": 11, "idle_secs": 0}],
+//!  "arrived": [{"name": "a.jpg", "path": "a (1).jpg", "length": 7, "ago_secs": 60}]}
+//! ```
+//!
+//! `name` is what the client calls it, `path` where it is now. What nobody has said is `null`. Times are spans, so that
+//! clocks need not agree.
+
+use serde_json::{Value, json};
+
+use crate::http::{Head, Response};
+use crate::store::UnderWay;
+
+const PATH: &str = "/recent";
+
+/// How much of a name is told; a client may choose a very long one.
+const NAME_CHARS_MAX: usize = 500;
+
+/// A file that has arrived.
+pub(crate) struct Arrived<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) path: &'a str,
+    pub(crate) length: u64,
+    pub(crate) ago_secs: u64,
+}
+
+/// Whether that is asked; an error is the answer.
+pub(crate) fn read(head: &Head) -> Option<Result<(), Response>> {
+    (head.path() == PATH).then(|| match head.method() {
+        "GET" | "HEAD" => Ok(()),
+        _ => Err(Response::method_not_allowed("GET, HEAD")),
+    })
+}
+
+pub(crate) fn reply<'a>(
+    under_way: impl Iterator<Item = UnderWay>,
+    arrived: impl Iterator<Item = Arrived<'a>>,
+) -> Response {
+    let under_way = under_way.map(|upload| {
+        json!({
+            "name": upload.name.as_deref().map(shortened),
+            "offset": upload.offset,
+            "length": upload.length,
+            "idle_secs": upload.idle_secs,
+        })
+    });
+    let arrived = arrived.map(|file| {
+        json!({
+            "name": file.name.map(shortened),
+            "path": shortened(file.path),
+            "length": file.length,
+            "ago_secs": file.ago_secs,
+        })
+    });
+    let (under_way, arrived): (Value, Value) = (under_way.collect(), arrived.collect());
+    let told = json!({ "under_way": under_way, "arrived": arrived });
+    Response::new(200)
+        .field("Cache-Control", "no-store")
+        .field("X-Content-Type-Options", "nosniff")
+        .body("application/json", told.to_string().into_bytes())
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}\u{2026}", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_between_two_characters() {
+        let fits = "\u{d55c}".repeat(NAME_CHARS_MAX);
+        assert_eq!(shortened(&fits), fits);
+        assert_eq!(shortened(&format!("{fits}x")), format!("{fits}\u{2026}"));
+    }
+}

@@ -1,0 +1,76 @@
+//! What is told of uploads under way.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::super::faults::Op;
+use super::{Bench, Completes, Id, declared, id};
+use crate::store::UnderWay;
+
+/// How many bytes are told of what is under way while that waits for the disk: without a look there.
+fn told_during(bench: &Bench, op: Op, act: impl FnOnce() + Send) -> Vec<u64> {
+    let paused = bench.faults().pause(op);
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(act);
+        paused.wait();
+        let before = bench.faults().log();
+        scope.spawn(move || tell.send(bench.under_way(b"alice")));
+        let told = told.recv_timeout(Duration::from_secs(10));
+        let after = bench.faults().log();
+        paused.wait();
+        assert_eq!(before, after);
+        let told = told.expect("it waits for the disk");
+        told.iter().map(|upload| upload.offset).collect()
+    })
+}
+
+#[test]
+fn an_upload_is_told_without_waiting_for_the_disk() {
+    let bench = Bench::new();
+    let mut append = bench
+        .append_with(&id(), 0, declared(10, "holiday.mp4"))
+        .unwrap();
+    append.write(b"01234").unwrap();
+    let expected = UnderWay {
+        id: id(),
+        name: Some("holiday.mp4".into()),
+        offset: 5,
+        length: Some(10),
+        idle_secs: 0,
+    };
+    assert_eq!(bench.under_way(b"alice"), [expected]);
+    assert_eq!(bench.under_way(b"bob"), []);
+
+    let write = || append.write(b"56789").unwrap();
+    assert_eq!(told_during(&bench, Op::Write, write), [5]);
+    let finish = || drop(append.finish(Completes::AtLength).unwrap());
+    assert_eq!(told_during(&bench, Op::Sync, finish), [10]);
+    assert_eq!(bench.under_way(b"alice"), []);
+    assert_eq!(bench.shelf.len(), 0);
+}
+
+#[test]
+fn what_is_only_asked_about_is_not_under_way() {
+    let bench = Bench::new();
+    let mut append = bench
+        .append_with(&id(), 0, declared(10, "holiday.mp4"))
+        .unwrap();
+    append.write(b"01234").unwrap();
+    append.cut();
+    let hold = bench.hold(&id());
+    hold.status().unwrap();
+    assert_eq!(bench.under_way(b"alice"), []);
+}
+
+#[test]
+fn of_very_many_some_are_told() {
+    let bench = Bench::quick();
+    let begin = |number: u32| {
+        let id = Id::new(b"", &number.to_be_bytes());
+        bench.append_with(&id, 0, declared(10, "a")).unwrap()
+    };
+    let _appends: Vec<_> = (0..1100).map(begin).collect();
+    assert_eq!(bench.under_way(b"").len(), 1000);
+}

@@ -1,0 +1,53 @@
+//! What is being sent now, as it is known in memory: for whoever watches. No disk is touched here, and nothing kept.
+
+use super::id::Id;
+use super::shelf::Shelf;
+use super::upload::{Phase, State};
+
+/// How many uploads are looked at: others wait for the shelf meanwhile, and so many take well under a millisecond.
+const LOOKED_AT_MAX: usize = 1000;
+
+/// An upload that somebody sends, and that is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnderWay {
+    pub(crate) id: Id,
+    /// What its client calls it.
+    pub(crate) name: Option<Box<str>>,
+    /// How many bytes are there; nobody has made sure of them.
+    pub(crate) offset: u64,
+    /// How many there will be.
+    pub(crate) length: Option<u64>,
+    /// For how many seconds no byte has come.
+    pub(crate) idle_secs: u64,
+}
+
+impl Shelf {
+    /// What is sent to this server in the name space of `owner`; where very much is sent at once, some of it.
+    ///
+    /// Waits for no window and no sync, but where somebody is just looking for the files of an upload.
+    pub(super) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
+        let now = self.ledger.now();
+        let uploads = self.some_uploads(LOOKED_AT_MAX);
+        // As this server knows it, without a look at what others may have done to it.
+        let states = uploads.iter().filter_map(|upload| upload.state().ok());
+        states
+            .filter_map(|state| state.under_way(owner, now))
+            .collect()
+    }
+}
+
+impl State {
+    fn under_way(&self, owner: &[u8], now: u64) -> Option<UnderWay> {
+        let is_sent = self.appends > 0 && self.phase == Phase::Receiving;
+        let record = self.record.as_ref();
+        let record = record.filter(|record| is_sent && record.id.owner() == owner)?;
+        let claim = self.claim.as_ref();
+        Some(UnderWay {
+            id: record.id.clone(),
+            name: record.name.clone(),
+            offset: self.offset,
+            length: record.length,
+            idle_secs: claim.map_or(0, |claim| claim.silent_for(now)),
+        })
+    }
+}

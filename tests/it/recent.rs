@@ -1,0 +1,127 @@
+//! `/recent` tells what is under way and what has arrived lately, to whom it concerns.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Site, append};
+
+/// What is told, but for how long ago.
+fn recent(site: &Site) -> Value {
+    let answer = site.ask("GET /recent HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    serde_json::from_str(answer.text()).expect("JSON")
+}
+
+/// A client that has sent a head, and of the body what comes first; the server has it.
+fn sending(site: &Site, id: &str, length: usize, first: &str) -> Client {
+    let mut client = site.connect();
+    client.send(append(id, 0, length) + first);
+    while site.held(id) < first.len() as u64 {}
+    client
+}
+
+fn send(site: &Site, id: &str, content: &str) {
+    let answer = site.ask(append(id, 0, content.len()) + content);
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// The values that a list has under this name.
+fn column(told: &Value, list: &str, name: &str) -> Vec<Value> {
+    let rows = told[list].as_array().expect("a list");
+    rows.iter().map(|row| row[name].clone()).collect()
+}
+
+#[test]
+fn what_is_sent_is_under_way_until_it_has_arrived() {
+    let site = Site::new();
+    let mut client = sending(&site, "film.mp4-11-1700000000000", 11, "hello");
+    let mut told = recent(&site);
+    assert!(told["under_way"][0]["idle_secs"].take().is_u64(), "{told}");
+    let expected = json!([{ "name": "film.mp4", "offset": 5, "length": 11, "idle_secs": null }]);
+    assert_eq!(told["under_way"], expected);
+    assert_eq!(told["arrived"], json!([]));
+
+    client.send(" world");
+    assert_eq!(client.answer().text(), "Success 11");
+    let mut told = recent(&site);
+    assert!(told["arrived"][0]["ago_secs"].take().is_u64(), "{told}");
+    let expected =
+        json!([{ "name": "film.mp4", "path": "film.mp4", "length": 11, "ago_secs": null }]);
+    assert_eq!(told["arrived"], expected);
+    assert_eq!(told["under_way"], json!([]));
+}
+
+#[test]
+fn what_nobody_said_of_an_upload_is_not_made_up() {
+    let site = Site::new();
+    let _client = sending(&site, "film", 11, "hello");
+    let told = recent(&site);
+    assert_eq!(column(&told, "under_way", "name"), [Value::Null]);
+    assert_eq!(column(&told, "under_way", "length"), [Value::Null]);
+}
+
+#[test]
+fn who_has_left_sends_nothing_any_more() {
+    let site = Site::new();
+    sending(&site, "film.mp4-11-1700000000000", 11, "hello").cut();
+    assert_eq!(recent(&site)["under_way"], json!([]));
+}
+
+#[test]
+fn of_many_arrivals_the_newest_are_told() {
+    let site = Site::new();
+    for number in 0..60 {
+        send(&site, &format!("{number}.txt-1-1700000000000"), "x");
+    }
+    let newest: Vec<_> = (10..60)
+        .rev()
+        .map(|number| json!(format!("{number}.txt")))
+        .collect();
+    assert_eq!(column(&recent(&site), "arrived", "path"), newest);
+}
+
+#[test]
+fn of_many_under_way_some_are_told() {
+    let site = Site::new();
+    let id = |number| format!("{number}.txt-2-1700000000000");
+    let _clients: Vec<_> = (0..60)
+        .map(|number| sending(&site, &id(number), 2, "x"))
+        .collect();
+    assert_eq!(
+        recent(&site)["under_way"].as_array().map(Vec::len),
+        Some(50)
+    );
+}
+
+#[test]
+fn a_file_that_took_the_place_of_another_is_told_once() {
+    let site = Site::with(|config| config.on_conflict(resumed::store::OnConflict::Replace));
+    send(&site, "a.txt-5-1700000000000", "hello");
+    send(&site, "b.txt-1-1700000000000", "x");
+    send(&site, "a.txt-4-1700000000000", "moon");
+    let told = recent(&site);
+    assert_eq!(column(&told, "arrived", "path"), ["a.txt", "b.txt"]);
+    assert_eq!(column(&told, "arrived", "length"), [4, 1]);
+}
+
+#[test]
+fn who_may_not_ask_about_an_upload_is_not_told_of_it() {
+    let site = Site::with(|config| {
+        config.authorize(|head, command| {
+            let is_mine = command.id().is_some_and(|id| id.starts_with(b"mine"));
+            head.method() != "GET" || is_mine
+        })
+    });
+    let mut clients = ["yours.txt-2-1700000000000", "mine.txt-2-1700000000000"].map(|id| {
+        let mut client = site.connect();
+        client.send(append(id, 0, 2) + "x");
+        // It has arrived when another may begin behind it.
+        while site.ask(append(id, 1, 0)).status != 200 {}
+        client
+    });
+    assert_eq!(column(&recent(&site), "under_way", "name"), ["mine.txt"]);
+    for client in &mut clients {
+        client.send("x");
+        assert_eq!(client.answer().status, 200);
+    }
+    assert_eq!(column(&recent(&site), "arrived", "path"), ["mine.txt"]);
+}
