@@ -1,8 +1,11 @@
 // The page: takes files and folders from the pickers and from drops, keeps the list, and shows the total.
-// How a file is sent is in uploader.js; how one is shown, in row.js.
+// How a file is sent is in uploader.js; how one is shown, in row.js; what others send, in recent.js.
 
 import { chosen, dropped } from './folders.js';
+import { Recent } from './recent.js';
 import { Row, setText, showShare } from './row.js';
+import { watch } from './watch.js';
+import { addressOf } from './wire.js';
 import { chooseLanguage, wordsIn } from './words.js';
 
 const REFRESH_MS = 500;
@@ -166,6 +169,13 @@ function listenTo(input) {
   });
 }
 
+function watchOthers() {
+  const isOwn = (name, length) => [...rows.values()].some(
+    ({ uploader }) => uploader.path === name && uploader.file.size === length);
+  const recent = new Recent({ words, isOwn, onNews: (paths) => announce(words.haveArrived(paths)) });
+  watch(new URL('recent', addressOf(server)), { onTold: (told) => recent.show(told), onLost: () => recent.hide() });
+}
+
 function translate() {
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = words[element.dataset.text];
@@ -180,3 +190,4 @@ folderPicker.hidden = find('choose-folder').hidden = !folderPicker.webkitdirecto
 find('pause-all').addEventListener('click', pauseOrResumeAll);
 find('clear').addEventListener('click', clear);
 setInterval(refresh, REFRESH_MS);
+watchOthers();

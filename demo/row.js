@@ -196,7 +196,8 @@ function now() {
   return performance.now() / 1000;
 }
 
-function make(tag, properties = {}) {
+/** An element with properties, and with attributes where it has none for them. */
+export function make(tag, properties = {}) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(properties)) {
     if (key === 'role' || key.startsWith('aria-')) element.setAttribute(key, value);
@@ -205,7 +206,8 @@ function make(tag, properties = {}) {
   return element;
 }
 
-function group(className, ...children) {
+/** Elements in one. */
+export function group(className, ...children) {
   const element = make('div', { className });
   element.append(...children);
   return element;

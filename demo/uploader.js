@@ -57,7 +57,8 @@ import { Problem } from './problem.js';
 import { send } from './sending.js';
 import { fileId, Wire } from './wire.js';
 
-// With one question about the state, four of the six connections that a browser opens to a server.
+// With one question about the state, and the page's about what others send, five of the six connections that a browser
+// opens to a server.
 const uploadGate = new Gate(3);
 const CONFLICTS_NORMAL = 5;
 const RESTARTS_MAX = 2;

@@ -15,11 +15,7 @@ export class Wire {
   #headers;
 
   constructor(server, headers) {
-    const base = new URL(server || '.', document.baseURI);
-    // Without the slash, "upload" would replace the last folder of the path.
-    if (!base.pathname.endsWith('/')) base.pathname += '/';
-    // A page opened as http://name:password@server/: fetch refuses such an address, and the browser knows them by now.
-    base.username = base.password = '';
+    const base = addressOf(server);
     this.statusUrl = new URL('status', base).href;
     this.uploadUrl = new URL('upload', base).href;
     this.#headers = headers;
@@ -124,6 +120,16 @@ async function patiently(signal, request) {
       removeEventListener('online', renew);
     }
   }
+}
+
+/** The address of a server, empty or relative: seen from the page. What it answers to is below. */
+export function addressOf(server) {
+  const base = new URL(server || '.', document.baseURI);
+  // Without the slash, "upload" would replace the last folder of the path.
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  // A page opened as http://name:password@server/: fetch refuses such an address, and the browser knows them by now.
+  base.username = base.password = '';
+  return base;
 }
 
 /** What the server knows a file by. The same file gives the same id after a reload, and in another browser. */

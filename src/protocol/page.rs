@@ -36,9 +36,11 @@ const FILES: &[File] = files! {
     "/page.js" "page.js" JS,
     "/plan.js" "plan.js" JS,
     "/problem.js" "problem.js" JS,
+    "/recent.js" "recent.js" JS,
     "/row.js" "row.js" JS,
     "/sending.js" "sending.js" JS,
     "/uploader.js" "uploader.js" JS,
+    "/watch.js" "watch.js" JS,
     "/wire.js" "wire.js" JS,
     "/words.js" "words.js" JS,
 };

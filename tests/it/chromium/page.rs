@@ -113,6 +113,11 @@ impl Page<'_> {
         self.call("Network.emulateNetworkConditions", params);
     }
 
+    /// Has this tab be seen, and no other.
+    pub(crate) fn bring_to_front(&self) {
+        self.call("Page.bringToFront", json!({}));
+    }
+
     /// Makes the page this wide and high, in CSS pixels.
     pub(crate) fn set_size(&self, width: u32, height: u32) {
         let params =

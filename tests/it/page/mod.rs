@@ -9,6 +9,7 @@ mod list;
 mod picture;
 mod proxies;
 mod pure;
+mod recent;
 mod refusals;
 mod small_disk;
 

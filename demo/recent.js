@@ -1,0 +1,176 @@
+// What others send, and what has arrived: two lists below the page's own files, each hidden while it is empty.
+//
+// For tests and style sheets: `#under-way li` and `#arrived li` have `data-name`; the former `data-state` too: sending,
+// silent (for some seconds nothing has come) or left (nobody sends it now); `.bar` has `aria-valuenow`.
+
+import { Speed } from './plan.js';
+import { group, make, setText, showShare } from './row.js';
+
+const SILENT_SECONDS = 5;
+// Between two requests of an upload nobody sends it either, for a moment.
+const LEFT_SECONDS = 3;
+const LEFT_SHOWN_SECONDS = 60;
+
+export class Recent {
+  #words;
+  #on;
+  /** What is shown as under way, by name and length. */
+  #sent = new Map();
+  /** What is shown as arrived, by path. */
+  #files = new Map();
+  /** How long ago each path had arrived, as it was told last; null before anything was. */
+  #known = null;
+
+  /**
+   * `isOwn(name, length)` tells what this page shows among its own files, and so not here; `onNews(paths)` is called
+   * when others' files have arrived.
+   */
+  constructor({ words, isOwn, onNews }) {
+    this.#words = words;
+    this.#on = { isOwn, onNews };
+  }
+
+  /** Shows what the server has told: see src/protocol/recent.rs. */
+  show(told) {
+    const isOthers = ({ name, length }) => !this.#on.isOwn(name, length);
+    const arrived = told.arrived.filter(isOthers);
+    this.#tellNews(told.arrived, arrived);
+    this.#showSent(told.under_way.filter(isOthers), told.arrived);
+    this.#showArrived(arrived);
+  }
+
+  /** Shows nothing, for nobody knows. */
+  hide() {
+    this.#sent.clear();
+    fill('under-way', []);
+    fill('arrived', []);
+  }
+
+  #tellNews(all, others) {
+    const isNews = ({ path, ago_secs }) => !(this.#known.get(path) <= ago_secs);
+    const news = this.#known ? others.filter(isNews).map(({ path }) => path) : [];
+    this.#known = new Map(all.map(({ path, ago_secs }) => [path, ago_secs]));
+    if (news.length > 0) this.#on.onNews(news);
+  }
+
+  #showSent(uploads, arrived) {
+    const told = new Set();
+    for (const upload of uploads) {
+      let key = JSON.stringify([upload.name, upload.length]);
+      while (told.has(key)) key += '+';
+      told.add(key);
+      if (!this.#sent.has(key)) this.#sent.set(key, new Sent(upload, this.#words));
+      this.#sent.get(key).show(upload);
+    }
+    for (const [key, sent] of this.#sent) {
+      if (told.has(key)) continue;
+      const isOver = arrived.some((file) => sent.is(file)) || this.#on.isOwn(sent.name, sent.length);
+      if (isOver || !sent.showLeft()) this.#sent.delete(key);
+    }
+    fill('under-way', [...this.#sent.values()].map(({ element }) => element));
+  }
+
+  #showArrived(files) {
+    const shown = files.map((file) => [file.path, this.#files.get(file.path) ?? new Arrived(file)]);
+    files.forEach((file, at) => shown[at][1].show(file, this.#words));
+    this.#files = new Map(shown);
+    fill('arrived', shown.map(([, { element }]) => element));
+  }
+}
+
+let rows = 0;
+
+/** An upload of somebody else that is under way. */
+class Sent {
+  #words;
+  #part;
+  #speed = new Speed();
+  #seen = 0;
+
+  constructor({ name, length }, words) {
+    this.#words = words;
+    this.name = name;
+    this.length = length;
+    const called = name ?? words.unnamed;
+    const id = `sent-${++rows}`;
+    const part = this.#part = {
+      name: make('h3', { className: 'name', id, dir: 'auto', textContent: called, title: called }),
+      bar: make('div', {
+        className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
+        hidden: length === null,
+      }),
+      status: make('p', { className: 'status' }),
+      numbers: make('p', { className: 'numbers' }),
+    };
+    part.bar.append(make('div'));
+    this.element = make('li');
+    this.element.dataset.name = called;
+    this.element.append(part.name, part.bar, group('line', part.numbers, part.status));
+  }
+
+  /** Whether that is what became of it. */
+  is({ name, length }) {
+    return this.name === name && (this.length ?? length) === length;
+  }
+
+  show({ offset, idle_secs }) {
+    const words = this.#words;
+    this.#seen = seconds();
+    this.#speed.add(this.#seen, offset);
+    const speed = this.#speed.at(this.#seen);
+    const silent = idle_secs >= SILENT_SECONDS;
+    this.#enter(silent ? 'silent' : 'sending', silent ? words.silent(words.time(idle_secs)) : '');
+    const parts = [this.length === null ? words.size(offset) : words.amount(words.size(offset), words.size(this.length))];
+    if (this.length > 0) {
+      showShare(this.#part.bar, offset / this.length);
+      parts.push(`${Math.floor(offset / this.length * 100)} %`);
+    }
+    if (speed > 0) parts.push(`${words.size(speed)}/s`);
+    if (speed > 0 && this.length > 0) parts.push(words.left(words.time((this.length - offset) / speed)));
+    setText(this.#part.numbers, parts.join(' · '));
+  }
+
+  /** Nobody sends it now. Returns whether it is worth a mention still. */
+  showLeft() {
+    const since = seconds() - this.#seen;
+    if (since > LEFT_SECONDS) {
+      this.#speed.clear();
+      this.#enter('left', this.#words.nobodySends);
+    }
+    return since < LEFT_SHOWN_SECONDS;
+  }
+
+  #enter(state, text) {
+    this.element.dataset.state = state;
+    setText(this.#part.status, text);
+  }
+}
+
+/** A file that has arrived. */
+class Arrived {
+  #numbers = make('p', { className: 'numbers' });
+
+  constructor({ path }) {
+    this.element = make('li', { className: 'line' });
+    this.element.dataset.name = path;
+    this.element.append(make('p', { className: 'name', dir: 'auto', textContent: path, title: path }), this.#numbers);
+  }
+
+  show({ length, ago_secs }, words) {
+    const ago = ago_secs < 60 ? words.justNow : words.ago(words.time(ago_secs));
+    setText(this.#numbers, `${words.size(length)} · ${ago}`);
+  }
+}
+
+// Only when it is not as it should be: what is selected stays so.
+function fill(id, elements) {
+  const section = document.getElementById(id);
+  const list = section.querySelector('ul');
+  const isSame = list.children.length === elements.length && elements.every((element, at) => list.children[at] === element);
+  if (!isSame) list.replaceChildren(...elements);
+  section.hidden = elements.length === 0;
+}
+
+function seconds() {
+  return performance.now() / 1000;
+}
