@@ -16,7 +16,7 @@ mod tests;
 use std::{
     cell::{Cell, RefCell},
     fmt::Write as _,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
     net::TcpStream,
     os::unix::process::CommandExt,
     process::{Child, ChildStderr, Command, Stdio},
@@ -140,11 +140,13 @@ impl Browser {
 
     /// The next message from the browser. A complaint is remembered.
     fn receive(&self) -> Value {
-        let message = self
-            .socket
-            .borrow_mut()
-            .read()
-            .expect("the browser answers in time");
+        let message = loop {
+            match self.socket.borrow_mut().read() {
+                // As after a stop and a continuation, of the tests or of the machine.
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.expect("the browser answers in time"),
+            }
+        };
         let text = message.into_text().expect("the browser speaks text");
         let message: Value = serde_json::from_str(&text).unwrap_or_default();
         if let Some(complaint) = complaint(&message) {
