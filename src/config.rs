@@ -286,7 +286,8 @@ upload_settings! {
 
     /// Runs after an upload was published, in a thread of its own, at least once, also when the
     /// server died in between; after an error or a panic again, with growing pauses. Uploads never
-    /// wait for it; one hook waits for another, and `stop` for the one under way.
+    /// wait for it. Of different uploads four run side by side, and more wait; `stop` waits for those
+    /// under way. Nothing can end a closure from outside: one that may hang needs a limit of its own.
     on_complete(hook: impl Fn(&Completed) -> Result<(), HookError> + Send + std::marker::Sync + 'static)
         |options| options.on_complete = Some(Box::new(hook));
 }

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 use resumed::store::{Completes, Id, Incoming, Intent, Store};
 use resumed::{Head, Options, Uploads};
 
-use crate::support::{Site, append};
+use crate::support::{PATIENCE, Site, append};
 
 fn head(method: &str, path: &str, fields: &[(&str, &str)]) -> Head {
     let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
@@ -117,6 +117,29 @@ fn a_hook_that_fails_is_run_again() {
         (Some("a.txt".into()), 5)
     );
     assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn hooks_of_several_uploads_run_side_by_side() {
+    let (tell, told) = mpsc::channel();
+    let (let_go, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let site = Site::with(|config| {
+        config.on_complete(move |completed| {
+            tell.send(completed.name.clone())?;
+            // Until the other end is gone.
+            let _ = gate.lock().expect("whole").recv();
+            Ok(())
+        })
+    });
+    for id in ["a.txt-5-1700000000000", "b.txt-5-1700000000000"] {
+        assert_eq!(upload(&site, id), 200);
+    }
+    let begun = [(); 2].map(|()| told.recv_timeout(PATIENCE));
+    drop(let_go);
+    let mut begun = begun.map(|name| name.expect("the hook runs"));
+    begun.sort();
+    assert_eq!(begun, ["a.txt", "b.txt"].map(|name| Some(name.into())));
 }
 
 #[test]

@@ -130,9 +130,9 @@ fn a_command_that_fails_is_run_again() {
     assert_eq!((lines.next(), lines.next()), ("ran".into(), "ran".into()));
 }
 
-/// The first hook is under way, and the second has not begun, although its upload is complete and said to be.
+/// As many as may are under way, and one more has not begun, although its upload is complete and said to be.
 #[test]
-fn kill_9_between_an_upload_and_its_hook_loses_none_and_a_slow_one_blocks_nobody() {
+fn kill_9_between_an_upload_and_its_hook_loses_none_and_slow_ones_block_nobody() {
     let (home, dir) = home();
     let told = Pipe::new(home.path().join("told"));
     let gate = Pipe::new(home.path().join("gate"));
@@ -143,20 +143,36 @@ fn kill_9_between_an_upload_and_its_hook_loses_none_and_a_slow_one_blocks_nobody
         gate.shown()
     );
     let server = start(&dir, &hook);
-    upload(&server, "a.txt", "");
-    assert_eq!(lines.next(), "a.txt");
-    upload(&server, "b.txt", "");
+    let names = ["a", "b", "c", "d", "e"];
+    names.iter().for_each(|name| upload(&server, name, ""));
+    let all_but_one = || (1..names.len()).map(|_| lines.next());
+    assert_eq!(all_but_one().count(), 4);
     drop(server);
 
     let _again = start(&dir, &hook);
-    let first = lines.next();
+    let mut ran: Vec<_> = all_but_one().collect();
     // Of the first server's, and of this one's.
-    gate.let_go();
-    gate.let_go();
-    let mut ran = [first, lines.next()];
+    (0..2 * names.len()).for_each(|_| gate.let_go());
+    ran.push(lines.next());
     ran.sort();
-    assert_eq!(ran, ["a.txt", "b.txt"]);
-    gate.let_go();
+    assert_eq!(ran, names);
+}
+
+#[test]
+fn a_command_that_hangs_keeps_no_other_waiting() {
+    let (home, dir) = home();
+    let told = Pipe::new(home.path().join("told"));
+    let gate = Pipe::new(home.path().join("gate"));
+    let lines = told.lines();
+    let hang = format!("test $UPLOAD_NAME = b.txt || read go < {}", gate.shown());
+    let server = start(
+        &dir,
+        &format!("echo $UPLOAD_NAME > {}; {hang}", told.shown()),
+    );
+    for name in ["a.txt", "b.txt"] {
+        upload(&server, name, "");
+        assert_eq!(lines.next(), name);
+    }
 }
 
 #[test]
