@@ -22,7 +22,11 @@ fn main() -> ExitCode {
         return put(args);
     }
     match cli::parse(args) {
-        Ok(cli::Ask::Serve { config, with_code }) => match serve(*config, with_code) {
+        Ok(cli::Ask::Serve {
+            config,
+            with_code,
+            hook,
+        }) => match serve(*config, with_code, hook.as_deref()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&*error, 1),
         },
@@ -50,7 +54,11 @@ fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
 }
 
 /// The signals are caught before the server is there, so none can end it unstopped.
-fn serve(mut config: resumed::Config, with_code: bool) -> Result<(), Box<dyn Error>> {
+fn serve(
+    mut config: resumed::Config,
+    with_code: bool,
+    hook: Option<&cli::Hook>,
+) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if let Some(socket) = systemd::socket()? {
         config = config.listen_on(socket);
@@ -61,6 +69,9 @@ fn serve(mut config: resumed::Config, with_code: bool) -> Result<(), Box<dyn Err
     systemd::notify("READY=1");
     signals.forever().next();
     systemd::notify("STOPPING=1");
+    if let Some(hook) = hook {
+        hook.stop();
+    }
     server.stop();
     Ok(())
 }

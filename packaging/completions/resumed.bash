@@ -7,7 +7,7 @@ _resumed() {
         --sync) mapfile -t COMPREPLY < <(compgen -W 'durable fast' -- "$cur") ;;
         --on-conflict) mapfile -t COMPREPLY < <(compgen -W 'keep-both replace' -- "$cur") ;;
         -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
-        --host | --public-url | --on-complete | --workers | --max-connections) return ;;
+        --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections) return ;;
         --head-timeout | --idle-timeout | --give-up-after) return ;;
     esac
     [ ${#COMPREPLY[@]} -eq 0 ] || return
@@ -16,7 +16,7 @@ _resumed() {
     else
         flags='-l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
             --user-file --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
-            --metrics --workers --max-connections --head-timeout --idle-timeout -h --help -V --version'
+            --hook-timeout --metrics --workers --max-connections --head-timeout --idle-timeout -h --help -V --version'
     fi
     case $cur in
         -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;

@@ -29,6 +29,7 @@ complete -c resumed -n "$serve" -l sha256 -d 'Say at the end what each file hash
 complete -c resumed -n "$serve" -l shared -d 'Several servers work on the directory'
 complete -c resumed -n "$serve" -l allow-root -d 'Let root listen to other machines'
 complete -c resumed -n "$serve" -l on-complete -x -d 'Run for each complete upload'
+complete -c resumed -n "$serve" -l hook-timeout -x -d 'How long that may take'
 complete -c resumed -n "$serve" -l metrics -d 'Tell Prometheus on /metrics'
 complete -c resumed -n "$serve" -l workers -x -d 'Threads'
 complete -c resumed -n "$serve" -l max-connections -x -d 'Connections at once'

@@ -1,24 +1,161 @@
 //! The command that runs for each complete upload.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use resumed::HookError;
 use resumed::store::{Completed, Digest};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+/// Long enough for whatever is not stuck.
+const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// From SIGTERM to SIGKILL.
+const MERCY: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether all that was told to end has ended: of the end of a group nobody is told.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Longest line of a command's output that is logged as one.
 const LINE_MAX: u64 = 4096;
 
-/// Runs `command`, once. What a client chose is in the environment, never in the text that the shell reads.
-pub(super) fn run(command: &str, completed: &Completed) -> Result<(), HookError> {
+/// The command, and how its runs are ended.
+pub(crate) struct Hook {
+    command: String,
+    limit: Duration,
+    mercy: Duration,
+    news: Mutex<News>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct News {
+    /// Runs, by their process groups; until those who wait for them hear of it.
+    ended: HashMap<Pid, io::Result<ExitStatus>>,
+    server_stops: bool,
+}
+
+/// What is said of it, flag by flag.
+pub(super) struct Wanted {
+    pub(super) command: Option<String>,
+    pub(super) limit: Duration,
+}
+
+impl Default for Wanted {
+    fn default() -> Wanted {
+        Wanted {
+            command: None,
+            limit: LIMIT,
+        }
+    }
+}
+
+impl Wanted {
+    pub(super) fn made(self) -> Option<Hook> {
+        Some(Hook {
+            command: self.command?,
+            limit: self.limit,
+            mercy: MERCY,
+            news: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+}
+
+impl Hook {
+    /// Tells all runs to end, and lets nobody wait for them: they are due at the next start.
+    pub(crate) fn stop(&self) {
+        self.news().server_stops = true;
+        self.changed.notify_all();
+    }
+
+    /// Runs the command, once, in a process group of its own.
+    pub(super) fn run(self: &Arc<Self>, completed: &Completed) -> Result<(), HookError> {
+        // Before the command is there, which nothing would end without it.
+        let watch = self.watch()?;
+        let child = start(&self.command, completed)?;
+        let group = Pid::from_child(&child);
+        watch.send(child)?;
+        let mut news = self.wait(self.news(), group, self.limit);
+        let Some(status) = news.ended.remove(&group) else {
+            return Err(self.end(news, group).into());
+        };
+        match status? {
+            status if status.success() => Ok(()),
+            status => Err(format!("the command ended with {status}").into()),
+        }
+    }
+
+    /// A thread that waits for the end of what it is sent.
+    fn watch(self: &Arc<Self>) -> io::Result<Sender<Child>> {
+        let (send, sent) = mpsc::channel::<Child>();
+        let hook = Arc::clone(self);
+        let watch = move || {
+            for mut child in sent {
+                let (group, status) = (Pid::from_child(&child), child.wait());
+                hook.news().ended.insert(group, status);
+                hook.changed.notify_all();
+            }
+        };
+        let thread = thread::Builder::new().name("resumed-hook-end".into());
+        thread.spawn(watch)?;
+        Ok(send)
+    }
+
+    /// Waits until a run has ended, the server stops, or the time is over.
+    fn wait<'a>(
+        &self,
+        news: MutexGuard<'a, News>,
+        group: Pid,
+        time: Duration,
+    ) -> MutexGuard<'a, News> {
+        let goes_on = |news: &mut News| !news.server_stops && !news.ended.contains_key(&group);
+        let waited = self.changed.wait_timeout_while(news, time, goes_on);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Ends a run with all that it started, and says why.
+    fn end(&self, mut news: MutexGuard<'_, News>, group: Pid) -> String {
+        tell(group, Signal::TERM);
+        let until = Instant::now() + self.mercy;
+        while !news.server_stops && Instant::now() < until && test_kill_process_group(group).is_ok()
+        {
+            let waited = self.changed.wait_timeout(news, LOOK);
+            news = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if news.server_stops {
+            return "it was told to end, because the server stops".into();
+        }
+        tell(group, Signal::KILL);
+        let mut news = self.wait(news, group, Duration::MAX);
+        news.ended.remove(&group);
+        format!("it took longer than {:?}, and was ended", self.limit)
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell(group: Pid, signal: Signal) {
+    // There may be nobody left.
+    let _ = kill_process_group(group, signal);
+}
+
+/// What a client chose is in the environment, never in the text that the shell reads.
+fn start(command: &str, completed: &Completed) -> io::Result<Child> {
     let (output, input) = io::pipe()?;
     // In a thread that nobody waits for: what the command leaves in the background may write on.
     thread::Builder::new()
         .name("resumed-hook-log".into())
         .spawn(|| log_lines(output))?;
-    let mut shell = Command::new("sh");
-    shell
+    Command::new("sh")
         .args(["-c", command])
         .env("UPLOAD_PATH", &completed.path)
         .env(
@@ -34,16 +171,9 @@ pub(super) fn run(command: &str, completed: &Completed) -> Result<(), HookError>
         .env("UPLOAD_USER", without_nul(completed.id.owner()))
         .stdin(Stdio::null())
         .stdout(input.try_clone()?)
-        .stderr(input);
-    let mut child = shell.spawn()?;
-    // It holds the other end of the pipe, which would never be closed.
-    drop(shell);
-    let status = child.wait()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("the command ended with {status}").into())
-    }
+        .stderr(input)
+        .process_group(0)
+        .spawn()
 }
 
 fn hex(digest: Digest) -> String {
@@ -70,4 +200,31 @@ fn log_lines(output: PipeReader) {
 fn in_one_line(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line.trim_ascii_end());
     line.replace(char::is_control, "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use resumed::store::Id;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_when_it_is_told_is_killed() {
+        let wanted = Wanted {
+            command: Some("trap '' TERM; sleep 1000; sleep 1000".into()),
+            limit: Duration::from_millis(300),
+        };
+        let mut hook = wanted.made().expect("a command");
+        hook.mercy = Duration::ZERO;
+        let completed = Completed {
+            id: Id::new(b"", b"a"),
+            path: "a".into(),
+            name: None,
+            length: 5,
+            sha256: None,
+        };
+        let ran = Arc::new(hook).run(&completed);
+        let problem = ran.expect_err("it was ended").to_string();
+        assert!(problem.contains("took longer than 300ms"), "{problem}");
+    }
 }

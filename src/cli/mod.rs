@@ -12,11 +12,15 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use resumed::Config;
 use resumed::store::{OnConflict, Sync};
+
+pub(crate) use self::hook::Hook;
+use self::hook::Wanted;
 
 /// What the command line asks for.
 pub(crate) enum Ask {
@@ -24,6 +28,8 @@ pub(crate) enum Ask {
         config: Box<Config>,
         /// Whether the address is to be shown as a code too.
         with_code: bool,
+        /// What runs for each complete upload, to be stopped before the server is.
+        hook: Option<Arc<Hook>>,
     },
     Help,
     Version,
@@ -59,10 +65,10 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --no-interim           give no 104 (Upload Resumption Supported): some proxies break on it
       --allow-root           let root listen on an address that other machines reach
       --sha256               say at the end what the file hashes to, in Repr-Digest and to hooks
-      --on-complete COMMAND  run by sh for each complete upload, at least once, one at a time, with
-                             UPLOAD_PATH, UPLOAD_NAME, UPLOAD_ID, UPLOAD_LENGTH, UPLOAD_SHA256 and
-                             UPLOAD_USER in its environment; again, with growing pauses, until it
-                             ends with 0
+      --on-complete COMMAND  run by sh for each complete upload, four at once, again until it ends with
+                             0; with UPLOAD_PATH, _NAME, _ID, _LENGTH, _SHA256 and _USER set
+      --hook-timeout DURATION
+                             end a COMMAND, and run it again, after so long (default: 6h)
       --metrics              tell Prometheus on /metrics, by the same rules as everything else
       --workers N            threads (default: twice the cores, at least 4)
       --max-connections N    connections at once (default: 10000)
@@ -80,6 +86,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
     let mut parser = Parser::from_args(args);
     let mut dir: Option<PathBuf> = None;
     let mut with_code = false;
+    let mut hook = Wanted::default();
     let mut config = Config::new("");
     while let Some(arg) = parser.next()? {
         config = match arg {
@@ -96,18 +103,28 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
             }
             Arg::Long(name) => {
                 let name = name.to_owned();
-                set(config, &name, &mut parser)?
+                set(config, &mut hook, &name, &mut parser)?
             }
             other => return Err(other.unexpected().into()),
         };
     }
+    let hook = hook.made().map(Arc::new);
+    if let Some(hook) = hook.clone() {
+        config = config.on_complete(move |completed| hook.run(completed));
+    }
     Ok(Ask::Serve {
         config: Box::new(config.dir(dir.unwrap_or_else(|| "uploads".into()))),
         with_code,
+        hook,
     })
 }
 
-fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageError> {
+fn set(
+    config: Config,
+    hook: &mut Wanted,
+    name: &str,
+    parser: &mut Parser,
+) -> Result<Config, UsageError> {
     let flag = Flag { name, parser };
     Ok(match name {
         "listen" => config.listen(flag.text()?),
@@ -128,8 +145,12 @@ fn set(config: Config, name: &str, parser: &mut Parser) -> Result<Config, UsageE
         "allow-origin" => config.allow_origin(&flag.text()?),
         "host" => config.host(&flag.text()?),
         "on-complete" => {
-            let command = flag.text()?;
-            config.on_complete(move |completed| hook::run(&command, completed))
+            hook.command = Some(flag.text()?);
+            config
+        }
+        "hook-timeout" => {
+            hook.limit = flag.read_as(some_time)?;
+            config
         }
         "public-url" => config.public_url(&flag.text()?),
         "trust-proxy" => config.trust_proxy(),
@@ -172,6 +193,11 @@ impl Flag<'_> {
                 .map(|(_, value)| *value)
         })
     }
+}
+
+/// A duration that is not over at once.
+fn some_time(text: &str) -> Option<Duration> {
+    size::duration(text).filter(|time| !time.is_zero())
 }
 
 /// In octal, as chmod takes it.

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::program::Process;
@@ -173,6 +174,47 @@ fn a_command_that_hangs_keeps_no_other_waiting() {
         upload(&server, name, "");
         assert_eq!(lines.next(), name);
     }
+}
+
+/// What `sh` runs for the command too: it is told, and says so.
+#[test]
+fn a_command_that_takes_too_long_is_ended_and_run_again() {
+    let (home, dir) = home();
+    let told = Pipe::new(home.path().join("told"));
+    let gate = Pipe::new(home.path().join("gate"));
+    let lines = told.lines();
+    let hook = until_told(&told, &gate, "exit");
+    let flags = ["--on-complete", &hook, "--hook-timeout", "1"];
+    let server = Process::start(&dir, "127.0.0.1:0", &flags);
+    upload(&server, "a.txt", "");
+    assert_eq!(
+        [lines.next(), lines.next(), lines.next()],
+        ["ran", "ended", "ran"]
+    );
+}
+
+#[test]
+fn a_server_that_stops_tells_commands_to_end_and_waits_for_none() {
+    let (home, dir) = home();
+    let told = Pipe::new(home.path().join("told"));
+    let gate = Pipe::new(home.path().join("gate"));
+    let lines = told.lines();
+    let hook = until_told(&told, &gate, "read go");
+    let mut server = start(&dir, &hook);
+    upload(&server, "a.txt", "");
+    assert_eq!(lines.next(), "ran");
+    kill_process(Pid::from_child(server.child()), Signal::TERM).expect("told");
+    assert_eq!(lines.next(), "ended");
+    assert!(server.child().wait().expect("its end").success());
+    let _again = start(&dir, &hook);
+    assert_eq!(lines.next(), "ran");
+}
+
+/// A command that waits, until it is told to end, in a process that it has started; and what that does then.
+fn until_told(told: &Pipe, gate: &Pipe, then: &str) -> String {
+    let (told, gate) = (told.shown(), gate.shown());
+    let wait = format!("echo ran > {told}; read go < {gate}");
+    format!("(trap 'echo ended > {told}; {then} < {gate}' TERM; {wait}; true); true")
 }
 
 #[test]
