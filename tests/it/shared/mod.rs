@@ -1,6 +1,7 @@
 //! Several servers over one directory: to clients they are one.
 
 mod cluster;
+mod digest;
 mod sticky;
 
 use std::fs;
