@@ -102,7 +102,7 @@ impl Entry {
     }
 
     /// Reads anew what others may have changed, and notes whose turn it is now.
-    fn catch_up(&self, state: &mut State) -> io::Result<()> {
+    fn catch_up(&self, state: &mut State) -> Result<(), Error> {
         let is_first_look = state.phase == Phase::Unread;
         let (before, held) = (state.data.clone(), state.offset);
         state.forget_disk();
@@ -124,6 +124,10 @@ impl Entry {
         };
         let is_lost = before.is_some_and(|before| !is_same(&before) || state.offset < held);
         state.agree(turn, is_lost, is_first_look.then(draw));
+        // What it has to come to may have been declared elsewhere.
+        if state.appends > 0 {
+            self.begin_to_hash(state)?;
+        }
         let Some(data) = &state.data else {
             return Ok(());
         };
