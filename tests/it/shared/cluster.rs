@@ -28,16 +28,10 @@ struct Node {
 
 /// Why there can be none here, if there cannot.
 pub(super) fn obstacle() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("it needs root".into());
-    }
     if !Path::new("/dev/fuse").exists() {
         return Some("there is no /dev/fuse".into());
     }
-    let is_missing = |tool: &&str| Command::new(tool).arg("--version").output().is_err();
-    let mut tools = ["glusterd", "mount.glusterfs"].into_iter();
-    let missing = tools.find(is_missing)?;
-    Some(format!("there is no {missing}"))
+    super::lacks(&["glusterd", "mount.glusterfs"])
 }
 
 impl Cluster {

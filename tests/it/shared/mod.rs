@@ -2,10 +2,12 @@
 
 mod cluster;
 mod digest;
+mod nfs;
 mod sticky;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
 use resumed::{Config, Server};
@@ -17,6 +19,7 @@ use crate::program::Process;
 use crate::support::{Answer, Client, append};
 
 use self::cluster::Cluster;
+use self::nfs::Nfs;
 
 /// What is written about it.
 const SCALING: &str = include_str!("../../../docs/scaling.md");
@@ -266,8 +269,22 @@ fn on_a_cluster_of_two_nodes_it_is_the_same() {
         return left_out("two servers on two nodes of GlusterFS", &reason);
     }
     let cluster = Cluster::new();
+    all_is_the_same(|name| cluster.directory(name));
+}
+
+#[test]
+fn on_nfs_it_is_the_same() {
+    if let Some(reason) = nfs::obstacle() {
+        return left_out("two servers on two machines with NFS", &reason);
+    }
+    let nfs = Nfs::new();
+    all_is_the_same(|name| nfs.directory(name));
+}
+
+/// What two servers do over a new directory, seen by each on a machine of its own.
+fn all_is_the_same(directory: impl Fn(&str) -> [PathBuf; 2]) {
     let both = |test: fn(&Pair, &Path), name: &str| {
-        let paths = cluster.directory(name);
+        let paths = directory(name);
         let [one, other] = paths.each_ref().map(PathBuf::as_path);
         test(&Pair::over([one, other]), other);
     };
@@ -276,7 +293,17 @@ fn on_a_cluster_of_two_nodes_it_is_the_same() {
     both(fight, "fight");
     both(declare, "declare");
     both(cancel, "cancel");
-    kill_one(cluster.directory("kill").each_ref().map(PathBuf::as_path));
+    kill_one(directory("kill").each_ref().map(PathBuf::as_path));
+}
+
+/// What it takes to be somebody on another machine, and is not to be had here.
+fn lacks(tools: &[&str]) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("it needs root".into());
+    }
+    let is_missing = |tool: &&&str| Command::new(tool).arg("--version").output().is_err();
+    let missing = tools.iter().find(is_missing)?;
+    Some(format!("there is no {missing}"))
 }
 
 fn temporary() -> TempDir {
