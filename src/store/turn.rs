@@ -47,6 +47,8 @@ impl Turn {
 impl Disk {
     /// What is noted on `data`; `None` where nobody has noted anything.
     pub(super) fn turn_of(&self, data: &Data) -> io::Result<Option<Turn>> {
+        // NFS keeps the attributes it has read of a file until it looks whether that has changed.
+        data.0.metadata()?;
         let mut text = [0; 64];
         match attribute::get(&data.0, TURN, &mut text) {
             Ok(length) => Ok(Turn::parse(&text[..length])),
