@@ -1,6 +1,6 @@
 //! What has arrived since the server was started: of each owner the newest, in memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -23,11 +23,9 @@ pub(super) struct Arrival {
 }
 
 impl Arrivals {
-    /// Where another had that path, it is there no more.
     pub(super) fn add(&self, completed: &Completed) {
         let mut by_owner = self.by_owner();
         let arrivals = by_owner.entry(completed.id.owner().to_vec()).or_default();
-        arrivals.retain(|arrival| arrival.completed.path != completed.path);
         arrivals.truncate(ARRIVALS_MAX - 1);
         arrivals.push_front(Arrival {
             at: Instant::now(),
@@ -35,10 +33,14 @@ impl Arrivals {
         });
     }
 
-    /// Those of `owner`, the newest first.
+    /// Those of `owner`, the newest first. Of several at one path only the newest is there still.
     pub(super) fn of(&self, owner: &str) -> VecDeque<Arrival> {
         let by_owner = self.by_owner();
-        by_owner.get(owner.as_bytes()).cloned().unwrap_or_default()
+        let mut arrivals = by_owner.get(owner.as_bytes()).cloned().unwrap_or_default();
+        drop(by_owner);
+        let mut seen = HashSet::new();
+        arrivals.retain(|arrival| seen.insert(arrival.completed.path.clone()));
+        arrivals
     }
 
     fn by_owner(&self) -> MutexGuard<'_, HashMap<Vec<u8>, VecDeque<Arrival>>> {
