@@ -176,15 +176,15 @@ impl Append {
             self.entry.check_whole()?;
             return self.entry.publish();
         }
-        let held = match (self.generation, self.entry.settle()?) {
-            (_, Some(held)) => held,
+        let (held, published) = match (self.generation, self.entry.settle()?) {
+            (_, Some(held)) => (held, None),
             (None, None) => self.entry.held()?,
             (Some(_), None) => return Err(Error::Superseded),
         };
         let now = SystemTime::now();
         Ok(Finished {
             held,
-            published: None,
+            published,
             sha256: None,
             expires: self.entry.expiry(now, now),
         })

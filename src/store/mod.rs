@@ -164,7 +164,7 @@ impl Store {
     /// # Errors
     /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken).
     pub fn status(&self, id: &Id) -> Result<Held, Error> {
-        self.hold(id).status()
+        self.hold(id).status().map(|(held, _)| held)
     }
 
     /// What [`status`](Self::status) would say, where it can be said without waiting for a sync.
@@ -272,8 +272,8 @@ impl Hold {
         &self.id
     }
 
-    /// As [`Store::status`].
-    pub(crate) fn status(&self) -> Result<Held, Error> {
+    /// As [`Store::status`]. What that has published, because a crash had cut the publishing, is told too.
+    pub(crate) fn status(&self) -> Result<(Held, Option<Completed>), Error> {
         self.entry.look()?.name(&self.id);
         self.entry.held()
     }

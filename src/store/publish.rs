@@ -48,17 +48,21 @@ pub struct Finished {
 }
 
 impl Entry {
-    /// What is held, durably. Carries on a publishing that was cut.
-    pub(super) fn held(&self) -> Result<Held, Error> {
+    /// What is held, durably. Carries on a publishing that was cut, and tells of it.
+    pub(super) fn held(&self) -> Result<(Held, Option<Completed>), Error> {
+        let mut published = None;
         loop {
             let state = self.look()?;
             if self.is_settled(&state) {
-                return Ok(state.held());
+                return Ok((state.held(), published));
             }
             let publishing = state.is_publishing();
             drop(state);
             let settled = if publishing {
-                self.publish().map(|finished| Some(finished.held))
+                self.publish().map(|finished| {
+                    published = finished.published.or(published.take());
+                    Some(finished.held)
+                })
             } else {
                 // A full disk may have no room for a record. What is held is held without one.
                 match self.save_record() {
@@ -67,7 +71,7 @@ impl Entry {
                 }
             };
             if let Some(held) = settled? {
-                return Ok(held);
+                return Ok((held, published));
             }
         }
     }
@@ -82,9 +86,10 @@ impl Entry {
         if state.phase == Phase::Complete {
             let sha256 = state.digest();
             drop((state, changing));
+            let (held, published) = self.held()?;
             return Ok(Finished {
-                held: self.held()?,
-                published: None,
+                held,
+                published,
                 expires: None,
                 sha256,
             });

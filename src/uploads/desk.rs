@@ -1,5 +1,7 @@
 //! Who may ask, and for what.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::housekeeper::Housekeeper;
 use crate::http::{Head, Response};
 use crate::protocol::command::{Command, Refusal};
@@ -8,7 +10,7 @@ use crate::protocol::origin::Origins;
 use crate::protocol::terms::Terms;
 use crate::protocol::users::Users;
 use crate::protocol::{self, Dialect, health, recent};
-use crate::store::{Held, Store};
+use crate::store::{Completed, Held, Store};
 
 use super::arrivals::Arrivals;
 use super::metrics::{self, Metrics};
@@ -70,6 +72,15 @@ impl Desk {
             return Err(refused(Refusal::Forbidden));
         }
         Ok(Asked::Command(dialect, command, owner))
+    }
+
+    /// Tells whoever is to know that a file has got its name.
+    pub(super) fn completed(&self, completed: &Completed) {
+        let (path, length) = (completed.path.display(), completed.length);
+        log::info!("{path} is complete: {length} bytes");
+        self.housekeeper.completed(completed);
+        self.metrics.completed.fetch_add(1, Relaxed);
+        self.arrivals.add(completed);
     }
 
     /// Whether the program that embeds us has nothing against it.

@@ -121,7 +121,7 @@ impl Exchange {
         match self.upload.settled() {
             Some(held) => Action::Respond(self.tell(held, question)),
             None => Action::Consult(Box::new(move || {
-                Action::Respond(match self.upload.status() {
+                Action::Respond(match self.held() {
                     Ok(held) => self.tell(held, question),
                     Err(error) => self.refuse(error),
                 })
@@ -144,11 +144,7 @@ impl Exchange {
     /// What is finished is forgotten before the first byte comes: after a crash in between they could not be told apart.
     fn begin_anew(self, wanted: Wanted) -> Action {
         let store = &self.desk.store;
-        match self
-            .upload
-            .status()
-            .and_then(|_| store.forget(self.upload.id()))
-        {
+        match self.held().and_then(|_| store.forget(self.upload.id())) {
             Ok(()) => self.begin(wanted, None),
             Err(error) => Action::Respond(self.refuse(error)),
         }
@@ -207,9 +203,16 @@ impl Exchange {
         self.reply(held, outcome.map_err(Refusal::from))
     }
 
+    /// What is held, durably.
+    fn held(&self) -> Result<Held, store::Error> {
+        let (held, published) = self.upload.status()?;
+        published.iter().for_each(|file| self.desk.completed(file));
+        Ok(held)
+    }
+
     /// A refusal says how much is held, so that has to be true first.
     fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
-        match self.upload.status() {
+        match self.held() {
             Ok(held) => self.reply(held, Err(refusal.into())),
             Err(error) => self.reply(Held::default(), Err(error.into())),
         }
@@ -217,7 +220,7 @@ impl Exchange {
 
     /// Refuses for good: what is held is forgotten, unless it is complete.
     fn spoil(&self, error: store::Error) -> Response {
-        match self.upload.status() {
+        match self.held() {
             Ok(held) if held.complete => self.reply(held, Err(error.into())),
             Ok(_) => match self.desk.store.cancel(self.upload.id()) {
                 Ok(_) => self.reply(Held::default(), Err(error.into())),
@@ -285,13 +288,7 @@ impl Exchange {
     fn finish(&self, append: Append, completes: Completes) -> Response {
         match append.finish(completes) {
             Ok(finished) => {
-                if let Some(completed) = &finished.published {
-                    let (path, length) = (completed.path.display(), completed.length);
-                    log::info!("{path} is complete: {length} bytes");
-                    self.desk.housekeeper.completed(completed);
-                    self.desk.metrics.completed.fetch_add(1, Relaxed);
-                    self.desk.arrivals.add(completed);
-                }
+                (finished.published.iter()).for_each(|file| self.desk.completed(file));
                 self.reply(finished.held, Ok(Outcome::Appended(finished)))
             }
             Err(error) => self.refuse(error),

@@ -59,6 +59,15 @@ fn only_the_partial_is_published() {
 }
 
 #[test]
+fn who_asks_first_hears_what_that_has_published() {
+    let bench = Bench::left_as(Some(&publishing(3, Some(Hook::Due))), Some(b"abc"), None);
+    let (held, published) = bench.hold(&id()).status().unwrap();
+    assert_eq!(held, complete(3));
+    assert_eq!(published.unwrap().path, bench.path().join("a"));
+    assert_eq!(bench.hold(&id()).status().unwrap().1, None);
+}
+
+#[test]
 fn both_and_the_same_file_lose_the_partial_name() {
     for look in LOOKS {
         let mut bench = Bench::left_as(Some(&publishing(3, None)), Some(b"abc"), None);
