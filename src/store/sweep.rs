@@ -21,6 +21,9 @@ use super::upload::{Phase, State};
 /// How long this server may take to write a record before the file is taken for left over.
 const TEMPORARY_AGE: Duration = Duration::from_secs(60);
 
+/// More names than these are swept by two.
+const MUCH: usize = 1000;
+
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
 pub struct SweepReport {
@@ -50,9 +53,27 @@ impl Shelf {
     /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
     pub(super) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
         let count = self.disk.known.count();
-        // Two at once: a start that finds very many is to be over soon.
-        let halves = thread::scope(|scope| {
-            let half = |odd| move || self.sweep_half(odd, now);
+        let swept = self.sweep_parts(now);
+        if swept.iter().all(|(_, all)| all.is_some()) {
+            count.into_iter().for_each(Count::end);
+        }
+        if swept.iter().all(|(_, all)| *all == Some(true)) {
+            self.doubt_no_more();
+        }
+        let mut report = SweepReport::default();
+        swept.into_iter().for_each(|(part, _)| report.add(part));
+        report
+    }
+
+    /// By two at once where there is much: a start that finds it is to be over soon. A thread that ends leaves memory
+    /// behind, so where there is little, none is begun.
+    fn sweep_parts(self: &Arc<Self>, now: SystemTime) -> Vec<(SweepReport, Option<bool>)> {
+        let names = self.disk.names();
+        if !names.is_ok_and(|mut names| names.nth(MUCH).is_some()) {
+            return vec![self.sweep_part(|_| true, now)];
+        }
+        thread::scope(|scope| {
+            let half = |odd| move || self.sweep_part(|name| odd == is_odd(name), now);
             let other = thread::Builder::new().name("resumed-sweep".into());
             let other = other.spawn_scoped(scope, half(true));
             let even = half(false)();
@@ -60,28 +81,21 @@ impl Shelf {
                 Ok(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
                 Err(_) => half(true)(),
             };
-            [even, odd]
-        });
-        let [(mut report, even), (odd_report, odd)] = halves;
-        report.add(odd_report);
-        if let (Some(even), Some(odd)) = (even, odd) {
-            count.into_iter().for_each(Count::end);
-            if even && odd {
-                self.doubt_no_more();
-            }
-        }
-        report
+            vec![even, odd]
+        })
     }
 
-    /// Sweeps what has a name that begins with an odd byte, or an even one; says too whether that was all looked at,
-    /// where all names could be read.
-    fn sweep_half(self: &Arc<Self>, odd: bool, now: SystemTime) -> (SweepReport, Option<bool>) {
+    /// Sweeps what has a name of the part; says too whether that was all looked at, where all names could be read.
+    fn sweep_part(
+        self: &Arc<Self>,
+        is_of_part: impl Fn(&str) -> bool,
+        now: SystemTime,
+    ) -> (SweepReport, Option<bool>) {
         let mut report = SweepReport::default();
-        let is_of_this = |name: &str| odd == name.bytes().next().is_some_and(|byte| byte % 2 == 1);
         let swept = self.disk.names().and_then(|mut names| {
             names.try_fold(true, |all, name| {
                 let name = name?;
-                Ok((!is_of_this(&name) || self.sweep_name(&name, now, &mut report)) && all)
+                Ok((!is_of_part(&name) || self.sweep_name(&name, now, &mut report)) && all)
             })
         });
         let swept = swept.inspect_err(|error| log::warn!("sweep: {error}"));
@@ -205,6 +219,11 @@ impl Shelf {
             now,
         ))
     }
+}
+
+/// Of the names, which are hashes, a half is.
+fn is_odd(name: &str) -> bool {
+    name.bytes().next().is_some_and(|byte| byte % 2 == 1)
 }
 
 /// Whether what lies there is no upload of this version, rather than one that the disk did not give out.

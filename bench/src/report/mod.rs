@@ -60,7 +60,8 @@ started anew over an empty directory. What did not arrive, byte for byte, is not
 
 Medians (least–greatest), and × how many times ours that is: the median of the ratios within a round. The bare loop
 reads 256 KiB and writes them; tiny_http is a plain handler in a threadpool; nginx is as it comes, nginx 256k has a
-buffer as large as ours. Processor time is the server's, of all its processes. No peer syncs, so neither do we here (`--sync fast`); nobody writes a log of requests.
+buffer as large as ours. Processor time is the server's, of all its processes. No peer syncs, so neither do we here
+(`--sync fast`); nobody writes a log of requests.
 
 {peers}
 ## Beside itself, and beside the same done by hand
