@@ -5,7 +5,8 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     path::Path,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use resumed::{Config, Server};
@@ -71,6 +72,17 @@ impl Site {
         ));
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.text().parse().expect("a count and nothing else")
+    }
+
+    /// Waits until whatever clients had sent, before they left, has come to the file.
+    #[track_caller]
+    pub(crate) fn wait_until_nobody_sends(&self) {
+        let since = Instant::now();
+        let recent = "GET /recent HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        while !self.ask(recent).text().contains(r#""under_way":[]"#) {
+            assert!(since.elapsed() < PATIENCE, "somebody sends");
+            thread::yield_now();
+        }
     }
 }
 

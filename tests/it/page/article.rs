@@ -25,10 +25,8 @@ fn the_articles_own_client_stops_and_carries_on() {
     while site.held(&file.id()) == 0 {}
     page.evaluate("document.querySelector('#stop').click()");
     page.wait_for("document.querySelector('#progress').innerText === 'stopped'");
-    // Bytes may still be between the browser and the file. Who asks before they have come hears of fewer, and this
-    // client does not ask again.
-    let recent = "GET /recent HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    while !site.ask(recent).text().contains(r#""under_way":[]"#) {}
+    // Who asks before all has come hears of fewer bytes, and this client does not ask again.
+    site.wait_until_nobody_sends();
 
     page.unlimit_uploads();
     page.evaluate("document.querySelector('[type=submit]').click()");

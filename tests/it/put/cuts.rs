@@ -78,8 +78,11 @@ fn another_file_of_the_same_name_size_and_time_is_refused_and_not_mixed() {
     let site = Site::new();
     let line = Line::of(site.addr(), PART);
     let killed = Running::start(&mut put_file(&file, &line.url()));
-    let held = wait_for_part(site.dir(), PART - HEADS);
+    wait_for_part(site.dir(), PART - HEADS);
     drop(killed);
+    drop(line);
+    site.wait_until_nobody_sends();
+    let held = site.held(&file.id());
 
     file.change_unnoticed();
     let line = Line::of(site.addr(), u64::MAX);
