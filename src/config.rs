@@ -109,7 +109,8 @@ impl Config {
         self
     }
 
-    /// Threads that do the work. Default: twice the cores, at least 4; never fewer than 2.
+    /// Threads that do the work. Default: twice the cores, at least 4; never fewer than 2. Up to 16 more stand in for
+    /// those that wait for a sync.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Config {
         self.workers = workers;

@@ -28,7 +28,8 @@
 //! - **One file, never a mix.** Bytes are appended only where the file ends; of two writers the
 //!   newest wins.
 //! - **Finishing is idempotent.** Who lost the last answer asks again and hears the same.
-//! - **Memory is known.** Workers times buffer, and a few hundred bytes a connection.
+//! - **Memory is known.** A buffer for each worker, and for at most 16 that stand in while the disk
+//!   syncs, and a few hundred bytes a connection.
 //! - **Everything has a limit**, with a name, a default and an answer: see [`Config`].
 //!
 //! # Four dialects

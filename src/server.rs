@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::config::{Config, Listen};
 use crate::engine::{self, Address, Engine, Given, Listener};
-use crate::store::{OpenError, Sharing};
+use crate::store::{self, OpenError, Sharing};
 use crate::uploads::Uploads;
 
 /// A running server. Dropping it stops it.
@@ -36,17 +36,21 @@ pub struct Server {
 ///
 /// When the address is taken, or the directory is in use or cannot be written.
 pub fn start(config: Config) -> Result<Server, StartError> {
-    let mut options = config.options;
+    let options = config.options;
     let body = match options.store.sharing {
         Sharing::Alone => 2,
         Sharing::Shared => 3,
     };
-    options.store.syncs = (config.workers / 2).max(1);
+    let disk_waits = match options.store.sync {
+        store::Sync::Durable => options.store.syncs,
+        store::Sync::Fast => 0,
+    };
     let uploads = Arc::new(Uploads::open(&config.dir, options)?);
     let (listener, address) = listen(config.listen, config.socket_mode, config.allow_root)?;
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed(body)).max(1),
         workers: config.workers,
+        disk_waits,
         buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
         longest_look: config.longest_look,
     };

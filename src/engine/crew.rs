@@ -1,21 +1,17 @@
-//! The workers, their buffers, what waits for them, and which of them does what.
-//!
-//! All workers but one may move bodies or wait for the disk: such a turn needs a *place*. Turns
-//! that need one and find none wait in a queue of their own, so one worker is always free to read
-//! heads.
+//! The workers, and which of them does what.
 //!
 //! One worker at a time is on *watch*: it waits in the poller for everybody, and then works what it
 //! has found, so that most requests wake one thread. Nobody watches meanwhile. A worker whose turn
 //! gets long is relieved; and in case it cannot say so, another stands by: it takes the watch when
 //! that has been left for [`UNWATCHED_MAX`].
 
-use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use threadpool::ThreadPool;
 
 use super::lot::Guest;
+use super::queues::{Job, Queues, Standing};
 use crate::http::connection::Wake;
 
 /// How long the watch may be left, and a turn that nobody was woken for may queue.
@@ -31,17 +27,12 @@ const WORKERS_AT_FIRST: usize = 2;
 pub(super) struct Crew {
     pool: ThreadPool,
     workers: usize,
-    queues: Mutex<Queues>,
+    state: Mutex<State>,
     duty_calls: Condvar,
 }
 
-struct Queues {
-    /// Turns that need no place.
-    heads: VecDeque<Job>,
-    /// Turns that do.
-    bodies: VecDeque<Job>,
-    places_free: usize,
-    arrived: u64,
+struct State {
+    queues: Queues,
     watch: Watch,
     /// Workers that there are, and those of them that wait for a duty.
     hired: usize,
@@ -61,17 +52,9 @@ struct Watch {
     stood_by: bool,
 }
 
-pub(super) struct Job {
-    pub(super) guest: Box<Guest>,
-    pub(super) wake: Wake,
-    /// Its number among all: who came first is served first.
-    arrived: u64,
-}
-
 /// What a worker is to do next.
 pub(super) enum Duty {
-    /// A turn, and whether a place goes with it.
-    Turn(Job, bool),
+    Turn(Job, Standing),
     /// The watch, and whether there could be another worker to stand by.
     Watch(bool),
     Over,
@@ -81,12 +64,12 @@ pub(super) enum Duty {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Done {
     Nothing,
-    Turn { gives_place_back: bool },
+    Turn(Standing),
     Watch,
 }
 
 impl Crew {
-    pub(super) fn new(workers: usize) -> Crew {
+    pub(super) fn new(workers: usize, disk_waits_max: usize) -> Crew {
         let workers = workers.max(WORKERS_AT_FIRST);
         Crew {
             pool: threadpool::Builder::new()
@@ -94,11 +77,8 @@ impl Crew {
                 .thread_name("resumed-worker".into())
                 .build(),
             workers,
-            queues: Mutex::new(Queues {
-                heads: VecDeque::new(),
-                bodies: VecDeque::new(),
-                places_free: workers - 1,
-                arrived: 0,
+            state: Mutex::new(State {
+                queues: Queues::new(workers - 1, disk_waits_max),
                 watch: Watch {
                     taken: false,
                     left_at: Instant::now(),
@@ -123,149 +103,137 @@ impl Crew {
 
     /// One worker more.
     pub(super) fn hire(&self, work: impl FnOnce() + Send + 'static) {
-        let mut queues = self.queues();
-        if queues.hired < self.workers && !queues.closed {
-            queues.hired += 1;
-            self.pool.clone().set_num_threads(queues.hired);
+        let mut state = self.state();
+        if state.hired < state.wanted(self.workers) && !state.closed {
+            state.hired += 1;
+            let most = self.pool.max_count().max(state.hired);
+            self.pool.clone().set_num_threads(most);
             self.pool.execute(work);
         }
     }
 
     /// Sends every worker home after the turn it is in. One on watch has to be woken.
     pub(super) fn close(&self) {
-        self.queues().closed = true;
+        self.state().closed = true;
         self.duty_calls.notify_all();
     }
 
     /// Waits until every worker has gone home; the turns that still queue are dropped.
     pub(super) fn join(&self) {
         self.pool.join();
-        let queues = &mut *self.queues();
-        queues.heads.clear();
-        queues.bodies.clear();
+        self.state().queues.clear();
     }
 
     /// Lets a turn wait. Whoever calls this is about to ask for what is next.
     pub(super) fn push(&self, guest: Box<Guest>, wake: Wake) {
-        let mut queues = self.queues();
-        queues.arrived += 1;
-        let arrived = queues.arrived;
-        let needs_place = guest.connection.needs_place();
-        let queue = if needs_place {
-            &mut queues.bodies
-        } else {
-            &mut queues.heads
-        };
-        queue.push_back(Job {
-            guest,
-            wake,
-            arrived,
-        });
+        self.state().queues.push(guest, wake);
     }
 
     /// What comes next for a worker who has `done` that; waits for it.
     pub(super) fn next(&self, done: Done) -> Duty {
-        let mut queues = self.queues();
+        let mut state = self.state();
         match done {
             Done::Nothing => {}
-            Done::Turn { gives_place_back } => queues.places_free += usize::from(gives_place_back),
-            Done::Watch => self.leave_watch(&mut queues),
+            Done::Turn(standing) => state.queues.take_back(standing),
+            Done::Watch => self.leave_watch(&mut state),
         }
-        let (mut is_awake, mut left_before) = (true, queues.watch.left);
+        let (mut is_awake, mut left_before) = (true, state.watch.left);
         loop {
-            if queues.closed {
+            if state.closed {
                 return Duty::Over;
             }
-            if let Some((job, has_place)) = queues.pop() {
-                if queues.turns_left() > NOT_WORTH_WAKING {
-                    self.wake_one(&queues);
+            if let Some((job, standing)) = state.queues.pop() {
+                if state.queues.turns_left() > NOT_WORTH_WAKING {
+                    self.wake_one(&state);
                 }
-                return Duty::Turn(job, has_place);
+                return Duty::Turn(job, standing);
             }
-            if queues.watch.is_due(is_awake) {
-                queues.watch.taken = true;
-                queues.watch.relief_wanted = false;
-                return Duty::Watch(queues.is_short_handed(self.workers));
+            if state.watch.is_due(is_awake) {
+                state.watch.taken = true;
+                state.watch.relief_wanted = false;
+                return Duty::Watch(state.is_short_handed(self.workers));
+            }
+            if state.hired > state.wanted(self.workers) {
+                state.hired -= 1;
+                return Duty::Over;
             }
             is_awake = false;
-            queues = self.wait(queues, &mut left_before);
+            state = self.wait(state, &mut left_before);
         }
     }
 
     /// Tells that a turn will be long: somebody else has to see to the rest. Whether there is nobody, and could be.
     pub(super) fn relieve(&self) -> bool {
-        let mut queues = self.queues();
-        if queues.watch.taken && queues.turns_left() == 0 {
+        let mut state = self.state();
+        if state.watch.taken && state.queues.turns_left() == 0 {
             return false;
         }
-        queues.watch.relief_wanted = !queues.watch.taken;
-        self.wake_one(&queues);
-        queues.is_short_handed(self.workers)
+        state.watch.relief_wanted = !state.watch.taken;
+        self.wake_one(&state);
+        state.is_short_handed(self.workers)
     }
 
-    /// Takes a place, unless somebody queues for one.
-    pub(super) fn claim_place(&self) -> bool {
-        let mut queues = self.queues();
-        let free = queues.places_free > 0 && queues.bodies.is_empty();
-        queues.places_free -= usize::from(free);
-        free
+    pub(super) fn claim_place(&self, had: Standing) -> Standing {
+        self.state().queues.claim_place(had)
+    }
+
+    pub(super) fn claim_disk_wait(&self, had: Standing) -> Standing {
+        self.state().queues.claim_disk_wait(had)
     }
 
     pub(super) fn others_wait(&self) -> bool {
-        let queues = self.queues();
-        !queues.heads.is_empty() || !queues.bodies.is_empty()
+        !self.state().queues.is_empty()
     }
 
     /// Whether no turn waits for a worker, and a worker waits for a turn.
     pub(super) fn has_idle(&self) -> bool {
-        let queues = self.queues();
-        let is_free = queues.idle > 0 || queues.watch.taken;
-        is_free && queues.heads.is_empty() && queues.bodies.is_empty()
+        let state = self.state();
+        (state.idle > 0 || state.watch.taken) && state.queues.is_empty()
     }
 
-    fn leave_watch(&self, queues: &mut Queues) {
-        queues.watch.taken = false;
-        queues.watch.left_at = Instant::now();
-        queues.watch.left += 1;
-        if !queues.watch.stood_by {
-            self.wake_one(queues);
+    fn leave_watch(&self, state: &mut State) {
+        state.watch.taken = false;
+        state.watch.left_at = Instant::now();
+        state.watch.left += 1;
+        if !state.watch.stood_by {
+            self.wake_one(state);
         }
     }
 
     /// Waits to be woken; stands by the watch while that is left again and again.
-    fn wait<'q>(
+    fn wait<'s>(
         &self,
-        mut queues: MutexGuard<'q, Queues>,
+        mut state: MutexGuard<'s, State>,
         left_before: &mut u64,
-    ) -> MutexGuard<'q, Queues> {
-        queues.idle += 1;
-        let is_active = !queues.watch.taken || queues.watch.left != *left_before;
-        let stands_by = is_active && !queues.watch.stood_by;
-        *left_before = queues.watch.left;
+    ) -> MutexGuard<'s, State> {
+        state.idle += 1;
+        let is_active = !state.watch.taken || state.watch.left != *left_before;
+        let stands_by = is_active && !state.watch.stood_by;
+        *left_before = state.watch.left;
         if stands_by {
-            queues.watch.stood_by = true;
-            let waited = self.duty_calls.wait_timeout(queues, UNWATCHED_MAX);
-            queues = waited.expect(QUEUES_HOLD).0;
-            queues.watch.stood_by = false;
+            state.watch.stood_by = true;
+            let waited = self.duty_calls.wait_timeout(state, UNWATCHED_MAX);
+            state = waited.expect(STATE_HOLDS).0;
+            state.watch.stood_by = false;
         } else {
-            queues = self.duty_calls.wait(queues).expect(QUEUES_HOLD);
+            state = self.duty_calls.wait(state).expect(STATE_HOLDS);
         }
-        queues.idle -= 1;
-        queues
+        state.idle -= 1;
+        state
     }
 
-    fn wake_one(&self, queues: &Queues) {
-        if queues.idle > 0 {
+    fn wake_one(&self, state: &State) {
+        if state.idle > 0 {
             self.duty_calls.notify_one();
         }
     }
 
-    fn queues(&self) -> MutexGuard<'_, Queues> {
-        self.queues.lock().expect(QUEUES_HOLD)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(STATE_HOLDS)
     }
 }
 
-const QUEUES_HOLD: &str = "nothing panics while it holds the queues";
+const STATE_HOLDS: &str = "nothing panics while it holds the state";
 
 impl Watch {
     /// Whether a worker that has nothing to do takes it; one that `is_awake` need not be woken for it.
@@ -274,30 +242,14 @@ impl Watch {
     }
 }
 
-impl Queues {
-    fn pop(&mut self) -> Option<(Job, bool)> {
-        let head = self.heads.front().map(|job| job.arrived);
-        let body = self
-            .bodies
-            .front()
-            .filter(|_| self.places_free > 0)
-            .map(|job| job.arrived);
-        match (head, body) {
-            (_, Some(body)) if head.is_none_or(|head| body < head) => {
-                self.places_free -= 1;
-                self.bodies.pop_front().map(|job| (job, true))
-            }
-            _ => self.heads.pop_front().map(|job| (job, false)),
-        }
+impl State {
+    /// How many workers there should be: each that waits for the disk has a stand-in.
+    fn wanted(&self, workers: usize) -> usize {
+        workers + self.queues.disk_waits()
     }
 
     fn is_short_handed(&self, workers: usize) -> bool {
-        self.idle == 0 && self.hired < workers
-    }
-
-    /// Turns that could be worked now.
-    fn turns_left(&self) -> usize {
-        self.heads.len() + self.bodies.len().min(self.places_free)
+        self.idle == 0 && self.hired < self.wanted(workers)
     }
 }
 
@@ -325,7 +277,7 @@ mod tests {
     #[test]
     fn the_watch_is_taken_over_from_a_worker_whose_turn_does_not_end() {
         let lot = Lot::new(&Poll::new().unwrap()).unwrap();
-        let crew = Arc::new(Crew::new(2));
+        let crew = Arc::new(Crew::new(2, 0));
         assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
 
         let (tell, told) = mpsc::channel();
@@ -334,11 +286,25 @@ mod tests {
             let watches = matches!(other.next(Done::Nothing), Duty::Watch(_));
             tell.send(watches).unwrap();
         });
-        while crew.queues().idle == 0 {
+        while crew.state().idle == 0 {
             thread::yield_now();
         }
         crew.push(guest(&lot), Wake::Ready);
         assert!(matches!(crew.next(Done::Watch), Duty::Turn(..)));
         assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(true));
+    }
+    #[test]
+    fn a_stand_in_goes_home_when_it_is_wanted_no_more() {
+        let crew = Crew::new(2, 1);
+        crew.begin(|| || {});
+        crew.hire(|| {});
+        assert_eq!(crew.state().hired, 2);
+
+        let waits = crew.claim_disk_wait(Standing::Nothing);
+        crew.hire(|| {});
+        assert_eq!(crew.state().hired, 3);
+        assert!(matches!(crew.next(Done::Turn(waits)), Duty::Watch(_)));
+        assert!(matches!(crew.next(Done::Nothing), Duty::Over));
+        assert_eq!(crew.state().hired, 2);
     }
 }

@@ -1,7 +1,8 @@
 //! Connections on threads: many connections, few threads, and nobody waits for the network.
 //!
 //! - `lot.rs`: where connections are parked: a slot and a socket each, no thread, no buffer.
-//! - `crew.rs`: the workers, what waits for them, who is on watch and who may have a place.
+//! - `crew.rs`: the workers, and which of them is on watch.
+//! - `queues.rs`: the turns that wait for them, and who may have a place.
 //! - `work.rs`: what a worker does, from turn to turn.
 //! - `poller.rs`: what it does on watch: waits for the listener, the parked, the clock.
 //! - `listener.rs`: newcomers, also when descriptors run out.
@@ -13,6 +14,7 @@ mod crew;
 mod listener;
 mod lot;
 mod poller;
+mod queues;
 mod work;
 
 pub(crate) use listener::Listener;
@@ -52,7 +54,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             lot,
             poller: Mutex::new(poller),
-            crew: Crew::new(limits.workers),
+            crew: Crew::new(limits.workers, limits.disk_waits),
             service,
             limits,
             stopping: AtomicBool::new(false),

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::crew::{Crew, Done, Duty, Job};
+use super::crew::{Crew, Done, Duty};
 use super::lot::{Guest, Lot};
 use super::poller::Poller;
+use super::queues::{Job, Standing};
 use crate::http::Service;
 use crate::http::connection::{self, Next, Turn, Wake};
 
@@ -24,7 +25,9 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Threads that do the work.
     pub(crate) workers: usize,
-    /// The buffer that each of them has.
+    /// Turns that may wait for the disk at once, each with a thread more.
+    pub(crate) disk_waits: usize,
+    /// The buffer that each thread has.
     pub(crate) buffer_bytes: usize,
     /// The longest that a slow body is left before the next look; zero waits for every packet.
     pub(crate) longest_look: Duration,
@@ -64,7 +67,7 @@ impl Shared {
         let mut done = Done::Nothing;
         loop {
             done = match self.crew.next(done) {
-                Duty::Turn(job, has_place) => self.turn(job, has_place, &mut buffer),
+                Duty::Turn(job, standing) => self.turn(job, standing, &mut buffer),
                 Duty::Watch(alone) => {
                     if alone {
                         self.crew.hire(self.worker());
@@ -91,13 +94,13 @@ impl Shared {
         Done::Watch
     }
 
-    fn turn(self: &Arc<Shared>, job: Job, has_place: bool, buffer: &mut [u8]) -> Done {
+    fn turn(self: &Arc<Shared>, job: Job, standing: Standing, buffer: &mut [u8]) -> Done {
         let Job {
             mut guest, wake, ..
         } = job;
         let mut shift = Shift {
             shared: self,
-            has_place,
+            standing,
             relieved: false,
         };
         match shift.turn(&mut guest, wake, buffer) {
@@ -105,20 +108,25 @@ impl Shared {
             Next::Queue => self.crew.push(guest, Wake::Ready),
             Next::Close => self.lot.leave(guest),
         }
-        Done::Turn {
-            gives_place_back: shift.has_place,
-        }
+        Done::Turn(shift.standing)
     }
 }
 
 /// What one turn holds of the crew.
 struct Shift<'a> {
     shared: &'a Arc<Shared>,
-    has_place: bool,
+    standing: Standing,
     relieved: bool,
 }
 
 impl Shift<'_> {
+    fn call_relief(&mut self) {
+        if self.shared.crew.relieve() {
+            self.shared.crew.hire(self.shared.worker());
+        }
+        self.relieved = true;
+    }
+
     /// A panic costs its connection, not the server.
     fn turn(&mut self, guest: &mut Guest, wake: Wake, buffer: &mut [u8]) -> Next {
         let service = &*self.shared.service;
@@ -141,15 +149,21 @@ impl Shift<'_> {
 
 impl connection::Crew for Shift<'_> {
     fn claim_place(&mut self) -> bool {
-        self.has_place = self.has_place || self.shared.crew.claim_place();
-        self.has_place
+        if self.standing != Standing::Place {
+            self.standing = self.shared.crew.claim_place(self.standing);
+        }
+        self.standing == Standing::Place
     }
 
     fn settle_in(&mut self) {
-        if !self.relieved && self.shared.crew.relieve() {
-            self.shared.crew.hire(self.shared.worker());
+        if !self.relieved {
+            self.call_relief();
         }
-        self.relieved = true;
+    }
+
+    fn wait_for_disk(&mut self) {
+        self.standing = self.shared.crew.claim_disk_wait(self.standing);
+        self.call_relief();
     }
 
     fn others_wait(&self) -> bool {

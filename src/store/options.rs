@@ -22,7 +22,8 @@ pub struct Options {
     /// Whether uploads are hashed as they come, so that their hash is known at the end; no by default, for it costs
     /// processor time. One whose client says what it hashes to is hashed in any case.
     pub sha256: bool,
-    /// How many callers may be in a sync at once, at least 1: 2, for more do not make a disk faster.
+    /// How many callers may be in a sync at once, at least 1: 16, for those that are there together share what the file
+    /// system does for each.
     pub syncs: usize,
 }
 
@@ -37,7 +38,7 @@ impl Default for Options {
             mark_hooks: false,
             sharing: Sharing::Alone,
             sha256: false,
-            syncs: 2,
+            syncs: 16,
         }
     }
 }

@@ -32,6 +32,7 @@ mod running;
 mod scarce;
 mod security;
 mod shared;
+mod slow_disk;
 mod slow_link;
 mod stop;
 mod support;

@@ -91,6 +91,8 @@ fn calls(trace: &str) -> Vec<Call> {
 }
 
 fn call(thread: &str, said: &str, begin: usize, end: usize) -> Option<Call> {
+    // By `strace` itself.
+    let said = said.strip_suffix(" (DELAYED)").unwrap_or(said);
     let (called, result) = said.rsplit_once(") = ").or_else(|| said.rsplit_once(')'))?;
     let (name, args) = called.split_once('(')?;
     Some(Call {

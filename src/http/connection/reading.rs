@@ -115,7 +115,7 @@ impl Connection {
         if !crew.claim_place() {
             return Step::Leave(State::Consult(consult), Next::Queue);
         }
-        crew.settle_in();
+        crew.wait_for_disk();
         let Consult { decide, asked } = *consult;
         Step::On(self.act(decide(), asked, window))
     }

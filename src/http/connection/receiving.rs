@@ -58,7 +58,7 @@ impl Connection {
                 Ok(Fill::Nothing) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
                 Ok(Fill::Nothing) => return self.park_body(body, Until::Readable),
                 Ok(Fill::Ended) | Err(_) => {
-                    crew.settle_in();
+                    crew.wait_for_disk();
                     body.receiver.end(Ended::Cut);
                     return OVER;
                 }
@@ -68,7 +68,7 @@ impl Connection {
 
     fn end_body(&self, body: Body, crew: &mut dyn Crew, window: &mut Window<'_>) -> State {
         if body.receiver.end_waits() {
-            crew.settle_in();
+            crew.wait_for_disk();
         }
         let response = body.receiver.end(Ended::Whole);
         self.answer(response, body.to, body.decoder, window)

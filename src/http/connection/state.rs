@@ -51,8 +51,10 @@ pub(crate) trait Crew {
     /// Takes one of the places for turns that move bodies or wait for the disk. One worker has
     /// none, so heads are always read. Once taken it lasts to the end of the turn.
     fn claim_place(&mut self) -> bool;
-    /// Says that this turn will be long: it moves more than is there now, or waits for the disk.
+    /// Says that this turn will be long: it moves more than is there now.
     fn settle_in(&mut self);
+    /// Says that this turn waits for the disk from now on. Its place may then be another's.
+    fn wait_for_disk(&mut self);
     /// Whether another connection waits for a worker.
     fn others_wait(&self) -> bool;
     /// Whether the server is being stopped.

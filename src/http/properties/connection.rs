@@ -185,6 +185,8 @@ impl Crew for Alone {
 
     fn settle_in(&mut self) {}
 
+    fn wait_for_disk(&mut self) {}
+
     fn others_wait(&self) -> bool {
         false
     }
