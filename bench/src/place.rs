@@ -14,6 +14,13 @@ pub(crate) fn new(root: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new().prefix(&prefix).tempdir_in(root)
 }
 
+/// A new one that goes with the one it is in.
+pub(crate) fn within(outer: &TempDir) -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .disable_cleanup(true)
+        .tempdir_in(outer)
+}
+
 /// Removes what a run left behind that was killed.
 pub(crate) fn sweep(root: &Path) -> io::Result<()> {
     for entry in fs::read_dir(root)? {

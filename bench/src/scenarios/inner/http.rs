@@ -244,6 +244,8 @@ impl Crew for Alone {
     }
 
     fn settle_in(&mut self) {}
+
+    fn wait_for_disk(&mut self) {}
 }
 
 /// Takes bodies and keeps nothing.
