@@ -1,37 +1,34 @@
 //! What is said when the server listens.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
+use crate::killed::Killed;
 use crate::left_out::left_out;
 use crate::support::Client;
 
 /// The command, and the lines that it says up to an empty one.
 struct Greeted {
-    child: Child,
+    _child: Killed,
     lines: Vec<String>,
 }
 
 impl Greeted {
     fn start(listen: &str) -> Greeted {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_resumed"))
+        let child = Command::new(env!("CARGO_BIN_EXE_resumed"))
             .args(["--listen", listen, "--allow-root", "--qr"])
             .arg(dir.path())
             .stdout(Stdio::piped())
-            .spawn()
-            .expect("it runs");
+            .spawn();
+        let mut child = Killed(child.expect("it runs"));
         let said = BufReader::new(child.stdout.take().expect("piped"));
         let lines = said.lines().map(|line| line.expect("text"));
         let lines = lines.take_while(|line| !line.is_empty()).collect();
-        Greeted { child, lines }
-    }
-}
-
-impl Drop for Greeted {
-    fn drop(&mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("its end");
+        Greeted {
+            _child: child,
+            lines,
+        }
     }
 }
 

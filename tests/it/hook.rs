@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -78,36 +78,69 @@ fn upload(server: &Process, name: &str, fields: &str) {
     assert_eq!(client.answer().text(), "Success 5");
 }
 
-fn start(dir: &Path, hook: &str) -> Process {
-    Process::start(dir, "127.0.0.1:0", &["--on-complete", hook])
+/// A directory for a server, and two pipes: what its commands say, and what they wait for.
+struct Scene {
+    dir: PathBuf,
+    told: Pipe,
+    gate: Pipe,
+    lines: Lines,
+    home: TempDir,
 }
 
-fn home() -> (TempDir, PathBuf) {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let dir = home.path().join("uploads");
-    (home, dir)
+impl Scene {
+    fn new() -> Scene {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let told = Pipe::new(home.path().join("told"));
+        Scene {
+            dir: home.path().join("uploads"),
+            lines: told.lines(),
+            told,
+            gate: Pipe::new(home.path().join("gate")),
+            home,
+        }
+    }
+
+    /// A command that says this, as the shell expands it.
+    fn say(&self, words: &str) -> String {
+        format!("echo {words} > {}", self.told.shown())
+    }
+
+    /// A command that waits to be let go.
+    fn wait(&self) -> String {
+        format!("read go < {}", self.gate.shown())
+    }
+
+    fn start(&self, hook: &str) -> Process {
+        self.start_with(hook, &[])
+    }
+
+    fn start_with(&self, hook: &str, flags: &[&str]) -> Process {
+        let flags = [&["--on-complete", hook], flags].concat();
+        Process::start(&self.dir, "127.0.0.1:0", &flags)
+    }
 }
 
 #[test]
 fn a_command_is_told_of_the_upload_and_reads_no_word_of_a_client_as_its_own() {
-    let (home, dir) = home();
-    let told = Pipe::new(home.path().join("told"));
-    let lines = told.lines();
+    let scene = Scene::new();
     let seen =
         "\"$UPLOAD_PATH|$UPLOAD_NAME|$UPLOAD_ID|$UPLOAD_LENGTH|$UPLOAD_USER|$UPLOAD_SHA256\"";
-    let hook = format!("printf '%s\\n' {seen} > {}", told.shown());
-    let flags = ["--on-complete", &hook, "--user", "ann:secret", "--sha256"];
-    let server = Process::start(&dir, "127.0.0.1:0", &flags);
+    let hook = format!("printf '%s\\n' {seen} > {}", scene.told.shown());
+    let server = scene.start_with(&hook, &["--user", "ann:secret", "--sha256"]);
     let ann = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
     // A NUL byte, which no environment can hold, is one of them.
     upload(&server, "$(touch%20x)%60y%60;%22%00.txt", ann);
-    let said = lines.next();
+    let said = scene.lines.next();
     let [path, name, id, length, user, sha256] = said.split('|').collect::<Vec<_>>()[..] else {
         panic!("{said}");
     };
     assert_eq!(
         path,
-        dir.join("$(touch x)`y`;\"_.txt").display().to_string()
+        scene
+            .dir
+            .join("$(touch x)`y`;\"_.txt")
+            .display()
+            .to_string()
     );
     assert_eq!((name, length, user), ("$(touch x)`y`;\".txt", "5", "ann"));
     assert_eq!(id.len(), 32, "{id}");
@@ -117,116 +150,86 @@ fn a_command_is_told_of_the_upload_and_reads_no_word_of_a_client_as_its_own() {
 
 #[test]
 fn a_command_that_fails_is_run_again() {
-    let (home, dir) = home();
-    let told = Pipe::new(home.path().join("told"));
-    let lines = told.lines();
-    let once = home.path().join("once");
-    let hook = format!(
-        "echo ran > {}; mkdir {} && exit 3 || true",
-        told.shown(),
-        once.display()
-    );
-    let server = start(&dir, &hook);
+    let scene = Scene::new();
+    let once = scene.home.path().join("once");
+    let fail_once = format!("mkdir {} && exit 3 || true", once.display());
+    let server = scene.start(&format!("{}; {fail_once}", scene.say("ran")));
     upload(&server, "a.txt", "");
-    assert_eq!((lines.next(), lines.next()), ("ran".into(), "ran".into()));
+    assert_eq!([scene.lines.next(), scene.lines.next()], ["ran", "ran"]);
 }
 
 /// As many as may are under way, and one more has not begun, although its upload is complete and said to be.
 #[test]
 fn kill_9_between_an_upload_and_its_hook_loses_none_and_slow_ones_block_nobody() {
-    let (home, dir) = home();
-    let told = Pipe::new(home.path().join("told"));
-    let gate = Pipe::new(home.path().join("gate"));
-    let lines = told.lines();
-    let hook = format!(
-        "echo $UPLOAD_NAME > {}; read go < {}",
-        told.shown(),
-        gate.shown()
-    );
-    let server = start(&dir, &hook);
+    let scene = Scene::new();
+    let hook = format!("{}; {}", scene.say("$UPLOAD_NAME"), scene.wait());
+    let server = scene.start(&hook);
     let names = ["a", "b", "c", "d", "e"];
     names.iter().for_each(|name| upload(&server, name, ""));
-    let all_but_one = || (1..names.len()).map(|_| lines.next());
+    let all_but_one = || (1..names.len()).map(|_| scene.lines.next());
     assert_eq!(all_but_one().count(), 4);
     drop(server);
 
-    let _again = start(&dir, &hook);
+    let _again = scene.start(&hook);
     let mut ran: Vec<_> = all_but_one().collect();
     // Of the first server's, and of this one's.
-    (0..2 * names.len()).for_each(|_| gate.let_go());
-    ran.push(lines.next());
+    (0..2 * names.len()).for_each(|_| scene.gate.let_go());
+    ran.push(scene.lines.next());
     ran.sort();
     assert_eq!(ran, names);
 }
 
 #[test]
 fn a_command_that_hangs_keeps_no_other_waiting() {
-    let (home, dir) = home();
-    let told = Pipe::new(home.path().join("told"));
-    let gate = Pipe::new(home.path().join("gate"));
-    let lines = told.lines();
-    let hang = format!("test $UPLOAD_NAME = b.txt || read go < {}", gate.shown());
-    let server = start(
-        &dir,
-        &format!("echo $UPLOAD_NAME > {}; {hang}", told.shown()),
-    );
+    let scene = Scene::new();
+    let hang = format!("test $UPLOAD_NAME = b.txt || {}", scene.wait());
+    let server = scene.start(&format!("{}; {hang}", scene.say("$UPLOAD_NAME")));
     for name in ["a.txt", "b.txt"] {
         upload(&server, name, "");
-        assert_eq!(lines.next(), name);
+        assert_eq!(scene.lines.next(), name);
     }
 }
 
 /// What `sh` runs for the command too: it is told, and says so.
 #[test]
 fn a_command_that_takes_too_long_is_ended_and_run_again() {
-    let (home, dir) = home();
-    let told = Pipe::new(home.path().join("told"));
-    let gate = Pipe::new(home.path().join("gate"));
-    let lines = told.lines();
-    let hook = until_told(&told, &gate, "exit");
-    let flags = ["--on-complete", &hook, "--hook-timeout", "1"];
-    let server = Process::start(&dir, "127.0.0.1:0", &flags);
+    let scene = Scene::new();
+    let hook = until_told(&scene, "exit");
+    let server = scene.start_with(&hook, &["--hook-timeout", "1"]);
     upload(&server, "a.txt", "");
-    assert_eq!(
-        [lines.next(), lines.next(), lines.next()],
-        ["ran", "ended", "ran"]
-    );
+    let lines = [(); 3].map(|()| scene.lines.next());
+    assert_eq!(lines, ["ran", "ended", "ran"]);
 }
 
 #[test]
 fn a_server_that_stops_tells_commands_to_end_and_waits_for_none() {
-    let (home, dir) = home();
-    let told = Pipe::new(home.path().join("told"));
-    let gate = Pipe::new(home.path().join("gate"));
-    let lines = told.lines();
-    let hook = until_told(&told, &gate, "read go");
-    let mut server = start(&dir, &hook);
+    let scene = Scene::new();
+    let hook = until_told(&scene, "read go");
+    let mut server = scene.start(&hook);
     upload(&server, "a.txt", "");
-    assert_eq!(lines.next(), "ran");
+    assert_eq!(scene.lines.next(), "ran");
     kill_process(Pid::from_child(server.child()), Signal::TERM).expect("told");
-    assert_eq!(lines.next(), "ended");
+    assert_eq!(scene.lines.next(), "ended");
     assert!(server.child().wait().expect("its end").success());
-    let _again = start(&dir, &hook);
-    assert_eq!(lines.next(), "ran");
+    let _again = scene.start(&hook);
+    assert_eq!(scene.lines.next(), "ran");
 }
 
 /// A command that waits, until it is told to end, in a process that it has started; and what that does then.
-fn until_told(told: &Pipe, gate: &Pipe, then: &str) -> String {
-    let (told, gate) = (told.shown(), gate.shown());
-    let wait = format!("echo ran > {told}; read go < {gate}");
-    format!("(trap 'echo ended > {told}; {then} < {gate}' TERM; {wait}; true); true")
+fn until_told(scene: &Scene, then: &str) -> String {
+    let (ran, ended, wait) = (scene.say("ran"), scene.say("ended"), scene.wait());
+    let gate = scene.gate.shown();
+    format!("(trap '{ended}; {then} < {gate}' TERM; {ran}; {wait}; true); true")
 }
 
 #[test]
 fn what_a_command_says_is_in_the_log_also_from_the_background() {
-    let (home, dir) = home();
-    let gate = Pipe::new(home.path().join("gate"));
-    let (out, background) = ("echo out; echo err >&2", "read go; echo late");
-    let hook = format!("{out}; ({background}) < {} &", gate.shown());
+    let scene = Scene::new();
+    let hook = format!("echo out; echo err >&2; ({}; echo late) &", scene.wait());
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
     command.env("RUST_LOG", "info").stderr(Stdio::piped());
     let flags = ["--on-complete", &hook];
-    let mut server = Process::of(command, &dir, "127.0.0.1:0", &flags);
+    let mut server = Process::of(command, &scene.dir, "127.0.0.1:0", &flags);
     let log = Lines::of(server.child().stderr.take().expect("piped"));
     let next = || loop {
         if let Some((_, said)) = log.next().split_once(LOGGED) {
@@ -235,6 +238,6 @@ fn what_a_command_says_is_in_the_log_also_from_the_background() {
     };
     upload(&server, "a.txt", "");
     assert_eq!((next(), next()), ("out".into(), "err".into()));
-    gate.let_go();
+    scene.gate.let_go();
     assert_eq!(next(), "late");
 }

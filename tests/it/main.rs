@@ -11,6 +11,7 @@ mod greeting;
 mod health;
 mod hook;
 mod hostile;
+mod killed;
 mod large;
 mod left_out;
 mod limits;

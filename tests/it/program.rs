@@ -11,9 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::killed::Killed;
+
 /// The command, as a user runs it. Dropped, it is killed: it gets to do nothing more.
 pub(crate) struct Process {
-    child: Child,
+    child: Killed,
     pub(crate) addr: SocketAddr,
 }
 
@@ -29,13 +31,13 @@ impl Process {
         listen: &str,
         flags: &[F],
     ) -> Process {
-        let mut child = command
+        let child = command
             .args(["--listen", listen])
             .args(flags)
             .arg(dir)
             .stdout(Stdio::piped())
-            .spawn()
-            .expect("the command runs");
+            .spawn();
+        let mut child = Killed(child.expect("the command runs"));
         let stdout = child.stdout.take().expect("piped");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("a line");
@@ -53,13 +55,6 @@ impl Process {
 
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("its end");
     }
 }
 

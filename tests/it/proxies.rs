@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::killed::Killed;
 use crate::left_out::left_out;
 use crate::proxy::{Nginx, free_address};
 use crate::readme::block_of;
@@ -45,9 +46,9 @@ fn carries_on_through(proxy: SocketAddr, site: &Site) {
     assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
 }
 
-/// Another proxy than nginx. Ended when dropped.
+/// Another proxy than nginx.
 struct Proxy {
-    child: Child,
+    _child: Killed,
     addr: SocketAddr,
     _home: TempDir,
 }
@@ -58,11 +59,11 @@ impl Proxy {
         for _ in 0..20 {
             let (home, addr) = (tempfile::tempdir().expect("a directory"), free_address());
             fs::write(home.path().join("conf"), configure(addr)).expect("written");
-            let mut child = run(home.path(), command)?;
+            let mut child = Killed(run(home.path(), command)?);
             while child.try_wait().expect("its state").is_none() {
                 if TcpStream::connect(addr).is_ok() {
                     return Some(Proxy {
-                        child,
+                        _child: child,
                         addr,
                         _home: home,
                     });
@@ -81,14 +82,6 @@ fn run(home: &Path, command: &[&str]) -> Option<Child> {
         .stderr(Stdio::null())
         .spawn()
         .ok()
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        self.child.wait().expect("its end");
-    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::killed::Killed;
 use crate::left_out::left_out;
 use crate::program::Process;
 use crate::support::{Client, PATIENCE, append};
@@ -69,7 +70,7 @@ fn a_restart_refuses_nobody_and_an_upload_carries_on() {
 
 /// The server under the tool that stands for systemd where that does not run.
 struct Activated {
-    child: Child,
+    child: Killed,
     home: TempDir,
 }
 
@@ -87,21 +88,13 @@ impl Activated {
             .arg(env!("CARGO_BIN_EXE_resumed"))
             .arg(path("uploads"))
             .stdout(Stdio::null())
-            .spawn()
-            .expect("it runs");
+            .spawn();
+        let child = Killed(child.expect("it runs"));
         Activated { child, home }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
-    }
-}
-
-impl Drop for Activated {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        self.child.wait().expect("its end");
     }
 }
 

@@ -5,9 +5,8 @@ use std::time::SystemTime;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
-use super::super::Sync;
 use super::super::doubt::MARK;
-use super::super::faults::{Fault, Op};
+use super::super::faults::Op;
 use super::super::record::Record;
 use super::*;
 
@@ -114,13 +113,7 @@ fn a_sweep_that_cannot_look_at_all_leaves_the_doubts() {
     let mut bench = Bench::new();
     if bench.told_and_written() {
         bench.mounted_anew();
-        bench.faults().plan(Fault {
-            op: Op::Open,
-            after: 0,
-            times: usize::MAX,
-            errno: 5,
-            short: None,
-        });
+        bench.fail(Op::Open, 0, usize::MAX, 5, None);
         bench.sweep(SystemTime::now());
         bench.reopen();
         assert_eq!(bench.status(&id()).unwrap(), held(4));
@@ -175,13 +168,7 @@ fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
         },
     );
     // As if it were killed then.
-    bench.faults().plan(Fault {
-        op: Op::SyncDir,
-        after: 0,
-        times: 1,
-        errno: 5,
-        short: None,
-    });
+    bench.fail(Op::SyncDir, 0, 1, 5, None);
     assert_refused!(asked.unwrap().finish(Completes::AtLength), Error::Io(_));
     bench.reopen();
     assert!(bench.record().unwrap().contains("\"length\":10"));
@@ -215,10 +202,7 @@ fn a_finished_file_is_not_marked() {
 
 #[test]
 fn without_syncs_there_are_no_marks_and_no_doubts() {
-    let mut bench = Bench::with(Options {
-        sync: Sync::Fast,
-        ..Options::default()
-    });
+    let mut bench = Bench::fast();
     bench.told_and_written();
     assert!(mark_of(&bench.data_path()).is_err());
     bench.mounted_anew();

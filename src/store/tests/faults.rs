@@ -1,6 +1,5 @@
 //! When the disk fails: nothing is answered that is not so, nothing leaks, and what was answered is there afterwards.
 
-use super::super::Sync;
 use super::super::faults::{Fault, Op};
 use super::*;
 
@@ -218,10 +217,7 @@ fn a_failed_write_cuts_back_to_what_was_synced() {
 
 #[test]
 fn without_syncs_a_failed_write_takes_back_nothing_that_was_told() {
-    let bench = Bench::with(Options {
-        sync: Sync::Fast,
-        ..Options::default()
-    });
+    let bench = Bench::fast();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"012").unwrap();
     assert_eq!(bench.status(&id()).unwrap(), held(3));
@@ -337,18 +333,6 @@ fn names_that_the_file_system_refuses_become_neutral() {
         bench.send_whole("a:b.mp4", b"bytes");
         let name = format!("upload-{}.mp4", &id().key().to_string()[..8]);
         assert_eq!(bench.published(), [file(&name, b"bytes")]);
-    }
-}
-
-impl Bench {
-    fn fail(&self, op: Op, after: usize, times: usize, errno: i32, short: Option<usize>) {
-        self.faults().plan(Fault {
-            op,
-            after,
-            times,
-            errno,
-            short,
-        });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::super::OnConflict;
-use super::super::faults::{Fault, Op};
+use super::super::faults::Op;
 use super::*;
 
 impl Bench {
@@ -102,13 +102,7 @@ fn a_link_that_takes_the_place_of_a_folder_is_not_followed_either() {
 #[test]
 fn a_folder_that_vanishes_in_between_is_made_again() {
     let mut bench = Bench::new();
-    bench.faults().plan(Fault {
-        op: Op::Publish,
-        after: 0,
-        times: 1,
-        errno: 5,
-        short: None,
-    });
+    bench.fail(Op::Publish, 0, 1, 5, None);
     assert!(bench.send(0, b"abc", declared(3, "trip/day/a")).is_err());
     bench.closed(|bench| on_disk::remove_dir_all(bench.path().join("trip")).unwrap());
     assert_eq!(bench.status(&id()).unwrap(), complete(3));

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::Digest;
 use super::super::Sync;
 use super::super::doubt::HASHED;
-use super::super::faults::{Fault, Op};
+use super::super::faults::Op;
 use super::*;
 
 fn digest(bytes: &[u8]) -> Digest {
@@ -31,6 +31,15 @@ impl Bench {
             Err(Errno::OPNOTSUPP) => None,
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Sends what a server takes that does not hash; the one after it does again.
+    fn send_unhashed(&mut self, start: u64, bytes: &[u8]) {
+        self.options.sha256 = false;
+        self.reopen();
+        self.send(start, bytes, Intent::default()).unwrap();
+        self.options.sha256 = true;
+        self.reopen();
     }
 
     /// Sends the last of an upload, and hears what all of it hashes to.
@@ -87,11 +96,7 @@ fn a_hash_of_more_than_is_held_is_dropped_for_good() {
             file.unwrap().set_len(3).unwrap();
         });
         bench.append(&id(), 3).unwrap();
-        bench.options.sha256 = false;
-        bench.reopen();
-        bench.send(3, b"DEF", Intent::default()).unwrap();
-        bench.options.sha256 = true;
-        bench.reopen();
+        bench.send_unhashed(3, b"DEF");
         assert_eq!(bench.end(6, b"ghi"), Some(digest(b"abcDEFghi")));
     }
 }
@@ -113,11 +118,7 @@ fn a_pulled_plug_takes_the_hash_with_the_bytes() {
         on_disk::write(bench.path().join(".resumed/lock"), "another boot").unwrap();
     });
     // A server that does not hash puts others in their place.
-    bench.options.sha256 = false;
-    bench.reopen();
-    bench.send(4, b"MORE", Intent::default()).unwrap();
-    bench.options.sha256 = true;
-    bench.reopen();
+    bench.send_unhashed(4, b"MORE");
     assert_eq!(bench.end(8, b"!!"), Some(digest(b"toldMORE!!")));
 }
 
@@ -125,13 +126,7 @@ fn a_pulled_plug_takes_the_hash_with_the_bytes() {
 fn what_a_failing_disk_takes_back_is_taken_out_of_the_hash() {
     let bench = hashing(Sync::Durable);
     bench.send(0, b"abc", declared(9, "a")).unwrap();
-    bench.faults().plan(Fault {
-        op: Op::Sync,
-        after: 0,
-        times: 1,
-        errno: 5,
-        short: None,
-    });
+    bench.fail(Op::Sync, 0, 1, 5, None);
     let lost = bench.append(&id(), 3).and_then(|mut append| {
         append.write(b"xyz")?;
         append.finish(Completes::No)

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::super::OnConflict;
 use super::super::faults::Op;
-use super::super::{OnConflict, Sync};
 use super::*;
 
 #[test]
@@ -292,10 +292,7 @@ fn partials_are_private_and_files_follow_the_umask() {
 
 #[test]
 fn fast_never_syncs_and_still_answers() {
-    let mut bench = Bench::with(Options {
-        sync: Sync::Fast,
-        ..Options::default()
-    });
+    let mut bench = Bench::fast();
     bench.send(0, b"some", declared(8, "a")).unwrap();
     assert_eq!(bench.settled(&id()), Some(held(4)));
     bench.reopen();

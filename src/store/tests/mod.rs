@@ -15,10 +15,13 @@ mod under_way;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use super::disk::on_disk;
-use super::faults::Faults;
-use super::{Append, Completes, Error, Finished, Held, Id, Incoming, Intent, Options, Store};
+use super::faults::{Fault, Faults, Op};
+use super::{Append, Completes, Error, Finished, Held, Id, Incoming, Intent, Options, Store, Sync};
 
 /// A store in a directory of its own.
 struct Bench {
@@ -42,6 +45,14 @@ impl Bench {
 
     fn with(options: Options) -> Self {
         Self::within(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// One that syncs nothing.
+    fn fast() -> Self {
+        Self::with(Options {
+            sync: Sync::Fast,
+            ..Options::default()
+        })
     }
 
     /// In memory, where that can be had: for those who need hundreds.
@@ -82,6 +93,36 @@ impl Bench {
 
     fn faults(&self) -> &Faults {
         &self.shelf.disk.faults
+    }
+
+    /// Has `times` operations of a kind fail, `after` so many; of a write, what is `short` is written.
+    fn fail(&self, op: Op, after: usize, times: usize, errno: i32, short: Option<usize>) {
+        self.faults().plan(Fault {
+            op,
+            after,
+            times,
+            errno,
+            short,
+        });
+    }
+
+    /// What `ask` hears while `act` is in the middle of such an operation, and has to wait there until that is known.
+    fn during<T: Send>(
+        &self,
+        op: Op,
+        act: impl FnOnce() + Send,
+        ask: impl FnOnce() -> T + Send,
+    ) -> T {
+        let paused = self.faults().pause(op);
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(act);
+            paused.wait();
+            scope.spawn(move || tell.send(ask()));
+            let told = told.recv_timeout(Duration::from_secs(10));
+            paused.wait();
+            told.expect("it waits too")
+        })
     }
 
     fn data_path(&self) -> PathBuf {

@@ -1,10 +1,5 @@
 //! One writer: the newest wins, and nobody writes into what was cancelled or published.
 
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-
-use super::super::Sync;
 use super::super::faults::Op;
 use super::*;
 
@@ -138,26 +133,16 @@ fn an_append_can_be_handed_to_another_thread() {
 
 #[test]
 fn a_question_does_not_wait_for_the_window_that_is_being_written() {
-    let bench = Bench::with(Options {
-        sync: Sync::Fast,
-        ..Options::default()
-    });
+    let bench = Bench::fast();
     let mut writer = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
     writer.write(b"123").unwrap();
     assert_eq!(bench.status(&id()).unwrap(), held(3));
 
-    let paused = bench.faults().pause(Op::Write);
-    let (store, (tell, told)) = (bench.clone(), mpsc::channel());
-    thread::scope(|scope| {
-        scope.spawn(|| writer.write(b"456").unwrap());
-        paused.wait();
-        scope.spawn(move || {
-            let tail = store.tail(&id(), held(3)).unwrap();
-            tell.send((store.settled(&id()), tail.unwrap().length))
-        });
-        let told = told.recv_timeout(Duration::from_secs(10));
-        paused.wait();
-        assert_eq!(told, Ok((Some(held(3)), 3)));
+    let write = || writer.write(b"456").unwrap();
+    let asked = bench.during(Op::Write, write, || {
+        let tail = bench.tail(&id(), held(3)).unwrap().unwrap();
+        (bench.settled(&id()), tail.length)
     });
+    assert_eq!(asked, (Some(held(3)), 3));
     assert_eq!(bench.settled(&id()), Some(held(6)));
 }

@@ -1,29 +1,18 @@
 //! What is told of uploads under way.
 
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-
 use super::super::faults::Op;
 use super::{Bench, Completes, Id, declared, id};
 use crate::store::UnderWay;
 
 /// How many bytes are told of what is under way while that waits for the disk: without a look there.
 fn told_during(bench: &Bench, op: Op, act: impl FnOnce() + Send) -> Vec<u64> {
-    let paused = bench.faults().pause(op);
-    let (tell, told) = mpsc::channel();
-    thread::scope(|scope| {
-        scope.spawn(act);
-        paused.wait();
-        let before = bench.faults().log();
-        scope.spawn(move || tell.send(bench.under_way(b"alice")));
-        let told = told.recv_timeout(Duration::from_secs(10));
-        let after = bench.faults().log();
-        paused.wait();
-        assert_eq!(before, after);
-        let told = told.expect("it waits for the disk");
-        told.iter().map(|upload| upload.offset).collect()
-    })
+    let (looks, told) = bench.during(op, act, || {
+        let before = bench.faults().log().len();
+        let told = bench.under_way(b"alice");
+        (bench.faults().log().len() - before, told)
+    });
+    assert_eq!(looks, 0);
+    told.iter().map(|upload| upload.offset).collect()
 }
 
 #[test]

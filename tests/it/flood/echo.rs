@@ -3,11 +3,13 @@
 use std::env;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
-/// Running. Killed when dropped.
+use crate::killed::Killed;
+
+/// Running, until it is dropped.
 pub(super) struct Echo {
-    child: Child,
+    _child: Killed,
     pub(super) addr: SocketAddr,
     /// The test in it speaks after a minute, and would not survive a closed pipe.
     _said: Lines<BufReader<ChildStdout>>,
@@ -19,29 +21,22 @@ const IS_ECHO: &str = "RESUMED_IS_ECHO";
 impl Echo {
     /// Starts this program a second time, for the one test below.
     pub(super) fn start() -> Echo {
-        let mut child = Command::new(env::current_exe().expect("a path"))
+        let child = Command::new(env::current_exe().expect("a path"))
             .args(["--exact", "flood::echo::echo", "--ignored", "--nocapture"])
             .env(IS_ECHO, "")
             .stdout(Stdio::piped())
-            .spawn()
-            .expect("it runs");
+            .spawn();
+        let mut child = Killed(child.expect("it runs"));
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let addr = lines.find_map(|line| {
             let line = line.expect("a line");
             line.split_once("echo on ")?.1.parse().ok()
         });
         Echo {
-            child,
+            _child: child,
             addr: addr.expect("an address"),
             _said: lines,
         }
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("its end");
     }
 }
 
