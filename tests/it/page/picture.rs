@@ -4,6 +4,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::{Disk, Visit};
 use crate::chromium::Browser;
@@ -25,6 +27,21 @@ fn picture() {
     let site = Site::new();
     begin(&site, &sending, 130_000_000);
     begin(&site, &paused, 33_000_000);
+    arrive(&site, "Invoice 0412.pdf", 310_000);
+    arrive(&site, "Garden.jpg", 4_100_000);
+    let mut elsewhere = site.connect();
+    elsewhere.send(append(
+        "Concert.flac-410000000-1700000000000",
+        0,
+        410_000_000,
+    ));
+    elsewhere.send(vec![0; 120_000_000]);
+    // As it would from a slow link, until there is nobody to take it.
+    thread::spawn(move || {
+        while elsewhere.try_send([0; 100_000]).is_ok() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
 
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
@@ -40,6 +57,9 @@ fn picture() {
     visit.wait_for_row(SENDING, "row.querySelector('.bar').ariaValueNow >= 60");
     visit.wait_for_row(SENDING, "row.innerText.includes('left')");
 
+    visit
+        .page
+        .wait_for("document.querySelector('#under-way li')?.innerText.includes('left')");
     let height = visit.page.evaluate("document.documentElement.scrollHeight");
     visit
         .page
@@ -47,6 +67,14 @@ fn picture() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     fs::create_dir_all(&docs).expect("created");
     visit.page.screenshot(&docs.join("page.png"));
+}
+
+/// Sends all of a file, as others do.
+fn arrive(site: &Site, name: &str, length: usize) {
+    let mut client = site.connect();
+    client.send(append(&format!("{name}-{length}-1700000000000"), 0, length));
+    client.send(vec![0; length]);
+    assert_eq!(client.answer().text(), format!("Success {length}"));
 }
 
 /// Sends the first bytes of a file, as if somebody had begun yesterday.
