@@ -5,6 +5,7 @@
 //! gets long is relieved; and in case it cannot say so, another stands by: it takes the watch when
 //! that has been left for [`UNWATCHED_MAX`].
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ struct State {
     /// Workers that there are, and those of them that wait for a duty.
     hired: usize,
     idle: usize,
+    /// As many as there were when the system had no thread for one more.
+    threads_max: usize,
     closed: bool,
 }
 
@@ -88,6 +91,7 @@ impl Crew {
                 },
                 hired: 0,
                 idle: 0,
+                threads_max: usize::MAX,
                 closed: false,
             }),
             duty_calls: Condvar::new(),
@@ -101,15 +105,33 @@ impl Crew {
         }
     }
 
-    /// One worker more.
+    /// One worker more, if the system has a thread for it.
     pub(super) fn hire(&self, work: impl FnOnce() + Send + 'static) {
         let mut state = self.state();
-        if state.hired < state.wanted(self.workers) && !state.closed {
-            state.hired += 1;
-            let most = self.pool.max_count().max(state.hired);
-            self.pool.clone().set_num_threads(most);
-            self.pool.execute(work);
+        if state.hired >= state.wanted(self.workers) || state.closed {
+            return;
         }
+        if self.has_thread_for(state.hired + 1) {
+            state.hired += 1;
+            self.pool.execute(work);
+        } else {
+            state.threads_max = state.hired;
+        }
+    }
+
+    fn has_thread_for(&self, workers: usize) -> bool {
+        let (mut pool, had) = (self.pool.clone(), self.pool.max_count());
+        // The pool panics where it gets no thread.
+        let grown = panic::catch_unwind(AssertUnwindSafe(|| {
+            pool.set_num_threads(had.max(workers));
+        }));
+        if grown.is_err() {
+            log::warn!(
+                "there will be no more threads than {had} for the work: the system has none"
+            );
+            pool.set_num_threads(had);
+        }
+        grown.is_ok()
     }
 
     /// Sends every worker home after the turn it is in. One on watch has to be woken.
@@ -178,7 +200,13 @@ impl Crew {
     }
 
     pub(super) fn claim_disk_wait(&self, had: Standing) -> Standing {
-        self.state().queues.claim_disk_wait(had)
+        let mut state = self.state();
+        let may_have_stand_in = state.wanted(self.workers) < state.threads_max;
+        if may_have_stand_in {
+            state.queues.claim_disk_wait(had)
+        } else {
+            had
+        }
     }
 
     pub(super) fn others_wait(&self) -> bool {
@@ -245,7 +273,7 @@ impl Watch {
 impl State {
     /// How many workers there should be: each that waits for the disk has a stand-in.
     fn wanted(&self, workers: usize) -> usize {
-        workers + self.queues.disk_waits()
+        (workers + self.queues.disk_waits()).min(self.threads_max)
     }
 
     fn is_short_handed(&self, workers: usize) -> bool {

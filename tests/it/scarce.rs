@@ -1,14 +1,16 @@
-//! Descriptors run out: nothing dies, nothing is lost, and work goes on when they come back.
+//! Descriptors run out, or threads: nothing dies, nothing is lost, and work goes on when they come back.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::chown;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, prlimit};
 use tempfile::TempDir;
 
+use crate::left_out::left_out;
 use crate::proc::descriptors;
 use crate::program::Process;
 use crate::support::{Client, append};
@@ -99,6 +101,42 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
         let path = dir.path().join(format!("uploads/{number}"));
         assert!(fs::read(path).expect("published") == content);
     }
+}
+
+/// Two workers, and no third: those that wait for the disk find no stand-in.
+#[test]
+fn where_there_are_no_more_threads_uploads_wait_for_those_there_are() {
+    const NOBODY: u32 = 64321;
+    const THREADS: usize = 4;
+    let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok();
+    if !geteuid().is_root() || !has_setpriv {
+        // Root may have as many as it likes.
+        return left_out("a limit of threads", "needs root, and setpriv");
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let binary = dir.path().join("resumed");
+    fs::copy(env!("CARGO_BIN_EXE_resumed"), &binary).expect("copied");
+    chown(dir.path(), Some(NOBODY), Some(NOBODY)).expect("given away");
+    let as_nobody = format!("setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups");
+    let limited = format!("exec {as_nobody} prlimit --nproc={THREADS}");
+    let server = start(&dir, &format!("{limited} {} \"$@\"", binary.display()));
+
+    let mut clients: Vec<_> = (0..40)
+        .map(|number| {
+            let mut client = Client::connect(server.addr);
+            client.send(append(&format!("{number}-5-1700000000000"), 0, 5) + "hello");
+            client
+        })
+        .collect();
+    for client in &mut clients {
+        assert_eq!(client.answer().text(), "Success 5");
+    }
+    let said = fs::read_to_string(log(&dir)).expect("a log");
+    assert_eq!(
+        said.matches("there will be no more threads").count(),
+        1,
+        "{said}"
+    );
 }
 
 /// More clients than there are descriptors, all the time; they have nothing to say.
