@@ -177,6 +177,8 @@ impl Crew {
             }
             if state.hired > state.wanted(self.workers) {
                 state.hired -= 1;
+                // It may have stood by.
+                self.wake_one(&state);
                 return Duty::Over;
             }
             is_awake = false;
