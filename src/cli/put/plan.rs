@@ -10,6 +10,9 @@ const SIZE_MIN: u64 = 128 * 1024;
 const SIZE_START: u64 = 32 * MIB;
 const SIZE_MAX: u64 = 64 * MIB;
 
+/// So little may be sent in vain: without asking first what the server has of it, which takes as long as sending it.
+const PRESUMED_NEW_MAX: u64 = 64 * 1024;
+
 /// Seconds that a request may take before the size changes, and what a new size aims at.
 const SECONDS_MIN: f64 = 5.0;
 const SECONDS_MAX: f64 = 20.0;
@@ -28,6 +31,8 @@ pub(super) struct Plan {
     ceiling: u64,
     resets: u32,
     successes: u32,
+    /// The last file was new to the server.
+    are_new: bool,
 }
 
 impl Plan {
@@ -38,7 +43,18 @@ impl Plan {
             ceiling: SIZE_MAX,
             resets: 0,
             successes: 0,
+            are_new: true,
         }
+    }
+
+    /// Whether a file of so many bytes is sent before it is known what the server has of it.
+    pub(super) fn presumes_new(&self, bytes: u64) -> bool {
+        self.are_new && bytes <= PRESUMED_NEW_MAX
+    }
+
+    /// A file was new to the server, or was not.
+    pub(super) fn was_new(&mut self, is_new: bool) {
+        self.are_new = is_new;
     }
 
     /// Bytes for the next request.

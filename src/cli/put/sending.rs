@@ -1,6 +1,7 @@
 //! One upload, from the question to the end, through any number of failures.
 
 use std::io::{self, Read};
+use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(super) struct Upload<'a> {
     reached: u64,
     conflicts: u32,
     took_part: bool,
+    /// What is known is only presumed.
+    presumes: bool,
 }
 
 impl<'a> Upload<'a> {
@@ -47,7 +50,14 @@ impl<'a> Upload<'a> {
             reached: 0,
             conflicts: 0,
             took_part: false,
+            presumes: false,
         }
+    }
+
+    /// Begins without a question, as if the server had nothing of it. It says so if it has.
+    pub(super) fn presume_new(&mut self) {
+        self.known = Some(0);
+        self.presumes = true;
     }
 
     /// Until the server holds all that the source has to give now.
@@ -88,6 +98,7 @@ impl<'a> Upload<'a> {
 
     /// `None` when the server is to be asked before anything else is sent.
     fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Held>, Problem> {
+        let presumes = mem::take(&mut self.presumes);
         self.took_part = true;
         let length = self.plan.size().min(source.end().saturating_sub(start));
         let identity = source.identity().clone();
@@ -102,6 +113,10 @@ impl<'a> Upload<'a> {
         let posted = self.wire.post(&identity, start, length, &mut piece);
         let (sent, took, ended) = (piece.at - start, piece.began.elapsed(), piece.ended);
         match (posted, ended) {
+            (Ok(Posted::Conflict), _) if presumes => {
+                (self.known, self.took_part) = (None, false);
+                Ok(None)
+            }
             (Ok(Posted::Taken(held)), _) => {
                 // The server has every byte and yet does not call it all, or takes none.
                 if held.offset < start + length || length == 0 && !held.complete {

@@ -7,9 +7,11 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use resumed::Config;
 use serde_json::Value;
 
 use super::{put, put_file, run};
+use crate::line::Line;
 use crate::local::Disk;
 use crate::readme;
 use crate::support::Site;
@@ -69,6 +71,36 @@ fn files_and_a_folder_arrive_and_what_cannot_be_sent_is_named() {
         ]
     );
     alone.expect_same(&site.dir().join("alone.bin"));
+}
+
+/// Each costs the way there and back once, however far that is.
+#[test]
+fn small_files_are_sent_unasked_unless_they_are_there() {
+    let disk = Disk::new();
+    for number in 0..20 {
+        disk.file(&format!("photos/{number}.jpg"), 10_000);
+    }
+    let site = Site::with(Config::metrics);
+    let requests = || {
+        let metrics = site.ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let counts = (metrics.text().lines())
+            .filter_map(|line| line.strip_prefix("resumed_requests_total{"))
+            .map(|line| line.rsplit_once(' ').expect("a count").1);
+        counts
+            .map(|count| count.parse::<u64>().expect("a count"))
+            .sum::<u64>()
+    };
+    let photos = disk.path().join("photos");
+    let send = || run(&mut put([photos.as_os_str(), url(&site).as_ref()]));
+    let before = requests();
+    send().expect(0, &["photos/7.jpg: 10.00 kB in"]);
+    // The question for the count is one too.
+    assert_eq!(requests() - before, 20 + 1);
+
+    let line = Line::of(site.addr(), u64::MAX);
+    let again = run(&mut put([photos.as_os_str(), line.url().as_ref()]));
+    again.expect(0, &["photos/7.jpg: the server has it already"]);
+    assert!(line.taken() < 30_000, "{} bytes", line.taken());
 }
 
 #[test]
