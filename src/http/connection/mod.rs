@@ -72,7 +72,7 @@ impl Connection {
         let mut state = mem::replace(&mut self.state, State::Over);
         match wake {
             Wake::Ready => {}
-            Wake::Expired => state = self.expire(state, &mut window),
+            Wake::Expired => state = self.expire(state, crew, &mut window),
             Wake::Displaced => self.displaced = true,
         }
         loop {
@@ -87,7 +87,7 @@ impl Connection {
             match step {
                 Step::On(next) => state = next,
                 Step::Leave(State::Body(body), Next::Park { .. }) if self.displaced => {
-                    body.receiver.end(Ended::Cut);
+                    receiving::end(body.receiver, Ended::Cut, crew);
                     return Next::Close;
                 }
                 Step::Leave(_, Next::Park { .. }) if self.displaced => return Next::Close,
@@ -101,10 +101,10 @@ impl Connection {
     }
 
     /// A deadline has passed.
-    fn expire(&mut self, state: State, window: &mut Window<'_>) -> State {
+    fn expire(&mut self, state: State, crew: &mut dyn Crew, window: &mut Window<'_>) -> State {
         match state {
             State::Body(body) => {
-                let response = body.receiver.end(Ended::TimedOut).closing();
+                let response = receiving::end(body.receiver, Ended::TimedOut, crew).closing();
                 self.answer(response, body.to, body.decoder, window)
             }
             State::Head { since: Some(_) } => {

@@ -58,8 +58,7 @@ impl Connection {
                 Ok(Fill::Nothing) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
                 Ok(Fill::Nothing) => return self.park_body(body, Until::Readable),
                 Ok(Fill::Ended) | Err(_) => {
-                    crew.wait_for_disk();
-                    body.receiver.end(Ended::Cut);
+                    end(body.receiver, Ended::Cut, crew);
                     return OVER;
                 }
             }
@@ -67,10 +66,7 @@ impl Connection {
     }
 
     fn end_body(&self, body: Body, crew: &mut dyn Crew, window: &mut Window<'_>) -> State {
-        if body.receiver.end_waits() {
-            crew.wait_for_disk();
-        }
-        let response = body.receiver.end(Ended::Whole);
+        let response = end(body.receiver, Ended::Whole, crew);
         self.answer(response, body.to, body.decoder, window)
     }
 
@@ -78,6 +74,14 @@ impl Connection {
         let deadline = body.last_byte + self.limits.body_idle;
         Step::Leave(State::Body(body), Next::Park { until, deadline })
     }
+}
+
+/// Ends a body, however it ended. Nobody else has to wait for what the disk does then.
+pub(super) fn end(receiver: Box<dyn Receiver>, ended: Ended, crew: &mut dyn Crew) -> Response {
+    if receiver.end_waits() {
+        crew.wait_for_disk();
+    }
+    receiver.end(ended)
 }
 
 impl Body {

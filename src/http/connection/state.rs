@@ -49,7 +49,8 @@ pub(crate) enum Until {
 /// What a turn asks of the crew that works it.
 pub(crate) trait Crew {
     /// Takes one of the places for turns that move bodies or wait for the disk. One worker has
-    /// none, so heads are always read. Once taken it lasts to the end of the turn.
+    /// none, so heads are always read. Once taken it lasts to the end of the turn, or until that
+    /// waits for the disk.
     fn claim_place(&mut self) -> bool;
     /// Says that this turn will be long: it moves more than is there now.
     fn settle_in(&mut self);
