@@ -27,7 +27,6 @@ const WORKERS_AT_FIRST: usize = 2;
 /// The threads, and what waits for them.
 pub(super) struct Crew {
     pool: ThreadPool,
-    workers: usize,
     state: Mutex<State>,
     duty_calls: Condvar,
 }
@@ -35,6 +34,8 @@ pub(super) struct Crew {
 struct State {
     queues: Queues,
     watch: Watch,
+    /// Workers that there may be, and besides them those that stand in.
+    workers: usize,
     /// Workers that there are, and those of them that wait for a duty.
     hired: usize,
     idle: usize,
@@ -79,7 +80,6 @@ impl Crew {
                 .num_threads(1)
                 .thread_name("resumed-worker".into())
                 .build(),
-            workers,
             state: Mutex::new(State {
                 queues: Queues::new(workers - 1, disk_waits_max),
                 watch: Watch {
@@ -89,6 +89,7 @@ impl Crew {
                     relief_wanted: false,
                     stood_by: false,
                 },
+                workers,
                 hired: 0,
                 idle: 0,
                 threads_max: usize::MAX,
@@ -108,10 +109,10 @@ impl Crew {
     /// One worker more, if the system has a thread for it.
     pub(super) fn hire(&self, work: impl FnOnce() + Send + 'static) {
         let mut state = self.state();
-        if state.hired >= state.wanted(self.workers) || state.closed {
+        if state.hired >= state.wanted() || state.closed {
             return;
         }
-        if self.has_thread_for(state.hired + 1) {
+        if self.grow_to(state.hired + 1) {
             state.hired += 1;
             self.pool.execute(work);
         } else {
@@ -119,11 +120,12 @@ impl Crew {
         }
     }
 
-    fn has_thread_for(&self, workers: usize) -> bool {
+    /// Whether the pool has so many threads, or gets them.
+    fn grow_to(&self, threads: usize) -> bool {
         let (mut pool, had) = (self.pool.clone(), self.pool.max_count());
         // The pool panics where it gets no thread.
         let grown = panic::catch_unwind(AssertUnwindSafe(|| {
-            pool.set_num_threads(had.max(workers));
+            pool.set_num_threads(had.max(threads));
         }));
         if grown.is_err() {
             log::warn!(
@@ -173,9 +175,9 @@ impl Crew {
             if state.watch.is_due(is_awake) {
                 state.watch.taken = true;
                 state.watch.relief_wanted = false;
-                return Duty::Watch(state.is_short_handed(self.workers));
+                return Duty::Watch(state.is_short_handed());
             }
-            if state.hired > state.wanted(self.workers) {
+            if state.hired > state.wanted() {
                 state.hired -= 1;
                 // It may have stood by.
                 self.wake_one(&state);
@@ -194,7 +196,7 @@ impl Crew {
         }
         state.watch.relief_wanted = !state.watch.taken;
         self.wake_one(&state);
-        state.is_short_handed(self.workers)
+        state.is_short_handed()
     }
 
     pub(super) fn claim_place(&self, had: Standing) -> Standing {
@@ -203,7 +205,7 @@ impl Crew {
 
     pub(super) fn claim_disk_wait(&self, had: Standing) -> Standing {
         let mut state = self.state();
-        let may_have_stand_in = state.wanted(self.workers) < state.threads_max;
+        let may_have_stand_in = state.wanted() < state.threads_max;
         if may_have_stand_in {
             state.queues.claim_disk_wait(had)
         } else {
@@ -274,12 +276,12 @@ impl Watch {
 
 impl State {
     /// How many workers there should be: each that waits for the disk has a stand-in.
-    fn wanted(&self, workers: usize) -> usize {
-        (workers + self.queues.disk_waits()).min(self.threads_max)
+    fn wanted(&self) -> usize {
+        (self.workers + self.queues.disk_waits()).min(self.threads_max)
     }
 
-    fn is_short_handed(&self, workers: usize) -> bool {
-        self.idle == 0 && self.hired < self.wanted(workers)
+    fn is_short_handed(&self) -> bool {
+        self.idle == 0 && self.hired < self.wanted()
     }
 }
 
@@ -298,43 +300,82 @@ mod tests {
     use crate::http::connection::Connection;
     use crate::http::socket::Socket;
 
+    const PATIENCE: Duration = Duration::from_secs(10);
+
     fn guest(lot: &Lot) -> Box<Guest> {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let limits = Arc::new(Limits::default());
         lot.admit(Connection::new(Socket::Unix(ours), limits))
     }
 
-    #[test]
-    fn the_watch_is_taken_over_from_a_worker_whose_turn_does_not_end() {
-        let lot = Lot::new(&Poll::new().unwrap()).unwrap();
-        let crew = Arc::new(Crew::new(2, 0));
-        assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
-
+    /// So many others ask for a duty, and wait for it when this returns. Tells when one of them has got the watch.
+    fn others(crew: &Arc<Crew>, count: usize) -> mpsc::Receiver<()> {
         let (tell, told) = mpsc::channel();
-        let other = Arc::clone(&crew);
-        thread::spawn(move || {
-            let watches = matches!(other.next(Done::Nothing), Duty::Watch(_));
-            tell.send(watches).unwrap();
-        });
-        while crew.state().idle == 0 {
+        for _ in 0..count {
+            let (other, tell) = (Arc::clone(crew), tell.clone());
+            thread::spawn(move || {
+                if matches!(other.next(Done::Nothing), Duty::Watch(_)) {
+                    tell.send(()).unwrap();
+                }
+            });
+        }
+        while crew.state().idle < count {
             thread::yield_now();
         }
+        told
+    }
+
+    /// Has the worker on watch find a turn, which does not end.
+    fn find_turn(crew: &Crew) {
+        let lot = Lot::new(&Poll::new().unwrap()).unwrap();
         crew.push(guest(&lot), Wake::Ready);
         assert!(matches!(crew.next(Done::Watch), Duty::Turn(..)));
-        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(true));
     }
+
+    #[test]
+    fn the_watch_is_taken_over_from_a_worker_whose_turn_does_not_end() {
+        let crew = Arc::new(Crew::new(2, 0));
+        assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
+        let watch = others(&crew, 1);
+        find_turn(&crew);
+        assert_eq!(watch.recv_timeout(PATIENCE), Ok(()));
+    }
+
     #[test]
     fn a_stand_in_goes_home_when_it_is_wanted_no_more() {
+        let (crew, waits) = with_stand_in();
+        assert!(matches!(crew.next(Done::Turn(waits)), Duty::Watch(_)));
+        assert!(matches!(crew.next(Done::Nothing), Duty::Over));
+        assert_eq!(crew.state().hired, 2);
+    }
+
+    #[test]
+    fn a_stand_in_that_goes_home_leaves_somebody_to_take_the_watch() {
+        let (crew, waits) = with_stand_in();
+        let crew = Arc::new(crew);
+        assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
+        let watch = others(&crew, 2);
+        crew.state().queues.take_back(waits);
+        find_turn(&crew);
+        assert_eq!(watch.recv_timeout(PATIENCE), Ok(()));
+    }
+
+    #[test]
+    fn who_can_have_no_stand_in_keeps_its_place() {
+        let crew = Crew::new(2, 1);
+        crew.state().threads_max = 2;
+        assert_eq!(crew.claim_disk_wait(Standing::Place), Standing::Place);
+    }
+
+    /// Two workers, and one for a turn that waits for the disk.
+    fn with_stand_in() -> (Crew, Standing) {
         let crew = Crew::new(2, 1);
         crew.begin(|| || {});
         crew.hire(|| {});
         assert_eq!(crew.state().hired, 2);
-
         let waits = crew.claim_disk_wait(Standing::Nothing);
         crew.hire(|| {});
         assert_eq!(crew.state().hired, 3);
-        assert!(matches!(crew.next(Done::Turn(waits)), Duty::Watch(_)));
-        assert!(matches!(crew.next(Done::Nothing), Duty::Over));
-        assert_eq!(crew.state().hired, 2);
+        (crew, waits)
     }
 }

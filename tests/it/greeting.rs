@@ -91,12 +91,12 @@ fn of_an_address_that_no_telephone_reaches_no_code_is_shown() {
     greeted
         .args(["--listen", "127.0.0.1:0", "--qr"])
         .arg(dir.path());
-    let mut child = greeted.stdout(Stdio::piped()).spawn().expect("it runs");
+    let child = greeted.stdout(Stdio::piped()).spawn();
+    let mut child = Killed(child.expect("it runs"));
     let mut said = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
     said.read_line(&mut line).expect("a line");
-    child.kill().expect("killed");
-    child.wait().expect("its end");
+    drop(child);
     let mut rest = String::new();
     said.read_line(&mut rest).expect("its end");
     assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");

@@ -130,11 +130,8 @@ impl Put {
         let mut file = LocalFile::open(&named.path, &named.name)?;
         let size = file.size();
         self.report.begin(&named.shown(), Some(size));
-        let presumes_new = self.plan.presumes_new(size);
         let mut upload = self.upload();
-        if presumes_new {
-            upload.presume_new();
-        }
+        upload.presume(size);
         let arrived = upload.deliver(&mut file)?;
         self.plan.was_new(arrived == Arrived::Now);
         self.report.done(arrived, size);

@@ -54,10 +54,11 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Begins without a question, as if the server had nothing of it. It says so if it has.
-    pub(super) fn presume_new(&mut self) {
-        self.known = Some(0);
-        self.presumes = true;
+    /// Of a file of so many bytes, it may be presumed that the server has nothing: then none is asked, and the server
+    /// says so if it has.
+    pub(super) fn presume(&mut self, bytes: u64) {
+        self.presumes = self.plan.presumes_new(bytes);
+        self.known = self.presumes.then_some(0);
     }
 
     /// Until the server holds all that the source has to give now.

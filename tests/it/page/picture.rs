@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Disk, Visit};
 use crate::chromium::Browser;
 use crate::local::Local;
-use crate::support::{Client, Site, append};
+use crate::support::{Site, append};
 
 const WIDTH: u32 = 900;
 const COMPLETE: &str = "Harbour at night.jpg";
@@ -71,17 +71,24 @@ fn picture() {
 
 /// Sends all of a file, as others do.
 fn arrive(site: &Site, name: &str, length: usize) {
-    let mut client = site.connect();
-    client.send(append(&format!("{name}-{length}-1700000000000"), 0, length));
-    client.send(vec![0; length]);
-    assert_eq!(client.answer().text(), format!("Success {length}"));
+    let answer = send(
+        site,
+        &format!("{name}-{length}-1700000000000"),
+        &vec![0; length],
+    );
+    assert_eq!(answer, format!("Success {length}"));
 }
 
 /// Sends the first bytes of a file, as if somebody had begun yesterday.
 fn begin(site: &Site, file: &Local, length: usize) {
     let content = fs::read(file.path()).expect("read");
-    let mut client = Client::connect(site.addr());
-    client.send(append(&file.id(), 0, length));
-    client.send(&content[..length]);
-    assert_eq!(client.answer().text(), length.to_string());
+    let answer = send(site, &file.id(), &content[..length]);
+    assert_eq!(answer, length.to_string());
+}
+
+fn send(site: &Site, id: &str, bytes: &[u8]) -> String {
+    let mut client = site.connect();
+    client.send(append(id, 0, bytes.len()));
+    client.send(bytes);
+    client.answer().text().to_owned()
 }
