@@ -55,6 +55,7 @@
 //!     lock            held by the running server
 //!     <key>           the bytes so far: its length is the offset
 //!     <key>.json      id, name, declared length and time, state
+//!     journal/        the same, a line each, of what came in one request
 //! ```
 //!
 //! # Log levels

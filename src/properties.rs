@@ -4,7 +4,7 @@
 pub use crate::http::properties::connection::connection;
 pub use crate::http::properties::{body, head};
 pub use crate::protocol::properties::{declaration, request};
-pub use crate::store::properties::{id, name, record};
+pub use crate::store::properties::{id, name, page, record};
 
 #[cfg(test)]
 #[path = "../fuzz/replay.rs"]
@@ -45,6 +45,9 @@ mod tests {
 
     #[test]
     fn records() {
-        replay("record", super::record);
+        replay("record", |bytes| {
+            super::record(bytes);
+            super::page(bytes);
+        });
     }
 }

@@ -1,3 +1,8 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| resumed::properties::record(bytes));
+use resumed::properties::{page, record};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    record(bytes);
+    page(bytes);
+});

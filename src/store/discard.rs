@@ -1,7 +1,7 @@
 //! Removing what is held of an upload. A published file is never removed.
 
 use super::error::Error;
-use super::record::{Hook, record_name};
+use super::record::Hook;
 use super::shelf::Entry;
 use super::upload::{Phase, State};
 
@@ -42,7 +42,7 @@ impl Entry {
             self.disk().remove(&self.key.to_string())?;
             state.clear_data();
         }
-        self.disk().remove(&record_name(self.key))?;
+        self.disk().remove_record(self.key)?;
         self.clear(state);
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::id::Key;
 use super::known::Known;
 use super::medium::{free_bytes, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
+use super::pages::{JOURNAL, Journal};
 use super::record::record_name;
 use super::shared_sync::{Gate, SharedSync};
 
@@ -49,6 +50,7 @@ pub(super) struct Disk {
     pub(super) durable: bool,
     pub(super) gate: Gate,
     pub(super) known: Known,
+    pub(super) journal: Journal,
     pub(super) naming: Mutex<()>,
     pub(super) faults: Faults,
 }
@@ -92,6 +94,7 @@ impl Disk {
             durable,
             gate,
             known: Known::new(options.sharing),
+            journal: Journal::default(),
             naming: Mutex::default(),
             faults: Faults::default(),
         })
@@ -115,6 +118,7 @@ impl Disk {
 
     /// Makes the data file of `key`, empty; its permissions follow the umask.
     pub(super) fn create_data(&self, key: Key) -> io::Result<Data> {
+        self.forget_line(key)?;
         self.faults.check(Op::Create)?;
         let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let made = self.partials.open(&key.to_string(), new);
@@ -165,10 +169,17 @@ impl Disk {
     }
 }
 
-/// Records, `<key>.json`.
+/// Records: `<key>.json`, or a line of the journal.
 impl Disk {
-    /// The record of `key` as it stands there; `None` without one.
-    pub(super) fn load_record(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
+    /// The record of `key` as it stands there, and whether that is a file of its own; `None` without one.
+    pub(super) fn load_record(&self, key: Key) -> io::Result<Option<(Vec<u8>, bool)>> {
+        match self.load_file(key)? {
+            Some(text) => Ok(Some((text, true))),
+            None => Ok(self.find_line(key)?.map(|text| (text, false))),
+        }
+    }
+
+    fn load_file(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
         self.faults.check(Op::LoadRecord)?;
         let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
         let Some(mut file) = found(opened)? else {
@@ -205,6 +216,12 @@ impl Disk {
         }
     }
 
+    /// Removes the record of `key`, if there is one. The directory is left to be synced.
+    pub(super) fn remove_record(&self, key: Key) -> io::Result<()> {
+        self.remove(&record_name(key))?;
+        self.take_back_line(key)
+    }
+
     fn replace_record(&self, name: &str, text: &[u8]) -> io::Result<()> {
         // Not `tempfile_in`: its errors have lost their number.
         let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
@@ -226,17 +243,20 @@ impl Disk {
 
 /// Directories and names.
 impl Disk {
-    /// Makes the names in `dir` survive a pulled plug; callers at once share one sync.
+    /// Makes the names in `dir` survive a pulled plug, and the journal with those in `.resumed`; callers at once share
+    /// one sync.
     pub(super) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
         if !self.durable {
             return Ok(());
         }
-        let dir = match dir {
-            Dir::Root => &self.root,
-            Dir::Partials => &self.partials,
-        };
-        dir.syncs
-            .share(|| self.gated(Op::SyncDir, || dir.file.sync_all()))
+        let sync = |dir: &Directory| self.gated(Op::SyncDir, || dir.file.sync_all());
+        match dir {
+            Dir::Root => self.root.syncs.share(|| sync(&self.root)),
+            Dir::Partials => self.partials.syncs.share(|| {
+                self.sync_journal()?;
+                sync(&self.partials)
+            }),
+        }
     }
 
     /// Bytes of the disk that are free for us.
@@ -245,12 +265,13 @@ impl Disk {
         free_bytes(&self.root.file)
     }
 
-    /// The names in `.resumed`, but for locks. One that is not UTF-8 is none of ours, and is shown as well as can be.
+    /// The names in `.resumed`, but for locks and the journal. One that is not UTF-8 is none of ours, and is shown as well as can be.
     pub(super) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
         self.faults.check(Op::List)?;
         let entries = fs::read_dir(&self.partials.path)?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        Ok(names.filter(|name| !matches!(name, Ok(name) if name == LOCK || name == LATCHES)))
+        let is_upload = |name: &str| ![LOCK, LATCHES, JOURNAL].contains(&name);
+        Ok(names.filter(move |name| name.as_deref().map_or(true, is_upload)))
     }
 
     /// When `name` in `.resumed` was last changed; `None` when it is gone.

@@ -13,11 +13,13 @@ impl Shelf {
     /// Every finished upload whose hook is due. One that cannot be read is left out.
     pub(super) fn due(self: &Arc<Self>) -> Result<Vec<Completed>, Error> {
         let mut due = BTreeMap::new();
+        let mut look = |key| due.extend(self.entry(key).due().map(|completed| (key, completed)));
         for name in self.disk.names()? {
-            let key = name?.strip_suffix(".json").and_then(Key::parse);
             // A record that is replaced meanwhile may be met twice.
-            due.extend(key.and_then(|key| Some((key, self.entry(key).due()?))));
+            let key = name?.strip_suffix(".json").and_then(Key::parse);
+            key.into_iter().for_each(&mut look);
         }
+        self.disk.keys_in_journal()?.into_iter().for_each(look);
         Ok(due.into_values().collect())
     }
 }

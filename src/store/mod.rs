@@ -52,11 +52,14 @@ mod hashed;
 mod hooks;
 mod id;
 mod intent;
+mod journal;
 mod known;
 mod locked;
 mod medium;
 mod name;
 mod options;
+mod page;
+mod pages;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod publish;
@@ -116,6 +119,7 @@ impl Store {
         if options.sharing == Sharing::Shared {
             let refused = |error| OpenError::NotShareable(dir.as_ref().into(), error);
             disk.make_shareable().map_err(refused)?;
+            disk.end_journal().map_err(refused)?;
         }
         let shelf = Shelf::new(disk, options, sharing::draw());
         let failed = |error| OpenError::Io(dir.as_ref().into(), error);

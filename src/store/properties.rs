@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::id::{Id, Key, hex, unhex};
 use super::name::{Name, Wanted};
+use super::page::Line;
 use super::record::{Hook, Record};
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
@@ -57,6 +58,18 @@ pub fn name(bytes: &[u8]) {
         .for_each(|name| check_name(&name));
 }
 
+/// What is read of a page of the journal is where it says, and is read again as it is written again.
+pub fn page(bytes: &[u8]) {
+    let (mut again, mut begun) = (Vec::new(), Vec::new());
+    for line in Line::all_in(bytes) {
+        let begin = again.len();
+        begun.push(begin as u64);
+        line.write(&mut again);
+        assert!(bytes[line.at as usize..].starts_with(&again[begin..]));
+    }
+    assert!(Line::all_in(&again).map(|line| line.at).eq(begun));
+}
+
 fn check_name(name: &str) {
     assert!((1..=255).contains(&name.len()), "{name:?}");
     assert!(
@@ -94,6 +107,10 @@ fn check_record(record: &Record) {
     let read = Record::parse(&text, key).expect("it was written");
     assert_eq!(read.as_ref(), Some(record));
     assert!(Record::parse(&text, Key::of(b"", &text)).is_err());
+    let (mut page, record) = (b"cut\n".to_vec(), Some(&text[..]));
+    let line = Line { at: 4, key, record };
+    line.write(&mut page);
+    assert!(Line::all_in(&page).eq([line]), "it is one line");
     assert_eq!(
         Record::parse(&text[..text.len() - 1], key).expect("cut"),
         None

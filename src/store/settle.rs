@@ -205,14 +205,22 @@ impl Entry {
         unsaved.map_or(Ok(()), |record| self.write_record(&record))
     }
 
-    /// Writes `record`. The caller holds `changing`.
+    /// Writes `record`. One whose upload is complete already has a line in the journal. The caller holds `changing`.
     pub(super) fn write_record(&self, record: &Record) -> Result<(), Error> {
         if self.write_if_shared(record)? {
             return Ok(());
         }
-        self.take_back(&mut *self.state()?)?;
-        self.disk().save_record(self.key, &record.to_json())?;
         let mut state = self.state()?;
+        self.take_back(&mut state)?;
+        let filed = state.filed || record.publishing_as.is_none();
+        drop(state);
+        let text = record.to_json();
+        match filed {
+            true => self.disk().save_record(self.key, &text)?,
+            false => self.disk().add_line(self.key, &text)?,
+        }
+        let mut state = self.state()?;
+        state.filed = filed;
         state.entries += 1;
         state.saved = state.record.as_deref() == Some(record);
         Ok(())

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::id::Key;
 use super::locked::Locked;
 use super::options::{OnConflict, Options};
-use super::record::{Hook, Record, record_name};
+use super::record::{Hook, Record};
 use super::space::Ledger;
 use super::upload::{Phase, State, Upload};
 
@@ -124,7 +124,7 @@ impl Entry {
             self.read(&mut state)?;
         }
         if self.is_taken_away(&state)? {
-            self.disk().remove(&record_name(self.key))?;
+            self.disk().remove_record(self.key)?;
             self.clear(&mut state);
         }
         Ok(state)
@@ -149,7 +149,8 @@ impl Entry {
             state.phase = Phase::Receiving;
             return Ok(());
         }
-        let text = self.disk().load_record(self.key)?;
+        let (text, filed) = self.disk().load_record(self.key)?.unzip();
+        state.filed = filed.unwrap_or_default();
         let record = text.map(|text| Record::parse(&text, self.key));
         let record = record.transpose().map(Option::flatten);
         let (data, mut held) = self.disk().open_data(self.key)?.unzip();

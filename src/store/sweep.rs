@@ -14,7 +14,7 @@ use super::id::Key;
 use super::known::Count;
 use super::options::Sharing;
 use super::publish::Completed;
-use super::record::{Hook, Record, record_name};
+use super::record::{Hook, Record};
 use super::shelf::Shelf;
 use super::upload::{Phase, State};
 
@@ -54,15 +54,33 @@ impl Shelf {
     pub(super) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
         let count = self.disk.known.count();
         let swept = self.sweep_parts(now);
-        if swept.iter().all(|(_, all)| all.is_some()) {
+        let forgotten = self.sweep_lines(now);
+        if swept.iter().all(|(_, all)| all.is_some()) && forgotten.is_some() {
             count.into_iter().for_each(Count::end);
         }
         if swept.iter().all(|(_, all)| *all == Some(true)) {
             self.doubt_no_more();
         }
-        let mut report = SweepReport::default();
+        let mut report = SweepReport {
+            forgotten: forgotten.unwrap_or_default(),
+            ..SweepReport::default()
+        };
         swept.into_iter().for_each(|(part, _)| report.add(part));
         report
+    }
+
+    /// Sweeps the journal, unless it cannot be read. Where a file was taken away shows when its upload is looked at.
+    fn sweep_lines(&self, now: SystemTime) -> Option<usize> {
+        let is_due = |text: &[u8], key| {
+            let record = Record::parse(text, key).ok().flatten();
+            self.options.mark_hooks && record.is_some_and(|record| record.hook == Some(Hook::Due))
+        };
+        let swept = self.disk.sweep_journal(self.options.expire, now, is_due);
+        let keys = swept.and_then(|gone| Ok((gone, self.disk.keys_in_journal()?)));
+        let keys = keys.inspect_err(|error| log::warn!("sweep: the journal: {error}"));
+        let (gone, keys) = keys.ok()?;
+        keys.into_iter().for_each(|key| self.disk.known.note(key));
+        Some(gone)
     }
 
     /// By two at once where there is much: a start that finds it is to be over soon. A thread that ends leaves memory
@@ -158,7 +176,8 @@ impl Shelf {
             return Ok(false);
         }
         let record = self.disk.load_record(key)?;
-        let record = record.map(|text| Record::parse(&text, key)).transpose()?;
+        let record = record.map(|(text, _)| Record::parse(&text, key));
+        let record = record.transpose()?;
         Ok(record
             .flatten()
             .is_none_or(|record| record.publishing_as.is_none()))
@@ -194,7 +213,7 @@ impl Shelf {
         let complete = state.phase == Phase::Complete;
         if state.record.is_none() && state.data.is_none() {
             // Taken away, or a record whose writing was cut.
-            self.disk.remove(&record_name(key))?;
+            self.disk.remove_record(key)?;
             report.forgotten += 1;
         } else if state.appends == 0 && self.is_expired(key, &state, now)? {
             entry.discard(&mut state)?;

@@ -47,8 +47,9 @@ pub(super) struct State {
     pub(super) epoch: u64,
     /// `None`: nobody has declared anything.
     pub(super) record: Option<Arc<Record>>,
-    /// Whether the record on disk says the same.
+    /// Whether the record on disk says the same, and whether that is a file of its own.
     pub(super) saved: bool,
+    pub(super) filed: bool,
     pub(super) data: Option<Arc<Data>>,
     /// The length of the data file, or of the published file.
     pub(super) offset: u64,
@@ -142,6 +143,7 @@ impl State {
             epoch: 0,
             record: None,
             saved: true,
+            filed: false,
             data: None,
             offset: 0,
             synced: Some(0),
@@ -332,6 +334,7 @@ impl State {
         self.phase = Phase::Receiving;
         self.record = None;
         self.saved = true;
+        self.filed = false;
     }
 
     /// The data file is gone, and nobody may write into it.

@@ -5,6 +5,7 @@ mod doubt;
 mod faults;
 mod folders;
 mod hashing;
+mod journal;
 mod life;
 mod opening;
 mod repair;
@@ -138,9 +139,16 @@ impl Bench {
         on_disk::read(self.data_path()).ok()
     }
 
-    /// What is in the record.
+    /// What is in the record, wherever that is.
     fn record(&self) -> Option<String> {
-        on_disk::read_to_string(self.record_path()).ok()
+        let in_journal = || String::from_utf8(self.line()?).ok();
+        let in_file = on_disk::read_to_string(self.record_path()).ok();
+        in_file.or_else(in_journal)
+    }
+
+    /// The record, if it is in the journal.
+    fn line(&self) -> Option<Vec<u8>> {
+        self.shelf.disk.find_line(id().key()).unwrap()
     }
 
     /// The finished files, by name.
@@ -154,10 +162,10 @@ impl Bench {
         files
     }
 
-    /// What is in `.resumed` besides the lock.
+    /// What is in `.resumed` besides the lock and the journal.
     fn left(&self) -> Vec<String> {
         let mut names = names(&self.path().join(".resumed"));
-        names.retain(|name| name != "lock");
+        names.retain(|name| name != "lock" && name != "journal");
         names.sort();
         names
     }
@@ -167,6 +175,20 @@ impl Bench {
         let mut append = self.append_with(&id(), start, intent)?;
         append.write(bytes)?;
         append.finish(Completes::AtLength)
+    }
+
+    /// Sends all of another upload.
+    fn store_other(&self, bytes: &[u8]) {
+        self.store_as("other", bytes);
+    }
+
+    /// Sends all of an upload with this id and name.
+    fn store_as(&self, name: &str, bytes: &[u8]) {
+        let declared = declared(bytes.len(), name);
+        let id = Id::new(b"", name.as_bytes());
+        let mut append = self.append_with(&id, 0, declared).unwrap();
+        append.write(bytes).unwrap();
+        append.finish(Completes::AtLength).unwrap();
     }
 
     /// Sends all of an upload called `name`.

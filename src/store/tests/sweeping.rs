@@ -88,8 +88,9 @@ fn temporaries_of_ours_go_and_what_is_not_ours_stays() {
 #[test]
 fn a_file_taken_away_is_forgotten() {
     let bench = Bench::new();
-    let path = bench.send_whole("a", b"bytes").published.unwrap().path;
-    on_disk::remove_file(path).unwrap();
+    bench.send(0, b"by", declared(5, "a")).unwrap();
+    bench.send(2, b"tes", Intent::default()).unwrap();
+    on_disk::remove_file(bench.path().join("a")).unwrap();
     assert_eq!(bench.sweep(SystemTime::now()).forgotten, 1);
     assert!(bench.left().is_empty());
 }
@@ -127,14 +128,4 @@ fn without_hooks_none_is_due() {
     bench.send_whole("a", b"bytes");
     assert!(!bench.record().unwrap().contains("hook"));
     assert!(bench.due().unwrap().is_empty());
-}
-
-impl Bench {
-    fn store_other(&self, bytes: &[u8]) {
-        let mut append = self
-            .append_with(&Id::new(b"", b"other"), 0, declared(bytes.len(), "other"))
-            .unwrap();
-        append.write(bytes).unwrap();
-        append.finish(Completes::AtLength).unwrap();
-    }
 }

@@ -8,6 +8,8 @@ use resumed::store::Id;
 
 use crate::trace::Call;
 
+use super::line::Line;
+
 /// What must survive a pulled plug, by what was asked of the disk so far.
 #[derive(Default)]
 pub(crate) struct Kept {
@@ -18,6 +20,8 @@ pub(crate) struct Kept {
     made: HashMap<String, u64>,
     replaced: HashMap<String, u64>,
     removed: HashMap<String, u64>,
+    /// The last line of the journal about a partial.
+    lines: HashMap<String, Line>,
     /// Published files, by the partials they were.
     published: HashMap<String, String>,
     /// Syncs under way: how much of a file, and of its mark, or of a directory they will have made durable, by when
@@ -167,6 +171,9 @@ impl Kept {
         };
         file.written = file.written.max(at + call.result);
         file.text = call.texts().next().unwrap_or_default().to_owned();
+        if let Some((key, line)) = Line::added(call, at + call.result) {
+            self.lines.insert(format!("{}{key}", self.partials()), line);
+        }
     }
 
     /// Before a partial is moved to its published name its bytes, and the record that says where, must be durable;
@@ -179,10 +186,16 @@ impl Kept {
         self.expect(call, self.is_synced(from), "the bytes are not synced");
         if !from.contains("/.record-") {
             let path = record(from);
-            let is_said = self.files[&path].text.contains("publishing");
+            let is_in = |text: &str| text.contains("publishing");
+            let (is_said, is_durable) = match (self.files.get(&path), self.lines.get(from)) {
+                (Some(file), _) => {
+                    let is_listed = self.dir(&path).synced >= self.replaced[&path];
+                    (is_in(&file.text), self.is_synced(&path) && is_listed)
+                }
+                (None, Some(line)) => (is_in(&line.text), self.is_line_kept(line)),
+                (None, None) => (false, false),
+            };
             self.expect(call, is_said, "the record does not say so");
-            let is_listed = self.dir(&path).synced >= self.replaced[&path];
-            let is_durable = self.is_synced(&path) && is_listed;
             self.expect(call, is_durable, "the record is not durable");
             let is_folder_listed = self.is_listed(parent(&call.paths()[1]));
             self.expect(call, is_folder_listed, "its folder is not durable");
@@ -268,19 +281,21 @@ impl Kept {
         );
         self.expect(call, self.is_listed(&name), "its name is not synced");
         self.expect_gone(call, partial);
-        self.expect(
-            call,
-            self.is_kept(&record(partial)),
-            "the record is not durable",
-        );
+        let is_durable = match self.lines.get(partial) {
+            Some(line) if !line.text.is_empty() => self.is_line_kept(line),
+            _ => self.is_kept(&record(partial)),
+        };
+        self.expect(call, is_durable, "the record is not durable");
     }
 
     fn cancel_told(&mut self, call: &Call, partial: &str) {
         self.seen.cancels += 1;
         self.expect_gone(call, partial);
+        let is_forgotten = |line: &Line| line.text.is_empty() && self.is_line_kept(line);
+        let is_gone = self.is_gone(&record(partial));
         self.expect(
             call,
-            self.is_gone(&record(partial)),
+            is_gone && self.lines.get(partial).is_none_or(is_forgotten),
             "that the record is gone is not synced",
         );
     }
@@ -307,6 +322,10 @@ impl Kept {
     /// Whether a file, and its name, would be there.
     fn is_kept(&self, path: &str) -> bool {
         self.is_synced(path) && self.is_listed(path)
+    }
+
+    fn is_line_kept(&self, line: &Line) -> bool {
+        self.files[&line.page].synced >= line.end && self.is_listed(&line.page)
     }
 
     fn is_synced(&self, path: &str) -> bool {

@@ -14,6 +14,7 @@ mod disk;
 mod facts;
 mod kept;
 mod kill;
+mod line;
 mod load;
 mod order;
 mod plug;

@@ -68,13 +68,18 @@ fn no_answer_comes_before_the_syncs_that_make_it_true() {
 
 type Kind = (&'static str, fn(&Call, &Path) -> bool);
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 9] = [
     ("sync of bytes", |call, _| {
-        is_sync(call) && call.of().contains("/.resumed/") && !is_record(call)
+        let is_bytes = !is_record(call) && !is_line(call);
+        is_sync(call) && call.of().contains("/.resumed/") && is_bytes
     }),
     ("mark", |call, _| call.name == "fsetxattr"),
     ("sync of a record", |call, _| {
         is_sync(call) && is_record(call)
+    }),
+    ("sync of a line", |call, _| is_sync(call) && is_line(call)),
+    ("sync of the journal's directory", |call, _| {
+        is_sync(call) && call.of().ends_with("/journal")
     }),
     ("sync of .resumed", |call, _| {
         is_sync(call) && call.of().ends_with("/.resumed")
@@ -92,6 +97,10 @@ const KINDS: [Kind; 7] = [
 
 fn is_record(call: &Call) -> bool {
     call.of().contains("/.record-") || call.of().ends_with(".json")
+}
+
+fn is_line(call: &Call) -> bool {
+    call.of().contains("/.resumed/journal")
 }
 
 pub(super) fn is_sync(call: &Call) -> bool {

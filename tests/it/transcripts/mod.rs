@@ -384,8 +384,9 @@ fn held(dir: &Path) -> Vec<String> {
         return Vec::new();
     };
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    // Beside them lie their records, which have an extension, and the lock.
-    let data = paths.filter(|path| path.extension().is_none() && !path.ends_with("lock"));
+    // Beside them lie their records, in files with an extension and in the journal, and the lock.
+    let is_data = |path: &Path| path.extension().is_none() && path.is_file();
+    let data = paths.filter(|path| is_data(path) && !path.ends_with("lock"));
     let mut uploads: Vec<_> = data
         .map(|path| answer_text(&fs::read(path).expect("a file")))
         .collect();

@@ -1,0 +1,354 @@
+//! The pages of the journal, and where in them the line is that counts for each upload.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, mkdirat, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::id::Key;
+use super::page::{Line, Page, read_from};
+
+/// Their directory, in `.resumed`.
+pub(super) const JOURNAL: &str = "journal";
+
+/// What there is of the journal.
+#[derive(Default)]
+pub(super) struct Journal {
+    pages: Mutex<Pages>,
+}
+
+impl Journal {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Pages {
+    /// `None`: there is none yet.
+    dir: Option<Arc<OwnedFd>>,
+    /// `None`: nothing was read yet.
+    places: Option<BTreeMap<Key, Place>>,
+    /// All that there are, in order.
+    numbers: Vec<u32>,
+    /// The one that is added to.
+    page: Option<Page>,
+    /// Those of former servers: who knows whether they are synced.
+    unsure: Vec<u32>,
+    /// How many lines were added, and which of those that say that an upload is forgotten are not synced.
+    added: u64,
+    forgotten: BTreeMap<Key, u64>,
+    /// Lines that a failed sync may have lost. They are written again before any other.
+    owed: Vec<u8>,
+    /// Some could not be read back.
+    lost: bool,
+}
+
+/// Where a line is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    page: u32,
+    at: u32,
+}
+
+/// What is to be synced of a page.
+pub(super) struct Unsynced {
+    pub(super) file: Arc<OwnedFd>,
+    /// The directory, where its name is to be synced too.
+    pub(super) new_in: Option<Arc<OwnedFd>>,
+    number: u32,
+    from: u64,
+    to: u64,
+    /// How many lines had been added then.
+    added: u64,
+}
+
+impl Pages {
+    pub(super) fn are_read(&self) -> bool {
+        self.places.is_some()
+    }
+
+    /// Finds those that there are in `.resumed`.
+    pub(super) fn read(&mut self, partials: impl AsFd) -> io::Result<()> {
+        self.dir = open_dir(partials)?.map(Arc::new);
+        self.numbers = numbers_in(self.dir.as_deref())?;
+        let mut places = BTreeMap::new();
+        for &number in &self.numbers {
+            let text = match self.open(number) {
+                // Another server has just made files of it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                page => read_from(page?, 0)?,
+            };
+            for line in Line::all_in(&text) {
+                match line.record {
+                    Some(_) => places.insert(line.key, Place::new(number, line.at)),
+                    None => places.remove(&line.key),
+                };
+            }
+        }
+        self.unsure = self.numbers.clone();
+        self.places = Some(places);
+        Ok(())
+    }
+
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.place(key).is_some()
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let places = self.places.iter().flatten();
+        places.map(|(key, _)| *key).collect()
+    }
+
+    /// The page with the line about `key`, and where that is.
+    pub(super) fn find(&self, key: Key) -> io::Result<Option<(Arc<OwnedFd>, u64)>> {
+        let found = |place: Place| Ok((self.open(place.page)?, place.at.into()));
+        self.place(key).map(found).transpose()
+    }
+
+    /// Whether there has to be a new page before anything can be added.
+    pub(super) fn is_between(&self) -> bool {
+        self.page.is_none()
+    }
+
+    /// Begins a page.
+    pub(super) fn begin(&mut self, partials: impl AsFd) -> io::Result<()> {
+        let dir = match &self.dir {
+            Some(dir) => Arc::clone(dir),
+            None => Arc::new(make_dir(partials)?),
+        };
+        let number = self.numbers.last().map_or(1, |last| last + 1);
+        let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&dir, number.to_string(), new, Mode::RUSR | Mode::WUSR)?;
+        self.dir = Some(dir);
+        self.numbers.push(number);
+        self.page = Some(Page::new(number, file));
+        Ok(())
+    }
+
+    /// Adds to the page that was begun: first what is owed, then a line.
+    pub(super) fn add(&mut self, key: Key, record: Option<&[u8]>) -> io::Result<()> {
+        self.pay()?;
+        let (Some(page), Some(places)) = (&mut self.page, &mut self.places) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let mut line = Vec::new();
+        Line { at: 0, key, record }.write(&mut line);
+        // Before it is written: also what could not be written may be there, and then has to be taken back.
+        if record.is_some() {
+            places.insert(key, Place::new(page.number, page.end));
+        }
+        page.add(&line)?;
+        self.added += 1;
+        if record.is_none() {
+            places.remove(&key);
+            self.forgotten.insert(key, self.added);
+        }
+        Ok(())
+    }
+
+    /// Writes what is owed.
+    pub(super) fn pay(&mut self) -> io::Result<()> {
+        let (Some(page), Some(places)) = (&mut self.page, &mut self.places) else {
+            return Ok(());
+        };
+        let from = page.end;
+        page.add(&self.owed)?;
+        for line in Line::all_in(&mem::take(&mut self.owed)) {
+            if line.record.is_some() {
+                places.insert(line.key, Place::new(page.number, from + line.at));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a line that says that `key` is forgotten is not synced.
+    pub(super) fn is_forgotten_unsynced(&self, key: Key) -> bool {
+        self.forgotten.contains_key(&key)
+    }
+
+    pub(super) fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Leaves the page when it is full, or was begun more than `age` ago. Not while some of it is to be synced.
+    pub(super) fn turn_over(&mut self, age: Duration, now: SystemTime, durable: bool) {
+        self.page.take_if(|page| {
+            let is_settled = page.synced == page.end || !durable;
+            is_settled && (page.is_full() || page.is_older(age, now))
+        });
+    }
+}
+
+/// Syncing.
+impl Pages {
+    /// What has to be synced for all lines to survive a pulled plug.
+    ///
+    /// # Errors
+    /// When some are lost for good.
+    pub(super) fn unsynced(&self) -> io::Result<Vec<Unsynced>> {
+        if self.lost {
+            return Err(io::Error::other("lines of the journal are lost"));
+        }
+        let old = self.unsure.iter().map(|&number| {
+            Ok(Unsynced {
+                file: self.open(number)?,
+                new_in: self.dir.clone(),
+                number,
+                from: 0,
+                to: 0,
+                added: 0,
+            })
+        });
+        let page = self.page.as_ref().filter(|page| page.synced < page.end);
+        let new = page.map(|page| {
+            Ok(Unsynced {
+                file: Arc::clone(&page.file),
+                new_in: self.dir.clone().filter(|_| !page.listed),
+                number: page.number,
+                from: page.synced,
+                to: page.end,
+                added: self.added,
+            })
+        });
+        old.chain(new).collect()
+    }
+
+    pub(super) fn is_synced(&mut self, done: &Unsynced) {
+        self.unsure.retain(|number| *number != done.number);
+        if let Some(page) = self.page.as_mut().filter(|page| page.number == done.number) {
+            page.synced = page.synced.max(done.to);
+            page.listed = true;
+            self.forgotten.retain(|_, line| *line > done.added);
+        }
+    }
+
+    /// A sync has failed, and a later one would succeed all the same: what it was to confirm is written again. Nothing
+    /// is added to that page any more.
+    pub(super) fn is_doubtful(&mut self, failed: &Unsynced) {
+        self.unsure.retain(|number| *number != failed.number);
+        self.page.take_if(|page| page.number == failed.number);
+        let Ok(text) = read_from(&failed.file, failed.from) else {
+            self.lost = true;
+            return;
+        };
+        for line in Line::all_in(&text) {
+            let place = Place::new(failed.number, failed.from + line.at);
+            let counts = match line.record {
+                Some(_) => self.place(line.key) == Some(place),
+                None => !self.has(line.key),
+            };
+            if counts {
+                line.write(&mut self.owed);
+            }
+        }
+    }
+}
+
+/// Removing.
+impl Pages {
+    /// Those to which nothing was added for longer than `age`, from the first on; never the one that is added to.
+    pub(super) fn older(&self, age: Duration, now: SystemTime) -> io::Result<Vec<u32>> {
+        let added_to = self.page.as_ref().map(|page| page.number);
+        let mut older = Vec::new();
+        for &number in &self.numbers {
+            let changed = fstat(self.open(number)?)?.st_mtime.try_into();
+            let changed = UNIX_EPOCH + Duration::from_secs(changed.unwrap_or_default());
+            let since = now.duration_since(changed);
+            let is_old = since.is_ok_and(|since| since > age);
+            if !is_old || added_to == Some(number) {
+                break;
+            }
+            older.push(number);
+        }
+        Ok(older)
+    }
+
+    /// The uploads with a line in page `number`.
+    pub(super) fn keys_in(&self, number: u32) -> Vec<Key> {
+        let places = self.places.iter().flatten();
+        let inside = places.filter(|(_, place)| place.page == number);
+        inside.map(|(key, _)| *key).collect()
+    }
+
+    /// Removes page `number`, and answers how many records went with it.
+    pub(super) fn remove(&mut self, number: u32) -> io::Result<usize> {
+        let dir = self.dir.as_ref();
+        match dir.map(|dir| unlinkat(dir, number.to_string(), AtFlags::empty())) {
+            Some(Err(error)) if error != Errno::NOENT => return Err(error.into()),
+            _ => {}
+        }
+        self.numbers.retain(|other| *other != number);
+        self.unsure.retain(|other| *other != number);
+        let Some(places) = &mut self.places else {
+            return Ok(0);
+        };
+        let before = places.len();
+        places.retain(|_, place| place.page != number);
+        Ok(before - places.len())
+    }
+
+    /// Removes them all.
+    pub(super) fn remove_all(&mut self) -> io::Result<()> {
+        let all = self.numbers.clone();
+        all.into_iter()
+            .try_for_each(|number| self.remove(number).map(drop))
+    }
+
+    fn place(&self, key: Key) -> Option<Place> {
+        self.places.as_ref()?.get(&key).copied()
+    }
+
+    fn open(&self, number: u32) -> io::Result<Arc<OwnedFd>> {
+        if let Some(page) = self.page.as_ref().filter(|page| page.number == number) {
+            return Ok(Arc::clone(&page.file));
+        }
+        let dir = self.dir.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Arc::new(openat(
+            dir,
+            number.to_string(),
+            flags,
+            Mode::empty(),
+        )?))
+    }
+}
+
+impl Place {
+    fn new(page: u32, at: u64) -> Place {
+        // Where a page ends is known: a line beyond four gigabytes is none of ours.
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        Place { page, at }
+    }
+}
+
+fn open_dir(partials: impl AsFd) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(partials, JOURNAL, flags, Mode::empty()) {
+        Ok(dir) => Ok(Some(dir)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn make_dir(partials: impl AsFd) -> io::Result<OwnedFd> {
+    match mkdirat(&partials, JOURNAL, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    open_dir(partials)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn numbers_in(dir: Option<&OwnedFd>) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for entry in dir.map(Dir::read_from).transpose()?.into_iter().flatten() {
+        numbers.extend(entry?.file_name().to_string_lossy().parse::<u32>());
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
