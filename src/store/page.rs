@@ -22,7 +22,7 @@ const PAGE_READ_BYTES: usize = 64 * 1024;
 /// What a page says about an upload.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line<'t> {
-    /// Where it is in its text.
+    /// Where it is in its text, or page.
     pub(super) at: u64,
     pub(super) key: Key,
     /// `None`: it is forgotten.
@@ -112,13 +112,26 @@ impl Page {
     }
 }
 
-/// All that is in a page, from `from` on.
-pub(super) fn read_from(page: impl AsFd, from: u64) -> io::Result<Vec<u8>> {
-    let (mut text, mut buffer) = (Vec::new(), vec![0; PAGE_READ_BYTES]);
+/// Shows the lines of a page from `from` on, where one begins.
+pub(super) fn each_line(
+    page: impl AsFd,
+    from: u64,
+    mut see: impl FnMut(Line<'_>),
+) -> io::Result<()> {
+    let (mut text, mut at, mut buffer) = (Vec::new(), from, vec![0; PAGE_READ_BYTES]);
     loop {
-        match pread(&page, &mut buffer, from + text.len() as u64)? {
-            0 => return Ok(text),
-            count => text.extend_from_slice(&buffer[..count]),
+        let count = pread(&page, &mut buffer, at + text.len() as u64)?;
+        text.extend_from_slice(&buffer[..count]);
+        let last = text.iter().rposition(|&byte| byte == b'\n');
+        let whole = last.map_or(0, |last| last + 1);
+        for line in Line::all_in(&text[..whole]) {
+            let at = at + line.at;
+            see(Line { at, ..line });
+        }
+        text.drain(..whole);
+        at += whole as u64;
+        if count == 0 {
+            return Ok(());
         }
     }
 }
@@ -161,6 +174,33 @@ mod tests {
             assert_eq!(read.next().as_ref(), Some(&first));
             assert_eq!(read.next().as_ref(), Some(&second));
             assert_eq!(read.next(), None);
+        }
+    }
+
+    #[test]
+    fn a_page_of_any_length_is_read_line_by_line() {
+        let file = tempfile::tempfile().unwrap();
+        let mut page = Page::new(1, file.into());
+        let record = vec![b'r'; PAGE_READ_BYTES / 3];
+        let keys = [1, 2, 3, 4, 5, 6, 7_u8].map(|id| Key::of(b"", &[id]));
+        let mut begun = Vec::new();
+        for key in keys {
+            begun.push((key, page.end));
+            let (mut line, record) = (Vec::new(), Some(&record[..]));
+            Line { at: 0, key, record }.write(&mut line);
+            page.add(&line).unwrap();
+        }
+        let mut read = Vec::new();
+        each_line(&page.file, begun[1].1, |line| {
+            read.push((line.key, line.at))
+        })
+        .unwrap();
+        assert_eq!(read, begun[1..]);
+        for (key, at) in begun {
+            assert_eq!(
+                read_record(&page.file, at, key).unwrap().as_ref(),
+                Some(&record)
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::id::Key;
-use super::page::{Line, Page, read_from};
+use super::page::{Line, Page, each_line};
 
 /// Their directory, in `.resumed`.
 pub(super) const JOURNAL: &str = "journal";
@@ -79,17 +79,17 @@ impl Pages {
         self.numbers = numbers_in(self.dir.as_deref())?;
         let mut places = BTreeMap::new();
         for &number in &self.numbers {
-            let text = match self.open(number) {
+            let page = match self.open(number) {
                 // Another server has just made files of it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                page => read_from(page?, 0)?,
+                page => page?,
             };
-            for line in Line::all_in(&text) {
+            each_line(&page, 0, |line| {
                 match line.record {
                     Some(_) => places.insert(line.key, Place::new(number, line.at)),
                     None => places.remove(&line.key),
                 };
-            }
+            })?;
         }
         self.unsure = self.numbers.clone();
         self.places = Some(places);
@@ -233,20 +233,18 @@ impl Pages {
     pub(super) fn is_doubtful(&mut self, failed: &Unsynced) {
         self.unsure.retain(|number| *number != failed.number);
         self.page.take_if(|page| page.number == failed.number);
-        let Ok(text) = read_from(&failed.file, failed.from) else {
-            self.lost = true;
-            return;
-        };
-        for line in Line::all_in(&text) {
-            let place = Place::new(failed.number, failed.from + line.at);
+        let mut owed = Vec::new();
+        let read = each_line(&failed.file, failed.from, |line| {
             let counts = match line.record {
-                Some(_) => self.place(line.key) == Some(place),
+                Some(_) => self.place(line.key) == Some(Place::new(failed.number, line.at)),
                 None => !self.has(line.key),
             };
             if counts {
-                line.write(&mut self.owed);
+                line.write(&mut owed);
             }
-        }
+        });
+        self.lost |= read.is_err();
+        self.owed.extend(owed);
     }
 }
 
