@@ -22,7 +22,7 @@ use rustix::fs::{fdatasync, fsync};
 use super::disk::{Dir, Disk};
 use super::faults::Op;
 use super::id::Key;
-use super::page::read_record;
+use super::page::{Page, read_record};
 use super::pages::{Pages, Unsynced};
 
 /// A new page is begun when an eighth of the time is over for which records are kept: so they are kept little longer.
@@ -99,7 +99,7 @@ impl Disk {
             self.sync_dir(Dir::Partials)?;
         }
         let mut pages = self.pages()?;
-        pages.turn_over(age / PAGES_A_LIFE, now, self.durable);
+        pages.leave(self.durable, |page| page.is_older(age / PAGES_A_LIFE, now));
         let old = pages.older(age, now)?;
         let keys: Vec<_> = old
             .iter()
@@ -133,7 +133,7 @@ impl Disk {
     }
 
     fn add(&self, pages: &mut Pages, key: Key, record: Option<&[u8]>) -> io::Result<()> {
-        pages.turn_over(Duration::MAX, SystemTime::UNIX_EPOCH, self.durable);
+        pages.leave(self.durable, Page::is_full);
         self.make_ready(pages)?;
         self.faults.check(Op::WriteRecord)?;
         let added = pages.add(key, record);

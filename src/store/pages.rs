@@ -176,12 +176,10 @@ impl Pages {
         !self.owed.is_empty()
     }
 
-    /// Leaves the page when it is full, or was begun more than `age` ago. Not while some of it is to be synced.
-    pub(super) fn turn_over(&mut self, age: Duration, now: SystemTime, durable: bool) {
-        self.page.take_if(|page| {
-            let is_settled = page.synced == page.end || !durable;
-            is_settled && (page.is_full() || page.is_older(age, now))
-        });
+    /// Leaves the page when it is done. Not while some of it is to be synced.
+    pub(super) fn leave(&mut self, durable: bool, is_done: impl FnOnce(&Page) -> bool) {
+        let is_settled = |page: &Page| page.synced == page.end || !durable;
+        self.page.take_if(|page| is_settled(page) && is_done(page));
     }
 }
 
@@ -319,7 +317,7 @@ impl Pages {
 
 impl Place {
     fn new(page: u32, at: u64) -> Place {
-        // Where a page ends is known: a line beyond four gigabytes is none of ours.
+        // No page of ours gets that long, and no line is read there.
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         Place { page, at }
     }
