@@ -6,6 +6,7 @@ mod crash;
 mod curl;
 mod draft;
 mod embed;
+mod embedding;
 mod flood;
 mod greeting;
 mod health;

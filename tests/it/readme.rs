@@ -1,5 +1,8 @@
 //! The README does what it says, as it is printed.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use resumed::Config;
@@ -58,4 +61,43 @@ fn the_options_are_those_of_the_command() {
         help,
         "paste the output of `resumed --help` into the README"
     );
+}
+
+#[test]
+fn links_lead_somewhere_and_every_page_is_led_to() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut led_to = BTreeSet::from([root.join("README.md")]);
+    let mut unread: Vec<_> = led_to.iter().cloned().collect();
+    while let Some(page) = unread.pop() {
+        let text = fs::read_to_string(&page).expect("a page");
+        for target in targets(&page, &text) {
+            assert!(target.exists(), "{page:?} leads to {target:?}");
+            if target.extension().is_some_and(|kind| kind == "md") && led_to.insert(target.clone())
+            {
+                unread.push(target);
+            }
+        }
+    }
+    let told = "install proxy systemd put clients embedding scaling bench";
+    let told = told.split(' ').map(|name| format!("docs/{name}.md"));
+    let lost: Vec<_> = told
+        .filter(|page| !led_to.contains(&root.join(page)))
+        .collect();
+    assert!(lost.is_empty(), "nothing leads to {lost:?}");
+}
+
+/// Where the links of a page lead, in the repository.
+fn targets(page: &Path, text: &str) -> Vec<PathBuf> {
+    let links = text.split("](").skip(1).filter_map(|rest| {
+        let (link, _) = rest.split_once(')')?;
+        let (path, _) = link.split_once('#').unwrap_or((link, ""));
+        (!path.is_empty() && !path.contains("://")).then_some(path)
+    });
+    let home = page.parent().expect("a folder");
+    links
+        .map(|path| match path.strip_prefix("../") {
+            Some(path) => home.parent().expect("a folder").join(path),
+            None => home.join(path),
+        })
+        .collect()
 }
