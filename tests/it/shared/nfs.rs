@@ -43,18 +43,36 @@ struct Client {
     mount: PathBuf,
 }
 
-/// Why there can be none here, if there cannot.
+/// Why there can be none here, if there cannot. What no package brings is said first.
 pub(super) fn obstacle() -> Option<String> {
     let _ = Command::new("modprobe")
         .args(["-aq", "nfs", "nfsd"])
         .status();
     let known = fs::read_to_string("/proc/filesystems").expect("a list");
-    let is_known = |name: &&str| known.lines().any(|line| line.ends_with(*name));
-    let mut kinds = ["\tnfs4", "\tnfsd"].into_iter();
-    super::lacks(&["exportfs", "rpc.mountd", "rpc.nfsd", "mount.nfs"]).or_else(|| {
-        let unknown = kinds.find(|name| !is_known(name))?.trim();
-        Some(format!("this kernel has no {unknown}"))
-    })
+    lacking(&known).map_or_else(
+        || super::lacks(&["exportfs", "rpc.mountd", "rpc.nfsd", "mount.nfs"]),
+        |kind| Some(format!("this kernel has no {kind}")),
+    )
+}
+
+/// Of the file systems that it takes, one that the kernel does not know.
+fn lacking(known: &str) -> Option<&'static str> {
+    let is_known = |name: &str| {
+        known
+            .lines()
+            .any(|line| line.split('\t').next_back() == Some(name))
+    };
+    ["nfsd", "nfs4"].into_iter().find(|name| !is_known(name))
+}
+
+#[test]
+fn a_kernel_without_nfs_is_told_from_one_that_has_it() {
+    assert_eq!(
+        lacking("nodev\tnfsd\nnodev\tnfs\nnodev\tnfs4\n\text4\n"),
+        None
+    );
+    assert_eq!(lacking("nodev\tnfs\nnodev\tnfs4\n"), Some("nfsd"));
+    assert_eq!(lacking("nodev\tnfsd\nnodev\tnfs\n"), Some("nfs4"));
 }
 
 impl Nfs {
