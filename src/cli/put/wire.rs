@@ -206,7 +206,8 @@ impl Answer {
             300..=399 => Problem::Moved(self.location.unwrap_or_default()),
             401 => Problem::SignIn,
             403 => Problem::Forbidden,
-            404 | 405 | 501 => Problem::NoService(self.status),
+            // 412: something else of the server, where another dialect is spoken.
+            404 | 405 | 412 | 501 => Problem::NoService(self.status),
             409 => Problem::Elsewhere,
             413 if self.is_ours => Problem::TooLarge(self.text),
             413 => Problem::ProxyLimit,

@@ -31,6 +31,23 @@ fn with_the_readmes_configuration_a_cut_costs_nothing() {
 }
 
 #[test]
+fn a_path_that_a_proxy_has_put_the_server_under_is_part_of_its_address() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let configuration = as_in_the_readme()
+        .replace("location / {", "location /up/ {")
+        .replace(
+            "http://127.0.0.1:8080;",
+            &format!("http://{}/;", site.addr()),
+        );
+    let nginx = Nginx::start(&configuration);
+    let url = format!("http://{}/up/", nginx.addr());
+    run(&mut put_file(&file, &url)).expect(0, &["a.bin: 20.00 MB"]);
+    file.expect_same(&site.dir().join("a.bin"));
+}
+
+#[test]
 fn with_nginx_defaults_it_arrives_in_small_requests() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);

@@ -33,6 +33,24 @@ fn a_wrong_password_ends_it_and_the_right_one_may_come_from_anywhere() {
 }
 
 #[test]
+fn what_lies_at_the_server_but_is_not_its_address_ends_it() {
+    let disk = Disk::new();
+    let server = Program::start(&[]);
+    for bytes in [5, 5_000_000] {
+        let files = ["a.bin", "b.bin"].map(|name| disk.file(name, bytes));
+        let url = format!("http://{}/files", server.addr());
+        let files = files.iter().map(|file| file.path().as_os_str());
+        run(&mut put(files.chain([url.as_ref()]))).expect(
+            1,
+            &[
+                "a.bin: there is no upload server at this address",
+                "1 more were not tried",
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_full_disk_is_said() {
     let disk = Disk::new();
     let server = Program::start(&["--min-free", "100000T"]);
