@@ -52,4 +52,7 @@ pub(crate) struct Census {
 pub(crate) trait Service: Send + Sync {
     /// Decides from the head alone; may look at files, must not wait for the disk.
     fn respond(&self, head: &Head) -> Action;
+
+    /// Is told that what came was no request, or not in time, and how that was answered.
+    fn refused(&self, _status: u16) {}
 }

@@ -35,6 +35,12 @@ pub(super) fn watch(desk: &Arc<Desk>, head: &Head, action: impl FnOnce() -> Acti
     visit.watch(action())
 }
 
+/// Has it told that a client was answered so, and that nobody knows what it wanted.
+pub(super) fn refused(desk: &Desk, status: u16) {
+    desk.metrics.answered(status);
+    log::info!(target: TARGET, "- - {status} 0B 0ms -");
+}
+
 /// One request. It is over when this is dropped: without an answer, its client was gone.
 struct Visit {
     desk: Arc<Desk>,

@@ -144,6 +144,10 @@ impl Service for Uploads {
     fn respond(&self, head: &Head) -> Action {
         access::watch(&self.desk, head, || self.decide(head))
     }
+
+    fn refused(&self, status: u16) {
+        access::refused(&self.desk, status);
+    }
 }
 
 /// Moves a body whose reader blocks.

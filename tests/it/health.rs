@@ -48,6 +48,10 @@ fn metrics_tell_what_has_happened() {
     site.ask(append("b-10-1700000000000", 5, 5) + "world");
     let mut under_way = site.connect();
     under_way.send(append("c-9-1700000000000", 0, 9) + "hel");
+    site.ask(format!(
+        "GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "a".repeat(10_000)
+    ));
     while site.held("c-9-1700000000000") < 3 {}
     let told = metrics(&site.ask(get("/metrics")));
     let of = |name: &str| {
@@ -59,6 +63,7 @@ fn metrics_tell_what_has_happened() {
     assert_eq!(of("resumed_uploads_under_way"), 1.0);
     assert_eq!(of("resumed_received_bytes_total"), 8.0);
     assert_eq!(of("resumed_requests_total{status=\"409\"}"), 1.0);
+    assert_eq!(of("resumed_requests_total{status=\"414\"}"), 1.0);
     assert!(of("resumed_connections{state=\"active\"}") >= 1.0);
     assert!(of("resumed_connections{state=\"parked\"}") >= 1.0);
     assert!(of("resumed_sync_seconds_count") >= 1.0);
@@ -98,6 +103,7 @@ fn each_request_is_a_line_of_the_access_log_when_wanted() {
         "GET /status 401 0B -",
         "POST /upload 409 0B alice",
         "HEAD /files/01234567... 404 0B alice",
+        "- - 400 0B -",
         "POST /upload cut 3B alice",
     ];
     assert_eq!(wanted, expected);
@@ -129,6 +135,7 @@ fn access_log(filter: Option<&str>) -> Vec<String> {
     ask(as_alice(
         "HEAD /files/0123456789abcdef0123456789abcdef HTTP/1.1\r\nHost: a.local\r\nTus-Resumable: 1.0.0\r\n\r\n",
     ));
+    ask("GET / HTTP/1.1\r\n\r\n".into());
     let mut client = Client::connect(server.addr);
     client.send(as_alice(&(append("b-9-1700000000000", 0, 5) + "hel")));
     client.cut();

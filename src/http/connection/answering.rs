@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
 use crate::http::body::Decoder;
 use crate::http::response::{ReplyTo, Response};
+use crate::http::service::Service;
 use crate::http::unsent::Unsent;
 use crate::http::window::{Fill, Window};
 
@@ -29,7 +30,8 @@ impl Connection {
 
     /// Answers what is not a request that we understand: nothing after it can be trusted. But that it asks for no
     /// body shows at its beginning.
-    pub(super) fn refuse(&self, response: Response, head: &[u8]) -> State {
+    pub(super) fn refuse(&self, response: Response, service: &dyn Service, head: &[u8]) -> State {
+        service.refused(response.status());
         self.send(
             response,
             ReplyTo {

@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use super::limits::Limits;
 use super::response::Response;
-use super::service::Ended;
+use super::service::{Ended, Service};
 use super::socket::Socket;
 use super::window::Window;
 use state::{OVER, State, Step};
@@ -72,7 +72,7 @@ impl Connection {
         let mut state = mem::replace(&mut self.state, State::Over);
         match wake {
             Wake::Ready => {}
-            Wake::Expired => state = self.expire(state, crew, &mut window),
+            Wake::Expired => state = self.expire(state, service, crew, &mut window),
             Wake::Displaced => self.displaced = true,
         }
         loop {
@@ -101,7 +101,13 @@ impl Connection {
     }
 
     /// A deadline has passed.
-    fn expire(&mut self, state: State, crew: &mut dyn Crew, window: &mut Window<'_>) -> State {
+    fn expire(
+        &mut self,
+        state: State,
+        service: &dyn Service,
+        crew: &mut dyn Crew,
+        window: &mut Window<'_>,
+    ) -> State {
         match state {
             State::Body(body) => {
                 let response = receiving::end(body.receiver, Ended::TimedOut, crew).closing();
@@ -109,7 +115,7 @@ impl Connection {
             }
             State::Head { since: Some(_) } => {
                 let response = Response::new(408).text("the request head did not end in time\n");
-                self.refuse(response, window.bytes())
+                self.refuse(response, service, window.bytes())
             }
             _ => State::Over,
         }

@@ -29,7 +29,7 @@ impl Connection {
                 }
                 Ok(None) => {}
                 Err(malformed) => {
-                    return Step::On(self.refuse(malformed.into(), window.bytes()));
+                    return Step::On(self.refuse(malformed.into(), service, window.bytes()));
                 }
             }
         }
