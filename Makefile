@@ -9,13 +9,14 @@ LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 FUZZ_SECS ?= 600
 
-.PHONY: help run dist test test-arm test-deb torture fuzz bench tools peers
+.PHONY: help run dist test test-arm test-deb test-image torture fuzz bench tools peers
 
 help:
 	@echo "make run      take uploads into ./uploads"
 	@echo "make test     everything that has to hold: format, lints, documentation, tests"
 	@echo "make test-arm the core of the tests on ARM, 32 and 64 bits: built here, run by qemu (Debian)"
 	@echo "make test-deb the Debian package: in, run, out (as root, on Debian; after make dist)"
+	@echo "make test-image  the container image: built, run, tried (as root, with buildah; after make dist)"
 	@echo "make torture  what make test does a little of, for as long as it takes: kill -9, pulled plugs,"
 	@echo "              requests cut at every byte, a flood of clients"
 	@echo "make fuzz     ten minutes for each target of fuzz/ (cargo install cargo-fuzz)"
@@ -43,6 +44,9 @@ test-arm:
 
 test-deb:
 	@.ci/test-deb
+
+test-image:
+	@.ci/test-image
 
 torture: tools
 	@rm -f $(LEFT_OUT)
