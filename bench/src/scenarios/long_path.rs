@@ -81,10 +81,7 @@ impl LongPath {
         };
         ip(&["netns", "add", &path.near])?;
         ip(&["netns", "add", &path.far])?;
-        let script = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../tests/data/long_path/relay.py"
-        );
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/long_path/relay.py");
         let mut relay = Command::new("python3");
         relay
             .args([script, &path.near, &path.far, ONE_WAY_SECS])

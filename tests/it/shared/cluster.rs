@@ -7,9 +7,9 @@ use std::process::{self, Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::readme::block_of;
-use crate::slow_link::{ip, within};
 
 use super::SCALING;
+use super::namespace::{ip, within};
 
 /// Two nodes. Gone when dropped.
 pub(super) struct Cluster {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod digest;
+mod namespace;
 mod nfs;
 mod sticky;
 

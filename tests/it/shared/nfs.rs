@@ -8,9 +8,9 @@ use std::process::{self, Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::readme::block_of;
-use crate::slow_link::{ip, within};
 
 use super::SCALING;
+use super::namespace::{ip, within};
 
 /// What serves a directory until its input ends. `mountd` goes into the background when it is ready; of the kernel's
 /// table of clients of a former life, which it would wait for, there is none.
