@@ -1,16 +1,21 @@
 //! Where connections wait: a slot and a socket each, no thread and no buffer.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
+use mio::event::{Event, Source};
 use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
 use crate::http::Census;
 use crate::http::connection::{Connection, Until};
+use crate::http::socket::Socket;
 
 /// The poller's own tokens; every other token is a slot.
 pub(super) const LISTENER: Token = Token(usize::MAX);
@@ -18,7 +23,7 @@ pub(super) const WAKER: Token = Token(usize::MAX - 1);
 
 /// A connection that has a slot here.
 pub(super) struct Guest {
-    slot: usize,
+    pub(super) slot: usize,
     pub(super) connection: Connection,
 }
 
@@ -54,6 +59,10 @@ enum Watch {
 #[derive(Default)]
 struct Slot {
     parked: Option<Parked>,
+    /// What the poller tells of it, also while it is worked.
+    told_of: Option<Interest>,
+    /// It was told of something while nobody was parked here.
+    missed: bool,
     alarm: Option<Instant>,
 }
 
@@ -101,25 +110,25 @@ impl Lot {
     }
 
     /// Lets a connection wait. It is gone when the lot is closed or the poller refuses it.
-    pub(super) fn park(&self, guest: Box<Guest>, until: Until, deadline: Instant) {
+    pub(super) fn park(&self, mut guest: Box<Guest>, until: Until, deadline: Instant) {
         let slot = guest.slot;
         let mut slots = self.lock();
         if slots.closed {
             return;
         }
-        let parked = Parked {
-            guest,
-            until,
-            deadline,
-            since: Instant::now(),
-        };
-        let alarm = parked.alarm();
-        let parked = slots.slab[slot].parked.insert(parked);
-        if let Err(error) = self.register(parked) {
+        let entry = &mut slots.slab[slot];
+        if let Err(error) = self.wait_for(until, entry, &mut guest) {
             log::warn!("a connection cannot be waited for: {error}");
             slots.remove(slot);
             return;
         }
+        let parked = entry.parked.insert(Parked {
+            guest,
+            until,
+            deadline,
+            since: Instant::now(),
+        });
+        let alarm = parked.alarm();
         let oversleeps = slots.set_alarm(slot, alarm);
         drop(slots);
         if oversleeps {
@@ -128,8 +137,23 @@ impl Lot {
     }
 
     /// Takes a parked connection for whom an event has come.
-    pub(super) fn take(&self, token: Token) -> Option<Box<Guest>> {
-        self.unpark(&mut self.lock(), token.0)
+    pub(super) fn take(&self, event: &Event) -> Option<Box<Guest>> {
+        let mut slots = self.lock();
+        let entry = slots.slab.get_mut(event.token().0)?;
+        entry.missed = entry.parked.is_none();
+        let mut guest = self.unpark(entry)?;
+        // What a client sends last may be read to its end without the end of the stream being seen.
+        if event.is_read_closed() || guest.connection.needs_place() {
+            self.forget(entry, guest.connection.socket());
+        }
+        Some(guest)
+    }
+
+    /// Has the poller tell nothing more of a connection that is being worked.
+    pub(super) fn mute(&self, slot: usize, socket: &mut Socket) {
+        if let Some(entry) = self.lock().slab.get_mut(slot) {
+            self.forget(entry, socket);
+        }
     }
 
     /// Takes one whose moment has come, and whether that moment is its deadline.
@@ -144,7 +168,7 @@ impl Lot {
             };
             let (due, expired) = (parked.alarm(), parked.deadline <= now);
             if due <= now {
-                return self.unpark(&mut slots, slot).map(|guest| (guest, expired));
+                return self.unpark(entry).map(|guest| (guest, expired));
             }
             slots.set_alarm(slot, due);
         }
@@ -156,7 +180,7 @@ impl Lot {
         let mut slots = self.lock();
         let silent = |(slot, entry): (usize, &Slot)| Some((entry.parked.as_ref()?.since, slot));
         let (_, slot) = slots.slab.iter().filter_map(silent).min()?;
-        self.unpark(&mut slots, slot)
+        self.unpark(&mut slots.slab[slot])
     }
 
     /// When the watch has to wake for the clock. It is woken for anything earlier.
@@ -204,30 +228,45 @@ impl Lot {
         drop(all);
     }
 
-    fn unpark(&self, slots: &mut Slots, slot: usize) -> Option<Box<Guest>> {
-        let mut parked = slots.slab.get_mut(slot)?.parked.take()?;
-        self.deregister(&mut parked);
+    fn unpark(&self, entry: &mut Slot) -> Option<Box<Guest>> {
+        let parked = entry.parked.take()?;
+        if let Until::Look(_) = parked.until {
+            self.looking.fetch_sub(1, Ordering::Relaxed);
+        }
         Some(parked.guest)
     }
 
-    fn register(&self, parked: &mut Parked) -> io::Result<()> {
-        let interest = match parked.until {
-            Until::Readable => Interest::READABLE,
+    /// Has the poller tell what ends a wait, if the clock does not.
+    ///
+    /// Most requests are answered in one short turn, and the poller goes on telling of their connection meanwhile. It
+    /// tells only of what comes, and once. That is enough for [`Until::More`]: such a turn began with the telling, so
+    /// what came before it was there to be read, and has been; what came after it is told again, and is `missed` if
+    /// that was while the turn lasted. In every other case asking anew has it tell also of what is there.
+    fn wait_for(&self, until: Until, entry: &mut Slot, guest: &mut Guest) -> io::Result<()> {
+        let interest = match until {
+            Until::More if entry.told_of == Some(Interest::READABLE) && !entry.missed => {
+                return Ok(());
+            }
+            Until::More | Until::Readable => Interest::READABLE,
             Until::Writable => Interest::WRITABLE,
             Until::Look(_) => {
+                self.forget(entry, guest.connection.socket());
                 self.looking.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
         };
-        let token = Token(parked.guest.slot);
-        self.registry
-            .register(parked.guest.connection.socket(), token, interest)
+        entry.missed = false;
+        let (token, socket) = (Token(guest.slot), guest.connection.socket());
+        match entry.told_of.replace(interest) {
+            None => socket.register(&self.registry, token, interest),
+            Some(_) => socket.reregister(&self.registry, token, interest),
+        }
     }
 
-    fn deregister(&self, parked: &mut Parked) {
-        if let Until::Look(_) = parked.until {
-            self.looking.fetch_sub(1, Ordering::Relaxed);
-        } else if let Err(error) = self.registry.deregister(parked.guest.connection.socket()) {
+    fn forget(&self, entry: &mut Slot, socket: &mut Socket) {
+        if entry.told_of.take().is_some()
+            && let Err(error) = socket.deregister(&self.registry)
+        {
             log::warn!("a connection cannot be taken from the poller: {error}");
         }
     }
@@ -270,7 +309,7 @@ impl Parked {
     fn alarm(&self) -> Instant {
         match self.until {
             Until::Look(at) => at.min(self.deadline),
-            Until::Readable | Until::Writable => self.deadline,
+            Until::Readable | Until::More | Until::Writable => self.deadline,
         }
     }
 }

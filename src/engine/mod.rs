@@ -7,8 +7,8 @@
 //! - `poller.rs`: what it does on watch: waits for the listener, the parked, the clock.
 //! - `listener.rs`: newcomers, also when descriptors run out.
 //!
-//! A connection is registered with the poller exactly while it is parked for an event. So a turn
-//! may stop reading wherever it likes: registering again reports what is there.
+//! The poller tells of what comes, and once. So a turn that stops reading before the end of what is
+//! there says so, and the poller is asked anew: then it tells of that too.
 
 mod crew;
 mod listener;

@@ -71,8 +71,8 @@ impl Poller {
             match event.token() {
                 LISTENER => lot.owe_newcomers(true),
                 WAKER => {}
-                token => {
-                    if let Some(guest) = lot.take(token) {
+                _ => {
+                    if let Some(guest) = lot.take(event) {
                         crew.push(guest, Wake::Ready);
                     }
                 }

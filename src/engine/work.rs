@@ -11,6 +11,7 @@ use super::poller::Poller;
 use super::queues::{Job, Standing};
 use crate::http::Service;
 use crate::http::connection::{self, Next, Turn, Wake};
+use crate::http::socket::Socket;
 
 /// With many slow bodies all of them together are looked at about this often.
 const LOOKS_PER_SEC: u32 = 1000;
@@ -100,12 +101,16 @@ impl Shared {
         } = job;
         let mut shift = Shift {
             shared: self,
+            slot: guest.slot,
             standing,
-            relieved: false,
+            settled: false,
         };
         match shift.turn(&mut guest, wake, buffer) {
             Next::Park { until, deadline } => self.lot.park(guest, until, deadline),
-            Next::Queue => self.crew.push(guest, Wake::Ready),
+            Next::Queue => {
+                self.lot.mute(guest.slot, guest.connection.socket());
+                self.crew.push(guest, Wake::Ready);
+            }
             Next::Close => self.lot.leave(guest),
         }
         Done::Turn(shift.standing)
@@ -115,8 +120,9 @@ impl Shared {
 /// What one turn holds of the crew.
 struct Shift<'a> {
     shared: &'a Arc<Shared>,
+    slot: usize,
     standing: Standing,
-    relieved: bool,
+    settled: bool,
 }
 
 impl Shift<'_> {
@@ -124,7 +130,6 @@ impl Shift<'_> {
         if self.shared.crew.relieve() {
             self.shared.crew.hire(self.shared.worker());
         }
-        self.relieved = true;
     }
 
     /// A panic costs its connection, not the server.
@@ -155,8 +160,10 @@ impl connection::Crew for Shift<'_> {
         self.standing == Standing::Place
     }
 
-    fn settle_in(&mut self) {
-        if !self.relieved {
+    fn settle_in(&mut self, socket: &mut Socket) {
+        if !self.settled {
+            self.settled = true;
+            self.shared.lot.mute(self.slot, socket);
             self.call_relief();
         }
     }

@@ -7,13 +7,13 @@ pub(crate) struct Window<'b> {
     buffer: &'b mut [u8],
     start: usize,
     end: usize,
+    took_all: bool,
 }
 
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
-    /// So many bytes; `lull` when that was less than was asked for, so nothing more is there at the moment.
-    Bytes { count: usize, lull: bool },
+    Bytes(usize),
     /// Nothing is there now.
     Nothing,
     /// The other side has ended its stream.
@@ -28,6 +28,7 @@ impl<'b> Window<'b> {
             buffer,
             start: 0,
             end: left_over.len(),
+            took_all: false,
         }
     }
 
@@ -37,6 +38,11 @@ impl<'b> Window<'b> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
+    }
+
+    /// Whether the last read of this turn took all that was there: it found nothing, or less than it asked for.
+    pub(crate) fn took_all(&self) -> bool {
+        self.took_all
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
@@ -58,12 +64,11 @@ impl<'b> Window<'b> {
                 Ok(0) => return Ok(Fill::Ended),
                 Ok(count) => {
                     self.end += count;
-                    return Ok(Fill::Bytes {
-                        count,
-                        lull: count < asked,
-                    });
+                    self.took_all = count < asked;
+                    return Ok(Fill::Bytes(count));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.took_all = true;
                     return Ok(Fill::Nothing);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

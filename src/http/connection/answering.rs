@@ -79,7 +79,7 @@ impl Connection {
 
     fn after_reply(&mut self, then: Then, crew: &mut dyn Crew, window: &mut Window<'_>) -> Step {
         match then {
-            Then::NextRequest if window.is_empty() => self.await_head(None),
+            Then::NextRequest if window.is_empty() => self.await_head(None, window),
             Then::NextRequest => {
                 let next = State::Head {
                     since: Some(Instant::now()),
@@ -115,7 +115,7 @@ impl Connection {
         window: &mut Window<'_>,
     ) -> Step {
         let park = Next::Park {
-            until: Until::Readable,
+            until: Until::More,
             deadline: until,
         };
         let mut taken = 0;
@@ -125,10 +125,10 @@ impl Connection {
                 return Step::Leave(drain, Next::Queue);
             }
             if taken > 0 {
-                crew.settle_in();
+                crew.settle_in(&mut self.socket);
             }
             match window.fill(&mut self.socket, left) {
-                Ok(Fill::Bytes { count, .. }) => {
+                Ok(Fill::Bytes(count)) => {
                     left -= count as u64;
                     taken += count as u64;
                     window.clear();

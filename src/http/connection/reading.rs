@@ -37,26 +37,24 @@ impl Connection {
             return OVER;
         }
         match window.fill(&mut self.socket, HEAD_READ_BYTES) {
-            Ok(Fill::Bytes { .. }) => Step::On(State::Head {
+            Ok(Fill::Bytes(_)) => Step::On(State::Head {
                 since: since.or(Some(Instant::now())),
             }),
-            Ok(Fill::Nothing) => self.await_head(since),
+            Ok(Fill::Nothing) => self.await_head(since, window),
             Ok(Fill::Ended) | Err(_) => OVER,
         }
     }
 
-    pub(super) fn await_head(&self, since: Option<Instant>) -> Step {
+    pub(super) fn await_head(&self, since: Option<Instant>, window: &Window<'_>) -> Step {
         let deadline = match since {
             Some(first_byte) => first_byte + self.limits.head_timeout,
             None => Instant::now() + self.limits.keep_alive_idle,
         };
-        Step::Leave(
-            State::Head { since },
-            Next::Park {
-                until: Until::Readable,
-                deadline,
-            },
-        )
+        let until = match window.took_all() {
+            true => Until::More,
+            false => Until::Readable,
+        };
+        Step::Leave(State::Head { since }, Next::Park { until, deadline })
     }
 
     fn request(&mut self, head: &Head, service: &dyn Service, window: &mut Window<'_>) -> State {

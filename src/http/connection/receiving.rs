@@ -20,7 +20,7 @@ impl Connection {
         crew: &mut dyn Crew,
         window: &mut Window<'_>,
     ) -> Step {
-        let (mut lull, mut taken) = (false, 0);
+        let mut taken = 0;
         loop {
             match body.take(window) {
                 Ok(()) => {}
@@ -37,26 +37,22 @@ impl Connection {
             if body.decoder.is_done() {
                 return Step::On(self.end_body(*body, crew, window));
             }
-            if let Some(after) = body.look_after(lull, crew) {
+            if let Some(after) = body.look_after(window.took_all(), crew) {
                 return self.park_body(body, Until::Look(after));
             }
             if taken >= QUANTUM_BYTES && crew.others_wait() {
                 return Step::Leave(State::Body(body), Next::Queue);
             }
             if taken > 0 {
-                crew.settle_in();
+                crew.settle_in(&mut self.socket);
             }
             match window.fill(&mut self.socket, body.decoder.wanted().unwrap_or(u64::MAX)) {
-                Ok(Fill::Bytes {
-                    count,
-                    lull: no_more,
-                }) => {
-                    lull = no_more;
+                Ok(Fill::Bytes(count)) => {
                     taken += count as u64;
                     body.saw(count);
                 }
                 Ok(Fill::Nothing) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
-                Ok(Fill::Nothing) => return self.park_body(body, Until::Readable),
+                Ok(Fill::Nothing) => return self.park_body(body, Until::More),
                 Ok(Fill::Ended) | Err(_) => {
                     end(body.receiver, Ended::Cut, crew);
                     return OVER;

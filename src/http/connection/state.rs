@@ -40,7 +40,10 @@ pub(crate) enum Next {
 /// What ends a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
+    /// There is something to read: what was left of what is there, or what comes.
     Readable,
+    /// Something comes: this turn has taken all that was there.
+    More,
     Writable,
     /// Look again then: see `pace.rs`.
     Look(Instant),
@@ -52,8 +55,8 @@ pub(crate) trait Crew {
     /// none, so heads are always read. Once taken it lasts to the end of the turn, or until that
     /// waits for the disk.
     fn claim_place(&mut self) -> bool;
-    /// Says that this turn will be long: it moves more than is there now.
-    fn settle_in(&mut self);
+    /// Says that this turn will be long: it moves more than is there now, and looks by itself for what comes.
+    fn settle_in(&mut self, socket: &mut Socket);
     /// Says that this turn waits for the disk from now on. Its place may then be another's.
     fn wait_for_disk(&mut self);
     /// Whether another connection waits for a worker.

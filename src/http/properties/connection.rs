@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::net::UnixStream;
 
 use super::plain;
-use crate::http::connection::{Connection, Crew, Next, Turn, Wake};
+use crate::http::connection::{Connection, Crew, Next, Turn, Until, Wake};
 use crate::http::head::{Framing, Head};
 use crate::http::limits::Limits;
 use crate::http::response::Response;
@@ -168,7 +168,11 @@ impl Line {
                 buffer: &mut self.buffer,
             };
             match connection.turn(Wake::Ready, turn) {
-                Next::Park { .. } => parked += 1,
+                Next::Park { until, .. } => {
+                    let is_left = connection.socket().linger(Duration::ZERO);
+                    assert!(until != Until::More || !is_left, "all was taken");
+                    parked += 1;
+                }
                 Next::Queue => {}
                 Next::Close => self.connection = None,
             }
@@ -183,7 +187,7 @@ impl Crew for Alone {
         true
     }
 
-    fn settle_in(&mut self) {}
+    fn settle_in(&mut self, _: &mut Socket) {}
 
     fn wait_for_disk(&mut self) {}
 

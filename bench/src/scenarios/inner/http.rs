@@ -243,7 +243,7 @@ impl Crew for Alone {
         Duration::ZERO
     }
 
-    fn settle_in(&mut self) {}
+    fn settle_in(&mut self, _: &mut Socket) {}
 
     fn wait_for_disk(&mut self) {}
 }
