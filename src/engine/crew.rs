@@ -39,6 +39,8 @@ struct State {
     /// Workers that there are, and those of them that wait for a duty.
     hired: usize,
     idle: usize,
+    /// One of those has been called. Nobody else is until it has come: it knows then whether more are needed.
+    called: bool,
     /// As many as there were when the system had no thread for one more.
     threads_max: usize,
     closed: bool,
@@ -92,6 +94,7 @@ impl Crew {
                 workers,
                 hired: 0,
                 idle: 0,
+                called: false,
                 threads_max: usize::MAX,
                 closed: false,
             }),
@@ -159,7 +162,7 @@ impl Crew {
         match done {
             Done::Nothing => {}
             Done::Turn(standing) => state.queues.take_back(standing),
-            Done::Watch => self.leave_watch(&mut state),
+            Done::Watch => state.watch.leave(),
         }
         let (mut is_awake, mut left_before) = (true, state.watch.left);
         loop {
@@ -167,8 +170,8 @@ impl Crew {
                 return Duty::Over;
             }
             if let Some((job, standing)) = state.queues.pop() {
-                if state.queues.turns_left() > NOT_WORTH_WAKING {
-                    self.wake_one(&state);
+                if state.needs_another() {
+                    self.call_one(&mut state);
                 }
                 return Duty::Turn(job, standing);
             }
@@ -180,7 +183,7 @@ impl Crew {
             if state.hired > state.wanted() {
                 state.hired -= 1;
                 // It may have stood by.
-                self.wake_one(&state);
+                self.call_one(&mut state);
                 return Duty::Over;
             }
             is_awake = false;
@@ -195,7 +198,7 @@ impl Crew {
             return false;
         }
         state.watch.relief_wanted = !state.watch.taken;
-        self.wake_one(&state);
+        self.call_one(&mut state);
         state.is_short_handed()
     }
 
@@ -223,15 +226,6 @@ impl Crew {
         (state.idle > 0 || state.watch.taken) && state.queues.is_empty()
     }
 
-    fn leave_watch(&self, state: &mut State) {
-        state.watch.taken = false;
-        state.watch.left_at = Instant::now();
-        state.watch.left += 1;
-        if !state.watch.stood_by {
-            self.wake_one(state);
-        }
-    }
-
     /// Waits to be woken; stands by the watch while that is left again and again.
     fn wait<'s>(
         &self,
@@ -251,11 +245,13 @@ impl Crew {
             state = self.duty_calls.wait(state).expect(STATE_HOLDS);
         }
         state.idle -= 1;
+        state.called = false;
         state
     }
 
-    fn wake_one(&self, state: &State) {
-        if state.idle > 0 {
+    fn call_one(&self, state: &mut State) {
+        if state.idle > 0 && !state.called {
+            state.called = true;
             self.duty_calls.notify_one();
         }
     }
@@ -268,6 +264,12 @@ impl Crew {
 const STATE_HOLDS: &str = "nothing panics while it holds the state";
 
 impl Watch {
+    fn leave(&mut self) {
+        self.taken = false;
+        self.left_at = Instant::now();
+        self.left += 1;
+    }
+
     /// Whether a worker that has nothing to do takes it; one that `is_awake` need not be woken for it.
     fn is_due(&self, is_awake: bool) -> bool {
         !self.taken && (is_awake || self.relief_wanted || self.left_at.elapsed() >= UNWATCHED_MAX)
@@ -278,6 +280,12 @@ impl State {
     /// How many workers there should be: each that waits for the disk has a stand-in.
     fn wanted(&self) -> usize {
         (self.workers + self.queues.disk_waits()).min(self.threads_max)
+    }
+
+    /// Whether a worker that goes to its turn leaves more behind than it will be back for in time.
+    fn needs_another(&self) -> bool {
+        let unwatched = !self.watch.taken && (self.watch.relief_wanted || !self.watch.stood_by);
+        unwatched || self.queues.turns_left() > NOT_WORTH_WAKING
     }
 
     fn is_short_handed(&self) -> bool {
@@ -337,6 +345,17 @@ mod tests {
         let crew = Arc::new(Crew::new(2, 0));
         assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
         let watch = others(&crew, 1);
+        find_turn(&crew);
+        assert_eq!(watch.recv_timeout(PATIENCE), Ok(()));
+    }
+
+    #[test]
+    fn who_is_called_to_a_turn_leaves_somebody_to_take_the_watch() {
+        let crew = Arc::new(Crew::new(3, 0));
+        assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
+        let watch = others(&crew, 2);
+        let lot = Lot::new(&Poll::new().unwrap()).unwrap();
+        crew.push(guest(&lot), Wake::Ready);
         find_turn(&crew);
         assert_eq!(watch.recv_timeout(PATIENCE), Ok(()));
     }
