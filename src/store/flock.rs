@@ -34,6 +34,15 @@ pub(super) fn lock(file: impl AsFd) -> io::Result<()> {
     }
 }
 
+/// Forgets what was read of a file that another machine may have changed. NFS keeps extended attributes as long as the
+/// file is open for writing, whatever else is seen to change, but for a lock on that file.
+pub(super) fn look_anew(file: impl AsFd) -> io::Result<()> {
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => unlock(file),
+        Err(error) => Err(error.into()),
+    }
+}
+
 pub(super) fn unlock(file: impl AsFd) -> io::Result<()> {
     Ok(flock(file, FlockOperation::Unlock)?)
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::attribute;
 use super::disk::{Data, Disk};
+use super::flock;
 
 const TURN: &str = "user.resumed.turn";
 
@@ -47,8 +48,7 @@ impl Turn {
 impl Disk {
     /// What is noted on `data`; `None` where nobody has noted anything.
     pub(super) fn turn_of(&self, data: &Data) -> io::Result<Option<Turn>> {
-        // NFS keeps the attributes it has read of a file until it looks whether that has changed.
-        data.0.metadata()?;
+        flock::look_anew(&data.0)?;
         let mut text = [0; 64];
         match attribute::get(&data.0, TURN, &mut text) {
             Ok(length) => Ok(Turn::parse(&text[..length])),
