@@ -2,21 +2,17 @@
 //!
 //! One worker at a time is on *watch*: it waits in the poller for everybody, and then works what it
 //! has found, so that most requests wake one thread. Nobody watches meanwhile. A worker whose turn
-//! gets long is relieved; and in case it cannot say so, another stands by: it takes the watch when
-//! that has been left for [`UNWATCHED_MAX`].
+//! gets long is relieved; and in case it cannot say so, another stands by (`watch`).
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
 
 use threadpool::ThreadPool;
 
 use super::lot::Guest;
 use super::queues::{Job, Queues, Standing};
+use super::watch::Watch;
 use crate::http::connection::Wake;
-
-/// How long the watch may be left, and a turn that nobody was woken for may queue.
-const UNWATCHED_MAX: Duration = Duration::from_millis(20);
 
 /// So many turns one worker sees to faster than another would have woken up.
 const NOT_WORTH_WAKING: usize = 4;
@@ -46,18 +42,6 @@ struct State {
     closed: bool,
 }
 
-struct Watch {
-    /// A worker has it.
-    taken: bool,
-    left_at: Instant,
-    /// How often it was left.
-    left: u64,
-    /// The worker that left it will not be back soon.
-    relief_wanted: bool,
-    /// An idle worker looks at it every [`UNWATCHED_MAX`].
-    stood_by: bool,
-}
-
 /// What a worker is to do next.
 pub(super) enum Duty {
     Turn(Job, Standing),
@@ -84,13 +68,7 @@ impl Crew {
                 .build(),
             state: Mutex::new(State {
                 queues: Queues::new(workers - 1, disk_waits_max),
-                watch: Watch {
-                    taken: false,
-                    left_at: Instant::now(),
-                    left: 0,
-                    relief_wanted: false,
-                    stood_by: false,
-                },
+                watch: Watch::new(),
                 workers,
                 hired: 0,
                 idle: 0,
@@ -238,9 +216,10 @@ impl Crew {
         *left_before = state.watch.left;
         if stands_by {
             state.watch.stood_by = true;
-            let waited = self.duty_calls.wait_timeout(state, UNWATCHED_MAX);
+            let next_look = state.watch.next_look;
+            let waited = self.duty_calls.wait_timeout(state, next_look);
             state = waited.expect(STATE_HOLDS).0;
-            state.watch.stood_by = false;
+            state.watch.was_looked_at();
         } else {
             state = self.duty_calls.wait(state).expect(STATE_HOLDS);
         }
@@ -262,19 +241,6 @@ impl Crew {
 }
 
 const STATE_HOLDS: &str = "nothing panics while it holds the state";
-
-impl Watch {
-    fn leave(&mut self) {
-        self.taken = false;
-        self.left_at = Instant::now();
-        self.left += 1;
-    }
-
-    /// Whether a worker that has nothing to do takes it; one that `is_awake` need not be woken for it.
-    fn is_due(&self, is_awake: bool) -> bool {
-        !self.taken && (is_awake || self.relief_wanted || self.left_at.elapsed() >= UNWATCHED_MAX)
-    }
-}
 
 impl State {
     /// How many workers there should be: each that waits for the disk has a stand-in.
@@ -298,6 +264,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::mpsc;
     use std::thread;
+    use std::time::Duration;
 
     use mio::Poll;
     use mio::net::UnixStream;

@@ -15,6 +15,7 @@ mod listener;
 mod lot;
 mod poller;
 mod queues;
+mod watch;
 mod work;
 
 pub(crate) use listener::Listener;
