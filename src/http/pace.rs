@@ -11,22 +11,22 @@
 use std::time::{Duration, Instant};
 
 /// How many bytes should have arrived before a look pays.
-const WORTH_A_LOOK: f64 = 64.0 * 1024.0;
+const WORTH_A_LOOK: f32 = 64.0 * 1024.0;
 
 /// Below this the event is waited for.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 
 /// The pace is that of about so much time: packets come in bursts, and a burst says little.
-const MEMORY_SECS: f64 = 0.1;
+const MEMORY_SECS: f32 = 0.1;
 
 /// How fast a body has been arriving.
 #[derive(Default)]
 pub(crate) struct Pace {
     last: Option<Instant>,
     /// A moving average of bytes a second, that began at nothing...
-    average: f64,
+    average: f32,
     /// ... and how much of it is not that nothing: towards 1 in the course of [`MEMORY_SECS`].
-    known: f64,
+    known: f32,
 }
 
 impl Pace {
@@ -34,8 +34,8 @@ impl Pace {
     pub(crate) fn saw(&mut self, bytes: usize, now: Instant) {
         // What is there first has been coming since who knows when.
         if let Some(last) = self.last {
-            let share = now.duration_since(last).as_secs_f64().max(1e-6) / MEMORY_SECS;
-            self.average = (self.average + bytes as f64 / MEMORY_SECS) / (1.0 + share);
+            let share = now.duration_since(last).as_secs_f32().max(1e-6) / MEMORY_SECS;
+            self.average = (self.average + bytes as f32 / MEMORY_SECS) / (1.0 + share);
             self.known = (self.known + share) / (1.0 + share);
         }
         self.last = Some(now);
@@ -46,9 +46,9 @@ impl Pace {
         if self.known == 0.0 {
             return Lull::Unknown;
         }
-        let worth = still_to_come.map_or(WORTH_A_LOOK, |left| WORTH_A_LOOK.min(left as f64));
+        let worth = still_to_come.map_or(WORTH_A_LOOK, |left| WORTH_A_LOOK.min(left as f32));
         let secs = worth * self.known / self.average;
-        match Duration::from_secs_f64(secs.min(longest.as_secs_f64())) {
+        match Duration::from_secs_f32(secs.min(longest.as_secs_f32())) {
             after if after < SHORTEST_LOOK => Lull::Short,
             after => Lull::Look(after),
         }

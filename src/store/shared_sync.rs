@@ -1,6 +1,7 @@
 //! Callers who ask for the same sync at once share it; and only a few are in a sync at a time.
 
 use std::io;
+use std::num::NonZero;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ struct Rounds {
 struct Failure {
     round: u64,
     kind: io::ErrorKind,
-    errno: Option<i32>,
+    errno: Option<NonZero<i32>>,
 }
 
 impl SharedSync {
@@ -96,13 +97,13 @@ impl Failure {
         Self {
             round,
             kind: error.kind(),
-            errno: error.raw_os_error(),
+            errno: error.raw_os_error().and_then(NonZero::new),
         }
     }
 
     fn error(self) -> io::Error {
-        self.errno
-            .map_or_else(|| self.kind.into(), io::Error::from_raw_os_error)
+        let by_number = |errno: NonZero<i32>| io::Error::from_raw_os_error(errno.get());
+        self.errno.map_or_else(|| self.kind.into(), by_number)
     }
 }
 
