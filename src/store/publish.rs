@@ -59,10 +59,15 @@ impl Entry {
             let publishing = state.is_publishing();
             drop(state);
             let settled = if publishing {
-                self.publish().map(|finished| {
-                    published = finished.published.or(published.take());
-                    Some(finished.held)
-                })
+                match self.publish() {
+                    Ok(finished) => {
+                        published = finished.published.or(published);
+                        Ok(Some(finished.held))
+                    }
+                    // It was published meanwhile, and taken away.
+                    Err(Error::Superseded) => Ok(None),
+                    Err(error) => Err(error),
+                }
             } else {
                 // A full disk may have no room for a record. What is held is held without one.
                 match self.save_record() {

@@ -1,7 +1,10 @@
 //! What is told of uploads under way.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
 use super::super::faults::Op;
-use super::{Bench, Completes, Id, declared, id};
+use super::{Bench, Completes, Id, declared, id, on_disk};
 use crate::store::UnderWay;
 
 /// How many bytes are told of what is under way while that waits for the disk: without a look there.
@@ -62,4 +65,24 @@ fn of_very_many_some_are_told() {
     };
     let _appends: Vec<_> = (0..1100).map(begin).collect();
     assert_eq!(bench.under_way(b"").len(), 1000);
+}
+
+#[test]
+fn a_question_is_answered_also_when_a_file_is_taken_away_as_soon_as_it_is_there() {
+    let bench = Bench::fast();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let asks = scope.spawn(|| {
+            while !over.load(Relaxed) {
+                bench.status(&id()).expect("an answer");
+            }
+        });
+        let sent: Vec<_> = (0..1_000)
+            .map(|_| bench.send(0, b"bytes", declared(5, "a")))
+            .map(|sent| sent.and(Ok(on_disk::remove_file(bench.path().join("a"))?)))
+            .collect();
+        over.store(true, Relaxed);
+        asks.join().expect("each was answered");
+        assert!(sent.iter().all(Result::is_ok));
+    });
 }
