@@ -265,7 +265,8 @@ impl Disk {
         free_bytes(&self.root.file)
     }
 
-    /// The names in `.resumed`, but for locks and the journal. One that is not UTF-8 is none of ours, and is shown as well as can be.
+    /// The names in `.resumed`, but for locks and the journal. One that is not UTF-8 is none of ours, and is shown as
+    /// well as can be.
     pub(super) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
         self.faults.check(Op::List)?;
         let entries = fs::read_dir(&self.partials.path)?;

@@ -42,8 +42,13 @@ impl Disk {
     /// The record of `key` counts no more. That is left to be synced.
     pub(super) fn take_back_line(&self, key: Key) -> io::Result<()> {
         let mut pages = self.pages()?;
-        if pages.has(key) {
-            self.add(&mut pages, key, None)?;
+        if !pages.has(key) {
+            return Ok(());
+        }
+        self.add(&mut pages, key, None)?;
+        // Where nothing is ever synced it would be kept for ever.
+        if self.durable {
+            pages.forgot(key);
         }
         Ok(())
     }

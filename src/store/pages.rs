@@ -147,7 +147,6 @@ impl Pages {
         self.added += 1;
         if record.is_none() {
             places.remove(&key);
-            self.forgotten.insert(key, self.added);
         }
         Ok(())
     }
@@ -165,6 +164,11 @@ impl Pages {
             }
         }
         Ok(())
+    }
+
+    /// The line that was added last says that `key` is forgotten, and is to be synced.
+    pub(super) fn forgot(&mut self, key: Key) {
+        self.forgotten.insert(key, self.added);
     }
 
     /// Whether a line that says that `key` is forgotten is not synced.

@@ -112,6 +112,15 @@ fn that_a_line_is_forgotten_is_sure_before_a_byte_comes_in_its_place() {
 }
 
 #[test]
+fn where_nothing_is_synced_nothing_is_kept_to_be() {
+    let bench = Bench::fast();
+    bench.send_whole("a", b"bytes");
+    assert!(bench.cancel(&id()).unwrap());
+    let pages = bench.shelf.disk.journal.lock();
+    assert!(!pages.is_forgotten_unsynced(id().key()));
+}
+
+#[test]
 fn who_relied_on_a_failed_sync_believes_nothing_and_who_comes_later_may() {
     let mut bench = Bench::new();
     bench.store_other(b"whole");
