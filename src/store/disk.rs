@@ -106,6 +106,9 @@ impl Disk {
     /// Opens what is held of `key`, with its length; `None` when nothing is.
     pub(super) fn open_data(&self, key: Key) -> io::Result<Option<(Data, u64)>> {
         self.faults.check(Op::Open)?;
+        if !self.known.may_have(key) {
+            return Ok(None);
+        }
         let opened = self.partials.open(&key.to_string(), OFlags::RDWR);
         let Some(file) = found(opened)? else {
             return Ok(None);
@@ -121,9 +124,7 @@ impl Disk {
         self.forget_line(key)?;
         self.faults.check(Op::Create)?;
         let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        let made = self.partials.open(&key.to_string(), new);
-        self.known.note(key);
-        made.map(Data)
+        self.partials.open(&key.to_string(), new).map(Data)
     }
 
     /// Writes once; the kernel may take less than all.
@@ -181,6 +182,9 @@ impl Disk {
 
     fn load_file(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
         self.faults.check(Op::LoadRecord)?;
+        if !self.known.may_have(key) {
+            return Ok(None);
+        }
         let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
         let Some(mut file) = found(opened)? else {
             return Ok(None);

@@ -141,9 +141,7 @@ impl Disk {
         pages.leave(self.durable, Page::is_full);
         self.make_ready(pages)?;
         self.faults.check(Op::WriteRecord)?;
-        let added = pages.add(key, record);
-        self.known.note(key);
-        added
+        pages.add(key, record)
     }
 
     /// Has a page to add to, and what is owed in it.

@@ -2,7 +2,8 @@
 //!
 //! To look for what is not there costs a small upload more than its bytes do: each time the directory is locked,
 //! against those who make files in it. A sweep reads all names in any case, and notes them here; the filter is of use
-//! once one is through, and the next makes a new one, free of what has gone.
+//! once one is through, and the next makes a new one, free of what has gone. An upload that comes in one request leaves
+//! no file here, and so no trace: else a busy hour would fill the filter.
 //!
 //! Several servers in one directory cannot have it. Nor does it know what a hand puts into `.resumed` under a running
 //! server: that is found after the next sweep.
@@ -45,8 +46,8 @@ impl Known {
         self.maps().asked.as_ref().is_none_or(|map| map.has(key))
     }
 
-    /// There is a file of `key`. Said after it was made, by whoever holds the upload: a count that begins in between
-    /// finds the file.
+    /// There is a file of `key`. Said after it was made, before the upload leaves memory: until then it is not looked
+    /// for, and a count that begins in between finds the file.
     pub(super) fn note(&self, key: Key) {
         let maps = &mut *self.maps();
         for map in [&mut maps.asked, &mut maps.counted].into_iter().flatten() {

@@ -98,7 +98,12 @@ impl Drop for Entry {
         let mut uploads = self.shelf.uploads();
         if let Some(slot) = uploads.get_mut(&self.key) {
             slot.holders -= 1;
-            if slot.holders == 0 && !self.is_broken() {
+            if slot.holders == 0
+                && let Ok(state) = self.upload.state()
+            {
+                if state.data.is_some() {
+                    self.disk().known.note(self.key);
+                }
                 uploads.remove(&self.key);
             }
         }
@@ -145,10 +150,6 @@ impl Entry {
     }
 
     pub(super) fn read(&self, state: &mut State) -> io::Result<()> {
-        if !self.disk().known.may_have(self.key) {
-            state.phase = Phase::Receiving;
-            return Ok(());
-        }
         let (text, filed) = self.disk().load_record(self.key)?.unzip();
         state.filed = filed.unwrap_or_default();
         let record = text.map(|text| Record::parse(&text, self.key));

@@ -55,14 +55,14 @@ impl Shelf {
         let count = self.disk.known.count();
         let swept = self.sweep_parts(now);
         let forgotten = self.sweep_lines(now);
-        if swept.iter().all(|(_, all)| all.is_some()) && forgotten.is_some() {
+        if swept.iter().all(|(_, all)| all.is_some()) {
             count.into_iter().for_each(Count::end);
         }
         if swept.iter().all(|(_, all)| *all == Some(true)) {
             self.doubt_no_more();
         }
         let mut report = SweepReport {
-            forgotten: forgotten.unwrap_or_default(),
+            forgotten,
             ..SweepReport::default()
         };
         swept.into_iter().for_each(|(part, _)| report.add(part));
@@ -70,17 +70,14 @@ impl Shelf {
     }
 
     /// Sweeps the journal, unless it cannot be read. Where a file was taken away shows when its upload is looked at.
-    fn sweep_lines(&self, now: SystemTime) -> Option<usize> {
+    fn sweep_lines(&self, now: SystemTime) -> usize {
         let is_due = |text: &[u8], key| {
             let record = Record::parse(text, key).ok().flatten();
             self.options.mark_hooks && record.is_some_and(|record| record.hook == Some(Hook::Due))
         };
         let swept = self.disk.sweep_journal(self.options.expire, now, is_due);
-        let keys = swept.and_then(|gone| Ok((gone, self.disk.keys_in_journal()?)));
-        let keys = keys.inspect_err(|error| log::warn!("sweep: the journal: {error}"));
-        let (gone, keys) = keys.ok()?;
-        keys.into_iter().for_each(|key| self.disk.known.note(key));
-        Some(gone)
+        let swept = swept.inspect_err(|error| log::warn!("sweep: the journal: {error}"));
+        swept.unwrap_or_default()
     }
 
     /// By two at once where there is much: a start that finds it is to be over soon. A thread that ends leaves memory
