@@ -106,9 +106,6 @@ impl Disk {
     /// Opens what is held of `key`, with its length; `None` when nothing is.
     pub(super) fn open_data(&self, key: Key) -> io::Result<Option<(Data, u64)>> {
         self.faults.check(Op::Open)?;
-        if !self.known.may_have(key) {
-            return Ok(None);
-        }
         let opened = self.partials.open(&key.to_string(), OFlags::RDWR);
         let Some(file) = found(opened)? else {
             return Ok(None);
@@ -182,9 +179,6 @@ impl Disk {
 
     fn load_file(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
         self.faults.check(Op::LoadRecord)?;
-        if !self.known.may_have(key) {
-            return Ok(None);
-        }
         let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
         let Some(mut file) = found(opened)? else {
             return Ok(None);

@@ -34,6 +34,11 @@ impl Disk {
         read(&*self.pages()?, key)
     }
 
+    /// Whether it is.
+    pub(super) fn has_line(&self, key: Key) -> io::Result<bool> {
+        Ok(self.pages()?.has(key))
+    }
+
     /// Adds the record of `key`. It is left to be synced.
     pub(super) fn add_line(&self, key: Key, record: &[u8]) -> io::Result<()> {
         self.add(&mut *self.pages()?, key, Some(record))

@@ -150,6 +150,10 @@ impl Entry {
     }
 
     pub(super) fn read(&self, state: &mut State) -> io::Result<()> {
+        if !self.disk().known.may_have(self.key) && !self.disk().has_line(self.key)? {
+            state.phase = Phase::Receiving;
+            return Ok(());
+        }
         let (text, filed) = self.disk().load_record(self.key)?.unzip();
         state.filed = filed.unwrap_or_default();
         let record = text.map(|text| Record::parse(&text, self.key));

@@ -145,7 +145,6 @@ fn only_what_has_a_file_is_looked_for() {
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"01234").unwrap();
     assert!(!may_have(), "it is in memory");
-    bench.sweep(SystemTime::now());
     drop(append);
     assert!(may_have());
     assert_eq!(bench.status(&id()).unwrap(), held(5));
