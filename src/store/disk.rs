@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
 
+use super::changes::Changes;
 use super::error::OpenError;
 use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
@@ -70,6 +71,7 @@ pub(super) enum Dir {
 pub(super) struct Directory {
     pub(super) path: PathBuf,
     pub(super) file: File,
+    pub(super) changes: Changes,
     syncs: SharedSync,
 }
 
@@ -77,9 +79,10 @@ pub(super) struct Directory {
 impl Disk {
     /// Makes and locks the directories at `path`; warns where the file system may not keep the promise of `sync`.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
-        let root = open_root(path)?;
-        let partials = open_partials(&path.join(PARTIALS), &root)?;
-        let lock = take_lock(&partials, path, options.sharing)?;
+        let sharing = options.sharing;
+        let root = open_root(path, sharing)?;
+        let partials = open_partials(&path.join(PARTIALS), &root, sharing)?;
+        let lock = take_lock(&partials, path, sharing)?;
         let durable = options.sync == Sync::Durable;
         if durable {
             warn_unless_durable(&root.file, path);
@@ -93,7 +96,7 @@ impl Disk {
             temporary: own_temporary(),
             durable,
             gate,
-            known: Known::new(options.sharing),
+            known: Known::new(sharing),
             journal: Journal::default(),
             naming: Mutex::default(),
             faults: Faults::default(),
@@ -229,6 +232,7 @@ impl Disk {
         self.write_record(file.as_file(), text)?;
         self.faults.check(Op::RenameRecord)?;
         let replaced = file.persist(self.partials.path.join(name));
+        self.partials.changes.note();
         Ok(replaced.map(drop)?)
     }
 
@@ -247,7 +251,10 @@ impl Disk {
         if !self.durable {
             return Ok(());
         }
-        let sync = |dir: &Directory| self.gated(Op::SyncDir, || dir.file.sync_all());
+        let sync = |dir: &Directory| {
+            let sync = || self.gated(Op::SyncDir, || dir.file.sync_all());
+            dir.changes.sync(sync)
+        };
         match dir {
             Dir::Root => self.root.syncs.share(|| sync(&self.root)),
             Dir::Partials => self.partials.syncs.share(|| {
@@ -288,7 +295,11 @@ impl Disk {
     /// Removes `name` from `.resumed`, if it is there.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         self.faults.check(Op::Remove)?;
-        found(fs::remove_file(self.partials.path.join(name))).map(drop)
+        let removed = found(fs::remove_file(self.partials.path.join(name)))?;
+        if removed.is_some() {
+            self.partials.changes.note();
+        }
+        Ok(())
     }
 
     /// Runs a sync when its turn comes; with `--sync fast`, never.
@@ -316,17 +327,17 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn open_root(path: &Path) -> Result<Directory, OpenError> {
+fn open_root(path: &Path, sharing: Sharing) -> Result<Directory, OpenError> {
     fs::create_dir_all(path).map_err(|error| match error.kind() {
         ALREADY | io::ErrorKind::NotADirectory => OpenError::NotDirectory(path.into()),
         _ => OpenError::refused(path, error),
     })?;
     access(path, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| OpenError::refused(path, error.into()))?;
-    Directory::at(path)
+    Directory::at(path, sharing)
 }
 
-fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> {
+fn open_partials(path: &Path, root: &Directory, sharing: Sharing) -> Result<Directory, OpenError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != ALREADY => return Err(OpenError::refused(path, error)),
         _ => {}
@@ -342,7 +353,7 @@ fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> 
     if about.dev() != root.file.metadata().map_err(failed)?.dev() {
         return Err(OpenError::OtherFileSystem(path.into()));
     }
-    Directory::at(path)
+    Directory::at(path, sharing)
 }
 
 fn take_lock(partials: &Directory, root: &Path, sharing: Sharing) -> Result<File, OpenError> {
@@ -367,16 +378,21 @@ impl Directory {
 
     /// Opens a file in it. A new one's permissions follow the umask.
     fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        let may_make = flags.contains(OFlags::CREATE);
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.file, name, flags, Mode::from_raw_mode(0o666))?;
+        if may_make {
+            self.changes.note();
+        }
         Ok(file.into())
     }
 
-    fn at(path: &Path) -> Result<Self, OpenError> {
+    fn at(path: &Path, sharing: Sharing) -> Result<Self, OpenError> {
         let file = File::open(path).map_err(|error| OpenError::Io(path.into(), error))?;
         Ok(Self {
             path: path.into(),
             file,
+            changes: Changes::new(sharing),
             syncs: SharedSync::default(),
         })
     }

@@ -52,7 +52,8 @@ impl Disk {
         for name in folder.candidates() {
             self.faults.check(Op::MakeFolder)?;
             match mkdirat(above, &name, Mode::from_raw_mode(0o777)) {
-                Ok(()) | Err(Errno::EXIST) => {}
+                Ok(()) => self.root.changes.note(),
+                Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
             if let Some(made) = open_folder(above, &name)? {
@@ -75,7 +76,10 @@ impl Disk {
             name: &partial,
         };
         let dir = home.as_fd();
-        rename(from, Place { dir, name }, on_conflict, &self.naming)
+        let moved = rename(from, Place { dir, name }, on_conflict, &self.naming);
+        self.partials.changes.note();
+        self.root.changes.note();
+        moved
     }
 
     /// Whether `path` is taken among the finished files; for `Replace`, only a directory takes it.

@@ -154,6 +154,7 @@ impl Disk {
         if pages.is_between() {
             self.faults.check(Op::CreateRecord)?;
             pages.begin(&self.partials.file)?;
+            self.partials.changes.note();
         }
         pages.pay()
     }

@@ -40,6 +40,7 @@
 mod about;
 mod append;
 mod attribute;
+mod changes;
 mod digest;
 mod discard;
 mod disk;
