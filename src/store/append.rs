@@ -265,12 +265,20 @@ impl Drop for Append {
     fn drop(&mut self) {
         // Nothing of ours goes on when this has gone.
         let _ = self.wait_aside();
-        if let Ok(mut state) = self.entry.state() {
-            state.appends -= 1;
-            // Nothing came of it: the space that was kept for it is free again.
-            if state.appends == 0 && state.offset == 0 {
-                state.claim = None;
-                self.entry.shelf.ledger.release(self.entry.key);
+        let Ok(mut state) = self.entry.state() else {
+            return;
+        };
+        state.appends -= 1;
+        // Nothing came of it: the space that was kept for it is free again.
+        if state.appends == 0 && state.offset == 0 {
+            state.claim = None;
+            self.entry.shelf.ledger.release(self.entry.key);
+        }
+        // It was not published after all.
+        if state.unnamed && state.offset > 0 {
+            drop(state);
+            if let Err(error) = self.entry.name_data() {
+                log::warn!("{}: what was received is lost: {error}", self.entry.key);
             }
         }
     }
@@ -305,7 +313,7 @@ impl Entry {
         if bytes.is_empty() {
             return Ok(());
         }
-        let data = self.data(state)?;
+        let data = self.data(state, bytes.len() as u64)?;
         let mut rest = bytes;
         while !rest.is_empty() {
             let offset = state.offset;

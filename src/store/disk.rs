@@ -6,6 +6,7 @@
 pub(super) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -13,7 +14,7 @@ use std::time::SystemTime;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
 
-use super::changes::Changes;
+use super::dirs::Changes;
 use super::error::OpenError;
 use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
@@ -24,6 +25,7 @@ use super::options::{Options, Sharing, Sync};
 use super::pages::{JOURNAL, Journal};
 use super::record::record_name;
 use super::shared_sync::{Gate, SharedSync};
+use super::unnamed::Linking;
 
 /// The directory for what is not finished, inside the directory of what is.
 const PARTIALS: &str = ".resumed";
@@ -53,6 +55,8 @@ pub(super) struct Disk {
     pub(super) known: Known,
     pub(super) journal: Journal,
     pub(super) naming: Mutex<()>,
+    /// `None`: each file has a name from the beginning.
+    pub(super) linking: Option<Linking>,
     pub(super) faults: Faults,
 }
 
@@ -60,45 +64,39 @@ pub(super) struct Disk {
 pub(super) struct Data(pub(super) File);
 
 /// One of the two directories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dir {
-    /// `DIR`: the finished files.
-    Root,
-    /// `DIR/.resumed`.
-    Partials,
-}
-
 pub(super) struct Directory {
     pub(super) path: PathBuf,
     pub(super) file: File,
     pub(super) changes: Changes,
-    syncs: SharedSync,
+    pub(super) syncs: SharedSync,
 }
 
 /// Opening.
 impl Disk {
     /// Makes and locks the directories at `path`; warns where the file system may not keep the promise of `sync`.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
-        let sharing = options.sharing;
-        let root = open_root(path, sharing)?;
-        let partials = open_partials(&path.join(PARTIALS), &root, sharing)?;
-        let lock = take_lock(&partials, path, sharing)?;
+        let root = open_root(path)?;
+        let partials = open_partials(&path.join(PARTIALS), &root)?;
+        let lock = take_lock(&partials, path, options.sharing)?;
         let durable = options.sync == Sync::Durable;
         if durable {
             warn_unless_durable(&root.file, path);
             root.sync_new()?;
         }
         let gate = Gate::new(options.syncs);
+        let temporary = own_temporary();
+        let linking = Linking::find(partials.file.as_fd(), &temporary, options);
         Ok(Self {
             root,
             partials,
             lock,
-            temporary: own_temporary(),
+            temporary,
             durable,
             gate,
-            known: Known::new(sharing),
+            known: Known::new(options.sharing),
             journal: Journal::default(),
             naming: Mutex::default(),
+            linking,
             faults: Faults::default(),
         })
     }
@@ -245,25 +243,6 @@ impl Disk {
 
 /// Directories and names.
 impl Disk {
-    /// Makes the names in `dir` survive a pulled plug, and the journal with those in `.resumed`; callers at once share
-    /// one sync.
-    pub(super) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
-        if !self.durable {
-            return Ok(());
-        }
-        let sync = |dir: &Directory| {
-            let sync = || self.gated(Op::SyncDir, || dir.file.sync_all());
-            dir.changes.sync(sync)
-        };
-        match dir {
-            Dir::Root => self.root.syncs.share(|| sync(&self.root)),
-            Dir::Partials => self.partials.syncs.share(|| {
-                self.sync_journal()?;
-                sync(&self.partials)
-            }),
-        }
-    }
-
     /// Bytes of the disk that are free for us.
     pub(super) fn free(&self) -> io::Result<u64> {
         self.faults.check(Op::Free)?;
@@ -327,17 +306,17 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn open_root(path: &Path, sharing: Sharing) -> Result<Directory, OpenError> {
+fn open_root(path: &Path) -> Result<Directory, OpenError> {
     fs::create_dir_all(path).map_err(|error| match error.kind() {
         ALREADY | io::ErrorKind::NotADirectory => OpenError::NotDirectory(path.into()),
         _ => OpenError::refused(path, error),
     })?;
     access(path, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| OpenError::refused(path, error.into()))?;
-    Directory::at(path, sharing)
+    Directory::at(path)
 }
 
-fn open_partials(path: &Path, root: &Directory, sharing: Sharing) -> Result<Directory, OpenError> {
+fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != ALREADY => return Err(OpenError::refused(path, error)),
         _ => {}
@@ -353,7 +332,7 @@ fn open_partials(path: &Path, root: &Directory, sharing: Sharing) -> Result<Dire
     if about.dev() != root.file.metadata().map_err(failed)?.dev() {
         return Err(OpenError::OtherFileSystem(path.into()));
     }
-    Directory::at(path, sharing)
+    Directory::at(path)
 }
 
 fn take_lock(partials: &Directory, root: &Path, sharing: Sharing) -> Result<File, OpenError> {
@@ -387,12 +366,12 @@ impl Directory {
         Ok(file.into())
     }
 
-    fn at(path: &Path, sharing: Sharing) -> Result<Self, OpenError> {
+    fn at(path: &Path) -> Result<Self, OpenError> {
         let file = File::open(path).map_err(|error| OpenError::Io(path.into(), error))?;
         Ok(Self {
             path: path.into(),
             file,
-            changes: Changes::new(sharing),
+            changes: Changes::default(),
             syncs: SharedSync::default(),
         })
     }

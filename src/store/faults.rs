@@ -5,6 +5,7 @@
 pub(super) enum Op {
     Open,
     Create,
+    CreateUnnamed,
     Read,
     Write,
     Sync,

@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, mkdirat, openat, statat};
 use rustix::io::Errno;
 
-use super::disk::{Data, Dir, Disk};
+use super::dirs::Dir;
+use super::disk::{Data, Disk};
 use super::faults::Op;
 use super::id::Key;
 use super::name::Name;
 use super::options::OnConflict;
 use super::rename::{Place, rename};
+use super::unnamed::{Inode, inode_at};
 
 /// The directory that a file is in.
 enum Home<'d> {
@@ -80,6 +82,32 @@ impl Disk {
         self.partials.changes.note();
         self.root.changes.note();
         moved
+    }
+
+    /// Gives a data file without a name its published `path`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken; `NotFound` when its folder is gone.
+    pub(super) fn publish_unnamed(&self, data: &Data, path: &str) -> io::Result<()> {
+        self.faults.check(Op::Publish)?;
+        let (home, name) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let dir = home.as_fd();
+        self.link(data, Place { dir, name })?;
+        self.root.changes.note();
+        Ok(())
+    }
+
+    /// Whether the finished file is at `path`; where it is known which one that was, not another.
+    pub(super) fn is_there(&self, path: &str, inode: Option<Inode>) -> io::Result<bool> {
+        let Some(inode) = inode else {
+            return self.is_taken(path, OnConflict::KeepBoth);
+        };
+        self.faults.check(Op::Look)?;
+        let Some((home, name)) = self.home_of(path)? else {
+            return Ok(false);
+        };
+        let dir = home.as_fd();
+        Ok(inode_at(Place { dir, name })? == Some(inode))
     }
 
     /// Whether `path` is taken among the finished files; for `Replace`, only a directory takes it.

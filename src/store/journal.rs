@@ -19,7 +19,8 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{fdatasync, fsync};
 
-use super::disk::{Dir, Disk};
+use super::dirs::Dir;
+use super::disk::Disk;
 use super::faults::Op;
 use super::id::Key;
 use super::page::{Page, read_record};

@@ -4,20 +4,41 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+#[cfg(target_os = "linux")]
+use self::magic::{BTRFS, EXT4, TMPFS, XFS};
+
+/// What file systems call themselves: 32 bits, although the type of the field is another on every architecture.
+#[cfg(target_os = "linux")]
+mod magic {
+    pub(super) const EXT4: u32 = 0xef53;
+    pub(super) const XFS: u32 = 0x5846_5342;
+    pub(super) const BTRFS: u32 = 0x9123_683e;
+    pub(super) const TMPFS: u32 = 0x0102_1994;
+}
+
 /// Bytes free to programs like ours.
 pub(super) fn free_bytes(dir: impl AsFd) -> io::Result<u64> {
     let about = rustix::fs::fstatvfs(dir)?;
     Ok(about.f_bavail.saturating_mul(about.f_frsize))
 }
 
+/// Whether a sync of a file without a name makes its bytes durable, so that they are when it gets one. Btrfs puts that
+/// off until then.
+#[cfg(target_os = "linux")]
+pub(super) fn syncs_unnamed(dir: impl AsFd) -> bool {
+    let about = rustix::fs::fstatfs(dir);
+    about.is_ok_and(|about| matches!(about.f_type as u32, EXT4 | XFS | TMPFS))
+}
+
+/// Whether a sync of a file without a name makes its bytes durable.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn syncs_unnamed(_: impl AsFd) -> bool {
+    false
+}
+
 /// Warns where durable answers are not known to hold.
 #[cfg(target_os = "linux")]
 pub(super) fn warn_unless_durable(dir: impl AsFd, path: &Path) {
-    const EXT4: u32 = 0xef53;
-    const XFS: u32 = 0x5846_5342;
-    const BTRFS: u32 = 0x9123_683e;
-    const TMPFS: u32 = 0x0102_1994;
-    // The magic numbers have 32 bits; the type of the field is another on every architecture.
     match rustix::fs::fstatfs(dir).map(|about| about.f_type as u32) {
         Ok(EXT4 | XFS | BTRFS) => {}
         Ok(TMPFS) => log::warn!(

@@ -40,8 +40,8 @@
 mod about;
 mod append;
 mod attribute;
-mod changes;
 mod digest;
+mod dirs;
 mod discard;
 mod disk;
 mod doubt;
@@ -77,6 +77,7 @@ mod tail;
 mod tests;
 mod turn;
 mod under_way;
+mod unnamed;
 mod upload;
 
 use std::fmt;

@@ -6,6 +6,7 @@ use super::id::{Id, Key, hex, unhex};
 use super::name::{Name, Wanted};
 use super::page::Line;
 use super::record::{Hook, Record};
+use super::unnamed::Inode;
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
 /// begins.
@@ -133,6 +134,11 @@ fn any_record(bytes: &[u8]) -> Record {
         length: part().map(number),
         modified_ms: bytes.first().map(|first| u64::from(*first)),
         publishing_as: part().map(text),
+        inode: bytes.get(1).map(|second| {
+            let number = u64::from(*second);
+            let born_ns = u64::MAX - number;
+            Inode { number, born_ns }.into()
+        }),
         hook: hooks[bytes.len() % hooks.len()],
         ..Record::new(&Id::new(owner, id))
     }

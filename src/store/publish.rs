@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use rustix::io::Errno;
 
 use super::about::Expiry;
+use super::disk::Data;
 use super::error::Error;
 use super::id::Id;
 use super::intent::Digest;
@@ -114,7 +115,8 @@ impl Entry {
                 return Err(Error::Superseded);
             }
         }
-        self.data(&mut state)?;
+        let data = self.data(&mut state, 0)?;
+        let unnamed = state.unnamed.then_some(data);
         // Nor is an empty file there for certain before a sync: btrfs may keep that its old name is gone, and not the new.
         let (epoch, synced) = (state.epoch, state.is_synced() && state.offset > 0);
         drop(state);
@@ -124,13 +126,23 @@ impl Entry {
         if self.state()?.epoch != epoch {
             return Err(Error::Superseded);
         }
-        Arc::make_mut(&mut record).hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
-        self.name_and_move(&mut record)?;
+        let unnamed = unnamed.as_deref();
+        let inode = unnamed.map(|data| self.disk().inode_of(data)).transpose()?;
+        let to_say = Arc::make_mut(&mut record);
+        to_say.inode = inode.map(Box::new);
+        to_say.hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
+        let moved = self.name_and_move(&mut record, unnamed);
+        if let (Err(_), Some(data)) = (&moved, unnamed) {
+            // What was received is kept, also where nothing of it is believed before a restart.
+            let kept = self.keep(data);
+            kept.unwrap_or_else(|error| log::warn!("{}: not kept: {error}", self.key));
+        }
+        moved?;
         self.moved(record)
     }
 
     /// Moves the file to the name that the record says, to the next free one, or to one that any file system takes.
-    fn name_and_move(&self, record: &mut Arc<Record>) -> Result<(), Error> {
+    fn name_and_move(&self, record: &mut Arc<Record>, unnamed: Option<&Data>) -> Result<(), Error> {
         let Wanted { folders, name } = Wanted::new(record.name.as_deref(), self.key);
         let folder = match self.disk().make_folders(&folders) {
             Err(error) if is_refused_name(&error) => {
@@ -145,10 +157,11 @@ impl Entry {
             _ => None,
         };
         let names = said.into_iter().chain(name.candidates().map(in_folder));
-        match self.move_to_first_free(names, record) {
+        match self.move_to_first_free(names, record, unnamed) {
             Err(Error::Io(error)) if is_refused_name(&error) => {
                 let neutral = name.neutral(self.key);
-                self.move_to_first_free(neutral.candidates().map(in_folder), record)
+                let names = neutral.candidates().map(in_folder);
+                self.move_to_first_free(names, record, unnamed)
             }
             done => done,
         }
@@ -158,6 +171,7 @@ impl Entry {
         &self,
         names: impl Iterator<Item = Box<str>>,
         record: &mut Arc<Record>,
+        unnamed: Option<&Data>,
     ) -> Result<(), Error> {
         let on_conflict = self.shelf.options.on_conflict;
         for (number, name) in names.enumerate() {
@@ -168,7 +182,11 @@ impl Entry {
             }
             Arc::make_mut(record).publishing_as = Some(name.clone());
             self.say_publishing(record)?;
-            match self.disk().publish(self.key, &name, on_conflict) {
+            let moved = match unnamed {
+                Some(data) => self.disk().publish_unnamed(data, &name),
+                None => self.disk().publish(self.key, &name, on_conflict),
+            };
+            match moved {
                 Err(error) if is_taken(&error) => {}
                 done => return Ok(done?),
             }
@@ -226,6 +244,7 @@ impl Entry {
         state.epoch += 1;
         state.phase = Phase::Complete;
         state.data = None;
+        state.unnamed = false;
         state.entries += 1;
         let (held, entries) = (state.held(), state.entries);
         drop(state);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::id::{Id, Key, hex, unhex};
 use super::intent::Digest;
+use super::unnamed::Inode;
 
 /// The version of record that is written and read here. Any other is left alone.
 const VERSION: u64 = 1;
@@ -27,6 +28,8 @@ pub(super) struct Record {
     pub(super) digest: Option<Box<Digest>>,
     /// The published name, with the folders that it is in, once all is held. The upload is complete when besides `<key>` is gone.
     pub(super) publishing_as: Option<Box<str>>,
+    /// The file that gets it, where it had no name before.
+    pub(super) inode: Option<Box<Inode>>,
     pub(super) hook: Option<Hook>,
 }
 
@@ -48,6 +51,7 @@ impl Record {
             metadata: None,
             digest: None,
             publishing_as: None,
+            inode: None,
             hook: None,
         }
     }
@@ -109,6 +113,11 @@ impl Record {
             None => None,
             Some(digest) => Some(unhex(&digest)?.into_boxed_slice().try_into().ok()?),
         };
+        let inode = match (number("inode")?, number("born_ns")?) {
+            (Some(number), Some(born_ns)) => Some(Inode { number, born_ns }.into()),
+            (None, None) => None,
+            _ => return None,
+        };
         Some(Self {
             id: Id::new(&unhex(&text("owner")??)?, &unhex(&text("id")??)?),
             name: text("name")?,
@@ -117,6 +126,7 @@ impl Record {
             metadata: text("metadata")?,
             digest,
             publishing_as,
+            inode,
             hook,
         })
     }
@@ -146,6 +156,9 @@ impl Serialize for Record {
         let state = publishing.map_or(RECEIVING, |_| PUBLISHING);
         fields.serialize_entry("state", state)?;
         put(&mut fields, "as", publishing)?;
+        let inode = self.inode.as_ref();
+        put(&mut fields, "inode", inode.map(|inode| inode.number))?;
+        put(&mut fields, "born_ns", inode.map(|inode| inode.born_ns))?;
         let hook = |hook| if hook == Hook::Due { DUE } else { DONE };
         put(&mut fields, "hook", self.hook.map(hook))?;
         fields.end()
@@ -183,6 +196,10 @@ mod tests {
             metadata: Some("filename w6Q=,is_new".into()),
             digest: Some(Box::new([0xfe; 32])),
             publishing_as: Some("käse.mp4".into()),
+            inode: Some(Box::new(Inode {
+                number: 7,
+                born_ns: u64::MAX,
+            })),
             hook: Some(Hook::Due),
             ..Record::new(&id)
         };
@@ -217,6 +234,7 @@ mod tests {
             text.replace("\"due\"", "\"maybe\""),
             text.replace("publishing", "receiving"),
             text.replace("\"length\":", "\"length\":-"),
+            text.replace("\"inode\":7,", ""),
             text.replace("\"sha256\":\"fe", "\"sha256\":\""),
             text.replace("\"id\":\"ff", "\"id\":\"fe"),
             text.replace("\"owner\"", "\"other\""),

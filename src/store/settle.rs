@@ -5,9 +5,11 @@
 use std::io;
 use std::sync::Arc;
 
-use super::disk::{Data, Dir};
+use super::dirs::Dir;
+use super::disk::Data;
 use super::doubt::Mark;
 use super::error::Error;
+use super::locked::Locked;
 use super::record::Record;
 use super::shelf::Entry;
 use super::upload::{Held, State};
@@ -22,7 +24,7 @@ impl Entry {
 
     /// As `settle`, but for the record.
     pub(super) fn settle_bytes(&self) -> Result<Option<Held>, Error> {
-        let state = self.look()?;
+        let state = self.look_named()?;
         let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
         let (synced, listed) = (state.is_synced(), state.is_listed());
         let published = state.published_as().map(str::to_owned);
@@ -50,7 +52,7 @@ impl Entry {
     /// Whether `settle` would have nothing to do.
     pub(super) fn is_settled(&self, state: &State) -> bool {
         let is_kept = state.is_marked() && state.is_listed() || !self.disk().durable;
-        state.saved && !state.is_publishing() && state.is_synced() && is_kept
+        state.saved && !state.unnamed && !state.is_publishing() && state.is_synced() && is_kept
     }
 
     /// Marks the data file with how much of it is synced, durably.
@@ -226,13 +228,55 @@ impl Entry {
         Ok(())
     }
 
-    /// The data file, made where there is none yet.
-    pub(super) fn data(&self, state: &mut State) -> io::Result<Arc<Data>> {
+    /// The data file, made where there is none yet: without a name, if the bytes that are `coming` are all there are.
+    pub(super) fn data(&self, state: &mut State, coming: u64) -> io::Result<Arc<Data>> {
         if let Some(data) = &state.data {
             return Ok(Arc::clone(data));
         }
-        let data = Arc::new(self.disk().create_data(self.key)?);
-        state.entries += 1;
-        Ok(Arc::clone(state.data.insert(data)))
+        let is_whole = state.length() == Some(coming) && !state.filed;
+        let unnamed = is_whole.then(|| self.disk().create_unnamed());
+        let data = match unnamed.transpose()?.flatten() {
+            Some(data) => {
+                state.unnamed = true;
+                data
+            }
+            None => {
+                let data = self.disk().create_data(self.key)?;
+                state.entries += 1;
+                data
+            }
+        };
+        Ok(Arc::clone(state.data.insert(Arc::new(data))))
+    }
+
+    /// As `look`, once the data file has a name.
+    fn look_named(&self) -> Result<Locked<'_>, Error> {
+        loop {
+            let state = self.look()?;
+            if !state.unnamed {
+                return Ok(state);
+            }
+            drop(state);
+            self.name_data()?;
+        }
+    }
+
+    /// Gives the data file a name, where it has none: it is not published at once.
+    pub(super) fn name_data(&self) -> Result<(), Error> {
+        let _changing = self.changing()?;
+        let state = self.look()?;
+        let unnamed = state.data.clone().filter(|_| state.unnamed);
+        drop(state);
+        unnamed.map_or(Ok(()), |data| Ok(self.keep(&data)?))
+    }
+
+    /// Gives its data file a name. The caller holds `changing`.
+    pub(super) fn keep(&self, unnamed: &Data) -> io::Result<()> {
+        self.disk().name_data(unnamed, self.key)?;
+        if let Ok(mut state) = self.state() {
+            state.unnamed = false;
+            state.entries += 1;
+        }
+        Ok(())
     }
 }

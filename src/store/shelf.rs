@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::error::Error;
 use super::id::Key;
 use super::locked::Locked;
-use super::options::{OnConflict, Options};
+use super::options::Options;
 use super::record::{Hook, Record};
 use super::space::Ledger;
 use super::upload::{Phase, State, Upload};
@@ -217,6 +217,10 @@ impl Entry {
         {
             return Ok(false);
         }
-        Ok(!self.disk().is_taken(name, OnConflict::KeepBoth)?)
+        let inode = state
+            .record
+            .as_ref()
+            .and_then(|record| record.inode.as_deref());
+        Ok(!self.disk().is_there(name, inode.copied())?)
     }
 }

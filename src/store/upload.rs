@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) saved: bool,
     pub(super) filed: bool,
     pub(super) data: Option<Arc<Data>>,
+    /// Whether that has no name yet. Before anybody is told of what is in it, it is published or gets one.
+    pub(super) unnamed: bool,
     /// The length of the data file, or of the published file.
     pub(super) offset: u64,
     /// How much of it a sync has confirmed. `None`: who knows; the file was there before us.
@@ -145,6 +147,7 @@ impl State {
             saved: true,
             filed: false,
             data: None,
+            unnamed: false,
             offset: 0,
             synced: Some(0),
             noted: 0,
@@ -342,6 +345,7 @@ impl State {
         self.fence();
         self.epoch += 1;
         self.data = None;
+        self.unnamed = false;
         self.offset = 0;
         self.synced = Some(0);
         self.noted = 0;

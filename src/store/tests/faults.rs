@@ -8,9 +8,10 @@ const ENOSPC: i32 = 28;
 
 const BYTES: &[u8] = b"0123456789";
 
-const OPS: [Op; 21] = [
+const OPS: [Op; 22] = [
     Op::Open,
     Op::Create,
+    Op::CreateUnnamed,
     Op::Read,
     Op::Write,
     Op::Sync,
@@ -36,10 +37,12 @@ const OPS: [Op; 21] = [
 struct Client<'a> {
     bench: &'a Bench,
     told: Held,
+    /// Bytes it sends with a request, at most.
+    window: usize,
 }
 
 impl Client<'_> {
-    /// One request after another, each of three bytes at most; some of them are cut.
+    /// One request after another; some of them are cut.
     fn upload(&mut self) {
         for round in 0..12 {
             if self.told.complete {
@@ -62,7 +65,7 @@ impl Client<'_> {
             ..declared(BYTES.len(), "a")
         };
         let mut append = self.bench.append_with(&id(), at.offset, intent)?;
-        append.write(&BYTES[start..BYTES.len().min(start + 3)])?;
+        append.write(&BYTES[start..BYTES.len().min(start + self.window)])?;
         if round == 1 {
             append.cut();
             return Ok(());
@@ -126,10 +129,20 @@ fn with_every_fault(deed: impl Fn(Bench, Fault) -> bool) {
 
 #[test]
 fn no_fault_makes_a_false_answer() {
+    assert_no_false_answer(3);
+}
+
+#[test]
+fn no_fault_makes_a_false_answer_to_all_in_one_request() {
+    assert_no_false_answer(BYTES.len());
+}
+
+fn assert_no_false_answer(window: usize) {
     with_every_fault(|mut bench, fault| {
         let mut client = Client {
             bench: &bench,
             told: held(0),
+            window,
         };
         client.upload();
         let told = client.told;
@@ -149,6 +162,7 @@ fn no_fault_makes_a_false_answer() {
         let mut client = Client {
             bench: &bench,
             told,
+            window,
         };
         client.upload();
         assert_eq!(client.told, complete(10), "{fault:?}");

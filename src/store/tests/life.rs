@@ -53,7 +53,10 @@ fn one_request_writes_one_record_and_syncs_in_order() {
     let bench = Bench::new();
     bench.store_other(b"a page is begun for it");
     let before = bench.faults().log().len();
-    bench.send_whole("a", b"bytes");
+    let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
+    append.write(b"by").unwrap();
+    append.write(b"tes").unwrap();
+    append.finish(Completes::AtLength).unwrap();
     let log: Vec<_> = bench.faults().log()[before..]
         .iter()
         .map(|(op, _)| *op)
@@ -62,9 +65,9 @@ fn one_request_writes_one_record_and_syncs_in_order() {
     let log: Vec<_> = log.into_iter().filter(matter).collect();
     use Op::*;
     let order = [
-        [Create, Write, Sync],
-        [WriteRecord, SyncRecord, SyncDir],
-        [Publish, SyncDir, SyncDir],
+        [Create, Write, Write, Sync].as_slice(),
+        &[WriteRecord, SyncRecord, SyncDir],
+        &[Publish, SyncDir, SyncDir],
     ];
     assert_eq!(log, order.concat());
 }

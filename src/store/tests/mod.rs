@@ -13,6 +13,8 @@ mod said;
 mod sweeping;
 mod takeover;
 mod under_way;
+#[cfg(target_os = "linux")]
+mod unnamed;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

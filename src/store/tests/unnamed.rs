@@ -1,0 +1,232 @@
+//! Uploads whose first bytes are all there are: their file gets its published name, and no other.
+
+use std::os::fd::AsFd;
+
+use super::super::record::Record;
+use super::super::rename::Place;
+use super::super::unnamed::{Inode, Linking};
+use super::super::{OnConflict, Sharing};
+use super::*;
+
+const EIO: i32 = 5;
+
+/// A store where files need no name at first.
+fn bench() -> Bench {
+    let bench = Bench::quick();
+    assert!(bench.shelf.disk.linking.is_some(), "not on this system");
+    bench
+}
+
+impl Bench {
+    /// Begins to send all of the upload, and writes it.
+    fn written(&self) -> Append {
+        let mut append = self.append_with(&id(), 0, declared(5, "a")).unwrap();
+        append.write(b"bytes").unwrap();
+        append
+    }
+
+    fn finish(&self, append: Append) -> Finished {
+        append.finish(Completes::AtLength).unwrap()
+    }
+
+    /// Says once more what all of the upload is, and sends nothing.
+    fn finish_again(&self) {
+        let intent = Intent {
+            incoming: Incoming::Nothing,
+            ..declared(5, "a")
+        };
+        let append = self.append_with(&id(), 5, intent).unwrap();
+        assert_eq!(self.finish(append).held, complete(5));
+    }
+}
+
+#[test]
+fn nothing_in_resumed_is_changed_or_synced_but_a_line() {
+    let bench = bench();
+    bench.store_other(b"a page is begun for it");
+    let before = bench.faults().log().len();
+    bench.send_whole("a", b"bytes");
+    let log: Vec<_> = bench.faults().log()[before..]
+        .iter()
+        .map(|(op, _)| *op)
+        .collect();
+    let matter = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
+    let log: Vec<_> = log.into_iter().filter(matter).collect();
+    use Op::*;
+    let order = [
+        &[CreateUnnamed, Write, Sync][..],
+        &[WriteRecord, SyncRecord],
+        &[Publish, SyncDir],
+    ];
+    assert_eq!(log, order.concat());
+    assert_eq!(bench.published()[0], file("a", b"bytes"));
+    assert!(bench.left().is_empty());
+}
+
+#[test]
+fn who_asks_before_it_is_published_is_told_of_a_file_with_a_name() {
+    let mut bench = bench();
+    let append = bench.written();
+    assert_eq!(bench.partial(), None);
+    assert_eq!(bench.settled(&id()), None);
+    assert_eq!(bench.status(&id()).unwrap(), held(5));
+    assert_eq!(bench.partial().as_deref(), Some(&b"bytes"[..]));
+    assert_eq!(bench.finish(append).held, complete(5));
+    assert_eq!(bench.published(), [file("a", b"bytes")]);
+    assert!(bench.left().iter().all(|name| name.ends_with(".json")));
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+}
+
+#[test]
+fn one_that_is_not_published_after_all_is_kept() {
+    for is_cut in [true, false] {
+        let mut bench = bench();
+        let append = bench.written();
+        if is_cut {
+            append.cut();
+        } else {
+            drop(append);
+        }
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap(), held(5));
+        bench.finish_again();
+        assert_eq!(bench.published(), [file("a", b"bytes")]);
+    }
+}
+
+#[test]
+fn one_that_cannot_be_published_is_kept() {
+    for op in [Op::WriteRecord, Op::SyncRecord, Op::Publish, Op::SyncDir] {
+        let mut bench = bench();
+        bench.store_other(b"a page is begun for it");
+        let append = bench.written();
+        bench.fail(op, 0, 1, EIO, None);
+        assert_refused!(append.finish(Completes::AtLength), Error::Io(_));
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap().offset, 5, "{op:?}");
+        bench.finish_again();
+        assert_eq!(bench.published()[0], file("a", b"bytes"), "{op:?}");
+    }
+}
+
+#[test]
+fn another_file_under_its_name_is_not_taken_for_it() {
+    let mut bench = bench();
+    bench.send_whole("a", b"bytes");
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+    // Neither one that somebody put there, nor one with the same number, which was made before.
+    bench.closed(|bench| {
+        on_disk::remove_file(bench.path().join("a")).unwrap();
+        on_disk::write(bench.path().join("a"), b"other").unwrap();
+    });
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    assert_eq!(bench.send_whole("a", b"bytes").held, complete(5));
+    let both = [file("a", b"other"), file("a (1)", b"bytes")];
+    assert_eq!(bench.published(), both);
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+}
+
+/// What a crash leaves between line and name, where somebody else had the name, or got it later.
+#[test]
+fn a_line_whose_file_never_got_its_name_tells_of_no_upload() {
+    for has_name in [true, false] {
+        let mut bench = bench();
+        bench.closed(|bench| {
+            let taken = bench.path().join("a");
+            on_disk::write(&taken, b"other").unwrap();
+            let about = inode(bench, "a");
+            let born_ns = about.born_ns - 1;
+            let record = Record {
+                name: Some("a".into()),
+                length: Some(5),
+                publishing_as: Some("a".into()),
+                inode: Some(Box::new(Inode { born_ns, ..about })),
+                ..Record::new(&id())
+            };
+            let line = format!(
+                "{} {}\n",
+                id().key(),
+                String::from_utf8(record.to_json()).unwrap()
+            );
+            let journal = bench.path().join(".resumed/journal");
+            on_disk::create_dir(&journal).unwrap();
+            on_disk::write(journal.join("1"), line).unwrap();
+            if !has_name {
+                on_disk::remove_file(taken).unwrap();
+            }
+        });
+        assert_eq!(bench.status(&id()).unwrap(), held(0));
+        assert_eq!(bench.line(), None, "it is forgotten");
+        bench.send_whole("a", b"bytes");
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap(), complete(5));
+        assert!(bench.published().iter().any(|file| file.1 == b"bytes"));
+    }
+}
+
+fn inode(bench: &Bench, name: &str) -> Inode {
+    let dir = on_disk::File::open(bench.path()).unwrap();
+    let dir = dir.as_fd();
+    let inode = super::super::unnamed::inode_at(Place { dir, name });
+    inode.unwrap().expect("it is there")
+}
+
+#[test]
+fn what_is_sent_in_parts_has_a_name_from_the_beginning() {
+    let bench = bench();
+    let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
+    append.write(b"by").unwrap();
+    assert_eq!(bench.partial().as_deref(), Some(&b"by"[..]));
+    append.write(b"tes").unwrap();
+    bench.finish(append);
+    assert_eq!(bench.published(), [file("a", b"bytes")]);
+}
+
+#[test]
+fn a_file_is_named_by_either_means_and_never_over_another() {
+    let mut bench = bench();
+    for linking in [Linking::Descriptor, Linking::Proc] {
+        let shelf = std::sync::Arc::get_mut(&mut bench.store.as_mut().unwrap().shelf).unwrap();
+        shelf.disk.linking = Some(linking);
+        bench.store_as(&format!("{linking:?}"), b"bytes");
+        bench.store_as("twice", format!("{linking:?}").as_bytes());
+        bench.cancel(&Id::new(b"", b"twice")).unwrap();
+    }
+    let expected = [
+        file("Descriptor", b"bytes"),
+        file("Proc", b"bytes"),
+        file("twice", b"Descriptor"),
+        file("twice (1)", b"Proc"),
+    ];
+    assert_eq!(bench.published(), expected);
+}
+
+#[test]
+fn hooks_replacing_and_other_servers_need_names() {
+    let options = Options::default();
+    let others = [
+        Options {
+            mark_hooks: true,
+            ..options.clone()
+        },
+        Options {
+            on_conflict: OnConflict::Replace,
+            ..options.clone()
+        },
+        Options {
+            sharing: Sharing::Shared,
+            ..options
+        },
+    ];
+    for options in others {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let bench = Bench::within(dir, options);
+        bench.store_other(b"bytes");
+        let log = bench.faults().log();
+        assert!(log.contains(&(Op::Create, true)));
+        assert_eq!(bench.published(), [file("other", b"bytes")]);
+    }
+}
