@@ -233,7 +233,7 @@ impl Entry {
         if let Some(data) = &state.data {
             return Ok(Arc::clone(data));
         }
-        let is_whole = state.length() == Some(coming) && !state.filed;
+        let is_whole = state.length() == Some(coming);
         let unnamed = is_whole.then(|| self.disk().create_unnamed());
         let data = match unnamed.transpose()?.flatten() {
             Some(data) => {

@@ -79,6 +79,31 @@ fn who_asks_before_it_is_published_is_told_of_a_file_with_a_name() {
 }
 
 #[test]
+fn its_new_name_is_durable_before_it_is_told_of() {
+    let bench = bench();
+    // In memory all the while: a first look would have all names synced.
+    let _hold = bench.hold(&id());
+    bench.send(0, b"", declared(5, "a")).unwrap();
+    let _append = bench.written();
+    let before = bench.faults().log().len();
+    assert_eq!(bench.status(&id()).unwrap(), held(5));
+    let log = bench.faults().log()[before..].to_vec();
+    let last = |wanted: Op| log.iter().rposition(|(op, _)| *op == wanted);
+    assert!(last(Op::Create).expect("it is named") < last(Op::SyncDir).expect("it is synced"));
+}
+
+#[test]
+fn what_cannot_be_named_is_not_told_of() {
+    let bench = Bench::fast();
+    let _append = bench.written();
+    bench.fail(Op::Create, 0, 1, EIO, None);
+    assert_refused!(bench.status(&id()), Error::Io(_));
+    assert_eq!(bench.settled(&id()), None);
+    assert_eq!(bench.status(&id()).unwrap(), held(5));
+    assert_eq!(bench.partial().as_deref(), Some(&b"bytes"[..]));
+}
+
+#[test]
 fn one_that_is_not_published_after_all_is_kept() {
     for is_cut in [true, false] {
         let mut bench = bench();
