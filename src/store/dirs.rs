@@ -2,7 +2,6 @@
 //! last one, none is made.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use super::disk::{Directory, Disk};
 use super::faults::Op;
@@ -34,85 +33,5 @@ impl Disk {
     fn sync_names(&self, dir: &Directory) -> io::Result<()> {
         let sync = || self.gated(Op::SyncDir, || dir.file.sync_all());
         dir.changes.sync(sync)
-    }
-}
-
-/// Changes of one directory's names.
-pub(super) struct Changes {
-    noted: AtomicU64,
-    synced: AtomicU64,
-    /// Whether others change them too, of which nothing is known here.
-    shared: AtomicBool,
-}
-
-impl Default for Changes {
-    /// Of a directory in which the last server may have synced nothing.
-    fn default() -> Self {
-        Self {
-            noted: AtomicU64::new(1),
-            synced: AtomicU64::default(),
-            shared: AtomicBool::default(),
-        }
-    }
-}
-
-impl Changes {
-    /// From now on every sync is made.
-    pub(super) fn share(&self) {
-        self.shared.store(true, SeqCst);
-    }
-
-    /// A name has changed. Said after it has: a sync that begins in between may have passed it by.
-    pub(super) fn note(&self) {
-        self.noted.fetch_add(1, SeqCst);
-    }
-
-    /// Runs `sync`, unless there is nothing to be synced. For one caller at a time.
-    pub(super) fn sync(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let noted = self.noted.load(SeqCst);
-        if noted == self.synced.load(SeqCst) && !self.shared.load(SeqCst) {
-            return Ok(());
-        }
-        sync()?;
-        self.synced.store(noted, SeqCst);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whether there was a sync.
-    fn syncs(changes: &Changes, meanwhile: impl FnOnce() -> io::Result<()>) -> bool {
-        let mut synced = false;
-        let _ = changes.sync(|| {
-            synced = true;
-            meanwhile()
-        });
-        synced
-    }
-
-    #[test]
-    fn what_has_not_changed_since_is_not_synced_again() {
-        let changes = Changes::default();
-        assert!(syncs(&changes, || Ok(())));
-        assert!(!syncs(&changes, || Ok(())));
-        changes.note();
-        assert!(syncs(&changes, || Err(io::ErrorKind::Other.into())));
-        assert!(syncs(&changes, || {
-            changes.note();
-            Ok(())
-        }));
-        assert!(syncs(&changes, || Ok(())));
-        assert!(!syncs(&changes, || Ok(())));
-    }
-
-    #[test]
-    fn what_others_change_too_is_always_synced() {
-        let changes = Changes::default();
-        changes.share();
-        assert!(syncs(&changes, || Ok(())));
-        assert!(syncs(&changes, || Ok(())));
     }
 }

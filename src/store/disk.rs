@@ -14,18 +14,18 @@ use std::time::SystemTime;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
 
-use super::dirs::Changes;
+use super::changes::Changes;
 use super::error::OpenError;
 use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
 use super::id::Key;
+use super::inode::Linking;
 use super::known::Known;
 use super::medium::{free_bytes, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
 use super::pages::{JOURNAL, Journal};
 use super::record::record_name;
 use super::shared_sync::{Gate, SharedSync};
-use super::unnamed::Linking;
 
 /// The directory for what is not finished, inside the directory of what is.
 const PARTIALS: &str = ".resumed";
@@ -99,6 +99,13 @@ impl Disk {
             linking,
             faults: Faults::default(),
         })
+    }
+}
+
+impl Drop for Disk {
+    /// Not only by closing it: a program that has just been started from this one has it open too, for a moment.
+    fn drop(&mut self) {
+        let _ = flock::unlock(&self.lock);
     }
 }
 

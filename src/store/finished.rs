@@ -14,10 +14,10 @@ use super::dirs::Dir;
 use super::disk::{Data, Disk};
 use super::faults::Op;
 use super::id::Key;
+use super::inode::{Inode, inode_at};
 use super::name::Name;
 use super::options::OnConflict;
 use super::rename::{Place, rename};
-use super::unnamed::{Inode, inode_at};
 
 /// The directory that a file is in.
 enum Home<'d> {

@@ -40,6 +40,7 @@
 mod about;
 mod append;
 mod attribute;
+mod changes;
 mod digest;
 mod dirs;
 mod discard;
@@ -52,6 +53,7 @@ mod flock;
 mod hashed;
 mod hooks;
 mod id;
+mod inode;
 mod intent;
 mod journal;
 mod known;

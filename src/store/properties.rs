@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::id::{Id, Key, hex, unhex};
+use super::inode::Inode;
 use super::name::{Name, Wanted};
 use super::page::Line;
 use super::record::{Hook, Record};
-use super::unnamed::Inode;
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
 /// begins.

@@ -6,8 +6,8 @@ use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::id::{Id, Key, hex, unhex};
+use super::inode::Inode;
 use super::intent::Digest;
-use super::unnamed::Inode;
 
 /// The version of record that is written and read here. Any other is left alone.
 const VERSION: u64 = 1;

@@ -7,46 +7,13 @@
 //! says which file it is, and another one under that name is not taken for it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 use super::disk::{Data, Disk};
 use super::faults::Op;
 use super::id::Key;
-use super::medium::syncs_unnamed;
-use super::options::{OnConflict, Options, Sharing, Sync};
+use super::inode::{self, Inode};
 use super::rename::Place;
-
-/// Which file it is, whatever its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Inode {
-    pub(super) number: u64,
-    /// When it was made, in nanoseconds since 1970: numbers are given again.
-    pub(super) born_ns: u64,
-}
-
-/// How a file without a name gets one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Linking {
-    /// By its descriptor: with a capability, or since Linux 6.10.
-    Descriptor,
-    /// By the name of the descriptor in `/proc`.
-    Proc,
-}
-
-impl Linking {
-    /// How it is done in `dir`, found out by doing it once as `name`; `None` where files are always to have one.
-    ///
-    /// One over another is put by a rename only. A hook moves files away, and other servers see files alone: for both
-    /// it has to show that an upload is not published yet.
-    pub(super) fn find(dir: BorrowedFd<'_>, name: &str, options: &Options) -> Option<Self> {
-        let is_wanted = options.on_conflict == OnConflict::KeepBoth
-            && options.sharing == Sharing::Alone
-            && !options.mark_hooks
-            && (options.sync == Sync::Fast || syncs_unnamed(dir));
-        let find = || system::find(dir, Place { dir, name });
-        is_wanted.then(find)?
-    }
-}
 
 impl Disk {
     /// Makes a data file, empty and without a name; `None` where it has to have one.
@@ -55,14 +22,14 @@ impl Disk {
             return Ok(None);
         }
         self.faults.check(Op::CreateUnnamed)?;
-        let file = system::create(self.partials.file.as_fd())?;
+        let file = inode::create(self.partials.file.as_fd())?;
         Ok(Some(Data(file.into())))
     }
 
     /// Which file that is.
     pub(super) fn inode_of(&self, data: &Data) -> io::Result<Inode> {
         self.faults.check(Op::Look)?;
-        let inode = system::inode_of(data.0.as_fd())?;
+        let inode = inode::inode_of(data.0.as_fd())?;
         inode.ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
@@ -80,100 +47,6 @@ impl Disk {
     /// Gives the file a name that is free.
     pub(super) fn link(&self, data: &Data, to: Place<'_>) -> io::Result<()> {
         let linking = self.linking.ok_or(io::ErrorKind::Unsupported)?;
-        Ok(system::link(data.0.as_fd(), to, linking)?)
-    }
-}
-
-pub(super) use system::inode_at;
-
-#[cfg(target_os = "linux")]
-mod system {
-    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-
-    use rustix::fs::{
-        AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, linkat, openat, statx, unlinkat,
-    };
-    use rustix::io::{Errno, Result};
-
-    use super::{Inode, Linking, Place};
-
-    pub(super) fn find(dir: BorrowedFd<'_>, free: Place<'_>) -> Option<Linking> {
-        let file = create(dir).ok()?;
-        inode_of(file.as_fd()).ok()??;
-        let mut all = [Linking::Descriptor, Linking::Proc].into_iter();
-        let found = all.find(|linking| link(file.as_fd(), free, *linking).is_ok())?;
-        unlinkat(free.dir, free.name, AtFlags::empty()).ok()?;
-        Some(found)
-    }
-
-    pub(super) fn create(dir: BorrowedFd<'_>) -> Result<OwnedFd> {
-        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        openat(dir, ".", flags, Mode::from_raw_mode(0o666))
-    }
-
-    pub(super) fn link(file: BorrowedFd<'_>, to: Place<'_>, linking: Linking) -> Result<()> {
-        match linking {
-            Linking::Descriptor => linkat(file, "", to.dir, to.name, AtFlags::EMPTY_PATH),
-            Linking::Proc => {
-                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                linkat(CWD, path, to.dir, to.name, AtFlags::SYMLINK_FOLLOW)
-            }
-        }
-    }
-
-    /// `None` where the file system does not tell when a file was made.
-    pub(super) fn inode_of(file: BorrowedFd<'_>) -> Result<Option<Inode>> {
-        statx(file, "", AtFlags::EMPTY_PATH, WANTED).map(inode)
-    }
-
-    /// Of what is at `place`, a link or a directory as well as a file; `None` also where nothing is.
-    pub(in super::super) fn inode_at(place: Place<'_>) -> Result<Option<Inode>> {
-        match statx(place.dir, place.name, AtFlags::SYMLINK_NOFOLLOW, WANTED) {
-            Err(Errno::NOENT) => Ok(None),
-            about => about.map(inode),
-        }
-    }
-
-    const WANTED: StatxFlags = StatxFlags::INO.union(StatxFlags::BTIME);
-
-    fn inode(about: Statx) -> Option<Inode> {
-        let born = about.stx_btime;
-        let secs = u64::try_from(born.tv_sec)
-            .ok()?
-            .checked_mul(1_000_000_000)?;
-        let is_told = StatxFlags::from_bits_retain(about.stx_mask).contains(WANTED);
-        is_told.then_some(Inode {
-            number: about.stx_ino,
-            born_ns: secs + u64::from(born.tv_nsec),
-        })
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod system {
-    use std::os::fd::{BorrowedFd, OwnedFd};
-
-    use rustix::io::{Errno, Result};
-
-    use super::{Inode, Linking, Place};
-
-    pub(super) fn find(_: BorrowedFd<'_>, _: Place<'_>) -> Option<Linking> {
-        None
-    }
-
-    pub(super) fn create(_: BorrowedFd<'_>) -> Result<OwnedFd> {
-        Err(Errno::OPNOTSUPP)
-    }
-
-    pub(super) fn link(_: BorrowedFd<'_>, _: Place<'_>, _: Linking) -> Result<()> {
-        Err(Errno::OPNOTSUPP)
-    }
-
-    pub(super) fn inode_of(_: BorrowedFd<'_>) -> Result<Option<Inode>> {
-        Ok(None)
-    }
-
-    pub(in super::super) fn inode_at(_: Place<'_>) -> Result<Option<Inode>> {
-        Ok(None)
+        Ok(inode::link(data.0.as_fd(), to, linking)?)
     }
 }

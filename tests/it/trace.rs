@@ -21,6 +21,8 @@ pub(crate) struct Call {
     /// As `strace` prints them, with the path of each descriptor.
     pub(crate) args: String,
     pub(crate) result: u64,
+    /// The path of the descriptor that is its result.
+    pub(crate) returned: Option<String>,
     /// When it began and when it ended, in lines of the trace.
     pub(crate) begin: usize,
     pub(crate) end: usize,
@@ -39,7 +41,7 @@ impl Traced {
         // -D: the server is our child, and strace is somebody else's. Without a file, strace writes where the server
         // writes its log, which is silent.
         strace
-            .args(["-D", "-f", "-y", "-qq", "-s", "256"])
+            .args(["-D", "-f", "-y", "-qq", "-s", "512"])
             .args(told);
         strace.arg(env!("CARGO_BIN_EXE_resumed"));
         strace.env("RUST_LOG", "off").stderr(Stdio::piped());
@@ -93,13 +95,17 @@ fn calls(trace: &str) -> Vec<Call> {
 fn call(thread: &str, said: &str, begin: usize, end: usize) -> Option<Call> {
     // By `strace` itself.
     let said = said.strip_suffix(" (DELAYED)").unwrap_or(said);
-    let (called, result) = said.rsplit_once(") = ").or_else(|| said.rsplit_once(')'))?;
+    // Not the end of a path that is "(deleted)".
+    let is_end = |at: &usize| said[at + 1..].trim_start().starts_with('=');
+    let close = said.rmatch_indices(')').map(|(at, _)| at).find(is_end)?;
+    let (called, result) = (&said[..close], &said[close + 1..]);
     let (name, args) = called.split_once('(')?;
     Some(Call {
         thread: thread.to_owned(),
         name: name.to_owned(),
         args: args.to_owned(),
         result: number(result.trim_start_matches([' ', '=']))?,
+        returned: bracketed(result).map(str::to_owned),
         begin,
         end,
     })
@@ -119,6 +125,21 @@ impl Call {
     /// The path, or the socket, of the descriptor that stands first.
     pub(crate) fn of(&self) -> &str {
         bracketed(&self.args).unwrap_or_default()
+    }
+
+    /// A field of the request or the answer that it moves, as it is printed.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let (_, rest) = self
+            .texts()
+            .next()?
+            .split_once(&format!("\\r\\n{name}: "))?;
+        rest.split_once("\\r\\n").map(|(value, _)| value)
+    }
+
+    /// Its last argument.
+    pub(crate) fn last_number(&self) -> u64 {
+        let (_, number) = self.args.rsplit_once(", ").expect("several arguments");
+        number.parse().expect("an offset")
     }
 
     /// Its arguments as numbers, where `strace` was told to print them raw.

@@ -34,6 +34,13 @@ fn the_lock_lasts_as_long_as_an_append() {
 }
 
 #[test]
+fn the_lock_is_not_left_to_a_program_that_was_just_started() {
+    let mut bench = Bench::new();
+    let _inherited = bench.shelf.disk.lock.try_clone().unwrap();
+    bench.closed(|bench| assert!(open(bench.path()).is_ok()));
+}
+
+#[test]
 fn what_is_in_the_way_is_named() {
     let temporary = tempfile::tempdir().unwrap();
     let (file, dir) = (temporary.path().join("file"), temporary.path().join("dir"));

@@ -2,9 +2,9 @@
 
 use std::os::fd::AsFd;
 
+use super::super::inode::{Inode, Linking};
 use super::super::record::Record;
 use super::super::rename::Place;
-use super::super::unnamed::{Inode, Linking};
 use super::super::{OnConflict, Sharing};
 use super::*;
 
@@ -195,7 +195,7 @@ fn a_line_whose_file_never_got_its_name_tells_of_no_upload() {
 fn inode(bench: &Bench, name: &str) -> Inode {
     let dir = on_disk::File::open(bench.path()).unwrap();
     let dir = dir.as_fd();
-    let inode = super::super::unnamed::inode_at(Place { dir, name });
+    let inode = super::super::inode::inode_at(Place { dir, name });
     inode.unwrap().expect("it is there")
 }
 

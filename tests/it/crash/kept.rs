@@ -8,13 +8,16 @@ use resumed::store::Id;
 
 use crate::trace::Call;
 
+use super::done::{Dir, File};
 use super::line::Line;
+use super::unnamed::Unnamed;
 
 /// What must survive a pulled plug, by what was asked of the disk so far.
 #[derive(Default)]
 pub(crate) struct Kept {
     dir: String,
     files: HashMap<String, File>,
+    unnamed: Unnamed,
     dirs: HashMap<String, Dir>,
     /// When a name was made, given to another file, or taken away: the how-manieth change of its directory.
     made: HashMap<String, u64>,
@@ -39,27 +42,6 @@ pub(crate) struct Seen {
     pub(crate) offsets: u64,
     pub(crate) completions: u64,
     pub(crate) cancels: u64,
-}
-
-/// How much of a file has been written, and synced.
-#[derive(Clone, Default)]
-struct File {
-    written: u64,
-    synced: u64,
-    /// How much of it the file itself is marked to have, and how much of it durably so.
-    noted: u64,
-    marked: u64,
-    /// Whether the mark says that all is durable that may be told.
-    told: bool,
-    /// What was written last.
-    text: String,
-}
-
-/// How often a directory was changed, and how many of these changes were synced.
-#[derive(Default)]
-struct Dir {
-    changes: u64,
-    synced: u64,
 }
 
 impl Kept {
@@ -88,7 +70,7 @@ impl Kept {
     fn begun(&mut self, call: &Call) {
         match call.name.as_str() {
             "fsync" | "fdatasync" => {
-                let covered = match self.files.get(call.of()) {
+                let covered = match self.files.get(self.unnamed.path_of(call)) {
                     Some(file) => (file.written, file.noted),
                     None => (
                         self.dirs.entry(call.of().to_owned()).or_default().changes,
@@ -99,6 +81,7 @@ impl Kept {
             }
             "sendto" | "write" | "sendmsg" | "writev" => self.answer(call),
             "rename" | "renameat" | "renameat2" => self.rename(call),
+            "linkat" => self.link(call),
             _ => {}
         }
     }
@@ -108,6 +91,9 @@ impl Kept {
             "fsync" | "fdatasync" => self.synced(call),
             "recvfrom" | "read" | "readv" => self.request(call),
             "openat" | "open" | "creat" if call.args.contains("O_CREAT") => self.create(call),
+            "openat" if call.args.contains("O_TMPFILE") => {
+                self.files.insert(self.unnamed.made(call), File::default());
+            }
             "mkdir" | "mkdirat" => self.make(&call.paths()[0]),
             "write" | "pwrite64" | "writev" | "pwritev" => self.write(call),
             "fsetxattr" => self.mark(call),
@@ -116,14 +102,14 @@ impl Kept {
             }
             "rename" | "renameat" | "renameat2" => self.renamed(call),
             "unlink" | "unlinkat" => self.remove(&call.paths()[0]),
-            "link" | "linkat" => self.make(&call.paths()[1]),
+            "linkat" => self.linked(call),
             _ => {}
         }
     }
 
     fn synced(&mut self, call: &Call) {
         let (covered, noted) = self.syncing.remove(&call.begin).expect("it has begun");
-        match self.files.get_mut(call.of()) {
+        match self.files.get_mut(self.unnamed.path_of(call)) {
             Some(file) => {
                 file.synced = covered.max(file.synced);
                 if call.name == "fsync" {
@@ -145,11 +131,12 @@ impl Kept {
             None => (mark, false),
         };
         let count = count.parse().expect("a count");
-        if let Some(file) = self.files.get_mut(call.of()) {
+        if let Some(file) = self.files.get_mut(self.unnamed.path_of(call)) {
             (file.noted, file.told) = (count, told);
         }
         if told {
-            self.expect_durable(call, call.of(), count);
+            let partial = self.unnamed.path_of(call).to_owned();
+            self.expect_durable(call, &partial, count);
         }
     }
 
@@ -162,17 +149,19 @@ impl Kept {
     }
 
     fn write(&mut self, call: &Call) {
-        let Some(file) = self.files.get_mut(call.of()) else {
+        let Some(file) = self.files.get_mut(self.unnamed.path_of(call)) else {
             return;
         };
         let at = match call.name.as_str() {
-            "pwrite64" => last_number(&call.args),
+            "pwrite64" => call.last_number(),
             _ => file.written,
         };
         file.written = file.written.max(at + call.result);
         file.text = call.texts().next().unwrap_or_default().to_owned();
         if let Some((key, line)) = Line::added(call, at + call.result) {
-            self.lines.insert(format!("{}{key}", self.partials()), line);
+            let partial = format!("{}{key}", self.partials());
+            self.unnamed.said(&partial, &line.text);
+            self.lines.insert(partial, line);
         }
     }
 
@@ -185,27 +174,57 @@ impl Kept {
         }
         self.expect(call, self.is_synced(from), "the bytes are not synced");
         if !from.contains("/.record-") {
-            let path = record(from);
-            let is_in = |text: &str| text.contains("publishing");
-            let (is_said, is_durable) = match (self.files.get(&path), self.lines.get(from)) {
-                (Some(file), _) => {
-                    let is_listed = self.dir(&path).synced >= self.replaced[&path];
-                    (is_in(&file.text), self.is_synced(&path) && is_listed)
-                }
-                (None, Some(line)) => (is_in(&line.text), self.is_line_kept(line)),
-                (None, None) => (false, false),
-            };
-            self.expect(call, is_said, "the record does not say so");
-            self.expect(call, is_durable, "the record is not durable");
-            let is_folder_listed = self.is_listed(parent(&call.paths()[1]));
-            self.expect(call, is_folder_listed, "its folder is not durable");
+            self.expect_said(call, from, &call.paths()[1]);
         }
+    }
+
+    fn expect_said(&mut self, call: &Call, partial: &str, to: &str) {
+        let path = record(partial);
+        let is_in = |text: &str| text.contains("publishing");
+        let (is_said, is_durable) = match (self.files.get(&path), self.lines.get(partial)) {
+            (Some(file), _) => {
+                let is_listed = self.dir(&path).synced >= self.replaced[&path];
+                (is_in(&file.text), self.is_synced(&path) && is_listed)
+            }
+            (None, Some(line)) => (is_in(&line.text), self.is_line_kept(line)),
+            (None, None) => (false, false),
+        };
+        self.expect(call, is_said, "the record does not say so");
+        self.expect(call, is_durable, "the record is not durable");
+        let is_folder_listed = self.is_listed(parent(to));
+        self.expect(call, is_folder_listed, "its folder is not durable");
+    }
+
+    /// As with a rename, where a file gets its published name at once.
+    fn link(&mut self, call: &Call) {
+        let linked = self.unnamed.linked(call);
+        let Some((file, to)) = linked.filter(|(_, to)| !to.starts_with(&self.partials())) else {
+            return;
+        };
+        self.expect(call, self.is_synced(&file), "the bytes are not synced");
+        let partial = self.unnamed.partial_of(&file).cloned();
+        self.expect_said(call, &partial.unwrap_or_default(), &to);
+    }
+
+    fn linked(&mut self, call: &Call) {
+        let (shown, to) = self.unnamed.linked(call).expect("a file without a name");
+        self.make(&to);
+        if let Some(file) = self.files.remove(&shown) {
+            self.files.insert(to.clone(), file);
+        }
+        let partial = self.unnamed.partial_of(&shown);
+        if let Some(partial) = partial.filter(|_| !to.starts_with(&self.partials())) {
+            self.published.insert(partial.clone(), to.clone());
+        }
+        self.unnamed.is_named(&shown, &to);
     }
 
     fn renamed(&mut self, call: &Call) {
         let paths = call.paths();
         let (from, to) = (&paths[0], &paths[1]);
         if let Some(partial) = to.strip_suffix(".json") {
+            let text = self.files.get(from).map(|file| file.text.as_str());
+            self.unnamed.said(partial, text.unwrap_or_default());
             let told = self.files.get(partial).is_some_and(|file| file.told);
             self.expect(call, !told, "the mark still speaks of another record");
         }
@@ -219,7 +238,7 @@ impl Kept {
 
     fn request(&mut self, call: &Call) {
         let text = call.texts().next().unwrap_or_default();
-        let (Some(verb), Some(id)) = (text.split(' ').next(), field(text, "X-File-Id")) else {
+        let (Some(verb), Some(id)) = (text.split(' ').next(), call.field("X-File-Id")) else {
             return;
         };
         let key = Id::new(b"", id.as_bytes()).key();
@@ -228,9 +247,8 @@ impl Kept {
     }
 
     fn answer(&mut self, call: &Call) {
-        let text = call.texts().next().unwrap_or_default();
         let (Some(offset), Some(complete)) =
-            (field(text, "Upload-Offset"), field(text, "Upload-Complete"))
+            (call.field("Upload-Offset"), call.field("Upload-Complete"))
         else {
             return;
         };
@@ -307,11 +325,9 @@ impl Kept {
 
     fn expect(&mut self, call: &Call, holds: bool, else_: &str) {
         if !holds {
-            let Call {
-                name, args, begin, ..
-            } = call;
-            self.breaches
-                .push(format!("line {begin}: {name}({args}): {else_}"));
+            let (at, name, args) = (call.begin, &call.name, &call.args);
+            let breach = format!("line {at}: {name}({args}): {else_}");
+            self.breaches.push(breach);
         }
     }
 
@@ -380,15 +396,4 @@ fn record(partial: &str) -> String {
 
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-/// A field of a request or an answer, as `strace` prints it.
-fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let (_, rest) = text.split_once(&format!("\\r\\n{name}: "))?;
-    rest.split_once("\\r\\n").map(|(value, _)| value)
-}
-
-fn last_number(args: &str) -> u64 {
-    let (_, number) = args.rsplit_once(", ").expect("several arguments");
-    number.parse().expect("an offset")
 }

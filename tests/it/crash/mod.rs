@@ -11,6 +11,7 @@ mod asking;
 mod chance;
 mod check;
 mod disk;
+mod done;
 mod facts;
 mod kept;
 mod kill;
@@ -18,6 +19,7 @@ mod line;
 mod load;
 mod order;
 mod plug;
+mod unnamed;
 
 use std::path::Path;
 use std::process::Command;

@@ -1,0 +1,137 @@
+//! Which file it is, whatever its name; and files that are made without one.
+
+use std::os::fd::BorrowedFd;
+
+use super::medium::syncs_unnamed;
+use super::options::{OnConflict, Options, Sharing, Sync};
+use super::rename::Place;
+
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Inode {
+    pub(super) number: u64,
+    /// When it was made, in nanoseconds since 1970: numbers are given again.
+    pub(super) born_ns: u64,
+}
+
+/// How a file without a name gets one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Linking {
+    /// By its descriptor: with a capability, or since Linux 6.10.
+    Descriptor,
+    /// By the name of the descriptor in `/proc`.
+    Proc,
+}
+
+impl Linking {
+    /// How it is done in `dir`, found out by doing it once as `name`; `None` where files are always to have one.
+    ///
+    /// One over another is put by a rename only. A hook moves files away, and other servers see files alone: for both
+    /// it has to show that an upload is not published yet.
+    pub(super) fn find(dir: BorrowedFd<'_>, name: &str, options: &Options) -> Option<Self> {
+        let is_wanted = options.on_conflict == OnConflict::KeepBoth
+            && options.sharing == Sharing::Alone
+            && !options.mark_hooks
+            && (options.sync == Sync::Fast || syncs_unnamed(dir));
+        let find = || system::find(dir, Place { dir, name });
+        is_wanted.then(find)?
+    }
+}
+
+pub(super) use self::system::{create, inode_at, inode_of, link};
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+    use rustix::fs::{
+        AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, linkat, openat, statx, unlinkat,
+    };
+    use rustix::io::{Errno, Result};
+
+    use super::{Inode, Linking, Place};
+
+    pub(super) fn find(dir: BorrowedFd<'_>, free: Place<'_>) -> Option<Linking> {
+        let file = create(dir).ok()?;
+        inode_of(file.as_fd()).ok()??;
+        let mut all = [Linking::Descriptor, Linking::Proc].into_iter();
+        let found = all.find(|linking| link(file.as_fd(), free, *linking).is_ok())?;
+        unlinkat(free.dir, free.name, AtFlags::empty()).ok()?;
+        Some(found)
+    }
+
+    pub(in super::super) fn create(dir: BorrowedFd<'_>) -> Result<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        openat(dir, ".", flags, Mode::from_raw_mode(0o666))
+    }
+
+    pub(in super::super) fn link(
+        file: BorrowedFd<'_>,
+        to: Place<'_>,
+        linking: Linking,
+    ) -> Result<()> {
+        match linking {
+            Linking::Descriptor => linkat(file, "", to.dir, to.name, AtFlags::EMPTY_PATH),
+            Linking::Proc => {
+                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                linkat(CWD, path, to.dir, to.name, AtFlags::SYMLINK_FOLLOW)
+            }
+        }
+    }
+
+    /// `None` where the file system does not tell when a file was made.
+    pub(in super::super) fn inode_of(file: BorrowedFd<'_>) -> Result<Option<Inode>> {
+        statx(file, "", AtFlags::EMPTY_PATH, WANTED).map(inode)
+    }
+
+    /// Of what is at `place`, a link or a directory as well as a file; `None` also where nothing is.
+    pub(in super::super) fn inode_at(place: Place<'_>) -> Result<Option<Inode>> {
+        match statx(place.dir, place.name, AtFlags::SYMLINK_NOFOLLOW, WANTED) {
+            Err(Errno::NOENT) => Ok(None),
+            about => about.map(inode),
+        }
+    }
+
+    const WANTED: StatxFlags = StatxFlags::INO.union(StatxFlags::BTIME);
+
+    fn inode(about: Statx) -> Option<Inode> {
+        let born = about.stx_btime;
+        let secs = u64::try_from(born.tv_sec)
+            .ok()?
+            .checked_mul(1_000_000_000)?;
+        let is_told = StatxFlags::from_bits_retain(about.stx_mask).contains(WANTED);
+        is_told.then_some(Inode {
+            number: about.stx_ino,
+            born_ns: secs + u64::from(born.tv_nsec),
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::os::fd::{BorrowedFd, OwnedFd};
+
+    use rustix::io::{Errno, Result};
+
+    use super::{Inode, Linking, Place};
+
+    pub(super) fn find(_: BorrowedFd<'_>, _: Place<'_>) -> Option<Linking> {
+        None
+    }
+
+    pub(in super::super) fn create(_: BorrowedFd<'_>) -> Result<OwnedFd> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    pub(in super::super) fn link(_: BorrowedFd<'_>, _: Place<'_>, _: Linking) -> Result<()> {
+        Err(Errno::OPNOTSUPP)
+    }
+
+    pub(in super::super) fn inode_of(_: BorrowedFd<'_>) -> Result<Option<Inode>> {
+        Ok(None)
+    }
+
+    pub(in super::super) fn inode_at(_: Place<'_>) -> Result<Option<Inode>> {
+        Ok(None)
+    }
+}
