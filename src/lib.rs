@@ -23,7 +23,7 @@
 //!
 //! - **A cut is normal.** Every byte that arrived before a cut is kept.
 //! - **An answer is durable.** An offset or a "complete" told to a client survives `kill -9` and a
-//!   pulled plug, with [`Sync::Durable`](store::Sync::Durable) on ext4 (ordered), xfs and btrfs.
+//!   pulled plug, with [`Sync::Durable`](store::Sync::Durable) on ext4 (ordered, no fast commits), xfs and btrfs.
 //! - **Whole or not there.** Under its own name a file appears at once and complete, or not at all.
 //! - **One file, never a mix.** Bytes are appended only where the file ends; of two writers the
 //!   newest wins.

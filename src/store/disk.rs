@@ -6,10 +6,9 @@
 pub(super) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
@@ -48,15 +47,15 @@ pub(super) struct Disk {
     /// Held locked; it says what was opened last (`doubt`).
     pub(super) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
-    temporary: String,
+    pub(super) temporary: String,
     /// Whether syncs are made at all.
     pub(super) durable: bool,
     pub(super) gate: Gate,
     pub(super) known: Known,
     pub(super) journal: Journal,
     pub(super) naming: Mutex<()>,
-    /// `None`: each file has a name from the beginning.
-    pub(super) linking: Option<Linking>,
+    /// Empty until the first sweep. `None`: each file has a name from the beginning.
+    pub(super) linking: OnceLock<Option<Linking>>,
     pub(super) faults: Faults,
 }
 
@@ -84,19 +83,17 @@ impl Disk {
             root.sync_new()?;
         }
         let gate = Gate::new(options.syncs);
-        let temporary = own_temporary();
-        let linking = Linking::find(partials.file.as_fd(), &temporary, options);
         Ok(Self {
             root,
             partials,
             lock,
-            temporary,
+            temporary: own_temporary(),
             durable,
             gate,
             known: Known::new(options.sharing),
             journal: Journal::default(),
             naming: Mutex::default(),
-            linking,
+            linking: OnceLock::new(),
             faults: Faults::default(),
         })
     }

@@ -2,8 +2,8 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::medium::syncs_unnamed;
-use super::options::{OnConflict, Options, Sharing, Sync};
+use super::medium::keeps_unnamed;
+use super::options::{OnConflict, Options, Sharing};
 use super::rename::Place;
 
 /// Which file it is, whatever its name.
@@ -24,17 +24,16 @@ pub(super) enum Linking {
 }
 
 impl Linking {
-    /// How it is done in `dir`, found out by doing it once as `name`; `None` where files are always to have one.
+    /// How it is done, found out by doing it once at a place that is free; `None` where files are always to have one.
     ///
     /// One over another is put by a rename only. A hook moves files away, and other servers see files alone: for both
     /// it has to show that an upload is not published yet.
-    pub(super) fn find(dir: BorrowedFd<'_>, name: &str, options: &Options) -> Option<Self> {
+    pub(super) fn find(free: Place<'_>, lock: BorrowedFd<'_>, options: &Options) -> Option<Self> {
         let is_wanted = options.on_conflict == OnConflict::KeepBoth
             && options.sharing == Sharing::Alone
-            && !options.mark_hooks
-            && (options.sync == Sync::Fast || syncs_unnamed(dir));
-        let find = || system::find(dir, Place { dir, name });
-        is_wanted.then(find)?
+            && !options.mark_hooks;
+        let is_safe = is_wanted && keeps_unnamed(lock, options.sync);
+        is_safe.then(|| system::find(free))?
     }
 }
 
@@ -51,8 +50,8 @@ mod system {
 
     use super::{Inode, Linking, Place};
 
-    pub(super) fn find(dir: BorrowedFd<'_>, free: Place<'_>) -> Option<Linking> {
-        let file = create(dir).ok()?;
+    pub(super) fn find(free: Place<'_>) -> Option<Linking> {
+        let file = create(free.dir).ok()?;
         inode_of(file.as_fd()).ok()??;
         let mut all = [Linking::Descriptor, Linking::Proc].into_iter();
         let found = all.find(|linking| link(file.as_fd(), free, *linking).is_ok())?;
@@ -115,7 +114,7 @@ mod system {
 
     use super::{Inode, Linking, Place};
 
-    pub(super) fn find(_: BorrowedFd<'_>, _: Place<'_>) -> Option<Linking> {
+    pub(super) fn find(_: Place<'_>) -> Option<Linking> {
         None
     }
 

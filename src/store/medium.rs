@@ -1,8 +1,12 @@
 //! What the directory lies on: its file system, and how much is free there.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+
+#[cfg(target_os = "linux")]
+use super::ext4;
+use super::options::Sync;
 
 #[cfg(target_os = "linux")]
 use self::magic::{BTRFS, EXT4, TMPFS, XFS};
@@ -22,17 +26,21 @@ pub(super) fn free_bytes(dir: impl AsFd) -> io::Result<u64> {
     Ok(about.f_bavail.saturating_mul(about.f_frsize))
 }
 
-/// Whether a sync of a file without a name makes its bytes durable, so that they are when it gets one. Btrfs puts that
-/// off until then.
+/// Whether a file without a name can be relied upon where the lock file is, and a sync of it makes its bytes durable.
+/// Btrfs puts that off until it has one.
 #[cfg(target_os = "linux")]
-pub(super) fn syncs_unnamed(dir: impl AsFd) -> bool {
-    let about = rustix::fs::fstatfs(dir);
-    about.is_ok_and(|about| matches!(about.f_type as u32, EXT4 | XFS | TMPFS))
+pub(super) fn keeps_unnamed(lock: BorrowedFd<'_>, sync: Sync) -> bool {
+    match rustix::fs::fstatfs(lock).map(|about| about.f_type as u32) {
+        Ok(XFS | TMPFS) => true,
+        // To find out takes a sync.
+        Ok(EXT4) => sync == Sync::Durable && ext4::keeps_unnamed(lock),
+        _ => false,
+    }
 }
 
-/// Whether a sync of a file without a name makes its bytes durable.
+/// Whether a file without a name can be relied upon.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn syncs_unnamed(_: impl AsFd) -> bool {
+pub(super) fn keeps_unnamed(_: BorrowedFd<'_>, _: Sync) -> bool {
     false
 }
 

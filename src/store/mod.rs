@@ -47,6 +47,8 @@ mod discard;
 mod disk;
 mod doubt;
 mod error;
+#[cfg(target_os = "linux")]
+mod ext4;
 mod faults;
 mod finished;
 mod flock;

@@ -52,6 +52,7 @@ impl SweepReport {
 impl Shelf {
     /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
     pub(super) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
+        self.disk.find_linking(&self.options);
         let count = self.disk.known.count();
         let swept = self.sweep_parts(now);
         let forgotten = self.sweep_lines(now);

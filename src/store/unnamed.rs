@@ -12,13 +12,28 @@ use std::os::fd::AsFd;
 use super::disk::{Data, Disk};
 use super::faults::Op;
 use super::id::Key;
-use super::inode::{self, Inode};
+use super::inode::{self, Inode, Linking};
+use super::options::Options;
 use super::rename::Place;
 
 impl Disk {
+    /// Finds out how files without a name get one here. By the first sweep, not at start: it may take a sync.
+    pub(super) fn find_linking(&self, options: &Options) {
+        let (dir, name) = (self.partials.file.as_fd(), &*self.temporary);
+        self.linking.get_or_init(|| {
+            let found = Linking::find(Place { dir, name }, self.lock.as_fd(), options);
+            self.partials.changes.note();
+            found
+        });
+    }
+
+    pub(super) fn linking(&self) -> Option<Linking> {
+        self.linking.get().copied().flatten()
+    }
+
     /// Makes a data file, empty and without a name; `None` where it has to have one.
     pub(super) fn create_unnamed(&self) -> io::Result<Option<Data>> {
-        if self.linking.is_none() {
+        if self.linking().is_none() {
             return Ok(None);
         }
         self.faults.check(Op::CreateUnnamed)?;
@@ -46,7 +61,7 @@ impl Disk {
 
     /// Gives the file a name that is free.
     pub(super) fn link(&self, data: &Data, to: Place<'_>) -> io::Result<()> {
-        let linking = self.linking.ok_or(io::ErrorKind::Unsupported)?;
+        let linking = self.linking().ok_or(io::ErrorKind::Unsupported)?;
         Ok(inode::link(data.0.as_fd(), to, linking)?)
     }
 }

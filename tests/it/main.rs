@@ -45,4 +45,5 @@ mod trace;
 mod transcripts;
 mod trouble;
 mod unix;
+mod unnamed;
 mod windows;

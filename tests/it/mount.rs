@@ -49,13 +49,20 @@ impl Drop for Mount {
     }
 }
 
-/// Makes an image of that many bytes, as long as nothing is written all of them holes, with a file system in it.
+/// Makes an image of that many bytes, as long as nothing is written all of them holes, with a file system in it: its
+/// name, and what `mkfs` is told besides.
 pub(crate) fn make_image(path: &Path, file_system: &str, bytes: u64) {
     let image = fs::File::create(path).expect("an image");
     image.set_len(bytes).expect("with a size");
-    run(Command::new(format!("mkfs.{file_system}"))
+    let mut told = file_system.split(' ');
+    run(Command::new(mkfs(told.next().unwrap_or_default()))
         .arg("-q")
+        .args(told)
         .arg(path));
+}
+
+fn mkfs(file_system: &str) -> String {
+    format!("mkfs.{file_system}")
 }
 
 /// Why images with these file systems cannot be mounted here, if they cannot.
@@ -68,7 +75,8 @@ pub(crate) fn obstacle(file_systems: &[&str]) -> Option<String> {
         return Some("there is no loop device".into());
     }
     let is_missing = |tool: &String| Command::new(tool).arg("-V").output().is_err();
-    let mut tools = file_systems.iter().map(|name| format!("mkfs.{name}"));
+    let names = file_systems.iter().map(|told| told.split(' ').next());
+    let mut tools = names.flatten().map(mkfs);
     tools
         .find(is_missing)
         .map(|tool| format!("there is no {tool}"))

@@ -118,7 +118,7 @@ fn with_every_fault(deed: impl Fn(Bench, Fault) -> bool) {
                 short,
             });
             let came = |fault: &Fault| {
-                let bench = Bench::quick();
+                let bench = Bench::quick().without_names();
                 bench.faults().plan(*fault);
                 deed(bench, *fault)
             };

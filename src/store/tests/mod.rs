@@ -66,6 +66,12 @@ impl Bench {
         Self::within(dir, Options::default())
     }
 
+    /// One whose files need no name at first, where that can be had.
+    fn without_names(self) -> Self {
+        self.shelf.disk.find_linking(&self.options);
+        self
+    }
+
     fn within(dir: tempfile::TempDir, options: Options) -> Self {
         let options = Options {
             min_free: 0,

@@ -12,9 +12,19 @@ const EIO: i32 = 5;
 
 /// A store where files need no name at first.
 fn bench() -> Bench {
-    let bench = Bench::quick();
-    assert!(bench.shelf.disk.linking.is_some(), "not on this system");
+    let bench = Bench::quick().without_names();
+    let found = bench.shelf.disk.linking();
+    assert!(found.is_some(), "not on this system");
     bench
+}
+
+fn fast() -> Bench {
+    let options = Options {
+        sync: Sync::Fast,
+        ..Options::default()
+    };
+    let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+    Bench::within(dir, options).without_names()
 }
 
 impl Bench {
@@ -94,7 +104,7 @@ fn its_new_name_is_durable_before_it_is_told_of() {
 
 #[test]
 fn what_cannot_be_named_is_not_told_of() {
-    let bench = Bench::fast();
+    let bench = fast();
     let _append = bench.written();
     bench.fail(Op::Create, 0, 1, EIO, None);
     assert_refused!(bench.status(&id()), Error::Io(_));
@@ -215,7 +225,7 @@ fn a_file_is_named_by_either_means_and_never_over_another() {
     let mut bench = bench();
     for linking in [Linking::Descriptor, Linking::Proc] {
         let shelf = std::sync::Arc::get_mut(&mut bench.store.as_mut().unwrap().shelf).unwrap();
-        shelf.disk.linking = Some(linking);
+        shelf.disk.linking = Some(linking).into();
         bench.store_as(&format!("{linking:?}"), b"bytes");
         bench.store_as("twice", format!("{linking:?}").as_bytes());
         bench.cancel(&Id::new(b"", b"twice")).unwrap();
@@ -248,7 +258,7 @@ fn hooks_replacing_and_other_servers_need_names() {
     ];
     for options in others {
         let dir = tempfile::tempdir_in("/dev/shm").unwrap();
-        let bench = Bench::within(dir, options);
+        let bench = Bench::within(dir, options).without_names();
         bench.store_other(b"bytes");
         let log = bench.faults().log();
         assert!(log.contains(&(Op::Create, true)));
