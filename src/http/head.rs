@@ -173,7 +173,8 @@ impl Head {
         self.fields
             .iter()
             .filter(move |field| {
-                self.bytes[field.name.clone()].eq_ignore_ascii_case(name.as_bytes())
+                let range = field.name.clone();
+                range.len() == name.len() && self.bytes[range].eq_ignore_ascii_case(name.as_bytes())
             })
             .map(|field| &self.bytes[field.value.clone()])
     }

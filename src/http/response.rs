@@ -159,9 +159,10 @@ impl Response {
     fn status_and_fields(&self) -> Vec<u8> {
         let mut head =
             Vec::with_capacity(HEAD_BYTES_EXPECTED + INLINE_BODY_BYTES.min(self.body.len()));
-        head.extend_from_slice(
-            format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).as_bytes(),
-        );
+        let (status, reason) = (self.status.to_string(), reason(self.status));
+        for part in ["HTTP/1.1 ", &status, " ", reason, "\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
         for (name, value) in self.fields().filter(|(name, _)| !frames_an_answer(name)) {
             push_field(&mut head, name, value);
         }
@@ -186,11 +187,14 @@ pub(crate) struct ReplyTo {
 fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
     head.extend_from_slice(name.as_bytes());
     head.extend_from_slice(b": ");
-    head.extend(
-        value
-            .bytes()
-            .map(|byte| if byte.is_ascii_control() { b' ' } else { byte }),
-    );
+    let start = head.len();
+    head.extend_from_slice(value.as_bytes());
+    for byte in head[start..]
+        .iter_mut()
+        .filter(|byte| byte.is_ascii_control())
+    {
+        *byte = b' ';
+    }
     head.extend_from_slice(b"\r\n");
 }
 

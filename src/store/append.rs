@@ -120,18 +120,8 @@ impl Append {
     /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) once what fits is kept,
     /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        // What was there before us is made sure of first: a sync that fails later must leave it to be cut back to.
-        let state = self.entry.state()?;
-        let (is_unsure, is_behind) = (state.synced.is_none(), state.is_to_catch_up());
-        drop(state);
-        if is_unsure {
-            self.entry.sync_data()?;
-        }
-        if is_behind {
-            self.entry.hash_the_rest()?;
-        }
-        let written = self.write_window(bytes)?;
-        if written >= SYNC_EVERY {
+        let unsynced = self.write_window(bytes)?;
+        if unsynced >= SYNC_EVERY {
             self.sync_aside()?;
         }
         Ok(())
@@ -217,7 +207,7 @@ impl Append {
         if self.complete && !bytes.is_empty() {
             return Err(Error::Overshoot { length: self.at });
         }
-        let mut state = self.entry.state()?;
+        let mut state = self.entry.state_to_append()?;
         state.turn(self.generation.ok_or(Error::Superseded)?, self.at)?;
         let (room, refusal) = state.room(bytes.len() as u64, self.entry.shelf.options.max_size);
         // `room` is at most the length of `bytes`.
@@ -285,6 +275,23 @@ impl Drop for Append {
 }
 
 impl Entry {
+    /// The state, once what was there before us is sure: a sync that fails later must leave it to be cut back to.
+    fn state_to_append(&self) -> Result<Locked<'_>, Error> {
+        let state = self.state()?;
+        let (is_unsure, is_behind) = (state.synced.is_none(), state.is_to_catch_up());
+        if !is_unsure && !is_behind {
+            return Ok(state);
+        }
+        drop(state);
+        if is_unsure {
+            self.sync_data()?;
+        }
+        if is_behind {
+            self.hash_the_rest()?;
+        }
+        self.state()
+    }
+
     /// Whether `needed` more bytes will find room on the disk, after what other uploads are still owed. Where they
     /// are about to come, they are claimed.
     fn reserve(&self, state: &mut State, needed: u64, are_coming: bool) -> Result<(), Error> {

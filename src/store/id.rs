@@ -97,10 +97,13 @@ impl fmt::Debug for Key {
 
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("a nibble is below 16");
-    let mut text = String::with_capacity(2 * bytes.len());
-    text.extend((bytes.iter()).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
-    text
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+    let mut text = vec![0; 2 * bytes.len()];
+    let (pairs, _) = text.as_chunks_mut();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    String::from_utf8(text).expect("digits are ASCII")
 }
 
 /// The bytes that `text` spells in hex; `None` when it does not.

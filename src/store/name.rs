@@ -35,10 +35,7 @@ impl Name {
 
     /// `None`: nothing is left.
     fn harmless(wanted: &str) -> Option<Self> {
-        let name: String = wanted
-            .chars()
-            .map(|c| if is_unsafe(c) { '_' } else { c })
-            .collect();
+        let name = wanted.replace(is_unsafe, "_");
         let name = name.trim_end_matches(['.', ' ']);
         let visible = name.trim_start_matches('.');
         let mut name = Self("_".repeat(name.len() - visible.len()) + visible).shortened();
@@ -49,9 +46,13 @@ impl Name {
     }
 
     /// At most 255 bytes; what is left ends in no dot or space either.
-    fn shortened(&self) -> Self {
-        let short = self.with_suffix("");
-        Self(short.trim_end_matches(['.', ' ']).to_owned())
+    fn shortened(mut self) -> Self {
+        if self.0.len() > NAME_MAX {
+            self.0 = self.with_suffix("");
+        }
+        let end = self.0.trim_end_matches(['.', ' ']).len();
+        self.0.truncate(end);
+        self
     }
 
     /// What the file is called when the file system refuses its name: `upload-<key8>.<ext>`.
@@ -142,17 +143,16 @@ fn is_unsafe(c: char) -> bool {
 
 /// Names that are devices to Windows, whatever their extension: the directory may be shared with it.
 fn is_device(name: &str) -> bool {
-    let stem = name
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .trim_end()
-        .to_ascii_uppercase();
-    let numbered = |device| {
-        stem.strip_prefix(device)
-            .is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']))
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let Some((start, rest)) = stem.split_at_checked(3) else {
+        return false;
     };
-    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
+    let is_one_of = |devices: &[&str]| devices.iter().any(|of| start.eq_ignore_ascii_case(of));
+    match rest.as_bytes() {
+        [] => is_one_of(&["CON", "PRN", "AUX", "NUL"]),
+        [b'1'..=b'9'] => is_one_of(&["COM", "LPT"]),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -122,9 +122,9 @@ impl Entry {
         drop(state);
         if !synced {
             self.sync_data()?;
-        }
-        if self.state()?.epoch != epoch {
-            return Err(Error::Superseded);
+            if self.state()?.epoch != epoch {
+                return Err(Error::Superseded);
+            }
         }
         let unnamed = unnamed.as_deref();
         let inode = unnamed.map(|data| self.disk().inode_of(data)).transpose()?;
@@ -151,7 +151,7 @@ impl Entry {
             }
             made => made?,
         };
-        let in_folder = |name: String| format!("{folder}{name}").into();
+        let in_folder = |name: String| [&*folder, &name].concat().into();
         let said = match &record.publishing_as {
             Some(path) if self.disk().has_folder_of(path)? => Some(path.clone()),
             _ => None,

@@ -133,7 +133,10 @@ impl Record {
 
     /// What `parse` reads.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("its keys are text, and memory takes all")
+        // Nearly all are shorter than this, so that it need not grow.
+        let mut text = Vec::with_capacity(512);
+        serde_json::to_writer(&mut text, self).expect("its keys are text, and memory takes all");
+        text
     }
 }
 
