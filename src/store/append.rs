@@ -299,14 +299,11 @@ impl Entry {
             return Ok(());
         }
         let ledger = &self.shelf.ledger;
-        let _one_at_a_time = ledger.admitting();
-        let owed = ledger.owed_to_others(self.key, ledger.now());
-        let free = self
-            .disk()
-            .free()?
-            .saturating_sub(self.shelf.options.min_free)
-            .saturating_sub(owed);
-        if needed > free {
+        let mut look = ledger.admitting();
+        let wanted = needed
+            .saturating_add(self.shelf.options.min_free)
+            .saturating_add(ledger.owed_to_others(self.key, ledger.now()));
+        if !look.has_room(wanted, || self.disk().free())? {
             return Err(Error::NoSpace);
         }
         if are_coming {

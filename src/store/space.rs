@@ -3,13 +3,19 @@
 //! The sum is kept as it changes: to admit one upload costs the same however many others there are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::id::Key;
 
 /// How long an upload that receives nothing keeps its claim, in seconds: ten minutes.
 const CLAIM_SECS: u64 = 600;
+
+/// How long a look at the free space is believed, and how many bytes it has to leave for that: more than anybody fills
+/// meanwhile.
+const LOOK_LASTS: Duration = Duration::from_millis(100);
+const PLENTY_BYTES: u64 = 2 << 30;
 
 /// The claims of the uploads that received bytes lately. It outlives their entries: between two requests of an
 /// upload nobody holds it, and it still wants its space.
@@ -17,7 +23,13 @@ pub(super) struct Ledger {
     began: Instant,
     total: Total,
     claims: Mutex<Claims>,
-    admitting: Mutex<()>,
+    admitting: Mutex<Look>,
+}
+
+/// What was free when somebody looked.
+pub(super) struct Look {
+    free: u64,
+    at: Instant,
 }
 
 /// The claims that stand, and when to look at each again.
@@ -59,12 +71,12 @@ impl Ledger {
             began: Instant::now(),
             total: Arc::default(),
             claims: Mutex::default(),
-            admitting: Mutex::default(),
+            admitting: Mutex::new(Look::at_free(0)),
         }
     }
 
     /// Waits for the turn to look at the space and to claim some: two that look at once would both see it free.
-    pub(super) fn admitting(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn admitting(&self) -> MutexGuard<'_, Look> {
         lock(&self.admitting)
     }
 
@@ -108,6 +120,27 @@ impl Ledger {
 
     fn claims(&self) -> MutexGuard<'_, Claims> {
         lock(&self.claims)
+    }
+}
+
+impl Look {
+    pub(super) fn at_free(free: u64) -> Self {
+        let at = Instant::now();
+        Self { free, at }
+    }
+
+    /// Whether there is room for so many bytes, those that others are owed included. Looks, unless the last look shows
+    /// that there is in any case.
+    pub(super) fn has_room(
+        &mut self,
+        wanted: u64,
+        free: impl FnOnce() -> io::Result<u64>,
+    ) -> io::Result<bool> {
+        let is_plenty = self.free >= wanted.saturating_add(PLENTY_BYTES);
+        if !is_plenty || self.at.elapsed() > LOOK_LASTS {
+            *self = Self::at_free(free()?);
+        }
+        Ok(wanted <= self.free)
     }
 }
 
@@ -214,6 +247,30 @@ mod tests {
         assert_eq!(ledger.owed_to_others(key(3), 901), 0);
         let claims = ledger.claims();
         assert!(claims.by_key.is_empty() && claims.by_age.is_empty());
+    }
+
+    #[test]
+    fn a_look_is_believed_for_a_moment_where_it_leaves_plenty() {
+        let looks = |look: &mut Look, wanted, free| {
+            let mut looked = false;
+            let has_room = look.has_room(wanted, || {
+                looked = true;
+                Ok(free)
+            });
+            (looked, has_room.unwrap())
+        };
+        let mut look = Look::at_free(0);
+        assert_eq!(looks(&mut look, 10, 9), (true, false));
+        assert_eq!(looks(&mut look, 10, 10 + PLENTY_BYTES), (true, true));
+        assert_eq!(looks(&mut look, 10, 0), (false, true));
+        assert_eq!(looks(&mut look, 11, 11), (true, true));
+        let at = Instant::now() - 2 * LOOK_LASTS;
+        let mut old = Look { free: u64::MAX, at };
+        assert_eq!(looks(&mut old, 10, 9), (true, false));
+        assert_eq!(
+            looks(&mut Look::at_free(u64::MAX), u64::MAX, 7),
+            (false, true)
+        );
     }
 
     #[test]
