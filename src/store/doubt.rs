@@ -116,7 +116,7 @@ impl Shelf {
     ) -> io::Result<u64> {
         // Its record does not say that all is held before all is synced.
         let is_publishing = record
-            .is_some_and(|record| record.publishing_as.is_some() && record.length == Some(length));
+            .is_some_and(|record| record.publishing.is_some() && record.length == Some(length));
         if mark.synced >= length || is_publishing || self.unsure().is_none() {
             return Ok(length);
         }

@@ -30,11 +30,11 @@ impl Entry {
             .look()
             .inspect_err(|error| log::debug!("{}: left alone: {error}", self.key))
             .ok()?;
-        state.published_as()?;
+        state.published()?;
         let record = state
             .record
             .as_ref()
-            .filter(|record| record.hook == Some(Hook::Due))?;
+            .filter(|record| record.hook() == Some(Hook::Due))?;
         self.shelf.hooking().insert(self.key);
         Some(self.completed(record))
     }
@@ -43,13 +43,12 @@ impl Entry {
     pub(super) fn hooked(&self) -> Result<(), Error> {
         let _changing = self.changing()?;
         let mut state = self.look()?;
-        let complete = state.published_as().is_some();
-        if let Some(record) = state
-            .record
-            .as_mut()
-            .filter(|record| complete && record.hook == Some(Hook::Due))
-        {
-            Arc::make_mut(record).hook = Some(Hook::Done);
+        let is_complete = state.published().is_some();
+        let record = state.record.as_mut().filter(|_| is_complete);
+        if let Some(record) = record.filter(|record| record.hook() == Some(Hook::Due)) {
+            if let Some(published) = &mut Arc::make_mut(record).publishing {
+                published.hook = Some(Hook::Done);
+            }
             let record = Arc::clone(record);
             state.saved = false;
             drop(state);

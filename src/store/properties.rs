@@ -6,7 +6,7 @@ use super::id::{Id, Key, hex, unhex};
 use super::inode::Inode;
 use super::name::{Name, Wanted};
 use super::page::Line;
-use super::record::{Hook, Record};
+use super::record::{Hook, Publishing, Record};
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
 /// begins.
@@ -133,13 +133,14 @@ fn any_record(bytes: &[u8]) -> Record {
         name: part().map(text),
         length: part().map(number),
         modified_ms: bytes.first().map(|first| u64::from(*first)),
-        publishing_as: part().map(text),
-        inode: bytes.get(1).map(|second| {
-            let number = u64::from(*second);
-            let born_ns = u64::MAX - number;
-            Inode { number, born_ns }.into()
+        publishing: part().map(|path| {
+            let inode = bytes.get(1).map(|second| Inode {
+                number: u64::from(*second),
+                born_ns: u64::MAX - u64::from(*second),
+            });
+            let (path, hook) = (text(path), hooks[bytes.len() % hooks.len()]);
+            Publishing { path, inode, hook }.into()
         }),
-        hook: hooks[bytes.len() % hooks.len()],
         ..Record::new(&Id::new(owner, id))
     }
 }

@@ -16,7 +16,7 @@ use super::error::Error;
 use super::id::Id;
 use super::intent::Digest;
 use super::name::{Name, Wanted};
-use super::record::{Hook, Record};
+use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
 use super::upload::{Held, Phase};
 
@@ -127,10 +127,6 @@ impl Entry {
             }
         }
         let unnamed = unnamed.as_deref();
-        let inode = unnamed.map(|data| self.disk().inode_of(data)).transpose()?;
-        let to_say = Arc::make_mut(&mut record);
-        to_say.inode = inode.map(Box::new);
-        to_say.hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
         let moved = self.name_and_move(&mut record, unnamed);
         if let (Err(_), Some(data)) = (&moved, unnamed) {
             // What was received is kept, also where nothing of it is believed before a restart.
@@ -152,8 +148,8 @@ impl Entry {
             made => made?,
         };
         let in_folder = |name: String| [&*folder, &name].concat().into();
-        let said = match &record.publishing_as {
-            Some(path) if self.disk().has_folder_of(path)? => Some(path.clone()),
+        let said = match record.publishing_as() {
+            Some(path) if self.disk().has_folder_of(path)? => Some(path.into()),
             _ => None,
         };
         let names = said.into_iter().chain(name.candidates().map(in_folder));
@@ -173,18 +169,25 @@ impl Entry {
         record: &mut Arc<Record>,
         unnamed: Option<&Data>,
     ) -> Result<(), Error> {
+        let inode = unnamed.map(|data| self.disk().inode_of(data)).transpose()?;
+        let hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
         let on_conflict = self.shelf.options.on_conflict;
-        for (number, name) in names.enumerate() {
+        for (number, path) in names.enumerate() {
             // The first is nearly always free, and moving there shows it. It may also be the one that the record says
             // already, taken by ourselves in a link and unlink that was cut.
-            if number > 0 && self.disk().is_taken(&name, on_conflict)? {
+            if number > 0 && self.disk().is_taken(&path, on_conflict)? {
                 continue;
             }
-            Arc::make_mut(record).publishing_as = Some(name.clone());
+            let publishing = Publishing {
+                path: path.clone(),
+                inode,
+                hook,
+            };
+            Arc::make_mut(record).publishing = Some(publishing.into());
             self.say_publishing(record)?;
             let moved = match unnamed {
-                Some(data) => self.disk().publish_unnamed(data, &name),
-                None => self.disk().publish(self.key, &name, on_conflict),
+                Some(data) => self.disk().publish_unnamed(data, &path),
+                None => self.disk().publish(self.key, &path, on_conflict),
             };
             match moved {
                 Err(error) if is_taken(&error) => {}
@@ -249,10 +252,10 @@ impl Entry {
         let (held, entries) = (state.held(), state.entries);
         drop(state);
         self.shelf.ledger.release(self.key);
-        if record.hook == Some(Hook::Due) {
+        if record.hook() == Some(Hook::Due) {
             self.shelf.hooking().insert(self.key);
         }
-        self.sync_names(record.publishing_as.as_deref())?;
+        self.sync_names(record.publishing_as())?;
         self.state()?.listed = entries;
         Ok(Finished {
             held,
@@ -268,7 +271,7 @@ impl Entry {
             id: record.id.clone(),
             path: self
                 .disk()
-                .published_path(record.publishing_as.as_deref().unwrap_or_default()),
+                .published_path(record.publishing_as().unwrap_or_default()),
             name: record.name.as_deref().map(str::to_owned),
             length: record.length.unwrap_or_default(),
             sha256: record.digest.as_deref().copied(),

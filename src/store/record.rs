@@ -26,10 +26,17 @@ pub(super) struct Record {
     pub(super) metadata: Option<Box<str>>,
     /// What all of it will hash to, as its client says; of a complete upload, what it does.
     pub(super) digest: Option<Box<Digest>>,
-    /// The published name, with the folders that it is in, once all is held. The upload is complete when besides `<key>` is gone.
-    pub(super) publishing_as: Option<Box<str>>,
+    /// Once all is held. The upload is complete when besides `<key>` is gone.
+    pub(super) publishing: Option<Box<Publishing>>,
+}
+
+/// What becomes of all that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Publishing {
+    /// The published name, with the folders that it is in.
+    pub(super) path: Box<str>,
     /// The file that gets it, where it had no name before.
-    pub(super) inode: Option<Box<Inode>>,
+    pub(super) inode: Option<Inode>,
     pub(super) hook: Option<Hook>,
 }
 
@@ -50,10 +57,19 @@ impl Record {
             modified_ms: None,
             metadata: None,
             digest: None,
-            publishing_as: None,
-            inode: None,
-            hook: None,
+            publishing: None,
         }
+    }
+
+    /// The published name.
+    pub(super) fn publishing_as(&self) -> Option<&str> {
+        self.publishing
+            .as_deref()
+            .map(|publishing| &*publishing.path)
+    }
+
+    pub(super) fn hook(&self) -> Option<Hook> {
+        self.publishing.as_deref()?.hook
     }
 
     /// Reads the record of `key`; `None` of one whose writing was cut.
@@ -96,14 +112,14 @@ impl Record {
         if number("v")? != Some(VERSION) {
             return None;
         }
-        let publishing_as = text("as")?;
+        let path = text("as")?;
         let hook = match text("hook")?.as_deref() {
             None => None,
             Some(DUE) => Some(Hook::Due),
             Some(DONE) => Some(Hook::Done),
             Some(_) => return None,
         };
-        let state = if publishing_as.is_some() {
+        let state = if path.is_some() {
             PUBLISHING
         } else {
             RECEIVING
@@ -114,7 +130,7 @@ impl Record {
             Some(digest) => Some(unhex(&digest)?.into_boxed_slice().try_into().ok()?),
         };
         let inode = match (number("inode")?, number("born_ns")?) {
-            (Some(number), Some(born_ns)) => Some(Inode { number, born_ns }.into()),
+            (Some(number), Some(born_ns)) => Some(Inode { number, born_ns }),
             (None, None) => None,
             _ => return None,
         };
@@ -125,9 +141,7 @@ impl Record {
             modified_ms: number("modified_ms")?,
             metadata: text("metadata")?,
             digest,
-            publishing_as,
-            inode,
-            hook,
+            publishing: path.map(|path| Publishing { path, inode, hook }.into()),
         })
     }
 
@@ -155,15 +169,17 @@ impl Serialize for Record {
             "sha256",
             self.digest.as_deref().map(|digest| hex(digest)),
         )?;
-        let publishing = self.publishing_as.as_ref();
-        let state = publishing.map_or(RECEIVING, |_| PUBLISHING);
+        let state = self.publishing.as_ref().map_or(RECEIVING, |_| PUBLISHING);
         fields.serialize_entry("state", state)?;
-        put(&mut fields, "as", publishing)?;
-        let inode = self.inode.as_ref();
+        put(&mut fields, "as", self.publishing_as())?;
+        let inode = self
+            .publishing
+            .as_ref()
+            .and_then(|publishing| publishing.inode);
         put(&mut fields, "inode", inode.map(|inode| inode.number))?;
         put(&mut fields, "born_ns", inode.map(|inode| inode.born_ns))?;
         let hook = |hook| if hook == Hook::Due { DUE } else { DONE };
-        put(&mut fields, "hook", self.hook.map(hook))?;
+        put(&mut fields, "hook", self.hook().map(hook))?;
         fields.end()
     }
 }
@@ -190,6 +206,15 @@ const DONE: &str = "done";
 mod tests {
     use super::*;
 
+    fn publishing(hook: Option<Hook>) -> Publishing {
+        let (number, born_ns) = (7, u64::MAX);
+        Publishing {
+            path: "käse.mp4".into(),
+            inode: Some(Inode { number, born_ns }),
+            hook,
+        }
+    }
+
     fn record() -> (Record, Key) {
         let id = Id::new(b"alice", b"\xff\x00id");
         let record = Record {
@@ -198,12 +223,7 @@ mod tests {
             modified_ms: Some(1_700_000_000_123),
             metadata: Some("filename w6Q=,is_new".into()),
             digest: Some(Box::new([0xfe; 32])),
-            publishing_as: Some("käse.mp4".into()),
-            inode: Some(Box::new(Inode {
-                number: 7,
-                born_ns: u64::MAX,
-            })),
-            hook: Some(Hook::Due),
+            publishing: Some(publishing(Some(Hook::Due)).into()),
             ..Record::new(&id)
         };
         (record, id.key())
@@ -214,7 +234,7 @@ mod tests {
         let (full, key) = record();
         let bare = Record::new(&full.id);
         let done = Record {
-            hook: Some(Hook::Done),
+            publishing: Some(publishing(Some(Hook::Done)).into()),
             ..full.clone()
         };
         for record in [full, bare, done] {

@@ -27,7 +27,7 @@ impl Entry {
         let state = self.look_named()?;
         let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
         let (synced, listed) = (state.is_synced(), state.is_listed());
-        let published = state.published_as().map(str::to_owned);
+        let published = state.published().map(|published| published.path.clone());
         let marked = state.is_marked() || !self.disk().durable;
         drop(state);
         if !synced {
@@ -214,7 +214,7 @@ impl Entry {
         }
         let mut state = self.state()?;
         self.take_back(&mut state)?;
-        let filed = state.filed || record.publishing_as.is_none();
+        let filed = state.filed || record.publishing.is_none();
         drop(state);
         let text = record.to_json();
         match filed {

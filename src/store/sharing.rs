@@ -180,7 +180,7 @@ impl Entry {
 
     /// A finished file has no note on it. It is taken off last: whoever looks while the file moves notes that it did.
     pub(super) fn take_off_turn(&self, record: &Record) {
-        let Some(name) = record.publishing_as.as_deref().filter(|_| self.is_shared()) else {
+        let Some(name) = record.publishing_as().filter(|_| self.is_shared()) else {
             return;
         };
         let opened = self.disk().open_published(name);

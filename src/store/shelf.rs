@@ -173,7 +173,7 @@ impl Entry {
         let mark = mark.flatten().unwrap_or_default();
         let published = record
             .as_ref()
-            .filter(|record| record.publishing_as.is_some())
+            .filter(|record| record.publishing.is_some())
             .map(|record| record.length);
         state.phase = if published.is_some() && held.is_none() {
             Phase::Complete
@@ -208,19 +208,15 @@ impl Entry {
     /// Whether the finished file was taken away, so that the upload is to be forgotten: a deleted file can be sent
     /// again. Hooks move files, so one that has run, or may be running, speaks for the upload.
     fn is_taken_away(&self, state: &State) -> io::Result<bool> {
-        let Some(name) = state.published_as() else {
+        let Some(published) = state.published() else {
             return Ok(false);
         };
-        if state.hook() == Some(Hook::Done)
+        if published.hook == Some(Hook::Done)
             || self.shelf.hooking().contains(&self.key)
             || self.may_be_hooked_elsewhere(state)
         {
             return Ok(false);
         }
-        let inode = state
-            .record
-            .as_ref()
-            .and_then(|record| record.inode.as_deref());
-        Ok(!self.disk().is_there(name, inode.copied())?)
+        Ok(!self.disk().is_there(&published.path, published.inode)?)
     }
 }

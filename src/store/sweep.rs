@@ -74,7 +74,7 @@ impl Shelf {
     fn sweep_lines(&self, now: SystemTime) -> usize {
         let is_due = |text: &[u8], key| {
             let record = Record::parse(text, key).ok().flatten();
-            self.options.mark_hooks && record.is_some_and(|record| record.hook == Some(Hook::Due))
+            self.options.mark_hooks && record.is_some_and(|record| record.hook() == Some(Hook::Due))
         };
         let swept = self.disk.sweep_journal(self.options.expire, now, is_due);
         let swept = swept.inspect_err(|error| log::warn!("sweep: the journal: {error}"));
@@ -178,7 +178,7 @@ impl Shelf {
         let record = record.transpose()?;
         Ok(record
             .flatten()
-            .is_none_or(|record| record.publishing_as.is_none()))
+            .is_none_or(|record| record.publishing.is_none()))
     }
 
     /// The half-written record of a former server is left over for certain, if this one has the lock for itself.

@@ -45,8 +45,8 @@ impl Entry {
             return Ok(state.data.clone());
         }
         let state = self.look()?;
-        match state.published_as() {
-            Some(name) => Ok(self.disk().open_published(name)?.map(Arc::new)),
+        match state.published() {
+            Some(published) => Ok(self.disk().open_published(&published.path)?.map(Arc::new)),
             None => Ok(state.data.clone()),
         }
     }

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::hashed::Hashing;
 use super::id::{Id, Key};
 use super::intent::{Digest, Incoming, Intent};
-use super::record::{Hook, Record};
+use super::record::{Hook, Publishing, Record};
 use super::shared_sync::SharedSync;
 use super::space::Claim;
 use super::turn::Turn;
@@ -184,7 +184,7 @@ impl State {
     /// Whether all is held and the record says so: only the publishing is left to do.
     pub(super) fn is_publishing(&self) -> bool {
         let whole = |record: &Arc<Record>| {
-            record.publishing_as.is_some() && record.length == Some(self.offset)
+            record.publishing.is_some() && record.length == Some(self.offset)
         };
         self.phase == Phase::Receiving && self.record.as_ref().is_some_and(whole)
     }
@@ -199,13 +199,11 @@ impl State {
         self.record.clone().filter(|_| !self.saved)
     }
 
-    /// The published name.
-    pub(super) fn published_as(&self) -> Option<&str> {
-        let record = self
-            .record
-            .as_ref()
-            .filter(|_| self.phase == Phase::Complete)?;
-        record.publishing_as.as_deref()
+    /// What has become of it, once it is complete.
+    pub(super) fn published(&self) -> Option<&Publishing> {
+        let record = self.record.as_ref()?;
+        let published = record.publishing.as_deref();
+        published.filter(|_| self.phase == Phase::Complete)
     }
 
     /// What all of it will hash to, where that was said, or does, once it is complete.
@@ -214,7 +212,7 @@ impl State {
     }
 
     pub(super) fn hook(&self) -> Option<Hook> {
-        self.record.as_ref()?.hook
+        self.record.as_ref()?.hook()
     }
 
     /// Whether all bytes held are known to be on the disk.

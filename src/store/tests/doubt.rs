@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::super::doubt::MARK;
 use super::super::faults::Op;
-use super::super::record::Record;
+use super::super::record::{Publishing, Record};
 use super::*;
 
 impl Bench {
@@ -178,8 +178,13 @@ fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
 #[test]
 fn what_is_to_be_published_was_synced() {
     let mut bench = Bench::new();
+    let publishing = Publishing {
+        path: "a".into(),
+        inode: None,
+        hook: None,
+    };
     let record = Record {
-        publishing_as: Some("a".into()),
+        publishing: Some(publishing.into()),
         length: Some(3),
         ..Record::new(&id())
     };

@@ -3,17 +3,20 @@
 use std::io::ErrorKind;
 use std::time::SystemTime;
 
-use super::super::record::{Hook, Record};
+use super::super::record::{Hook, Publishing, Record};
 use super::*;
 
 /// A record that says "publishing as a".
 fn publishing(length: u64, hook: Option<Hook>) -> Record {
-    let (name, length) = (Some(Box::from("a")), Some(length));
-    Record {
-        publishing_as: name.clone(),
-        name,
-        length,
+    let publishing = Publishing {
+        path: "a".into(),
+        inode: None,
         hook,
+    };
+    Record {
+        publishing: Some(publishing.into()),
+        name: Some("a".into()),
+        length: Some(length),
         ..Record::new(&id())
     }
 }

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use super::super::inode::{Inode, Linking};
-use super::super::record::Record;
+use super::super::record::{Publishing, Record};
 use super::super::rename::Place;
 use super::super::{OnConflict, Sharing};
 use super::*;
@@ -174,11 +174,15 @@ fn a_line_whose_file_never_got_its_name_tells_of_no_upload() {
             on_disk::write(&taken, b"other").unwrap();
             let about = inode(bench, "a");
             let born_ns = about.born_ns - 1;
+            let publishing = Publishing {
+                path: "a".into(),
+                inode: Some(Inode { born_ns, ..about }),
+                hook: None,
+            };
             let record = Record {
                 name: Some("a".into()),
                 length: Some(5),
-                publishing_as: Some("a".into()),
-                inode: Some(Box::new(Inode { born_ns, ..about })),
+                publishing: Some(publishing.into()),
                 ..Record::new(&id())
             };
             let line = format!(
