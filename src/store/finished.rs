@@ -94,6 +94,10 @@ impl Disk {
         let dir = home.as_fd();
         self.link(data, Place { dir, name })?;
         self.root.changes.note();
+        // Who watches the directory waits for what was written there to be closed. A data file that is moved there still
+        // will be, but this one is closed nowhere.
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let _ = openat(dir, name, flags, Mode::empty());
         Ok(())
     }
 

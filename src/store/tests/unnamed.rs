@@ -1,6 +1,9 @@
 //! Uploads whose first bytes are all there are: their file gets its published name, and no other.
 
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+
+use rustix::fs::inotify;
 
 use super::super::inode::{Inode, Linking};
 use super::super::record::{Publishing, Record};
@@ -211,6 +214,24 @@ fn inode(bench: &Bench, name: &str) -> Inode {
     let dir = dir.as_fd();
     let inode = super::super::inode::inode_at(Place { dir, name });
     inode.unwrap().expect("it is there")
+}
+
+#[test]
+fn who_watches_the_directory_is_told_of_either_kind() {
+    let bench = bench();
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, bench.path(), inotify::WatchFlags::CLOSE_WRITE).unwrap();
+    bench.send_whole("a", b"bytes");
+    bench.cancel(&id()).unwrap();
+    bench.send(0, b"by", declared(5, "b")).unwrap();
+    bench.send(2, b"tes", Intent::default()).unwrap();
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    let mut events = inotify::Reader::new(&watch, &mut buffer);
+    let names = ["a", "b"].map(|_| {
+        let event = events.next().unwrap();
+        event.file_name().unwrap().to_str().unwrap().to_owned()
+    });
+    assert_eq!(names, ["a", "b"]);
 }
 
 #[test]
