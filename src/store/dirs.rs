@@ -22,15 +22,15 @@ impl Disk {
             return Ok(());
         }
         match dir {
-            Dir::Root => self.root.syncs.share(|| self.sync_names(&self.root)),
+            Dir::Root => self.root.syncs.share(|| self.sync_changes(&self.root)),
             Dir::Partials => self.partials.syncs.share(|| {
                 self.sync_journal()?;
-                self.sync_names(&self.partials)
+                self.sync_changes(&self.partials)
             }),
         }
     }
 
-    fn sync_names(&self, dir: &Directory) -> io::Result<()> {
+    fn sync_changes(&self, dir: &Directory) -> io::Result<()> {
         let sync = || self.gated(Op::SyncDir, || dir.file.sync_all());
         dir.changes.sync(sync)
     }

@@ -62,7 +62,7 @@ pub(super) struct Disk {
 /// The bytes of an upload: an open data file.
 pub(super) struct Data(pub(super) File);
 
-/// One of the two directories.
+/// One of the two directories, held open.
 pub(super) struct Directory {
     pub(super) path: PathBuf,
     pub(super) file: File,

@@ -31,10 +31,12 @@ impl Connection {
             if crew.stopping() {
                 return OVER;
             }
-            if !crew.claim_place() {
+            let is_done = body.decoder.is_done();
+            let is_short = is_done && !body.receiver.end_waits();
+            if !is_short && !crew.claim_place() {
                 return Step::Leave(State::Body(body), Next::Queue);
             }
-            if body.decoder.is_done() {
+            if is_done {
                 return Step::On(self.end_body(*body, crew, window));
             }
             if let Some(after) = body.look_after(window.took_all(), crew) {
