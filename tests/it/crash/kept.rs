@@ -243,11 +243,8 @@ impl Kept {
         };
         let key = Id::new(b"", id.as_bytes()).key();
         let partial = format!("{}{key}", self.partials());
-        let asked = (
-            verb.to_owned(),
-            self.removed.get(&partial).copied(),
-            partial,
-        );
+        let removed = self.removed.get(&partial).copied();
+        let asked = (verb.to_owned(), removed, partial);
         self.asked.insert(call.of().to_owned(), asked);
     }
 
@@ -296,12 +293,9 @@ impl Kept {
     fn completion_told(&mut self, call: &Call, partial: &str, length: u64) {
         self.seen.completions += 1;
         let name = self.published.get(partial).cloned().unwrap_or_default();
-        let is_whole = |file: &File| file.synced == length;
-        self.expect(
-            call,
-            self.files.get(&name).is_some_and(is_whole),
-            "the file is not whole and synced",
-        );
+        let file = self.files.get(&name);
+        let is_whole = file.is_some_and(|file| file.synced == length);
+        self.expect(call, is_whole, "the file is not whole and synced");
         self.expect(call, self.is_listed(&name), "its name is not synced");
         self.expect_gone(call, partial);
         let is_durable = match self.lines.get(partial) {
@@ -316,11 +310,8 @@ impl Kept {
         self.expect_gone(call, partial);
         let is_forgotten = |line: &Line| line.text.is_empty() && self.is_line_kept(line);
         let is_gone = self.is_gone(&record(partial));
-        self.expect(
-            call,
-            is_gone && self.lines.get(partial).is_none_or(is_forgotten),
-            "that the record is gone is not synced",
-        );
+        let is_gone = is_gone && self.lines.get(partial).is_none_or(is_forgotten);
+        self.expect(call, is_gone, "that the record is gone is not synced");
     }
 
     fn expect_gone(&mut self, call: &Call, partial: &str) {
