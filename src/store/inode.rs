@@ -32,8 +32,9 @@ impl Linking {
         let is_wanted = options.on_conflict == OnConflict::KeepBoth
             && options.sharing == Sharing::Alone
             && !options.mark_hooks;
-        let is_safe = is_wanted && keeps_unnamed(lock, options.sync);
-        is_safe.then(|| system::find(free))?
+        // Asked in any case: it warns.
+        let is_safe = keeps_unnamed(lock, options.sync);
+        (is_safe && is_wanted).then(|| system::find(free))?
     }
 }
 

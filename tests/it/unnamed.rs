@@ -78,8 +78,9 @@ fn an_ext4_that_may_forget_is_warned_of() {
         let mount = Mount::image(&image);
         let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
         command.env("RUST_LOG", "warn").stderr(Stdio::piped());
-        let none: [&str; 0] = [];
-        let mut process = Process::of(command, mount.path(), "127.0.0.1:0", &none);
+        // Also where files have names in any case.
+        let flags = ["--on-conflict", "replace"];
+        let mut process = Process::of(command, mount.path(), "127.0.0.1:0", &flags);
         let stderr = process.child().stderr.take().expect("piped");
         let mut lines = BufReader::new(stderr)
             .lines()
