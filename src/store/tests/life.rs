@@ -57,12 +57,7 @@ fn one_request_writes_one_record_and_syncs_in_order() {
     append.write(b"by").unwrap();
     append.write(b"tes").unwrap();
     append.finish(Completes::AtLength).unwrap();
-    let log: Vec<_> = bench.faults().log()[before..]
-        .iter()
-        .map(|(op, _)| *op)
-        .collect();
-    let matter = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
-    let log: Vec<_> = log.into_iter().filter(matter).collect();
+    let log = bench.changes_since(before);
     use Op::*;
     let order = [
         [Create, Write, Write, Sync].as_slice(),

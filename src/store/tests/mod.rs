@@ -104,6 +104,14 @@ impl Bench {
         &self.shelf.disk.faults
     }
 
+    /// What was done to the disk, besides looking, after so many operations.
+    fn changes_since(&self, before: usize) -> Vec<Op> {
+        let log = self.faults().log();
+        let changes = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
+        let ops = log[before..].iter().map(|(op, _)| *op);
+        ops.filter(changes).collect()
+    }
+
     /// Has `times` operations of a kind fail, `after` so many; of a write, what is `short` is written.
     fn fail(&self, op: Op, after: usize, times: usize, errno: i32, short: Option<usize>) {
         self.faults().plan(Fault {

@@ -59,12 +59,7 @@ fn nothing_in_resumed_is_changed_or_synced_but_a_line() {
     bench.store_other(b"a page is begun for it");
     let before = bench.faults().log().len();
     bench.send_whole("a", b"bytes");
-    let log: Vec<_> = bench.faults().log()[before..]
-        .iter()
-        .map(|(op, _)| *op)
-        .collect();
-    let matter = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
-    let log: Vec<_> = log.into_iter().filter(matter).collect();
+    let log = bench.changes_since(before);
     use Op::*;
     let order = [
         &[CreateUnnamed, Write, Sync][..],
