@@ -13,6 +13,7 @@ use super::locked::Locked;
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
 use super::space::Claim;
+use super::unnamed::Linked;
 use super::upload::{Held, Phase, State};
 
 /// Bytes written before a sync begins beside the writing, so that no sync is ever long: 64 MiB.
@@ -161,6 +162,14 @@ impl Append {
     /// What was written before is kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers):
     /// then the upload is forgotten.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
+        Ok(self.finish_first(completes)?.0)
+    }
+
+    /// As `finish`, but for what nobody has to wait for.
+    pub(crate) fn finish_first(
+        self,
+        completes: Completes,
+    ) -> Result<(Finished, Option<Linked>), Error> {
         self.entry.check_body(self.check.as_deref())?;
         if self.ends(completes)? {
             self.entry.check_whole()?;
@@ -172,12 +181,13 @@ impl Append {
             (Some(_), None) => return Err(Error::Superseded),
         };
         let now = SystemTime::now();
-        Ok(Finished {
+        let finished = Finished {
             held,
             published,
             sha256: None,
             expires: self.entry.expiry(now, now),
-        })
+        };
+        Ok((finished, None))
     }
 
     /// The connection ended before the body did. What was written is kept, and made durable.
@@ -265,7 +275,7 @@ impl Drop for Append {
             self.entry.shelf.ledger.release(self.entry.key);
         }
         // It was not published after all.
-        if state.unnamed && state.offset > 0 {
+        if state.unnamed.is_some() && state.offset > 0 {
             drop(state);
             if let Err(error) = self.entry.name_data() {
                 log::warn!("{}: what was received is lost: {error}", self.entry.key);

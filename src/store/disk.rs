@@ -18,7 +18,7 @@ use super::error::OpenError;
 use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
 use super::id::Key;
-use super::inode::Linking;
+use super::inode::{Linking, Unnamed};
 use super::known::Known;
 use super::medium::{free_bytes, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
@@ -56,6 +56,8 @@ pub(super) struct Disk {
     pub(super) naming: Mutex<()>,
     /// Empty until the first sweep. `None`: each file has a name from the beginning.
     pub(super) linking: OnceLock<Option<Linking>>,
+    /// One file without a name, made before it is wanted.
+    pub(super) ahead: Mutex<Option<Unnamed>>,
     pub(super) faults: Faults,
 }
 
@@ -94,6 +96,7 @@ impl Disk {
             journal: Journal::default(),
             naming: Mutex::default(),
             linking: OnceLock::new(),
+            ahead: Mutex::default(),
             faults: Faults::default(),
         })
     }

@@ -94,11 +94,17 @@ impl Disk {
         let dir = home.as_fd();
         self.link(data, Place { dir, name })?;
         self.root.changes.note();
-        // Who watches the directory waits for what was written there to be closed. A data file that is moved there still
-        // will be, but this one is closed nowhere.
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let _ = openat(dir, name, flags, Mode::empty());
         Ok(())
+    }
+
+    /// Who watches the directory of a file waits for what was written there to be closed. A data file that is moved
+    /// there still will be, but one that was linked is closed nowhere.
+    pub(super) fn tell_watchers(&self, path: &str) {
+        let Ok(Some((home, name))) = self.home_of(path) else {
+            return;
+        };
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let _ = openat(home.as_fd(), name, flags, Mode::empty());
     }
 
     /// Whether the finished file is at `path`; where it is known which one that was, not another.

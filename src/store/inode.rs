@@ -1,6 +1,6 @@
 //! Which file it is, whatever its name; and files that are made without one.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::medium::keeps_unnamed;
 use super::options::{OnConflict, Options, Sharing};
@@ -12,6 +12,12 @@ pub(super) struct Inode {
     pub(super) number: u64,
     /// When it was made, in nanoseconds since 1970: numbers are given again.
     pub(super) born_ns: u64,
+}
+
+/// A file without a name, and which one it is.
+pub(super) struct Unnamed {
+    pub(super) file: OwnedFd,
+    pub(super) inode: Inode,
 }
 
 /// How a file without a name gets one.
@@ -38,31 +44,35 @@ impl Linking {
     }
 }
 
-pub(super) use self::system::{create, inode_at, inode_of, link};
+pub(super) use self::system::{create, inode_at, link};
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
     use rustix::fs::{
         AtFlags, CWD, Mode, OFlags, Statx, StatxFlags, linkat, openat, statx, unlinkat,
     };
     use rustix::io::{Errno, Result};
 
-    use super::{Inode, Linking, Place};
+    use super::{Inode, Linking, Place, Unnamed};
 
     pub(super) fn find(free: Place<'_>) -> Option<Linking> {
-        let file = create(free.dir).ok()?;
-        inode_of(file.as_fd()).ok()??;
+        let Unnamed { file, .. } = create(free.dir).ok()?;
         let mut all = [Linking::Descriptor, Linking::Proc].into_iter();
         let found = all.find(|linking| link(file.as_fd(), free, *linking).is_ok())?;
         unlinkat(free.dir, free.name, AtFlags::empty()).ok()?;
         Some(found)
     }
 
-    pub(in super::super) fn create(dir: BorrowedFd<'_>) -> Result<OwnedFd> {
+    /// # Errors
+    /// `OPNOTSUPP` where the file system makes none, or does not tell when a file was made.
+    pub(in super::super) fn create(dir: BorrowedFd<'_>) -> Result<Unnamed> {
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        openat(dir, ".", flags, Mode::from_raw_mode(0o666))
+        let file = openat(dir, ".", flags, Mode::from_raw_mode(0o666))?;
+        let about = statx(&file, "", AtFlags::EMPTY_PATH, WANTED)?;
+        let inode = inode(about).ok_or(Errno::OPNOTSUPP)?;
+        Ok(Unnamed { file, inode })
     }
 
     pub(in super::super) fn link(
@@ -77,11 +87,6 @@ mod system {
                 linkat(CWD, path, to.dir, to.name, AtFlags::SYMLINK_FOLLOW)
             }
         }
-    }
-
-    /// `None` where the file system does not tell when a file was made.
-    pub(in super::super) fn inode_of(file: BorrowedFd<'_>) -> Result<Option<Inode>> {
-        statx(file, "", AtFlags::EMPTY_PATH, WANTED).map(inode)
     }
 
     /// Of what is at `place`, a link or a directory as well as a file; `None` also where nothing is.
@@ -109,26 +114,22 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use std::os::fd::{BorrowedFd, OwnedFd};
+    use std::os::fd::BorrowedFd;
 
     use rustix::io::{Errno, Result};
 
-    use super::{Inode, Linking, Place};
+    use super::{Inode, Linking, Place, Unnamed};
 
     pub(super) fn find(_: Place<'_>) -> Option<Linking> {
         None
     }
 
-    pub(in super::super) fn create(_: BorrowedFd<'_>) -> Result<OwnedFd> {
+    pub(in super::super) fn create(_: BorrowedFd<'_>) -> Result<Unnamed> {
         Err(Errno::OPNOTSUPP)
     }
 
     pub(in super::super) fn link(_: BorrowedFd<'_>, _: Place<'_>, _: Linking) -> Result<()> {
         Err(Errno::OPNOTSUPP)
-    }
-
-    pub(in super::super) fn inode_of(_: BorrowedFd<'_>) -> Result<Option<Inode>> {
-        Ok(None)
     }
 
     pub(in super::super) fn inode_at(_: Place<'_>) -> Result<Option<Inode>> {

@@ -14,10 +14,12 @@ use super::about::Expiry;
 use super::disk::Data;
 use super::error::Error;
 use super::id::Id;
+use super::inode::Inode;
 use super::intent::Digest;
 use super::name::{Name, Wanted};
 use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
+use super::unnamed::Linked;
 use super::upload::{Held, Phase};
 
 /// A finished upload.
@@ -61,7 +63,7 @@ impl Entry {
             drop(state);
             let settled = if publishing {
                 match self.publish() {
-                    Ok(finished) => {
+                    Ok((finished, _)) => {
                         published = finished.published.or(published);
                         Ok(Some(finished.held))
                     }
@@ -86,19 +88,20 @@ impl Entry {
     ///
     /// # Errors
     /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled.
-    pub(super) fn publish(&self) -> Result<Finished, Error> {
+    pub(super) fn publish(&self) -> Result<(Finished, Option<Linked>), Error> {
         let changing = self.changing()?;
         let mut state = self.look()?;
         if state.phase == Phase::Complete {
             let sha256 = state.digest();
             drop((state, changing));
             let (held, published) = self.held()?;
-            return Ok(Finished {
+            let finished = Finished {
                 held,
                 published,
                 expires: None,
                 sha256,
-            });
+            };
+            return Ok((finished, None));
         }
         let Some(mut record) = state
             .record
@@ -116,7 +119,7 @@ impl Entry {
             }
         }
         let data = self.data(&mut state, 0)?;
-        let unnamed = state.unnamed.then_some(data);
+        let unnamed = state.unnamed.map(|inode| (data, inode));
         // Nor is an empty file there for certain before a sync: btrfs may keep that its old name is gone, and not the new.
         let (epoch, synced) = (state.epoch, state.is_synced() && state.offset > 0);
         drop(state);
@@ -126,19 +129,24 @@ impl Entry {
                 return Err(Error::Superseded);
             }
         }
-        let unnamed = unnamed.as_deref();
-        let moved = self.name_and_move(&mut record, unnamed);
-        if let (Err(_), Some(data)) = (&moved, unnamed) {
+        let by_link = unnamed.as_ref().map(|(data, inode)| (&**data, *inode));
+        let moved = self.name_and_move(&mut record, by_link);
+        if let (Err(_), Some((data, _))) = (&moved, by_link) {
             // What was received is kept, also where nothing of it is believed before a restart.
             let kept = self.keep(data);
             kept.unwrap_or_else(|error| log::warn!("{}: not kept: {error}", self.key));
         }
         moved?;
-        self.moved(record)
+        let linked = unnamed.map(|(data, _)| self.linked(data, &record));
+        Ok((self.moved(record)?, linked))
     }
 
     /// Moves the file to the name that the record says, to the next free one, or to one that any file system takes.
-    fn name_and_move(&self, record: &mut Arc<Record>, unnamed: Option<&Data>) -> Result<(), Error> {
+    fn name_and_move(
+        &self,
+        record: &mut Arc<Record>,
+        unnamed: Option<(&Data, Inode)>,
+    ) -> Result<(), Error> {
         let Wanted { folders, name } = Wanted::new(record.name.as_deref(), self.key);
         let folder = match self.disk().make_folders(&folders) {
             Err(error) if is_refused_name(&error) => {
@@ -167,9 +175,9 @@ impl Entry {
         &self,
         names: impl Iterator<Item = Box<str>>,
         record: &mut Arc<Record>,
-        unnamed: Option<&Data>,
+        unnamed: Option<(&Data, Inode)>,
     ) -> Result<(), Error> {
-        let inode = unnamed.map(|data| self.disk().inode_of(data)).transpose()?;
+        let inode = unnamed.map(|(_, inode)| inode);
         let hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
         let on_conflict = self.shelf.options.on_conflict;
         for (number, path) in names.enumerate() {
@@ -186,7 +194,7 @@ impl Entry {
             Arc::make_mut(record).publishing = Some(publishing.into());
             self.say_publishing(record)?;
             let moved = match unnamed {
-                Some(data) => self.disk().publish_unnamed(data, &path),
+                Some((data, _)) => self.disk().publish_unnamed(data, &path),
                 None => self.disk().publish(self.key, &path, on_conflict),
             };
             match moved {
@@ -247,7 +255,7 @@ impl Entry {
         state.epoch += 1;
         state.phase = Phase::Complete;
         state.data = None;
-        state.unnamed = false;
+        state.unnamed = None;
         state.entries += 1;
         let (held, entries) = (state.held(), state.entries);
         drop(state);

@@ -52,7 +52,11 @@ impl Entry {
     /// Whether `settle` would have nothing to do.
     pub(super) fn is_settled(&self, state: &State) -> bool {
         let is_kept = state.is_marked() && state.is_listed() || !self.disk().durable;
-        state.saved && !state.unnamed && !state.is_publishing() && state.is_synced() && is_kept
+        state.saved
+            && state.unnamed.is_none()
+            && !state.is_publishing()
+            && state.is_synced()
+            && is_kept
     }
 
     /// Marks the data file with how much of it is synced, durably.
@@ -229,15 +233,16 @@ impl Entry {
     }
 
     /// The data file, made where there is none yet: without a name, if the bytes that are `coming` are all there are.
+    /// Where none are coming it is not one made ahead: nothing would give it the time.
     pub(super) fn data(&self, state: &mut State, coming: u64) -> io::Result<Arc<Data>> {
         if let Some(data) = &state.data {
             return Ok(Arc::clone(data));
         }
-        let is_whole = state.length() == Some(coming);
+        let is_whole = coming > 0 && state.length() == Some(coming);
         let unnamed = is_whole.then(|| self.disk().create_unnamed());
         let data = match unnamed.transpose()?.flatten() {
-            Some(data) => {
-                state.unnamed = true;
+            Some((data, inode)) => {
+                state.unnamed = Some(inode);
                 data
             }
             None => {
@@ -253,7 +258,7 @@ impl Entry {
     fn look_named(&self) -> Result<Locked<'_>, Error> {
         loop {
             let state = self.look()?;
-            if !state.unnamed {
+            if state.unnamed.is_none() {
                 return Ok(state);
             }
             drop(state);
@@ -265,7 +270,7 @@ impl Entry {
     pub(super) fn name_data(&self) -> Result<(), Error> {
         let _changing = self.changing()?;
         let state = self.look()?;
-        let unnamed = state.data.clone().filter(|_| state.unnamed);
+        let unnamed = state.data.clone().filter(|_| state.unnamed.is_some());
         drop(state);
         unnamed.map_or(Ok(()), |data| Ok(self.keep(&data)?))
     }
@@ -274,7 +279,7 @@ impl Entry {
     pub(super) fn keep(&self, unnamed: &Data) -> io::Result<()> {
         self.disk().name_data(unnamed, self.key)?;
         if let Ok(mut state) = self.state() {
-            state.unnamed = false;
+            state.unnamed = None;
             state.entries += 1;
         }
         Ok(())

@@ -203,7 +203,7 @@ impl Shelf {
         let repair = state.is_publishing() && state.appends == 0;
         drop(state);
         if repair {
-            report.published.extend(entry.publish()?.published);
+            report.published.extend(entry.publish()?.0.published);
             return Ok(());
         }
         let _changing = entry.changing()?;

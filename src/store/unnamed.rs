@@ -8,13 +8,44 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::disk::{Data, Disk};
 use super::faults::Op;
 use super::id::Key;
-use super::inode::{self, Inode, Linking};
+use super::inode::{self, Inode, Linking, Unnamed};
 use super::options::Options;
+use super::record::Record;
 use super::rename::Place;
+use super::shelf::{Entry, Shelf};
+
+impl Entry {
+    /// What there is left to do for a file that was linked to where `record` says.
+    pub(super) fn linked(&self, data: Arc<Data>, record: &Arc<Record>) -> Linked {
+        Linked {
+            shelf: Arc::clone(&self.shelf),
+            data: Some(data),
+            record: Arc::clone(record),
+        }
+    }
+}
+
+/// A file that has just got its name by a link. What nobody has to wait for is done when this is dropped: who watches
+/// the directory is told, the file is closed, and the next one is made.
+pub(crate) struct Linked {
+    shelf: Arc<Shelf>,
+    data: Option<Arc<Data>>,
+    record: Arc<Record>,
+}
+
+impl Drop for Linked {
+    fn drop(&mut self) {
+        let path = self.record.publishing_as().unwrap_or_default();
+        self.shelf.disk.tell_watchers(path);
+        self.data = None;
+        self.shelf.disk.make_ahead();
+    }
+}
 
 impl Disk {
     /// Finds out how files without a name get one here. By the first sweep, not at start: it may take a sync.
@@ -31,21 +62,29 @@ impl Disk {
         self.linking.get().copied().flatten()
     }
 
-    /// Makes a data file, empty and without a name; `None` where it has to have one.
-    pub(super) fn create_unnamed(&self) -> io::Result<Option<Data>> {
+    /// A data file, empty and without a name, and which file that is; `None` where it has to have a name.
+    pub(super) fn create_unnamed(&self) -> io::Result<Option<(Data, Inode)>> {
         if self.linking().is_none() {
             return Ok(None);
         }
         self.faults.check(Op::CreateUnnamed)?;
-        let file = inode::create(self.partials.file.as_fd())?;
-        Ok(Some(Data(file.into())))
+        let ahead = self.ahead().take();
+        let made = ahead.map_or_else(|| inode::create(self.partials.file.as_fd()), Ok);
+        let Unnamed { file, inode } = made?;
+        Ok(Some((Data(file.into()), inode)))
     }
 
-    /// Which file that is.
-    pub(super) fn inode_of(&self, data: &Data) -> io::Result<Inode> {
-        self.faults.check(Op::Look)?;
-        let inode = inode::inode_of(data.0.as_fd())?;
-        inode.ok_or_else(|| io::ErrorKind::Unsupported.into())
+    /// Makes the next one, which costs an upload more time than to write into it. One at most: it takes a descriptor.
+    fn make_ahead(&self) {
+        if self.ahead().is_none() {
+            let made = inode::create(self.partials.file.as_fd());
+            // If it cannot be made, that is said to whoever wants it.
+            *self.ahead() = made.ok();
+        }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<Unnamed>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the file the name that the data file of `key` has.

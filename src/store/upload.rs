@@ -8,6 +8,7 @@ use super::disk::Data;
 use super::error::Error;
 use super::hashed::Hashing;
 use super::id::{Id, Key};
+use super::inode::Inode;
 use super::intent::{Digest, Incoming, Intent};
 use super::record::{Hook, Publishing, Record};
 use super::shared_sync::SharedSync;
@@ -51,8 +52,8 @@ pub(super) struct State {
     pub(super) saved: bool,
     pub(super) filed: bool,
     pub(super) data: Option<Arc<Data>>,
-    /// Whether that has no name yet. Before anybody is told of what is in it, it is published or gets one.
-    pub(super) unnamed: bool,
+    /// Which file that is, while it has no name. Before anybody is told of what is in it, it is published or gets one.
+    pub(super) unnamed: Option<Inode>,
     /// The length of the data file, or of the published file.
     pub(super) offset: u64,
     /// How much of it a sync has confirmed. `None`: who knows; the file was there before us.
@@ -147,7 +148,7 @@ impl State {
             saved: true,
             filed: false,
             data: None,
-            unnamed: false,
+            unnamed: None,
             offset: 0,
             synced: Some(0),
             noted: 0,
@@ -343,7 +344,7 @@ impl State {
         self.fence();
         self.epoch += 1;
         self.data = None;
-        self.unnamed = false;
+        self.unnamed = None;
         self.offset = 0;
         self.synced = Some(0);
         self.noted = 0;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::{Action, Ended, Head, Receiver, Response};
+use crate::http::{Action, Ended, Head, Receiver, Response, Rest};
 use crate::protocol::Dialect;
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use crate::protocol::origin::Grant;
@@ -264,7 +264,7 @@ impl Receiver for Incoming {
         self.exchange.desk.store.is_durable() || self.append.is_checked()
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> Response {
+    fn end(self: Box<Self>, ended: Ended) -> (Response, Rest) {
         let Incoming {
             exchange,
             append,
@@ -278,20 +278,22 @@ impl Receiver for Incoming {
         };
         append.cut();
         if ended == Ended::Cut {
-            return Response::new(408);
+            return (Response::new(408), None);
         }
-        exchange.refuse(cut)
+        (exchange.refuse(cut), None)
     }
 }
 
 impl Exchange {
-    fn finish(&self, append: Append, completes: Completes) -> Response {
-        match append.finish(completes) {
-            Ok(finished) => {
+    fn finish(self, append: Append, completes: Completes) -> (Response, Rest) {
+        match append.finish_first(completes) {
+            Ok((finished, linked)) => {
                 (finished.published.iter()).for_each(|file| self.desk.completed(file));
-                self.reply(finished.held, Ok(Outcome::Appended(finished)))
+                let response = self.reply(finished.held, Ok(Outcome::Appended(finished)));
+                // That the upload leaves memory takes its time too.
+                (response, linked.map(|linked| Box::new((linked, self)) as _))
             }
-            Err(error) => self.refuse(error),
+            Err(error) => (self.refuse(error), None),
         }
     }
 }

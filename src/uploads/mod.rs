@@ -170,9 +170,10 @@ fn pump(mut receiver: Box<dyn Receiver>, framing: Framing, body: &mut dyn Read) 
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return receiver.end(Ended::Cut),
+            Err(_) => return receiver.end(Ended::Cut).0,
         }
     }
     let whole = left == 0 || framing == Framing::Chunked;
-    receiver.end(if whole { Ended::Whole } else { Ended::Cut })
+    let (response, _) = receiver.end(if whole { Ended::Whole } else { Ended::Cut });
+    response
 }

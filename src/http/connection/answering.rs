@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
 use crate::http::body::Decoder;
 use crate::http::response::{ReplyTo, Response};
-use crate::http::service::Service;
+use crate::http::service::{Rest, Service};
 use crate::http::unsent::Unsent;
 use crate::http::window::{Fill, Window};
 
@@ -14,6 +14,17 @@ impl Connection {
     pub(super) fn answer(
         &self,
         response: Response,
+        to: ReplyTo,
+        unread: Decoder,
+        window: &mut Window<'_>,
+    ) -> State {
+        self.answer_with((response, None), to, unread, window)
+    }
+
+    /// As `answer`; what is left to do then is done once it is sent.
+    pub(super) fn answer_with(
+        &self,
+        (response, rest): (Response, Rest),
         to: ReplyTo,
         mut unread: Decoder,
         window: &mut Window<'_>,
@@ -25,7 +36,7 @@ impl Connection {
             false if all_read && window.is_empty() => Then::Close,
             false => Then::Drain,
         };
-        self.send(response, ReplyTo { keep_alive, ..to }, then)
+        self.send(response, ReplyTo { keep_alive, ..to }, then, rest)
     }
 
     /// Answers what is not a request that we understand: nothing after it can be trusted. But that it asks for no
@@ -39,16 +50,18 @@ impl Connection {
                 keep_alive: false,
             },
             Then::Drain,
+            None,
         )
     }
 
-    fn send(&self, response: Response, to: ReplyTo, then: Then) -> State {
+    fn send(&self, response: Response, to: ReplyTo, then: Then, rest: Rest) -> State {
         let unsent = Unsent::new(response.encode(to));
         let until = Instant::now() + self.limits.reply_timeout;
         State::Reply(Box::new(Reply {
             unsent,
             then,
             until,
+            rest,
         }))
     }
 
@@ -61,6 +74,7 @@ impl Connection {
         match reply.unsent.send(&mut self.socket) {
             Ok(true) => self.after_reply(reply.then, crew, window),
             Ok(false) => {
+                reply.rest = None;
                 // Who sends requests ahead and leaves the answers lying is not remembered: those
                 // bytes would be held for as long as the client likes.
                 if !window.is_empty() {
@@ -153,4 +167,110 @@ fn skip(unread: &mut Decoder, window: &mut Window<'_>) -> bool {
         }
     }
     unread.is_done()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::sync::mpsc::{self, Receiver as Told, Sender};
+
+    use super::*;
+    use crate::http::connection::{Turn, Wake};
+    use crate::http::head::Head;
+    use crate::http::limits::Limits;
+    use crate::http::properties::connection::Alone;
+    use crate::http::service::{Action, Ended, Receiver, Rest};
+    use crate::http::socket::Socket;
+
+    /// Answers a body with so many bytes, and tells afterwards how many of them its client could read by then.
+    struct Answering {
+        bytes: usize,
+        client: UnixStream,
+        tell: Sender<u64>,
+    }
+
+    struct Afterwards(UnixStream, Sender<u64>);
+
+    impl Service for Answering {
+        fn respond(&self, _: &Head) -> Action {
+            Action::Receive {
+                interim: None,
+                receiver: Box::new(Answering {
+                    client: self.client.try_clone().unwrap(),
+                    tell: self.tell.clone(),
+                    ..*self
+                }),
+            }
+        }
+    }
+
+    impl Receiver for Answering {
+        fn write(&mut self, _: &[u8]) -> Result<(), Response> {
+            Ok(())
+        }
+
+        fn end_waits(&self) -> bool {
+            false
+        }
+
+        fn end(self: Box<Self>, _: Ended) -> (Response, Rest) {
+            let Answering {
+                bytes,
+                client,
+                tell,
+            } = *self;
+            let response = Response::new(200).body("text/plain", vec![b'a'; bytes]);
+            (response, Some(Box::new(Afterwards(client, tell))))
+        }
+    }
+
+    impl Drop for Afterwards {
+        fn drop(&mut self) {
+            let readable = rustix::io::ioctl_fionread(&self.0).unwrap();
+            self.1.send(readable).unwrap();
+        }
+    }
+
+    /// One turn of a connection to whom a body was sent; what is told, and the client.
+    fn turn(bytes: usize) -> (Next, Told<u64>, UnixStream) {
+        let (mut client, socket) = UnixStream::pair().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let socket = Socket::Unix(mio::net::UnixStream::from_std(socket));
+        let limits = Arc::new(Limits::default());
+        let mut buffer = vec![0; 4 * limits.head_bytes];
+        let mut connection = Connection::new(socket, limits);
+        let (tell, told) = mpsc::channel();
+        let service = Answering {
+            bytes,
+            client: client.try_clone().unwrap(),
+            tell,
+        };
+        let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
+        client.write_all(request).unwrap();
+        let turn = Turn {
+            service: &service,
+            crew: &mut Alone,
+            buffer: &mut buffer,
+        };
+        (connection.turn(Wake::Ready, turn), told, client)
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_done_once_the_answer_is_there() {
+        let (_, told, mut client) = turn(1);
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert!(answer.ends_with(b"\r\n\r\na"));
+        assert_eq!(told.recv(), Ok(answer.len() as u64));
+    }
+
+    #[test]
+    fn it_does_not_wait_for_a_client_that_does_not_read() {
+        let (next, told, _client) = turn(16 << 20);
+        let until = Until::Writable;
+        assert!(matches!(next, Next::Park { until: now, .. } if now == until));
+        assert!(told.try_recv().is_ok_and(|readable| readable > 0));
+    }
 }

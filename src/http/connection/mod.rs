@@ -110,8 +110,8 @@ impl Connection {
     ) -> State {
         match state {
             State::Body(body) => {
-                let response = receiving::end(body.receiver, Ended::TimedOut, crew).closing();
-                self.answer(response, body.to, body.decoder, window)
+                let (response, _) = receiving::end(body.receiver, Ended::TimedOut, crew);
+                self.answer(response.closing(), body.to, body.decoder, window)
             }
             State::Head { since: Some(_) } => {
                 let response = Response::new(408).text("the request head did not end in time\n");

@@ -12,7 +12,7 @@ use crate::http::connection::{Connection, Crew, Next, Turn, Until, Wake};
 use crate::http::head::{Framing, Head};
 use crate::http::limits::Limits;
 use crate::http::response::Response;
-use crate::http::service::{Action, Ended, Receiver, Service};
+use crate::http::service::{Action, Ended, Receiver, Rest, Service};
 use crate::http::socket::Socket;
 
 /// What a client sends is taken for the requests that a plain reader finds in it, all of them and no others; and
@@ -180,7 +180,8 @@ impl Line {
     }
 }
 
-struct Alone;
+/// A worker with nobody beside it, who never lingers.
+pub(in crate::http) struct Alone;
 
 impl Crew for Alone {
     fn claim_place(&mut self) -> bool {
@@ -257,7 +258,8 @@ impl Receiver for Taker {
         false
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> Response {
-        Response::new(if ended == Ended::Whole { 200 } else { 400 })
+    fn end(self: Box<Self>, ended: Ended) -> (Response, Rest) {
+        let status = if ended == Ended::Whole { 200 } else { 400 };
+        (Response::new(status), None)
     }
 }

@@ -1,9 +1,11 @@
 //! Uploads whose first bytes are all there are: their file gets its published name, and no other.
 
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::SystemTime;
 
 use rustix::fs::inotify;
+use rustix::io::Errno;
 
 use super::super::inode::{Inode, Linking};
 use super::super::record::{Publishing, Record};
@@ -36,6 +38,19 @@ impl Bench {
         let mut append = self.append_with(&id(), 0, declared(5, "a")).unwrap();
         append.write(b"bytes").unwrap();
         append
+    }
+
+    /// Tells of files that were written in the directory and closed.
+    fn watch(&self) -> OwnedFd {
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, self.path(), inotify::WatchFlags::CLOSE_WRITE).unwrap();
+        watch
+    }
+
+    /// Which file was made before it is wanted.
+    fn ahead(&self) -> Option<Inode> {
+        let ahead = self.shelf.disk.ahead.lock().unwrap();
+        ahead.as_ref().map(|unnamed| unnamed.inode)
     }
 
     fn finish(&self, append: Append) -> Finished {
@@ -211,22 +226,73 @@ fn inode(bench: &Bench, name: &str) -> Inode {
     inode.unwrap().expect("it is there")
 }
 
+/// The files that are told of by now.
+fn closed(watch: &OwnedFd) -> Vec<String> {
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    let mut events = inotify::Reader::new(watch, &mut buffer);
+    let mut names = Vec::new();
+    loop {
+        match events.next() {
+            Ok(event) => names.push(event.file_name().unwrap().to_str().unwrap().to_owned()),
+            Err(error) => {
+                assert_eq!(error, Errno::AGAIN);
+                return names;
+            }
+        }
+    }
+}
+
 #[test]
 fn who_watches_the_directory_is_told_of_either_kind() {
     let bench = bench();
-    let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
-    inotify::add_watch(&watch, bench.path(), inotify::WatchFlags::CLOSE_WRITE).unwrap();
+    let watch = bench.watch();
     bench.send_whole("a", b"bytes");
     bench.cancel(&id()).unwrap();
     bench.send(0, b"by", declared(5, "b")).unwrap();
     bench.send(2, b"tes", Intent::default()).unwrap();
-    let mut buffer = [MaybeUninit::uninit(); 1024];
-    let mut events = inotify::Reader::new(&watch, &mut buffer);
-    let names = ["a", "b"].map(|_| {
-        let event = events.next().unwrap();
-        event.file_name().unwrap().to_str().unwrap().to_owned()
-    });
-    assert_eq!(names, ["a", "b"]);
+    assert_eq!(closed(&watch), ["a", "b"]);
+}
+
+#[test]
+fn that_is_done_and_the_next_file_made_when_nobody_waits_for_it() {
+    let bench = bench();
+    let watch = bench.watch();
+    let finished = bench.written().finish_first(Completes::AtLength);
+    let (finished, linked) = finished.unwrap();
+    assert_eq!(finished.held, complete(5));
+    assert_eq!(bench.published(), [file("a", b"bytes")]);
+    assert!(closed(&watch).is_empty() && bench.ahead().is_none());
+    drop(linked);
+    assert_eq!(closed(&watch), ["a"]);
+    let ahead = bench.ahead().expect("it was made");
+    bench.store_as("next", b"next");
+    assert_eq!(inode(&bench, "next"), ahead);
+    assert_ne!(bench.ahead(), Some(ahead));
+    assert_eq!(bench.published()[1], file("next", b"next"));
+}
+
+/// Nothing is written into it that would give it the time.
+#[test]
+fn an_empty_file_was_not_made_before_it_was_sent() {
+    let bench = bench();
+    bench.store_as("a", b"bytes");
+    let ahead = bench.ahead().expect("it was made");
+    let probe = tempfile::NamedTempFile::new_in(bench.path()).unwrap();
+    let now = loop {
+        on_disk::write(probe.path(), b"now").unwrap();
+        let now = probe.path().metadata().unwrap().modified().unwrap();
+        if since_1970_ns(now) > ahead.born_ns {
+            break now;
+        }
+    };
+    bench.store_as("empty", b"");
+    let about = bench.path().join("empty").metadata().unwrap();
+    assert!(about.len() == 0 && about.modified().unwrap() >= now);
+}
+
+fn since_1970_ns(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    since.as_nanos().try_into().unwrap()
 }
 
 #[test]
