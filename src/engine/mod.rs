@@ -15,6 +15,7 @@ mod listener;
 mod lot;
 mod poller;
 mod queues;
+mod tempo;
 mod watch;
 mod work;
 

@@ -9,6 +9,7 @@ use mio::{Events, Poll};
 use super::crew::Crew;
 use super::listener::Listener;
 use super::lot::{LISTENER, Lot, WAKER};
+use super::tempo::{AWAKE_MAX, Tempo};
 use crate::http::Limits;
 use crate::http::connection::{Connection, Until, Wake};
 use crate::http::socket::Socket;
@@ -35,6 +36,7 @@ pub(super) struct Poller {
     complained: bool,
     /// More newcomers are waiting than were taken at once.
     rush: bool,
+    tempo: Tempo,
 }
 
 impl Poller {
@@ -53,6 +55,7 @@ impl Poller {
             http_limits: Arc::new(http_limits),
             complained: false,
             rush: false,
+            tempo: Tempo::default(),
         })
     }
 
@@ -63,7 +66,7 @@ impl Poller {
     /// When the system fails the poller.
     pub(super) fn watch(&mut self, lot: &Lot, crew: &Crew) -> io::Result<()> {
         let timeout = self.timeout(lot);
-        match self.poll.poll(&mut self.events, timeout) {
+        match self.wait(timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => lot.awake(),
         }
@@ -85,6 +88,26 @@ impl Poller {
         if lot.owes_newcomers() {
             self.accept(lot, crew);
         }
+        Ok(())
+    }
+
+    /// Waits for an event. A client nearby that sends one request after the other is back before a thread has fallen
+    /// asleep and woken up, so after a few of them the next is awaited awake.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let began = Instant::now();
+        let is_long = timeout.is_none_or(|timeout| timeout > AWAKE_MAX);
+        if is_long && self.tempo.is_quick() {
+            while began.elapsed() < AWAKE_MAX {
+                self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
+                if !self.events.is_empty() {
+                    return Ok(());
+                }
+            }
+            self.tempo.waited(None);
+        }
+        self.poll.poll(&mut self.events, timeout)?;
+        let time = (!self.events.is_empty()).then(|| began.elapsed());
+        self.tempo.waited(time);
         Ok(())
     }
 
@@ -149,4 +172,41 @@ fn concerns_one_newcomer(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionReset | Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use mio::{Interest, Token};
+
+    use super::*;
+
+    /// Whether an event comes within `timeout` where one is expected at once.
+    fn comes(timeout: Duration, poller: &mut Poller) -> bool {
+        while !poller.tempo.is_quick() {
+            poller.tempo.waited(Some(Duration::ZERO));
+        }
+        poller.wait(Some(timeout)).unwrap();
+        !poller.events.is_empty()
+    }
+
+    #[test]
+    fn an_event_that_is_expected_is_waited_for_whether_it_comes_or_not() {
+        let poll = Poll::new().unwrap();
+        let registry = poll.registry().try_clone().unwrap();
+        let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).unwrap();
+        let mut poller = Poller::new(poll, listener, 1, Limits::default()).unwrap();
+        assert!(!comes(Duration::from_millis(1), &mut poller));
+        assert!(!poller.tempo.is_quick(), "it is not expected again");
+
+        let (one, other) = UnixStream::pair().unwrap();
+        one.set_nonblocking(true).unwrap();
+        let mut one = mio::net::UnixStream::from_std(one);
+        registry
+            .register(&mut one, Token(1), Interest::READABLE)
+            .unwrap();
+        drop(other);
+        assert!(comes(Duration::from_secs(60), &mut poller));
+    }
 }
