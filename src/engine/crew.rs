@@ -204,6 +204,12 @@ impl Crew {
         (state.idle > 0 || state.watch.taken) && state.queues.is_empty()
     }
 
+    /// Whether nobody but the worker on watch has anything to do.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let state = self.state();
+        state.idle + 1 == state.hired && state.queues.is_empty()
+    }
+
     /// Waits to be woken; stands by the watch while that is left again and again.
     fn wait<'s>(
         &self,
@@ -325,6 +331,19 @@ mod tests {
         crew.push(guest(&lot), Wake::Ready);
         find_turn(&crew);
         assert_eq!(watch.recv_timeout(PATIENCE), Ok(()));
+    }
+
+    #[test]
+    fn it_is_at_rest_when_all_but_the_worker_on_watch_wait() {
+        let crew = Arc::new(Crew::new(2, 0));
+        crew.begin(|| || {});
+        assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
+        assert!(!crew.is_at_rest());
+        let _watch = others(&crew, 1);
+        assert!(crew.is_at_rest());
+        let lot = Lot::new(&Poll::new().unwrap()).unwrap();
+        crew.push(guest(&lot), Wake::Ready);
+        assert!(!crew.is_at_rest());
     }
 
     #[test]

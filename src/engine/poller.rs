@@ -66,7 +66,7 @@ impl Poller {
     /// When the system fails the poller.
     pub(super) fn watch(&mut self, lot: &Lot, crew: &Crew) -> io::Result<()> {
         let timeout = self.timeout(lot);
-        match self.wait(timeout) {
+        match self.wait(timeout, || crew.is_at_rest()) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => lot.awake(),
         }
@@ -92,11 +92,16 @@ impl Poller {
     }
 
     /// Waits for an event. A client nearby that sends one request after the other is back before a thread has fallen
-    /// asleep and woken up, so after a few of them the next is awaited awake.
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    /// asleep and woken up, so after a few of them the next is awaited awake; but not while others are at work, who may
+    /// need the processor.
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        others_rest: impl FnOnce() -> bool,
+    ) -> io::Result<()> {
         let began = Instant::now();
         let is_long = timeout.is_none_or(|timeout| timeout > AWAKE_MAX);
-        if is_long && self.tempo.is_quick() {
+        if is_long && self.tempo.is_quick() && others_rest() {
             while began.elapsed() < AWAKE_MAX {
                 self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
                 if !self.events.is_empty() {
@@ -183,11 +188,11 @@ mod tests {
     use super::*;
 
     /// Whether an event comes within `timeout` where one is expected at once.
-    fn comes(timeout: Duration, poller: &mut Poller) -> bool {
+    fn comes(timeout: Duration, others_rest: bool, poller: &mut Poller) -> bool {
         while !poller.tempo.is_quick() {
             poller.tempo.waited(Some(Duration::ZERO));
         }
-        poller.wait(Some(timeout)).unwrap();
+        poller.wait(Some(timeout), || others_rest).unwrap();
         !poller.events.is_empty()
     }
 
@@ -197,8 +202,10 @@ mod tests {
         let registry = poll.registry().try_clone().unwrap();
         let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).unwrap();
         let mut poller = Poller::new(poll, listener, 1, Limits::default()).unwrap();
-        assert!(!comes(Duration::from_millis(1), &mut poller));
-        assert!(!poller.tempo.is_quick(), "it is not expected again");
+        for others_rest in [true, false] {
+            assert!(!comes(Duration::from_millis(1), others_rest, &mut poller));
+            assert!(!poller.tempo.is_quick(), "it is not expected again");
+        }
 
         let (one, other) = UnixStream::pair().unwrap();
         one.set_nonblocking(true).unwrap();
@@ -207,6 +214,6 @@ mod tests {
             .register(&mut one, Token(1), Interest::READABLE)
             .unwrap();
         drop(other);
-        assert!(comes(Duration::from_secs(60), &mut poller));
+        assert!(comes(Duration::from_secs(60), true, &mut poller));
     }
 }

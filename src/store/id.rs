@@ -76,6 +76,13 @@ impl Key {
         u64::from_le_bytes(half.try_into().expect("half of 16 bytes"))
     }
 
+    /// What `Display` writes.
+    pub(super) fn digits(self) -> [u8; 2 * KEY_BYTES] {
+        let mut digits = [0; 2 * KEY_BYTES];
+        write_hex(&self.0, &mut digits);
+        digits
+    }
+
     /// Reads what `Display` writes: 32 lower-case hex digits, and nothing else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -85,7 +92,7 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(str::from_utf8(&self.digits()).expect(ASCII))
     }
 }
 
@@ -97,14 +104,20 @@ impl fmt::Debug for Key {
 
 /// Lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut digits = vec![0; 2 * bytes.len()];
+    write_hex(bytes, &mut digits);
+    String::from_utf8(digits).expect(ASCII)
+}
+
+fn write_hex(bytes: &[u8], digits: &mut [u8]) {
     let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-    let mut text = vec![0; 2 * bytes.len()];
-    let (pairs, _) = text.as_chunks_mut();
+    let (pairs, _) = digits.as_chunks_mut();
     for (pair, byte) in pairs.iter_mut().zip(bytes) {
         *pair = [digit(byte >> 4), digit(byte & 15)];
     }
-    String::from_utf8(text).expect("digits are ASCII")
 }
+
+const ASCII: &str = "digits are ASCII";
 
 /// The bytes that `text` spells in hex; `None` when it does not.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -33,7 +33,7 @@ impl<'t> Line<'t> {
     /// Adds it to `text`. A record is JSON without line breaks.
     pub(super) fn write(&self, text: &mut Vec<u8>) {
         text.reserve(KEY_LETTERS + 2 + self.record.map_or(0, <[u8]>::len));
-        text.extend_from_slice(self.key.to_string().as_bytes());
+        text.extend_from_slice(&self.key.digits());
         if let Some(record) = self.record {
             text.push(b' ');
             text.extend_from_slice(record);
