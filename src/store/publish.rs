@@ -119,7 +119,7 @@ impl Entry {
             }
         }
         let data = self.data(&mut state, 0)?;
-        let unnamed = state.unnamed.map(|inode| (data, inode));
+        let unnamed = state.unnamed.as_deref().map(|inode| (data, *inode));
         // Nor is an empty file there for certain before a sync: btrfs may keep that its old name is gone, and not the new.
         let (epoch, synced) = (state.epoch, state.is_synced() && state.offset > 0);
         drop(state);

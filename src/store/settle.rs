@@ -242,7 +242,7 @@ impl Entry {
         let unnamed = is_whole.then(|| self.disk().create_unnamed());
         let data = match unnamed.transpose()?.flatten() {
             Some((data, inode)) => {
-                state.unnamed = Some(inode);
+                state.unnamed = Some(inode.into());
                 data
             }
             None => {

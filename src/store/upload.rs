@@ -53,7 +53,8 @@ pub(super) struct State {
     pub(super) filed: bool,
     pub(super) data: Option<Arc<Data>>,
     /// Which file that is, while it has no name. Before anybody is told of what is in it, it is published or gets one.
-    pub(super) unnamed: Option<Inode>,
+    /// Few have none for long, so the others pay for a pointer only.
+    pub(super) unnamed: Option<Box<Inode>>,
     /// The length of the data file, or of the published file.
     pub(super) offset: u64,
     /// How much of it a sync has confirmed. `None`: who knows; the file was there before us.
