@@ -102,10 +102,13 @@ impl Poller {
         let began = Instant::now();
         let is_long = timeout.is_none_or(|timeout| timeout > AWAKE_MAX);
         if is_long && self.tempo.is_quick() && others_rest() {
-            while began.elapsed() < AWAKE_MAX {
+            loop {
                 self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
                 if !self.events.is_empty() {
                     return Ok(());
+                }
+                if began.elapsed() >= AWAKE_MAX {
+                    break;
                 }
             }
             self.tempo.waited(None);
@@ -181,39 +184,69 @@ fn concerns_one_newcomer(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixStream;
+    use std::fs;
+    use std::sync::mpsc;
+    use std::thread;
 
-    use mio::{Interest, Token};
+    use mio::Waker;
 
     use super::*;
 
-    /// Whether an event comes within `timeout` where one is expected at once.
-    fn comes(timeout: Duration, others_rest: bool, poller: &mut Poller) -> bool {
+    fn poller(poll: Poll) -> Poller {
+        let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).unwrap();
+        let mut poller = Poller::new(poll, listener, 1, Limits::default()).unwrap();
         while !poller.tempo.is_quick() {
             poller.tempo.waited(Some(Duration::ZERO));
         }
-        poller.wait(Some(timeout), || others_rest).unwrap();
-        !poller.events.is_empty()
+        poller
     }
 
     #[test]
-    fn an_event_that_is_expected_is_waited_for_whether_it_comes_or_not() {
+    fn what_does_not_come_while_it_is_expected_is_waited_for_asleep() {
         let poll = Poll::new().unwrap();
-        let registry = poll.registry().try_clone().unwrap();
-        let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).unwrap();
-        let mut poller = Poller::new(poll, listener, 1, Limits::default()).unwrap();
-        for others_rest in [true, false] {
-            assert!(!comes(Duration::from_millis(1), others_rest, &mut poller));
-            assert!(!poller.tempo.is_quick(), "it is not expected again");
-        }
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let mut poller = poller(poll);
+        let (tell, told) = mpsc::channel();
+        let helper = thread::spawn(move || {
+            let task: String = told.recv().expect("the others are asked after");
+            let sleeps = || fs::read_to_string(&task).unwrap().contains(") S ");
+            while !sleeps() {
+                thread::yield_now();
+            }
+            waker.wake().unwrap();
+            // Closed now, it would take its event with it.
+            waker
+        });
+        let asked = || {
+            let task = fs::read_link("/proc/thread-self").unwrap();
+            let stat = format!("/proc/{}/stat", task.display());
+            tell.send(stat).unwrap();
+            true
+        };
+        poller.wait(Some(Duration::from_secs(10)), asked).unwrap();
+        assert!(!poller.events.is_empty());
+        assert!(!poller.tempo.is_quick(), "it is not expected again");
+        helper.join().unwrap();
+    }
 
-        let (one, other) = UnixStream::pair().unwrap();
-        one.set_nonblocking(true).unwrap();
-        let mut one = mio::net::UnixStream::from_std(one);
-        registry
-            .register(&mut one, Token(1), Interest::READABLE)
-            .unwrap();
-        drop(other);
-        assert!(comes(Duration::from_secs(60), true, &mut poller));
+    #[test]
+    fn what_comes_while_it_is_expected_is_brought_and_expected_again() {
+        let poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let mut poller = poller(poll);
+        let comes = || {
+            waker.wake().unwrap();
+            true
+        };
+        poller.wait(Some(Duration::from_secs(60)), comes).unwrap();
+        assert!(!poller.events.is_empty() && poller.tempo.is_quick());
+    }
+
+    #[test]
+    fn who_is_to_wake_soon_does_not_stay_awake() {
+        let mut poller = poller(Poll::new().unwrap());
+        let asked = || panic!("nobody has to rest for that");
+        poller.wait(Some(AWAKE_MAX), asked).unwrap();
+        assert!(poller.events.is_empty());
     }
 }

@@ -233,8 +233,8 @@ mod tests {
         }
     }
 
-    /// One turn of a connection to whom a body was sent; what is told, and the client.
-    fn turn(bytes: usize) -> (Next, Told<u64>, UnixStream) {
+    /// One turn of a connection to whom a body was sent; the connection, what is told, and the client.
+    fn turn(bytes: usize) -> (Next, Connection, Told<u64>, UnixStream) {
         let (mut client, socket) = UnixStream::pair().unwrap();
         socket.set_nonblocking(true).unwrap();
         let socket = Socket::Unix(mio::net::UnixStream::from_std(socket));
@@ -254,21 +254,24 @@ mod tests {
             crew: &mut Alone,
             buffer: &mut buffer,
         };
-        (connection.turn(Wake::Ready, turn), told, client)
+        let next = connection.turn(Wake::Ready, turn);
+        (next, connection, told, client)
     }
 
     #[test]
     fn what_nobody_waits_for_is_done_once_the_answer_is_there() {
-        let (_, told, mut client) = turn(1);
+        let (_, connection, told, mut client) = turn(1);
+        let readable = told.try_recv().expect("it is not left to the connection");
+        drop(connection);
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).unwrap();
         assert!(answer.ends_with(b"\r\n\r\na"));
-        assert_eq!(told.recv(), Ok(answer.len() as u64));
+        assert_eq!(readable, answer.len() as u64);
     }
 
     #[test]
     fn it_does_not_wait_for_a_client_that_does_not_read() {
-        let (next, told, _client) = turn(16 << 20);
+        let (next, _connection, told, _client) = turn(16 << 20);
         let until = Until::Writable;
         assert!(matches!(next, Next::Park { until: now, .. } if now == until));
         assert!(told.try_recv().is_ok_and(|readable| readable > 0));
