@@ -297,3 +297,48 @@ impl Exchange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use crate::http::Service;
+    use crate::uploads::{Options, Uploads};
+
+    use super::*;
+
+    /// Sends five bytes in one request, and does what is left to do as late as can be: whether there is anything.
+    fn leaves_a_rest(uploads: &Uploads, name: &str) -> bool {
+        let id = format!("{name}-5-1700000000000");
+        let fields = [
+            ("Host", "localhost"),
+            ("X-File-Id", &*id),
+            ("Content-Length", "5"),
+        ];
+        let head = Head::from_parts("POST", "/upload", fields).unwrap();
+        let Action::Receive { mut receiver, .. } = uploads.respond(&head) else {
+            panic!("the body is wanted");
+        };
+        receiver.write(b"bytes").unwrap();
+        let (response, rest) = receiver.end(Ended::Whole);
+        assert_eq!(response.status(), 200);
+        rest.is_some()
+    }
+
+    #[test]
+    fn something_of_a_small_upload_is_left_for_after_the_answer() {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let mut options = Options::default();
+        options.store.sync = store::Sync::Fast;
+        let uploads = Uploads::open(dir.path(), options).unwrap();
+        let patience = Instant::now() + Duration::from_secs(10);
+        // Not before the first sweep has found out how files get their names.
+        let mut names = 0..;
+        while !names
+            .next()
+            .is_some_and(|n| leaves_a_rest(&uploads, &format!("a{n}")))
+        {
+            assert!(Instant::now() < patience, "nothing is ever left");
+        }
+    }
+}
