@@ -149,7 +149,7 @@ impl Crew {
             }
             if let Some((job, standing)) = state.queues.pop() {
                 if state.needs_another() {
-                    self.call_one(&mut state);
+                    self.call_one(state);
                 }
                 return Duty::Turn(job, standing);
             }
@@ -161,7 +161,7 @@ impl Crew {
             if state.hired > state.wanted() {
                 state.hired -= 1;
                 // It may have stood by.
-                self.call_one(&mut state);
+                self.call_one(state);
                 return Duty::Over;
             }
             is_awake = false;
@@ -176,8 +176,9 @@ impl Crew {
             return false;
         }
         state.watch.relief_wanted = !state.watch.taken;
-        self.call_one(&mut state);
-        state.is_short_handed()
+        let is_short_handed = state.is_short_handed();
+        self.call_one(state);
+        is_short_handed
     }
 
     pub(super) fn claim_place(&self, had: Standing) -> Standing {
@@ -234,9 +235,11 @@ impl Crew {
         state
     }
 
-    fn call_one(&self, state: &mut State) {
+    /// Who is called needs the state, so that is let go of first.
+    fn call_one(&self, mut state: MutexGuard<'_, State>) {
         if state.idle > 0 && !state.called {
             state.called = true;
+            drop(state);
             self.duty_calls.notify_one();
         }
     }
