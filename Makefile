@@ -28,11 +28,15 @@ help:
 run:
 	$(CARGO) run --release -- uploads
 
+# The fuzz targets are not linked here: that takes a C++ compiler.
 test: tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
 	$(CARGO) check --no-default-features --lib
 	$(CARGO) clippy --no-default-features --features cli -- -D warnings
+	$(CARGO) clippy --release --manifest-path bench/Cargo.toml --target-dir target/bench -- -D warnings
+	CUSTOM_LIBFUZZER_PATH=none/libfuzzer.a RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing" \
+		$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzzing -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
 	@rm -f $(LEFT_OUT)
 	$(CARGO) test --all-features
