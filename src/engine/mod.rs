@@ -16,6 +16,8 @@ mod lot;
 mod poller;
 mod queues;
 mod tempo;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod work;
 

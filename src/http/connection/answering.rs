@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::reading::until_more;
 use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
 use crate::http::body::Decoder;
 use crate::http::response::{ReplyTo, Response};
@@ -32,7 +33,7 @@ impl Connection {
         let all_read = skip(&mut unread, window);
         let keep_alive = to.keep_alive && all_read && !response.is_closing();
         let then = match keep_alive {
-            true => Then::NextRequest,
+            true => Then::NextRequest(until_more(window)),
             false if all_read && window.is_empty() => Then::Close,
             false => Then::Drain,
         };
@@ -62,6 +63,7 @@ impl Connection {
             then,
             until,
             rest,
+            is_due: false,
         }))
     }
 
@@ -71,6 +73,10 @@ impl Connection {
         crew: &mut dyn Crew,
         window: &mut Window<'_>,
     ) -> Step {
+        if !reply.is_due && crew.holds_answers() {
+            reply.is_due = true;
+            return Step::Leave(State::Reply(reply), Next::Answer);
+        }
         match reply.unsent.send(&mut self.socket) {
             Ok(true) => self.after_reply(reply.then, crew, window),
             Ok(false) => {
@@ -93,8 +99,8 @@ impl Connection {
 
     fn after_reply(&mut self, then: Then, crew: &mut dyn Crew, window: &mut Window<'_>) -> Step {
         match then {
-            Then::NextRequest if window.is_empty() => self.await_head(None, window),
-            Then::NextRequest => {
+            Then::NextRequest(until) if window.is_empty() => self.await_head(None, until),
+            Then::NextRequest(_) => {
                 let next = State::Head {
                     since: Some(Instant::now()),
                 };
@@ -251,7 +257,7 @@ mod tests {
         client.write_all(request).unwrap();
         let turn = Turn {
             service: &service,
-            crew: &mut Alone,
+            crew: &mut Alone::default(),
             buffer: &mut buffer,
         };
         let next = connection.turn(Wake::Ready, turn);

@@ -40,19 +40,15 @@ impl Connection {
             Ok(Fill::Bytes(_)) => Step::On(State::Head {
                 since: since.or(Some(Instant::now())),
             }),
-            Ok(Fill::Nothing) => self.await_head(since, window),
+            Ok(Fill::Nothing) => self.await_head(since, until_more(window)),
             Ok(Fill::Ended) | Err(_) => OVER,
         }
     }
 
-    pub(super) fn await_head(&self, since: Option<Instant>, window: &Window<'_>) -> Step {
+    pub(super) fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
         let deadline = match since {
             Some(first_byte) => first_byte + self.limits.head_timeout,
             None => Instant::now() + self.limits.keep_alive_idle,
-        };
-        let until = match window.took_all() {
-            true => Until::More,
-            false => Until::Readable,
         };
         Step::Leave(State::Head { since }, Next::Park { until, deadline })
     }
@@ -116,5 +112,13 @@ impl Connection {
         crew.wait_for_disk();
         let Consult { decide, asked } = *consult;
         Step::On(self.act(decide(), asked, window))
+    }
+}
+
+/// What ends a wait for something to read.
+pub(super) fn until_more(window: &Window<'_>) -> Until {
+    match window.took_all() {
+        true => Until::More,
+        false => Until::Readable,
     }
 }

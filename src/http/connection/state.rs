@@ -33,6 +33,8 @@ pub(crate) enum Next {
     Park { until: Until, deadline: Instant },
     /// Back of the queue.
     Queue,
+    /// The same, to be answered: see [`Crew::holds_answers`].
+    Answer,
     /// Nothing: it is over.
     Close,
 }
@@ -63,6 +65,9 @@ pub(crate) trait Crew {
     fn others_wait(&self) -> bool;
     /// Whether the server is being stopped.
     fn stopping(&self) -> bool;
+    /// Whether answers come after the turns that wait. One right after the other they wake a client once that has
+    /// several connections; one by one they cost it as much again, and the workers too.
+    fn holds_answers(&self) -> bool;
     /// Whether this worker may wait a moment: nobody else wants it, and another is free.
     fn may_linger(&self) -> bool;
     /// The longest that a slow body may be left before the next look.
@@ -137,11 +142,14 @@ pub(super) struct Reply {
     pub(super) then: Then,
     pub(super) until: Instant,
     pub(super) rest: Rest,
+    /// It was held.
+    pub(super) is_due: bool,
 }
 
 /// What follows an answer.
 pub(super) enum Then {
-    NextRequest,
+    /// Where nothing of it is there yet, it is waited for until then.
+    NextRequest(Until),
     Drain,
     Close,
 }

@@ -16,17 +16,17 @@ use crate::http::service::{Action, Ended, Receiver, Rest, Service};
 use crate::http::socket::Socket;
 
 /// What a client sends is taken for the requests that a plain reader finds in it, all of them and no others; and
-/// however it is cut, the same comes of it. The first two bytes say where the rest is cut.
+/// however it is cut, and whenever it is answered, the same comes of it. The first two bytes say where the rest is cut.
 pub fn connection(bytes: &[u8]) {
     let Some((&[one, two], bytes)) = bytes.split_first_chunk() else {
         return;
     };
-    let whole = converse(&[bytes]);
+    let whole = converse(&[bytes], false);
     check_requests(&whole.requests, &plain_requests(bytes));
     let (start, rest) = bytes.split_at(usize::from(one) % (bytes.len() + 1));
     let (middle, end) = rest.split_at(usize::from(two) % (rest.len() + 1));
     for pieces in [&[start, rest][..], &[start, middle, end]] {
-        let cut = converse(pieces);
+        let cut = converse(pieces, true);
         assert!(cut.is_like(&whole), "{cut:#?}\n{whole:#?}");
     }
 }
@@ -122,7 +122,7 @@ fn room(head: &Head) -> usize {
 }
 
 /// Sends these pieces to a connection, each when the one before has been read; and then that nothing more will come.
-fn converse(pieces: &[&[u8]]) -> Outcome {
+fn converse(pieces: &[&[u8]], holds_answers: bool) -> Outcome {
     let (mut client, socket) = UnixStream::pair().expect("a pair of sockets");
     let limits = Limits::default();
     let buffer = vec![0; 4 * limits.head_bytes];
@@ -130,6 +130,7 @@ fn converse(pieces: &[&[u8]]) -> Outcome {
         connection: Some(Connection::new(Socket::Unix(socket), Arc::new(limits))),
         service: Log::default(),
         buffer,
+        worker: Alone { holds_answers },
     };
     let mut answers = Vec::new();
     for piece in pieces {
@@ -153,6 +154,7 @@ struct Line {
     connection: Option<Connection>,
     service: Log,
     buffer: Vec<u8>,
+    worker: Alone,
 }
 
 impl Line {
@@ -164,7 +166,7 @@ impl Line {
         {
             let turn = Turn {
                 service: &self.service,
-                crew: &mut Alone,
+                crew: &mut self.worker,
                 buffer: &mut self.buffer,
             };
             match connection.turn(Wake::Ready, turn) {
@@ -173,7 +175,7 @@ impl Line {
                     assert!(until != Until::More || !is_left, "all was taken");
                     parked += 1;
                 }
-                Next::Queue => {}
+                Next::Queue | Next::Answer => {}
                 Next::Close => self.connection = None,
             }
         }
@@ -181,7 +183,10 @@ impl Line {
 }
 
 /// A worker with nobody beside it, who never lingers.
-pub(in crate::http) struct Alone;
+#[derive(Default)]
+pub(in crate::http) struct Alone {
+    pub(in crate::http) holds_answers: bool,
+}
 
 impl Crew for Alone {
     fn claim_place(&mut self) -> bool {
@@ -198,6 +203,10 @@ impl Crew for Alone {
 
     fn stopping(&self) -> bool {
         false
+    }
+
+    fn holds_answers(&self) -> bool {
+        self.holds_answers
     }
 
     fn may_linger(&self) -> bool {

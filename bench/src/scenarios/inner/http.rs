@@ -215,7 +215,7 @@ impl Line {
         };
         match self.0.turn(Wake::Ready, turn) {
             Next::Park { .. } => Ok(()),
-            Next::Queue | Next::Close => Err(io::Error::other("a turn has not parked")),
+            _ => Err(io::Error::other("a turn has not parked")),
         }
     }
 }
@@ -232,6 +232,10 @@ impl Crew for Alone {
     }
 
     fn stopping(&self) -> bool {
+        false
+    }
+
+    fn holds_answers(&self) -> bool {
         false
     }
 
