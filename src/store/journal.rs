@@ -32,12 +32,18 @@ const PAGES_A_LIFE: u32 = 8;
 impl Disk {
     /// The record of `key`, where it is in the journal.
     pub(super) fn find_line(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
-        read(&*self.pages()?, key)
+        match self.has_line(key)? {
+            true => read(&*self.pages()?, key),
+            false => Ok(None),
+        }
     }
 
     /// Whether it is.
     pub(super) fn has_line(&self, key: Key) -> io::Result<bool> {
-        Ok(self.pages()?.has(key))
+        match self.journal.places.has(key) {
+            Some(has) => Ok(has),
+            None => Ok(self.pages()?.has(key)),
+        }
     }
 
     /// Adds the record of `key`. It is left to be synced.

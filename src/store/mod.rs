@@ -65,6 +65,7 @@ mod name;
 mod options;
 mod page;
 mod pages;
+mod places;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod publish;

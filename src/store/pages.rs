@@ -12,14 +12,24 @@ use rustix::io::Errno;
 
 use super::id::Key;
 use super::page::{Line, Page, each_line};
+use super::places::{Place, Places};
 
 /// Their directory, in `.resumed`.
 pub(super) const JOURNAL: &str = "journal";
 
 /// What there is of the journal.
-#[derive(Default)]
 pub(super) struct Journal {
     pages: Mutex<Pages>,
+    pub(super) places: Arc<Places>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        let pages = Pages::default();
+        let places = Arc::clone(&pages.places);
+        let pages = Mutex::new(pages);
+        Self { pages, places }
+    }
 }
 
 impl Journal {
@@ -32,8 +42,7 @@ impl Journal {
 pub(super) struct Pages {
     /// `None`: there is none yet.
     dir: Option<Arc<OwnedFd>>,
-    /// `None`: nothing was read yet.
-    places: Option<BTreeMap<Key, Place>>,
+    places: Arc<Places>,
     /// All that there are, in order.
     numbers: Vec<u32>,
     /// The one that is added to.
@@ -47,13 +56,6 @@ pub(super) struct Pages {
     owed: Vec<u8>,
     /// Some could not be read back.
     lost: bool,
-}
-
-/// Where a line is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
-    page: u32,
-    at: u32,
 }
 
 /// What is to be synced of a page.
@@ -70,7 +72,7 @@ pub(super) struct Unsynced {
 
 impl Pages {
     pub(super) fn are_read(&self) -> bool {
-        self.places.is_some()
+        self.places.are_read()
     }
 
     /// Finds those that there are in `.resumed`.
@@ -92,23 +94,22 @@ impl Pages {
             })?;
         }
         self.unsure = self.numbers.clone();
-        self.places = Some(places);
+        self.places.are(places);
         Ok(())
     }
 
     pub(super) fn has(&self, key: Key) -> bool {
-        self.place(key).is_some()
+        self.places.of(key).is_some()
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {
-        let places = self.places.iter().flatten();
-        places.map(|(key, _)| *key).collect()
+        self.places.keys()
     }
 
     /// The page with the line about `key`, and where that is.
     pub(super) fn find(&self, key: Key) -> io::Result<Option<(Arc<OwnedFd>, u64)>> {
         let found = |place: Place| Ok((self.open(place.page)?, place.at.into()));
-        self.place(key).map(found).transpose()
+        self.places.of(key).map(found).transpose()
     }
 
     /// Whether there has to be a new page before anything can be added.
@@ -134,33 +135,33 @@ impl Pages {
     /// Adds to the page that was begun: first what is owed, then a line.
     pub(super) fn add(&mut self, key: Key, record: Option<&[u8]>) -> io::Result<()> {
         self.pay()?;
-        let (Some(page), Some(places)) = (&mut self.page, &mut self.places) else {
+        let Some(page) = &mut self.page else {
             return Err(io::ErrorKind::NotFound.into());
         };
         let mut line = Vec::new();
         Line { at: 0, key, record }.write(&mut line);
         // Before it is written: also what could not be written may be there, and then has to be taken back.
         if record.is_some() {
-            places.insert(key, Place::new(page.number, page.end));
+            self.places.set(key, Place::new(page.number, page.end));
         }
         page.add(&line)?;
         self.added += 1;
         if record.is_none() {
-            places.remove(&key);
+            self.places.remove(key);
         }
         Ok(())
     }
 
     /// Writes what is owed.
     pub(super) fn pay(&mut self) -> io::Result<()> {
-        let (Some(page), Some(places)) = (&mut self.page, &mut self.places) else {
+        let Some(page) = &mut self.page else {
             return Ok(());
         };
         let from = page.end;
         page.add(&self.owed)?;
         for line in Line::all_in(&mem::take(&mut self.owed)) {
             if line.record.is_some() {
-                places.insert(line.key, Place::new(page.number, from + line.at));
+                (self.places).set(line.key, Place::new(page.number, from + line.at));
             }
         }
         Ok(())
@@ -238,7 +239,7 @@ impl Pages {
         let mut owed = Vec::new();
         let read = each_line(&failed.file, failed.from, |line| {
             let counts = match line.record {
-                Some(_) => self.place(line.key) == Some(Place::new(failed.number, line.at)),
+                Some(_) => self.places.of(line.key) == Some(Place::new(failed.number, line.at)),
                 None => !self.has(line.key),
             };
             if counts {
@@ -271,9 +272,7 @@ impl Pages {
 
     /// The uploads with a line in page `number`.
     pub(super) fn keys_in(&self, number: u32) -> Vec<Key> {
-        let places = self.places.iter().flatten();
-        let inside = places.filter(|(_, place)| place.page == number);
-        inside.map(|(key, _)| *key).collect()
+        self.places.keys_in(number)
     }
 
     /// Removes page `number`, and answers how many records went with it.
@@ -285,12 +284,7 @@ impl Pages {
         }
         self.numbers.retain(|other| *other != number);
         self.unsure.retain(|other| *other != number);
-        let Some(places) = &mut self.places else {
-            return Ok(0);
-        };
-        let before = places.len();
-        places.retain(|_, place| place.page != number);
-        Ok(before - places.len())
+        Ok(self.places.remove_all_in(number))
     }
 
     /// Removes them all.
@@ -298,10 +292,6 @@ impl Pages {
         let all = self.numbers.clone();
         all.into_iter()
             .try_for_each(|number| self.remove(number).map(drop))
-    }
-
-    fn place(&self, key: Key) -> Option<Place> {
-        self.places.as_ref()?.get(&key).copied()
     }
 
     fn open(&self, number: u32) -> io::Result<Arc<OwnedFd>> {
@@ -316,14 +306,6 @@ impl Pages {
             flags,
             Mode::empty(),
         )?))
-    }
-}
-
-impl Place {
-    fn new(page: u32, at: u64) -> Place {
-        // No page of ours gets that long, and no line is read there.
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
-        Place { page, at }
     }
 }
 

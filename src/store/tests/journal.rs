@@ -47,6 +47,20 @@ fn what_came_in_one_request_is_a_line_and_what_did_not_a_file() {
 }
 
 #[test]
+fn who_comes_new_does_not_wait_for_a_line_that_is_being_written() {
+    let bench = Bench::fast();
+    bench.store_other(b"whole");
+    let store = || drop(bench.send_whole("a", b"bytes"));
+    let new = Id::new(b"", b"new");
+    let held_of_new = bench.during(Op::WriteRecord, store, || {
+        let append = bench.append_with(&new, 0, declared(3, "b")).unwrap();
+        append.held()
+    });
+    assert_eq!(held_of_new, held(0));
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+}
+
+#[test]
 fn a_line_whose_writing_was_cut_is_none_and_those_before_it_stay() {
     let mut bench = Bench::new();
     bench.store_other(b"whole");
