@@ -210,10 +210,11 @@ impl Crew {
         (state.idle > 0 || state.watch.taken) && state.queues.is_empty()
     }
 
-    /// Whether nobody but the worker on watch has anything to do.
+    /// Whether nobody but the worker that asks has anything to do, and somebody else can watch.
     pub(super) fn is_at_rest(&self) -> bool {
         let state = self.state();
-        state.idle + 1 == state.hired && state.queues.is_empty()
+        let at_rest = state.idle + usize::from(state.watch.taken);
+        at_rest > 0 && at_rest + 1 == state.hired && state.queues.is_empty()
     }
 
     /// Waits to be woken; stands by the watch while that is left again and again.
@@ -342,11 +343,16 @@ mod tests {
     }
 
     #[test]
-    fn it_is_at_rest_when_all_but_the_worker_on_watch_wait() {
-        let crew = Arc::new(Crew::new(2, 0));
-        crew.begin(|| || {});
+    fn the_others_are_at_rest_when_they_watch_or_wait_and_nothing_waits_for_them() {
+        let crew = Arc::new(Crew::new(3, 0));
+        crew.hire(|| {});
+        assert!(!crew.is_at_rest(), "nobody else can watch");
+        crew.hire(|| {});
+        assert!(!crew.is_at_rest(), "the other works");
         assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
-        assert!(!crew.is_at_rest());
+        assert!(crew.is_at_rest());
+        crew.hire(|| {});
+        assert!(!crew.is_at_rest(), "a third works");
         let _watch = others(&crew, 1);
         assert!(crew.is_at_rest());
         let lot = Lot::new(&Poll::new().unwrap()).unwrap();

@@ -9,7 +9,6 @@ use mio::{Events, Poll};
 use super::crew::Crew;
 use super::listener::Listener;
 use super::lot::{LISTENER, Lot, WAKER};
-use super::tempo::{AWAKE_MAX, Tempo};
 use crate::http::Limits;
 use crate::http::connection::{Connection, Until, Wake};
 use crate::http::socket::Socket;
@@ -36,7 +35,6 @@ pub(super) struct Poller {
     complained: bool,
     /// More newcomers are waiting than were taken at once.
     rush: bool,
-    tempo: Tempo,
 }
 
 impl Poller {
@@ -55,7 +53,6 @@ impl Poller {
             http_limits: Arc::new(http_limits),
             complained: false,
             rush: false,
-            tempo: Tempo::default(),
         })
     }
 
@@ -66,7 +63,7 @@ impl Poller {
     /// When the system fails the poller.
     pub(super) fn watch(&mut self, lot: &Lot, crew: &Crew) -> io::Result<()> {
         let timeout = self.timeout(lot);
-        match self.wait(timeout, || crew.is_at_rest()) {
+        match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => lot.awake(),
         }
@@ -88,34 +85,6 @@ impl Poller {
         if lot.owes_newcomers() {
             self.accept(lot, crew);
         }
-        Ok(())
-    }
-
-    /// Waits for an event. A client nearby that sends one request after the other is back before a thread has fallen
-    /// asleep and woken up, so after a few of them the next is awaited awake; but not while others are at work, who may
-    /// need the processor.
-    fn wait(
-        &mut self,
-        timeout: Option<Duration>,
-        others_rest: impl FnOnce() -> bool,
-    ) -> io::Result<()> {
-        let began = Instant::now();
-        let is_long = timeout.is_none_or(|timeout| timeout > AWAKE_MAX);
-        if is_long && self.tempo.is_quick() && others_rest() {
-            loop {
-                self.poll.poll(&mut self.events, Some(Duration::ZERO))?;
-                if !self.events.is_empty() {
-                    return Ok(());
-                }
-                if began.elapsed() >= AWAKE_MAX {
-                    break;
-                }
-            }
-            self.tempo.waited(None);
-        }
-        self.poll.poll(&mut self.events, timeout)?;
-        let time = (!self.events.is_empty()).then(|| began.elapsed());
-        self.tempo.waited(time);
         Ok(())
     }
 
@@ -180,73 +149,4 @@ fn concerns_one_newcomer(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionReset | Interrupted
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::sync::mpsc;
-    use std::thread;
-
-    use mio::Waker;
-
-    use super::*;
-
-    fn poller(poll: Poll) -> Poller {
-        let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).unwrap();
-        let mut poller = Poller::new(poll, listener, 1, Limits::default()).unwrap();
-        while !poller.tempo.is_quick() {
-            poller.tempo.waited(Some(Duration::ZERO));
-        }
-        poller
-    }
-
-    #[test]
-    fn what_does_not_come_while_it_is_expected_is_waited_for_asleep() {
-        let poll = Poll::new().unwrap();
-        let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let mut poller = poller(poll);
-        let (tell, told) = mpsc::channel();
-        let helper = thread::spawn(move || {
-            let task: String = told.recv().expect("the others are asked after");
-            let sleeps = || fs::read_to_string(&task).unwrap().contains(") S ");
-            while !sleeps() {
-                thread::yield_now();
-            }
-            waker.wake().unwrap();
-            // Closed now, it would take its event with it.
-            waker
-        });
-        let asked = || {
-            let task = fs::read_link("/proc/thread-self").unwrap();
-            let stat = format!("/proc/{}/stat", task.display());
-            tell.send(stat).unwrap();
-            true
-        };
-        poller.wait(Some(Duration::from_secs(10)), asked).unwrap();
-        assert!(!poller.events.is_empty());
-        assert!(!poller.tempo.is_quick(), "it is not expected again");
-        helper.join().unwrap();
-    }
-
-    #[test]
-    fn what_comes_while_it_is_expected_is_brought_and_expected_again() {
-        let poll = Poll::new().unwrap();
-        let waker = Waker::new(poll.registry(), WAKER).unwrap();
-        let mut poller = poller(poll);
-        let comes = || {
-            waker.wake().unwrap();
-            true
-        };
-        poller.wait(Some(Duration::from_secs(60)), comes).unwrap();
-        assert!(!poller.events.is_empty() && poller.tempo.is_quick());
-    }
-
-    #[test]
-    fn who_is_to_wake_soon_does_not_stay_awake() {
-        let mut poller = poller(Poll::new().unwrap());
-        let asked = || panic!("nobody has to rest for that");
-        poller.wait(Some(AWAKE_MAX), asked).unwrap();
-        assert!(poller.events.is_empty());
-    }
 }

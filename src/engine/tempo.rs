@@ -1,11 +1,11 @@
-//! How quickly events come, and so whether the next is worth staying awake for.
+//! How quickly a client goes on, and so whether its next request is worth staying awake for.
 //!
 //! To fall asleep and be woken takes some 20 microseconds, of a request that takes 50. A client on the same machine that
 //! sends one after the other is back sooner, and gets half as much done again; across a network nobody is so quick.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// The longest that anybody stays awake for the next event.
+/// The longest that anybody stays awake for the next request.
 pub(super) const AWAKE_MAX: Duration = Duration::from_micros(30);
 
 /// A wait that was shorter is quick. One in one's sleep has the time in it that it takes to wake up.
@@ -14,24 +14,38 @@ const QUICK: Duration = AWAKE_MAX.saturating_mul(2);
 /// So many quick waits in a row, and the next is expected to be quick too. Of what comes by chance that is rare.
 const SUCCESSION: u32 = 16;
 
-/// The waits up to now.
+/// What one worker has seen of the client that it answered last.
 #[derive(Debug, Default)]
 pub(super) struct Tempo {
+    /// In which slot that is, and when; until its next request.
+    answered: Option<(usize, Instant)>,
     quick_in_a_row: u32,
 }
 
 impl Tempo {
-    /// Whether the next event is expected within [`AWAKE_MAX`].
-    pub(super) fn is_quick(&self) -> bool {
-        self.quick_in_a_row >= SUCCESSION
+    /// The client in `slot` was answered.
+    pub(super) fn answered(&mut self, slot: usize, now: Instant) {
+        self.answered = Some((slot, now));
     }
 
-    /// Takes note of how long an event was waited for; `None` where none came, or not in the time it was expected in.
-    pub(super) fn waited(&mut self, time: Option<Duration>) {
-        self.quick_in_a_row = match time {
-            Some(time) if time < QUICK => SUCCESSION.min(self.quick_in_a_row + 1),
+    /// Something has come from the client in `slot`.
+    pub(super) fn asked(&mut self, slot: usize, now: Instant) {
+        let wait = |(last, at)| (last == slot).then(|| now.duration_since(at));
+        self.quick_in_a_row = match self.answered.take().and_then(wait) {
+            Some(wait) if wait < QUICK => SUCCESSION.min(self.quick_in_a_row + 1),
             _ => 0,
         };
+    }
+
+    /// The next request did not come as soon as it was expected.
+    pub(super) fn was_slow(&mut self) {
+        self.answered = None;
+        self.quick_in_a_row = 0;
+    }
+
+    /// Whether the next request is expected within [`AWAKE_MAX`].
+    pub(super) fn is_quick(&self) -> bool {
+        self.quick_in_a_row >= SUCCESSION
     }
 }
 
@@ -41,25 +55,45 @@ mod tests {
 
     const ALMOST: Duration = QUICK.saturating_sub(Duration::from_nanos(1));
 
-    fn after(times: impl IntoIterator<Item = Option<Duration>>) -> bool {
-        let mut tempo = Tempo::default();
-        times.into_iter().for_each(|time| tempo.waited(time));
-        tempo.is_quick()
+    /// So many waits of one client, each that long.
+    fn wait(tempo: &mut Tempo, slot: usize, times: u32, each: Duration) {
+        for _ in 0..times {
+            let now = Instant::now();
+            tempo.answered(slot, now);
+            tempo.asked(slot, now + each);
+        }
     }
 
-    fn quick(count: u32) -> impl Iterator<Item = Option<Duration>> {
-        (0..count).map(|_| Some(ALMOST))
+    fn quick() -> Tempo {
+        let mut tempo = Tempo::default();
+        wait(&mut tempo, 1, SUCCESSION - 1, ALMOST);
+        assert!(!tempo.is_quick());
+        wait(&mut tempo, 1, 1, ALMOST);
+        assert!(tempo.is_quick());
+        tempo
     }
 
     #[test]
     fn it_takes_a_succession_to_be_quick_and_one_wait_to_be_slow() {
-        assert!(!after(quick(SUCCESSION - 1)));
-        assert!(after(quick(SUCCESSION)));
-        assert!(after(quick(3 * SUCCESSION)));
-        for slow in [Some(QUICK), None] {
-            assert!(!after(quick(3 * SUCCESSION).chain([slow])));
-            let again = quick(SUCCESSION - 1);
-            assert!(!after(quick(3 * SUCCESSION).chain([slow]).chain(again)));
+        let slow: [fn(&mut Tempo); 3] = [
+            |tempo| wait(tempo, 1, 1, QUICK),
+            |tempo| tempo.asked(1, Instant::now()),
+            Tempo::was_slow,
+        ];
+        for slow in slow {
+            let mut tempo = quick();
+            slow(&mut tempo);
+            assert!(!tempo.is_quick());
+            wait(&mut tempo, 1, SUCCESSION - 1, ALMOST);
+            assert!(!tempo.is_quick());
         }
+    }
+
+    #[test]
+    fn another_client_is_not_the_one_that_was_answered() {
+        let (mut tempo, now) = (quick(), Instant::now());
+        tempo.answered(1, now);
+        tempo.asked(2, now);
+        assert!(!tempo.is_quick());
     }
 }

@@ -1,9 +1,11 @@
-//! Several clients, and workers of whom all but one are kept busy: so what comes is worked in the order it came in.
+//! Several clients and two workers. Where one of those is kept busy, what comes is worked in the order it came in.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::sync::{OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::http::{Action, Head, Response};
@@ -13,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Tells of requests for `/told`, and goes on when it is told to. In `/place` it has a place meanwhile.
 struct Stage {
     tell: Sender<Sender<()>>,
+    engine: Arc<OnceLock<Weak<Shared>>>,
+    /// Whether a worker was seen to stay for the next request of the first client.
+    has_stayed: Arc<AtomicBool>,
 }
 
 impl Stage {
@@ -31,7 +36,12 @@ impl Service for Stage {
         match head.path() {
             "/told" => Action::Respond(Stage::wait(&tell)),
             "/place" => Action::Consult(Box::new(move || Action::Respond(Stage::wait(&tell)))),
-            _ => Action::Respond(Response::new(200)),
+            _ => {
+                let engine = self.engine.get().and_then(Weak::upgrade);
+                let has_stayed = engine.is_some_and(|engine| engine.lot.is_muted(0));
+                self.has_stayed.fetch_or(has_stayed, Ordering::Relaxed);
+                Action::Respond(Response::new(200))
+            }
         }
     }
 }
@@ -40,11 +50,11 @@ struct House {
     engine: Engine,
     addr: Address,
     told: Receiver<Sender<()>>,
+    has_stayed: Arc<AtomicBool>,
 }
 
 impl House {
-    /// Two workers, of whom one waits in a request for `path`.
-    fn with_one_busy(path: &str) -> (House, TcpStream, Sender<()>) {
+    fn new() -> House {
         let listener = Listener::tcp(([127, 0, 0, 1], 0).into()).unwrap();
         let addr = listener.address().unwrap();
         let (tell, told) = mpsc::channel();
@@ -55,17 +65,34 @@ impl House {
             buffer_bytes: 64 * 1024,
             longest_look: Duration::from_millis(20),
         };
-        let service = Arc::new(Stage { tell });
-        let engine = Engine::start(listener, service, limits, http::Limits::default()).unwrap();
-        let house = House { engine, addr, told };
+        let stage = Stage {
+            tell,
+            engine: Arc::default(),
+            has_stayed: Arc::default(),
+        };
+        let (known, has_stayed) = (Arc::clone(&stage.engine), Arc::clone(&stage.has_stayed));
+        let http_limits = http::Limits::default();
+        let engine = Engine::start(listener, Arc::new(stage), limits, http_limits).unwrap();
+        known.set(Arc::downgrade(&engine.shared)).unwrap();
+        House {
+            engine,
+            addr,
+            told,
+            has_stayed,
+        }
+    }
+
+    /// One worker waits in a request for `path`.
+    fn with_one_busy(path: &str) -> (House, TcpStream, Sender<()>) {
+        let house = House::new();
         let (client, go_on) = house.ask_and_be_told(path);
         (house, client, go_on)
     }
 
     fn ask(&self, path: &str) -> TcpStream {
-        let mut client = TcpStream::connect(self.addr.to_string()).unwrap();
+        let client = TcpStream::connect(self.addr.to_string()).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(client, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        ask_again(&client, path);
         client
     }
 
@@ -87,6 +114,11 @@ impl House {
         assert!(is_answered(&other));
         clients
     }
+}
+
+fn ask_again(mut client: &TcpStream, path: &str) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.write_all(request.as_bytes()).unwrap();
 }
 
 fn is_answered(client: &TcpStream) -> bool {
@@ -127,4 +159,20 @@ fn they_come_also_when_the_engine_is_stopped() {
     last.send(()).unwrap();
     house.engine.wait();
     assert!(clients.iter().chain([&busy]).all(is_answered));
+}
+
+#[test]
+fn a_worker_stays_for_a_client_that_is_quick_and_another_sees_to_the_rest() {
+    let house = House::new();
+    let quick = house.ask("/");
+    assert!(is_answered(&quick));
+    let patience = Instant::now() + 6 * PATIENCE;
+    while !house.has_stayed.load(Ordering::Relaxed) {
+        assert!(Instant::now() < patience, "nobody ever stays");
+        ask_again(&quick, "/");
+        assert!(is_answered(&quick));
+    }
+    let other = house.ask("/");
+    ask_again(&quick, "/");
+    assert!(is_answered(&other) && is_answered(&quick));
 }

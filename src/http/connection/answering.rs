@@ -78,7 +78,10 @@ impl Connection {
             return Step::Leave(State::Reply(reply), Next::Answer);
         }
         match reply.unsent.send(&mut self.socket) {
-            Ok(true) => self.after_reply(reply.then, crew, window),
+            Ok(true) => {
+                drop(reply.rest);
+                self.after_reply(reply.then, crew, window)
+            }
             Ok(false) => {
                 reply.rest = None;
                 // Who sends requests ahead and leaves the answers lying is not remembered: those
@@ -99,7 +102,7 @@ impl Connection {
 
     fn after_reply(&mut self, then: Then, crew: &mut dyn Crew, window: &mut Window<'_>) -> Step {
         match then {
-            Then::NextRequest(until) if window.is_empty() => self.await_head(None, until),
+            Then::NextRequest(until) if window.is_empty() => self.next_request(until, crew, window),
             Then::NextRequest(_) => {
                 let next = State::Head {
                     since: Some(Instant::now()),
@@ -178,9 +181,12 @@ fn skip(unread: &mut Decoder, window: &mut Window<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::net::Shutdown;
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
     use std::sync::mpsc::{self, Receiver as Told, Sender};
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::http::connection::{Turn, Wake};
@@ -239,9 +245,18 @@ mod tests {
         }
     }
 
-    /// One turn of a connection to whom a body was sent; the connection, what is told, and the client.
-    fn turn(bytes: usize) -> (Next, Connection, Told<u64>, UnixStream) {
+    const BODY: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// One turn of a connection to whom a body was sent, which is answered with so many bytes. Meanwhile its client
+    /// does something, with what it is told.
+    fn turn(
+        bytes: usize,
+        stays: Option<Duration>,
+        client_does: impl FnOnce(&mut UnixStream, &Told<u64>) + Send,
+    ) -> (Next, Connection, Told<u64>, UnixStream) {
         let (mut client, socket) = UnixStream::pair().unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nonblocking(true).unwrap();
         let socket = Socket::Unix(mio::net::UnixStream::from_std(socket));
         let limits = Arc::new(Limits::default());
@@ -253,20 +268,31 @@ mod tests {
             client: client.try_clone().unwrap(),
             tell,
         };
-        let request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
-        client.write_all(request).unwrap();
-        let turn = Turn {
-            service: &service,
-            crew: &mut Alone::default(),
-            buffer: &mut buffer,
+        client.write_all(BODY).unwrap();
+        let mut crew = Alone {
+            stays,
+            ..Alone::default()
         };
-        let next = connection.turn(Wake::Ready, turn);
+        let (next, told, client) = thread::scope(|scope| {
+            let meanwhile = scope.spawn(move || {
+                client_does(&mut client, &told);
+                (told, client)
+            });
+            let turn = Turn {
+                service: &service,
+                crew: &mut crew,
+                buffer: &mut buffer,
+            };
+            let next = connection.turn(Wake::Ready, turn);
+            let (told, client) = meanwhile.join().unwrap();
+            (next, told, client)
+        });
         (next, connection, told, client)
     }
 
     #[test]
     fn what_nobody_waits_for_is_done_once_the_answer_is_there() {
-        let (_, connection, told, mut client) = turn(1);
+        let (_, connection, told, mut client) = turn(1, None, |_, _| {});
         let readable = told.try_recv().expect("it is not left to the connection");
         drop(connection);
         let mut answer = Vec::new();
@@ -277,9 +303,33 @@ mod tests {
 
     #[test]
     fn it_does_not_wait_for_a_client_that_does_not_read() {
-        let (next, _connection, told, _client) = turn(16 << 20);
+        let (next, _connection, told, _client) = turn(16 << 20, None, |_, _| {});
         let until = Until::Writable;
         assert!(matches!(next, Next::Park { until: now, .. } if now == until));
         assert!(told.try_recv().is_ok_and(|readable| readable > 0));
+    }
+
+    #[test]
+    fn who_stays_for_the_next_request_has_done_all_before_and_takes_it_at_once() {
+        let (next, ..) = turn(1, Some(PATIENCE), |client, told| {
+            for is_last in [false, true] {
+                let answered = told.recv_timeout(PATIENCE).unwrap();
+                let mut answer = vec![0; answered as usize];
+                client.read_exact(&mut answer).unwrap();
+                if is_last {
+                    client.shutdown(Shutdown::Write).unwrap();
+                } else {
+                    client.write_all(BODY).unwrap();
+                }
+            }
+        });
+        assert!(matches!(next, Next::Close), "{next:?}");
+    }
+
+    #[test]
+    fn who_stays_in_vain_waits_like_everybody_else() {
+        let (next, ..) = turn(1, Some(Duration::ZERO), |_, _| {});
+        let until = Until::More;
+        assert!(matches!(next, Next::Park { until: now, .. } if now == until));
     }
 }

@@ -45,7 +45,34 @@ impl Connection {
         }
     }
 
-    pub(super) fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
+    /// Nothing of it is there yet.
+    pub(super) fn next_request(
+        &mut self,
+        until: Until,
+        crew: &mut dyn Crew,
+        window: &mut Window<'_>,
+    ) -> Step {
+        let Some(longest) = crew.stays(&mut self.socket).filter(|_| !self.displaced) else {
+            return self.await_head(None, until);
+        };
+        let began = Instant::now();
+        loop {
+            match window.fill(&mut self.socket, HEAD_READ_BYTES) {
+                Ok(Fill::Nothing) if began.elapsed() < longest => {}
+                Ok(Fill::Nothing) => {
+                    crew.stayed_in_vain();
+                    return self.await_head(None, Until::More);
+                }
+                Ok(Fill::Bytes(_)) => {
+                    let since = Some(Instant::now());
+                    return Step::On(State::Head { since });
+                }
+                Ok(Fill::Ended) | Err(_) => return OVER,
+            }
+        }
+    }
+
+    fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
         let deadline = match since {
             Some(first_byte) => first_byte + self.limits.head_timeout,
             None => Instant::now() + self.limits.keep_alive_idle,

@@ -21,12 +21,16 @@ pub fn connection(bytes: &[u8]) {
     let Some((&[one, two], bytes)) = bytes.split_first_chunk() else {
         return;
     };
-    let whole = converse(&[bytes], false);
+    let whole = converse(&[bytes], Alone::default());
     check_requests(&whole.requests, &plain_requests(bytes));
     let (start, rest) = bytes.split_at(usize::from(one) % (bytes.len() + 1));
     let (middle, end) = rest.split_at(usize::from(two) % (rest.len() + 1));
     for pieces in [&[start, rest][..], &[start, middle, end]] {
-        let cut = converse(pieces, true);
+        let worker = Alone {
+            holds_answers: true,
+            stays: Some(Duration::ZERO),
+        };
+        let cut = converse(pieces, worker);
         assert!(cut.is_like(&whole), "{cut:#?}\n{whole:#?}");
     }
 }
@@ -122,7 +126,7 @@ fn room(head: &Head) -> usize {
 }
 
 /// Sends these pieces to a connection, each when the one before has been read; and then that nothing more will come.
-fn converse(pieces: &[&[u8]], holds_answers: bool) -> Outcome {
+fn converse(pieces: &[&[u8]], worker: Alone) -> Outcome {
     let (mut client, socket) = UnixStream::pair().expect("a pair of sockets");
     let limits = Limits::default();
     let buffer = vec![0; 4 * limits.head_bytes];
@@ -130,7 +134,7 @@ fn converse(pieces: &[&[u8]], holds_answers: bool) -> Outcome {
         connection: Some(Connection::new(Socket::Unix(socket), Arc::new(limits))),
         service: Log::default(),
         buffer,
-        worker: Alone { holds_answers },
+        worker,
     };
     let mut answers = Vec::new();
     for piece in pieces {
@@ -182,10 +186,11 @@ impl Line {
     }
 }
 
-/// A worker with nobody beside it, who never lingers.
+/// A worker with nobody beside it, who never lingers in a body.
 #[derive(Default)]
 pub(in crate::http) struct Alone {
     pub(in crate::http) holds_answers: bool,
+    pub(in crate::http) stays: Option<Duration>,
 }
 
 impl Crew for Alone {
@@ -212,6 +217,12 @@ impl Crew for Alone {
     fn may_linger(&self) -> bool {
         false
     }
+
+    fn stays(&mut self, _: &mut Socket) -> Option<Duration> {
+        self.stays
+    }
+
+    fn stayed_in_vain(&mut self) {}
 
     fn longest_look(&self) -> Duration {
         Duration::ZERO

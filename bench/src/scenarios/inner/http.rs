@@ -243,6 +243,12 @@ impl Crew for Alone {
         false
     }
 
+    fn stays(&mut self, _: &mut Socket) -> Option<Duration> {
+        None
+    }
+
+    fn stayed_in_vain(&mut self) {}
+
     fn longest_look(&self) -> Duration {
         Duration::ZERO
     }
