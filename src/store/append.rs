@@ -271,9 +271,10 @@ impl Drop for Append {
         state.appends -= 1;
         // Nothing came of it: the space that was kept for it is free again.
         if state.appends == 0 && state.offset == 0 {
-            state.claim = None;
-            self.entry.shelf.ledger.release(self.entry.key);
+            let claim = state.claim.take();
+            self.entry.shelf.ledger.release(self.entry.key, claim);
         }
+        self.entry.keep_claim(&state);
         // It was not published after all.
         if state.unnamed.is_some() && state.offset > 0 {
             drop(state);
@@ -305,14 +306,17 @@ impl Entry {
     /// Whether `needed` more bytes will find room on the disk, after what other uploads are still owed. Where they
     /// are about to come, they are claimed.
     fn reserve(&self, state: &mut State, needed: u64, are_coming: bool) -> Result<(), Error> {
+        let ledger = &self.shelf.ledger;
+        if state.claim.is_none() && state.offset > 0 {
+            state.claim = ledger.kept(self.key);
+        }
         if needed == 0 {
             return Ok(());
         }
-        let ledger = &self.shelf.ledger;
         let mut look = ledger.admitting();
         let wanted = needed
             .saturating_add(self.shelf.options.min_free)
-            .saturating_add(ledger.owed_to_others(self.key, ledger.now()));
+            .saturating_add(ledger.owed_to_others(state.claim.as_deref(), ledger.now()));
         if !look.has_room(wanted, || self.disk().free())? {
             return Err(Error::NoSpace);
         }
@@ -351,7 +355,18 @@ impl Entry {
         }
         let owed = state.length().map_or(0, |length| length - state.offset);
         self.note(state, owed);
+        if owed > 0 {
+            self.keep_claim(state);
+        }
         Ok(())
+    }
+
+    /// Has the claim outlive the entry.
+    fn keep_claim(&self, state: &State) {
+        let ledger = &self.shelf.ledger;
+        if let Some(claim) = &state.claim {
+            ledger.keep(self.key, claim, ledger.now());
+        }
     }
 
     /// Puts the claim on the disk's space up to date.
@@ -360,7 +375,7 @@ impl Entry {
         let now = ledger.now();
         let stands = |claim: &Arc<Claim>| claim.note(owed, now);
         if !state.claim.as_ref().is_some_and(stands) {
-            state.claim = Some(ledger.claim(self.key, owed, now));
+            state.claim = Some(ledger.claim(owed, now));
         }
     }
 

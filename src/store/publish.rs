@@ -257,9 +257,9 @@ impl Entry {
         state.data = None;
         state.unnamed = None;
         state.entries += 1;
-        let (held, entries) = (state.held(), state.entries);
+        let (held, entries, claim) = (state.held(), state.entries, state.claim.take());
         drop(state);
-        self.shelf.ledger.release(self.key);
+        self.shelf.ledger.release(self.key, claim);
         if record.hook() == Some(Hook::Due) {
             self.shelf.hooking().insert(self.key);
         }

@@ -145,8 +145,9 @@ impl Entry {
 
     /// Nothing is held any more.
     pub(super) fn clear(&self, state: &mut State) {
+        let claim = state.claim.take();
         state.clear();
-        self.shelf.ledger.release(self.key);
+        self.shelf.ledger.release(self.key, claim);
     }
 
     pub(super) fn read(&self, state: &mut State) -> io::Result<()> {

@@ -2,8 +2,12 @@
 //!
 //! The sum is kept as it changes: to admit one upload costs the same however many others there are.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,8 +21,8 @@ const CLAIM_SECS: u64 = 600;
 const LOOK_LASTS: Duration = Duration::from_millis(100);
 const PLENTY_BYTES: u64 = 2 << 30;
 
-/// The claims of the uploads that received bytes lately. It outlives their entries: between two requests of an
-/// upload nobody holds it, and it still wants its space.
+/// The claims of the uploads that received bytes lately. Those that are kept outlive the entries: between two requests
+/// of an upload nobody holds it, and it still wants its space.
 pub(super) struct Ledger {
     began: Instant,
     total: Total,
@@ -60,6 +64,7 @@ struct Stand {
     received: u64,
     /// It has run out, or was given up.
     ended: bool,
+    kept: bool,
 }
 
 /// The sum of what is owed. It never wraps around, whatever a million uploads declare.
@@ -85,20 +90,31 @@ impl Ledger {
         self.began.elapsed().as_secs()
     }
 
-    /// The claim of the upload `key`, which has just received bytes and is still `owed` so many.
-    pub(super) fn claim(&self, key: Key, owed: u64, now: u64) -> Arc<Claim> {
-        let mut claims = self.claims();
-        let standing = claims.by_key.get(&key);
-        if let Some(standing) = standing.filter(|standing| standing.claim.note(owed, now)) {
-            return Arc::clone(&standing.claim);
-        }
-        let claim = Arc::new(Claim::new(&self.total, owed, now));
-        claims.look_later(key, Arc::clone(&claim), now);
-        claim
+    /// The claim of an upload that has just received bytes, or is about to, and is still `owed` so many.
+    pub(super) fn claim(&self, owed: u64, now: u64) -> Arc<Claim> {
+        Arc::new(Claim::new(&self.total, owed, now))
     }
 
-    /// Gives up the claim of the upload `key`.
-    pub(super) fn release(&self, key: Key) {
+    /// Keeps the claim of the upload `key` also when nobody holds that. What comes at once has no need of it.
+    pub(super) fn keep(&self, key: Key, claim: &Arc<Claim>, now: u64) {
+        let was_kept = mem::replace(&mut claim.stand().kept, true);
+        if !was_kept {
+            self.claims().look_later(key, Arc::clone(claim), now);
+        }
+    }
+
+    /// The claim that was kept of the upload `key`.
+    pub(super) fn kept(&self, key: Key) -> Option<Arc<Claim>> {
+        let claims = self.claims();
+        let standing = claims.by_key.get(&key)?;
+        Some(Arc::clone(&standing.claim))
+    }
+
+    /// Gives up the claim of the upload `key`: this one, or where none is known, what was kept.
+    pub(super) fn release(&self, key: Key, claim: Option<Arc<Claim>>) {
+        if claim.is_some_and(|claim| !claim.give_up()) {
+            return;
+        }
         let mut claims = self.claims();
         if let Some(standing) = claims.by_key.remove(&key) {
             claims.by_age.remove(&(standing.looked, key));
@@ -106,14 +122,12 @@ impl Ledger {
         }
     }
 
-    /// Bytes owed to all uploads but `key` that received some in the ten minutes before `now`.
+    /// Bytes owed to all uploads that received some in the ten minutes before `now`, but to the one with the claim `own`.
     ///
     /// Saturating: who declares exabytes must not wrap around to nothing. Forgets the claims that ran out.
-    pub(super) fn owed_to_others(&self, key: Key, now: u64) -> u64 {
-        let mut claims = self.claims();
-        claims.forget_run_out(now);
-        let own = claims.by_key.get(&key);
-        let own = own.map_or(0, |standing| standing.claim.stand().owed);
+    pub(super) fn owed_to_others(&self, own: Option<&Claim>, now: u64) -> u64 {
+        self.claims().forget_run_out(now);
+        let own = own.map_or(0, |claim| claim.stand().owed);
         let others = lock(&self.total).saturating_sub(own.into());
         others.try_into().unwrap_or(u64::MAX)
     }
@@ -201,8 +215,11 @@ impl Claim {
         Ok(())
     }
 
-    fn give_up(&self) {
-        self.end(&mut self.stand());
+    /// Ends it; whether it was kept.
+    fn give_up(&self) -> bool {
+        let mut stand = self.stand();
+        self.end(&mut stand);
+        stand.kept
     }
 
     fn end(&self, stand: &mut Stand) {
@@ -221,149 +238,12 @@ impl Claim {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.give_up();
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-
-    fn key(id: u8) -> Key {
-        Key::of(b"", &[id])
-    }
-
-    #[test]
-    fn others_are_owed_for_ten_minutes_after_their_last_byte() {
-        let ledger = Ledger::new();
-        ledger.claim(key(1), 100, 0);
-        ledger.claim(key(2), 10, 300);
-        assert_eq!(ledger.owed_to_others(key(3), 300), 110);
-        assert_eq!(ledger.owed_to_others(key(1), 300), 10);
-        assert_eq!(ledger.owed_to_others(key(3), 600), 110);
-        assert_eq!(ledger.owed_to_others(key(3), 601), 10);
-        assert_eq!(ledger.owed_to_others(key(3), 901), 0);
-        let claims = ledger.claims();
-        assert!(claims.by_key.is_empty() && claims.by_age.is_empty());
-    }
-
-    #[test]
-    fn a_look_is_believed_for_a_moment_where_it_leaves_plenty() {
-        let looks = |look: &mut Look, wanted, free| {
-            let mut looked = false;
-            let has_room = look.has_room(wanted, || {
-                looked = true;
-                Ok(free)
-            });
-            (looked, has_room.unwrap())
-        };
-        let mut look = Look::at_free(0);
-        assert_eq!(looks(&mut look, 10, 9), (true, false));
-        assert_eq!(looks(&mut look, 10, 10 + PLENTY_BYTES), (true, true));
-        assert_eq!(looks(&mut look, 10, 0), (false, true));
-        assert_eq!(looks(&mut look, 11, 11), (true, true));
-        let at = Instant::now() - 2 * LOOK_LASTS;
-        let mut old = Look { free: u64::MAX, at };
-        assert_eq!(looks(&mut old, 10, 9), (true, false));
-        assert_eq!(
-            looks(&mut Look::at_free(u64::MAX), u64::MAX, 7),
-            (false, true)
-        );
-    }
-
-    #[test]
-    fn claims_saturate_and_are_released() {
-        let ledger = Ledger::new();
-        ledger.claim(key(1), u64::MAX, 0);
-        ledger.claim(key(2), u64::MAX, 0);
-        assert_eq!(ledger.owed_to_others(key(3), 0), u64::MAX);
-        ledger.release(key(1));
-        assert_eq!(ledger.owed_to_others(key(2), 0), 0);
-    }
-
-    /// What the total stands for: all claims, one by one.
-    #[derive(Default)]
-    struct Plain {
-        claims: BTreeMap<u8, (u64, u64)>,
-    }
-
-    impl Plain {
-        fn owed_to_others(&self, id: u8, now: u64) -> u64 {
-            let stand = |received: u64| now <= received + CLAIM_SECS;
-            let others = self.claims.iter().filter(|(other, _)| **other != id);
-            others
-                .filter(|(_, (_, received))| stand(*received))
-                .fold(0, |sum, (_, (owed, _))| sum.saturating_add(*owed))
-        }
-    }
-
-    /// Numbers that follow from a first one (xorshift).
-    fn numbers(mut seed: u64) -> impl FnMut(u64) -> u64 {
-        move |below| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed % below
-        }
-    }
-
-    #[test]
-    fn the_total_is_what_a_walk_over_all_claims_would_find() {
-        for seed in 1..=300 {
-            let mut number = numbers(seed);
-            let (ledger, mut plain, mut now) = (Ledger::new(), Plain::default(), 0);
-            let mut held: BTreeMap<u8, Arc<Claim>> = BTreeMap::new();
-            for _ in 0..300 {
-                let id = number(6) as u8;
-                let owed = [number(1000), number(1 << 50), u64::MAX][number(3) as usize];
-                match number(8) {
-                    0..4 => {
-                        let claim = held.get(&id).filter(|claim| claim.note(owed, now)).cloned();
-                        let claim = claim.unwrap_or_else(|| ledger.claim(key(id), owed, now));
-                        held.insert(id, claim);
-                        plain.claims.insert(id, (owed, now));
-                    }
-                    4 => {
-                        ledger.release(key(id));
-                        plain.claims.remove(&id);
-                    }
-                    // It leaves memory; its claim stands.
-                    5 => drop(held.remove(&id)),
-                    6 => now += number(CLAIM_SECS / 2),
-                    _ => assert_eq!(
-                        ledger.owed_to_others(key(id), now),
-                        plain.owed_to_others(id, now),
-                        "seed {seed}"
-                    ),
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_total_is_right_when_windows_claims_and_looks_come_at_once() {
-        let ledger = Ledger::new();
-        let upload = |id: u8| {
-            let mut number = numbers(u64::from(id) + 1);
-            let mut claim = ledger.claim(key(id), 1 << 41, 0);
-            for step in 0..5_000 {
-                // Now and then so much time has passed that all run out.
-                let now = step / 1_000 * CLAIM_SECS * 2;
-                let owed = (1 << 40) - 500 + number(1_000);
-                if !claim.note(owed, now) {
-                    claim = ledger.claim(key(id), owed, now);
-                }
-                assert!(ledger.owed_to_others(key(id), now) < 1 << 44);
-            }
-            ledger.claim(key(id), u64::from(id), u64::MAX / 2);
-        };
-        thread::scope(|scope| {
-            for id in 0..4 {
-                scope.spawn(move || upload(id));
-            }
-        });
-        assert_eq!(ledger.owed_to_others(key(9), u64::MAX / 2), 1 + 2 + 3);
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -136,12 +136,27 @@ fn space_is_refused_before_the_body_and_claims_count() {
     assert!(bench.append_with(&other, 0, nothing()).is_ok());
     drop(first);
     assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    // What it is owed itself is not in its way.
+    assert!(bench.append_with(&id(), 1, half("a")).is_ok());
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
     bench.cancel(&id()).unwrap();
     assert!(bench.append_with(&other, 0, half("b")).is_ok());
 
     let full = Bench::with_floor(u64::MAX);
     assert_refused!(full.append(&id(), 0), Error::NoSpace);
     assert!(full.append_with(&id(), 0, nothing()).is_ok());
+}
+
+#[test]
+fn a_claim_is_kept_from_the_first_request_to_the_last() {
+    let bench = Bench::new();
+    let is_kept = || bench.shelf.ledger.kept(id().key()).is_some();
+    bench.send(0, b"so", declared(6, "a")).unwrap();
+    assert!(is_kept());
+    bench.send(2, b"me", Intent::default()).unwrap();
+    assert!(is_kept());
+    bench.send(4, b"..", Intent::default()).unwrap();
+    assert!(!is_kept());
 }
 
 impl Bench {
