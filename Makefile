@@ -35,7 +35,7 @@ test: tools
 	$(CARGO) check --no-default-features --lib
 	$(CARGO) clippy --no-default-features --features cli -- -D warnings
 	$(CARGO) clippy --release --manifest-path bench/Cargo.toml --target-dir target/bench -- -D warnings
-	CUSTOM_LIBFUZZER_PATH=none/libfuzzer.a RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing" \
+	CUSTOM_LIBFUZZER_PATH=none/libfuzzer.a RUSTFLAGS="--cfg fuzzing" \
 		$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzzing -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
 	@rm -f $(LEFT_OUT)

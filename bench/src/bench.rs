@@ -1,6 +1,6 @@
 //! One run: who is measured, how often, how large; and what came of it.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -47,6 +47,15 @@ pub(crate) struct Turn<'a> {
 impl Bench {
     pub(crate) fn size<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }
+    }
+
+    /// Has as much memory at hand as a turn fills. A virtual machine gives back to its host what was freed a moment ago,
+    /// and gets it again page by page: whose turn it is would pay for that, in one turn all of it, in the next nothing.
+    pub(crate) fn touch_memory(&self) -> io::Result<()> {
+        let bytes = self.size(2_200_000_000, 64_000_000);
+        let mut file = tempfile::tempfile_in(&self.memory)?;
+        io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
+        Ok(())
     }
 
     pub(crate) fn rounds(&self, full: usize) -> usize {

@@ -1,12 +1,10 @@
 //! Directories for the time of a measurement.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use tempfile::TempDir;
-
-use crate::bench::Bench;
 
 const PREFIX: &str = "bench-";
 
@@ -21,15 +19,6 @@ pub(crate) fn within(outer: &TempDir) -> io::Result<TempDir> {
     tempfile::Builder::new()
         .disable_cleanup(true)
         .tempdir_in(outer)
-}
-
-/// Has as much memory at hand as a turn fills. A virtual machine gives back to its host what was freed a moment ago, and
-/// gets it again page by page: whose turn it is would pay for that, in one turn all of it, in the next nothing.
-pub(crate) fn touch_memory(bench: &Bench) -> io::Result<()> {
-    let bytes = bench.size(2_200_000_000, 64_000_000);
-    let mut file = tempfile::tempfile_in(&bench.memory)?;
-    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
-    Ok(())
 }
 
 /// Removes what a run left behind that was killed.

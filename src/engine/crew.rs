@@ -197,7 +197,7 @@ impl Crew {
     }
 
     pub(super) fn holds_answers(&self) -> bool {
-        self.state().queues.hold_answers()
+        self.state().queues.holds_answers()
     }
 
     pub(super) fn others_wait(&self) -> bool {

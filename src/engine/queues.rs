@@ -111,7 +111,7 @@ impl Queues {
     }
 
     /// Whether an answer would wait for turns that are short, nearly all, and for no others.
-    pub(super) fn hold_answers(&self) -> bool {
+    pub(super) fn holds_answers(&self) -> bool {
         !self.heads.is_empty() && self.bodies.is_empty()
     }
 

@@ -29,8 +29,8 @@ impl Tempo {
     }
 
     /// Something has come from the client in `slot`.
-    pub(super) fn asked(&mut self, slot: usize, now: Instant) {
-        let wait = |(last, at)| (last == slot).then(|| now.duration_since(at));
+    pub(super) fn asked(&mut self, slot: usize, now: impl FnOnce() -> Instant) {
+        let wait = |(last, at)| (last == slot).then(|| now().duration_since(at));
         self.quick_in_a_row = match self.answered.take().and_then(wait) {
             Some(wait) if wait < QUICK => SUCCESSION.min(self.quick_in_a_row + 1),
             _ => 0,
@@ -60,7 +60,7 @@ mod tests {
         for _ in 0..times {
             let now = Instant::now();
             tempo.answered(slot, now);
-            tempo.asked(slot, now + each);
+            tempo.asked(slot, || now + each);
         }
     }
 
@@ -77,7 +77,7 @@ mod tests {
     fn it_takes_a_succession_to_be_quick_and_one_wait_to_be_slow() {
         let slow: [fn(&mut Tempo); 3] = [
             |tempo| wait(tempo, 1, 1, QUICK),
-            |tempo| tempo.asked(1, Instant::now()),
+            |tempo| tempo.asked(1, Instant::now),
             Tempo::was_slow,
         ];
         for slow in slow {
@@ -93,7 +93,7 @@ mod tests {
     fn another_client_is_not_the_one_that_was_answered() {
         let (mut tempo, now) = (quick(), Instant::now());
         tempo.answered(1, now);
-        tempo.asked(2, now);
+        tempo.asked(2, || now);
         assert!(!tempo.is_quick());
     }
 }

@@ -114,7 +114,7 @@ impl Shared {
             settled: false,
             tempo,
         };
-        shift.tempo.asked(guest.slot, Instant::now());
+        shift.tempo.asked(guest.slot, Instant::now);
         match shift.turn(&mut guest, wake, buffer) {
             Next::Park { until, deadline } => self.lot.park(guest, until, deadline),
             Next::Queue => {

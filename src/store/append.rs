@@ -363,9 +363,8 @@ impl Entry {
 
     /// Has the claim outlive the entry.
     fn keep_claim(&self, state: &State) {
-        let ledger = &self.shelf.ledger;
         if let Some(claim) = &state.claim {
-            ledger.keep(self.key, claim, ledger.now());
+            self.shelf.ledger.keep(self.key, claim);
         }
     }
 

@@ -64,6 +64,7 @@ struct Stand {
     received: u64,
     /// It has run out, or was given up.
     ended: bool,
+    /// The ledger has it too.
     kept: bool,
 }
 
@@ -96,10 +97,12 @@ impl Ledger {
     }
 
     /// Keeps the claim of the upload `key` also when nobody holds that. What comes at once has no need of it.
-    pub(super) fn keep(&self, key: Key, claim: &Arc<Claim>, now: u64) {
-        let was_kept = mem::replace(&mut claim.stand().kept, true);
+    pub(super) fn keep(&self, key: Key, claim: &Arc<Claim>) {
+        let mut stand = claim.stand();
+        let (received, was_kept) = (stand.received, mem::replace(&mut stand.kept, true));
+        drop(stand);
         if !was_kept {
-            self.claims().look_later(key, Arc::clone(claim), now);
+            self.claims().look_later(key, Arc::clone(claim), received);
         }
     }
 

@@ -6,7 +6,6 @@ use crate::bench::{Bench, Turn, Who};
 use crate::cost::Spent;
 use crate::load;
 use crate::peers::Upload;
-use crate::place;
 use crate::samples::Samples;
 use crate::wire::Line;
 
@@ -20,7 +19,7 @@ pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
 }
 
 fn measure(bench: &Bench, turn: &Turn, samples: &mut Samples) -> io::Result<()> {
-    place::touch_memory(bench)?;
+    bench.touch_memory()?;
     let running = turn.peer.start(&bench.memory)?;
     let mut line = Line::connect(running.addr)?;
     load::upload(

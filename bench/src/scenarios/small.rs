@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::bench::{Bench, Turn, Who};
 use crate::load::Senders;
-use crate::place;
 use crate::samples::Samples;
 
 const FILE_BYTES: u64 = 10_240;
@@ -35,7 +34,7 @@ fn run(bench: &mut Bench, scenario: &'static str, connections: usize) -> io::Res
 
 /// Requests a second, and microseconds of the server's for each.
 fn measure(bench: &Bench, turn: &Turn, connections: usize) -> io::Result<[f64; 2]> {
-    place::touch_memory(bench)?;
+    bench.touch_memory()?;
     let running = turn.peer.start(&bench.memory)?;
     let mut senders = Senders::connect(turn.peer, running.addr, connections, FILE_BYTES)?;
     senders.send_for(bench.size(Duration::from_millis(500), Duration::from_millis(50)))?;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crate::bench::{Bench, Turn, Who};
 use crate::load;
 use crate::peers::{Peer, Running, Upload};
-use crate::place;
 use crate::samples::Samples;
 use crate::wire::{Answer, Line};
 
@@ -28,7 +27,7 @@ fn measure(bench: &Bench, turn: &Turn, samples: &mut Samples) -> io::Result<()> 
     let mut counts = COUNTS;
     counts.rotate_left(turn.round % COUNTS.len());
     for (count, metric) in counts {
-        place::touch_memory(bench)?;
+        bench.touch_memory()?;
         let running = turn.peer.start(&bench.memory)?;
         let (took, answers) = together(turn.peer, &running, count, total / count as u64)?;
         for (upload, answer) in answers {

@@ -249,12 +249,12 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
 
     /// One turn of a connection to whom a body was sent, which is answered with so many bytes. Meanwhile its client
-    /// does something, with what it is told.
+    /// does something, with what it is told. Also the worker.
     fn turn(
         bytes: usize,
         stays: Option<Duration>,
         client_does: impl FnOnce(&mut UnixStream, &Told<u64>) + Send,
-    ) -> (Next, Connection, Told<u64>, UnixStream) {
+    ) -> (Next, Connection, Told<u64>, UnixStream, Alone) {
         let (mut client, socket) = UnixStream::pair().unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -287,12 +287,12 @@ mod tests {
             let (told, client) = meanwhile.join().unwrap();
             (next, told, client)
         });
-        (next, connection, told, client)
+        (next, connection, told, client, crew)
     }
 
     #[test]
     fn what_nobody_waits_for_is_done_once_the_answer_is_there() {
-        let (_, connection, told, mut client) = turn(1, None, |_, _| {});
+        let (_, connection, told, mut client, _) = turn(1, None, |_, _| {});
         let readable = told.try_recv().expect("it is not left to the connection");
         drop(connection);
         let mut answer = Vec::new();
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn it_does_not_wait_for_a_client_that_does_not_read() {
-        let (next, _connection, told, _client) = turn(16 << 20, None, |_, _| {});
+        let (next, _connection, told, _client, _) = turn(16 << 20, None, |_, _| {});
         let until = Until::Writable;
         assert!(matches!(next, Next::Park { until: now, .. } if now == until));
         assert!(told.try_recv().is_ok_and(|readable| readable > 0));
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn who_stays_for_the_next_request_has_done_all_before_and_takes_it_at_once() {
-        let (next, ..) = turn(1, Some(PATIENCE), |client, told| {
+        let (next, .., crew) = turn(1, Some(PATIENCE), |client, told| {
             for is_last in [false, true] {
                 let answered = told.recv_timeout(PATIENCE).unwrap();
                 let mut answer = vec![0; answered as usize];
@@ -324,12 +324,14 @@ mod tests {
             }
         });
         assert!(matches!(next, Next::Close), "{next:?}");
+        assert!(!crew.stayed_in_vain);
     }
 
     #[test]
     fn who_stays_in_vain_waits_like_everybody_else() {
-        let (next, ..) = turn(1, Some(Duration::ZERO), |_, _| {});
+        let (next, .., crew) = turn(1, Some(Duration::ZERO), |_, _| {});
         let until = Until::More;
         assert!(matches!(next, Next::Park { until: now, .. } if now == until));
+        assert!(crew.stayed_in_vain);
     }
 }

@@ -36,7 +36,17 @@ impl Connection {
         if crew.stopping() {
             return OVER;
         }
-        match window.fill(&mut self.socket, HEAD_READ_BYTES) {
+        let filled = window.fill(&mut self.socket, HEAD_READ_BYTES);
+        self.filled(since, filled, window)
+    }
+
+    fn filled(
+        &self,
+        since: Option<Instant>,
+        filled: io::Result<Fill>,
+        window: &Window<'_>,
+    ) -> Step {
+        match filled {
             Ok(Fill::Bytes(_)) => Step::On(State::Head {
                 since: since.or(Some(Instant::now())),
             }),
@@ -57,18 +67,15 @@ impl Connection {
         };
         let began = Instant::now();
         loop {
-            match window.fill(&mut self.socket, HEAD_READ_BYTES) {
-                Ok(Fill::Nothing) if began.elapsed() < longest => {}
-                Ok(Fill::Nothing) => {
-                    crew.stayed_in_vain();
-                    return self.await_head(None, Until::More);
-                }
-                Ok(Fill::Bytes(_)) => {
-                    let since = Some(Instant::now());
-                    return Step::On(State::Head { since });
-                }
-                Ok(Fill::Ended) | Err(_) => return OVER,
+            let filled = window.fill(&mut self.socket, HEAD_READ_BYTES);
+            let is_nothing = matches!(filled, Ok(Fill::Nothing));
+            if is_nothing && began.elapsed() < longest {
+                continue;
             }
+            if is_nothing {
+                crew.stayed_in_vain();
+            }
+            return self.filled(None, filled, window);
         }
     }
 

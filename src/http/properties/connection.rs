@@ -29,6 +29,7 @@ pub fn connection(bytes: &[u8]) {
         let worker = Alone {
             holds_answers: true,
             stays: Some(Duration::ZERO),
+            ..Alone::default()
         };
         let cut = converse(pieces, worker);
         assert!(cut.is_like(&whole), "{cut:#?}\n{whole:#?}");
@@ -191,6 +192,7 @@ impl Line {
 pub(in crate::http) struct Alone {
     pub(in crate::http) holds_answers: bool,
     pub(in crate::http) stays: Option<Duration>,
+    pub(in crate::http) stayed_in_vain: bool,
 }
 
 impl Crew for Alone {
@@ -222,7 +224,9 @@ impl Crew for Alone {
         self.stays
     }
 
-    fn stayed_in_vain(&mut self) {}
+    fn stayed_in_vain(&mut self) {
+        self.stayed_in_vain = true;
+    }
 
     fn longest_look(&self) -> Duration {
         Duration::ZERO

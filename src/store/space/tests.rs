@@ -14,7 +14,7 @@ impl Ledger {
         let kept = self.kept(key).filter(|claim| claim.note(owed, now));
         kept.unwrap_or_else(|| {
             let claim = self.claim(owed, now);
-            self.keep(key, &claim, now);
+            self.keep(key, &claim);
             claim
         })
     }
@@ -28,7 +28,7 @@ impl Ledger {
 fn a_claim_counts_at_once_and_stands_only_if_it_is_kept() {
     let ledger = Ledger::new();
     let (kept, held) = (ledger.claim(100, 0), ledger.claim(10, 0));
-    ledger.keep(key(1), &kept, 0);
+    ledger.keep(key(1), &kept);
     assert_eq!(ledger.owed_to_others(None, 0), 110);
     assert_eq!(ledger.owed_to_others(Some(&held), 0), 100);
     assert!(ledger.kept(key(2)).is_none());
