@@ -27,4 +27,4 @@ mod window;
 pub use head::{Framing, Head, Malformed, Version};
 pub(crate) use limits::Limits;
 pub use response::Response;
-pub(crate) use service::{Action, Census, Ended, Receiver, Rest, Service};
+pub(crate) use service::{Action, Census, Ended, Receiver, Service};

@@ -25,11 +25,8 @@ pub(crate) trait Receiver: Send {
     /// Whether [`end`](Receiver::end) waits for the disk.
     fn end_waits(&self) -> bool;
     /// Is told how the body ended, and answers. A cut is not an error.
-    fn end(self: Box<Self>, ended: Ended) -> (Response, Rest);
+    fn end(self: Box<Self>, ended: Ended) -> Response;
 }
-
-/// What nobody has to wait for: it is done when this is dropped, and that is once the answer has been sent.
-pub(crate) type Rest = Option<Box<dyn Send>>;
 
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,6 @@ use super::locked::Locked;
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
 use super::space::Claim;
-use super::unnamed::Linked;
 use super::upload::{Held, Phase, State};
 
 /// Bytes written before a sync begins beside the writing, so that no sync is ever long: 64 MiB.
@@ -162,14 +161,6 @@ impl Append {
     /// What was written before is kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers):
     /// then the upload is forgotten.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
-        Ok(self.finish_first(completes)?.0)
-    }
-
-    /// As `finish`, but for what nobody has to wait for.
-    pub(crate) fn finish_first(
-        self,
-        completes: Completes,
-    ) -> Result<(Finished, Option<Linked>), Error> {
         self.entry.check_body(self.check.as_deref())?;
         if self.ends(completes)? {
             self.entry.check_whole()?;
@@ -181,13 +172,12 @@ impl Append {
             (Some(_), None) => return Err(Error::Superseded),
         };
         let now = SystemTime::now();
-        let finished = Finished {
+        Ok(Finished {
             held,
             published,
             sha256: None,
             expires: self.entry.expiry(now, now),
-        };
-        Ok((finished, None))
+        })
     }
 
     /// The connection ended before the body did. What was written is kept, and made durable.
@@ -275,13 +265,6 @@ impl Drop for Append {
             self.entry.shelf.ledger.release(self.entry.key, claim);
         }
         self.entry.keep_claim(&state);
-        // It was not published after all.
-        if state.unnamed.is_some() && state.offset > 0 {
-            drop(state);
-            if let Err(error) = self.entry.name_data() {
-                log::warn!("{}: what was received is lost: {error}", self.entry.key);
-            }
-        }
     }
 }
 
@@ -331,7 +314,7 @@ impl Entry {
         if bytes.is_empty() {
             return Ok(());
         }
-        let data = self.data(state, bytes.len() as u64)?;
+        let data = self.data(state)?;
         let mut rest = bytes;
         while !rest.is_empty() {
             let offset = state.offset;

@@ -6,9 +6,10 @@
 pub(super) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, Once};
 use std::time::SystemTime;
 
 use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
@@ -18,9 +19,8 @@ use super::error::OpenError;
 use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
 use super::id::Key;
-use super::inode::{Linking, Unnamed};
 use super::known::Known;
-use super::medium::{free_bytes, warn_unless_durable};
+use super::medium::{free_bytes, warn_of_ext4, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
 use super::pages::{JOURNAL, Journal};
 use super::record::record_name;
@@ -54,10 +54,8 @@ pub(super) struct Disk {
     pub(super) known: Known,
     pub(super) journal: Journal,
     pub(super) naming: Mutex<()>,
-    /// Empty until the first sweep. `None`: each file has a name from the beginning.
-    pub(super) linking: OnceLock<Option<Linking>>,
-    /// One file without a name, made before it is wanted.
-    pub(super) ahead: Mutex<Option<Unnamed>>,
+    /// Set when the first sweep has looked at how the file system commits.
+    pub(super) commits_checked: Once,
     pub(super) faults: Faults,
 }
 
@@ -95,8 +93,7 @@ impl Disk {
             known: Known::new(options.sharing),
             journal: Journal::default(),
             naming: Mutex::default(),
-            linking: OnceLock::new(),
-            ahead: Mutex::default(),
+            commits_checked: Once::new(),
             faults: Faults::default(),
         })
     }
@@ -286,6 +283,14 @@ impl Disk {
             self.partials.changes.note();
         }
         Ok(())
+    }
+
+    /// Warns once where the ext4 may lose what was synced. Not at start: the check takes two syncs.
+    pub(super) fn warn_of_ext4(&self) {
+        if self.durable {
+            self.commits_checked
+                .call_once(|| warn_of_ext4(self.lock.as_fd()));
+        }
     }
 
     /// Runs a sync when its turn comes; with `--sync fast`, never.

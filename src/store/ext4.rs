@@ -1,9 +1,8 @@
-//! Whether an ext4 can be trusted with files that have no name.
+//! Two kinds of ext4 that may lose what was synced.
 //!
-//! Two kinds cannot. With fast commits (`mkfs.ext4 -O fast_commit`), where such a file is synced and the plug is pulled,
-//! the file system cannot be mounted before it was repaired; with Linux 6.18 that was seen without such files too, once
-//! in some hundred power cuts, and so was the loss of what had been synced. And without a journal a name may last whose
-//! file does not. Neither is told to a program without privileges, but by what the kernel counts.
+//! With fast commits (`mkfs.ext4 -O fast_commit`) on Linux 6.18, synced data, or the mount itself, was lost once in some
+//! hundred power cuts. Without a journal, a name may last whose file does not. The kernel tells a program without
+//! privileges of neither, but its counters in `/proc/fs` show both.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
@@ -18,18 +17,16 @@ use rustix::io::read;
 /// whole commit of its own, which it makes every few seconds; the next does not.
 const SYNCS: usize = 2;
 
-/// Whether the ext4 of a file has a journal, and commits it whole; warns where it has not. Touches the file, and syncs
-/// it.
-pub(super) fn keeps_unnamed(file: BorrowedFd<'_>) -> bool {
+/// Warns where the ext4 of a file has no journal, or fast commits. Touches the file, and syncs it.
+pub(super) fn warn_unless_safe(file: BorrowedFd<'_>) {
     match doubt(file) {
-        Ok(None) => return true,
+        Ok(None) => {}
         Ok(Some(how)) => log::warn!(
             "the directory is on an ext4 {how}: whether answers survive a power cut is not known"
         ),
         // Where `/proc` or `/sys` does not show it, nobody knows.
         Err(error) => log::debug!("how this ext4 is made is not known: {error}"),
     }
-    false
 }
 
 /// Which of the two kinds it is, if it is one.

@@ -5,7 +5,6 @@
 pub(super) enum Op {
     Open,
     Create,
-    CreateUnnamed,
     Read,
     Write,
     Sync,

@@ -14,7 +14,6 @@ use super::dirs::Dir;
 use super::disk::{Data, Disk};
 use super::faults::Op;
 use super::id::Key;
-use super::inode::{Inode, inode_at};
 use super::name::Name;
 use super::options::OnConflict;
 use super::rename::{Place, rename};
@@ -82,42 +81,6 @@ impl Disk {
         self.partials.changes.note();
         self.root.changes.note();
         moved
-    }
-
-    /// Gives a data file without a name its published `path`.
-    ///
-    /// # Errors
-    /// `AlreadyExists` when the name is taken; `NotFound` when its folder is gone.
-    pub(super) fn publish_unnamed(&self, data: &Data, path: &str) -> io::Result<()> {
-        self.faults.check(Op::Publish)?;
-        let (home, name) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
-        let dir = home.as_fd();
-        self.link(data, Place { dir, name })?;
-        self.root.changes.note();
-        Ok(())
-    }
-
-    /// Who watches the directory of a file waits for what was written there to be closed. A data file that is moved
-    /// there still will be, but one that was linked is closed nowhere.
-    pub(super) fn tell_watchers(&self, path: &str) {
-        let Ok(Some((home, name))) = self.home_of(path) else {
-            return;
-        };
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let _ = openat(home.as_fd(), name, flags, Mode::empty());
-    }
-
-    /// Whether the finished file is at `path`; where it is known which one that was, not another.
-    pub(super) fn is_there(&self, path: &str, inode: Option<Inode>) -> io::Result<bool> {
-        let Some(inode) = inode else {
-            return self.is_taken(path, OnConflict::KeepBoth);
-        };
-        self.faults.check(Op::Look)?;
-        let Some((home, name)) = self.home_of(path)? else {
-            return Ok(false);
-        };
-        let dir = home.as_fd();
-        Ok(inode_at(Place { dir, name })? == Some(inode))
     }
 
     /// Whether `path` is taken among the finished files; for `Replace`, only a directory takes it.

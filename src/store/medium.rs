@@ -6,7 +6,6 @@ use std::path::Path;
 
 #[cfg(target_os = "linux")]
 use super::ext4;
-use super::options::Sync;
 
 #[cfg(target_os = "linux")]
 use self::magic::{BTRFS, EXT4, TMPFS, XFS};
@@ -26,23 +25,17 @@ pub(super) fn free_bytes(dir: impl AsFd) -> io::Result<u64> {
     Ok(about.f_bavail.saturating_mul(about.f_frsize))
 }
 
-/// Whether a file without a name can be relied upon where the lock file is, and a sync of it makes its bytes durable.
-/// Btrfs puts that off until it has one.
+/// Warns where an ext4 has no journal, or fast commits. Touches the lock file, and syncs it.
 #[cfg(target_os = "linux")]
-pub(super) fn keeps_unnamed(lock: BorrowedFd<'_>, sync: Sync) -> bool {
-    match rustix::fs::fstatfs(lock).map(|about| about.f_type as u32) {
-        Ok(XFS | TMPFS) => true,
-        // To find out takes a sync.
-        Ok(EXT4) => sync == Sync::Durable && ext4::keeps_unnamed(lock),
-        _ => false,
+pub(super) fn warn_of_ext4(lock: BorrowedFd<'_>) {
+    if rustix::fs::fstatfs(lock).is_ok_and(|about| about.f_type as u32 == EXT4) {
+        ext4::warn_unless_safe(lock);
     }
 }
 
-/// Whether a file without a name can be relied upon.
+/// Warns where an ext4 has no journal, or fast commits.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn keeps_unnamed(_: BorrowedFd<'_>, _: Sync) -> bool {
-    false
-}
+pub(super) fn warn_of_ext4(_: BorrowedFd<'_>) {}
 
 /// Warns where durable answers are not known to hold.
 #[cfg(target_os = "linux")]

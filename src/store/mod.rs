@@ -55,7 +55,6 @@ mod flock;
 mod hashed;
 mod hooks;
 mod id;
-mod inode;
 mod intent;
 mod journal;
 mod known;
@@ -82,7 +81,6 @@ mod tail;
 mod tests;
 mod turn;
 mod under_way;
-mod unnamed;
 mod upload;
 
 use std::fmt;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::id::{Id, Key, hex, unhex};
-use super::inode::Inode;
 use super::name::{Name, Wanted};
 use super::page::Line;
 use super::record::{Hook, Publishing, Record};
@@ -134,12 +133,8 @@ fn any_record(bytes: &[u8]) -> Record {
         length: part().map(number),
         modified_ms: bytes.first().map(|first| u64::from(*first)),
         publishing: part().map(|path| {
-            let inode = bytes.get(1).map(|second| Inode {
-                number: u64::from(*second),
-                born_ns: u64::MAX - u64::from(*second),
-            });
             let (path, hook) = (text(path), hooks[bytes.len() % hooks.len()]);
-            Publishing { path, inode, hook }.into()
+            Publishing { path, hook }.into()
         }),
         ..Record::new(&Id::new(owner, id))
     }

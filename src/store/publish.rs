@@ -11,15 +11,12 @@ use std::time::{Duration, SystemTime};
 use rustix::io::Errno;
 
 use super::about::Expiry;
-use super::disk::Data;
 use super::error::Error;
 use super::id::Id;
-use super::inode::Inode;
 use super::intent::Digest;
 use super::name::{Name, Wanted};
 use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
-use super::unnamed::Linked;
 use super::upload::{Held, Phase};
 
 /// A finished upload.
@@ -63,7 +60,7 @@ impl Entry {
             drop(state);
             let settled = if publishing {
                 match self.publish() {
-                    Ok((finished, _)) => {
+                    Ok(finished) => {
                         published = finished.published.or(published);
                         Ok(Some(finished.held))
                     }
@@ -88,20 +85,19 @@ impl Entry {
     ///
     /// # Errors
     /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled.
-    pub(super) fn publish(&self) -> Result<(Finished, Option<Linked>), Error> {
+    pub(super) fn publish(&self) -> Result<Finished, Error> {
         let changing = self.changing()?;
         let mut state = self.look()?;
         if state.phase == Phase::Complete {
             let sha256 = state.digest();
             drop((state, changing));
             let (held, published) = self.held()?;
-            let finished = Finished {
+            return Ok(Finished {
                 held,
                 published,
                 expires: None,
                 sha256,
-            };
-            return Ok((finished, None));
+            });
         }
         let Some(mut record) = state
             .record
@@ -118,8 +114,7 @@ impl Entry {
                 return Err(Error::Superseded);
             }
         }
-        let data = self.data(&mut state, 0)?;
-        let unnamed = state.unnamed.as_deref().map(|inode| (data, *inode));
+        self.data(&mut state)?;
         // Nor is an empty file there for certain before a sync: btrfs may keep that its old name is gone, and not the new.
         let (epoch, synced) = (state.epoch, state.is_synced() && state.offset > 0);
         drop(state);
@@ -129,24 +124,12 @@ impl Entry {
                 return Err(Error::Superseded);
             }
         }
-        let by_link = unnamed.as_ref().map(|(data, inode)| (&**data, *inode));
-        let moved = self.name_and_move(&mut record, by_link);
-        if let (Err(_), Some((data, _))) = (&moved, by_link) {
-            // What was received is kept, also where nothing of it is believed before a restart.
-            let kept = self.keep(data);
-            kept.unwrap_or_else(|error| log::warn!("{}: not kept: {error}", self.key));
-        }
-        moved?;
-        let linked = unnamed.map(|(data, _)| self.linked(data, &record));
-        Ok((self.moved(record)?, linked))
+        self.name_and_move(&mut record)?;
+        self.moved(record)
     }
 
     /// Moves the file to the name that the record says, to the next free one, or to one that any file system takes.
-    fn name_and_move(
-        &self,
-        record: &mut Arc<Record>,
-        unnamed: Option<(&Data, Inode)>,
-    ) -> Result<(), Error> {
+    fn name_and_move(&self, record: &mut Arc<Record>) -> Result<(), Error> {
         let Wanted { folders, name } = Wanted::new(record.name.as_deref(), self.key);
         let folder = match self.disk().make_folders(&folders) {
             Err(error) if is_refused_name(&error) => {
@@ -161,11 +144,11 @@ impl Entry {
             _ => None,
         };
         let names = said.into_iter().chain(name.candidates().map(in_folder));
-        match self.move_to_first_free(names, record, unnamed) {
+        match self.move_to_first_free(names, record) {
             Err(Error::Io(error)) if is_refused_name(&error) => {
                 let neutral = name.neutral(self.key);
                 let names = neutral.candidates().map(in_folder);
-                self.move_to_first_free(names, record, unnamed)
+                self.move_to_first_free(names, record)
             }
             done => done,
         }
@@ -175,9 +158,7 @@ impl Entry {
         &self,
         names: impl Iterator<Item = Box<str>>,
         record: &mut Arc<Record>,
-        unnamed: Option<(&Data, Inode)>,
     ) -> Result<(), Error> {
-        let inode = unnamed.map(|(_, inode)| inode);
         let hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
         let on_conflict = self.shelf.options.on_conflict;
         for (number, path) in names.enumerate() {
@@ -188,16 +169,11 @@ impl Entry {
             }
             let publishing = Publishing {
                 path: path.clone(),
-                inode,
                 hook,
             };
             Arc::make_mut(record).publishing = Some(publishing.into());
             self.say_publishing(record)?;
-            let moved = match unnamed {
-                Some((data, _)) => self.disk().publish_unnamed(data, &path),
-                None => self.disk().publish(self.key, &path, on_conflict),
-            };
-            match moved {
+            match self.disk().publish(self.key, &path, on_conflict) {
                 Err(error) if is_taken(&error) => {}
                 done => return Ok(done?),
             }
@@ -255,7 +231,6 @@ impl Entry {
         state.epoch += 1;
         state.phase = Phase::Complete;
         state.data = None;
-        state.unnamed = None;
         state.entries += 1;
         let (held, entries, claim) = (state.held(), state.entries, state.claim.take());
         drop(state);

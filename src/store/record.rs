@@ -6,7 +6,6 @@ use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::id::{Id, Key, hex, unhex};
-use super::inode::Inode;
 use super::intent::Digest;
 
 /// The version of record that is written and read here. Any other is left alone.
@@ -35,8 +34,6 @@ pub(super) struct Record {
 pub(super) struct Publishing {
     /// The published name, with the folders that it is in.
     pub(super) path: Box<str>,
-    /// The file that gets it, where it had no name before.
-    pub(super) inode: Option<Inode>,
     pub(super) hook: Option<Hook>,
 }
 
@@ -129,11 +126,6 @@ impl Record {
             None => None,
             Some(digest) => Some(unhex(&digest)?.into_boxed_slice().try_into().ok()?),
         };
-        let inode = match (number("inode")?, number("born_ns")?) {
-            (Some(number), Some(born_ns)) => Some(Inode { number, born_ns }),
-            (None, None) => None,
-            _ => return None,
-        };
         Some(Self {
             id: Id::new(&unhex(&text("owner")??)?, &unhex(&text("id")??)?),
             name: text("name")?,
@@ -141,7 +133,7 @@ impl Record {
             modified_ms: number("modified_ms")?,
             metadata: text("metadata")?,
             digest,
-            publishing: path.map(|path| Publishing { path, inode, hook }.into()),
+            publishing: path.map(|path| Publishing { path, hook }.into()),
         })
     }
 
@@ -172,12 +164,6 @@ impl Serialize for Record {
         let state = self.publishing.as_ref().map_or(RECEIVING, |_| PUBLISHING);
         fields.serialize_entry("state", state)?;
         put(&mut fields, "as", self.publishing_as())?;
-        let inode = self
-            .publishing
-            .as_ref()
-            .and_then(|publishing| publishing.inode);
-        put(&mut fields, "inode", inode.map(|inode| inode.number))?;
-        put(&mut fields, "born_ns", inode.map(|inode| inode.born_ns))?;
         let hook = |hook| if hook == Hook::Due { DUE } else { DONE };
         put(&mut fields, "hook", self.hook().map(hook))?;
         fields.end()
@@ -207,10 +193,8 @@ mod tests {
     use super::*;
 
     fn publishing(hook: Option<Hook>) -> Publishing {
-        let (number, born_ns) = (7, u64::MAX);
         Publishing {
             path: "käse.mp4".into(),
-            inode: Some(Inode { number, born_ns }),
             hook,
         }
     }
@@ -248,6 +232,15 @@ mod tests {
     }
 
     #[test]
+    fn record_with_unknown_fields_is_read() {
+        let (record, key) = record();
+        let text = String::from_utf8(record.to_json()).unwrap();
+        let older = text.replace("\"as\":", "\"inode\":7,\"born_ns\":8,\"as\":");
+        assert_ne!(older, text);
+        assert_eq!(Record::parse(older.as_bytes(), key).unwrap(), Some(record));
+    }
+
+    #[test]
     fn what_is_not_ours_is_an_error() {
         let (record, key) = record();
         let text = String::from_utf8(record.to_json()).unwrap();
@@ -257,7 +250,6 @@ mod tests {
             text.replace("\"due\"", "\"maybe\""),
             text.replace("publishing", "receiving"),
             text.replace("\"length\":", "\"length\":-"),
-            text.replace("\"inode\":7,", ""),
             text.replace("\"sha256\":\"fe", "\"sha256\":\""),
             text.replace("\"id\":\"ff", "\"id\":\"fe"),
             text.replace("\"owner\"", "\"other\""),

@@ -9,7 +9,6 @@ use super::dirs::Dir;
 use super::disk::Data;
 use super::doubt::Mark;
 use super::error::Error;
-use super::locked::Locked;
 use super::record::Record;
 use super::shelf::Entry;
 use super::upload::{Held, State};
@@ -24,7 +23,7 @@ impl Entry {
 
     /// As `settle`, but for the record.
     pub(super) fn settle_bytes(&self) -> Result<Option<Held>, Error> {
-        let state = self.look_named()?;
+        let state = self.look()?;
         let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
         let (synced, listed) = (state.is_synced(), state.is_listed());
         let published = state.published().map(|published| published.path.clone());
@@ -52,11 +51,7 @@ impl Entry {
     /// Whether `settle` would have nothing to do.
     pub(super) fn is_settled(&self, state: &State) -> bool {
         let is_kept = state.is_marked() && state.is_listed() || !self.disk().durable;
-        state.saved
-            && state.unnamed.is_none()
-            && !state.is_publishing()
-            && state.is_synced()
-            && is_kept
+        state.saved && !state.is_publishing() && state.is_synced() && is_kept
     }
 
     /// Marks the data file with how much of it is synced, durably.
@@ -232,56 +227,13 @@ impl Entry {
         Ok(())
     }
 
-    /// The data file, made where there is none yet: without a name, if the bytes that are `coming` are all there are.
-    /// Where none are coming it is not one made ahead: nothing would give it the time.
-    pub(super) fn data(&self, state: &mut State, coming: u64) -> io::Result<Arc<Data>> {
+    /// The data file, made where there is none yet.
+    pub(super) fn data(&self, state: &mut State) -> io::Result<Arc<Data>> {
         if let Some(data) = &state.data {
             return Ok(Arc::clone(data));
         }
-        let is_whole = coming > 0 && state.length() == Some(coming);
-        let unnamed = is_whole.then(|| self.disk().create_unnamed());
-        let data = match unnamed.transpose()?.flatten() {
-            Some((data, inode)) => {
-                state.unnamed = Some(inode.into());
-                data
-            }
-            None => {
-                let data = self.disk().create_data(self.key)?;
-                state.entries += 1;
-                data
-            }
-        };
+        let data = self.disk().create_data(self.key)?;
+        state.entries += 1;
         Ok(Arc::clone(state.data.insert(Arc::new(data))))
-    }
-
-    /// As `look`, once the data file has a name.
-    fn look_named(&self) -> Result<Locked<'_>, Error> {
-        loop {
-            let state = self.look()?;
-            if state.unnamed.is_none() {
-                return Ok(state);
-            }
-            drop(state);
-            self.name_data()?;
-        }
-    }
-
-    /// Gives the data file a name, where it has none: it is not published at once.
-    pub(super) fn name_data(&self) -> Result<(), Error> {
-        let _changing = self.changing()?;
-        let state = self.look()?;
-        let unnamed = state.data.clone().filter(|_| state.unnamed.is_some());
-        drop(state);
-        unnamed.map_or(Ok(()), |data| Ok(self.keep(&data)?))
-    }
-
-    /// Gives its data file a name. The caller holds `changing`.
-    pub(super) fn keep(&self, unnamed: &Data) -> io::Result<()> {
-        self.disk().name_data(unnamed, self.key)?;
-        if let Ok(mut state) = self.state() {
-            state.unnamed = None;
-            state.entries += 1;
-        }
-        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::error::Error;
 use super::id::Key;
 use super::locked::Locked;
-use super::options::Options;
+use super::options::{OnConflict, Options};
 use super::record::{Hook, Record};
 use super::space::Ledger;
 use super::upload::{Phase, State, Upload};
@@ -218,6 +218,8 @@ impl Entry {
         {
             return Ok(false);
         }
-        Ok(!self.disk().is_there(&published.path, published.inode)?)
+        Ok(!self
+            .disk()
+            .is_taken(&published.path, OnConflict::KeepBoth)?)
     }
 }

@@ -52,7 +52,7 @@ impl SweepReport {
 impl Shelf {
     /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
     pub(super) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
-        self.disk.find_linking(&self.options);
+        self.disk.warn_of_ext4();
         let count = self.disk.known.count();
         let swept = self.sweep_parts(now);
         let forgotten = self.sweep_lines(now);
@@ -203,7 +203,7 @@ impl Shelf {
         let repair = state.is_publishing() && state.appends == 0;
         drop(state);
         if repair {
-            report.published.extend(entry.publish()?.0.published);
+            report.published.extend(entry.publish()?.published);
             return Ok(());
         }
         let _changing = entry.changing()?;

@@ -8,7 +8,6 @@ use super::disk::Data;
 use super::error::Error;
 use super::hashed::Hashing;
 use super::id::{Id, Key};
-use super::inode::Inode;
 use super::intent::{Digest, Incoming, Intent};
 use super::record::{Hook, Publishing, Record};
 use super::shared_sync::SharedSync;
@@ -52,9 +51,6 @@ pub(super) struct State {
     pub(super) saved: bool,
     pub(super) filed: bool,
     pub(super) data: Option<Arc<Data>>,
-    /// Which file that is, while it has no name. Before anybody is told of what is in it, it is published or gets one.
-    /// Few have none for long, so the others pay for a pointer only.
-    pub(super) unnamed: Option<Box<Inode>>,
     /// The length of the data file, or of the published file.
     pub(super) offset: u64,
     /// How much of it a sync has confirmed. `None`: who knows; the file was there before us.
@@ -149,7 +145,6 @@ impl State {
             saved: true,
             filed: false,
             data: None,
-            unnamed: None,
             offset: 0,
             synced: Some(0),
             noted: 0,
@@ -345,7 +340,6 @@ impl State {
         self.fence();
         self.epoch += 1;
         self.data = None;
-        self.unnamed = None;
         self.offset = 0;
         self.synced = Some(0);
         self.noted = 0;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use log::Level::Info;
 
-use crate::http::{Action, Ended, Head, Receiver, Response, Rest};
+use crate::http::{Action, Ended, Head, Receiver, Response};
 
 use super::desk::Desk;
 
@@ -119,15 +119,15 @@ impl Receiver for Watched {
         self.receiver.end_waits()
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> (Response, Rest) {
+    fn end(self: Box<Self>, ended: Ended) -> Response {
         let Watched {
             receiver,
             mut visit,
         } = *self;
-        let (response, rest) = receiver.end(ended);
+        let response = receiver.end(ended);
         // Who is gone hears nothing.
         visit.status = (ended != Ended::Cut).then(|| response.status());
-        (response, rest)
+        response
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::{Action, Ended, Head, Receiver, Response, Rest};
+use crate::http::{Action, Ended, Head, Receiver, Response};
 use crate::protocol::Dialect;
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use crate::protocol::origin::Grant;
@@ -264,7 +264,7 @@ impl Receiver for Incoming {
         self.exchange.desk.store.is_durable() || self.append.is_checked()
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> (Response, Rest) {
+    fn end(self: Box<Self>, ended: Ended) -> Response {
         let Incoming {
             exchange,
             append,
@@ -278,67 +278,20 @@ impl Receiver for Incoming {
         };
         append.cut();
         if ended == Ended::Cut {
-            return (Response::new(408), None);
+            return Response::new(408);
         }
-        (exchange.refuse(cut), None)
+        exchange.refuse(cut)
     }
 }
 
 impl Exchange {
-    fn finish(self, append: Append, completes: Completes) -> (Response, Rest) {
-        match append.finish_first(completes) {
-            Ok((finished, linked)) => {
+    fn finish(self, append: Append, completes: Completes) -> Response {
+        match append.finish(completes) {
+            Ok(finished) => {
                 (finished.published.iter()).for_each(|file| self.desk.completed(file));
-                let response = self.reply(finished.held, Ok(Outcome::Appended(finished)));
-                // That the upload leaves memory takes its time too.
-                (response, linked.map(|linked| Box::new((linked, self)) as _))
+                self.reply(finished.held, Ok(Outcome::Appended(finished)))
             }
-            Err(error) => (self.refuse(error), None),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use crate::http::Service;
-    use crate::uploads::{Options, Uploads};
-
-    use super::*;
-
-    /// Sends five bytes in one request, and does what is left to do as late as can be: whether there is anything.
-    fn leaves_a_rest(uploads: &Uploads, name: &str) -> bool {
-        let id = format!("{name}-5-1700000000000");
-        let fields = [
-            ("Host", "localhost"),
-            ("X-File-Id", &*id),
-            ("Content-Length", "5"),
-        ];
-        let head = Head::from_parts("POST", "/upload", fields).unwrap();
-        let Action::Receive { mut receiver, .. } = uploads.respond(&head) else {
-            panic!("the body is wanted");
-        };
-        receiver.write(b"bytes").unwrap();
-        let (response, rest) = receiver.end(Ended::Whole);
-        assert_eq!(response.status(), 200);
-        rest.is_some()
-    }
-
-    #[test]
-    fn something_of_a_small_upload_is_left_for_after_the_answer() {
-        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
-        let mut options = Options::default();
-        options.store.sync = store::Sync::Fast;
-        let uploads = Uploads::open(dir.path(), options).unwrap();
-        let patience = Instant::now() + Duration::from_secs(10);
-        // Not before the first sweep has found out how files get their names.
-        let mut names = 0..;
-        while !names
-            .next()
-            .is_some_and(|n| leaves_a_rest(&uploads, &format!("a{n}")))
-        {
-            assert!(Instant::now() < patience, "nothing is ever left");
+            Err(error) => self.refuse(error),
         }
     }
 }

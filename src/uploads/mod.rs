@@ -170,10 +170,9 @@ fn pump(mut receiver: Box<dyn Receiver>, framing: Framing, body: &mut dyn Read) 
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return receiver.end(Ended::Cut).0,
+            Err(_) => return receiver.end(Ended::Cut),
         }
     }
     let whole = left == 0 || framing == Framing::Chunked;
-    let (response, _) = receiver.end(if whole { Ended::Whole } else { Ended::Cut });
-    response
+    receiver.end(if whole { Ended::Whole } else { Ended::Cut })
 }

@@ -21,8 +21,6 @@ pub(crate) struct Call {
     /// As `strace` prints them, with the path of each descriptor.
     pub(crate) args: String,
     pub(crate) result: u64,
-    /// The path of the descriptor that is its result.
-    pub(crate) returned: Option<String>,
     /// When it began and when it ended, in lines of the trace.
     pub(crate) begin: usize,
     pub(crate) end: usize,
@@ -105,7 +103,6 @@ fn call(thread: &str, said: &str, begin: usize, end: usize) -> Option<Call> {
         name: name.to_owned(),
         args: args.to_owned(),
         result: number(result.trim_start_matches([' ', '=']))?,
-        returned: bracketed(result).map(str::to_owned),
         begin,
         end,
     })

@@ -6,7 +6,7 @@ use super::reading::until_more;
 use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
 use crate::http::body::Decoder;
 use crate::http::response::{ReplyTo, Response};
-use crate::http::service::{Rest, Service};
+use crate::http::service::Service;
 use crate::http::unsent::Unsent;
 use crate::http::window::{Fill, Window};
 
@@ -15,17 +15,6 @@ impl Connection {
     pub(super) fn answer(
         &self,
         response: Response,
-        to: ReplyTo,
-        unread: Decoder,
-        window: &mut Window<'_>,
-    ) -> State {
-        self.answer_with((response, None), to, unread, window)
-    }
-
-    /// As `answer`; what is left to do then is done once it is sent.
-    pub(super) fn answer_with(
-        &self,
-        (response, rest): (Response, Rest),
         to: ReplyTo,
         mut unread: Decoder,
         window: &mut Window<'_>,
@@ -37,7 +26,7 @@ impl Connection {
             false if all_read && window.is_empty() => Then::Close,
             false => Then::Drain,
         };
-        self.send(response, ReplyTo { keep_alive, ..to }, then, rest)
+        self.send(response, ReplyTo { keep_alive, ..to }, then)
     }
 
     /// Answers what is not a request that we understand: nothing after it can be trusted. But that it asks for no
@@ -51,18 +40,16 @@ impl Connection {
                 keep_alive: false,
             },
             Then::Drain,
-            None,
         )
     }
 
-    fn send(&self, response: Response, to: ReplyTo, then: Then, rest: Rest) -> State {
+    fn send(&self, response: Response, to: ReplyTo, then: Then) -> State {
         let unsent = Unsent::new(response.encode(to));
         let until = Instant::now() + self.limits.reply_timeout;
         State::Reply(Box::new(Reply {
             unsent,
             then,
             until,
-            rest,
             is_due: false,
         }))
     }
@@ -78,12 +65,8 @@ impl Connection {
             return Step::Leave(State::Reply(reply), Next::Answer);
         }
         match reply.unsent.send(&mut self.socket) {
-            Ok(true) => {
-                drop(reply.rest);
-                self.after_reply(reply.then, crew, window)
-            }
+            Ok(true) => self.after_reply(reply.then, crew, window),
             Ok(false) => {
-                reply.rest = None;
                 // Who sends requests ahead and leaves the answers lying is not remembered: those
                 // bytes would be held for as long as the client likes.
                 if !window.is_empty() {
@@ -184,7 +167,6 @@ mod tests {
     use std::net::Shutdown;
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
-    use std::sync::mpsc::{self, Receiver as Told, Sender};
     use std::thread;
     use std::time::Duration;
 
@@ -193,27 +175,17 @@ mod tests {
     use crate::http::head::Head;
     use crate::http::limits::Limits;
     use crate::http::properties::connection::Alone;
-    use crate::http::service::{Action, Ended, Receiver, Rest};
+    use crate::http::service::{Action, Ended, Receiver};
     use crate::http::socket::Socket;
 
-    /// Answers a body with so many bytes, and tells afterwards how many of them its client could read by then.
-    struct Answering {
-        bytes: usize,
-        client: UnixStream,
-        tell: Sender<u64>,
-    }
-
-    struct Afterwards(UnixStream, Sender<u64>);
+    /// Answers a body with one byte.
+    struct Answering;
 
     impl Service for Answering {
         fn respond(&self, _: &Head) -> Action {
             Action::Receive {
                 interim: None,
-                receiver: Box::new(Answering {
-                    client: self.client.try_clone().unwrap(),
-                    tell: self.tell.clone(),
-                    ..*self
-                }),
+                receiver: Box::new(Answering),
             }
         }
     }
@@ -227,34 +199,19 @@ mod tests {
             false
         }
 
-        fn end(self: Box<Self>, _: Ended) -> (Response, Rest) {
-            let Answering {
-                bytes,
-                client,
-                tell,
-            } = *self;
-            let response = Response::new(200).body("text/plain", vec![b'a'; bytes]);
-            (response, Some(Box::new(Afterwards(client, tell))))
-        }
-    }
-
-    impl Drop for Afterwards {
-        fn drop(&mut self) {
-            let readable = rustix::io::ioctl_fionread(&self.0).unwrap();
-            self.1.send(readable).unwrap();
+        fn end(self: Box<Self>, _: Ended) -> Response {
+            Response::new(200).body("text/plain", b"a".to_vec())
         }
     }
 
     const BODY: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// One turn of a connection to whom a body was sent, which is answered with so many bytes. Meanwhile its client
-    /// does something, with what it is told. Also the worker.
+    /// One turn of a connection to which a body was sent, and the worker of that turn. Meanwhile its client acts.
     fn turn(
-        bytes: usize,
         stays: Option<Duration>,
-        client_does: impl FnOnce(&mut UnixStream, &Told<u64>) + Send,
-    ) -> (Next, Connection, Told<u64>, UnixStream, Alone) {
+        client_does: impl FnOnce(&mut UnixStream) + Send,
+    ) -> (Next, Alone) {
         let (mut client, socket) = UnixStream::pair().unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -262,66 +219,44 @@ mod tests {
         let limits = Arc::new(Limits::default());
         let mut buffer = vec![0; 4 * limits.head_bytes];
         let mut connection = Connection::new(socket, limits);
-        let (tell, told) = mpsc::channel();
-        let service = Answering {
-            bytes,
-            client: client.try_clone().unwrap(),
-            tell,
-        };
         client.write_all(BODY).unwrap();
         let mut crew = Alone {
             stays,
             ..Alone::default()
         };
-        let (next, told, client) = thread::scope(|scope| {
+        let next = thread::scope(|scope| {
             let meanwhile = scope.spawn(move || {
-                client_does(&mut client, &told);
-                (told, client)
+                client_does(&mut client);
+                client
             });
             let turn = Turn {
-                service: &service,
+                service: &Answering,
                 crew: &mut crew,
                 buffer: &mut buffer,
             };
             let next = connection.turn(Wake::Ready, turn);
-            let (told, client) = meanwhile.join().unwrap();
-            (next, told, client)
+            meanwhile.join().unwrap();
+            next
         });
-        (next, connection, told, client, crew)
+        (next, crew)
     }
 
-    #[test]
-    fn what_nobody_waits_for_is_done_once_the_answer_is_there() {
-        let (_, connection, told, mut client, _) = turn(1, None, |_, _| {});
-        let readable = told.try_recv().expect("it is not left to the connection");
-        drop(connection);
+    fn read_answer(client: &mut UnixStream) {
         let mut answer = Vec::new();
-        client.read_to_end(&mut answer).unwrap();
-        assert!(answer.ends_with(b"\r\n\r\na"));
-        assert_eq!(readable, answer.len() as u64);
+        while !answer.ends_with(b"\r\n\r\na") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
     }
 
     #[test]
-    fn it_does_not_wait_for_a_client_that_does_not_read() {
-        let (next, _connection, told, _client, _) = turn(16 << 20, None, |_, _| {});
-        let until = Until::Writable;
-        assert!(matches!(next, Next::Park { until: now, .. } if now == until));
-        assert!(told.try_recv().is_ok_and(|readable| readable > 0));
-    }
-
-    #[test]
-    fn who_stays_for_the_next_request_has_done_all_before_and_takes_it_at_once() {
-        let (next, .., crew) = turn(1, Some(PATIENCE), |client, told| {
-            for is_last in [false, true] {
-                let answered = told.recv_timeout(PATIENCE).unwrap();
-                let mut answer = vec![0; answered as usize];
-                client.read_exact(&mut answer).unwrap();
-                if is_last {
-                    client.shutdown(Shutdown::Write).unwrap();
-                } else {
-                    client.write_all(BODY).unwrap();
-                }
-            }
+    fn who_stays_for_the_next_request_takes_it_at_once() {
+        let (next, crew) = turn(Some(PATIENCE), |client| {
+            read_answer(client);
+            client.write_all(BODY).unwrap();
+            read_answer(client);
+            client.shutdown(Shutdown::Write).unwrap();
         });
         assert!(matches!(next, Next::Close), "{next:?}");
         assert!(!crew.stayed_in_vain);
@@ -329,7 +264,7 @@ mod tests {
 
     #[test]
     fn who_stays_in_vain_waits_like_everybody_else() {
-        let (next, .., crew) = turn(1, Some(Duration::ZERO), |_, _| {});
+        let (next, crew) = turn(Some(Duration::ZERO), |_| {});
         let until = Until::More;
         assert!(matches!(next, Next::Park { until: now, .. } if now == until));
         assert!(crew.stayed_in_vain);

@@ -115,7 +115,7 @@ impl Connection {
     ) -> State {
         match state {
             State::Body(body) => {
-                let (response, _) = receiving::end(body.receiver, Ended::TimedOut, crew);
+                let response = receiving::end(body.receiver, Ended::TimedOut, crew);
                 self.answer(response.closing(), body.to, body.decoder, window)
             }
             State::Head { since: Some(_) } => {

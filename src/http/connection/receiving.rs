@@ -7,7 +7,7 @@ use super::state::{Body, Connection, Crew, Next, OVER, QUANTUM_BYTES, State, Ste
 use crate::http::body::Decoder;
 use crate::http::pace::{Lull, Pace};
 use crate::http::response::{ReplyTo, Response};
-use crate::http::service::{Ended, Receiver, Rest};
+use crate::http::service::{Ended, Receiver};
 use crate::http::window::{Fill, Window};
 
 /// The longest that a worker waits for a body that comes fast, while nobody else wants it.
@@ -64,8 +64,8 @@ impl Connection {
     }
 
     fn end_body(&self, body: Body, crew: &mut dyn Crew, window: &mut Window<'_>) -> State {
-        let answer = end(body.receiver, Ended::Whole, crew);
-        self.answer_with(answer, body.to, body.decoder, window)
+        let response = end(body.receiver, Ended::Whole, crew);
+        self.answer(response, body.to, body.decoder, window)
     }
 
     fn park_body(&self, body: Box<Body>, until: Until) -> Step {
@@ -75,11 +75,7 @@ impl Connection {
 }
 
 /// Ends a body, however it ended. Nobody else has to wait for what the disk does then.
-pub(super) fn end(
-    receiver: Box<dyn Receiver>,
-    ended: Ended,
-    crew: &mut dyn Crew,
-) -> (Response, Rest) {
+pub(super) fn end(receiver: Box<dyn Receiver>, ended: Ended, crew: &mut dyn Crew) -> Response {
     if receiver.end_waits() {
         crew.wait_for_disk();
     }
@@ -139,8 +135,7 @@ impl Body {
 
     fn give_up(&mut self, ended: Ended) -> Response {
         let receiver = mem::replace(&mut self.receiver, Box::new(Spent));
-        let (response, _) = receiver.end(ended);
-        response.closing()
+        receiver.end(ended).closing()
     }
 }
 
@@ -156,7 +151,7 @@ impl Receiver for Spent {
         false
     }
 
-    fn end(self: Box<Self>, _: Ended) -> (Response, Rest) {
-        (Response::new(400), None)
+    fn end(self: Box<Self>, _: Ended) -> Response {
+        Response::new(400)
     }
 }

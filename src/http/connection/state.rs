@@ -8,7 +8,7 @@ use crate::http::head::Version;
 use crate::http::limits::Limits;
 use crate::http::pace::Pace;
 use crate::http::response::ReplyTo;
-use crate::http::service::{Action, Receiver, Rest, Service};
+use crate::http::service::{Action, Receiver, Service};
 use crate::http::socket::Socket;
 use crate::http::unsent::Unsent;
 
@@ -146,7 +146,6 @@ pub(super) struct Reply {
     pub(super) unsent: Unsent,
     pub(super) then: Then,
     pub(super) until: Instant,
-    pub(super) rest: Rest,
     /// It was held.
     pub(super) is_due: bool,
 }

@@ -12,7 +12,7 @@ use crate::http::connection::{Connection, Crew, Next, Turn, Until, Wake};
 use crate::http::head::{Framing, Head};
 use crate::http::limits::Limits;
 use crate::http::response::Response;
-use crate::http::service::{Action, Ended, Receiver, Rest, Service};
+use crate::http::service::{Action, Ended, Receiver, Service};
 use crate::http::socket::Socket;
 
 /// What a client sends is taken for the requests that a plain reader finds in it, all of them and no others; and
@@ -282,8 +282,8 @@ impl Receiver for Taker {
         false
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> (Response, Rest) {
+    fn end(self: Box<Self>, ended: Ended) -> Response {
         let status = if ended == Ended::Whole { 200 } else { 400 };
-        (Response::new(status), None)
+        Response::new(status)
     }
 }

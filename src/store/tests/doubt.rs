@@ -180,7 +180,6 @@ fn what_is_to_be_published_was_synced() {
     let mut bench = Bench::new();
     let publishing = Publishing {
         path: "a".into(),
-        inode: None,
         hook: None,
     };
     let record = Record {

@@ -8,10 +8,9 @@ const ENOSPC: i32 = 28;
 
 const BYTES: &[u8] = b"0123456789";
 
-const OPS: [Op; 22] = [
+const OPS: [Op; 21] = [
     Op::Open,
     Op::Create,
-    Op::CreateUnnamed,
     Op::Read,
     Op::Write,
     Op::Sync,
@@ -118,7 +117,7 @@ fn with_every_fault(deed: impl Fn(Bench, Fault) -> bool) {
                 short,
             });
             let came = |fault: &Fault| {
-                let bench = Bench::quick().without_names();
+                let bench = Bench::quick();
                 bench.faults().plan(*fault);
                 deed(bench, *fault)
             };

@@ -305,3 +305,23 @@ impl Bench {
         on_disk::read(self.path().join(name)).unwrap()
     }
 }
+
+#[test]
+fn published_file_replaced_by_its_copy_stays_known() {
+    for length in [0, 5, 30_000, 100_000] {
+        let mut bench = Bench::quick();
+        // The first sweep is part of every start.
+        bench.sweep(std::time::SystemTime::now());
+        let bytes = vec![b'a'; length];
+        bench.send_whole("a.txt", &bytes);
+        let (file, copy) = (bench.path().join("a.txt"), bench.path().join("copy"));
+        for closed in [false, true] {
+            on_disk::copy(&file, &copy).unwrap();
+            on_disk::rename(&copy, &file).unwrap();
+            if closed {
+                bench.reopen();
+            }
+            assert_eq!(bench.status(&id()).unwrap(), complete(length as u64));
+        }
+    }
+}

@@ -14,8 +14,6 @@ mod sweeping;
 mod takeover;
 mod under_way;
 #[cfg(target_os = "linux")]
-mod unnamed;
-
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -64,12 +62,6 @@ impl Bench {
             .or_else(|_| tempfile::tempdir())
             .unwrap();
         Self::within(dir, Options::default())
-    }
-
-    /// One whose files need no name at first, where that can be had.
-    fn without_names(self) -> Self {
-        self.shelf.disk.find_linking(&self.options);
-        self
     }
 
     fn within(dir: tempfile::TempDir, options: Options) -> Self {

@@ -10,7 +10,6 @@ use super::*;
 fn publishing(length: u64, hook: Option<Hook>) -> Record {
     let publishing = Publishing {
         path: "a".into(),
-        inode: None,
         hook,
     };
     Record {

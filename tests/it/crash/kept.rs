@@ -10,14 +10,12 @@ use crate::trace::Call;
 
 use super::done::{Dir, File};
 use super::line::Line;
-use super::unnamed::Unnamed;
 
 /// What must survive a pulled plug, by what was asked of the disk so far.
 #[derive(Default)]
 pub(crate) struct Kept {
     dir: String,
     files: HashMap<String, File>,
-    unnamed: Unnamed,
     dirs: HashMap<String, Dir>,
     /// When a name was made, given to another file, or taken away: the how-manieth change of its directory.
     made: HashMap<String, u64>,
@@ -70,7 +68,7 @@ impl Kept {
     fn begun(&mut self, call: &Call) {
         match call.name.as_str() {
             "fsync" | "fdatasync" => {
-                let covered = match self.files.get(self.unnamed.path_of(call)) {
+                let covered = match self.files.get(call.of()) {
                     Some(file) => (file.written, file.noted),
                     None => (
                         self.dirs.entry(call.of().to_owned()).or_default().changes,
@@ -81,7 +79,6 @@ impl Kept {
             }
             "sendto" | "write" | "sendmsg" | "writev" => self.answer(call),
             "rename" | "renameat" | "renameat2" => self.rename(call),
-            "linkat" => self.link(call),
             _ => {}
         }
     }
@@ -91,9 +88,6 @@ impl Kept {
             "fsync" | "fdatasync" => self.synced(call),
             "recvfrom" | "read" | "readv" => self.request(call),
             "openat" | "open" | "creat" if call.args.contains("O_CREAT") => self.create(call),
-            "openat" if call.args.contains("O_TMPFILE") => {
-                self.files.insert(self.unnamed.made(call), File::default());
-            }
             "mkdir" | "mkdirat" => self.make(&call.paths()[0]),
             "write" | "pwrite64" | "writev" | "pwritev" => self.write(call),
             "fsetxattr" => self.mark(call),
@@ -102,14 +96,13 @@ impl Kept {
             }
             "rename" | "renameat" | "renameat2" => self.renamed(call),
             "unlink" | "unlinkat" => self.remove(&call.paths()[0]),
-            "linkat" => self.linked(call),
             _ => {}
         }
     }
 
     fn synced(&mut self, call: &Call) {
         let (covered, noted) = self.syncing.remove(&call.begin).expect("it has begun");
-        match self.files.get_mut(self.unnamed.path_of(call)) {
+        match self.files.get_mut(call.of()) {
             Some(file) => {
                 file.synced = covered.max(file.synced);
                 if call.name == "fsync" {
@@ -131,11 +124,11 @@ impl Kept {
             None => (mark, false),
         };
         let count = count.parse().expect("a count");
-        if let Some(file) = self.files.get_mut(self.unnamed.path_of(call)) {
+        if let Some(file) = self.files.get_mut(call.of()) {
             (file.noted, file.told) = (count, told);
         }
         if told {
-            let partial = self.unnamed.path_of(call).to_owned();
+            let partial = call.of().to_owned();
             self.expect_durable(call, &partial, count);
         }
     }
@@ -149,7 +142,7 @@ impl Kept {
     }
 
     fn write(&mut self, call: &Call) {
-        let Some(file) = self.files.get_mut(self.unnamed.path_of(call)) else {
+        let Some(file) = self.files.get_mut(call.of()) else {
             return;
         };
         let at = match call.name.as_str() {
@@ -160,7 +153,6 @@ impl Kept {
         file.text = call.texts().next().unwrap_or_default().to_owned();
         if let Some((key, line)) = Line::added(call, at + call.result) {
             let partial = format!("{}{key}", self.partials());
-            self.unnamed.said(&partial, &line.text);
             self.lines.insert(partial, line);
         }
     }
@@ -195,36 +187,10 @@ impl Kept {
         self.expect(call, is_folder_listed, "its folder is not durable");
     }
 
-    /// As with a rename, where a file gets its published name at once.
-    fn link(&mut self, call: &Call) {
-        let linked = self.unnamed.linked(call);
-        let Some((file, to)) = linked.filter(|(_, to)| !to.starts_with(&self.partials())) else {
-            return;
-        };
-        self.expect(call, self.is_synced(&file), "the bytes are not synced");
-        let partial = self.unnamed.partial_of(&file).cloned();
-        self.expect_said(call, &partial.unwrap_or_default(), &to);
-    }
-
-    fn linked(&mut self, call: &Call) {
-        let (shown, to) = self.unnamed.linked(call).expect("a file without a name");
-        self.make(&to);
-        if let Some(file) = self.files.remove(&shown) {
-            self.files.insert(to.clone(), file);
-        }
-        let partial = self.unnamed.partial_of(&shown);
-        if let Some(partial) = partial.filter(|_| !to.starts_with(&self.partials())) {
-            self.published.insert(partial.clone(), to.clone());
-        }
-        self.unnamed.is_named(&shown, &to);
-    }
-
     fn renamed(&mut self, call: &Call) {
         let paths = call.paths();
         let (from, to) = (&paths[0], &paths[1]);
         if let Some(partial) = to.strip_suffix(".json") {
-            let text = self.files.get(from).map(|file| file.text.as_str());
-            self.unnamed.said(partial, text.unwrap_or_default());
             let told = self.files.get(partial).is_some_and(|file| file.told);
             self.expect(call, !told, "the mark still speaks of another record");
         }

@@ -19,7 +19,6 @@ mod line;
 mod load;
 mod order;
 mod plug;
-mod unnamed;
 
 use std::path::Path;
 use std::process::Command;
