@@ -1,11 +1,14 @@
-//! File systems on images: warnings at start.
+//! File systems on images: warnings at start, and what each keeps of a file.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::left_out::left_out;
 use crate::mount::{Mount, make_image, obstacle};
 use crate::program::Process;
+use crate::support::Client;
 
 const IMAGE_BYTES: u64 = 512 << 20;
 
@@ -33,4 +36,31 @@ fn start_on_unsafe_ext4_warns() {
         let warning = lines.find(|line| line.contains("ext4")).expect("a warning");
         assert!(warning.contains(how), "{warning}");
     }
+}
+
+/// Such a file system takes both times of a file at once, or none.
+#[test]
+fn libfuse2_file_system_keeps_the_time_of_the_client() {
+    if let Some(reason) = obstacle(&["exfat"]) {
+        return left_out("the time of a file on exfat-fuse", &reason);
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    let image = home.path().join("image");
+    make_image(&image, "exfat", IMAGE_BYTES);
+    let Some(mount) = Mount::exfat_fuse(&image) else {
+        return left_out("the time of a file on exfat-fuse", "it cannot be mounted");
+    };
+    let process = Process::start(mount.path(), "127.0.0.1:0", &[] as &[&str]);
+    let mut client = Client::connect(process.addr);
+    client.send(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a.txt-5-1000000000000\r\n\
+         Content-Length: 5\r\n\r\nhello",
+    );
+    assert_eq!(client.answer().text(), "Success 5");
+    let about = fs::metadata(mount.path().join("a.txt")).expect("the file");
+    let modified = about.modified().expect("its time");
+    assert_eq!(
+        modified,
+        UNIX_EPOCH + Duration::from_millis(1_000_000_000_000)
+    );
 }

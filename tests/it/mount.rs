@@ -24,6 +24,16 @@ impl Mount {
         Mount::new(&["-t", "tmpfs", "-o", options, "tmpfs"])
     }
 
+    /// The exFAT file system of an image by way of libfuse 2, where that can be had.
+    pub(crate) fn exfat_fuse(image: &Path) -> Option<Mount> {
+        let at = tempfile::tempdir().expect("a temporary directory");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "exfat-fuse", "-o", "loop"]);
+        let mounted = mount.arg(image).arg(at.path()).output();
+        let is_done = mounted.is_ok_and(|output| output.status.success());
+        is_done.then_some(Mount { at })
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.at.path()
     }
@@ -56,7 +66,6 @@ pub(crate) fn make_image(path: &Path, file_system: &str, bytes: u64) {
     image.set_len(bytes).expect("with a size");
     let mut told = file_system.split(' ');
     run(Command::new(mkfs(told.next().unwrap_or_default()))
-        .arg("-q")
         .args(told)
         .arg(path));
 }

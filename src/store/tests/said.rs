@@ -59,6 +59,26 @@ fn metadata_is_told_again_as_it_came_and_the_first_counts() {
     assert_eq!(about.length, Some(6));
 }
 
+/// File systems on libfuse 2 ignore a request that sets one of the two times only.
+#[test]
+fn publishing_sets_both_times_of_the_file() {
+    let bench = Bench::new();
+    let (declared, before) = (Duration::from_millis(1_000_000_000_123), SystemTime::now());
+    let modified = Intent {
+        modified_ms: Some(1_000_000_000_123),
+        ..super::declared(6, "a")
+    };
+    bench.send(0, b"abc", modified).unwrap();
+    let long_ago = before - Duration::from_secs(50);
+    let data = on_disk::File::options().write(true).open(bench.data_path());
+    let times = on_disk::FileTimes::new().set_accessed(long_ago);
+    data.unwrap().set_times(times).unwrap();
+    bench.send(3, b"def", nothing_said()).unwrap();
+    let about = on_disk::metadata(bench.path().join("a")).unwrap();
+    assert_eq!(about.modified().unwrap(), SystemTime::UNIX_EPOCH + declared);
+    assert!(about.accessed().unwrap() >= before);
+}
+
 #[test]
 fn what_is_not_complete_expires_after_its_last_byte() {
     let expire = Duration::from_secs(100);
