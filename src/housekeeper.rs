@@ -1,5 +1,7 @@
 //! What happens beside requests: sweeping at start and hourly, and completion hooks.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
@@ -8,8 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::store::{Completed, Store};
 
-/// What a hook's failure may be: it is logged, and the hook is run again later.
-pub type HookError = Box<dyn std::error::Error + Send + Sync>;
+/// The failure of a completion hook. It is logged, and the hook runs again later.
+///
+/// An [`io::Error`] of the kind `NotFound`, `ArgumentListTooLong` or `InvalidFilename`, also as a source, is taken
+/// for an obstacle that stays: a hook that fails so for a whole day is given up, with a warning in the log.
+pub type HookError = Box<dyn Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
 
@@ -20,6 +25,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// ... up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// A hook that fails for this long with an obstacle that stays does not run again.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Hooks that run side by side. One that hangs must not keep others waiting; what they start may be heavy, and the
 /// machine small.
@@ -56,6 +64,8 @@ struct Hook {
     /// When it is to be run; `None` while it runs.
     at: Option<Instant>,
     pause: Duration,
+    /// Since when each run has failed with an obstacle that stays.
+    obstructed: Option<Instant>,
 }
 
 impl Housekeeper {
@@ -138,7 +148,7 @@ impl Hooks {
         self.those_left.call_once(|| self.enqueue_those_left());
         while let Some(completed) = self.next() {
             let ran = run(&self.on_complete, &completed);
-            self.end_of(&completed, ran.and_then(|()| self.note(&completed)));
+            self.end_of(&completed, ran, Instant::now());
         }
     }
 
@@ -159,6 +169,7 @@ impl Hooks {
                 completed,
                 at: Some(Instant::now()),
                 pause: FIRST_PAUSE,
+                obstructed: None,
             });
             self.changed.notify_all();
         }
@@ -181,10 +192,23 @@ impl Hooks {
 
     fn note(&self, completed: &Completed) -> Result<(), HookError> {
         let noted = self.store.hooked(&completed.id);
-        noted.map_err(|error| format!("it ran, which cannot be noted: {error}").into())
+        noted.map_err(|error| format!("its end cannot be noted: {error}").into())
     }
 
-    fn end_of(&self, completed: &Completed, ended: Result<(), HookError>) {
+    /// Takes note of how a run ended `now`.
+    fn end_of(&self, completed: &Completed, ran: Result<(), HookError>, now: Instant) {
+        let given_up = |error: &HookError| self.errands().is_given_up(completed, error, now);
+        let ended = match ran {
+            Ok(()) => self.note(completed),
+            Err(error) if given_up(&error) => {
+                let path = completed.path.display();
+                log::warn!(
+                    "the hook for {path} is given up: it has failed for a day: {error}; the file stays"
+                );
+                self.note(completed)
+            }
+            failed => failed,
+        };
         let mut errands = self.errands();
         let Some(place) = errands.place_of(completed) else {
             return;
@@ -196,7 +220,7 @@ impl Hooks {
         let hook = &mut errands.due[place];
         let (path, pause) = (completed.path.display(), hook.pause);
         log::warn!("the hook for {path} failed, due again in {pause:?}: {error}");
-        hook.at = Some(Instant::now() + pause);
+        hook.at = Some(now + pause);
         hook.pause = (pause * 2).min(LONGEST_PAUSE);
         // Each that waits has to know until when.
         self.changed.notify_all();
@@ -216,6 +240,20 @@ impl Errands {
     fn place_of(&self, completed: &Completed) -> Option<usize> {
         let is_it = |hook: &Hook| hook.completed.id == completed.id;
         self.due.iter().position(is_it)
+    }
+
+    /// Whether a hook that has failed again `now` has met an obstacle that stays, each time, for too long.
+    fn is_given_up(&mut self, completed: &Completed, error: &HookError, now: Instant) -> bool {
+        let Some(place) = self.place_of(completed) else {
+            return false;
+        };
+        let obstructed = &mut self.due[place].obstructed;
+        if !stays(&**error) {
+            *obstructed = None;
+            return false;
+        }
+        let since = *obstructed.get_or_insert(now);
+        now.duration_since(since) >= GIVE_UP_AFTER
     }
 
     /// The first that is due, which runs from now on; or how long there will be none.
@@ -241,4 +279,92 @@ impl Errands {
 fn run(on_complete: &OnComplete, completed: &Completed) -> Result<(), HookError> {
     panic::catch_unwind(AssertUnwindSafe(|| on_complete(completed)))
         .unwrap_or_else(|_| Err("it panicked".into()))
+}
+
+/// Whether another run would fail the same way: the program, or the file, is not there, or its arguments do not fit.
+fn stays(error: &(dyn Error + 'static)) -> bool {
+    let is_lasting = |error: &io::Error| {
+        matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::ArgumentListTooLong | ErrorKind::InvalidFilename
+        )
+    };
+    let is_one = error.downcast_ref().is_some_and(is_lasting);
+    is_one || error.source().is_some_and(stays)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use crate::store::{Completes, Id, Intent, Options};
+
+    use super::*;
+
+    /// One finished upload whose hook is due, in a directory of its own.
+    fn one_due() -> (tempfile::TempDir, Hooks, Completed) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            mark_hooks: true,
+            ..Options::default()
+        };
+        let store = Store::open(dir.path(), options).unwrap();
+        let append = store.append_with(&Id::new(b"", b"a"), 0, Intent::default());
+        let finished = append.unwrap().finish(Completes::AtEnd).unwrap();
+        let hooks = Hooks {
+            store,
+            on_complete: Box::new(|_| Ok(())),
+            those_left: Once::new(),
+            errands: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        hooks.enqueue_those_left();
+        (dir, hooks, finished.published.unwrap())
+    }
+
+    fn os(errno: Errno) -> HookError {
+        io::Error::from(errno).into()
+    }
+
+    /// Whether a hook is still due that failed so, each time after these hours.
+    fn is_due_after(failures: impl IntoIterator<Item = (u64, HookError)>) -> bool {
+        let (_dir, hooks, completed) = one_due();
+        let start = Instant::now();
+        for (hours, error) in failures {
+            hooks.end_of(
+                &completed,
+                Err(error),
+                start + Duration::from_secs(hours * 60 * 60),
+            );
+        }
+        let is_due = !hooks.store.due().unwrap().is_empty();
+        assert_eq!(hooks.errands().due.is_empty(), !is_due);
+        is_due
+    }
+
+    #[test]
+    fn hook_that_meets_a_lasting_obstacle_for_a_day_is_given_up() {
+        for errno in [Errno::NOENT, Errno::TOOBIG, Errno::NAMETOOLONG] {
+            assert!(is_due_after([(0, os(errno)), (23, os(errno))]));
+            assert!(!is_due_after([(0, os(errno)), (24, os(errno))]));
+            let wrapped = |errno: Errno| crate::store::Error::Io(errno.into()).into();
+            assert!(!is_due_after([0, 24].map(|hour| (hour, wrapped(errno)))));
+        }
+    }
+
+    #[test]
+    fn hook_that_fails_otherwise_is_due_for_ever() {
+        let exit = || "the command ended with exit status: 3".into();
+        assert!(is_due_after([0, 24, 999].map(|hour| (hour, exit()))));
+        assert!(is_due_after(
+            [0, 24, 999].map(|hour| (hour, os(Errno::ACCESS)))
+        ));
+        let between = [
+            (0, os(Errno::NOENT)),
+            (12, exit()),
+            (24, os(Errno::NOENT)),
+            (47, os(Errno::NOENT)),
+        ];
+        assert!(is_due_after(between), "the day has begun anew");
+    }
 }

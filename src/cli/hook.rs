@@ -1,8 +1,10 @@
 //! The command that runs for each complete upload.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -86,9 +88,16 @@ impl Hook {
         let Some(status) = news.ended.remove(&group) else {
             return Err(self.end(news, group).into());
         };
-        match status? {
-            status if status.success() => Ok(()),
-            status => Err(format!("the command ended with {status}").into()),
+        let status = status?;
+        if status.success() {
+            return Ok(());
+        }
+        let problem = format!("the command ended with {status}");
+        match obstacle(status, &completed.path) {
+            None => Err(problem.into()),
+            Some((kind, obstacle)) => {
+                Err(io::Error::new(kind, format!("{problem}: {obstacle}")).into())
+            }
         }
     }
 
@@ -176,6 +185,22 @@ fn start(command: &str, completed: &Completed) -> io::Result<Child> {
         .spawn()
 }
 
+/// What the command failed on, where another run would fail the same way.
+fn obstacle(status: ExitStatus, file: &Path) -> Option<(io::ErrorKind, &'static str)> {
+    match status.code() {
+        // The shell's answers to ENOENT, and to E2BIG and EACCES.
+        Some(127) => Some((io::ErrorKind::NotFound, "a command was not found")),
+        Some(126) => Some((
+            io::ErrorKind::ArgumentListTooLong,
+            "a command could not be run",
+        )),
+        _ if fs::symlink_metadata(file).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) => {
+            Some((io::ErrorKind::NotFound, "the file is not there any more"))
+        }
+        _ => None,
+    }
+}
+
 fn hex(digest: Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -208,23 +233,60 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_does_not_end_when_it_is_told_is_killed() {
+    fn hook(command: &str, limit: Duration) -> Hook {
         let wanted = Wanted {
-            command: Some("trap '' TERM; sleep 1000; sleep 1000".into()),
-            limit: Duration::from_millis(300),
+            command: Some(command.into()),
+            limit,
         };
-        let mut hook = wanted.made().expect("a command");
-        hook.mercy = Duration::ZERO;
-        let completed = Completed {
+        wanted.made().expect("a command")
+    }
+
+    fn completed(path: &Path) -> Completed {
+        Completed {
             id: Id::new(b"", b"a"),
-            path: "a".into(),
+            path: path.into(),
             name: None,
             length: 5,
             sha256: None,
-        };
-        let ran = Arc::new(hook).run(&completed);
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_when_it_is_told_is_killed() {
+        let command = "trap '' TERM; sleep 1000; sleep 1000";
+        let mut hook = hook(command, Duration::from_millis(300));
+        hook.mercy = Duration::ZERO;
+        let ran = Arc::new(hook).run(&completed(Path::new("a")));
         let problem = ran.expect_err("it was ended").to_string();
         assert!(problem.contains("took longer than 300ms"), "{problem}");
+    }
+
+    /// The kind of error of a command for a file that is there, or is not.
+    fn kind(command: &str, completed: &Completed) -> Option<io::ErrorKind> {
+        let ran = Arc::new(hook(command, LIMIT)).run(completed);
+        let error = ran.expect_err("it failed");
+        Some(error.downcast_ref::<io::Error>()?.kind())
+    }
+
+    #[test]
+    fn failure_tells_an_obstacle_that_stays_from_one_that_passes() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let there = completed(file.path());
+        assert_eq!(kind("exit 3", &there), None);
+        let missing = Some(io::ErrorKind::NotFound);
+        assert_eq!(kind("/nowhere/hook.sh", &there), missing);
+        assert_eq!(
+            kind("exit 3", &completed(Path::new("/nowhere/a"))),
+            missing,
+            "the file was taken away"
+        );
+        let too_long = Some(io::ErrorKind::ArgumentListTooLong);
+        let filled = "x=$(head -c 200000 /dev/zero | tr '\\0' x); export x; /bin/true";
+        assert_eq!(kind(filled, &there), too_long);
+        let long_name = Completed {
+            name: Some("x".repeat(200_000)),
+            ..there
+        };
+        assert_eq!(kind("true", &long_name), too_long);
     }
 }

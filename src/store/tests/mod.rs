@@ -1,7 +1,6 @@
 //! The store on real temporary directories. Nothing here sleeps.
 
 mod admission;
-mod displaced;
 mod doubt;
 mod faults;
 mod folders;
