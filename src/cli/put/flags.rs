@@ -129,6 +129,8 @@ fn address(text: &str) -> Result<Address, UsageError> {
 fn first_line(path: &Path) -> Result<String, UsageError> {
     let text = fs::read_to_string(path)
         .map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
+    // Editors of Windows begin a text with U+FEFF.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 

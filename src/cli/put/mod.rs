@@ -14,7 +14,9 @@ mod problem;
 mod report;
 mod sending;
 mod source;
+mod text;
 mod wire;
+mod zone;
 
 use std::env;
 use std::ffi::OsString;
@@ -32,6 +34,7 @@ use plan::Plan;
 use problem::{Problem, Stays};
 use report::{Arrived, Report};
 use sending::Upload;
+use text::printable;
 use wire::Wire;
 
 const USAGE: u8 = 2;
@@ -46,7 +49,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("resumed put: {error}");
+            eprintln!("resumed put: {}", printable(&error.to_string()));
             ExitCode::from(USAGE)
         }
     }
@@ -72,6 +75,8 @@ struct Put {
     report: Report,
     patience: Patience,
     outcome: Outcome,
+    /// Names and reasons.
+    failures: Vec<(String, String)>,
 }
 
 impl Put {
@@ -82,6 +87,7 @@ impl Put {
             report: Report::new(order.voice, order.address.as_str()),
             patience: Patience::new(order.give_up_after),
             outcome: Outcome::AllThere,
+            failures: Vec::new(),
         }
     }
 
@@ -101,6 +107,7 @@ impl Put {
     }
 
     fn send_all(&mut self, found: Vec<Found>) {
+        let count = found.len();
         let mut ahead = found.into_iter();
         for found in ahead.by_ref() {
             let ends_all = match found {
@@ -123,6 +130,19 @@ impl Put {
             .count();
         if left > 0 {
             self.report.note(&format!("{left} more were not tried"));
+        }
+        if count > 1 && !self.failures.is_empty() {
+            self.sum_up(count);
+        }
+    }
+
+    /// Repeats the failures: what was said of them in time may be far up by now.
+    fn sum_up(&self, count: usize) {
+        let failed = self.failures.len();
+        self.report
+            .note(&format!("{failed} of {count} were not sent:"));
+        for (name, reason) in &self.failures {
+            self.report.note(&format!("  {name}: {reason}"));
         }
     }
 
@@ -165,6 +185,7 @@ impl Put {
     /// Whether there is no use in trying another.
     fn failed(&mut self, name: &str, problem: &Problem) -> bool {
         self.report.failed(name, problem);
+        self.failures.push((name.to_owned(), problem.to_string()));
         self.outcome = match problem {
             Problem::GaveUp(_) => Outcome::GaveUp,
             _ => Outcome::SomeFailed,

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use super::problem::{Problem, Stays};
 
 const PAUSE_MAX_SECONDS: f64 = 60.0;
+/// An answer may take so long, however little patience is left: a disk may have to wake up first.
+const ANSWER_MIN: Duration = Duration::from_secs(15);
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// Failures in a row.
 #[derive(Debug, Clone)]
@@ -31,23 +34,35 @@ impl Patience {
         self.failures = 0;
     }
 
-    /// How long to wait after this problem, if that may help and has not been done for too long.
-    pub(super) fn pause(&mut self, problem: &Problem) -> Option<Duration> {
+    /// How long an answer may take.
+    pub(super) fn answer_max(&self) -> Duration {
+        self.left()
+            .unwrap_or(ANSWER_MAX)
+            .clamp(ANSWER_MIN, ANSWER_MAX)
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let failing_for = self
+            .failing_since
+            .map_or(Duration::ZERO, |since| since.elapsed());
+        Some(self.give_up_after?.saturating_sub(failing_for))
+    }
+
+    /// How long to wait after this problem, if that may help and has not been done for too long. Nothing has got
+    /// through since `quiet_since`.
+    pub(super) fn pause(&mut self, problem: &Problem, quiet_since: Instant) -> Option<Duration> {
         if problem.stays() != Stays::No {
             return None;
         }
         self.failures = self.failures.saturating_add(1);
-        let failing_since = *self.failing_since.get_or_insert_with(Instant::now);
+        self.failing_since.get_or_insert(quiet_since);
         let asked = match problem {
             Problem::Busy { after, .. } => *after,
             _ => Duration::ZERO,
         };
         let pause = growing(self.failures, random()).max(asked);
-        let Some(give_up_after) = self.give_up_after else {
-            return Some(pause);
-        };
-        let left = give_up_after.saturating_sub(failing_since.elapsed());
-        Some(pause.min(left)).filter(|pause| !pause.is_zero())
+        let pause = self.left().map_or(pause, |left| pause.min(left));
+        Some(pause).filter(|pause| !pause.is_zero())
     }
 }
 
@@ -78,18 +93,35 @@ mod tests {
     fn a_server_is_waited_for_as_long_as_it_asks() {
         let after = Duration::from_secs(300);
         let busy = Problem::Busy { status: 503, after };
-        assert_eq!(Patience::new(None).pause(&busy), Some(after));
+        assert_eq!(
+            Patience::new(None).pause(&busy, Instant::now()),
+            Some(after)
+        );
+    }
+
+    #[test]
+    fn time_waited_for_an_answer_counts_as_failing() {
+        let gone = Problem::Gone(String::new());
+        let ago = |seconds| Instant::now() - Duration::from_secs(seconds);
+        let mut patience = Patience::new(Some(Duration::from_secs(40)));
+        assert_eq!(patience.answer_max(), Duration::from_secs(40));
+        assert!(patience.pause(&gone, ago(20)).is_some());
+        assert!(patience.answer_max() <= Duration::from_secs(20));
+        let mut patience = Patience::new(Some(Duration::from_secs(40)));
+        assert_eq!(patience.pause(&gone, ago(40)), None);
+        assert_eq!(patience.answer_max(), ANSWER_MIN);
+        assert_eq!(Patience::new(None).answer_max(), ANSWER_MAX);
     }
 
     #[test]
     fn patience_ends_when_told_and_for_what_stays() {
         let gone = Problem::Gone(String::new());
-        assert_eq!(Patience::new(Some(Duration::ZERO)).pause(&gone), None);
-        assert_eq!(Patience::new(None).pause(&Problem::DiskFull), None);
-        assert!(
-            Patience::new(Some(Duration::from_secs(90)))
-                .pause(&gone)
-                .is_some()
-        );
+        let now = Instant::now();
+        let mut none = Patience::new(Some(Duration::ZERO));
+        assert_eq!(none.pause(&gone, now), None);
+        let full = Problem::NoSpace(String::new());
+        assert_eq!(Patience::new(None).pause(&full, now), None);
+        let mut some = Patience::new(Some(Duration::from_secs(90)));
+        assert!(some.pause(&gone, now).is_some());
     }
 }

@@ -36,10 +36,8 @@ pub(super) enum Problem {
     Refused(String),
     /// The user may not do this.
     Forbidden,
-    /// Larger than the server takes; its own line.
-    TooLarge(String),
-    /// The server has no space for it.
-    DiskFull,
+    /// The server has no space for it; its own line.
+    NoSpace(String),
     /// The server holds other bytes under this id.
     Different,
     /// The server holds less than it had acknowledged, and those bytes are gone here.
@@ -81,8 +79,7 @@ impl Problem {
             | Problem::GaveUp(_) => Stays::ForAll,
             Problem::Refused(_)
             | Problem::Forbidden
-            | Problem::TooLarge(_)
-            | Problem::DiskFull
+            | Problem::NoSpace(_)
             | Problem::Different
             | Problem::Lost
             | Problem::Changed
@@ -111,9 +108,9 @@ impl fmt::Display for Problem {
             ),
             Problem::Refused(said) => write!(f, "the server refused: {said}"),
             Problem::Forbidden => f.write_str("this user may not send this file"),
-            Problem::TooLarge(said) => write!(f, "the server refused: {said}"),
-            Problem::DiskFull => f.write_str(
-                "the disk of the server is full; what has arrived is kept, the same command carries on",
+            Problem::NoSpace(said) => write!(
+                f,
+                "the server has no space for it: {said}; what has arrived is kept, the same command carries on",
             ),
             Problem::Different => f.write_str(
                 "the server holds other bytes under this name, size and time; `touch` the file to send it as a new one",

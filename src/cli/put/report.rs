@@ -7,6 +7,7 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::problem::Problem;
+use super::text::printable;
 
 const JSON_PROGRESS_EVERY: Duration = Duration::from_secs(1);
 const BAR: &str = "{prefix:24!} {wide_bar} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4}";
@@ -102,16 +103,14 @@ impl Report {
     pub(super) fn waiting(&mut self, problem: &Problem, pause: Duration) {
         self.is_waiting = true;
         let seconds = pause.as_secs_f64().ceil();
-        let text = format!("next try in {seconds} s: {problem}");
+        let reason = printable(&problem.to_string());
+        let text = format!("next try in {seconds} s: {reason}");
         if self.bar.is_hidden() {
             self.line(&text);
         }
         self.bar.set_message(text);
         self.show(WAITING);
-        self.event(
-            "waiting",
-            json!({ "reason": problem.to_string(), "seconds": seconds }),
-        );
+        self.event("waiting", json!({ "reason": reason, "seconds": seconds }));
     }
 
     pub(super) fn done(&mut self, arrived: Arrived, bytes: u64) {
@@ -132,8 +131,9 @@ impl Report {
     pub(super) fn failed(&mut self, name: &str, problem: &Problem) {
         self.bar.finish_and_clear();
         self.name = printable(name);
-        self.say(&problem.to_string());
-        self.event("failed", json!({ "reason": problem.to_string() }));
+        let reason = printable(&problem.to_string());
+        self.say(&reason);
+        self.event("failed", json!({ "reason": reason }));
     }
 
     /// Something in a folder that is not sent, and is no failure.
@@ -146,7 +146,7 @@ impl Report {
     /// A word about all of it.
     pub(super) fn note(&self, text: &str) {
         if self.voice == Voice::Plain {
-            let _ = writeln!(stderr(), "{text}");
+            let _ = writeln!(stderr(), "{}", printable(text));
         }
     }
 
@@ -177,16 +177,4 @@ impl Report {
             let _ = writeln!(stdout(), "{fields}");
         }
     }
-}
-
-/// A file may be called something that a terminal would obey.
-fn printable(name: &str) -> String {
-    let shown = |letter: char| {
-        if letter.is_control() {
-            '\u{fffd}'
-        } else {
-            letter
-        }
-    };
-    name.chars().map(shown).collect()
 }

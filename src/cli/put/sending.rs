@@ -32,6 +32,8 @@ pub(super) struct Upload<'a> {
     took_part: bool,
     /// What is known is only presumed.
     presumes: bool,
+    /// When something last got through, or could have.
+    quiet_since: Instant,
 }
 
 impl<'a> Upload<'a> {
@@ -51,6 +53,7 @@ impl<'a> Upload<'a> {
             conflicts: 0,
             took_part: false,
             presumes: false,
+            quiet_since: Instant::now(),
         }
     }
 
@@ -74,6 +77,7 @@ impl<'a> Upload<'a> {
 
     /// One request. `None`: there is more to do.
     fn step(&mut self, source: &mut dyn Source) -> Result<Option<Arrived>, Problem> {
+        self.quiet_since = Instant::now();
         let held = match self.known {
             None => Some(self.ask(source)?),
             Some(start) => self.send(source, start)?,
@@ -87,7 +91,8 @@ impl<'a> Upload<'a> {
     }
 
     fn ask(&mut self, source: &mut dyn Source) -> Result<Held, Problem> {
-        let held = self.wire.status(&source.identity().id)?;
+        let within = self.patience.answer_max();
+        let held = self.wire.status(&source.identity().id, within)?;
         source.check(&held)?;
         // While somebody else sends it, bytes arrive that are not ours.
         if held.offset > self.reached && self.conflicts == 0 {
@@ -109,10 +114,13 @@ impl<'a> Upload<'a> {
             at: start,
             end: start + length,
             began: Instant::now(),
+            moved: self.quiet_since,
             ended: None,
         };
-        let posted = self.wire.post(&identity, start, length, &mut piece);
+        let within = self.patience.answer_max();
+        let posted = self.wire.post(&identity, start, length, &mut piece, within);
         let (sent, took, ended) = (piece.at - start, piece.began.elapsed(), piece.ended);
+        self.quiet_since = piece.moved;
         match (posted, ended) {
             (Ok(Posted::Conflict), _) if presumes => {
                 (self.known, self.took_part) = (None, false);
@@ -164,7 +172,7 @@ impl<'a> Upload<'a> {
     /// Waits, if that may help.
     fn bear(&mut self, problem: Problem) -> Result<(), Problem> {
         self.known = None;
-        let Some(pause) = self.patience.pause(&problem) else {
+        let Some(pause) = self.patience.pause(&problem, self.quiet_since) else {
             return Err(match problem.stays() {
                 Stays::No => Problem::GaveUp(Box::new(problem)),
                 Stays::ForThisFile | Stays::ForAll => problem,
@@ -198,6 +206,8 @@ struct Piece<'a> {
     at: u64,
     end: u64,
     began: Instant,
+    /// When the last byte was read.
+    moved: Instant,
     ended: Option<Ended>,
 }
 
@@ -222,6 +232,7 @@ impl Read for Piece<'_> {
         match self.source.read_at(&mut buffer[..room], self.at) {
             Ok(count) => {
                 self.at += count as u64;
+                self.moved = Instant::now();
                 self.report.moved(self.at);
                 Ok(count)
             }

@@ -1,15 +1,19 @@
 //! The requests of the `X-File-Id` dialect, one method each. Knows fields and answers; decides nothing.
 
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use ureq::http::{Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::identity::Identity;
 use super::problem::Problem;
+use super::text;
+use super::zone::{self, Zoned};
 
 /// A connection on which nothing moves for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -19,12 +23,16 @@ const EXPECT_FROM: u64 = 128 * 1024;
 /// Answers are a line; what is longer comes from somebody else.
 const ANSWER_MAX: u64 = 64 * 1024;
 const TAIL_MAX: u64 = 64 * 1024;
-const RETRY_AFTER_MAX: u64 = 600;
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
 /// Where uploads go.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
+    /// As it was given.
+    shown: String,
+    /// Without the zone.
     base: String,
+    zone: Option<String>,
 }
 
 /// What the server holds.
@@ -72,16 +80,17 @@ struct Answer {
 impl Address {
     /// `http://` or `https://`, a host, and perhaps a path.
     pub(super) fn parse(text: &str) -> Option<Address> {
-        let uri: Uri = text.parse().ok()?;
+        let shown = text.trim_end_matches('/').to_owned();
+        let (base, zone) = zone::split(&shown)?;
+        let uri: Uri = base.parse().ok()?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
         let is_plain = uri.query().is_none() && !uri.authority()?.as_str().contains('@');
-        (is_http && is_plain && uri.host().is_some_and(|host| !host.is_empty())).then(|| Address {
-            base: text.trim_end_matches('/').to_owned(),
-        })
+        (is_http && is_plain && uri.host().is_some_and(|host| !host.is_empty()))
+            .then_some(Address { shown, base, zone })
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.base
+        &self.shown
     }
 }
 
@@ -96,24 +105,26 @@ impl Wire {
             // What a redirect makes of a POST is no upload.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_MAX))
-            .timeout_resolve(Some(CONNECT_MAX))
             .timeout_per_read(Some(SILENCE_MAX))
             .timeout_per_write(Some(SILENCE_MAX))
             .user_agent(concat!("resumed/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .build();
+        let resolver = Zoned {
+            zone: address.zone.clone(),
+            inner: DefaultResolver::default(),
+        };
         Wire {
-            agent: config.into(),
+            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
             address,
             authorization,
         }
     }
 
     /// Asks what the server holds.
-    pub(super) fn status(&self, id: &str) -> Result<Held, Problem> {
+    pub(super) fn status(&self, id: &str, within: Duration) -> Result<Held, Problem> {
         let request = self.agent.get(format!("{}/status", self.address.base));
-        let request = self.signed(request).header("X-File-Id", id);
+        let request = self.prepared(request, within).header("X-File-Id", id);
         let answer = read(request.call())?;
         match answer.status {
             200 => answer.held(),
@@ -128,10 +139,11 @@ impl Wire {
         start: u64,
         length: u64,
         body: &mut dyn Read,
+        within: Duration,
     ) -> Result<Posted, Problem> {
         let request = self.agent.post(format!("{}/upload", self.address.base));
         let mut request = self
-            .signed(request)
+            .prepared(request, within)
             .header("X-File-Id", &identity.id)
             .header("X-File-Name", &identity.name)
             .header("X-Start-Byte", start)
@@ -156,7 +168,16 @@ impl Wire {
         }
     }
 
-    fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+    /// Signs it, and bounds the time that its connection and its answer may take. A bound on the pause between two
+    /// bytes would let an answer of a byte a second go on for hours.
+    fn prepared<B>(&self, request: RequestBuilder<B>, within: Duration) -> RequestBuilder<B> {
+        let request = request
+            .config()
+            .timeout_resolve(Some(within.min(CONNECT_MAX)))
+            .timeout_connect(Some(within.min(CONNECT_MAX)))
+            .timeout_recv_response(Some(within))
+            .timeout_recv_body(Some(within))
+            .build();
         match &self.authorization {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,
@@ -172,15 +193,16 @@ fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Problem
         .read_to_end(&mut text)
         .map_err(|error| Problem::Gone(error.to_string()))?;
     let field = |name: &str| response.headers().get(name)?.to_str().ok();
-    let after = field(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok());
     Ok(Answer {
         status: response.status().as_u16(),
-        is_ours: field("Upload-Offset").is_some(),
+        is_ours: field("Upload-Offset")
+            .or(field("Upload-Complete"))
+            .is_some(),
         complete: field("Upload-Complete") == Some("?1") || text.starts_with(b"Success"),
         tail: field("X-Tail-Digest").and_then(tail),
-        after: Duration::from_secs(after.unwrap_or(0).min(RETRY_AFTER_MAX)),
-        location: field(LOCATION.as_str()).map(printable),
-        text: printable(&String::from_utf8_lossy(&text)),
+        after: field(RETRY_AFTER.as_str()).map_or(Duration::ZERO, retry_after),
+        location: field(LOCATION.as_str()).map(first_line),
+        text: first_line(&String::from_utf8_lossy(&text)),
     })
 }
 
@@ -205,14 +227,16 @@ impl Answer {
         match self.status {
             300..=399 => Problem::Moved(self.location.unwrap_or_default()),
             401 => Problem::SignIn,
+            421 => Problem::WrongHost(self.text),
+            507 => Problem::NoSpace(self.text),
+            400..=499 if self.is_ours && !matches!(self.status, 408 | 429) => {
+                Problem::Refused(self.text)
+            }
             403 => Problem::Forbidden,
             // 412: something else of the server, where another dialect is spoken.
             404 | 405 | 412 | 501 => Problem::NoService(self.status),
             409 => Problem::Elsewhere,
-            413 if self.is_ours => Problem::TooLarge(self.text),
             413 => Problem::ProxyLimit,
-            421 => Problem::WrongHost(self.text),
-            507 => Problem::DiskFull,
             408 | 429 | 500.. => Problem::Busy {
                 status: self.status,
                 after: self.after,
@@ -245,13 +269,25 @@ fn tail(field: &str) -> Option<Tail> {
     Some(Tail { crc32, length })
 }
 
-/// The first line of what somebody else said, without what a terminal would obey.
-fn printable(text: &str) -> String {
+/// Seconds, or a date (RFC 9110, 10.2.3).
+fn retry_after(field: &str) -> Duration {
+    let until = |date| {
+        httpdate::parse_http_date(date)
+            .ok()?
+            .duration_since(SystemTime::now())
+            .ok()
+    };
+    let asked = match field.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => until(field),
+    };
+    asked.unwrap_or_default().min(RETRY_AFTER_MAX)
+}
+
+/// The first line of what somebody else said.
+fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    line.chars()
-        .filter(|letter| !letter.is_control())
-        .take(200)
-        .collect()
+    text::printable(line).chars().take(200).collect()
 }
 
 #[cfg(test)]
@@ -267,6 +303,15 @@ mod tests {
                 Some("https://example.org/files"),
             ),
             ("http://[::1]:8080/", Some("http://[::1]:8080")),
+            (
+                "http://[fe80::1%25eth0]:8080/",
+                Some("http://[fe80::1%25eth0]:8080"),
+            ),
+            (
+                "http://[fe80::1%eth0]:8080",
+                Some("http://[fe80::1%eth0]:8080"),
+            ),
+            ("http://[fe80::1%]", None),
             ("pi:8080", None),
             ("ftp://pi", None),
             ("http://", None),
@@ -300,7 +345,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_not_passed_on() {
-        assert_eq!(printable("\x1b]0;x\x07no\nmore"), "]0;xno");
+    fn an_answer_is_shown_by_its_first_line_made_safe() {
+        assert_eq!(
+            first_line("\x1b]0;x\x07no\u{202e}\nmore"),
+            "\u{fffd}]0;x\u{fffd}no\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after("7"), Duration::from_secs(7));
+        assert_eq!(retry_after("100000"), RETRY_AFTER_MAX);
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        assert!((90..=100).contains(&retry_after(&date).as_secs()), "{date}");
+        for none in ["", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(retry_after(none), Duration::ZERO, "{none}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `resumed put`, as a shell runs it, against the real server.
 
+mod answers;
 mod cuts;
 mod pipe;
 mod proxies;

@@ -33,6 +33,17 @@ fn a_wrong_password_ends_it_and_the_right_one_may_come_from_anywhere() {
 }
 
 #[test]
+fn user_file_may_begin_with_a_byte_order_mark() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 5);
+    let server = Program::start(&["--user", "alice:secret"]);
+    let user = disk.path().join("user");
+    std::fs::write(&user, "\u{feff}alice:secret\r\n").expect("written");
+    let flags = ["--user-file", user.to_str().expect("text")];
+    send(&flags, &[&file], &server).expect(0, &["a.bin: 5 B"]);
+}
+
+#[test]
 fn what_lies_at_the_server_but_is_not_its_address_ends_it() {
     let disk = Disk::new();
     let server = Program::start(&[]);
@@ -62,8 +73,8 @@ fn a_full_disk_is_said() {
     said.expect(
         1,
         &[
-            "a.bin: the disk of the server is full",
-            "b.bin: the disk of the server is full",
+            "a.bin: the server has no space for it: the disk is full",
+            "b.bin: the server has no space for it: the disk is full",
         ],
     );
 }
