@@ -8,7 +8,8 @@
 //!
 //! `X-File-Size`, `X-File-Name` (percent-encoded UTF-8) and `X-File-Modified` (ms since 1970)
 //! declare the file. The article's client sends none of them, but its ids are
-//! `name-size-lastModified`: an id of that shape declares the same.
+//! `name-size-lastModified`: an id that ends in `-<digits>-<number>` declares the same. A fraction
+//! of a millisecond is dropped; a time before 1970 is not declared.
 
 use crate::http::{Head, Response};
 use crate::store::{self, Completes, Held, Intent, Start, Tail};
@@ -131,7 +132,7 @@ fn id(head: &Head) -> Result<&[u8], Response> {
     }
 }
 
-/// What an id of the article's shape, `name-size-lastModified`, says of the file.
+/// What an id of the article's shape, `name-size-lastModified`, says of the file. The time alone may be missing.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Declared {
     name: Option<String>,
@@ -144,17 +145,30 @@ impl Declared {
         Declared::split(id).unwrap_or_default()
     }
 
-    /// Times of 12 or 13 digits are the years 1973 to 2286.
+    /// Reads `name-<digits>-<number>`. The time may be short, negative or a fraction: a client may make its own.
     fn split(id: &[u8]) -> Option<Declared> {
         let (rest, modified) = split_at_last_dash(id)?;
+        // A second dash is the sign of the time.
+        let (rest, is_negative) = match rest.strip_suffix(b"-") {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
         let (name, length) = split_at_last_dash(rest)?;
-        let modified_ms = digits(modified).filter(|_| matches!(modified.len(), 12 | 13))?;
+        let modified_ms = digits(whole_part(modified)?);
         Some(Declared {
             name: Some(text(name)),
             length: Some(digits(length)?),
-            modified_ms: Some(modified_ms),
+            modified_ms: if is_negative { None } else { modified_ms },
         })
     }
+}
+
+/// The digits before the fraction of a decimal number; `None` if this is no such number.
+fn whole_part(number: &[u8]) -> Option<&[u8]> {
+    let is_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let mut parts = number.splitn(2, |byte| *byte == b'.');
+    let whole = parts.next().filter(|whole| is_digits(whole))?;
+    parts.next().is_none_or(is_digits).then_some(whole)
 }
 
 fn split_at_last_dash(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -166,52 +180,61 @@ fn split_at_last_dash(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn declared(id: &[u8]) -> Option<(String, u64, u64)> {
+    fn declared(id: &[u8]) -> Option<(String, u64, Option<u64>)> {
         let Declared {
             name,
             length,
             modified_ms,
         } = Declared::in_id(id);
-        Some((name?, length?, modified_ms?))
+        assert_eq!(name.is_some(), length.is_some());
+        assert!(name.is_some() || modified_ms.is_none());
+        Some((name?, length?, modified_ms))
     }
 
     #[track_caller]
-    fn check(id: &[u8], expected: Option<(&str, u64, u64)>) {
+    fn check(id: &[u8], expected: Option<(&str, u64, Option<u64>)>) {
         assert_eq!(
             declared(id),
-            expected.map(|(name, l, m)| (name.to_owned(), l, m))
+            expected.map(|(name, l, m)| (name.to_owned(), l, m)),
+            "{}",
+            String::from_utf8_lossy(id)
         );
     }
 
     #[test]
-    fn an_id_of_the_articles_shape_declares_the_file() {
-        check(
-            b"a.txt-5-1700000000000",
-            Some(("a.txt", 5, 1_700_000_000_000)),
-        );
-        check(b"a.txt-5-170000000000", Some(("a.txt", 5, 170_000_000_000)));
-        check(
-            b"my-file-0-1700000000000",
-            Some(("my-file", 0, 1_700_000_000_000)),
-        );
-        check(b"-5-1700000000000", Some(("", 5, 1_700_000_000_000)));
-        check(
-            b"%ED%95%9C.mp4-5-1700000000000",
-            Some(("한.mp4", 5, 1_700_000_000_000)),
-        );
-        check(
-            "한.mp4-5-1700000000000".as_bytes(),
-            Some(("한.mp4", 5, 1_700_000_000_000)),
-        );
-        check(
-            b"caf\xe9-5-1700000000000",
-            Some(("café", 5, 1_700_000_000_000)),
-        );
-        check(
-            b"100%-5-1700000000000",
-            Some(("100%", 5, 1_700_000_000_000)),
-        );
-        check(b"%ff-5-1700000000000", Some(("%ff", 5, 1_700_000_000_000)));
+    fn id_of_the_articles_shape_declares_the_file() {
+        let time = Some(1_700_000_000_000);
+        for (id, name, length) in [
+            (&b"a.txt-5-1700000000000"[..], "a.txt", 5),
+            (b"my-file-0-1700000000000", "my-file", 0),
+            (b"-5-1700000000000", "", 5),
+            (b"%ED%95%9C.mp4-5-1700000000000", "한.mp4", 5),
+            ("한.mp4-5-1700000000000".as_bytes(), "한.mp4", 5),
+            (b"caf\xe9-5-1700000000000", "café", 5),
+            (b"100%-5-1700000000000", "100%", 5),
+            (b"%ff-5-1700000000000", "%ff", 5),
+        ] {
+            check(id, Some((name, length, time)));
+        }
+    }
+
+    #[test]
+    fn time_in_an_id_may_be_any_decimal_number() {
+        for (time, modified_ms) in [
+            ("170000000000", Some(170_000_000_000)),
+            ("17000000000000", Some(17_000_000_000_000)),
+            ("1000", Some(1000)),
+            ("0", Some(0)),
+            ("1712345678901.5", Some(1_712_345_678_901)),
+            ("0.25", Some(0)),
+            ("-5", None),
+            ("-1700000000000", None),
+            ("-0.5", None),
+            ("12345678901234567890", None),
+        ] {
+            let id = format!("a-b.txt-3-{time}");
+            check(id.as_bytes(), Some(("a-b.txt", 3, modified_ms)));
+        }
     }
 
     #[test]
@@ -219,14 +242,26 @@ mod tests {
         for id in [
             "a.txt",
             "a-5",
-            "a-5-17",
-            "a-5-17000000000000",
             "a-x-1700000000000",
             "a--1700000000000",
+            "a-5---1",
+            "a-5-1.",
+            "a-5-.5",
+            "a-5-1.5.5",
+            "a-5-+1",
+            "a-5-1e3",
+            "a-5-NaN",
+            "a-5-",
+            "a-5--",
+            "a-5.0-1000",
+            "a-12345678901234567890-1700000000000",
+            "5-1000",
             "-",
+            "--",
+            "---",
+            "",
         ] {
             check(id.as_bytes(), None);
         }
-        check(b"a-12345678901234567890-1700000000000", None);
     }
 }

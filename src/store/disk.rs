@@ -4,15 +4,19 @@
 
 #[cfg(test)]
 pub(super) use std::fs as on_disk;
-use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions};
+use std::fs::{self, DirBuilder, File, FileTimes};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, Once};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::{Access, AtFlags, Mode, OFlags, access, openat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, openat, renameat, statat, unlinkat,
+};
+use rustix::io::Errno;
 
 use super::changes::Changes;
 use super::error::OpenError;
@@ -48,6 +52,8 @@ pub(super) struct Disk {
     pub(super) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
     pub(super) temporary: String,
+    /// How many of those names were given out.
+    temporaries: AtomicU64,
     /// Whether syncs are made at all.
     pub(super) durable: bool,
     pub(super) gate: Gate,
@@ -88,6 +94,7 @@ impl Disk {
             partials,
             lock,
             temporary: own_temporary(),
+            temporaries: AtomicU64::default(),
             durable,
             gate,
             known: Known::new(options.sharing),
@@ -228,16 +235,20 @@ impl Disk {
     }
 
     fn replace_record(&self, name: &str, text: &[u8]) -> io::Result<()> {
-        // Not `tempfile_in`: its errors have lost their number.
-        let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
-        let file = tempfile::Builder::new()
-            .prefix(&self.temporary)
-            .make_in(&self.partials.path, create)?;
-        self.write_record(file.as_file(), text)?;
-        self.faults.check(Op::RenameRecord)?;
-        let replaced = file.persist(self.partials.path.join(name));
+        let number = self.temporaries.fetch_add(1, Relaxed);
+        let temporary = format!("{}{number:x}", self.temporary);
+        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let file = self.partials.open(&temporary, new)?;
+        let dir = &self.partials.file;
+        let replaced = self.write_record(&file, text).and_then(|()| {
+            self.faults.check(Op::RenameRecord)?;
+            Ok(renameat(dir, &temporary, dir, name)?)
+        });
         self.partials.changes.note();
-        Ok(replaced.map(drop)?)
+        replaced.inspect_err(|_| {
+            // A sweep removes what stays.
+            let _ = unlinkat(dir, &temporary, AtFlags::empty());
+        })
     }
 
     fn write_record(&self, mut file: &File, text: &[u8]) -> io::Result<()> {
@@ -257,18 +268,21 @@ impl Disk {
 
     /// The names in `.resumed`, but for locks and the journal. One that is not UTF-8 is none of ours, and is shown as
     /// well as can be.
-    pub(super) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
+    pub(super) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
         self.faults.check(Op::List)?;
-        let entries = fs::read_dir(&self.partials.path)?;
+        let entries = Entries::read_from(&self.partials.file)?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        let is_upload = |name: &str| ![LOCK, LATCHES, JOURNAL].contains(&name);
+        let is_upload = |name: &str| ![".", "..", LOCK, LATCHES, JOURNAL].contains(&name);
         Ok(names.filter(move |name| name.as_deref().map_or(true, is_upload)))
     }
 
     /// When `name` in `.resumed` was last changed; `None` when it is gone.
     pub(super) fn modified(&self, name: &str) -> io::Result<Option<SystemTime>> {
-        let about = fs::symlink_metadata(self.partials.path.join(name));
-        found(about.and_then(|about| about.modified()))
+        match statat(&self.partials.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) => Ok(Some(modified(&about))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether `name` is that of a record half-written by a server of ours; and if so, whether by this one.
@@ -280,9 +294,10 @@ impl Disk {
     /// Removes `name` from `.resumed`, if it is there.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         self.faults.check(Op::Remove)?;
-        let removed = found(fs::remove_file(self.partials.path.join(name)))?;
-        if removed.is_some() {
-            self.partials.changes.note();
+        match unlinkat(&self.partials.file, name, AtFlags::empty()) {
+            Ok(()) => self.partials.changes.note(),
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -304,6 +319,18 @@ impl Disk {
         self.faults.check(op)?;
         sync()
     }
+}
+
+/// The time of last change. Its fields have other types on every architecture.
+fn modified(about: &Stat) -> SystemTime {
+    let (seconds, nanos) = (i128::from(about.st_mtime), i128::from(about.st_mtime_nsec));
+    let nanos = seconds * 1_000_000_000 + nanos;
+    let from_1970 = Duration::from_nanos(u64::try_from(nanos.unsigned_abs()).unwrap_or(u64::MAX));
+    let time = match nanos < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(from_1970),
+        false => SystemTime::UNIX_EPOCH.checked_add(from_1970),
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn own_temporary() -> String {

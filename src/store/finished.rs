@@ -50,7 +50,7 @@ impl Disk {
     }
 
     fn make_folder(&self, above: &Home<'_>, folder: &Name) -> io::Result<(String, OwnedFd)> {
-        for name in folder.candidates() {
+        for name in folder.folder_candidates() {
             self.faults.check(Op::MakeFolder)?;
             match mkdirat(above, &name, Mode::from_raw_mode(0o777)) {
                 Ok(()) => self.root.changes.note(),

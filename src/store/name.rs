@@ -1,6 +1,11 @@
 //! Published names: what a client calls its file, made harmless, and the next free name when it is taken.
 
+use std::iter;
+
+use sha2::{Digest as _, Sha256};
+
 use super::id::Key;
+use super::sharing::draw;
 
 /// Longest name, in bytes: what Linux file systems take.
 const NAME_MAX: usize = 255;
@@ -14,8 +19,11 @@ const PLAIN_MAX: usize = 64;
 /// How deep in folders a file may be. What is deeper is put beside them, under a name that is made of its path.
 const FOLDERS_MAX: usize = 32;
 
-/// How many names are tried beside a taken one.
-const ALTERNATIVES: u32 = 9_999;
+/// Numbered names tried beside a taken one: `name (1).ext` to `name (8).ext`.
+const NUMBERED: u32 = 8;
+
+/// Names tried after those, each with eight hexadecimal digits. A folder of a million files has one in 4,000 of them.
+const DRAWN: u32 = 16;
 
 /// A file name that cannot leave its directory, hide, or stand for a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,15 +77,37 @@ impl Name {
         Self(cut(&plain, PLAIN_MAX).to_owned()).shortened()
     }
 
-    /// The name itself, then `name (1).ext`, `name (2).ext`, ...: each at most 255 bytes.
+    /// Returns the name itself, then `name (1).ext` to `name (8).ext`, then names such as `name (5f0c3a91).ext` with
+    /// digits drawn at random. Each has at most 255 bytes.
+    ///
+    /// The number of names is small: in a folder with thousands of files of one name, each look costs time.
     pub(super) fn candidates(&self) -> impl Iterator<Item = String> {
-        (0..=ALTERNATIVES).map(|n| {
-            if n == 0 {
-                self.0.clone()
-            } else {
-                self.with_suffix(&format!(" ({n})"))
-            }
-        })
+        self.numbered()
+            .chain((0..DRAWN).map(|_| self.with_digits(draw())))
+    }
+
+    /// As `candidates`, for a folder: the digits come from its name, so that all its files find the same folder.
+    pub(super) fn folder_candidates(&self) -> impl Iterator<Item = String> {
+        let hashed = (0..DRAWN).map(|n| {
+            let hash = Sha256::new().chain_update(n.to_be_bytes());
+            let hash: [u8; 32] = hash.chain_update(&self.0).finalize().into();
+            self.with_digits(
+                hash.iter()
+                    .fold(0, |digits, byte| digits << 8 | u64::from(*byte)),
+            )
+        });
+        self.numbered()
+            .chain(hashed)
+            .chain((0..DRAWN).map(|_| self.with_digits(draw())))
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = String> {
+        let numbered = (1..=NUMBERED).map(|n| self.with_suffix(&format!(" ({n})")));
+        iter::once(self.0.clone()).chain(numbered)
+    }
+
+    fn with_digits(&self, digits: u64) -> String {
+        self.with_suffix(&format!(" ({:08x})", digits as u32))
     }
 
     /// Puts `suffix` before the extension, shortening what is before it where need be.
@@ -243,7 +273,7 @@ mod tests {
             .last()
             .unwrap();
         assert!(
-            longest.len() <= NAME_MAX && longest.ends_with("日 (9999)"),
+            longest.len() <= NAME_MAX && longest.ends_with(')') && longest.contains("日 ("),
             "{longest}"
         );
     }
@@ -270,6 +300,27 @@ mod tests {
             .take(2)
             .collect();
         assert_eq!(names, ["README", "README (1)"]);
+    }
+
+    #[test]
+    fn names_after_the_numbered_ones_differ_at_each_draw() {
+        let name = Name::new(Some("a.jpg"), key());
+        let drawn = || name.candidates().nth(9).unwrap();
+        assert_eq!(name.candidates().nth(8).unwrap(), "a (8).jpg");
+        assert_eq!(drawn().len(), "a (01234567).jpg".len());
+        assert_ne!(drawn(), drawn());
+        let folder = || {
+            name.folder_candidates()
+                .skip(9)
+                .take(16)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            folder(),
+            folder(),
+            "all files of a folder find the same one"
+        );
+        assert_ne!(folder()[0], folder()[1]);
     }
 
     #[test]

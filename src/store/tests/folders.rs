@@ -119,3 +119,45 @@ fn each_folder_is_durable_before_anything_is_moved_there() {
     let syncs = log[at(Op::MakeFolder)..at(Op::Publish)].iter();
     assert!(syncs.filter(|(op, _)| *op == Op::SyncDir).count() >= 2);
 }
+
+/// Operations on names that the next upload of `name` takes: looks, makings of folders, moves.
+fn tries(bench: &Bench, name: &str) -> usize {
+    let before = bench.faults().log().len();
+    send(bench, name, b"new");
+    let log = bench.faults().log();
+    let is_try = |op: &Op| matches!(op, Op::Look | Op::MakeFolder | Op::Publish);
+    log[before..].iter().filter(|(op, _)| is_try(op)).count()
+}
+
+#[test]
+fn a_name_taken_20000_times_costs_a_few_looks() {
+    let bench = Bench::with(Options {
+        sync: Sync::Fast,
+        ..Options::default()
+    });
+    let take = |name: &str| on_disk::write(bench.path().join(name), b"old").unwrap();
+    take("image.jpg");
+    (1..20_000).for_each(|n| take(&format!("image ({n}).jpg")));
+    for again in 0..3 {
+        let tries = tries(&bench, "image.jpg");
+        assert!(tries <= 16, "{tries} operations");
+        assert_eq!(names(bench.path()).len(), 20_000 + 1 + again + 1);
+        bench.forget(&Id::new(b"alice", b"image.jpg")).unwrap();
+    }
+}
+
+#[test]
+fn files_of_a_folder_whose_names_are_taken_stay_together() {
+    let bench = Bench::with(Options {
+        sync: Sync::Fast,
+        ..Options::default()
+    });
+    let take = |name: &str| on_disk::write(bench.path().join(name), b"old").unwrap();
+    take("trip");
+    (1..20_000).for_each(|n| take(&format!("trip ({n})")));
+    let one = send(&bench, "trip/a", b"a");
+    let other = send(&bench, "trip/b", b"b");
+    assert_eq!(one.parent(), other.parent());
+    assert!(tries(&bench, "trip/c") <= 16);
+    assert_eq!(names(one.parent().unwrap()).len(), 3);
+}
