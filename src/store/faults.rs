@@ -20,6 +20,7 @@ pub(super) enum Op {
     RenameRecord,
     Look,
     MakeFolder,
+    Probe,
     Publish,
     SyncDir,
     Free,
@@ -74,14 +75,19 @@ mod planned {
     /// The plan, and a log of what was asked for.
     #[derive(Default)]
     pub(in crate::store) struct Faults {
-        plan: Mutex<Option<Fault>>,
+        plan: Mutex<Vec<Fault>>,
         log: Mutex<Vec<(Op, bool)>>,
         pause: Mutex<Option<(Op, Arc<Barrier>)>>,
     }
 
     impl Faults {
         pub(in crate::store) fn plan(&self, fault: Fault) {
-            *self.plan.lock().unwrap() = Some(fault);
+            *self.plan.lock().unwrap() = vec![fault];
+        }
+
+        /// Plans one more failure, of another kind.
+        pub(in crate::store) fn plan_also(&self, fault: Fault) {
+            self.plan.lock().unwrap().push(fault);
         }
 
         /// Has the next operation of the kind wait twice at the barrier that is answered.
@@ -93,7 +99,7 @@ mod planned {
 
         /// Ends the plan.
         pub(in crate::store) fn clear(&self) {
-            *self.plan.lock().unwrap() = None;
+            self.plan.lock().unwrap().clear();
         }
 
         /// Whether any failure of the plan has come.
@@ -123,7 +129,7 @@ mod planned {
 
         fn failure(&self, op: Op) -> Option<i32> {
             let mut plan = self.plan.lock().unwrap();
-            let fault = plan.as_mut().filter(|fault| fault.op == op)?;
+            let fault = plan.iter_mut().find(|fault| fault.op == op)?;
             if fault.after > 0 {
                 fault.after -= 1;
                 return None;
@@ -133,13 +139,15 @@ mod planned {
         }
 
         pub(in crate::store) fn clip<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-            match &*self.plan.lock().unwrap() {
-                Some(Fault {
-                    op: Op::Write,
-                    after: 1,
-                    short: Some(short),
-                    ..
-                }) => &bytes[..bytes.len().min(*short)],
+            match &self.plan.lock().unwrap()[..] {
+                [
+                    Fault {
+                        op: Op::Write,
+                        after: 1,
+                        short: Some(short),
+                        ..
+                    },
+                ] => &bytes[..bytes.len().min(*short)],
                 _ => bytes,
             }
         }

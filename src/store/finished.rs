@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, mkdirat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::dirs::Dir;
@@ -17,6 +17,7 @@ use super::id::Key;
 use super::name::Name;
 use super::options::OnConflict;
 use super::rename::{Place, rename};
+use super::spelling::{Refusal, Spelling, is_plain};
 
 /// The directory that a file is in.
 enum Home<'d> {
@@ -39,18 +40,42 @@ impl Disk {
     /// one. Answers the path of the innermost, with `/` at its end.
     ///
     /// They are durable then. Not only those that were made: others may have been, a moment ago, by another upload.
-    pub(super) fn make_folders(&self, folders: &[Name]) -> io::Result<String> {
+    pub(super) fn make_folders(&self, folders: &[Name], key: Key) -> io::Result<String> {
         let (mut path, mut above) = (String::new(), self.root());
         for folder in folders {
-            let (name, made) = self.make_folder(&above, folder)?;
+            let (name, made) = self.make_folder(&above, folder, key)?;
             self.sync_home(&above)?;
             (path, above) = (format!("{path}{name}/"), Home::Folder(made));
         }
         Ok(path)
     }
 
-    fn make_folder(&self, above: &Home<'_>, folder: &Name) -> io::Result<(String, OwnedFd)> {
-        for name in folder.folder_candidates() {
+    /// Makes a folder, in another spelling where the file system refuses its name.
+    fn make_folder(
+        &self,
+        above: &Home<'_>,
+        folder: &Name,
+        key: Key,
+    ) -> io::Result<(String, OwnedFd)> {
+        let (mut spelling, mut spelled) = (Spelling::AS_IS, folder.clone());
+        loop {
+            let made = self.make_first_free(above, spelled.folder_candidates(spelling.max_bytes()));
+            let Err(error) = made else {
+                return made;
+            };
+            let next = self
+                .refusal(above.as_fd(), spelled.as_str(), key, &error)
+                .and_then(|refusal| spelling.next(folder, refusal));
+            (spelling, spelled) = next.ok_or(error)?;
+        }
+    }
+
+    fn make_first_free(
+        &self,
+        above: &Home<'_>,
+        names: impl Iterator<Item = String>,
+    ) -> io::Result<(String, OwnedFd)> {
+        for name in names {
             self.faults.check(Op::MakeFolder)?;
             match mkdirat(above, &name, Mode::from_raw_mode(0o777)) {
                 Ok(()) => self.root.changes.note(),
@@ -62,6 +87,43 @@ impl Disk {
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Whether `error` is the answer of the file system to `name` in the folder `path`, rather than to anything else.
+    pub(super) fn refusal_in(
+        &self,
+        path: &str,
+        name: &str,
+        key: Key,
+        error: &io::Error,
+    ) -> Option<Refusal> {
+        let (home, _) = self.home_of(path).ok()??;
+        self.refusal(home.as_fd(), name, key, error)
+    }
+
+    fn refusal(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &str,
+        key: Key,
+        error: &io::Error,
+    ) -> Option<Refusal> {
+        let refusal = Refusal::of(error)?;
+        // A failing disk gives the same answers to every name.
+        let is_clear = refusal != Refusal::Unclear
+            || !name.chars().all(is_plain) && self.takes_plain_name(dir, key);
+        is_clear.then_some(refusal)
+    }
+
+    /// Whether a file with a plain name can be made in `dir`.
+    fn takes_plain_name(&self, dir: BorrowedFd<'_>, key: Key) -> bool {
+        if self.faults.check(Op::Probe).is_err() {
+            return false;
+        }
+        let name = hidden_name(key);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(dir, &name, flags, Mode::RUSR | Mode::WUSR);
+        made.is_ok() && unlinkat(dir, &name, AtFlags::empty()).is_ok()
     }
 
     /// Moves the data file of `key` to its published `path`.
@@ -155,6 +217,11 @@ impl Disk {
         }
         Ok(Some((home, name)))
     }
+}
+
+/// The name of the one file in a folder that is not finished: of the upload `key`, for a moment.
+fn hidden_name(key: Key) -> String {
+    format!(".resumed-{key}")
 }
 
 /// A directory in another; `None` when it is not there, or no directory, or a link to one.

@@ -75,6 +75,7 @@ mod shared_sync;
 mod sharing;
 mod shelf;
 mod space;
+mod spelling;
 mod sweep;
 mod tail;
 #[cfg(test)]

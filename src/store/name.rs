@@ -8,13 +8,10 @@ use super::id::Key;
 use super::sharing::draw;
 
 /// Longest name, in bytes: what Linux file systems take.
-const NAME_MAX: usize = 255;
+pub(super) const NAME_MAX: usize = 255;
 
 /// Longest extension kept when a name is shortened, in bytes with its dot. A longer one is no extension.
 const EXTENSION_MAX: usize = 32;
-
-/// Longest plain name of a folder, in bytes: less than any file system takes.
-const PLAIN_MAX: usize = 64;
 
 /// How deep in folders a file may be. What is deeper is put beside them, under a name that is made of its path.
 const FOLDERS_MAX: usize = 32;
@@ -56,7 +53,7 @@ impl Name {
     /// At most 255 bytes; what is left ends in no dot or space either.
     fn shortened(mut self) -> Self {
         if self.0.len() > NAME_MAX {
-            self.0 = self.with_suffix("");
+            self.0 = self.with_suffix("", NAME_MAX);
         }
         let end = self.0.trim_end_matches(['.', ' ']).len();
         self.0.truncate(end);
@@ -70,50 +67,55 @@ impl Name {
         Self(neutral(key) + if plain { extension } else { "" })
     }
 
-    /// What a folder is called when the file system refuses its name.
-    pub(super) fn plain(&self) -> Self {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_.()".contains(c);
-        let plain = self.0.replace(|c| !is_plain(c), "_");
-        Self(cut(&plain, PLAIN_MAX).to_owned()).shortened()
+    /// Returns the name with `_` for each character that does not stay, in at most `max` bytes. `None`: nothing is left.
+    pub(super) fn spelled(&self, stays: impl Fn(char) -> bool, max: usize) -> Option<Self> {
+        let name = Self(self.0.replace(|c| !stays(c), "_"));
+        let short = name.with_suffix("", max);
+        // The cut may leave a device, or a space at the end.
+        let harmless = Self::harmless(&short)?;
+        Self::harmless(&harmless.with_suffix("", max))
+    }
+
+    /// The name.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Returns the name itself, then `name (1).ext` to `name (8).ext`, then names such as `name (5f0c3a91).ext` with
-    /// digits drawn at random. Each has at most 255 bytes.
+    /// digits drawn at random. Each has at most `max` bytes.
     ///
     /// The number of names is small: in a folder with thousands of files of one name, each look costs time.
-    pub(super) fn candidates(&self) -> impl Iterator<Item = String> {
-        self.numbered()
-            .chain((0..DRAWN).map(|_| self.with_digits(draw())))
+    pub(super) fn candidates(&self, max: usize) -> impl Iterator<Item = String> {
+        self.numbered(max)
+            .chain((0..DRAWN).map(move |_| self.with_digits(draw(), max)))
     }
 
     /// As `candidates`, for a folder: the digits come from its name, so that all its files find the same folder.
-    pub(super) fn folder_candidates(&self) -> impl Iterator<Item = String> {
-        let hashed = (0..DRAWN).map(|n| {
+    pub(super) fn folder_candidates(&self, max: usize) -> impl Iterator<Item = String> {
+        let hashed = (0..DRAWN).map(move |n| {
             let hash = Sha256::new().chain_update(n.to_be_bytes());
             let hash: [u8; 32] = hash.chain_update(&self.0).finalize().into();
-            self.with_digits(
-                hash.iter()
-                    .fold(0, |digits, byte| digits << 8 | u64::from(*byte)),
-            )
+            let digits = |digits, byte: &u8| digits << 8 | u64::from(*byte);
+            self.with_digits(hash.iter().fold(0, digits), max)
         });
-        self.numbered()
+        self.numbered(max)
             .chain(hashed)
-            .chain((0..DRAWN).map(|_| self.with_digits(draw())))
+            .chain((0..DRAWN).map(move |_| self.with_digits(draw(), max)))
     }
 
-    fn numbered(&self) -> impl Iterator<Item = String> {
-        let numbered = (1..=NUMBERED).map(|n| self.with_suffix(&format!(" ({n})")));
+    fn numbered(&self, max: usize) -> impl Iterator<Item = String> {
+        let numbered = (1..=NUMBERED).map(move |n| self.with_suffix(&format!(" ({n})"), max));
         iter::once(self.0.clone()).chain(numbered)
     }
 
-    fn with_digits(&self, digits: u64) -> String {
-        self.with_suffix(&format!(" ({:08x})", digits as u32))
+    fn with_digits(&self, digits: u64, max: usize) -> String {
+        self.with_suffix(&format!(" ({:08x})", digits as u32), max)
     }
 
-    /// Puts `suffix` before the extension, shortening what is before it where need be.
-    fn with_suffix(&self, suffix: &str) -> String {
+    /// Puts `suffix` before the extension, shortening what is before it where the name has more than `max` bytes.
+    fn with_suffix(&self, suffix: &str, max: usize) -> String {
         let (stem, extension) = self.split();
-        let room = NAME_MAX - suffix.len() - extension.len();
+        let room = max - suffix.len() - extension.len();
         format!("{}{suffix}{extension}", cut(stem, room))
     }
 
@@ -269,7 +271,7 @@ mod tests {
         assert_eq!(wide, format!("{}.mp4", "日".repeat(83)));
         assert_eq!(named(&format!("a.{}", "b".repeat(300))).len(), NAME_MAX);
         let longest = Name::new(Some(&"日".repeat(100)), key())
-            .candidates()
+            .candidates(NAME_MAX)
             .last()
             .unwrap();
         assert!(
@@ -291,12 +293,12 @@ mod tests {
     #[test]
     fn the_next_free_name_goes_before_the_extension() {
         let names: Vec<_> = Name::new(Some("a.tar.gz"), key())
-            .candidates()
+            .candidates(NAME_MAX)
             .take(3)
             .collect();
         assert_eq!(names, ["a.tar.gz", "a.tar (1).gz", "a.tar (2).gz"]);
         let names: Vec<_> = Name::new(Some("README"), key())
-            .candidates()
+            .candidates(NAME_MAX)
             .take(2)
             .collect();
         assert_eq!(names, ["README", "README (1)"]);
@@ -305,12 +307,12 @@ mod tests {
     #[test]
     fn names_after_the_numbered_ones_differ_at_each_draw() {
         let name = Name::new(Some("a.jpg"), key());
-        let drawn = || name.candidates().nth(9).unwrap();
-        assert_eq!(name.candidates().nth(8).unwrap(), "a (8).jpg");
+        let drawn = || name.candidates(NAME_MAX).nth(9).unwrap();
+        assert_eq!(name.candidates(NAME_MAX).nth(8).unwrap(), "a (8).jpg");
         assert_eq!(drawn().len(), "a (01234567).jpg".len());
         assert_ne!(drawn(), drawn());
         let folder = || {
-            name.folder_candidates()
+            name.folder_candidates(NAME_MAX)
                 .skip(9)
                 .take(16)
                 .collect::<Vec<_>>()

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::id::{Id, Key, hex, unhex};
-use super::name::{Name, Wanted};
+use super::name::{NAME_MAX, Name, Wanted};
 use super::page::Line;
 use super::record::{Hook, Publishing, Record};
+use super::spelling::{Refusal, Spelling};
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
 /// begins.
@@ -38,10 +39,8 @@ pub fn name(bytes: &[u8]) {
     let name = Name::new(Some(&wanted), key);
     let path = Wanted::new(Some(&wanted), key);
     let folders = path.folders.iter().chain([&path.name]);
-    folders.for_each(|name| check_name(&name.candidates().next().expect("a name")));
-    let folders = path.folders.iter();
-    folders.for_each(|name| check_name(&name.plain().candidates().next().expect("a name")));
-    let tried: Vec<_> = name.candidates().take(12).collect();
+    folders.for_each(check_spellings);
+    let tried: Vec<_> = name.candidates(NAME_MAX).take(12).collect();
     for name in &tried {
         check_name(name);
     }
@@ -53,7 +52,7 @@ pub fn name(bytes: &[u8]) {
         "a harmless name is left alone"
     );
     name.neutral(key)
-        .candidates()
+        .candidates(NAME_MAX)
         .take(2)
         .for_each(|name| check_name(&name));
 }
@@ -68,6 +67,20 @@ pub fn page(bytes: &[u8]) {
         assert!(bytes[line.at as usize..].starts_with(&again[begin..]));
     }
     assert!(Line::all_in(&again).map(|line| line.at).eq(begun));
+}
+
+fn check_spellings(name: &Name) {
+    check_name(name.as_str());
+    for refusal in [Refusal::TooLong, Refusal::Character] {
+        let mut spelling = Spelling::AS_IS;
+        while let Some((next, spelled)) = spelling.next(name, refusal) {
+            spelling = next;
+            spelled
+                .candidates(spelling.max_bytes())
+                .for_each(|name| assert!(name.len() <= spelling.max_bytes()));
+            check_name(spelled.as_str());
+        }
+    }
 }
 
 fn check_name(name: &str) {

@@ -8,15 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::io::Errno;
-
 use super::about::Expiry;
 use super::error::Error;
 use super::id::Id;
 use super::intent::Digest;
-use super::name::{Name, Wanted};
+use super::name::{NAME_MAX, Wanted};
 use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
+use super::spelling::{Refusal, Spelling};
 use super::upload::{Held, Phase};
 
 /// A finished upload.
@@ -128,30 +127,40 @@ impl Entry {
         self.moved(record)
     }
 
-    /// Moves the file to the name that the record says, to the next free one, or to one that any file system takes.
+    /// Moves the file to the name that the record says, to the next free one, or to one that the file system takes.
     fn name_and_move(&self, record: &mut Arc<Record>) -> Result<(), Error> {
         let Wanted { folders, name } = Wanted::new(record.name.as_deref(), self.key);
-        let folder = match self.disk().make_folders(&folders) {
-            Err(error) if is_refused_name(&error) => {
-                let plain: Vec<_> = folders.iter().map(Name::plain).collect();
-                self.disk().make_folders(&plain)?
-            }
-            made => made?,
-        };
+        let folder = self.disk().make_folders(&folders, self.key)?;
         let in_folder = |name: String| [&*folder, &name].concat().into();
-        let said = match record.publishing_as() {
+        let mut said = match record.publishing_as() {
             Some(path) if self.disk().has_folder_of(path)? => Some(path.into()),
             _ => None,
         };
-        let names = said.into_iter().chain(name.candidates().map(in_folder));
-        match self.move_to_first_free(names, record) {
-            Err(Error::Io(error)) if is_refused_name(&error) => {
-                let neutral = name.neutral(self.key);
-                let names = neutral.candidates().map(in_folder);
-                self.move_to_first_free(names, record)
-            }
-            done => done,
+        let (mut spelling, mut spelled) = (Spelling::AS_IS, name.clone());
+        loop {
+            let names = spelled.candidates(spelling.max_bytes()).map(in_folder);
+            let names = said.take().into_iter().chain(names);
+            let error = match self.move_to_first_free(names, record) {
+                Err(Error::Io(error)) => error,
+                done => return done,
+            };
+            let Some(refusal) = self.refusal(&folder, spelled.as_str(), &error) else {
+                return Err(error.into());
+            };
+            let Some(next) = spelling.next(&name, refusal) else {
+                break;
+            };
+            (spelling, spelled) = next;
         }
+        let neutral = name.neutral(self.key);
+        self.move_to_first_free(neutral.candidates(NAME_MAX).map(in_folder), record)
+    }
+
+    /// Whether `error` is the answer of the file system to the name, and not that the data file is gone.
+    fn refusal(&self, folder: &str, name: &str, error: &io::Error) -> Option<Refusal> {
+        let partial = self.disk().modified(&self.key.to_string());
+        partial.ok()??;
+        self.disk().refusal_in(folder, name, self.key, error)
     }
 
     fn move_to_first_free(
@@ -266,13 +275,5 @@ fn is_taken(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory
-    )
-}
-
-/// What file systems answer to a name they do not like.
-fn is_refused_name(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG)
     )
 }

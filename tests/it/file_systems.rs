@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::left_out::left_out;
-use crate::mount::{Mount, make_image, obstacle};
+use crate::mount::{Mount, fuse_obstacle, make_image, obstacle};
 use crate::program::Process;
 use crate::support::Client;
 
@@ -41,15 +41,13 @@ fn start_on_unsafe_ext4_warns() {
 /// Such a file system takes both times of a file at once, or none.
 #[test]
 fn libfuse2_file_system_keeps_the_time_of_the_client() {
-    if let Some(reason) = obstacle(&["exfat"]) {
+    if let Some(reason) = fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"]) {
         return left_out("the time of a file on exfat-fuse", &reason);
     }
     let home = tempfile::tempdir().expect("a directory");
     let image = home.path().join("image");
     make_image(&image, "exfat", IMAGE_BYTES);
-    let Some(mount) = Mount::exfat_fuse(&image) else {
-        return left_out("the time of a file on exfat-fuse", "it cannot be mounted");
-    };
+    let mount = Mount::fuse_image(&image, "exfat-fuse", "loop");
     let process = Process::start(mount.path(), "127.0.0.1:0", &[] as &[&str]);
     let mut client = Client::connect(process.addr);
     client.send(

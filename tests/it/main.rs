@@ -37,6 +37,7 @@ mod security;
 mod shared;
 mod slow_disk;
 mod slow_link;
+mod spelling;
 mod stop;
 mod support;
 mod systemd;

@@ -1,7 +1,7 @@
 //! File systems of a test's own. Root may have them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 /// A mounted file system. Gone when dropped.
 pub(crate) struct Mount {
-    at: TempDir,
+    at: PathBuf,
+    // Removed when nothing is mounted there any more.
+    _home: Option<TempDir>,
 }
 
 impl Mount {
@@ -19,29 +21,39 @@ impl Mount {
         Mount::new(&["-o", "loop", &image.to_string_lossy()])
     }
 
+    /// What is in an image, by a file system in a program (FUSE).
+    pub(crate) fn fuse_image(image: &Path, kind: &str, options: &str) -> Mount {
+        Mount::new(&["-t", kind, "-o", options, &image.to_string_lossy()])
+    }
+
+    /// What encfs makes of a directory.
+    pub(crate) fn encfs(of: &Path) -> Mount {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let mut command = Command::new("sh");
+        let script = "echo password | encfs --standard --stdinpass \"$0\" \"$1\" >/dev/null 2>&1";
+        run(command.args(["-c", script]).args([of, home.path()]));
+        Mount {
+            at: home.path().into(),
+            _home: Some(home),
+        }
+    }
+
     /// A file system in memory.
     pub(crate) fn tmpfs(options: &str) -> Mount {
         Mount::new(&["-t", "tmpfs", "-o", options, "tmpfs"])
     }
 
-    /// The exFAT file system of an image by way of libfuse 2, where that can be had.
-    pub(crate) fn exfat_fuse(image: &Path) -> Option<Mount> {
-        let at = tempfile::tempdir().expect("a temporary directory");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "exfat-fuse", "-o", "loop"]);
-        let mounted = mount.arg(image).arg(at.path()).output();
-        let is_done = mounted.is_ok_and(|output| output.status.success());
-        is_done.then_some(Mount { at })
-    }
-
     pub(crate) fn path(&self) -> &Path {
-        self.at.path()
+        &self.at
     }
 
     fn new(what: &[&str]) -> Mount {
-        let at = tempfile::tempdir().expect("a temporary directory");
-        run(Command::new("mount").args(what).arg(at.path()));
-        Mount { at }
+        let home = tempfile::tempdir().expect("a temporary directory");
+        run(Command::new("mount").args(what).arg(home.path()));
+        Mount {
+            at: home.path().into(),
+            _home: Some(home),
+        }
     }
 }
 
@@ -50,7 +62,7 @@ impl Drop for Mount {
         // The system may still be looking into it: then it is busy, for a moment.
         let until = Instant::now() + Duration::from_secs(10);
         let mut umount = Command::new("umount");
-        umount.arg(self.at.path()).stderr(Stdio::null());
+        umount.arg(&self.at).stderr(Stdio::null());
         while !umount.status().is_ok_and(|status| status.success()) {
             if Instant::now() > until {
                 return run(&mut umount);
@@ -89,6 +101,24 @@ pub(crate) fn obstacle(file_systems: &[&str]) -> Option<String> {
     tools
         .find(is_missing)
         .map(|tool| format!("there is no {tool}"))
+}
+
+/// Why file systems in programs cannot be mounted here by these tools, if they cannot.
+pub(crate) fn fuse_obstacle(tools: &[&str]) -> Option<String> {
+    if let Some(reason) = obstacle(&[]) {
+        return Some(reason);
+    }
+    if !Path::new("/dev/fuse").exists() {
+        return Some("there is no /dev/fuse".into());
+    }
+    let is_missing = |tool: &&&str| {
+        let found = Command::new("sh")
+            .args(["-c", "command -v \"$0\"", tool])
+            .output();
+        !found.is_ok_and(|output| output.status.success())
+    };
+    let missing = tools.iter().find(is_missing);
+    missing.map(|tool| format!("there is no {tool}"))
 }
 
 #[track_caller]

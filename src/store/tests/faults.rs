@@ -338,14 +338,69 @@ fn a_sync_that_fails_beside_the_writing_ends_it() {
     assert_eq!(bench.status(&id()).unwrap(), held(0));
 }
 
+const ENOENT: i32 = 2;
+const EINVAL: i32 = 22;
+const ENAMETOOLONG: i32 = 36;
+const EILSEQ: i32 = 84;
+const EOPNOTSUPP: i32 = 95;
+
 #[test]
-fn names_that_the_file_system_refuses_become_neutral() {
-    for errno in [22, 36, 84] {
+fn refused_name_is_respelled_and_neutral_at_last() {
+    let neutral = format!("upload-{}.mp4", &id().key().to_string()[..8]);
+    for (errno, times, name) in [
+        (EINVAL, 1, "a_日.mp4"),
+        (EILSEQ, 1, "a_日.mp4"),
+        (EINVAL, 2, "a__.mp4"),
+        (EINVAL, 3, &neutral),
+        (ENAMETOOLONG, 1, &neutral),
+        (ENOENT, 1, "a_日.mp4"),
+        (EIO, 2, "a__.mp4"),
+        (EOPNOTSUPP, 1, "a_日.mp4"),
+    ] {
         let bench = Bench::new();
+        bench.fail(Op::Publish, 0, times, errno, None);
+        bench.send_whole("a:日.mp4", b"bytes");
+        assert_eq!(bench.published(), [file(name, b"bytes")], "{errno} {times}");
+    }
+}
+
+#[test]
+fn refused_folder_is_respelled_alike_for_all_its_files() {
+    for (errno, times, folder) in [(EINVAL, 1, "d_日"), (EIO, 1, "d_日"), (EINVAL, 2, "d__")] {
+        let bench = Bench::new();
+        for name in ["a", "b"] {
+            bench.fail(Op::MakeFolder, 0, times, errno, None);
+            bench.send_whole(&format!("d:日/{name}"), b"bytes");
+            bench.forget(&id()).unwrap();
+        }
+        assert_eq!(names(&bench.path().join(folder)).len(), 2);
+    }
+}
+
+#[test]
+fn failing_disk_is_not_taken_for_a_refused_name() {
+    let mut bench = Bench::new();
+    bench.fail(Op::Publish, 0, 1, EIO, None);
+    assert!(bench.send(0, b"abc", declared(3, "plain.txt")).is_err());
+    assert!(bench.published().is_empty(), "the name was taken before");
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), complete(3));
+    assert_eq!(bench.published(), [file("plain.txt", b"abc")]);
+
+    for errno in [EIO, ENOENT, EOPNOTSUPP] {
+        let mut bench = Bench::new();
         bench.fail(Op::Publish, 0, 1, errno, None);
-        bench.send_whole("a:b.mp4", b"bytes");
-        let name = format!("upload-{}.mp4", &id().key().to_string()[..8]);
-        assert_eq!(bench.published(), [file(&name, b"bytes")]);
+        bench.faults().plan_also(Fault {
+            op: Op::Probe,
+            after: 0,
+            times: 1,
+            errno: EIO,
+            short: None,
+        });
+        assert!(bench.send(0, b"abc", declared(3, "a:b")).is_err());
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap(), complete(3));
+        assert_eq!(bench.published(), [file("a:b", b"abc")]);
     }
 }
 
