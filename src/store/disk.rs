@@ -48,6 +48,8 @@ const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
 pub(super) struct Disk {
     pub(super) root: Directory,
     pub(super) partials: Directory,
+    /// Length of the path of `root`, absolute or as it was given, whichever is longer.
+    pub(super) path_bytes: usize,
     /// Held locked; it says what was opened last (`doubt`).
     pub(super) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
@@ -90,6 +92,7 @@ impl Disk {
         }
         let gate = Gate::new(options.syncs);
         Ok(Self {
+            path_bytes: path_bytes(path),
             root,
             partials,
             lock,
@@ -331,6 +334,12 @@ fn modified(about: &Stat) -> SystemTime {
         false => SystemTime::UNIX_EPOCH.checked_add(from_1970),
     };
     time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn path_bytes(dir: &Path) -> usize {
+    let bytes = |path: &Path| path.as_os_str().len();
+    let absolute = fs::canonicalize(dir).map_or(0, |path| bytes(&path));
+    absolute.max(bytes(dir))
 }
 
 fn own_temporary() -> String {

@@ -16,6 +16,13 @@ const EXTENSION_MAX: usize = 32;
 /// How deep in folders a file may be. What is deeper is put beside them, under a name that is made of its path.
 const FOLDERS_MAX: usize = 32;
 
+/// Longest path of a finished file, in bytes: what Linux takes, without the NUL byte at its end. Files with a longer
+/// one can be made, but hooks and other programs cannot open them.
+const PATH_MAX: usize = 4095;
+
+/// What a part of a path may grow by where its name is taken: ` (01234567)`.
+const SUFFIX_MAX: usize = 11;
+
 /// Numbered names tried beside a taken one: `name (1).ext` to `name (8).ext`.
 const NUMBERED: u32 = 8;
 
@@ -137,8 +144,29 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// What does not lead downwards, from folder to folder, is taken for a name.
-    pub(super) fn new(wanted: Option<&str>, key: Key) -> Self {
+    /// What does not lead downwards, from folder to folder, is taken for a name. A path that is too long in a directory
+    /// whose own path has `dir_bytes` loses its folders.
+    pub(super) fn new(wanted: Option<&str>, key: Key, dir_bytes: usize) -> Self {
+        let mut inside = Self::inside(wanted, key);
+        if !inside.fits(dir_bytes) {
+            inside.folders.clear();
+        }
+        if !inside.fits(dir_bytes) {
+            inside.name = inside.name.neutral(key);
+        }
+        inside
+    }
+
+    /// Whether the path is not too long, also where each of its names is taken.
+    fn fits(&self, dir_bytes: usize) -> bool {
+        let names = self.folders.iter().chain([&self.name]);
+        let bytes: usize = names
+            .map(|name| "/".len() + name.0.len() + SUFFIX_MAX)
+            .sum();
+        dir_bytes + bytes <= PATH_MAX
+    }
+
+    fn inside(wanted: Option<&str>, key: Key) -> Self {
         let parts: Vec<_> = wanted.unwrap_or_default().split('/').collect();
         let leads_down = parts.iter().all(|part| !matches!(*part, "" | "." | ".."));
         let (folders, name) = match parts.split_last() {
@@ -229,7 +257,11 @@ mod tests {
     }
 
     fn put(wanted: &str) -> String {
-        let Wanted { folders, name } = Wanted::new(Some(wanted), key());
+        put_below(wanted, 0)
+    }
+
+    fn put_below(wanted: &str, dir_bytes: usize) -> String {
+        let Wanted { folders, name } = Wanted::new(Some(wanted), key(), dir_bytes);
         let folders: String = folders
             .iter()
             .map(|folder| format!("{}/", folder.0))
@@ -260,6 +292,18 @@ mod tests {
         ] {
             assert_eq!(put(wanted), path, "{wanted:?}");
         }
+    }
+
+    #[test]
+    fn path_beyond_the_longest_loses_its_folders() {
+        let folder = "d".repeat(240) + "/";
+        let path = folder.repeat(16) + "a.mp4";
+        // Each of the 17 names may grow, and one more "/" is at the start.
+        let most = PATH_MAX - path.len() - 1 - 17 * SUFFIX_MAX;
+        assert_eq!(put_below(&path, most), path);
+        assert_eq!(put_below(&path, most + 1), "a.mp4");
+        let long = "x".repeat(200) + ".mp4";
+        assert_eq!(put_below(&long, 4000), "upload-01234567.mp4");
     }
 
     #[test]

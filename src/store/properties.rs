@@ -37,7 +37,7 @@ pub fn name(bytes: &[u8]) {
     let key = Key::of(b"", bytes);
     let wanted = String::from_utf8_lossy(bytes);
     let name = Name::new(Some(&wanted), key);
-    let path = Wanted::new(Some(&wanted), key);
+    let path = Wanted::new(Some(&wanted), key, 0);
     let folders = path.folders.iter().chain([&path.name]);
     folders.for_each(check_spellings);
     let tried: Vec<_> = name.candidates(NAME_MAX).take(12).collect();

@@ -127,9 +127,14 @@ impl Entry {
         self.moved(record)
     }
 
+    /// Where the client of `record` wants the file.
+    fn wanted(&self, record: &Record) -> Wanted {
+        Wanted::new(record.name.as_deref(), self.key, self.disk().path_bytes)
+    }
+
     /// Moves the file to the name that the record says, to the next free one, or to one that the file system takes.
     fn name_and_move(&self, record: &mut Arc<Record>) -> Result<(), Error> {
-        let Wanted { folders, name } = Wanted::new(record.name.as_deref(), self.key);
+        let Wanted { folders, name } = self.wanted(record);
         let folder = self.disk().make_folders(&folders, self.key)?;
         let in_folder = |name: String| [&*folder, &name].concat().into();
         let mut said = match record.publishing_as() {

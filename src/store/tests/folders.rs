@@ -40,6 +40,19 @@ fn a_file_is_put_into_the_folders_that_it_names() {
 }
 
 #[test]
+fn path_too_long_for_other_programs_loses_its_folders() {
+    let bench = Bench::new();
+    let folder = "d".repeat(240) + "/";
+    let path = send(&bench, &(folder.repeat(33) + "a.mp4"), b"a");
+    assert_eq!(on_disk::read(&path).unwrap(), b"a");
+    assert_eq!(path.parent(), Some(bench.path()));
+    let path = send(&bench, &(folder.repeat(32) + "a.mp4"), b"b");
+    assert_eq!(on_disk::read(&path).unwrap(), b"b");
+    let path = send(&bench, &(folder.repeat(10) + "a.mp4"), b"c");
+    assert_eq!(path, bench.path().join(folder.repeat(10)).join("a.mp4"));
+}
+
+#[test]
 fn a_taken_name_is_given_again_in_the_same_folder() {
     let bench = Bench::new();
     bench.send_whole("trip/a.jpg", b"old");
