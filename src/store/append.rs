@@ -300,7 +300,8 @@ impl Entry {
         let wanted = needed
             .saturating_add(self.shelf.options.min_free)
             .saturating_add(ledger.owed_to_others(state.claim.as_deref(), ledger.now()));
-        if !look.has_room(wanted, || self.disk().free())? {
+        let free = || Ok(self.disk().free()?.unwrap_or(u64::MAX));
+        if !look.has_room(wanted, free)? {
             return Err(Error::NoSpace);
         }
         if are_coming {

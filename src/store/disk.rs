@@ -14,7 +14,8 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
-    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, openat, renameat, statat, unlinkat,
+    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, fstatvfs, openat, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -80,32 +81,63 @@ pub(super) struct Directory {
 
 /// Opening.
 impl Disk {
-    /// Makes and locks the directories at `path`; warns where the file system may not keep the promise of `sync`.
-    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
+    /// Makes and locks the directories at `path`; warns where the file system may not keep the promise of `sync`, or
+    /// does not tell its free space. `faults` fail from the beginning.
+    pub(super) fn open(path: &Path, options: &Options, faults: Faults) -> Result<Self, OpenError> {
         let root = open_root(path)?;
         let partials = open_partials(&path.join(PARTIALS), &root)?;
-        let lock = take_lock(&partials, path, options.sharing)?;
-        let durable = options.sync == Sync::Durable;
-        if durable {
-            warn_unless_durable(&root.file, path);
-            root.sync_new()?;
-        }
+        let lock = take_lock(&partials, path, options.sharing, &faults)?;
         let gate = Gate::new(options.syncs);
-        Ok(Self {
+        let disk = Self {
             path_bytes: path_bytes(path),
             root,
             partials,
             lock,
             temporary: own_temporary(),
             temporaries: AtomicU64::default(),
-            durable,
+            durable: options.sync == Sync::Durable,
             gate,
             known: Known::new(options.sharing),
             journal: Journal::default(),
             naming: Mutex::default(),
             commits_checked: Once::new(),
-            faults: Faults::default(),
-        })
+            faults,
+        };
+        if disk.durable {
+            warn_unless_durable(&disk.root.file, path);
+            disk.sync_new()?;
+        }
+        disk.warn_of_unknown_space();
+        Ok(disk)
+    }
+
+    /// Syncs `DIR` and the lock file. A power cut must not take away `.resumed`, nor a directory made on the way to it
+    /// that can be opened. Also shows at start that the file system can sync directories and files.
+    fn sync_new(&self) -> Result<(), OpenError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |error| OpenError::NotSyncable(path, error)
+        };
+        let root = &self.root;
+        let above = fs::canonicalize(&root.path).map_err(failed(&root.path))?;
+        let _ = (above.ancestors().skip(1)).try_for_each(|above| File::open(above)?.sync_all());
+        let probe = |file: &File| {
+            self.faults
+                .check(Op::SyncAtOpen)
+                .and_then(|()| file.sync_all())
+        };
+        probe(&root.file).map_err(failed(&root.path))?;
+        probe(&self.lock).map_err(failed(&self.partials.path.join(LOCK)))
+    }
+
+    fn warn_of_unknown_space(&self) {
+        if let Ok(None) = self.free() {
+            log::warn!(
+                "{}: the file system does not tell its free space: uploads are admitted without a look at it, \
+                 and --min-free has no effect",
+                self.root.path.display()
+            );
+        }
     }
 }
 
@@ -263,10 +295,11 @@ impl Disk {
 
 /// Directories and names.
 impl Disk {
-    /// Bytes of the disk that are free for us.
-    pub(super) fn free(&self) -> io::Result<u64> {
-        self.faults.check(Op::Free)?;
-        free_bytes(&self.root.file)
+    /// Returns the bytes of the disk that are free for us; `None` where the file system does not tell.
+    pub(super) fn free(&self) -> io::Result<Option<u64>> {
+        let about = self.faults.check(Op::Free);
+        let about = about.and_then(|()| Ok(fstatvfs(&self.root.file)?));
+        free_bytes(about)
     }
 
     /// The names in `.resumed`, but for locks and the journal. One that is not UTF-8 is none of ours, and is shown as
@@ -385,26 +418,24 @@ fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> 
     Directory::at(path)
 }
 
-fn take_lock(partials: &Directory, root: &Path, sharing: Sharing) -> Result<File, OpenError> {
+fn take_lock(
+    partials: &Directory,
+    root: &Path,
+    sharing: Sharing,
+    faults: &Faults,
+) -> Result<File, OpenError> {
     let path = partials.path.join(LOCK);
     let opened = partials.open(LOCK, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE);
     let file = opened.map_err(|error| OpenError::refused(&path, error))?;
-    match flock::try_lock(&file, sharing) {
+    let locked = faults.check(Op::LockAtOpen);
+    match locked.and_then(|()| flock::try_lock(&file, sharing)) {
         Ok(true) => Ok(file),
         Ok(false) => Err(OpenError::InUse(root.into())),
-        Err(error) => Err(OpenError::Io(path, error)),
+        Err(error) => Err(OpenError::NotLockable(path, error)),
     }
 }
 
 impl Directory {
-    /// A pulled plug must take away neither `.resumed` nor a directory made on the way to it, which can be opened.
-    fn sync_new(&self) -> Result<(), OpenError> {
-        let failed = |error| OpenError::Io(self.path.clone(), error);
-        let path = fs::canonicalize(&self.path).map_err(failed)?;
-        let _ = (path.ancestors().skip(1)).try_for_each(|above| File::open(above)?.sync_all());
-        self.file.sync_all().map_err(failed)
-    }
-
     /// Opens a file in it. A new one's permissions follow the umask.
     fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let may_make = flags.contains(OFlags::CREATE);

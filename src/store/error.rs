@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
+use rustix::io::Errno;
+
 /// Why an operation on an upload was refused or failed.
 ///
 /// Exhaustive on purpose: a new reason must not compile until every dialect has an answer to it.
@@ -112,8 +114,20 @@ pub enum OpenError {
     OtherFileSystem(PathBuf),
     /// It was to be shared, and nothing can be noted on its files (user extended attributes).
     NotShareable(PathBuf, io::Error),
+    /// The file cannot be locked, so a second server could not be kept out.
+    NotLockable(PathBuf, io::Error),
+    /// The file or directory cannot be synced, so that durable answers cannot be given.
+    NotSyncable(PathBuf, io::Error),
     /// Anything else the disk refused.
     Io(PathBuf, io::Error),
+}
+
+/// Whether a sync failed because the file system has none, rather than because the disk failed.
+fn has_no_sync(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
+    )
 }
 
 impl OpenError {
@@ -153,6 +167,21 @@ impl fmt::Display for OpenError {
                 "{} cannot be shared by several servers: its file system takes no user extended attributes: {error}",
                 path.display()
             ),
+            Self::NotLockable(path, error) => write!(
+                f,
+                "cannot lock {}: {error}; the file system has to support flock \
+                 (NFS: start its lock service, or mount with local_lock=flock)",
+                path.display()
+            ),
+            Self::NotSyncable(path, error) => {
+                let way_out = if has_no_sync(error) {
+                    "; its file system does not support fsync: \
+                     start with --sync fast, or choose a directory on another file system"
+                } else {
+                    ""
+                };
+                write!(f, "cannot sync {}: {error}{way_out}", path.display())
+            }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
         }
     }
@@ -161,9 +190,11 @@ impl fmt::Display for OpenError {
 impl error::Error for OpenError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::NotWritable(_, error) | Self::NotShareable(_, error) | Self::Io(_, error) => {
-                Some(error)
-            }
+            Self::NotWritable(_, error)
+            | Self::NotShareable(_, error)
+            | Self::NotLockable(_, error)
+            | Self::NotSyncable(_, error)
+            | Self::Io(_, error) => Some(error),
             _ => None,
         }
     }

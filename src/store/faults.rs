@@ -25,6 +25,8 @@ pub(super) enum Op {
     SyncDir,
     Free,
     List,
+    LockAtOpen,
+    SyncAtOpen,
 }
 
 #[cfg(not(test))]

@@ -4,6 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
+use rustix::fs::StatVfs;
+use rustix::io::Errno;
+
 #[cfg(target_os = "linux")]
 use super::ext4;
 
@@ -19,10 +22,19 @@ mod magic {
     pub(super) const TMPFS: u32 = 0x0102_1994;
 }
 
-/// Bytes free to programs like ours.
-pub(super) fn free_bytes(dir: impl AsFd) -> io::Result<u64> {
-    let about = rustix::fs::fstatvfs(dir)?;
-    Ok(about.f_bavail.saturating_mul(about.f_frsize))
+/// Returns the bytes free to programs like ours, from what `statvfs` said; `None` where the file system does not tell.
+///
+/// A file system of no size at all does not tell: a tmpfs without a limit, and a FUSE file system without `statfs`.
+pub(super) fn free_bytes(about: io::Result<StatVfs>) -> io::Result<Option<u64>> {
+    match about {
+        Ok(about) if about.f_blocks == 0 => Ok(None),
+        Ok(about) => Ok(Some(about.f_bavail.saturating_mul(about.f_frsize))),
+        Err(error) => match Errno::from_io_error(&error) {
+            // A sandbox that forbids the call answers EPERM.
+            Some(Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => Ok(None),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Warns where an ext4 has no journal, or fast commits. Touches the lock file, and syncs it.

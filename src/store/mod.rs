@@ -102,6 +102,7 @@ pub(crate) use self::under_way::UnderWay;
 pub use self::upload::Held;
 
 use self::disk::Disk;
+use self::faults::Faults;
 use self::shelf::{Entry, Shelf};
 use self::upload::State;
 
@@ -121,7 +122,7 @@ impl Store {
     /// # Errors
     /// When the directory is in use, not writable, or not what it should be.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
-        let disk = Disk::open(dir.as_ref(), &options)?;
+        let disk = Disk::open(dir.as_ref(), &options, Faults::default())?;
         if options.sharing == Sharing::Shared {
             let refused = |error| OpenError::NotShareable(dir.as_ref().into(), error);
             disk.make_shareable().map_err(refused)?;

@@ -81,6 +81,27 @@ fn what_does_not_fit_is_refused_before_its_body() {
 }
 
 #[test]
+fn uploads_are_taken_where_free_space_is_unknown() {
+    if let Some(reason) = obstacle(&[]) {
+        return left_out("a file system that does not tell its free space", &reason);
+    }
+    // A tmpfs without a limit answers zeros, as many a FUSE file system does.
+    let mount = Mount::tmpfs("size=0");
+    let dir = mount.path().join("uploads");
+    let log = tempfile::NamedTempFile::new().expect("a log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.stderr(log.reopen().expect("opened twice"));
+    let process = Process::of(command, &dir, "127.0.0.1:0", &[] as &[&str]);
+    let head = append("a", 0, "X-File-Size: 5\r\nContent-Length: 5\r\n");
+    let answer = ask(&process, &head, b"hello");
+    assert_eq!(answer.text(), "Success 5");
+    drop(process);
+    let said = fs::read_to_string(log.path()).expect("readable");
+    let warned = "the file system does not tell its free space";
+    assert_eq!(said.matches(warned).count(), 1, "{said}");
+}
+
+#[test]
 fn of_what_shows_no_end_is_kept_what_fits_and_space_that_is_freed_lets_it_carry_on() {
     if let Some(reason) = obstacle(&[]) {
         return left_out("a disk that gets full", &reason);

@@ -122,7 +122,7 @@ fn space_is_refused_before_the_body_and_claims_count() {
         bench.append_with(&id(), 0, exactly(1 << 60)),
         Error::NoSpace
     );
-    let all = bench.shelf.disk.free().unwrap();
+    let all = bench.shelf.disk.free().unwrap().unwrap();
     // Half of the disk for one that sends, and for a second one there is no such half; but for one that only asks.
     let half = |name: &str| Intent {
         length: Some(all / 4 * 3),
@@ -145,6 +145,25 @@ fn space_is_refused_before_the_body_and_claims_count() {
     let full = Bench::with_floor(u64::MAX);
     assert_refused!(full.append(&id(), 0), Error::NoSpace);
     assert!(full.append_with(&id(), 0, nothing()).is_ok());
+}
+
+#[test]
+fn upload_is_admitted_when_free_space_is_unknown() {
+    const ENOSYS: i32 = 38;
+    let bench = Bench::with_floor(1 << 30);
+    bench.fail(Op::Free, 0, usize::MAX, ENOSYS, None);
+    let finished = bench.send(0, b"hello", declared(5, "a")).unwrap();
+    assert_eq!(finished.held, complete(5));
+    assert!(bench.faults().came());
+    assert_eq!(bench.published(), [file("a", b"hello")]);
+}
+
+#[test]
+fn failed_look_at_free_space_is_no_unknown_space() {
+    const EIO: i32 = 5;
+    let bench = Bench::new();
+    bench.fail(Op::Free, 0, usize::MAX, EIO, None);
+    assert_refused!(bench.append_with(&id(), 0, declared(5, "a")), Error::Io(_));
 }
 
 #[test]
@@ -195,7 +214,7 @@ impl Bench {
 
 #[test]
 fn what_is_admitted_is_kept_free_until_it_comes_and_given_up_when_nothing_did() {
-    let free = Bench::new().shelf.disk.free().unwrap();
+    let free = Bench::new().shelf.disk.free().unwrap().unwrap();
     let bench = Bench::with_floor(free / 2);
     let append = |name: &[u8]| bench.append_with(&Id::new(b"", name), 0, exactly(free / 3));
     let first = append(b"first").unwrap();

@@ -1,10 +1,62 @@
 //! Opening a directory: what is made, what is refused, and in what words.
 
 use super::super::OpenError;
+use super::super::disk::Disk;
 use super::*;
 
 fn open(path: &Path) -> Result<Store, OpenError> {
     Store::open(path, Options::default())
+}
+
+/// What opening says when operations of a kind fail, but for the first `after`; "" when it succeeds.
+fn said_when_failing(op: Op, after: usize, errno: i32, sync: Sync) -> String {
+    let temporary = tempfile::tempdir().unwrap();
+    let faults = Faults::default();
+    faults.plan(Fault {
+        op,
+        after,
+        times: usize::MAX,
+        errno,
+        short: None,
+    });
+    let options = Options {
+        sync,
+        ..Options::default()
+    };
+    let opened = Disk::open(temporary.path(), &options, faults);
+    let said = opened.err().map(|error| error.to_string());
+    let dir = format!("{}", temporary.path().display());
+    said.unwrap_or_default().replace(&dir, "DIR")
+}
+
+#[test]
+fn missing_fsync_at_start_is_told_with_a_way_out() {
+    const EINVAL: i32 = 22;
+    let way_out = "Invalid argument (os error 22); its file system does not support fsync: \
+                   start with --sync fast, or choose a directory on another file system";
+    let said = |after| said_when_failing(Op::SyncAtOpen, after, EINVAL, Sync::Durable);
+    assert_eq!(said(0), format!("cannot sync DIR: {way_out}"));
+    let file = said(1);
+    assert_eq!(file, format!("cannot sync DIR/.resumed/lock: {way_out}"));
+    assert_eq!(said_when_failing(Op::SyncAtOpen, 0, EINVAL, Sync::Fast), "");
+}
+
+#[test]
+fn failed_fsync_at_start_does_not_advise_sync_fast() {
+    const EIO: i32 = 5;
+    let said = said_when_failing(Op::SyncAtOpen, 0, EIO, Sync::Durable);
+    assert_eq!(said, "cannot sync DIR: Input/output error (os error 5)");
+}
+
+#[test]
+fn missing_locks_at_start_are_told_with_a_way_out() {
+    const ENOLCK: i32 = 37;
+    let said = said_when_failing(Op::LockAtOpen, 0, ENOLCK, Sync::Fast);
+    assert_eq!(
+        said,
+        "cannot lock DIR/.resumed/lock: No locks available (os error 37); the file system has to support flock \
+         (NFS: start its lock service, or mount with local_lock=flock)"
+    );
 }
 
 #[test]
