@@ -12,13 +12,16 @@
 //! of a millisecond is dropped; a time before 1970 is not declared.
 
 use crate::http::{Head, Response};
-use crate::store::{self, Completes, Held, Intent, Start, Tail};
+use crate::store::{self, Completes, Crc32, Held, Intent, Start, Tail};
 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use super::fields::{bad, digits, incoming, number, sha256, single, text, whom_to_be, with_digest};
 
 pub(super) const STATUS: &str = "/status";
 pub(super) const UPLOAD: &str = "/upload";
+
+const CRC32: &str = "X-File-CRC32";
+const TAIL: &str = "X-Tail-Digest";
 
 pub(super) fn read(head: &Head) -> Result<Command, Response> {
     let verb = match (head.path(), head.method()) {
@@ -41,6 +44,8 @@ fn read_append(head: &Head) -> Result<Verb, Response> {
         name: single(head, "X-File-Name")?.map(text).or(from_id.name),
         modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
         digest: sha256(head, "Repr-Digest")?,
+        crc32: crc32(head)?,
+        tail: tail(head)?,
         body_digest: sha256(head, "Content-Digest")?,
         incoming: incoming(head),
         ..Intent::default()
@@ -56,10 +61,15 @@ fn read_append(head: &Head) -> Result<Verb, Response> {
 
 pub(super) fn reply(held: Held, result: Result<Outcome, Refusal>) -> Response {
     match result {
-        Ok(Outcome::Tail(Some(tail))) => count(held).field("X-Tail-Digest", digest(tail)),
+        Ok(Outcome::Tail(Some(tail))) => count(held).field(TAIL, digest(tail)),
         Ok(Outcome::Tail(None) | Outcome::About(_)) => count(held),
         Ok(Outcome::Appended(finished)) if held.complete => {
             let response = with_digest(about(held, 200), finished.sha256);
+            let response = match finished.is_compared {
+                Some(true) => response.field(CRC32, "?1"),
+                Some(false) => response.field(CRC32, "?0"),
+                None => response,
+            };
             response.text(format!("Success {}", held.offset))
         }
         Ok(Outcome::Appended(_)) => count(held),
@@ -78,6 +88,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
         Refusal::Store(error) => match error {
             store::Error::Unknown => line(404, "there is no such upload"),
             store::Error::DigestDiffers => line(400, "the bytes do not have the digest declared"),
+            store::Error::Differs(_) => line(412, &error.to_string()),
             store::Error::HookDue => line(503, "the finished upload is still being handed on"),
             store::Error::Mismatch | store::Error::Superseded => {
                 about(held, 409).text(held.offset.to_string())
@@ -119,6 +130,45 @@ fn failed(what: &str) -> Response {
         .field("Cache-Control", "no-store")
         .field("Upload-Complete", "?0")
         .text(format!("{what}; see the server's log\n"))
+}
+
+/// What is said of the CRC-32 of the whole file: that it is asked for, or eight small hexadecimal digits.
+fn crc32(head: &Head) -> Result<Option<Crc32>, Response> {
+    let wrong = || bad("X-File-CRC32 is neither ? nor 8 lower-case hexadecimal digits");
+    match single(head, CRC32)? {
+        None => Ok(None),
+        Some(b"?") => Ok(Some(Crc32::Asked)),
+        Some(value) => match hex32(value) {
+            Some(crc32) => Ok(Some(Crc32::Is(crc32))),
+            None => Err(wrong()),
+        },
+    }
+}
+
+/// What the bytes held have to end in: `crc32=HEX; length=N`, as `/status` says it.
+fn tail(head: &Head) -> Result<Option<Tail>, Response> {
+    let Some(value) = single(head, TAIL)? else {
+        return Ok(None);
+    };
+    let parse = || {
+        let at = value.iter().position(|byte| *byte == b';')?;
+        let crc32 = hex32(value[..at].trim_ascii().strip_prefix(b"crc32=")?)?;
+        let length = digits(value[at + 1..].trim_ascii().strip_prefix(b"length=")?)?;
+        let is_tail = (1..=store::TAIL_BYTES).contains(&length);
+        is_tail.then_some(Tail { crc32, length })
+    };
+    let wrong = || bad("X-Tail-Digest is not crc32=HEX; length=N, with N from 1 to 65536");
+    parse().map(Some).ok_or_else(wrong)
+}
+
+/// Eight small hexadecimal digits.
+fn hex32(text: &[u8]) -> Option<u32> {
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let text = text.iter().all(is_hex).then_some(text)?;
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.len() == 8)?;
+    u32::from_str_radix(text, 16).ok()
 }
 
 fn digest(tail: Tail) -> String {

@@ -385,6 +385,7 @@ fn refuse(said: Said, terms: &Terms, held: Held, refusal: Refusal) -> Response {
             store::Error::LengthDiffers { .. } => known(LENGTH_DIFFERS.say(400, "")),
             store::Error::Overshoot { .. } => said.complete(LENGTH_DIFFERS.say(400, ""), false),
             store::Error::DigestDiffers => said.complete(line(400), false),
+            store::Error::Differs(_) => known(line(412)),
             store::Error::TooLarge { .. } => said.limit(known(line(413)), terms, terms.expire_secs),
             store::Error::HookDue => line(503),
             store::Error::NoSpace | store::Error::StorageFull(_) => known(line(507)),

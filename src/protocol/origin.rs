@@ -6,7 +6,7 @@ use crate::http::{Head, Response};
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// What any dialect reads, and what it refuses: a page can only show a refusal that it got.
 const REQUEST_FIELDS: &str = "X-File-Id, X-Start-Byte, X-File-Size, X-File-Name, X-File-Modified, \
-                              Authorization, Content-Type, X-Requested-With, X-Request-ID, \
+                              X-File-CRC32, X-Tail-Digest, Authorization, Content-Type, X-Requested-With, X-Request-ID, \
                               X-HTTP-Method-Override, Tus-Resumable, Upload-Length, Upload-Offset, \
                               Upload-Metadata, Upload-Defer-Length, Upload-Concat, Upload-Checksum, \
                               Upload-Complete, Upload-Incomplete, Upload-Draft-Interop-Version, \
@@ -16,7 +16,8 @@ const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Loc
                               Upload-Length, Upload-Metadata, Upload-Defer-Length, \
                               Upload-Expires, Upload-Incomplete, Upload-Limit, \
                               Upload-Draft-Interop-Version, Tus-Version, Tus-Resumable, \
-                              Tus-Extension, Tus-Max-Size, Range, Repr-Digest";
+                              Tus-Extension, Tus-Max-Size, Range, Repr-Digest, X-File-CRC32, \
+                              Retry-After";
 const PREFLIGHT_SECS: &str = "86400";
 
 /// The origins whose pages may use this server besides its own.

@@ -267,6 +267,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
                 held.offset
             )),
             store::Error::DigestDiffers => line(400),
+            store::Error::Differs(_) => line(412),
             store::Error::TooLarge { .. } => line(413),
             store::Error::HookDue => line(503).field("Retry-After", "1"),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507),

@@ -223,6 +223,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::Unknown => line(404),
             store::Error::Mismatch | store::Error::Superseded => offset(held, line(409)),
             store::Error::LengthDiffers { .. } | store::Error::DigestDiffers => line(400),
+            store::Error::Differs(_) => offset(held, line(412)),
             store::Error::Overshoot { .. } => offset(held, line(413)),
             store::Error::TooLarge { .. } => line(413),
             store::Error::HookDue => line(503),

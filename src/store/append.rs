@@ -8,7 +8,7 @@ use std::{fmt, io};
 use super::digest::Check;
 use super::error::{Error, is_full};
 use super::id::Id;
-use super::intent::{Existence, Intent, Start};
+use super::intent::{Crc32, Existence, Intent, Start};
 use super::locked::Locked;
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
@@ -43,6 +43,8 @@ pub struct Append {
     /// The sync that began last; the next waits for it.
     aside: Option<JoinHandle<Result<(), Error>>>,
     check: Option<Box<Check>>,
+    /// What the whole has to come to, as this append says.
+    crc32: Option<u32>,
     checked: bool,
 }
 
@@ -65,7 +67,7 @@ impl Append {
             Start::End => state.offset,
         };
         let asks = intent.incoming.is_nothing();
-        let body_digest = intent.body_digest;
+        let (body_digest, crc32) = (intent.body_digest, intent.crc32.and_then(Crc32::value));
         if complete {
             let length = state.offset;
             if start != length {
@@ -74,8 +76,12 @@ impl Append {
             if intent.incoming.at_least() > 0 {
                 return Err(Error::Overshoot { length });
             }
+            state.compare(intent.digest, crc32)?;
         } else {
             let needed = state.admit(start, &intent, shelf.options.max_size)?;
+            if let Some(tail) = intent.tail {
+                entry.check_tail(&state, tail)?;
+            }
             entry.reserve(&mut state, needed, !asks)?;
             if !asks || state.record.is_some() || intent.declares() {
                 state.declare(id, intent);
@@ -95,6 +101,7 @@ impl Append {
             complete,
             aside: None,
             check,
+            crc32,
             checked,
         })
     }
@@ -158,13 +165,14 @@ impl Append {
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
     /// length declared says, [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
-    /// What was written before is kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers):
-    /// then the upload is forgotten.
+    /// What was written before is kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers)
+    /// and [`Differs`](Error::Differs): then the upload is forgotten, unless it is finished.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
         self.entry.check_body(self.check.as_deref())?;
         if self.ends(completes)? {
             self.entry.check_whole()?;
-            return self.entry.publish();
+            let finished = self.entry.publish()?;
+            return self.entry.compared(finished, self.crc32);
         }
         let (held, published) = match (self.generation, self.entry.settle()?) {
             (_, Some(held)) => (held, None),
@@ -176,6 +184,7 @@ impl Append {
             held,
             published,
             sha256: None,
+            is_compared: None,
             expires: self.entry.expiry(now, now),
         })
     }

@@ -6,9 +6,12 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::error::Error;
-use super::hashed::{Hashed, Hashing};
-use super::intent::Digest;
+use super::error::{Difference, Error};
+use super::hashed::{Algorithm, Hashed, Progress};
+use super::intent::{Crc32, Digest};
+use super::options::Options;
+use super::publish::Finished;
+use super::record::Record;
 use super::shelf::Entry;
 use super::upload::{Phase, State};
 
@@ -44,39 +47,129 @@ impl Check {
 }
 
 impl State {
-    /// What all that is held hashes to, where it is hashed to its end.
-    pub(super) fn hashed(&self) -> Option<Digest> {
-        let now = &self.hashing.as_ref()?.now;
-        (now.bytes == self.offset).then(|| now.digest())
+    /// Whether something has to be hashed by `algorithm`: because the server wants it, or a client does.
+    fn is_to_hash(&self, algorithm: Algorithm, options: &Options) -> bool {
+        let record = self.record.as_deref();
+        match algorithm {
+            Algorithm::Sha256 => options.sha256 || record.is_some_and(|r| r.digest.is_some()),
+            Algorithm::Crc32 => record.is_some_and(|record| record.crc32.is_some()),
+        }
+    }
+
+    /// How many bytes are hashed, where any are to be.
+    fn hashed_bytes(&self) -> Option<u64> {
+        self.hashing.as_ref()?.now.bytes()
     }
 
     /// Whether what is held is to be hashed before more comes.
     pub(super) fn is_to_catch_up(&self) -> bool {
-        let behind = |hashing: &Hashing| self.offset.saturating_sub(hashing.now.bytes);
-        (1..=CATCH_UP_MAX).contains(&self.hashing.as_deref().map_or(0, behind))
+        let behind = |hashed| self.offset.saturating_sub(hashed);
+        (1..=CATCH_UP_MAX).contains(&self.hashed_bytes().map_or(0, behind))
     }
+
+    /// Judges the whole upload, by every digest that was declared: all that is held, which has to be
+    /// [hashed](Entry::is_hashed), and `last`, which is about to follow and need not be written yet.
+    ///
+    /// # Errors
+    /// `DigestDiffers`, `Differs`. The caller then [spoils](Entry::spoil) the upload.
+    pub(super) fn judge(&self, last: &[u8]) -> Result<(), Error> {
+        let (Some(record), Some(hashing)) = (&self.record, &self.hashing) else {
+            return Ok(());
+        };
+        let mut whole = hashing.so_far();
+        whole.follow(self.offset, last);
+        judge(record, &whole)
+    }
+
+    /// Has the record of a whole upload say what that hashes to. The upload has to be hashed.
+    ///
+    /// # Errors
+    /// As `judge`.
+    pub(super) fn note_hashed(&self, record: &mut Record) -> Result<(), Error> {
+        let Some(hashing) = &self.hashing else {
+            return Ok(());
+        };
+        judge(record, &hashing.now)?;
+        let digest = hashing.now.sha256().map(Box::new);
+        record.digest = digest.or(record.digest.take());
+        record.crc32 = hashing.now.crc32().map(Crc32::Is).or(record.crc32);
+        Ok(())
+    }
+
+    /// The CRC-32 of a complete upload, where that is known.
+    fn published_crc32(&self) -> Option<u32> {
+        let record = self.record.as_ref().filter(|_| self.published().is_some());
+        record?.crc32?.value()
+    }
+
+    /// Whether a request may be about this complete upload: what it says of the whole file is compared with what was
+    /// noted when it was published, never with the file on the disk, which may be another by now.
+    ///
+    /// # Errors
+    /// `Differs`.
+    pub(super) fn compare(&self, digest: Option<Digest>, crc32: Option<u32>) -> Result<(), Error> {
+        if differs(digest, self.digest()) || differs(crc32, self.published_crc32()) {
+            return Err(Error::Differs(Difference::Finished));
+        }
+        Ok(())
+    }
+}
+
+/// Whether both are known, and are not the same.
+fn differs<T: PartialEq>(said: Option<T>, known: Option<T>) -> bool {
+    said.zip(known).is_some_and(|(said, known)| said != known)
+}
+
+/// Compares what a whole upload hashes to with what was declared.
+fn judge(record: &Record, whole: &Progress) -> Result<(), Error> {
+    let declared = record.digest.as_deref().copied();
+    if declared.is_some() && declared != whole.sha256() {
+        return Err(Error::DigestDiffers);
+    }
+    let declared = record.crc32.and_then(Crc32::value);
+    if declared.is_some() && declared != whole.crc32() {
+        return Err(Error::Differs(Difference::Crc32));
+    }
+    Ok(())
 }
 
 impl Entry {
     /// Hashes the upload from now on, if that is wanted: by the server, or by who said what it comes to.
     pub(super) fn begin_to_hash(&self, state: &mut State) -> Result<(), Error> {
-        let is_wanted = self.shelf.options.sha256 || state.digest().is_some();
-        if !is_wanted || state.hashing.is_some() || state.phase == Phase::Complete {
+        if state.phase == Phase::Complete {
             return Ok(());
         }
-        let kept = match &state.data {
-            Some(data) => self.disk().hashed_of(data)?,
-            None => None,
-        };
-        // Longer than the file: it was cut off by somebody else.
-        let is_longer = |kept: &Hashed| kept.bytes > state.offset;
-        if let (Some(data), true) = (&state.data, kept.as_ref().is_some_and(is_longer)) {
-            self.disk().forget_hashed(data)?;
+        for algorithm in Algorithm::ALL {
+            let hashing = state.hashing.as_ref();
+            let is_begun = hashing.is_some_and(|hashing| hashing.now.of(algorithm).is_some());
+            if is_begun || !state.is_to_hash(algorithm, &self.shelf.options) {
+                continue;
+            }
+            let kept = match &state.data {
+                Some(data) => self.disk().hashed_of(data, algorithm)?,
+                None => None,
+            };
+            // Longer than the file: it was cut off by somebody else.
+            let is_longer = |kept: &Hashed| kept.bytes > state.offset;
+            if let (Some(data), true) = (&state.data, kept.as_ref().is_some_and(is_longer)) {
+                self.disk().forget_hashed(data)?;
+            }
+            let kept = kept.filter(|kept| !is_longer(kept));
+            let kept = kept.unwrap_or_else(|| Hashed::new(algorithm));
+            state.hashing.get_or_insert_default().begin(kept);
         }
-        let now = kept.filter(|kept| !is_longer(kept)).unwrap_or_default();
-        let (synced, kept) = (now.clone(), now.bytes);
-        state.hashing = Some(Box::new(Hashing { now, synced, kept }));
         Ok(())
+    }
+
+    /// Whether all that is held is hashed, as far as it is to be hashed at all.
+    pub(super) fn is_hashed(&self, state: &State) -> bool {
+        let options = &self.shelf.options;
+        let is_behind = |algorithm| {
+            let hashed = (state.hashing.as_ref()).and_then(|hashing| hashing.now.of(algorithm));
+            hashed.is_none_or(|hashed| hashed.bytes != state.offset)
+        };
+        (Algorithm::ALL.into_iter())
+            .all(|algorithm| !state.is_to_hash(algorithm, options) || !is_behind(algorithm))
     }
 
     /// Keeps on the file how far it is hashed, and synced. Without that a later server reads it back, no more.
@@ -84,15 +177,9 @@ impl Entry {
         let (Some(data), Some(hashing)) = (&state.data, &mut state.hashing) else {
             return;
         };
-        let hashed = match self.disk().durable {
-            true => &hashing.synced,
-            false => &hashing.now,
-        };
-        if hashed.bytes > hashing.kept {
-            match self.disk().keep_hashed(data, hashed) {
-                Ok(()) => hashing.kept = hashed.bytes,
-                Err(error) => log::debug!("{}: its hash is not kept: {error}", self.key),
-            }
+        let keep = |hashed: &Hashed| self.disk().keep_hashed(data, hashed);
+        if let Err(error) = hashing.keep(!self.disk().durable, keep) {
+            log::debug!("{}: its hash is not kept: {error}", self.key);
         }
     }
 
@@ -103,7 +190,7 @@ impl Entry {
     /// `DigestDiffers`.
     pub(super) fn check_body(&self, check: Option<&Check>) -> Result<(), Error> {
         match check.filter(|check| !check.is_right()) {
-            Some(wrong) => self.spoil(wrong.epoch),
+            Some(wrong) => self.spoil(wrong.epoch, Error::DigestDiffers),
             None => Ok(()),
         }
     }
@@ -111,27 +198,58 @@ impl Entry {
     /// Checks all that is held, which is all there will be, before it is published.
     ///
     /// # Errors
-    /// `DigestDiffers`; then the upload is forgotten.
+    /// `DigestDiffers`, `Differs`; then the upload is forgotten.
     pub(super) fn check_whole(&self) -> Result<(), Error> {
-        self.hash_the_rest()?;
-        let state = self.look()?;
-        let (epoch, digest) = (state.epoch, state.hashed());
-        let expected = state.digest().filter(|_| state.is_unpublished());
-        drop(state);
-        match expected {
-            Some(_) if expected != digest => self.spoil(epoch),
-            _ => Ok(()),
+        loop {
+            let mut state = self.look()?;
+            if !state.is_unpublished() {
+                return Ok(());
+            }
+            self.begin_to_hash(&mut state)?;
+            drop(state);
+            self.hash_the_rest()?;
+            let state = self.look()?;
+            // Otherwise somebody has changed it meanwhile.
+            if self.is_hashed(&state) {
+                let (epoch, judged) = (state.epoch, state.judge(&[]));
+                drop(state);
+                return judged.or_else(|differs| self.spoil(epoch, differs));
+            }
         }
     }
 
-    fn spoil(&self, epoch: u64) -> Result<(), Error> {
+    /// Says of a complete upload how what a request said of it compares.
+    ///
+    /// # Errors
+    /// `Differs`.
+    pub(super) fn compared(
+        &self,
+        finished: Finished,
+        crc32: Option<u32>,
+    ) -> Result<Finished, Error> {
+        if crc32.is_none() {
+            return Ok(finished);
+        }
+        let state = self.look()?;
+        state.compare(None, crc32)?;
+        Ok(Finished {
+            is_compared: Some(state.published_crc32().is_some()),
+            ..finished
+        })
+    }
+
+    /// Forgets the upload, if it is still as it was in `epoch`.
+    ///
+    /// # Errors
+    /// `differs`, or that it cannot be forgotten.
+    pub(super) fn spoil(&self, epoch: u64, differs: Error) -> Result<(), Error> {
         let state = self.look()?;
         let ours = state.epoch == epoch && state.phase == Phase::Receiving;
         drop(state);
         if ours {
             self.cancel()?;
         }
-        Err(Error::DigestDiffers)
+        Err(differs)
     }
 
     /// Hashes what is held and is not hashed, by reading it back.
@@ -142,11 +260,11 @@ impl Entry {
             let (Some(data), Some(hashing)) = (state.data.clone(), &state.hashing) else {
                 return Ok(());
             };
-            let (at, end, epoch) = (hashing.now.bytes, state.offset, state.epoch);
-            drop(state);
-            if at >= end {
+            let (end, epoch) = (state.offset, state.epoch);
+            let Some(at) = hashing.now.bytes().filter(|at| *at < end) else {
                 return Ok(());
-            }
+            };
+            drop(state);
             buffer.resize((end - at).min(WINDOW_BYTES as u64) as usize, 0);
             self.disk().read_at(&data, &mut buffer, at)?;
             let mut state = self.state()?;

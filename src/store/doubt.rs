@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::attribute;
 use super::disk::{Data, Disk};
 use super::faults::Op;
-use super::hashed::Hashed;
+use super::hashed::{Algorithm, Hashed};
 use super::id::Key;
 use super::options::Sharing;
 use super::record::Record;
@@ -22,9 +22,6 @@ use super::shelf::Shelf;
 
 /// The extended attribute.
 pub(super) const MARK: &str = "user.resumed.synced";
-
-/// How far the file is hashed, in another. Its name says which form of the hash it is.
-pub(super) const HASHED: &str = "user.resumed.sha256.1";
 
 /// What a data file is marked with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -161,11 +158,11 @@ impl Disk {
     }
 
     /// How far `data` is kept to be hashed.
-    pub(super) fn hashed_of(&self, data: &Data) -> io::Result<Option<Hashed>> {
+    pub(super) fn hashed_of(&self, data: &Data, by: Algorithm) -> io::Result<Option<Hashed>> {
         self.faults.check(Op::Read)?;
         let mut text = [0; 512];
-        match attribute::get(&data.0, HASHED, &mut text) {
-            Ok(length) => Ok(Hashed::parse(&text[..length])),
+        match attribute::get(&data.0, by.attribute(), &mut text) {
+            Ok(length) => Ok(Hashed::parse(by, &text[..length])),
             Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -174,16 +171,20 @@ impl Disk {
     /// Keeps on `data` how far it is hashed. That is left to be synced.
     pub(super) fn keep_hashed(&self, data: &Data, hashed: &Hashed) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
-        Ok(attribute::set(&data.0, HASHED, hashed.text().as_bytes())?)
+        let name = hashed.algorithm().attribute();
+        Ok(attribute::set(&data.0, name, hashed.text().as_bytes())?)
     }
 
     /// Keeps on `data` no more how far it is hashed.
     pub(super) fn forget_hashed(&self, data: &Data) -> io::Result<()> {
         self.faults.check(Op::Mark)?;
-        match attribute::remove(&data.0, HASHED) {
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
-            done => Ok(done?),
+        for algorithm in Algorithm::ALL {
+            match attribute::remove(&data.0, algorithm.attribute()) {
+                Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(())
     }
 
     fn was_opened_on(&self, mount: &str) -> io::Result<bool> {

@@ -31,6 +31,8 @@ pub enum Error {
     },
     /// What came is not what its client said it would hash to; the upload is forgotten.
     DigestDiffers,
+    /// What is here is not what the client says it is.
+    Differs(Difference),
     /// The upload is finished, and its completion hook is still to run; until then it is not forgotten.
     HookDue,
     /// What is still to come would not fit on the disk; nothing was changed, and the partial stays resumable.
@@ -43,6 +45,17 @@ pub enum Error {
     Broken,
     /// The disk failed. `InvalidData` means: what lies in this upload's place was not written by this version.
     Io(io::Error),
+}
+
+/// What differs from what a client says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// The CRC-32 of the whole upload: it is not published, but forgotten.
+    Crc32,
+    /// The end of what is held. Nothing was changed.
+    Tail,
+    /// The digest of the finished upload. Nothing was changed.
+    Finished,
 }
 
 impl From<io::Error> for Error {
@@ -77,6 +90,18 @@ impl fmt::Display for Error {
             ),
             Self::TooLarge { max } => write!(f, "larger than the {max} bytes taken here"),
             Self::DigestDiffers => write!(f, "what came does not have the digest that was sent"),
+            Self::Differs(Difference::Crc32) => {
+                write!(
+                    f,
+                    "what came does not have the CRC-32 that was sent; it is forgotten"
+                )
+            }
+            Self::Differs(Difference::Tail) => {
+                write!(f, "what is held does not end in the tail that was sent")
+            }
+            Self::Differs(Difference::Finished) => {
+                write!(f, "another file is finished under this id")
+            }
             Self::HookDue => write!(f, "the completion hook of this upload is still to run"),
             Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),

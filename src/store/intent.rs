@@ -3,6 +3,36 @@
 /// A SHA-256.
 pub type Digest = [u8; 32];
 
+/// What a client says of the CRC-32 (the one of zip and Ethernet) of a whole upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crc32 {
+    /// It is to be computed from now on, so that it can be compared later.
+    Asked,
+    /// This is what it has to be.
+    Is(u32),
+}
+
+/// How many bytes a tail has at most.
+pub const TAIL_BYTES: u64 = 65_536;
+
+/// A checksum of the last bytes held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// CRC-32 (the one of zip and Ethernet) of them.
+    pub crc32: u32,
+    /// How many they are: 1 to [`TAIL_BYTES`].
+    pub length: u64,
+}
+
+impl Crc32 {
+    pub(super) fn value(self) -> Option<u32> {
+        match self {
+            Self::Asked => None,
+            Self::Is(crc32) => Some(crc32),
+        }
+    }
+}
+
 /// What a request that wants to append says about itself and about the upload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Intent {
@@ -19,6 +49,10 @@ pub struct Intent {
     pub metadata: Option<String>,
     /// What the whole upload will hash to; it is not published otherwise. The first given counts.
     pub digest: Option<Digest>,
+    /// The CRC-32 of the whole upload; it is not published otherwise. The last value given counts.
+    pub crc32: Option<Crc32>,
+    /// What is held has to end in this; a complete upload is not looked at.
+    pub tail: Option<Tail>,
     /// What the bytes of this request hash to.
     pub body_digest: Option<Digest>,
     /// How many bytes this request brings.
@@ -73,6 +107,7 @@ impl Intent {
             || self.modified_ms.is_some()
             || self.metadata.is_some()
             || self.digest.is_some()
+            || self.crc32.is_some()
     }
 }
 

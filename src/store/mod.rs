@@ -91,13 +91,12 @@ use std::time::{Duration, SystemTime};
 
 pub use self::about::{About, Expiry};
 pub use self::append::{Append, Completes};
-pub use self::error::{Error, OpenError};
+pub use self::error::{Difference, Error, OpenError};
 pub use self::id::{Id, Key};
-pub use self::intent::{Digest, Existence, Incoming, Intent, Start};
+pub use self::intent::{Crc32, Digest, Existence, Incoming, Intent, Start, TAIL_BYTES, Tail};
 pub use self::options::{OnConflict, Options, Sharing, Sync};
 pub use self::publish::{Completed, Finished};
 pub use self::sweep::SweepReport;
-pub use self::tail::{TAIL_BYTES, Tail};
 pub(crate) use self::under_way::UnderWay;
 pub use self::upload::Held;
 
@@ -157,6 +156,7 @@ impl Store {
     ///
     /// # Errors
     /// Nothing is changed by a refusal: [`Unknown`](Error::Unknown), [`Mismatch`](Error::Mismatch), [`LengthDiffers`](Error::LengthDiffers),
+    /// [`Differs`](Error::Differs),
     /// [`Overshoot`](Error::Overshoot), [`TooLarge`](Error::TooLarge), [`NoSpace`](Error::NoSpace),
     /// [`Broken`](Error::Broken), [`Io`](Error::Io).
     pub fn append_with(
@@ -200,7 +200,8 @@ impl Store {
         self.hold(id).fence()
     }
 
-    /// A checksum of the last bytes of what was held `at` an answer; `None` when that was nothing, or is gone.
+    /// A checksum of the last bytes of what was held `at` an answer; `None` when that was nothing, or is gone, or is
+    /// complete.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).

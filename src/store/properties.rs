@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::id::{Id, Key, hex, unhex};
+use super::intent::Crc32;
 use super::name::{NAME_MAX, Name, Wanted};
 use super::page::Line;
 use super::record::{Hook, Publishing, Record};
@@ -144,6 +145,11 @@ fn any_record(bytes: &[u8]) -> Record {
     Record {
         name: part().map(text),
         length: part().map(number),
+        crc32: match bytes.len() % 3 {
+            0 => None,
+            1 => Some(Crc32::Asked),
+            _ => Some(Crc32::Is(bytes.len() as u32)),
+        },
         modified_ms: bytes.first().map(|first| u64::from(*first)),
         publishing: part().map(|path| {
             let (path, hook) = (text(path), hooks[bytes.len() % hooks.len()]);

@@ -44,6 +44,9 @@ pub struct Finished {
     pub expires: Option<Expiry>,
     /// What the complete file hashes to, where that is known.
     pub sha256: Option<Digest>,
+    /// Whether the CRC-32 that this append declared is known to be that of the complete file; `None` where it declared
+    /// none. It is not known of a file for which nobody had asked before it was complete.
+    pub is_compared: Option<bool>,
 }
 
 impl Entry {
@@ -96,6 +99,7 @@ impl Entry {
                 published,
                 expires: None,
                 sha256,
+                is_compared: None,
             });
         }
         let Some(mut record) = state
@@ -105,11 +109,10 @@ impl Entry {
         else {
             return Err(Error::Superseded);
         };
-        if state.is_unpublished() && state.hashing.is_some() {
+        if state.is_unpublished() {
             // Otherwise it is not as it was when it was checked: somebody has taken it over.
-            let hashed = state.hashed().ok_or(Error::Superseded)?;
-            let digest = &mut Arc::make_mut(&mut record).digest;
-            if **digest.get_or_insert_with(|| hashed.into()) != hashed {
+            let is_hashed = self.is_hashed(&state);
+            if !is_hashed || state.note_hashed(Arc::make_mut(&mut record)).is_err() {
                 return Err(Error::Superseded);
             }
         }
@@ -259,6 +262,7 @@ impl Entry {
             sha256: completed.sha256,
             published: Some(completed),
             expires: None,
+            is_compared: None,
         })
     }
 

@@ -6,7 +6,7 @@ use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::id::{Id, Key, hex, unhex};
-use super::intent::Digest;
+use super::intent::{Crc32, Digest};
 
 /// The version of record that is written and read here. Any other is left alone.
 const VERSION: u64 = 1;
@@ -25,6 +25,8 @@ pub(super) struct Record {
     pub(super) metadata: Option<Box<str>>,
     /// What all of it will hash to, as its client says; of a complete upload, what it does.
     pub(super) digest: Option<Box<Digest>>,
+    /// The same by CRC-32, where it was asked for.
+    pub(super) crc32: Option<Crc32>,
     /// Once all is held. The upload is complete when besides `<key>` is gone.
     pub(super) publishing: Option<Box<Publishing>>,
 }
@@ -54,6 +56,7 @@ impl Record {
             modified_ms: None,
             metadata: None,
             digest: None,
+            crc32: None,
             publishing: None,
         }
     }
@@ -126,6 +129,13 @@ impl Record {
             None => None,
             Some(digest) => Some(unhex(&digest)?.into_boxed_slice().try_into().ok()?),
         };
+        let crc32 = match text("crc32")?.as_deref() {
+            None => None,
+            Some(ASKED) => Some(Crc32::Asked),
+            Some(crc32) => Some(Crc32::Is(u32::from_be_bytes(
+                unhex(crc32)?.try_into().ok()?,
+            ))),
+        };
         Some(Self {
             id: Id::new(&unhex(&text("owner")??)?, &unhex(&text("id")??)?),
             name: text("name")?,
@@ -133,6 +143,7 @@ impl Record {
             modified_ms: number("modified_ms")?,
             metadata: text("metadata")?,
             digest,
+            crc32,
             publishing: path.map(|path| Publishing { path, hook }.into()),
         })
     }
@@ -161,6 +172,11 @@ impl Serialize for Record {
             "sha256",
             self.digest.as_deref().map(|digest| hex(digest)),
         )?;
+        let crc32 = |crc32| match crc32 {
+            Crc32::Asked => ASKED.to_owned(),
+            Crc32::Is(crc32) => hex(&crc32.to_be_bytes()),
+        };
+        put(&mut fields, "crc32", self.crc32.map(crc32))?;
         let state = self.publishing.as_ref().map_or(RECEIVING, |_| PUBLISHING);
         fields.serialize_entry("state", state)?;
         put(&mut fields, "as", self.publishing_as())?;
@@ -183,6 +199,7 @@ pub(super) fn record_name(key: Key) -> String {
     format!("{key}.json")
 }
 
+const ASKED: &str = "?";
 const RECEIVING: &str = "receiving";
 const PUBLISHING: &str = "publishing";
 const DUE: &str = "due";
@@ -207,6 +224,7 @@ mod tests {
             modified_ms: Some(1_700_000_000_123),
             metadata: Some("filename w6Q=,is_new".into()),
             digest: Some(Box::new([0xfe; 32])),
+            crc32: Some(Crc32::Is(0x0000_00fe)),
             publishing: Some(publishing(Some(Hook::Due)).into()),
             ..Record::new(&id)
         };
@@ -221,7 +239,11 @@ mod tests {
             publishing: Some(publishing(Some(Hook::Done)).into()),
             ..full.clone()
         };
-        for record in [full, bare, done] {
+        let asked = Record {
+            crc32: Some(Crc32::Asked),
+            ..bare.clone()
+        };
+        for record in [full, bare, done, asked] {
             let text = record.to_json();
             for cut in [0, 1, text.len() / 2, text.len() - 1] {
                 assert_eq!(Record::parse(&text[..cut], key).unwrap(), None);
@@ -251,6 +273,7 @@ mod tests {
             text.replace("publishing", "receiving"),
             text.replace("\"length\":", "\"length\":-"),
             text.replace("\"sha256\":\"fe", "\"sha256\":\""),
+            text.replace("\"crc32\":\"00", "\"crc32\":\""),
             text.replace("\"id\":\"ff", "\"id\":\"fe"),
             text.replace("\"owner\"", "\"other\""),
         ];

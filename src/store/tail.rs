@@ -2,34 +2,46 @@
 //! same file.
 
 use std::io;
-use std::sync::Arc;
 
 use super::disk::Data;
-use super::error::Error;
+use super::error::{Difference, Error};
+use super::intent::{TAIL_BYTES, Tail};
 use super::shelf::Entry;
-use super::upload::Held;
-
-/// How many bytes a tail has at most.
-pub const TAIL_BYTES: u64 = 65_536;
-
-/// A checksum of the last bytes held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tail {
-    /// CRC-32 (the one of zip and Ethernet) of them.
-    pub crc32: u32,
-    /// How many they are: 1 to [`TAIL_BYTES`].
-    pub length: u64,
-}
+use super::upload::{Held, State};
 
 impl Entry {
-    /// The tail of what was held at `at`; `None` when that was nothing, or is not there any more.
+    /// The tail of what was held at `at`; `None` when that was nothing, or is not there any more, as when the upload is
+    /// complete: the file under its name may be somebody else's by now.
     pub(super) fn tail(&self, at: Held) -> Result<Option<Tail>, Error> {
-        let length = at.offset.min(TAIL_BYTES);
-        let Some(data) = self.readable()?.filter(|_| length > 0) else {
+        let glance = self.glance().map(|state| state.data.clone());
+        let data = match glance {
+            Some(data) => data,
+            None => self.look()?.data.clone(),
+        };
+        self.tail_of(data.as_deref(), at.offset, at.offset.min(TAIL_BYTES))
+    }
+
+    /// Compares the end of what is held with what a client says it is.
+    ///
+    /// # Errors
+    /// `Differs`.
+    pub(super) fn check_tail(&self, state: &State, expected: Tail) -> Result<(), Error> {
+        let tail = self.tail_of(state.data.as_deref(), state.offset, expected.length)?;
+        if tail == Some(expected) {
+            Ok(())
+        } else {
+            Err(Error::Differs(Difference::Tail))
+        }
+    }
+
+    /// The last `length` of the first `end` bytes; `None` when they are not there, or are none.
+    fn tail_of(&self, data: Option<&Data>, end: u64, length: u64) -> Result<Option<Tail>, Error> {
+        let start = end.checked_sub(length);
+        let (Some(data), Some(start), 1..=TAIL_BYTES) = (data, start, length) else {
             return Ok(None);
         };
         let mut bytes = vec![0; length as usize];
-        match self.disk().read_at(&data, &mut bytes, at.offset - length) {
+        match self.disk().read_at(data, &mut bytes, start) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             read => Ok(read.map(|()| {
                 Some(Tail {
@@ -37,17 +49,6 @@ impl Entry {
                     length,
                 })
             })?),
-        }
-    }
-
-    fn readable(&self) -> Result<Option<Arc<Data>>, Error> {
-        if let Some(state) = self.glance() {
-            return Ok(state.data.clone());
-        }
-        let state = self.look()?;
-        match state.published() {
-            Some(published) => Ok(self.disk().open_published(&published.path)?.map(Arc::new)),
-            None => Ok(state.data.clone()),
         }
     }
 }

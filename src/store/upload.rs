@@ -8,7 +8,7 @@ use super::disk::Data;
 use super::error::Error;
 use super::hashed::Hashing;
 use super::id::{Id, Key};
-use super::intent::{Digest, Incoming, Intent};
+use super::intent::{Crc32, Digest, Incoming, Intent};
 use super::record::{Hook, Publishing, Record};
 use super::shared_sync::SharedSync;
 use super::space::Claim;
@@ -268,6 +268,10 @@ impl State {
         record.modified_ms = record.modified_ms.or(intent.modified_ms);
         record.metadata = record.metadata.take().or(intent.metadata.map(Into::into));
         record.digest = record.digest.take().or(intent.digest.map(Into::into));
+        record.crc32 = match intent.crc32 {
+            Some(Crc32::Is(_)) => intent.crc32,
+            Some(Crc32::Asked) | None => record.crc32.or(intent.crc32),
+        };
         self.saved &= before == self.record;
     }
 
@@ -383,7 +387,7 @@ impl State {
         }
         // Others may have lost some and written on from there.
         if is_lost || noted.is_some_and(|noted| noted.epoch > self.epoch) {
-            self.hashing = self.hashing.take().map(|_| Box::default());
+            self.hashing = self.hashing.take().map(|hashing| hashing.anew().into());
         }
         if let Some(noted) = noted {
             self.generation = noted.generation;

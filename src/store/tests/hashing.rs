@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::Digest;
 use super::super::Sync;
-use super::super::doubt::HASHED;
 use super::super::faults::Op;
+use super::super::hashed::Algorithm;
 use super::*;
 
 fn digest(bytes: &[u8]) -> Digest {
@@ -26,7 +26,7 @@ impl Bench {
     /// Where the hash is kept; nowhere, where files cannot have attributes.
     fn kept(&self) -> Option<Vec<u8>> {
         let mut text = [0; 512];
-        match rustix::fs::getxattr(self.data_path(), HASHED, &mut text) {
+        match rustix::fs::getxattr(self.data_path(), Algorithm::Sha256.attribute(), &mut text) {
             Ok(length) => Some(text[..length].to_vec()),
             Err(Errno::OPNOTSUPP) => None,
             Err(error) => panic!("{error}"),
@@ -114,7 +114,13 @@ fn a_pulled_plug_takes_the_hash_with_the_bytes() {
     bench.append(&id(), 4).unwrap().write(b"more").unwrap();
     bench.closed(|bench| {
         let text = ahead.kept().expect("kept");
-        rustix::fs::setxattr(bench.data_path(), HASHED, &text, XattrFlags::REPLACE).unwrap();
+        rustix::fs::setxattr(
+            bench.data_path(),
+            Algorithm::Sha256.attribute(),
+            &text,
+            XattrFlags::REPLACE,
+        )
+        .unwrap();
         on_disk::write(bench.path().join(".resumed/lock"), "another boot").unwrap();
     });
     // A server that does not hash puts others in their place.

@@ -91,8 +91,8 @@ macro_rules! transcripts {
 }
 
 transcripts! { file_id:
-    append bad_input complete_again cors cut declare delete host id_as_name methods mismatch
-    names_on_disk replace status;
+    append bad_input complete_again cors crc32 crc32_said cut declare delete host id_as_name methods mismatch
+    names_on_disk replace status tail;
     but not tiny_http: digest disk_full expect_continue overshoot raw_id too_large users
 }
 
