@@ -130,6 +130,10 @@ fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
 fn keep_swept(store: &Store, stopped: &Receiver<Never>, hooks: Option<&Hooks>) {
     loop {
         let swept = store.sweep(SystemTime::now());
+        for file in &swept.published {
+            let (path, length) = (file.path.display(), file.length);
+            log::info!("{path} is complete: {length} bytes");
+        }
         if let Some(hooks) = hooks {
             let published = swept.published.into_iter();
             published.for_each(|completed| hooks.enqueue(completed));

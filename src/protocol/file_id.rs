@@ -16,6 +16,7 @@ use crate::store::{self, Completes, Crc32, Held, Intent, Start, Tail};
 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use super::fields::{bad, digits, incoming, number, sha256, single, text, whom_to_be, with_digest};
+use super::problem::not_published;
 
 pub(super) const STATUS: &str = "/status";
 pub(super) const UPLOAD: &str = "/upload";
@@ -89,7 +90,9 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::Unknown => line(404, "there is no such upload"),
             store::Error::DigestDiffers => line(400, "the bytes do not have the digest declared"),
             store::Error::Differs(_) => line(412, &error.to_string()),
-            store::Error::HookDue => line(503, "the finished upload is still being handed on"),
+            store::Error::HookDue => {
+                line(503, "the finished upload is still being handed on").field("Retry-After", "1")
+            }
             store::Error::Mismatch | store::Error::Superseded => {
                 about(held, 409).text(held.offset.to_string())
             }
@@ -106,6 +109,9 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
                 &format!("larger than the {max} bytes this server takes"),
             ),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507, "the disk is full"),
+            store::Error::NotPublished(obstacle) => {
+                not_published(&obstacle).field("Upload-Complete", "?0")
+            }
             store::Error::Broken => failed("the disk has failed"),
             store::Error::Io(_) => failed("the file cannot be written"),
         },

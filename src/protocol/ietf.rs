@@ -28,7 +28,7 @@ use super::fields::{bad, incoming, media_type, sha256, whom_to_be, with_digest};
 use super::files::Place;
 use super::metadata::Metadata;
 use super::named;
-use super::problem::Problem;
+use super::problem::{Problem, not_published};
 use super::structured::{boolean, integer};
 use super::terms::Terms;
 
@@ -63,8 +63,6 @@ struct Version {
     age: Option<&'static str>,
     /// There is a word for what cannot be changed because it is complete.
     completed: bool,
-    /// When an upload is complete to which something was added that was not said to be the last.
-    unsaid: Completes,
 }
 
 const NEWEST: Version = Version {
@@ -73,12 +71,7 @@ const NEWEST: Version = Version {
     typed: true,
     age: Some("max-age"),
     completed: false,
-    unsaid: Completes::No,
 };
-
-/// tus-js-client 4.3.1 in Node, when it has resumed, says of the last part that it is not, and takes
-/// the upload for complete (tus/tus-js-client#820). It declares the length, and speaks 5 and 6.
-const UNSAID_BY_TUS_JS_CLIENT: Completes = Completes::AtLength;
 
 const VERSIONS: [Version; 6] = [
     NEWEST,
@@ -96,14 +89,12 @@ const VERSIONS: [Version; 6] = [
         interop: "6",
         completed: true,
         age: Some("expires"),
-        unsaid: UNSAID_BY_TUS_JS_CLIENT,
         ..NEWEST
     },
     Version {
         interop: "5",
         typed: false,
         age: None,
-        unsaid: UNSAID_BY_TUS_JS_CLIENT,
         ..NEWEST
     },
     Version {
@@ -160,11 +151,12 @@ impl Said {
             .ok_or_else(|| bad(&format!("{name} has to be ?0 or ?1")))
     }
 
+    /// tus-js-client 4.3.1 in Node marks the last part as not the last after it has resumed (tus/tus-js-client#820).
     fn when_complete(self, is_last: bool) -> Completes {
         if is_last {
             Completes::AtEnd
         } else {
-            self.version.unsaid
+            Completes::AtLength
         }
     }
 
@@ -387,7 +379,8 @@ fn refuse(said: Said, terms: &Terms, held: Held, refusal: Refusal) -> Response {
             store::Error::DigestDiffers => said.complete(line(400), false),
             store::Error::Differs(_) => known(line(412)),
             store::Error::TooLarge { .. } => said.limit(known(line(413)), terms, terms.expire_secs),
-            store::Error::HookDue => line(503),
+            store::Error::HookDue => line(503).field("Retry-After", "1"),
+            store::Error::NotPublished(obstacle) => not_published(obstacle),
             store::Error::NoSpace | store::Error::StorageFull(_) => known(line(507)),
             store::Error::Broken | store::Error::Io(_) => line(500),
         },

@@ -1,6 +1,7 @@
-//! Refusals that programs understand.
+//! Refusals that several dialects share.
 
 use crate::http::Response;
+use crate::store::{Obstacle, ObstacleKind};
 
 /// A kind of refusal that programs understand (RFC 9457).
 pub(super) struct Problem {
@@ -16,5 +17,26 @@ impl Problem {
         let kind = format!("https://iana.org/assignments/http-problem-types#{kind}");
         let json = format!("{{\"type\":\"{kind}\",\"title\":\"{title}\"{members}}}\n");
         Response::new(status).body("application/problem+json", json.into_bytes())
+    }
+}
+
+/// Seconds after which a client may try again what an obstacle that may pass has stopped.
+const RETRY_SECS: u64 = 5;
+
+/// The answer while all bytes are held and the file cannot get its name. No offset is told: a client that hears of the
+/// full length sends nothing more, and takes the file for arrived.
+pub(super) fn not_published(obstacle: &Obstacle) -> Response {
+    let status = match obstacle.kind {
+        ObstacleKind::Passing => 503,
+        ObstacleKind::Refused => 403,
+        ObstacleKind::TooLarge => 413,
+        ObstacleKind::NoSpace => 507,
+    };
+    let response = Response::new(status)
+        .field("Cache-Control", "no-store")
+        .text(format!("{obstacle}\n"));
+    match obstacle.kind {
+        ObstacleKind::Passing => response.field("Retry-After", RETRY_SECS.to_string()),
+        ObstacleKind::Refused | ObstacleKind::TooLarge | ObstacleKind::NoSpace => response,
     }
 }

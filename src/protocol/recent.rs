@@ -1,10 +1,11 @@
 //! What is under way and what has arrived lately, for the page: a question that is about no upload in particular.
 //!
 //! ```json
-//! {"under_way": [{"name": "film.mp4", "offset": 5, "length": 11, "idle_secs": 0}],
+//! {"under_way": [{"name": "film.mp4", "offset": 5, "length": 11, "idle_secs": 0, "publishing": null}],
 //!  "arrived": [{"name": "a.jpg", "path": "a (1).jpg", "length": 7, "ago_secs": 60}]}
 //! ```
 //!
+//! `publishing` is the reason why an upload that is held in full has not got its name.
 //! `name` is what the client calls it, `path` where it is now. What nobody has said is `null`. Times are spans, so that
 //! clocks need not agree.
 
@@ -44,6 +45,7 @@ pub(crate) fn reply<'a>(
             "offset": upload.offset,
             "length": upload.length,
             "idle_secs": upload.idle_secs,
+            "publishing": upload.publishing,
         })
     });
     let arrived = arrived.map(|file| {

@@ -57,12 +57,17 @@ impl Entry {
 
 impl Shelf {
     /// When the last byte of an upload came; without any, or when it is complete, when its record was written.
+    ///
+    /// A crash in mid-publishing leaves the client's time on the bytes; then the record was written later.
     pub(super) fn last_change(&self, key: Key, state: &State) -> Result<Option<SystemTime>, Error> {
-        let name = if state.data.is_some() {
-            key.to_string()
-        } else {
-            record_name(key)
-        };
-        Ok(self.disk.modified(&name)?)
+        let record = || self.disk.modified(&record_name(key));
+        if state.data.is_none() {
+            return Ok(record()?);
+        }
+        let bytes = self.disk.modified(&key.to_string())?;
+        Ok(match state.is_publishing() {
+            true => bytes.max(record()?),
+            false => bytes,
+        })
     }
 }

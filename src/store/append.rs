@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use std::{fmt, io};
 
 use super::digest::Check;
-use super::error::{Error, is_full};
+use super::error::Error;
 use super::id::Id;
 use super::intent::{Crc32, Existence, Intent, Start};
 use super::locked::Locked;
-use super::publish::Finished;
+use super::obstacle::is_full;
+use super::publish::{Completed, Finished};
 use super::shelf::{Entry, Shelf};
 use super::space::Claim;
 use super::upload::{Held, Phase, State};
@@ -25,8 +26,6 @@ pub enum Completes {
     AtLength,
     /// At the end of this append, whose end declares the length if nothing did before.
     AtEnd,
-    /// Not by this append.
-    No,
 }
 
 /// A turn at appending to one upload. Writing exists only here.
@@ -164,13 +163,12 @@ impl Append {
     ///
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
-    /// length declared says, [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
+    /// length declared says, [`NotPublished`](Error::NotPublished), [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
     /// What was written before is kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers)
     /// and [`Differs`](Error::Differs): then the upload is forgotten, unless it is finished.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
         self.entry.check_body(self.check.as_deref())?;
         if self.ends(completes)? {
-            self.entry.check_whole()?;
             let finished = self.entry.publish()?;
             return self.entry.compared(finished, self.crc32);
         }
@@ -189,26 +187,33 @@ impl Append {
         })
     }
 
-    /// The connection ended before the body did. What was written is kept, and made durable.
+    /// The connection ended before the body did. What was written is kept, and made durable. Where that is all there
+    /// will be, it is published: then this returns the file.
     ///
     /// It is synced now, while it is known how much was synced before: once the upload has left memory, a sync that
     /// fails could not be told from one that had nothing to do.
-    pub fn cut(self) {
-        let kept = self
-            .entry
-            .state()
-            .map(|state| state.offset > 0 && self.generation == Some(state.generation));
-        if let Err(error) = kept.and_then(|kept| {
-            if kept {
-                self.entry.settle().map(drop)
-            } else {
-                Ok(())
+    pub fn cut(self) -> Option<Completed> {
+        match self.keep() {
+            Ok(published) => published,
+            // Logged when it was noted.
+            Err(Error::NotPublished(_)) => None,
+            Err(error) => {
+                let key = self.entry.key;
+                log::warn!("{key}: what was received before the connection ended: {error}");
+                None
             }
-        }) {
-            log::warn!(
-                "{}: what was received before the connection ended: {error}",
-                self.entry.key
-            );
+        }
+    }
+
+    fn keep(&self) -> Result<Option<Completed>, Error> {
+        let state = self.entry.state()?;
+        let is_ours = state.offset > 0 && self.generation == Some(state.generation);
+        let is_full = state.is_full();
+        drop(state);
+        match is_ours {
+            true if is_full => Ok(self.entry.held()?.1),
+            true => self.entry.settle().map(|_| None),
+            false => Ok(None),
         }
     }
 
@@ -220,7 +225,13 @@ impl Append {
         state.turn(self.generation.ok_or(Error::Superseded)?, self.at)?;
         let (room, refusal) = state.room(bytes.len() as u64, self.entry.shelf.options.max_size);
         // `room` is at most the length of `bytes`.
-        let result = self.entry.put(&mut state, &bytes[..room as usize]);
+        let bytes = &bytes[..room as usize];
+        if let Err(differs) = self.entry.judge_last(&state, bytes, self.check.as_deref()) {
+            let epoch = state.epoch;
+            drop(state);
+            return self.entry.spoil(epoch, differs).map(|()| 0);
+        }
+        let result = self.entry.put(&mut state, bytes);
         if let Some(check) = &mut self.check {
             check.wrote(&bytes[..state.offset.saturating_sub(self.at) as usize]);
         }
@@ -233,7 +244,7 @@ impl Append {
     fn ends(&self, completes: Completes) -> Result<bool, Error> {
         let mut state = self.entry.look()?;
         // Another request was quicker to publish what this one has brought to its end.
-        if state.offset == self.at && (state.phase == Phase::Complete || state.is_publishing()) {
+        if state.offset == self.at && (state.phase == Phase::Complete || state.is_full()) {
             return Ok(true);
         }
         if self
@@ -243,8 +254,7 @@ impl Append {
             return Err(Error::Superseded);
         }
         match completes {
-            Completes::No => Ok(false),
-            Completes::AtLength => Ok(state.length() == Some(state.offset)),
+            Completes::AtLength => Ok(state.is_full()),
             Completes::AtEnd => {
                 state.end_at(self.at)?;
                 self.entry.share_declared(&mut state)?;

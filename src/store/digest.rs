@@ -42,7 +42,12 @@ impl Check {
     }
 
     fn is_right(&self) -> bool {
-        Digest::from(self.hash.clone().finalize()) == self.body
+        self.is_right_with(&[])
+    }
+
+    /// Whether it comes out right when the body ends with `bytes`.
+    fn is_right_with(&self, bytes: &[u8]) -> bool {
+        Digest::from(self.hash.clone().chain_update(bytes).finalize()) == self.body
     }
 }
 
@@ -59,6 +64,12 @@ impl State {
     /// How many bytes are hashed, where any are to be.
     fn hashed_bytes(&self) -> Option<u64> {
         self.hashing.as_ref()?.now.bytes()
+    }
+
+    /// Whether `bytes` are the last of the declared length.
+    fn is_filled_by(&self, bytes: &[u8]) -> bool {
+        let end = self.offset + bytes.len() as u64;
+        !bytes.is_empty() && self.length() == Some(end)
     }
 
     /// Whether what is held is to be hashed before more comes.
@@ -195,7 +206,7 @@ impl Entry {
         }
     }
 
-    /// Checks all that is held, which is all there will be, before it is published.
+    /// Checks all that is held, which is all there will be, before it is published. Reads what is not hashed yet.
     ///
     /// # Errors
     /// `DigestDiffers`, `Differs`; then the upload is forgotten.
@@ -215,6 +226,29 @@ impl Entry {
                 drop(state);
                 return judged.or_else(|differs| self.spoil(epoch, differs));
             }
+        }
+    }
+
+    /// Judges `last` as the bytes that make the upload full, before they are written: once all is held, whoever looks at
+    /// the upload publishes it. A whole that is not hashed to here is judged then.
+    ///
+    /// # Errors
+    /// As `State::judge`.
+    pub(super) fn judge_last(
+        &self,
+        state: &State,
+        last: &[u8],
+        body: Option<&Check>,
+    ) -> Result<(), Error> {
+        if !state.is_filled_by(last) {
+            return Ok(());
+        }
+        if body.is_some_and(|body| !body.is_right_with(last)) {
+            return Err(Error::DigestDiffers);
+        }
+        match self.is_hashed(state) {
+            true => state.judge(last),
+            false => Ok(()),
         }
     }
 
@@ -246,8 +280,8 @@ impl Entry {
         let state = self.look()?;
         let ours = state.epoch == epoch && state.phase == Phase::Receiving;
         drop(state);
-        if ours {
-            self.cancel()?;
+        if ours && self.cancel()? {
+            log::warn!("{}: {differs}; the upload is removed", self.key);
         }
         Err(differs)
     }

@@ -202,6 +202,11 @@ impl Disk {
         }
     }
 
+    /// The time of last change.
+    pub(super) fn modified_of(&self, data: &Data) -> io::Result<SystemTime> {
+        data.0.metadata()?.modified()
+    }
+
     /// Sets the time of last change, and the time of last access to now: file systems on libfuse 2 ignore a request
     /// that sets one of the two.
     pub(super) fn set_modified(&self, data: &Data, time: SystemTime) -> io::Result<()> {
@@ -314,8 +319,13 @@ impl Disk {
 
     /// When `name` in `.resumed` was last changed; `None` when it is gone.
     pub(super) fn modified(&self, name: &str) -> io::Result<Option<SystemTime>> {
+        Ok(self.stat(name)?.map(|(modified, _)| modified))
+    }
+
+    /// When `name` in `.resumed` was last changed, and its length in bytes; `None` when it is gone.
+    pub(super) fn stat(&self, name: &str) -> io::Result<Option<(SystemTime, u64)>> {
         match statat(&self.partials.file, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(about) => Ok(Some(modified(&about))),
+            Ok(about) => Ok(Some((modified(&about), about.st_size as u64))),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }

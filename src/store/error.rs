@@ -5,6 +5,8 @@ use std::{error, fmt, io};
 
 use rustix::io::Errno;
 
+use super::obstacle::{Obstacle, is_full};
+
 /// Why an operation on an upload was refused or failed.
 ///
 /// Exhaustive on purpose: a new reason must not compile until every dialect has an answer to it.
@@ -39,6 +41,8 @@ pub enum Error {
     NoSpace,
     /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
     StorageFull(io::Error),
+    /// All bytes are held, but the file cannot get its name. Nothing was changed.
+    NotPublished(Obstacle),
     /// A newer append, a cancel, or a publish has taken the upload over; this writer has no more say.
     Superseded,
     /// A disk failure left in doubt what is held; until restart nothing about this upload is believed.
@@ -66,14 +70,6 @@ impl From<io::Error> for Error {
             Self::Io(error)
         }
     }
-}
-
-/// Whether the disk, or a quota on it, is full.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 impl fmt::Display for Error {
@@ -105,6 +101,7 @@ impl fmt::Display for Error {
             Self::HookDue => write!(f, "the completion hook of this upload is still to run"),
             Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
+            Self::NotPublished(obstacle) => write!(f, "{obstacle}"),
             Self::Superseded => write!(f, "a newer request has taken the upload over"),
             Self::Broken => write!(
                 f,
@@ -119,6 +116,7 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::StorageFull(error) | Self::Io(error) => Some(error),
+            Self::NotPublished(obstacle) => Some(obstacle),
             _ => None,
         }
     }

@@ -61,6 +61,7 @@ mod known;
 mod locked;
 mod medium;
 mod name;
+mod obstacle;
 mod options;
 mod page;
 mod pages;
@@ -94,6 +95,7 @@ pub use self::append::{Append, Completes};
 pub use self::error::{Difference, Error, OpenError};
 pub use self::id::{Id, Key};
 pub use self::intent::{Crc32, Digest, Existence, Incoming, Intent, Start, TAIL_BYTES, Tail};
+pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{OnConflict, Options, Sharing, Sync};
 pub use self::publish::{Completed, Finished};
 pub use self::sweep::SweepReport;
@@ -170,10 +172,13 @@ impl Store {
 
     /// What is held, durably. Disturbs nobody, and shares its sync with whoever asks at the same time.
     ///
+    /// An upload that holds its whole declared length is published first.
+    ///
     /// An unknown upload holds 0 bytes; asking about it leaves no trace.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken).
+    /// [`NotPublished`](Error::NotPublished), [`Io`](Error::Io), [`StorageFull`](Error::StorageFull),
+    /// [`Broken`](Error::Broken).
     pub fn status(&self, id: &Id) -> Result<Held, Error> {
         self.hold(id).status().map(|(held, _)| held)
     }
@@ -288,6 +293,11 @@ impl Hold {
     pub(crate) fn status(&self) -> Result<(Held, Option<Completed>), Error> {
         self.entry.look()?.name(&self.id);
         self.entry.held()
+    }
+
+    /// What is held at this moment: nothing is synced or published for it.
+    pub(crate) fn glance(&self) -> Result<Held, Error> {
+        Ok(self.entry.look()?.held())
     }
 
     /// As [`Store::settled`].

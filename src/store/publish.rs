@@ -13,6 +13,7 @@ use super::error::Error;
 use super::id::Id;
 use super::intent::Digest;
 use super::name::{NAME_MAX, Wanted};
+use super::obstacle::Obstacle;
 use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
 use super::spelling::{Refusal, Spelling};
@@ -50,7 +51,7 @@ pub struct Finished {
 }
 
 impl Entry {
-    /// What is held, durably. Carries on a publishing that was cut, and tells of it.
+    /// What is held, durably. Publishes first what is held in full, and tells of it.
     pub(super) fn held(&self) -> Result<(Held, Option<Completed>), Error> {
         let mut published = None;
         loop {
@@ -58,16 +59,16 @@ impl Entry {
             if self.is_settled(&state) {
                 return Ok((state.held(), published));
             }
-            let publishing = state.is_publishing();
+            let is_full = state.is_full();
             drop(state);
-            let settled = if publishing {
+            let settled = if is_full {
                 match self.publish() {
                     Ok(finished) => {
                         published = finished.published.or(published);
                         Ok(Some(finished.held))
                     }
-                    // It was published meanwhile, and taken away.
-                    Err(Error::Superseded) => Ok(None),
+                    // It was published meanwhile and taken away, or its digest was wrong.
+                    Err(Error::Superseded | Error::DigestDiffers | Error::Differs(_)) => Ok(None),
                     Err(error) => Err(error),
                 }
             } else {
@@ -86,21 +87,32 @@ impl Entry {
     /// Publishes what is held, which must be all there will be. Who comes second hears that it is complete.
     ///
     /// # Errors
-    /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled.
+    /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled. `DigestDiffers`: then the
+    /// upload is forgotten. `NotPublished`: it stays as it is.
     pub(super) fn publish(&self) -> Result<Finished, Error> {
+        loop {
+            self.check_whole()?;
+            if let Some(finished) = self.publish_checked()? {
+                return Ok(finished);
+            }
+        }
+    }
+
+    /// `None` when bytes came that were not checked.
+    fn publish_checked(&self) -> Result<Option<Finished>, Error> {
         let changing = self.changing()?;
         let mut state = self.look()?;
         if state.phase == Phase::Complete {
             let sha256 = state.digest();
             drop((state, changing));
             let (held, published) = self.held()?;
-            return Ok(Finished {
+            return Ok(Some(Finished {
                 held,
                 published,
                 expires: None,
                 sha256,
                 is_compared: None,
-            });
+            }));
         }
         let Some(mut record) = state
             .record
@@ -110,13 +122,12 @@ impl Entry {
             return Err(Error::Superseded);
         };
         if state.is_unpublished() {
-            // Otherwise it is not as it was when it was checked: somebody has taken it over.
             let is_hashed = self.is_hashed(&state);
             if !is_hashed || state.note_hashed(Arc::make_mut(&mut record)).is_err() {
-                return Err(Error::Superseded);
+                return Ok(None);
             }
         }
-        self.data(&mut state)?;
+        let data = self.data(&mut state)?;
         // Nor is an empty file there for certain before a sync: btrfs may keep that its old name is gone, and not the new.
         let (epoch, synced) = (state.epoch, state.is_synced() && state.offset > 0);
         drop(state);
@@ -126,8 +137,26 @@ impl Entry {
                 return Err(Error::Superseded);
             }
         }
-        self.name_and_move(&mut record)?;
-        self.moved(record)
+        let last_byte = self.disk().modified_of(&data)?;
+        if let Err(error) = self.name_and_move(&mut record) {
+            // The client's time would have it expire.
+            let restored = self.disk().set_modified(&data, last_byte);
+            restored.unwrap_or_else(|error| log::debug!("{}: its time: {error}", self.key));
+            return Err(self.not_published(&record, error));
+        }
+        self.moved(record).map(Some)
+    }
+
+    /// After a failure to move the file to its name.
+    fn not_published(&self, record: &Record, error: Error) -> Error {
+        match error {
+            Error::Io(error) | Error::StorageFull(error) if !self.is_broken() => {
+                let obstacle = Obstacle::new(error);
+                self.shelf.blocked.note(self.key, record, &obstacle);
+                Error::NotPublished(obstacle)
+            }
+            error => error,
+        }
     }
 
     /// Where the client of `record` wants the file.
@@ -252,6 +281,7 @@ impl Entry {
         let (held, entries, claim) = (state.held(), state.entries, state.claim.take());
         drop(state);
         self.shelf.ledger.release(self.key, claim);
+        self.shelf.blocked.forget(self.key);
         if record.hook() == Some(Hook::Due) {
             self.shelf.hooking().insert(self.key);
         }

@@ -51,7 +51,7 @@ impl Entry {
     /// Whether `settle` would have nothing to do.
     pub(super) fn is_settled(&self, state: &State) -> bool {
         let is_kept = state.is_marked() && state.is_listed() || !self.disk().durable;
-        state.saved && !state.is_publishing() && state.is_synced() && is_kept
+        state.saved && !state.is_full() && state.is_synced() && is_kept
     }
 
     /// Marks the data file with how much of it is synced, durably.

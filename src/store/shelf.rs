@@ -10,6 +10,7 @@ use super::disk::Disk;
 use super::error::Error;
 use super::id::Key;
 use super::locked::Locked;
+use super::obstacle::Blocked;
 use super::options::{OnConflict, Options};
 use super::record::{Hook, Record};
 use super::space::Ledger;
@@ -20,6 +21,8 @@ pub(super) struct Shelf {
     pub(super) options: Options,
     pub(super) disk: Disk,
     pub(super) ledger: Ledger,
+    /// What could not be published.
+    pub(super) blocked: Blocked,
     /// What tells this server from others over the same directory.
     pub(super) server: u64,
     /// The mount, as long as not all that lies there has been looked at since it was mounted.
@@ -42,6 +45,7 @@ impl Shelf {
             options,
             disk,
             ledger,
+            blocked: Blocked::default(),
             server,
             unsure: Mutex::default(),
             uploads,
@@ -147,6 +151,7 @@ impl Entry {
     pub(super) fn clear(&self, state: &mut State) {
         let claim = state.claim.take();
         state.clear();
+        self.shelf.blocked.forget(self.key);
         self.shelf.ledger.release(self.key, claim);
     }
 

@@ -27,7 +27,7 @@ const MUCH: usize = 1000;
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
 pub struct SweepReport {
-    /// Uploads whose publishing had been cut, and is now done.
+    /// Uploads that were held in full, and are published now.
     pub published: Vec<Completed>,
     /// Partials removed, for no byte came in a long time.
     pub expired: usize,
@@ -169,8 +169,10 @@ impl Shelf {
 
     /// Whether a partial only waits for its next byte, by a glance from outside.
     fn is_waiting(&self, key: Key, now: SystemTime) -> io::Result<bool> {
-        let modified = self.disk.modified(&key.to_string())?;
-        if is_older(modified, self.options.expire, now) || self.is_unsure_of(key)? {
+        let Some((modified, length)) = self.disk.stat(&key.to_string())? else {
+            return Ok(false);
+        };
+        if is_older(Some(modified), self.options.expire, now) || self.is_unsure_of(key)? {
             return Ok(false);
         }
         let record = self.disk.load_record(key)?;
@@ -178,7 +180,7 @@ impl Shelf {
         let record = record.transpose()?;
         Ok(record
             .flatten()
-            .is_none_or(|record| record.publishing.is_none()))
+            .is_none_or(|record| record.publishing.is_none() && record.length != Some(length)))
     }
 
     /// The half-written record of a former server is left over for certain, if this one has the lock for itself.
@@ -200,11 +202,21 @@ impl Shelf {
     ) -> Result<(), Error> {
         let entry = self.entry(key);
         let state = entry.look()?;
-        let repair = state.is_publishing() && state.appends == 0;
+        let is_due = state.is_full() && state.appends == 0;
         drop(state);
-        if repair {
-            report.published.extend(entry.publish()?.published);
-            return Ok(());
+        if is_due {
+            match entry.publish() {
+                Ok(finished) => {
+                    report.published.extend(finished.published);
+                    return Ok(());
+                }
+                // It expires like any other.
+                Err(Error::NotPublished(_)) => {}
+                Err(Error::DigestDiffers | Error::Differs(_) | Error::Superseded) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
         }
         let _changing = entry.changing()?;
         let mut state = entry.look()?;

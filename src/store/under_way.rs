@@ -7,7 +7,7 @@ use super::upload::{Phase, State};
 /// How many uploads are looked at: others wait for the shelf meanwhile, and so many take well under a millisecond.
 const LOOKED_AT_MAX: usize = 1000;
 
-/// An upload that somebody sends, and that is not complete.
+/// An upload that somebody sends, or that could not be published, and that is not complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnderWay {
     pub(crate) id: Id,
@@ -19,6 +19,8 @@ pub(crate) struct UnderWay {
     pub(crate) length: Option<u64>,
     /// For how many seconds no byte has come.
     pub(crate) idle_secs: u64,
+    /// Why it is not published, although all bytes are there.
+    pub(crate) publishing: Option<String>,
 }
 
 impl Shelf {
@@ -30,9 +32,26 @@ impl Shelf {
         let uploads = self.some_uploads(LOOKED_AT_MAX);
         // As this server knows it, without a look at what others may have done to it.
         let states = uploads.iter().filter_map(|upload| upload.state().ok());
-        states
+        let blocked = self.blocked.all();
+        let mut told: Vec<_> = (blocked.values())
+            .filter(|(record, _)| record.id.owner() == owner)
+            .map(|(record, reason)| UnderWay {
+                id: record.id.clone(),
+                name: record.name.clone(),
+                offset: record.length.unwrap_or_default(),
+                length: record.length,
+                idle_secs: 0,
+                publishing: Some(reason.clone()),
+            })
+            .collect();
+        drop(blocked);
+        let is_blocked = |upload: &UnderWay| told.iter().any(|it| it.id == upload.id);
+        let sent: Vec<_> = states
             .filter_map(|state| state.under_way(owner, now))
-            .collect()
+            .filter(|upload| !is_blocked(upload))
+            .collect();
+        told.extend(sent);
+        told
     }
 }
 
@@ -48,6 +67,7 @@ impl State {
             offset: self.offset,
             length: record.length,
             idle_secs: claim.map_or(0, |claim| claim.silent_for(now)),
+            publishing: None,
         })
     }
 }

@@ -178,12 +178,15 @@ impl State {
         self.record.as_ref()?.length
     }
 
-    /// Whether all is held and the record says so: only the publishing is left to do.
+    /// Whether the whole declared length is held: only publishing is left to do.
+    pub(super) fn is_full(&self) -> bool {
+        self.phase == Phase::Receiving && self.length() == Some(self.offset)
+    }
+
+    /// Whether all is held and the record says where it goes.
     pub(super) fn is_publishing(&self) -> bool {
-        let whole = |record: &Arc<Record>| {
-            record.publishing.is_some() && record.length == Some(self.offset)
-        };
-        self.phase == Phase::Receiving && self.record.as_ref().is_some_and(whole)
+        let says_where = |record: &Arc<Record>| record.publishing.is_some();
+        self.is_full() && self.record.as_ref().is_some_and(says_where)
     }
 
     /// Whether publishing has not begun.

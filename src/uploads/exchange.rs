@@ -158,7 +158,7 @@ impl Exchange {
             ..wanted.intent.clone()
         };
         let made = self.desk.store.append_with(self.upload.id(), 0, declared);
-        match made.and_then(|made| made.finish(Completes::No)) {
+        match made.and_then(|made| made.finish(Completes::AtLength)) {
             Ok(_) => {
                 self.was_announced = true;
                 self.begin(wanted, Some(interim))
@@ -185,9 +185,13 @@ impl Exchange {
                     excess,
                 }),
             },
-            Err(error) if is_fatal(&error, excess) => {
-                Action::Consult(Box::new(move || Action::Respond(self.spoil(error))))
-            }
+            Err(error) if is_fatal(&error, excess) => Action::Consult(Box::new(move || {
+                // What was held in full before is published, and so stays.
+                Action::Respond(match self.held() {
+                    Ok(_) => self.spoil(error),
+                    Err(error) => self.reply(Held::default(), Err(error.into())),
+                })
+            })),
             Err(error) => match self.upload.settled() {
                 Some(held) => Action::Respond(self.reply(held, Err(error.into()))),
                 None => Action::Consult(Box::new(move || Action::Respond(self.refuse(error)))),
@@ -212,15 +216,19 @@ impl Exchange {
 
     /// A refusal says how much is held, so that has to be true first.
     fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
+        let refusal = refusal.into();
+        if matches!(refusal, Refusal::Store(store::Error::NotPublished(_))) {
+            return self.reply(Held::default(), Err(refusal));
+        }
         match self.held() {
-            Ok(held) => self.reply(held, Err(refusal.into())),
+            Ok(held) => self.reply(held, Err(refusal)),
             Err(error) => self.reply(Held::default(), Err(error.into())),
         }
     }
 
-    /// Refuses for good: what is held is forgotten, unless it is complete.
+    /// Refuses for good: what is held is forgotten, unless it is complete. What fits is full perhaps, but not published.
     fn spoil(&self, error: store::Error) -> Response {
-        match self.held() {
+        match self.upload.glance() {
             Ok(held) if held.complete => self.reply(held, Err(error.into())),
             Ok(_) => match self.desk.store.cancel(self.upload.id()) {
                 Ok(_) => self.reply(Held::default(), Err(error.into())),
@@ -276,7 +284,10 @@ impl Receiver for Incoming {
             Ended::Cut | Ended::TimedOut => Refusal::TimedOut,
             Ended::Malformed(reason) => Refusal::Malformed(reason),
         };
-        append.cut();
+        append
+            .cut()
+            .iter()
+            .for_each(|file| exchange.desk.completed(file));
         if ended == Ended::Cut {
             return Response::new(408);
         }

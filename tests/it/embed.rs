@@ -55,7 +55,7 @@ fn your_protocol_and_the_store_alone() {
     let id = Id::new(b"", b"mine");
     let mut append = store.append(&id, 0).expect("new");
     append.write(b"hello").expect("written");
-    let held = append.finish(Completes::No).expect("held").held;
+    let held = append.finish(Completes::AtLength).expect("held").held;
     assert_eq!((held.offset, held.complete), (5, false));
     assert!(store.append(&id, 4).is_err(), "the file ends at 5");
 

@@ -9,6 +9,7 @@ mod embed;
 mod embedding;
 mod file_systems;
 mod flood;
+mod full;
 mod greeting;
 mod health;
 mod hook;

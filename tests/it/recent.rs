@@ -36,7 +36,7 @@ fn what_is_sent_is_under_way_until_it_has_arrived() {
     let mut client = sending(&site, "film.mp4-11-1700000000000", 11, "hello");
     let mut told = recent(&site);
     assert!(told["under_way"][0]["idle_secs"].take().is_u64(), "{told}");
-    let expected = json!([{ "name": "film.mp4", "offset": 5, "length": 11, "idle_secs": null }]);
+    let expected = json!([{ "name": "film.mp4", "offset": 5, "length": 11, "idle_secs": null, "publishing": null }]);
     assert_eq!(told["under_way"], expected);
     assert_eq!(told["arrived"], json!([]));
 

@@ -30,7 +30,7 @@ fn operations_reach_the_held_directory_after_a_move() {
     bench.send(0, b"hel", declared(5, "a.txt")).unwrap();
     let other = Id::new(b"", b"other");
     let append = bench.append_with(&other, 0, declared(5, "b")).unwrap();
-    append.finish(Completes::No).unwrap();
+    append.finish(Completes::AtLength).unwrap();
     let away = bench.displace();
 
     bench.send(3, b"l", Intent::default()).unwrap();
@@ -40,7 +40,7 @@ fn operations_reach_the_held_directory_after_a_move() {
         ..nothing()
     };
     let append = bench.append_with(&other, 0, again).unwrap();
-    append.finish(Completes::No).unwrap();
+    append.finish(Completes::AtLength).unwrap();
     assert!(bench.cancel(&other).unwrap());
     let swept = bench.sweep(SystemTime::now() + Duration::from_secs(30 * 24 * 60 * 60));
 

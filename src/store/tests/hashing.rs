@@ -135,7 +135,7 @@ fn what_a_failing_disk_takes_back_is_taken_out_of_the_hash() {
     bench.fail(Op::Sync, 0, 1, 5, None);
     let lost = bench.append(&id(), 3).and_then(|mut append| {
         append.write(b"xyz")?;
-        append.finish(Completes::No)
+        append.finish(Completes::AtLength)
     });
     assert!(lost.is_err());
     assert_eq!(bench.status(&id()).unwrap(), held(3));

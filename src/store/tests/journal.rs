@@ -183,8 +183,9 @@ fn a_line_that_could_not_be_written_leaves_the_bytes_and_can_be_taken_back() {
     let mut bench = Bench::new();
     for op in [Op::CreateRecord, Op::WriteRecord] {
         bench.fail(op, 0, 1, EIO, None);
-        assert_refused!(bench.send(0, b"bytes", declared(5, "a")), Error::Io(_));
-        assert_eq!(bench.status(&id()).unwrap(), held(5));
+        let sent = bench.send(0, b"bytes", declared(5, "a"));
+        assert_refused!(sent, Error::NotPublished(_));
+        assert_eq!(bench.partial().unwrap(), b"bytes");
         assert!(bench.cancel(&id()).unwrap());
         bench.reopen();
         assert_eq!(bench.status(&id()).unwrap(), held(0));

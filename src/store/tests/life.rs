@@ -109,7 +109,7 @@ fn empty_files_and_ends_without_a_length() {
     let other = Id::new(b"", b"other");
     let mut append = bench.append(&other, 0).unwrap();
     append.write(b"abc").unwrap();
-    assert_eq!(append.finish(Completes::No).unwrap().held, held(3));
+    assert_eq!(append.finish(Completes::AtLength).unwrap().held, held(3));
     let mut append = bench.append(&other, 3).unwrap();
     append.write(b"d").unwrap();
     assert_eq!(append.finish(Completes::AtEnd).unwrap().held, complete(4));

@@ -3,8 +3,15 @@
 use std::io::ErrorKind;
 use std::time::SystemTime;
 
+use sha2::{Digest as _, Sha256};
+
+use super::super::faults::Op;
 use super::super::record::{Hook, Publishing, Record};
 use super::*;
+
+const EIO: i32 = 5;
+const EACCES: i32 = 13;
+const ENOSPC: i32 = 28;
 
 /// A record that says "publishing as a".
 fn publishing(length: u64, hook: Option<Hook>) -> Record {
@@ -157,19 +164,148 @@ fn a_partial_that_the_old_record_does_not_fit_is_not_published() {
     );
 }
 
-#[test]
-fn a_whole_partial_waits_for_a_word() {
-    let record = Record {
+/// A record that declares three bytes, and perhaps their digest.
+fn declaring(digest: Option<&[u8]>) -> Record {
+    Record {
+        name: Some("a".into()),
         length: Some(3),
+        digest: digest.map(|bytes| Box::new(Sha256::digest(bytes).into())),
         ..Record::new(&id())
+    }
+}
+
+#[test]
+fn full_partial_is_published_by_any_look() {
+    for digest in [None, Some(&b"abc"[..])] {
+        for look in LOOKS {
+            let bench = Bench::left_as(Some(&declaring(digest)), Some(b"abc"), None);
+            assert_eq!(
+                bench.settled(&id()),
+                None,
+                "it is told after it is published"
+            );
+            look(&bench);
+            assert_eq!(bench.published(), [file("a", b"abc")]);
+            assert_eq!(bench.partial(), None);
+            assert_eq!(bench.status(&id()).unwrap(), complete(3));
+        }
+    }
+}
+
+#[test]
+fn full_partial_is_published_by_a_refused_append() {
+    let appends: [fn(&Bench); 3] = [
+        |bench| assert_refused!(bench.append(&id(), 0), Error::Mismatch),
+        |bench| {
+            assert_refused!(
+                bench.append_with(&id(), 3, exactly(1)),
+                Error::Overshoot { .. }
+            )
+        },
+        |bench| {
+            let mut append = bench.append(&id(), 3).unwrap();
+            assert_refused!(append.write(b"d"), Error::Overshoot { .. });
+            append.cut();
+        },
+    ];
+    for append in appends {
+        let bench = Bench::left_as(Some(&declaring(None)), Some(b"abc"), None);
+        append(&bench);
+        assert_eq!(bench.status(&id()).unwrap(), complete(3));
+        assert_eq!(bench.published(), [file("a", b"abc")]);
+    }
+}
+
+#[test]
+fn full_partial_with_wrong_digest_is_removed_by_any_look() {
+    let looks: [fn(&Bench); 3] = [
+        |bench| assert_eq!(bench.status(&id()).unwrap(), held(0)),
+        |bench| {
+            let append = bench.append_with(&id(), 3, nothing()).unwrap();
+            assert_refused!(append.finish(Completes::AtLength), Error::DigestDiffers);
+        },
+        |bench| assert!(bench.sweep(SystemTime::now()).published.is_empty()),
+    ];
+    for look in looks {
+        let bench = Bench::left_as(Some(&declaring(Some(b"xyz"))), Some(b"abc"), None);
+        look(&bench);
+        assert!(bench.left().is_empty() && bench.published().is_empty());
+        assert_eq!(bench.status(&id()).unwrap(), held(0));
+    }
+}
+
+#[test]
+fn failed_publish_is_told_and_done_by_a_later_look() {
+    for errno in [EIO, EACCES, ENOSPC] {
+        let bench = Bench::new();
+        bench.fail(Op::Publish, 0, 2, errno, None);
+        let sent = bench.send(0, b"abc", declared(3, "a"));
+        assert_refused!(sent, Error::NotPublished(_));
+        assert_refused!(bench.status(&id()), Error::NotPublished(_));
+        let [told] = &bench.under_way(b"alice")[..] else {
+            panic!("it is listed");
+        };
+        assert!(
+            told.publishing
+                .as_ref()
+                .unwrap()
+                .starts_with("cannot publish")
+        );
+        assert_eq!(bench.status(&id()).unwrap(), complete(3));
+        assert_eq!(bench.under_way(b"alice"), []);
+        assert_eq!(bench.published(), [file("a", b"abc")]);
+    }
+}
+
+#[test]
+fn unpublished_partial_expires_after_its_last_byte() {
+    let bench = Bench::new();
+    let intent = Intent {
+        modified_ms: Some(1_000_000_000_000),
+        ..declared(3, "a")
     };
-    let bench = Bench::left_as(Some(&record), Some(b"abc"), None);
-    assert_eq!(bench.status(&id()).unwrap(), held(3));
-    let append = bench.append_with(&id(), 3, nothing()).unwrap();
+    bench.fail(Op::Publish, 0, usize::MAX, EACCES, None);
+    assert_refused!(bench.send(0, b"abc", intent), Error::NotPublished(_));
+    let now = SystemTime::now();
     assert_eq!(
-        append.finish(Completes::AtLength).unwrap().held,
-        complete(3)
+        bench.sweep(now).expired,
+        0,
+        "the client's time expires nothing"
     );
+    assert_eq!(bench.partial().unwrap(), b"abc");
+    let later = now + bench.options.expire + Duration::from_secs(60);
+    assert_eq!(bench.sweep(later).expired, 1);
+    assert!(bench.left().is_empty() && bench.under_way(b"alice").is_empty());
+}
+
+#[test]
+fn cut_after_the_last_byte_publishes() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(3, "a")).unwrap();
+    append.write(b"abc").unwrap();
+    let published = append.cut().expect("it is told");
+    assert_eq!(published.path, bench.path().join("a"));
+    assert_eq!(bench.published(), [file("a", b"abc")]);
+}
+
+#[test]
+fn wrong_digest_is_found_before_the_last_byte_is_written() {
+    let wrong = Some(Sha256::digest(b"abcxyz").into());
+    for (digest, body_digest) in [(wrong, None), (None, wrong)] {
+        let bench = Bench::new();
+        let intent = Intent {
+            digest,
+            body_digest,
+            ..declared(6, "a")
+        };
+        let mut append = bench.append_with(&id(), 0, intent).unwrap();
+        append.write(b"abc").unwrap();
+        let before = bench.faults().log().len();
+        assert_refused!(append.write(b"def"), Error::DigestDiffers);
+        let log = bench.changes_since(before);
+        assert!(!log.contains(&Op::Write), "{log:?}");
+        assert!(bench.left().is_empty() && bench.published().is_empty());
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn an_upload_can_be_made_of_nothing_and_be_asked_for() {
     assert_refused!(bench.append_with(&id(), 0, known()), Error::Unknown);
     assert_eq!(bench.about(&id()).unwrap(), None);
     let made = bench.append_with(&id(), 0, made()).unwrap();
-    assert_eq!(made.finish(Completes::No).unwrap().held, held(0));
+    assert_eq!(made.finish(Completes::AtLength).unwrap().held, held(0));
 
     bench.reopen();
     assert!(bench.about(&id()).unwrap().is_some());
@@ -192,13 +192,13 @@ fn an_upload_that_took_bytes_of_another_digest_is_forgotten() {
     let mut wrong = bench.append_with(&id(), 0, said(b"xyz")).unwrap();
     wrong.write(b"abc").unwrap();
     bench.send(3, b"def", nothing_said()).unwrap();
-    assert_refused!(wrong.finish(Completes::No), Error::DigestDiffers);
+    assert_refused!(wrong.finish(Completes::AtLength), Error::DigestDiffers);
     assert!(bench.left().is_empty());
 
     let mut wrong = bench.append_with(&id(), 0, said(b"xyz")).unwrap();
     wrong.write(b"abc").unwrap();
     bench.cancel(&id()).unwrap();
     bench.send(0, b"ghi", declared(9, "a")).unwrap();
-    assert_refused!(wrong.finish(Completes::No), Error::DigestDiffers);
+    assert_refused!(wrong.finish(Completes::AtLength), Error::DigestDiffers);
     assert_eq!(bench.status(&id()).unwrap(), held(3));
 }

@@ -134,7 +134,7 @@ fn an_append_can_be_handed_to_another_thread() {
 #[test]
 fn a_question_does_not_wait_for_the_window_that_is_being_written() {
     let bench = Bench::fast();
-    let mut writer = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
+    let mut writer = bench.append_with(&id(), 0, declared(9, "a")).unwrap();
     writer.write(b"123").unwrap();
     assert_eq!(bench.status(&id()).unwrap(), held(3));
 

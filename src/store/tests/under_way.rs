@@ -31,6 +31,7 @@ fn an_upload_is_told_without_waiting_for_the_disk() {
         offset: 5,
         length: Some(10),
         idle_secs: 0,
+        publishing: None,
     };
     assert_eq!(bench.under_way(b"alice"), [expected]);
     assert_eq!(bench.under_way(b"bob"), []);
