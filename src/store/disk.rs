@@ -28,6 +28,7 @@ use super::known::Known;
 use super::medium::{free_bytes, warn_of_ext4, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
 use super::pages::{JOURNAL, Journal};
+use super::private;
 use super::record::record_name;
 use super::shared_sync::{Gate, SharedSync};
 
@@ -425,7 +426,9 @@ fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> 
     if about.dev() != root.file.metadata().map_err(failed)?.dev() {
         return Err(OpenError::OtherFileSystem(path.into()));
     }
-    Directory::at(path)
+    let partials = Directory::at(path)?;
+    private::make_private(&root.file, &partials.file, path)?;
+    Ok(partials)
 }
 
 fn take_lock(

@@ -133,6 +133,8 @@ pub enum OpenError {
     NotDirectory(PathBuf),
     /// `.resumed` is a symbolic link, which could lead anywhere.
     Symlink(PathBuf),
+    /// `.resumed` belongs to another user (with this uid), who could change what is received.
+    NotOurs(PathBuf, u32),
     /// `.resumed` is on another file system, so that finished files could not be moved out of it in one step.
     OtherFileSystem(PathBuf),
     /// It was to be shared, and nothing can be noted on its files (user extended attributes).
@@ -176,6 +178,12 @@ impl fmt::Display for OpenError {
             Self::Symlink(path) => write!(
                 f,
                 "{} is a symbolic link; it must be a real directory",
+                path.display()
+            ),
+            Self::NotOurs(path, uid) => write!(
+                f,
+                "{} belongs to another user (uid {uid}), who could change what is received; \
+                 start the server as that user, or give the directory and all in it to the server's user",
                 path.display()
             ),
             Self::OtherFileSystem(path) => {

@@ -1,6 +1,7 @@
 //! Which upload: the bytes a client chose, and the key made of them. No path ever contains a byte that a client chose.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -128,6 +129,11 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
         .map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?))
         .collect();
     rest.is_empty().then_some(bytes)?
+}
+
+/// A number that nobody else has.
+pub(super) fn draw() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]

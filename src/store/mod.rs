@@ -66,6 +66,7 @@ mod options;
 mod page;
 mod pages;
 mod places;
+mod private;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod publish;
@@ -129,7 +130,7 @@ impl Store {
             disk.make_shareable().map_err(refused)?;
             disk.end_journal().map_err(refused)?;
         }
-        let shelf = Shelf::new(disk, options, sharing::draw());
+        let shelf = Shelf::new(disk, options, id::draw());
         let failed = |error| OpenError::Io(dir.as_ref().into(), error);
         shelf.begin_to_doubt().map_err(failed)?;
         Ok(Self {

@@ -1,11 +1,11 @@
 //! Published names: what a client calls its file, made harmless, and the next free name when it is taken.
 
 use std::iter;
+use std::ops::Deref;
 
 use sha2::{Digest as _, Sha256};
 
-use super::id::Key;
-use super::sharing::draw;
+use super::id::{Key, draw};
 
 /// Longest name, in bytes: what Linux file systems take.
 pub(super) const NAME_MAX: usize = 255;
@@ -47,7 +47,7 @@ impl Name {
 
     /// `None`: nothing is left.
     fn harmless(wanted: &str) -> Option<Self> {
-        let name = wanted.replace(is_unsafe, "_");
+        let name = visible(wanted);
         let name = name.trim_end_matches(['.', ' ']);
         let visible = name.trim_start_matches('.');
         let mut name = Self("_".repeat(name.len() - visible.len()) + visible).shortened();
@@ -123,7 +123,9 @@ impl Name {
     fn with_suffix(&self, suffix: &str, max: usize) -> String {
         let (stem, extension) = self.split();
         let room = max - suffix.len() - extension.len();
-        format!("{}{suffix}{extension}", cut(stem, room))
+        // A joiner joins nothing where the name is cut.
+        let stem = cut(stem, room).trim_end_matches(is_joiner);
+        format!("{stem}{suffix}{extension}")
     }
 
     /// Stem and extension; the extension is empty or starts with its dot.
@@ -182,6 +184,37 @@ impl Wanted {
     }
 }
 
+/// The path of a finished file below the directory: the names of folders, and its own, with `/` between.
+///
+/// Each name in it is one that a client could have got. So no path leads out of the directory, or to what is hidden in
+/// it, wherever the path comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FilePath(Box<str>);
+
+impl FilePath {
+    /// Reads a path that was written earlier; `None` when it is not one that this server gives to a file.
+    pub(super) fn parse(path: &str) -> Option<Self> {
+        let is_name = |part| Name::harmless(part).is_some_and(|name| name.0 == part);
+        let is_path = path.split('/').count() <= FOLDERS_MAX + 1 && path.split('/').all(is_name);
+        is_path.then(|| Self(path.into()))
+    }
+
+    /// The path of the file `name` in a folder: empty, or with `/` at its end.
+    pub(super) fn in_folder(folder: &str, name: &str) -> Self {
+        let path = Self([folder, name].concat().into());
+        debug_assert!(Self::parse(&path).is_some(), "{path:?}");
+        path
+    }
+}
+
+impl Deref for FilePath {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What of `text` fits into `room` bytes, in whole characters.
 fn cut(text: &str, room: usize) -> &str {
     let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
@@ -195,10 +228,69 @@ fn neutral(key: Key) -> String {
     format!("upload-{:.8}", key.to_string())
 }
 
-/// Separators, control characters, and the marks that make a name read other than it is (`exe.gpj`).
+/// Replaces each character that cannot be in a name. A joiner between two characters that show stays, and so does a
+/// variation selector after one: Persian words and emoji need them.
+fn visible(wanted: &str) -> String {
+    let mut name = String::with_capacity(wanted.len());
+    let mut rest = wanted.chars();
+    while let Some(c) = rest.next() {
+        let (before, after) = (name.chars().next_back(), rest.clone().next());
+        let stays = match c {
+            c if is_joiner(c) => {
+                before.is_some_and(|c| shows(c) || is_selector(c)) && after.is_some_and(shows)
+            }
+            c if is_selector(c) => before.is_some_and(shows),
+            c => !is_unsafe(c),
+        };
+        name.push(if stays { c } else { '_' });
+    }
+    name
+}
+
+/// Whether a joiner or a variation selector may stand beside this character.
+fn shows(c: char) -> bool {
+    !is_unsafe(c) && !matches!(c, '.' | ' ')
+}
+
+/// ZERO WIDTH NON-JOINER and ZERO WIDTH JOINER.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// Variation_Selector, as Unicode 16 has it.
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// Separators, control characters, and characters that do not show.
 fn is_unsafe(c: char) -> bool {
-    let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    matches!(c, '/' | '\\') || c.is_control() || bidi
+    matches!(c, '/' | '\\') || c.is_control() || is_invisible(c)
+}
+
+/// Characters that make a name read other than it is (`exe.gpj`), or that a case-folding file system passes over, so
+/// that another name is found: Default_Ignorable_Code_Point as Unicode 16 has it, with all marks of direction among
+/// them; the separators of lines and paragraphs; and the marks of annotations.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Names that are devices to Windows, whatever their extension: the directory may be shared with it.
@@ -304,6 +396,83 @@ mod tests {
         assert_eq!(put_below(&path, most + 1), "a.mp4");
         let long = "x".repeat(200) + ".mp4";
         assert_eq!(put_below(&long, 4000), "upload-01234567.mp4");
+    }
+
+    #[test]
+    fn characters_that_do_not_show_are_replaced() {
+        for (wanted, name) in [
+            ("\u{200b}.resumed", "_.resumed"),
+            ("\u{ad}.resumed", "_.resumed"),
+            ("\u{200d}.resumed", "_.resumed"),
+            ("\u{fe0f}.resumed", "_.resumed"),
+            ("a\u{2028}b\u{2029}c", "a_b_c"),
+            ("\u{2066}a\u{2069}", "_a_"),
+            ("a\u{200b}b\u{feff}c\u{3164}d\u{e0041}e", "a_b_c_d_e"),
+            ("a\u{200d}", "a_"),
+            ("a\u{200c}.txt", "a_.txt"),
+            ("a.\u{fe0f}txt", "a._txt"),
+            ("a\u{200d}\u{200d}b", "a_\u{200d}b"),
+            ("a\u{fe0f}\u{fe0f}", "a\u{fe0f}_"),
+            (".\u{200d}x", "__x"),
+        ] {
+            assert_eq!(named(wanted), name, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn joiners_and_selectors_inside_a_name_stay() {
+        for name in [
+            "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}.jpg",
+            "\u{2764}\u{fe0f}\u{200d}\u{1f525}.jpg",
+            "\u{2764}\u{fe0f}",
+            "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}.txt",
+            "\u{845b}\u{e0100}.txt",
+            "\u{1820}\u{180b}.txt",
+        ] {
+            assert_eq!(named(name), name, "{name:?}");
+        }
+        let cut = named(&format!("{}\u{200d}\u{1f525}", "a".repeat(252)));
+        assert_eq!(cut, "a".repeat(252), "no joiner is left at the end");
+    }
+
+    #[test]
+    fn a_path_of_the_server_is_read_and_no_other() {
+        let deep = "d/".repeat(FOLDERS_MAX) + "a";
+        for path in [
+            "a",
+            "trip/day 1/a (1).jpg",
+            "_resumed/lock",
+            "\u{2764}\u{fe0f}/a",
+            &deep,
+        ] {
+            assert_eq!(FilePath::parse(path).as_deref(), Some(path));
+        }
+        let (deeper, long) = ("d/".to_owned() + &deep, "x".repeat(256));
+        for path in [
+            "",
+            ".",
+            "..",
+            "../a",
+            "a/../b",
+            "a/./b",
+            "/a",
+            "a/",
+            "a//b",
+            ".resumed/lock",
+            "a/.resumed/b",
+            ".a",
+            "a\\b",
+            "a\nb",
+            "a\0",
+            "con",
+            "a ",
+            "\u{200b}.resumed/a",
+            "a\u{202e}b",
+            &deeper,
+            &long,
+        ] {
+            assert_eq!(FilePath::parse(path), None, "{path:?}");
+        }
     }
 
     #[test]

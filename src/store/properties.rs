@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::id::{Id, Key, hex, unhex};
 use super::intent::Crc32;
-use super::name::{NAME_MAX, Name, Wanted};
+use super::name::{FilePath, NAME_MAX, Name, Wanted};
 use super::page::Line;
 use super::record::{Hook, Publishing, Record};
 use super::spelling::{Refusal, Spelling};
@@ -86,6 +86,7 @@ fn check_spellings(name: &Name) {
 
 fn check_name(name: &str) {
     assert!((1..=255).contains(&name.len()), "{name:?}");
+    assert_eq!(FilePath::parse(name).as_deref(), Some(name));
     assert!(
         !name.starts_with('.') && !name.ends_with(['.', ' ']),
         "{name:?}"
@@ -152,7 +153,12 @@ fn any_record(bytes: &[u8]) -> Record {
         },
         modified_ms: bytes.first().map(|first| u64::from(*first)),
         publishing: part().map(|path| {
-            let (path, hook) = (text(path), hooks[bytes.len() % hooks.len()]);
+            let name = Name::new(Some(&text(path)), Key::of(b"", path));
+            let name = name.candidates(NAME_MAX).next().expect("a name");
+            let (path, hook) = (
+                FilePath::in_folder("", &name),
+                hooks[bytes.len() % hooks.len()],
+            );
             Publishing { path, hook }.into()
         }),
         ..Record::new(&Id::new(owner, id))

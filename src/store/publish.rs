@@ -12,7 +12,7 @@ use super::about::Expiry;
 use super::error::Error;
 use super::id::Id;
 use super::intent::Digest;
-use super::name::{NAME_MAX, Wanted};
+use super::name::{FilePath, NAME_MAX, Wanted};
 use super::obstacle::Obstacle;
 use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
@@ -168,9 +168,9 @@ impl Entry {
     fn name_and_move(&self, record: &mut Arc<Record>) -> Result<(), Error> {
         let Wanted { folders, name } = self.wanted(record);
         let folder = self.disk().make_folders(&folders, self.key)?;
-        let in_folder = |name: String| [&*folder, &name].concat().into();
-        let mut said = match record.publishing_as() {
-            Some(path) if self.disk().has_folder_of(path)? => Some(path.into()),
+        let in_folder = |name: String| FilePath::in_folder(&folder, &name);
+        let mut said = match &record.publishing {
+            Some(said) if self.disk().has_folder_of(&said.path)? => Some(said.path.clone()),
             _ => None,
         };
         let (mut spelling, mut spelled) = (Spelling::AS_IS, name.clone());
@@ -202,7 +202,7 @@ impl Entry {
 
     fn move_to_first_free(
         &self,
-        names: impl Iterator<Item = Box<str>>,
+        names: impl Iterator<Item = FilePath>,
         record: &mut Arc<Record>,
     ) -> Result<(), Error> {
         let hook = self.shelf.options.mark_hooks.then_some(Hook::Due);

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::id::{Id, Key, hex, unhex};
 use super::intent::{Crc32, Digest};
+use super::name::FilePath;
 
 /// The version of record that is written and read here. Any other is left alone.
 const VERSION: u64 = 1;
@@ -35,7 +36,7 @@ pub(super) struct Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Publishing {
     /// The published name, with the folders that it is in.
-    pub(super) path: Box<str>,
+    pub(super) path: FilePath,
     pub(super) hook: Option<Hook>,
 }
 
@@ -112,7 +113,10 @@ impl Record {
         if number("v")? != Some(VERSION) {
             return None;
         }
-        let path = text("as")?;
+        let path = match text("as")? {
+            None => None,
+            Some(path) => Some(FilePath::parse(&path)?),
+        };
         let hook = match text("hook")?.as_deref() {
             None => None,
             Some(DUE) => Some(Hook::Due),
@@ -211,7 +215,7 @@ mod tests {
 
     fn publishing(hook: Option<Hook>) -> Publishing {
         Publishing {
-            path: "käse.mp4".into(),
+            path: FilePath::in_folder("", "käse.mp4"),
             hook,
         }
     }
@@ -276,6 +280,9 @@ mod tests {
             text.replace("\"crc32\":\"00", "\"crc32\":\""),
             text.replace("\"id\":\"ff", "\"id\":\"fe"),
             text.replace("\"owner\"", "\"other\""),
+            text.replace("\"as\":\"", "\"as\":\"../"),
+            text.replace("\"as\":\"", "\"as\":\"/"),
+            text.replace("\"as\":\"", "\"as\":\".resumed/"),
         ];
         for text in wrong {
             assert_eq!(

@@ -7,7 +7,6 @@
 //! The lock files are few and stay: one that came and went with its upload could be locked by two, each on a file that
 //! the other does not see. Uploads that share one wait for each other, for a window at most.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -19,7 +18,7 @@ use rustix::io::Errno;
 use super::disk::{Data, Disk};
 use super::error::Error;
 use super::flock::{self, LATCHES};
-use super::id::Key;
+use super::id::{Key, draw};
 use super::locked::{Changing, Locked};
 use super::options::Sharing;
 use super::record::Record;
@@ -28,11 +27,6 @@ use super::upload::{Phase, State};
 
 /// What the names of the locks on changing end with.
 const CHANGING: &str = "-changing";
-
-/// A number that nobody else has.
-pub(super) fn draw() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
 
 impl Disk {
     /// Makes what several servers need.

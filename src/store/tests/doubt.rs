@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::super::doubt::MARK;
 use super::super::faults::Op;
+use super::super::name::FilePath;
 use super::super::record::{Publishing, Record};
 use super::*;
 
@@ -181,7 +182,7 @@ fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
 fn what_is_to_be_published_was_synced() {
     let mut bench = Bench::new();
     let publishing = Publishing {
-        path: "a".into(),
+        path: FilePath::in_folder("", "a"),
         hook: None,
     };
     let record = Record {

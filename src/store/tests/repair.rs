@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 
 use super::super::faults::Op;
+use super::super::name::FilePath;
 use super::super::record::{Hook, Publishing, Record};
 use super::*;
 
@@ -16,7 +17,7 @@ const ENOSPC: i32 = 28;
 /// A record that says "publishing as a".
 fn publishing(length: u64, hook: Option<Hook>) -> Record {
     let publishing = Publishing {
-        path: "a".into(),
+        path: FilePath::in_folder("", "a"),
         hook,
     };
     Record {
