@@ -1,13 +1,16 @@
 //! Where finished files are: in the directory, or in folders below it.
 //!
 //! A folder is a directory that is no link: each is opened from the one above it, so that nothing that lies among the
-//! finished files leads out of them.
+//! finished files leads out of them. Nor is `.resumed` a folder, by whatever name a file system shows it: FAT gives it a
+//! short one (`RESUME~1`), and one that folds case passes over some characters.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fsync, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, fstat, fsync, mkdirat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::dirs::Dir;
@@ -82,7 +85,7 @@ impl Disk {
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
-            if let Some(made) = open_folder(above, &name)? {
+            if let Some(made) = self.open_folder(above, &name)? {
                 return Ok((name, made));
             }
         }
@@ -172,10 +175,14 @@ impl Disk {
         let Some((home, name)) = self.home_of(path)? else {
             return Ok(None);
         };
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // A pipe in its place would have this wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match openat(home, name, flags, Mode::empty()) {
-            Ok(file) => Ok(Some(Data(file.into()))),
-            Err(Errno::NOENT | Errno::LOOP) => Ok(None),
+            Ok(file) => {
+                let is_file = FileType::from_raw_mode(fstat(&file)?.st_mode).is_file();
+                Ok(is_file.then(|| Data(file.into())))
+            }
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -210,26 +217,29 @@ impl Disk {
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut home = self.root();
         for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
-            match open_folder(&home, folder)? {
+            match self.open_folder(&home, folder)? {
                 Some(folder) => home = Home::Folder(folder),
                 None => return Ok(None),
             }
         }
         Ok(Some((home, name)))
     }
+
+    /// A directory in another; `None` when it is not there, or no directory, or a link to one, or `.resumed`.
+    fn open_folder(&self, above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = match openat(above, name, flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let (about, hidden) = (fstat(&folder)?, fstat(&self.partials.file)?);
+        let is_hidden = (about.st_dev, about.st_ino) == (hidden.st_dev, hidden.st_ino);
+        Ok((!is_hidden).then_some(folder))
+    }
 }
 
 /// The name of the one file in a folder that is not finished: of the upload `key`, for a moment.
 fn hidden_name(key: Key) -> String {
     format!(".resumed-{key}")
-}
-
-/// A directory in another; `None` when it is not there, or no directory, or a link to one.
-fn open_folder(above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match openat(above, name, flags, Mode::empty()) {
-        Ok(folder) => Ok(Some(folder)),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }

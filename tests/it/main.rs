@@ -1,5 +1,6 @@
 //! What a user would notice, in one binary.
 
+mod alias;
 mod chromium;
 mod clients;
 mod crash;

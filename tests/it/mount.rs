@@ -38,6 +38,28 @@ impl Mount {
         }
     }
 
+    /// What is in an image, where the kernel knows its file system.
+    pub(crate) fn known_image(image: &Path) -> Option<Mount> {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let mut mount = Command::new("mount");
+        mount.args(["-o", "loop"]).arg(image).arg(home.path());
+        let mounted = mount.output();
+        let is_done = mounted.is_ok_and(|output| output.status.success());
+        is_done.then(|| Mount {
+            at: home.path().into(),
+            _home: Some(home),
+        })
+    }
+
+    /// A directory, at another place too.
+    pub(crate) fn bound(from: &Path, to: &Path) -> Mount {
+        run(Command::new("mount").arg("--bind").args([from, to]));
+        Mount {
+            at: to.to_owned(),
+            _home: None,
+        }
+    }
+
     /// A file system in memory.
     pub(crate) fn tmpfs(options: &str) -> Mount {
         Mount::new(&["-t", "tmpfs", "-o", options, "tmpfs"])

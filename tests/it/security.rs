@@ -90,20 +90,24 @@ fn no_symbolic_link_is_followed() {
     assert_eq!(fs::read(&victim).expect("still there"), b"precious");
 }
 
-/// Puts a record into `.resumed` that says "publishing as PATH", and `partial` as what is held of its upload.
-fn plant(dir: &Path, id: &str, path: &str, partial: Option<&[u8]>) {
-    let key = Id::new(b"", id.as_bytes()).key();
+/// A record of five bytes that says "publishing as PATH".
+pub(crate) fn record(id: &str, path: &str) -> String {
     let hex = id.bytes().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("text grows");
         hex
     });
     let path = path.replace('\n', "\\n");
-    let record = format!(
+    format!(
         "{{\"v\":1,\"id\":\"{hex}\",\"owner\":\"\",\"name\":\"pwned\",\"length\":5,\
          \"state\":\"publishing\",\"as\":\"{path}\"}}"
-    );
+    )
+}
+
+/// Puts such a record into `.resumed`, and `partial` as what is held of its upload.
+fn plant(dir: &Path, id: &str, path: &str, partial: Option<&[u8]>) {
+    let key = Id::new(b"", id.as_bytes()).key();
     let partials = dir.join(".resumed");
-    fs::write(partials.join(format!("{key}.json")), record).expect("planted");
+    fs::write(partials.join(format!("{key}.json")), record(id, path)).expect("planted");
     if let Some(bytes) = partial {
         fs::write(partials.join(key.to_string()), bytes).expect("planted");
     }
