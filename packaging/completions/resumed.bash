@@ -12,7 +12,7 @@ _resumed() {
     esac
     [ ${#COMPREPLY[@]} -eq 0 ] || return
     if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
-        flags='-q --quiet -h --help --user --user-file --give-up-after --json'
+        flags='-q --quiet -h --help --user --user-file --give-up-after --no-check --json'
     else
         flags='-l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
             --user-file --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete

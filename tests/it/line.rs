@@ -29,6 +29,8 @@ struct Gate {
     came: u64,
     /// How often all that were joined have been cut.
     cuts: u64,
+    /// Which byte of all is to be damaged, once.
+    damaged: Option<u64>,
     is_gone: bool,
 }
 
@@ -52,6 +54,7 @@ impl Line {
             taken: 0,
             came: 0,
             cuts: 0,
+            damaged: None,
             is_gone: false,
         };
         let shared = Arc::new(Shared {
@@ -61,6 +64,11 @@ impl Line {
         let accepting = Arc::clone(&shared);
         thread::spawn(move || accept(&listener, &accepting));
         Line { addr, shared }
+    }
+
+    /// Changes one byte on its way: this one of all that clients send.
+    pub(crate) fn damage(&self, at: u64) {
+        self.shared.gate.lock().expect("not poisoned").damaged = Some(at);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -172,6 +180,10 @@ impl Joined {
             {
                 let mut gate = shared.gate.lock().expect("not poisoned");
                 gate.allowed = gate.allowed.saturating_sub(count as u64);
+                let here = gate.taken..gate.taken + count as u64;
+                if let Some(at) = gate.damaged.take_if(|at| here.contains(at)) {
+                    buffer[(at - here.start) as usize] ^= 1;
+                }
                 gate.taken += count as u64;
             }
             shared.moved.notify_all();

@@ -2,24 +2,31 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::identity::Identity;
 use super::problem::Problem;
 use super::source::Source;
-use super::wire::Held;
+use super::sum::Sum;
+use super::wire::{Held, TAIL_MAX, Tail};
 
 pub(super) struct LocalFile {
     file: File,
     identity: Identity,
     size: u64,
     modified: SystemTime,
+    /// When anything of it was last changed: unlike `modified`, nobody can set that back.
+    changed: (i64, i64),
+    /// `None` if nothing is to be proven.
+    sum: Option<Sum>,
+    /// The last bytes, from here on, once they are read for good.
+    last: Option<(u64, Vec<u8>)>,
 }
 
 impl LocalFile {
-    pub(super) fn open(path: &Path, name: &[u8]) -> Result<LocalFile, Problem> {
+    pub(super) fn open(path: &Path, name: &[u8], proves: bool) -> Result<LocalFile, Problem> {
         // Before it is opened: a named pipe would not come back from that.
         if !path.metadata()?.is_file() {
             return Err(Problem::NotAFile);
@@ -32,6 +39,9 @@ impl LocalFile {
             file,
             size,
             modified,
+            changed: changed(&metadata),
+            sum: proves.then(Sum::new),
+            last: None,
         })
     }
 
@@ -39,8 +49,30 @@ impl LocalFile {
         self.size
     }
 
-    fn is_as_it_was(&self, now: &Metadata) -> io::Result<bool> {
-        Ok(now.len() == self.size && now.modified()? == self.modified)
+    /// What it says of itself now, if its bytes seem to be the same.
+    fn unchanged(&self) -> Result<Metadata, Problem> {
+        let now = self.file.metadata()?;
+        let is_same = now.len() == self.size && now.modified()? == self.modified;
+        is_same.then_some(now).ok_or(Problem::Changed)
+    }
+
+    fn bytes(&self, start: u64, end: u64) -> Result<Vec<u8>, Problem> {
+        let mut bytes = vec![0; (end - start) as usize];
+        self.file
+            .read_exact_at(&mut bytes, start)
+            .map_err(shorter)?;
+        Ok(bytes)
+    }
+}
+
+fn changed(metadata: &Metadata) -> (i64, i64) {
+    (metadata.ctime(), metadata.ctime_nsec())
+}
+
+fn shorter(error: io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Problem::Changed,
+        _ => error.into(),
     }
 }
 
@@ -53,35 +85,94 @@ impl Source for LocalFile {
         self.size
     }
 
-    /// By a checksum of the last bytes that the server holds.
+    /// By a checksum of the last bytes that the server holds. The rest shows when the whole is compared: for that, what
+    /// need not be sent is read beside the sending.
     fn check(&mut self, held: &Held) -> Result<(), Problem> {
         if held.offset > self.size || held.complete && held.offset < self.size {
             return Err(Problem::Different);
         }
-        let Some(tail) = held.tail.filter(|_| held.offset > 0) else {
-            // A complete file may have been moved on by the server's hook, so that there is nothing left to compare.
-            let needs_none = held.complete || held.offset == 0;
-            return needs_none.then_some(()).ok_or(Problem::Different);
-        };
-        let begin = held
-            .offset
-            .checked_sub(tail.length)
-            .ok_or(Problem::Different)?;
-        let mut bytes = vec![0; tail.length as usize];
-        self.file.read_exact_at(&mut bytes, begin)?;
-        if !self.is_as_it_was(&self.file.metadata()?)? {
-            return Err(Problem::Changed);
+        match held.tail.filter(|_| held.offset > 0) {
+            Some(tail) => {
+                let begin = held
+                    .offset
+                    .checked_sub(tail.length)
+                    .ok_or(Problem::Different)?;
+                let bytes = self.bytes(begin, held.offset)?;
+                self.unchanged()?;
+                if crc32fast::hash(&bytes) != tail.crc32 {
+                    return Err(Problem::Different);
+                }
+            }
+            None if held.complete || held.offset == 0 || self.proves() => {}
+            None => return Err(Problem::Different),
         }
-        (crc32fast::hash(&bytes) == tail.crc32)
-            .then_some(())
-            .ok_or(Problem::Different)
+        if let Some(sum) = &mut self.sum {
+            sum.read_up_to(held.offset, &self.file)?;
+        }
+        Ok(())
+    }
+
+    fn proves(&self) -> bool {
+        self.sum.is_some()
+    }
+
+    fn tail(&mut self, end: u64) -> Result<Option<Tail>, Problem> {
+        let length = end.min(TAIL_MAX);
+        let bytes = self.bytes(end - length, end)?;
+        let crc32 = crc32fast::hash(&bytes);
+        Ok(Some(Tail { crc32, length }))
+    }
+
+    fn seal(&mut self, start: u64) -> Result<u32, Problem> {
+        let now = changed(&self.unchanged()?);
+        if self.changed != now {
+            // Its bytes may have changed, and its time been set back. What it is now is read anew; the server finds out
+            // if it has got something else.
+            self.changed = now;
+            self.restart()?;
+        }
+        let sum = self.sum.get_or_insert_with(Sum::new);
+        if self.last.as_ref().is_none_or(|(at, _)| *at > start) {
+            sum.read_up_to(start, &self.file)?;
+            let mut bytes = vec![0; (self.size - start) as usize];
+            self.file
+                .read_exact_at(&mut bytes, start)
+                .map_err(shorter)?;
+            sum.add(start, &bytes);
+            self.last = Some((start, bytes));
+        }
+        let crc32 = sum.value().map_err(shorter)?;
+        self.unchanged()?;
+        Ok(crc32)
+    }
+
+    fn restart(&mut self) -> Result<(), Problem> {
+        self.sum = self.sum.as_ref().map(|_| Sum::new());
+        self.last = None;
+        Ok(())
     }
 
     /// Looked at after every read, and so before the bytes that would complete a mix go out.
     fn read_at(&mut self, buffer: &mut [u8], at: u64) -> Result<usize, Problem> {
+        if let Some((start, bytes)) = &self.last
+            && let Some(skip) = at.checked_sub(*start)
+        {
+            let rest = bytes.get(skip as usize..).unwrap_or_default();
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            return Ok(count);
+        }
+        if let Some(sum) = &mut self.sum {
+            // Somebody else may have sent what comes before.
+            sum.read_up_to(at, &self.file)?;
+        }
         let count = self.file.read_at(buffer, at)?;
-        if count == 0 || !self.is_as_it_was(&self.file.metadata()?)? {
+        if count == 0 {
             return Err(Problem::Changed);
+        }
+        self.unchanged()?;
+        if let Some(sum) = &mut self.sum {
+            sum.add(at, &buffer[..count]);
         }
         Ok(count)
     }

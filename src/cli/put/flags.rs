@@ -25,6 +25,8 @@ or a reboot when it is given again. Standard input can be carried on only within
       --give-up-after DURATION
                              how long failures in a row are borne, such as 90s, 10m, 12h
                              (default: for ever)
+      --no-check             compare no whole file with what the server has got: a part that
+                             was sent before is not read again (default: compare)
   -q, --quiet                say only what went wrong
       --json                 say it in JSON, an object a line, on standard output
   -h, --help
@@ -45,6 +47,8 @@ pub(super) struct Order {
     /// The value of `Authorization`.
     pub(super) authorization: Option<String>,
     pub(super) give_up_after: Option<Duration>,
+    /// Whether a checksum of the whole goes with each file.
+    pub(super) proves: bool,
     pub(super) voice: Voice,
 }
 
@@ -62,12 +66,14 @@ pub(super) fn parse(
     let mut parser = Parser::from_args(args);
     let mut operands = Vec::new();
     let mut give_up_after = None;
+    let mut proves = true;
     let mut voice = Voice::Plain;
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Ask::Help),
             Arg::Short('q') | Arg::Long("quiet") => voice = Voice::Quiet,
             Arg::Long("json") => voice = Voice::Json,
+            Arg::Long("no-check") => proves = false,
             Arg::Long("user") => user = Some(parser.value()?.string()?),
             Arg::Long("user-file") => user = Some(first_line(Path::new(&parser.value()?))?),
             Arg::Long("give-up-after") => {
@@ -84,6 +90,7 @@ pub(super) fn parse(
         address,
         authorization: user.map(|user| basic(&user)).transpose()?,
         give_up_after,
+        proves,
         voice,
     }))
 }

@@ -14,6 +14,7 @@ mod problem;
 mod report;
 mod sending;
 mod source;
+mod sum;
 mod text;
 mod wire;
 mod zone;
@@ -74,6 +75,7 @@ struct Put {
     plan: Plan,
     report: Report,
     patience: Patience,
+    proves: bool,
     outcome: Outcome,
     /// Names and reasons.
     failures: Vec<(String, String)>,
@@ -86,6 +88,7 @@ impl Put {
             plan: Plan::new(),
             report: Report::new(order.voice, order.address.as_str()),
             patience: Patience::new(order.give_up_after),
+            proves: order.proves,
             outcome: Outcome::AllThere,
             failures: Vec::new(),
         }
@@ -147,7 +150,7 @@ impl Put {
     }
 
     fn send_file(&mut self, named: &Named) -> Result<(), Problem> {
-        let mut file = LocalFile::open(&named.path, &named.name)?;
+        let mut file = LocalFile::open(&named.path, &named.name, self.proves)?;
         let size = file.size();
         self.report.begin(&named.shown(), Some(size));
         let mut upload = self.upload();
@@ -161,7 +164,11 @@ impl Put {
     fn send_pipe(&mut self, name: &[u8]) -> Result<(), Problem> {
         let mut random = [0; 16];
         File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let mut pipe = Pipe::new(io::stdin().lock(), Identity::of_pipe(name, random));
+        let mut pipe = Pipe::new(
+            io::stdin().lock(),
+            Identity::of_pipe(name, random),
+            self.proves,
+        );
         self.report.begin(&String::from_utf8_lossy(name), None);
         let mut upload = self.upload();
         let mut input = Input::Open;

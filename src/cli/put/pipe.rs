@@ -2,10 +2,12 @@
 
 use std::io::Read;
 
+use crc32fast::Hasher;
+
 use super::identity::Identity;
 use super::problem::Problem;
 use super::source::Source;
-use super::wire::Held;
+use super::wire::{Held, Tail};
 
 /// What is kept at once.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
@@ -16,6 +18,8 @@ pub(super) struct Pipe<R> {
     /// Where the window begins.
     start: u64,
     window: Vec<u8>,
+    /// Of all that has come out of it; `None` if nothing is to be proven.
+    sum: Option<Hasher>,
 }
 
 /// What has become of the input.
@@ -28,12 +32,13 @@ pub(super) enum Input {
 }
 
 impl<R: Read> Pipe<R> {
-    pub(super) fn new(input: R, identity: Identity) -> Pipe<R> {
+    pub(super) fn new(input: R, identity: Identity, proves: bool) -> Pipe<R> {
         Pipe {
             input,
             identity,
             start: 0,
             window: Vec::new(),
+            sum: proves.then(Hasher::new),
         }
     }
 
@@ -49,6 +54,9 @@ impl<R: Read> Pipe<R> {
         let count = (&mut self.input)
             .take(WINDOW_BYTES)
             .read_to_end(&mut self.window)?;
+        if let Some(sum) = &mut self.sum {
+            sum.update(&self.window);
+        }
         if count as u64 == WINDOW_BYTES {
             return Ok(Input::Open);
         }
@@ -69,6 +77,23 @@ impl<R: Read> Source for Pipe<R> {
     fn check(&mut self, held: &Held) -> Result<(), Problem> {
         let is_within = (self.start..=self.end()).contains(&held.offset);
         is_within.then_some(()).ok_or(Problem::Lost)
+    }
+
+    fn proves(&self) -> bool {
+        self.sum.is_some()
+    }
+
+    fn tail(&mut self, _: u64) -> Result<Option<Tail>, Problem> {
+        Ok(None)
+    }
+
+    /// All that is left is in memory.
+    fn seal(&mut self, _: u64) -> Result<u32, Problem> {
+        Ok(self.sum.clone().unwrap_or_default().finalize())
+    }
+
+    fn restart(&mut self) -> Result<(), Problem> {
+        (self.start == 0).then_some(()).ok_or(Problem::Lost)
     }
 
     fn read_at(&mut self, buffer: &mut [u8], at: u64) -> Result<usize, Problem> {

@@ -40,6 +40,8 @@ pub(super) enum Problem {
     NoSpace(String),
     /// The server holds other bytes under this id.
     Different,
+    /// The server got other bytes than were sent, even when all was sent anew.
+    Mixed,
     /// The server holds less than it had acknowledged, and those bytes are gone here.
     Lost,
     /// The file changed while it was sent.
@@ -81,6 +83,7 @@ impl Problem {
             | Problem::Forbidden
             | Problem::NoSpace(_)
             | Problem::Different
+            | Problem::Mixed
             | Problem::Lost
             | Problem::Changed
             | Problem::Unreadable(_)
@@ -114,6 +117,9 @@ impl fmt::Display for Problem {
             ),
             Problem::Different => f.write_str(
                 "the server holds other bytes under this name, size and time; `touch` the file to send it as a new one",
+            ),
+            Problem::Mixed => f.write_str(
+                "the server has got other bytes than this file has, twice, and published none of them; send it again",
             ),
             Problem::Lost => f.write_str("the server has lost bytes that it had, and they are gone here too"),
             Problem::Changed => f.write_str("the file changed while it was sent; send it again when it rests"),

@@ -31,8 +31,8 @@ pub(super) enum Voice {
 pub(super) enum Arrived {
     /// By our doing.
     Now,
-    /// Before we began.
-    Before,
+    /// Before we began. The server may have compared what this file and that hash to, or not.
+    Before { compared: bool },
 }
 
 pub(super) struct Report {
@@ -118,13 +118,17 @@ impl Report {
         let seconds = self.began.elapsed().as_secs_f64();
         match arrived {
             Arrived::Now => self.line(&format!("{} in {seconds:.1} s", DecimalBytes(bytes))),
-            Arrived::Before => self.line("the server has it already"),
+            Arrived::Before { compared: true } => self.line("the server has it already"),
+            Arrived::Before { compared: false } => {
+                self.line("the server has it already (contents not compared)");
+            }
         }
-        let was_there = arrived == Arrived::Before;
-        self.event(
-            "done",
-            json!({ "bytes": bytes, "seconds": seconds, "url": self.url, "was_there": was_there }),
-        );
+        let mut event = json!({ "bytes": bytes, "seconds": seconds, "url": self.url });
+        event["was_there"] = (arrived != Arrived::Now).into();
+        if let Arrived::Before { compared } = arrived {
+            event["compared"] = compared.into();
+        }
+        self.event("done", event);
     }
 
     /// Of the file under way, or of one that could not begin.
@@ -141,6 +145,20 @@ impl Report {
         self.name = printable(name);
         self.line(&format!("left out: {why}"));
         self.event("skipped", json!({ "reason": why }));
+    }
+
+    /// The whole file is read, which may take a while.
+    pub(super) fn comparing(&mut self) {
+        self.is_waiting = true;
+        self.bar.set_message("comparing it with what is there");
+        self.show(WAITING);
+    }
+
+    /// It is sent once more from its first byte.
+    pub(super) fn begins_anew(&mut self, why: &str) {
+        self.held = 0;
+        self.bar.suspend(|| self.line(why));
+        self.event("anew", json!({ "reason": why }));
     }
 
     /// A word about all of it.

@@ -10,13 +10,17 @@ use super::plan::Plan;
 use super::problem::{Problem, Stays};
 use super::report::{Arrived, Report};
 use super::source::Source;
-use super::wire::{Held, Posted, Wire};
+use super::wire::{Held, Part, Posted, Proof, Wire};
 
 /// A request that is not sent after this long is ended by us, before a proxy does it.
 const REQUEST_MAX: Duration = Duration::from_secs(45);
 /// Once or twice is normal: the rest of a cut request may still be arriving. Again and again means that somebody else
 /// sends the same file, and two who take turns at taking over would both be slow.
 const CONFLICTS_NORMAL: u32 = 5;
+/// So much is sent last, once all checks have passed.
+const LAST_MAX: u64 = 64 * 1024;
+/// So much is sent in one request, checksum and all.
+const ONE_MAX: u64 = 1024 * 1024;
 
 /// One upload on its way.
 pub(super) struct Upload<'a> {
@@ -32,6 +36,10 @@ pub(super) struct Upload<'a> {
     took_part: bool,
     /// What is known is only presumed.
     presumes: bool,
+    /// The server has not said what its last bytes are: it is asked to compare them before it takes more.
+    sends_tail: bool,
+    /// What it held was of another version of this.
+    began_anew: bool,
     /// When something last got through, or could have.
     quiet_since: Instant,
 }
@@ -53,6 +61,8 @@ impl<'a> Upload<'a> {
             conflicts: 0,
             took_part: false,
             presumes: false,
+            sends_tail: false,
+            began_anew: false,
             quiet_since: Instant::now(),
         }
     }
@@ -79,21 +89,34 @@ impl<'a> Upload<'a> {
     fn step(&mut self, source: &mut dyn Source) -> Result<Option<Arrived>, Problem> {
         self.quiet_since = Instant::now();
         let held = match self.known {
-            None => Some(self.ask(source)?),
+            None => {
+                let held = self.ask(source)?;
+                match held.complete && source.proves() {
+                    true => self.compare(source)?,
+                    false => Some(held),
+                }
+            }
             Some(start) => self.send(source, start)?,
         };
-        let arrived = if self.took_part {
-            Arrived::Now
-        } else {
-            Arrived::Before
-        };
-        Ok(held.filter(|held| is_all(source, held)).map(|_| arrived))
+        Ok(held
+            .filter(|held| is_all(source, held))
+            .map(|held| self.arrived(&held)))
+    }
+
+    fn arrived(&self, held: &Held) -> Arrived {
+        match self.took_part {
+            true => Arrived::Now,
+            false => Arrived::Before {
+                compared: held.compared,
+            },
+        }
     }
 
     fn ask(&mut self, source: &mut dyn Source) -> Result<Held, Problem> {
         let within = self.patience.answer_max();
         let held = self.wire.status(&source.identity().id, within)?;
         source.check(&held)?;
+        self.sends_tail = held.offset > 0 && !held.complete && held.tail.is_none();
         // While somebody else sends it, bytes arrive that are not ours.
         if held.offset > self.reached && self.conflicts == 0 {
             self.patience.renew();
@@ -106,7 +129,13 @@ impl<'a> Upload<'a> {
     fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Held>, Problem> {
         let presumes = mem::take(&mut self.presumes);
         self.took_part = true;
-        let length = self.plan.size().min(source.end().saturating_sub(start));
+        let (length, proof) = self.next_part(source, start)?;
+        let tail = match mem::take(&mut self.sends_tail) && source.proves() {
+            true => source.tail(start)?,
+            false => None,
+        };
+        // A checksum may have taken long.
+        self.quiet_since = Instant::now();
         let identity = source.identity().clone();
         let mut piece = Piece {
             source,
@@ -118,7 +147,14 @@ impl<'a> Upload<'a> {
             ended: None,
         };
         let within = self.patience.answer_max();
-        let posted = self.wire.post(&identity, start, length, &mut piece, within);
+        let part = Part {
+            start,
+            length,
+            body: &mut piece,
+            proof,
+            tail,
+        };
+        let posted = self.wire.post(&identity, part, within);
         let (sent, took, ended) = (piece.at - start, piece.began.elapsed(), piece.ended);
         self.quiet_since = piece.moved;
         match (posted, ended) {
@@ -126,6 +162,8 @@ impl<'a> Upload<'a> {
                 (self.known, self.took_part) = (None, false);
                 Ok(None)
             }
+            (Ok(Posted::Conflict), _) => self.give_way(),
+            (Ok(Posted::Differs(held)), _) => self.begin_anew(source, &held),
             (Ok(Posted::Taken(held)), _) => {
                 // The server has every byte and yet does not call it all, or takes none.
                 if held.offset < start + length || length == 0 && !held.complete {
@@ -137,26 +175,106 @@ impl<'a> Upload<'a> {
                 self.patience.renew();
                 Ok(Some(held))
             }
-            (Ok(Posted::Conflict), _) => self.give_way(),
-            (Err(_), Some(Ended::OutOfTime)) => {
+            (Err(problem), ended) => self.failed(problem, ended, length, sent, took),
+        }
+    }
+
+    /// A request of `length` bytes, of which so many were read, got no answer that helps.
+    fn failed(
+        &mut self,
+        problem: Problem,
+        ended: Option<Ended>,
+        length: u64,
+        sent: u64,
+        took: Duration,
+    ) -> Result<Option<Held>, Problem> {
+        match (problem, ended) {
+            (_, Some(Ended::OutOfTime)) => {
                 self.plan.ended(sent, took);
                 self.known = None;
                 Ok(None)
             }
-            (Err(_), Some(Ended::Broken(problem))) => Err(problem),
-            (Err(Problem::ProxyLimit), None) if self.plan.refused(length) => {
+            (_, Some(Ended::Broken(problem))) => Err(problem),
+            (Problem::ProxyLimit, None) if self.plan.refused(length) => {
                 // The proxy has closed, and ureq hears an answer instead of a `100` at once only on a connection that
                 // has carried one before: a question opens it.
                 self.known = None;
                 Ok(None)
             }
-            (Err(problem), None) => {
+            (problem, None) => {
                 if sent > 0 && matches!(problem, Problem::Gone(_)) {
                     self.plan.reset();
                 }
                 Err(problem)
             }
         }
+    }
+
+    /// How much goes out next, and what is said of the whole. The last bytes are held back until all checks have passed.
+    fn next_part(&self, source: &mut dyn Source, start: u64) -> Result<(u64, Proof), Problem> {
+        let (rest, most) = (source.end().saturating_sub(start), self.plan.size());
+        if !source.proves() {
+            return Ok((most.min(rest), Proof::None));
+        }
+        if source.identity().size.is_none() {
+            return Ok((most.min(rest), Proof::Announced));
+        }
+        let is_last = rest <= LAST_MAX || start == 0 && rest <= ONE_MAX.min(most);
+        match is_last {
+            true => Ok((rest, Proof::Whole(source.seal(start)?))),
+            false => Ok((most.min(rest - LAST_MAX), Proof::Announced)),
+        }
+    }
+
+    /// Asks whether the complete upload is this file.
+    fn compare(&mut self, source: &mut dyn Source) -> Result<Option<Held>, Problem> {
+        self.report.comparing();
+        let end = source.end();
+        let part = Part {
+            start: end,
+            length: 0,
+            body: &mut io::empty(),
+            proof: Proof::Whole(source.seal(end)?),
+            tail: None,
+        };
+        self.quiet_since = Instant::now();
+        match self
+            .wire
+            .post(source.identity(), part, self.patience.answer_max())?
+        {
+            Posted::Taken(held) if held.complete => Ok(Some(held)),
+            Posted::Taken(_) => Err(Problem::Strange),
+            Posted::Conflict => self.give_way(),
+            Posted::Differs(held) => self.begin_anew(source, &held),
+        }
+    }
+
+    /// Sends all of it once more, if the server holds something else.
+    fn begin_anew(
+        &mut self,
+        source: &mut dyn Source,
+        held: &Held,
+    ) -> Result<Option<Held>, Problem> {
+        if !held.complete && held.offset > 0 {
+            // It was asked to compare the tail. That upload stays: it may be somebody else's.
+            return Err(Problem::Different);
+        }
+        if self.began_anew {
+            return Err(Problem::Mixed);
+        }
+        source.restart()?;
+        if held.complete {
+            self.wire
+                .forget(&source.identity().id, self.patience.answer_max())?;
+        }
+        self.began_anew = true;
+        self.report.begins_anew(match held.complete {
+            true => "another file of this name, size and time is there already; this one is stored beside it",
+            false => "what the server held was of another version of this file; all of it is sent anew",
+        });
+        self.reached = 0;
+        self.moved_to(0);
+        Ok(None)
     }
 
     fn give_way(&mut self) -> Result<Option<Held>, Problem> {

@@ -22,7 +22,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(20);
 const EXPECT_FROM: u64 = 128 * 1024;
 /// Answers are a line; what is longer comes from somebody else.
 const ANSWER_MAX: u64 = 64 * 1024;
-const TAIL_MAX: u64 = 64 * 1024;
+pub(super) const TAIL_MAX: u64 = 64 * 1024;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
 /// Where uploads go.
@@ -41,6 +41,30 @@ pub(super) struct Held {
     pub(super) offset: u64,
     pub(super) complete: bool,
     pub(super) tail: Option<Tail>,
+    /// The digest that was sent along is that of the complete upload.
+    pub(super) compared: bool,
+}
+
+/// One request's part of an upload.
+pub(super) struct Part<'a> {
+    pub(super) start: u64,
+    /// With none, the request declares the upload, or completes it.
+    pub(super) length: u64,
+    pub(super) body: &'a mut dyn Read,
+    pub(super) proof: Proof,
+    /// What the server has to hold before it.
+    pub(super) tail: Option<Tail>,
+}
+
+/// What is said of the contents of the whole upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing.
+    None,
+    /// Its CRC-32 will be said with the last bytes.
+    Announced,
+    /// Its CRC-32.
+    Whole(u32),
 }
 
 /// A checksum of the last bytes held.
@@ -56,6 +80,8 @@ pub(super) enum Posted {
     Taken(Held),
     /// The server holds another count than the piece started at.
     Conflict,
+    /// The server holds other bytes. A partial upload is forgotten then, unless its tail differed; a complete one stays.
+    Differs(Held),
 }
 
 /// A server, and what it takes to speak to it.
@@ -71,7 +97,9 @@ struct Answer {
     text: String,
     /// Only the upload server sends its fields: a refusal without them is a proxy's.
     is_ours: bool,
+    offset: Option<u64>,
     complete: bool,
+    compared: bool,
     tail: Option<Tail>,
     after: Duration,
     location: Option<String>,
@@ -132,13 +160,11 @@ impl Wire {
         }
     }
 
-    /// Sends `length` bytes of `body`, which the upload continues at `start`. With none, it declares the upload.
+    /// Sends the next part of an upload.
     pub(super) fn post(
         &self,
         identity: &Identity,
-        start: u64,
-        length: u64,
-        body: &mut dyn Read,
+        part: Part<'_>,
         within: Duration,
     ) -> Result<Posted, Problem> {
         let request = self.agent.post(format!("{}/upload", self.address.base));
@@ -146,8 +172,8 @@ impl Wire {
             .prepared(request, within)
             .header("X-File-Id", &identity.id)
             .header("X-File-Name", &identity.name)
-            .header("X-Start-Byte", start)
-            .header("Content-Length", length);
+            .header("X-Start-Byte", part.start)
+            .header("Content-Length", part.length);
         let known = [
             ("X-File-Size", identity.size),
             ("X-File-Modified", identity.modified_ms),
@@ -157,13 +183,39 @@ impl Wire {
                 request = request.header(name, value);
             }
         }
-        if length >= EXPECT_FROM {
+        request = match part.proof {
+            Proof::None => request,
+            Proof::Announced => request.header("X-File-CRC32", "?"),
+            Proof::Whole(crc32) => request.header("X-File-CRC32", format!("{crc32:08x}")),
+        };
+        if let Some(Tail { crc32, length }) = part.tail {
+            request = request.header(
+                "X-Tail-Digest",
+                format!("crc32={crc32:08x}; length={length}"),
+            );
+        }
+        if part.length >= EXPECT_FROM {
             request = request.header("Expect", "100-continue");
         }
-        let answer = read(request.send(SendBody::from_reader(body)))?;
+        let compares = part.tail.is_some() || matches!(part.proof, Proof::Whole(_));
+        let answer = read(request.send(SendBody::from_reader(part.body)))?;
         match answer.status {
             409 if answer.count().is_some() => Ok(Posted::Conflict),
+            412 if compares && let Some(offset) = answer.offset => {
+                Ok(Posted::Differs(answer.with(offset)))
+            }
             200..=299 => answer.held().map(Posted::Taken),
+            _ => Err(answer.problem()),
+        }
+    }
+
+    /// Makes the server forget an upload. A file that it has published stays.
+    pub(super) fn forget(&self, id: &str, within: Duration) -> Result<(), Problem> {
+        let request = self.agent.delete(format!("{}/upload", self.address.base));
+        let request = self.prepared(request, within).header("X-File-Id", id);
+        let answer = read(request.call())?;
+        match answer.status {
+            200..=299 => Ok(()),
             _ => Err(answer.problem()),
         }
     }
@@ -198,7 +250,9 @@ fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Problem
         is_ours: field("Upload-Offset")
             .or(field("Upload-Complete"))
             .is_some(),
+        offset: field("Upload-Offset").and_then(|offset| offset.parse().ok()),
         complete: field("Upload-Complete") == Some("?1") || text.starts_with(b"Success"),
+        compared: field("X-File-CRC32") == Some("?1"),
         tail: field("X-Tail-Digest").and_then(tail),
         after: field(RETRY_AFTER.as_str()).map_or(Duration::ZERO, retry_after),
         location: field(LOCATION.as_str()).map(first_line),
@@ -215,11 +269,16 @@ impl Answer {
     }
 
     fn held(&self) -> Result<Held, Problem> {
-        Ok(Held {
-            offset: self.count().ok_or(Problem::Strange)?,
+        Ok(self.with(self.count().ok_or(Problem::Strange)?))
+    }
+
+    fn with(&self, offset: u64) -> Held {
+        Held {
+            offset,
             complete: self.complete,
             tail: self.tail,
-        })
+            compared: self.compared,
+        }
     }
 
     /// What an answer other than success stands for.

@@ -3,6 +3,7 @@
 mod answers;
 mod cuts;
 mod pipe;
+mod proof;
 mod proxies;
 mod refusals;
 mod whole;

@@ -1,0 +1,136 @@
+//! The CRC-32 of a whole file, most of which is hashed as it is sent.
+
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+
+use crc32fast::Hasher;
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A checksum of the first bytes of a file.
+pub(super) struct Sum {
+    /// Before the bytes of `hasher`, in order.
+    parts: Vec<Part>,
+    hasher: Hasher,
+    end: u64,
+    /// Threads that read end when this is gone.
+    wanted: Arc<()>,
+}
+
+enum Part {
+    Hashed(Hasher),
+    /// Read by a thread of its own.
+    Reading(JoinHandle<io::Result<Hasher>>),
+}
+
+impl Sum {
+    pub(super) fn new() -> Sum {
+        Sum {
+            parts: Vec::new(),
+            hasher: Hasher::new(),
+            end: 0,
+            wanted: Arc::new(()),
+        }
+    }
+
+    /// Adds the bytes at `at`, which is not beyond the end. Bytes that are in already count once.
+    pub(super) fn add(&mut self, at: u64, bytes: &[u8]) {
+        debug_assert!(at <= self.end);
+        let known = usize::try_from(self.end - at).unwrap_or(usize::MAX);
+        if let Some(new) = bytes.get(known..) {
+            self.hasher.update(new);
+            self.end += new.len() as u64;
+        }
+    }
+
+    /// Reads what is missing up to `end`, in the background.
+    pub(super) fn read_up_to(&mut self, end: u64, file: &File) -> io::Result<()> {
+        if end <= self.end {
+            return Ok(());
+        }
+        let (file, range) = (file.try_clone()?, self.end..end);
+        let wanted = Arc::downgrade(&self.wanted);
+        let reading = thread::spawn(move || hash(&file, range, &wanted));
+        self.parts.push(Part::Hashed(mem::take(&mut self.hasher)));
+        self.parts.push(Part::Reading(reading));
+        self.end = end;
+        Ok(())
+    }
+
+    /// Waits for what is read in the background. An error is that of its reading.
+    pub(super) fn value(&mut self) -> io::Result<u32> {
+        let mut whole = Hasher::new();
+        for part in self.parts.drain(..) {
+            let next = match part {
+                Part::Hashed(hasher) => hasher,
+                Part::Reading(thread) => thread
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("the thread that read it failed")))?,
+            };
+            whole.combine(&next);
+        }
+        whole.combine(&mem::replace(&mut self.hasher, Hasher::new()));
+        self.hasher = whole.clone();
+        Ok(whole.finalize())
+    }
+}
+
+fn hash(file: &File, range: Range<u64>, wanted: &Weak<()>) -> io::Result<Hasher> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut at = range.start;
+    while at < range.end && wanted.strong_count() > 0 {
+        let room = (range.end - at).min(BUFFER_BYTES as u64) as usize;
+        match file.read_at(&mut buffer[..room], at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                at += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(hasher)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn parts_read_and_parts_added_make_the_sum_of_the_whole() {
+        let bytes: Vec<u8> = (0..2_000_000_u32).map(|at| (at / 7 % 251) as u8).collect();
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&bytes).expect("written");
+        let mut sum = Sum::new();
+        let add = |sum: &mut Sum, range: Range<usize>| sum.add(range.start as u64, &bytes[range]);
+        add(&mut sum, 0..10);
+        sum.read_up_to(700_000, &file).expect("it reads");
+        add(&mut sum, 700_000..800_000);
+        // Sent again, after a cut.
+        add(&mut sum, 650_000..900_000);
+        assert_eq!(
+            sum.value().expect("read"),
+            crc32fast::hash(&bytes[..900_000])
+        );
+        add(&mut sum, 0..100);
+        sum.read_up_to(1_999_999, &file).expect("it reads");
+        add(&mut sum, 1_999_999..2_000_000);
+        for _ in 0..2 {
+            assert_eq!(sum.value().expect("read"), crc32fast::hash(&bytes));
+        }
+        sum.read_up_to(2_000_001, &file).expect("it reads");
+        assert_eq!(
+            sum.value().unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+    }
+}

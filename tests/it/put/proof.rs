@@ -1,0 +1,213 @@
+//! The whole file is compared before it is published, and before it counts as there already.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{HEADS, Running, put, put_file, run, wait_for_part};
+use crate::line::Line;
+use crate::local::{Disk, Local};
+use crate::proxy::{Nginx, as_in_the_readme};
+use crate::support::{PATIENCE, Site};
+
+const LENGTH: u64 = 8_000_000;
+const PART: u64 = 4_000_000;
+const ANEW: &str = "all of it is sent anew";
+const THERE: &str = "the server has it already";
+const NOT_COMPARED: &str = "the server has it already (contents not compared)";
+
+fn url(site: &Site) -> String {
+    format!("http://{}", site.addr())
+}
+
+/// Bytes 1000 to 2000 and the last 2000, with the time as it was.
+fn change_begin_and_end(file: &Local) {
+    let modified = file.modified();
+    let open = File::options()
+        .write(true)
+        .open(file.path())
+        .expect("opened");
+    open.write_all_at(&[7; 1000], 1000).expect("written");
+    open.write_all_at(&[7; 2000], file.length() - 2000)
+        .expect("written");
+    open.set_modified(modified).expect("its time");
+}
+
+/// All that the server has, under whatever name; what is there of an upload that is not finished is listed too.
+fn expect_only(site: &Site, names: &[&str]) {
+    let list = |dir| {
+        let entries = fs::read_dir(dir).expect("listed");
+        entries.map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("text")
+        })
+    };
+    let mut there: Vec<_> = list(site.dir().to_owned())
+        .filter(|name| name != ".resumed")
+        .collect();
+    there.extend(list(site.dir().join(".resumed")).filter(|name| name.len() == 32));
+    there.sort();
+    assert_eq!(there, names);
+}
+
+#[test]
+fn file_changed_between_two_runs_is_sent_anew() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let line = Line::of(site.addr(), PART);
+    let killed = Running::start(&mut put_file(&file, &line.url()));
+    wait_for_part(site.dir(), PART - HEADS);
+    drop(killed);
+    drop(line);
+    site.wait_until_nobody_sends();
+
+    change_begin_and_end(&file);
+    run(&mut put_file(&file, &url(&site))).expect(0, &[ANEW, "a.bin: 8.00 MB"]);
+    file.expect_same(&site.dir().join("a.bin"));
+    expect_only(&site, &["a.bin"]);
+}
+
+/// Until the process does nothing more.
+fn stop(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::STOP).expect("stopped");
+    let since = Instant::now();
+    let stat = format!("/proc/{}/stat", child.id());
+    while !fs::read_to_string(&stat)
+        .expect("its state")
+        .contains(") T ")
+    {
+        assert!(since.elapsed() < PATIENCE, "it runs");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn file_changed_and_set_back_while_it_is_sent_is_sent_anew() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let line = Line::of(site.addr(), PART);
+    let mut running = Running::start(&mut put_file(&file, &line.url()));
+    wait_for_part(site.dir(), PART - HEADS);
+
+    stop(running.child());
+    change_begin_and_end(&file);
+    kill_process(Pid::from_child(running.child()), Signal::CONT).expect("it goes on");
+    line.open();
+    running.end().expect(0, &[ANEW, "a.bin: 8.00 MB"]);
+    file.expect_same(&site.dir().join("a.bin"));
+    expect_only(&site, &["a.bin"]);
+}
+
+#[test]
+fn finished_file_changed_unnoticed_is_stored_beside() {
+    for length in [100, 100_000, LENGTH] {
+        let disk = Disk::new();
+        let file = disk.file("a.bin", length);
+        let site = Site::new();
+        run(&mut put_file(&file, &url(&site))).expect(0, &[]);
+        let old = fs::read(file.path()).expect("read");
+
+        file.change_unnoticed();
+        let said = run(&mut put_file(&file, &url(&site)));
+        assert!(!said.err.contains(THERE), "{said:?}");
+        said.expect(0, &["this one is stored beside it"]);
+        file.expect_same(&site.dir().join("a (1).bin"));
+        assert!(fs::read(site.dir().join("a.bin")).expect("read") == old);
+        expect_only(&site, &["a (1).bin", "a.bin"]);
+        run(&mut put_file(&file, &url(&site))).expect(0, &[THERE]);
+    }
+}
+
+#[test]
+fn file_is_there_already_only_if_compared() {
+    for length in [0, 100, 100_000, LENGTH] {
+        let disk = Disk::new();
+        let file = disk.file("a.bin", length);
+        let site = Site::new();
+        let no_check = [OsStr::new("--no-check"), file.path().as_os_str()];
+        let no_check = || run(&mut put(no_check.into_iter().chain([url(&site).as_ref()])));
+        let put = || run(&mut put_file(&file, &url(&site)));
+        put().expect(0, &[]);
+        let said = put();
+        assert!(!said.err.contains(NOT_COMPARED), "{said:?}");
+        // An empty one is sent by the same request that asks for it.
+        said.expect(0, if length > 0 { &[THERE] } else { &[] });
+        no_check().expect(0, if length > 0 { &[NOT_COMPARED] } else { &[] });
+
+        let site = Site::new();
+        let url = url(&site);
+        let args = [
+            OsStr::new("--no-check"),
+            file.path().as_os_str(),
+            url.as_ref(),
+        ];
+        run(&mut super::put(args)).expect(0, &[]);
+        file.expect_same(&site.dir().join("a.bin"));
+        run(&mut put_file(&file, &url)).expect(0, if length > 0 { &[NOT_COMPARED] } else { &[] });
+        expect_only(&site, &["a.bin"]);
+    }
+}
+
+/// An older one, as far as can be seen: the proxy keeps the field from it.
+#[test]
+fn server_that_ignores_checksums_gets_the_file() {
+    let disk = Disk::new();
+    let site = Site::new();
+    let old = as_in_the_readme().replace(
+        "location / {",
+        "location / {\nproxy_set_header X-File-CRC32 \"\";",
+    );
+    let nginx = Nginx::before(site.addr(), &old);
+    let url = format!("http://{}", nginx.addr());
+    for (name, length) in [("small.bin", 100), ("large.bin", LENGTH)] {
+        let file = disk.file(name, length);
+        run(&mut put_file(&file, &url)).expect(0, &[]);
+        file.expect_same(&site.dir().join(name));
+        run(&mut put_file(&file, &url)).expect(0, &[NOT_COMPARED]);
+    }
+}
+
+#[test]
+fn byte_damaged_on_its_way_is_not_published() {
+    let disk = Disk::new();
+    for (name, length) in [("small.bin", 50_000), ("large.bin", LENGTH)] {
+        let file = disk.file(name, length);
+        let site = Site::new();
+        let line = Line::of(site.addr(), u64::MAX);
+        line.damage(length / 2);
+        run(&mut put_file(&file, &line.url())).expect(0, &[ANEW]);
+        file.expect_same(&site.dir().join(name));
+        expect_only(&site, &[name]);
+    }
+}
+
+#[test]
+fn damaged_pipe_is_sent_anew_only_while_all_is_kept() {
+    for (length, status, said) in [(LENGTH, 0, ANEW), (20_000_000, 1, "they are gone here too")] {
+        let bytes: Vec<u8> = (0..length).map(|at| (at / 7 % 251) as u8).collect();
+        let site = Site::new();
+        let line = Line::of(site.addr(), u64::MAX);
+        line.damage(length / 2);
+        let to = format!("{}/a.bin", line.url());
+        let mut running = Running::start(put(["-", &to]).stdin(Stdio::piped()));
+        let mut input = running.child().stdin.take().expect("piped");
+        input.write_all(&bytes).expect("taken");
+        drop(input);
+        running.end().expect(status, &[said]);
+        match status {
+            0 => assert!(fs::read(site.dir().join("a.bin")).expect("published") == bytes),
+            _ => expect_only(&site, &[]),
+        }
+    }
+}
