@@ -10,7 +10,11 @@ mod systemd;
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use resumed::store;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -59,7 +63,7 @@ fn serve(
     with_code: bool,
     hook: Option<&cli::Hook>,
 ) -> Result<(), Box<dyn Error>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let signals = Signals::new([SIGINT, SIGTERM])?;
     if let Some(socket) = systemd::socket()? {
         config = config.listen_on(socket);
     }
@@ -67,12 +71,46 @@ fn serve(
     // Nobody has to listen to it.
     let _ = io::stdout().write_all(greeting::greeting(server.addr(), with_code).as_bytes());
     systemd::notify("READY=1");
-    signals.forever().next();
+    let ended = wait(signals, &server);
     systemd::notify("STOPPING=1");
     if let Some(hook) = hook {
         hook.stop();
     }
     server.stop();
+    ended
+}
+
+/// How often the command checks that it still has its directory.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long the directory may be gone before the command ends, so that what started it can start it again.
+const DISPLACED_MAX: Duration = Duration::from_secs(30);
+
+/// Waits for a signal.
+///
+/// # Errors
+/// When the directory was moved, removed, replaced or unmounted, and did not come back.
+fn wait(mut signals: Signals, server: &resumed::Server) -> Result<(), Box<dyn Error>> {
+    let (tell, told) = mpsc::channel();
+    let wait_for_signal = move || {
+        signals.forever().next();
+        let _ = tell.send(());
+    };
+    thread::Builder::new()
+        .name("resumed-signals".into())
+        .spawn(wait_for_signal)?;
+    let mut displaced_since = None;
+    while let Err(RecvTimeoutError::Timeout) = told.recv_timeout(CHECK_EVERY) {
+        match server.health() {
+            Err(error @ store::Error::Displaced(_)) => {
+                let since = displaced_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= DISPLACED_MAX {
+                    return Err(error.into());
+                }
+            }
+            _ => displaced_since = None,
+        }
+    }
     Ok(())
 }
 

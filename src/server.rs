@@ -28,6 +28,7 @@ use crate::uploads::Uploads;
 pub struct Server {
     address: Address,
     engine: Engine,
+    uploads: Arc<Uploads>,
 }
 
 /// Starts a server, which listens when this returns.
@@ -59,7 +60,11 @@ pub fn start(config: Config) -> Result<Server, StartError> {
     )?;
     uploads.count_connections(engine.census());
     log::info!("finished files land in {}", config.dir.display());
-    Ok(Server { address, engine })
+    Ok(Server {
+        address,
+        engine,
+        uploads,
+    })
 }
 
 impl Server {
@@ -67,6 +72,16 @@ impl Server {
     #[must_use]
     pub fn addr(&self) -> &Address {
         &self.address
+    }
+
+    /// Checks that the directory is still the one that was opened, and can be written: what `/health` tells. After a
+    /// [`Displaced`](store::Error::Displaced) that lasts, stop this server and start another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::health`](store::Store::health).
+    pub fn health(&self) -> Result<(), store::Error> {
+        self.uploads.health()
     }
 
     /// Stops: when it returns the port is free, every job has ended and nothing is held. What

@@ -16,7 +16,7 @@ use crate::store::{self, Completes, Crc32, Held, Intent, Start, Tail};
 
 use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use super::fields::{bad, digits, incoming, number, sha256, single, text, whom_to_be, with_digest};
-use super::problem::not_published;
+use super::problem::{later, not_published};
 
 pub(super) const STATUS: &str = "/status";
 pub(super) const UPLOAD: &str = "/upload";
@@ -109,6 +109,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
                 &format!("larger than the {max} bytes this server takes"),
             ),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507, "the disk is full"),
+            store::Error::Displaced(_) => later(&error).field("Upload-Complete", "?0"),
             store::Error::NotPublished(obstacle) => {
                 not_published(&obstacle).field("Upload-Complete", "?0")
             }

@@ -28,7 +28,7 @@ use super::fields::{bad, incoming, media_type, sha256, whom_to_be, with_digest};
 use super::files::Place;
 use super::metadata::Metadata;
 use super::named;
-use super::problem::{Problem, not_published};
+use super::problem::{Problem, later, not_published};
 use super::structured::{boolean, integer};
 use super::terms::Terms;
 
@@ -380,6 +380,7 @@ fn refuse(said: Said, terms: &Terms, held: Held, refusal: Refusal) -> Response {
             store::Error::Differs(_) => known(line(412)),
             store::Error::TooLarge { .. } => said.limit(known(line(413)), terms, terms.expire_secs),
             store::Error::HookDue => line(503).field("Retry-After", "1"),
+            store::Error::Displaced(_) => later(error),
             store::Error::NotPublished(obstacle) => not_published(obstacle),
             store::Error::NoSpace | store::Error::StorageFull(_) => known(line(507)),
             store::Error::Broken | store::Error::Io(_) => line(500),

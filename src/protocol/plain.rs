@@ -28,7 +28,7 @@ use super::fields::{
 };
 use super::files::Place;
 use super::named;
-use super::problem::not_published;
+use super::problem::{later, not_published};
 use super::structured::boolean;
 
 /// What of a request decides how it is answered.
@@ -271,6 +271,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::Differs(_) => line(412),
             store::Error::TooLarge { .. } => line(413),
             store::Error::HookDue => line(503).field("Retry-After", "1"),
+            store::Error::Displaced(_) => later(error),
             store::Error::NotPublished(obstacle) => not_published(obstacle),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
             // Nothing is believed now: no offset is told.

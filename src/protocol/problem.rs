@@ -1,5 +1,7 @@
 //! Refusals that several dialects share.
 
+use std::fmt::Display;
+
 use crate::http::Response;
 use crate::store::{Obstacle, ObstacleKind};
 
@@ -22,6 +24,14 @@ impl Problem {
 
 /// Seconds after which a client may try again what an obstacle that may pass has stopped.
 const RETRY_SECS: u64 = 5;
+
+/// The answer while nothing can be done, and nothing is believed: no offset is told.
+pub(super) fn later(reason: impl Display) -> Response {
+    Response::new(503)
+        .field("Cache-Control", "no-store")
+        .field("Retry-After", RETRY_SECS.to_string())
+        .text(format!("{reason}\n"))
+}
 
 /// The answer while all bytes are held and the file cannot get its name. No offset is told: a client that hears of the
 /// full length sends nothing more, and takes the file for arrived.

@@ -24,7 +24,7 @@ use super::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use super::fields::{bad, incoming, media_type, number, sha256, single, whom_to_be, with_digest};
 use super::files::Place;
 use super::metadata::Metadata;
-use super::problem::not_published;
+use super::problem::{later, not_published};
 use super::terms::Terms;
 
 const VERSION: &str = "1.0.0";
@@ -228,6 +228,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::Overshoot { .. } => offset(held, line(413)),
             store::Error::TooLarge { .. } => line(413),
             store::Error::HookDue => line(503).field("Retry-After", "1"),
+            store::Error::Displaced(_) => later(error),
             store::Error::NotPublished(obstacle) => not_published(obstacle),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
             store::Error::Broken | store::Error::Io(_) => line(500),

@@ -55,6 +55,7 @@ impl Append {
         start: Start,
         intent: Intent,
     ) -> Result<Self, Error> {
+        shelf.disk.check_in_place_lately()?;
         let entry = shelf.entry(id.key());
         let mut state = entry.look()?;
         let complete = state.phase == Phase::Complete;
@@ -126,7 +127,8 @@ impl Append {
     /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) once what fits is kept,
     /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let unsynced = self.write_window(bytes)?;
+        let written = self.write_window(bytes);
+        let unsynced = written.map_err(|error| self.entry.disk().explain(error))?;
         if unsynced >= SYNC_EVERY {
             self.sync_aside()?;
         }
@@ -163,10 +165,16 @@ impl Append {
     ///
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
-    /// length declared says, [`NotPublished`](Error::NotPublished), [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
-    /// What was written before is kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers)
-    /// and [`Differs`](Error::Differs): then the upload is forgotten, unless it is finished.
+    /// length declared says, [`NotPublished`](Error::NotPublished), [`Displaced`](Error::Displaced),
+    /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken). What was written before is
+    /// kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers) and
+    /// [`Differs`](Error::Differs): then the upload is forgotten, unless it is finished.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
+        let finished = self.end(completes);
+        finished.map_err(|error| self.entry.disk().explain(error))
+    }
+
+    fn end(&self, completes: Completes) -> Result<Finished, Error> {
         self.entry.check_body(self.check.as_deref())?;
         if self.ends(completes)? {
             let finished = self.entry.publish()?;

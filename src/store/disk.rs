@@ -25,6 +25,7 @@ use super::faults::{Faults, Op};
 use super::flock::{self, LATCHES};
 use super::id::Key;
 use super::known::Known;
+use super::location::Location;
 use super::medium::{free_bytes, warn_of_ext4, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
 use super::pages::{JOURNAL, Journal};
@@ -33,10 +34,10 @@ use super::record::record_name;
 use super::shared_sync::{Gate, SharedSync};
 
 /// The directory for what is not finished, inside the directory of what is.
-const PARTIALS: &str = ".resumed";
+pub(super) const PARTIALS: &str = ".resumed";
 
 /// What the running server holds locked.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// What the name of a half-written record starts with.
 const TEMPORARY: &str = ".record-";
@@ -48,6 +49,7 @@ const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
 
 /// A store's directories, held open.
 pub(super) struct Disk {
+    pub(super) location: Location,
     pub(super) root: Directory,
     pub(super) partials: Directory,
     /// Length of the path of `root`, absolute or as it was given, whichever is longer.
@@ -89,7 +91,9 @@ impl Disk {
         let partials = open_partials(&path.join(PARTIALS), &root)?;
         let lock = take_lock(&partials, path, options.sharing, &faults)?;
         let gate = Gate::new(options.syncs);
+        let location = Location::new(path).map_err(|error| OpenError::Io(path.into(), error))?;
         let disk = Self {
+            location,
             path_bytes: path_bytes(path),
             root,
             partials,

@@ -43,6 +43,9 @@ pub enum Error {
     StorageFull(io::Error),
     /// All bytes are held, but the file cannot get its name. Nothing was changed.
     NotPublished(Obstacle),
+    /// The directory, or its `.resumed`, is not at its path any more: it was moved, removed, replaced or unmounted. What
+    /// is held stays in the directory that was opened.
+    Displaced(io::Error),
     /// A newer append, a cancel, or a publish has taken the upload over; this writer has no more say.
     Superseded,
     /// A disk failure left in doubt what is held; until restart nothing about this upload is believed.
@@ -102,6 +105,10 @@ impl fmt::Display for Error {
             Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
             Self::NotPublished(obstacle) => write!(f, "{obstacle}"),
+            Self::Displaced(error) => write!(
+                f,
+                "the upload directory was moved, removed, replaced or unmounted: {error}"
+            ),
             Self::Superseded => write!(f, "a newer request has taken the upload over"),
             Self::Broken => write!(
                 f,
@@ -115,7 +122,7 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::StorageFull(error) | Self::Io(error) => Some(error),
+            Self::StorageFull(error) | Self::Displaced(error) | Self::Io(error) => Some(error),
             Self::NotPublished(obstacle) => Some(obstacle),
             _ => None,
         }

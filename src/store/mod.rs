@@ -55,9 +55,11 @@ mod flock;
 mod hashed;
 mod hooks;
 mod id;
+mod in_place;
 mod intent;
 mod journal;
 mod known;
+mod location;
 mod locked;
 mod medium;
 mod name;
@@ -168,7 +170,19 @@ impl Store {
         start: impl Into<Start>,
         intent: Intent,
     ) -> Result<Append, Error> {
-        Append::begin(&self.shelf, id, start.into(), intent)
+        let begun = Append::begin(&self.shelf, id, start.into(), intent);
+        begun.map_err(|error| self.shelf.disk.explain(error))
+    }
+
+    /// Checks that the directory and its `.resumed` are still the ones that were opened, and can be written.
+    ///
+    /// After they were moved, removed, replaced or unmounted, no upload is taken and none is published. The same
+    /// directory may come back; for another one the store has to be opened anew.
+    ///
+    /// # Errors
+    /// [`Displaced`](Error::Displaced); [`Io`](Error::Io) where nothing can be written.
+    pub fn health(&self) -> Result<(), Error> {
+        self.shelf.disk.check_health()
     }
 
     /// What is held, durably. Disturbs nobody, and shares its sync with whoever asks at the same time.
@@ -244,7 +258,8 @@ impl Store {
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn cancel(&self, id: &Id) -> Result<bool, Error> {
-        self.shelf.entry(id.key()).cancel()
+        let cancelled = self.shelf.entry(id.key()).cancel();
+        cancelled.map_err(|error| self.shelf.disk.explain(error))
     }
 
     /// Forgets a finished upload, durably, so that its id can be used again. The file stays, and so does an upload
@@ -253,7 +268,8 @@ impl Store {
     /// # Errors
     /// [`HookDue`](Error::HookDue), [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn forget(&self, id: &Id) -> Result<(), Error> {
-        self.shelf.entry(id.key()).forget()
+        let forgotten = self.shelf.entry(id.key()).forget();
+        forgotten.map_err(|error| self.shelf.disk.explain(error))
     }
 
     /// Repairs what a crash left half done, and removes what has expired `now`. To be called at start and hourly, from
@@ -292,13 +308,18 @@ impl Hold {
 
     /// As [`Store::status`]. What that has published, because a crash had cut the publishing, is told too.
     pub(crate) fn status(&self) -> Result<(Held, Option<Completed>), Error> {
-        self.entry.look()?.name(&self.id);
-        self.entry.held()
+        self.find()
+            .map_err(|error| self.entry.disk().explain(error))
     }
 
     /// What is held at this moment: nothing is synced or published for it.
     pub(crate) fn glance(&self) -> Result<Held, Error> {
         Ok(self.entry.look()?.held())
+    }
+
+    fn find(&self) -> Result<(Held, Option<Completed>), Error> {
+        self.entry.look()?.name(&self.id);
+        self.entry.held()
     }
 
     /// As [`Store::settled`].

@@ -88,10 +88,21 @@ impl Entry {
     ///
     /// # Errors
     /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled. `DigestDiffers`: then the
-    /// upload is forgotten. `NotPublished`: it stays as it is.
+    /// upload is forgotten. `NotPublished`, `Displaced`: it stays as it is.
     pub(super) fn publish(&self) -> Result<Finished, Error> {
+        let published = self.publish_in_place();
+        if let Err(Error::NotPublished(_) | Error::Displaced(_)) = published {
+            // What was declared may be in memory only. Without it nobody knows that this is the whole file.
+            let kept = self.settle().map(drop);
+            kept.unwrap_or_else(|error| log::debug!("{}: not kept: {error}", self.key));
+        }
+        published
+    }
+
+    fn publish_in_place(&self) -> Result<Finished, Error> {
         loop {
             self.check_whole()?;
+            self.disk().check_in_place()?;
             if let Some(finished) = self.publish_checked()? {
                 return Ok(finished);
             }

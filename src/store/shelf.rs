@@ -130,6 +130,7 @@ impl Entry {
     pub(super) fn look(&self) -> Result<Locked<'_>, Error> {
         let mut state = self.state()?;
         if state.phase == Phase::Unread {
+            self.disk().check_in_place_lately()?;
             self.read(&mut state)?;
         }
         if self.is_taken_away(&state)? {

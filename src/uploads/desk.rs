@@ -48,7 +48,7 @@ impl Desk {
     /// Who asks for what. An error is the answer.
     pub(super) fn admit(&self, head: &Head) -> Result<Asked<'_>, Response> {
         self.hosts.check(head)?;
-        if let Some(health) = health::respond(head) {
+        if let Some(health) = health::respond(head, || self.store.health()) {
             return Err(health);
         }
         if let Some(preflight) = self.origins.preflight(head) {

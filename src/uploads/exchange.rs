@@ -217,7 +217,8 @@ impl Exchange {
     /// A refusal says how much is held, so that has to be true first.
     fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
         let refusal = refusal.into();
-        if matches!(refusal, Refusal::Store(store::Error::NotPublished(_))) {
+        if let Refusal::Store(store::Error::NotPublished(_) | store::Error::Displaced(_)) = refusal
+        {
             return self.reply(Held::default(), Err(refusal));
         }
         match self.held() {

@@ -106,6 +106,15 @@ impl Uploads {
         })
     }
 
+    /// Checks that the directory is still the one that was opened, and can be written: what `/health` tells.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::health`].
+    pub fn health(&self) -> Result<(), store::Error> {
+        self.desk.store.health()
+    }
+
     /// Has `/metrics` tell how many connections there are.
     pub(crate) fn count_connections(&self, census: impl Fn() -> Census + Send + Sync + 'static) {
         // Who counted first goes on counting.

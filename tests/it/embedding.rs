@@ -23,7 +23,7 @@ fn every_example_of_the_page_is_one_of_these() {
         let indented: String = indented.collect();
         assert!(HERE.contains(&indented), "not here:\n{indented}");
     }
-    assert_eq!(examples.len(), 7);
+    assert_eq!(examples.len(), 8);
 }
 
 #[test]
@@ -60,6 +60,37 @@ fn why_it_did_not_start_is_told_apart() -> Tried {
     let error = second.err().expect("one server a directory");
     assert_eq!(error.kind(), StartErrorKind::InUse);
     drop(first);
+    Ok(())
+}
+
+#[test]
+fn server_is_started_anew_when_its_directory_is_gone() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path().join("uploads");
+
+    use resumed::store::Error;
+    use resumed::{Config, Server, StartError};
+    use std::path::Path;
+
+    // To be called every few seconds. `Uploads` and `Store` have `health` too.
+    fn look_after(server: Server, dir: &Path) -> Result<Server, StartError> {
+        match server.health() {
+            Err(Error::Displaced(_)) => {
+                server.stop();
+                resumed::start(Config::new(dir).listen("127.0.0.1:0"))
+            }
+            _ => Ok(server),
+        }
+    }
+
+    let server = resumed::start(Config::new(&dir).listen("127.0.0.1:0"))?;
+    let address = server.addr().to_string();
+    let server = look_after(server, &dir)?;
+    assert_eq!(server.addr().to_string(), address, "the same server");
+    fs::remove_dir_all(&dir)?;
+    let server = look_after(server, &dir)?;
+    assert!(server.health().is_ok());
+    assert!(dir.join(".resumed").is_dir());
     Ok(())
 }
 

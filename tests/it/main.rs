@@ -5,6 +5,7 @@ mod chromium;
 mod clients;
 mod crash;
 mod curl;
+mod displaced;
 mod draft;
 mod embed;
 mod embedding;

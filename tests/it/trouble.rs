@@ -339,23 +339,3 @@ fn a_directory_that_cannot_be_written_is_refused_with_a_clear_word() {
         assert!(said.starts_with(&expected), "{said}");
     }
 }
-
-#[test]
-fn a_directory_that_vanishes_is_told_of_and_nothing_else_is_told() {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let dir = home.path().join("uploads");
-    let process = serve(&dir);
-    fs::remove_dir_all(&dir).expect("removed");
-    let send = |process: &Process| {
-        ask(
-            process,
-            &append("a", 0, "X-File-Size: 5\r\nContent-Length: 5\r\n"),
-            b"hello",
-        )
-    };
-    let failed = send(&process);
-    assert_eq!(failed.status, 500);
-    assert_eq!(failed.field("Upload-Offset"), None, "0 would say: nothing");
-    drop(process);
-    assert_eq!(send(&serve(&dir)).text(), "Success 5");
-}

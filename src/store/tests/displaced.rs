@@ -1,7 +1,6 @@
 //! The directory is moved, removed or replaced while the store is open.
 
-use std::time::SystemTime;
-
+use super::super::record::record_name;
 use super::*;
 
 impl Bench {
@@ -11,6 +10,11 @@ impl Bench {
         on_disk::rename(self.path(), &away).unwrap();
         on_disk::create_dir(self.path()).unwrap();
         away
+    }
+
+    fn put_back(&self) {
+        on_disk::remove_dir(self.path()).unwrap();
+        on_disk::rename(self.away(), self.path()).unwrap();
     }
 
     fn away(&self) -> PathBuf {
@@ -27,26 +31,96 @@ impl Drop for Bench {
 #[test]
 fn operations_reach_the_held_directory_after_a_move() {
     let bench = Bench::new();
-    bench.send(0, b"hel", declared(5, "a.txt")).unwrap();
-    let other = Id::new(b"", b"other");
-    let append = bench.append_with(&other, 0, declared(5, "b")).unwrap();
-    append.finish(Completes::AtLength).unwrap();
+    let (disk, key) = (&bench.shelf.disk, id().key());
+    disk.save_record(key, b"first").unwrap();
     let away = bench.displace();
 
-    bench.send(3, b"l", Intent::default()).unwrap();
-    // The record is replaced.
-    let again = Intent {
-        modified_ms: Some(1_700_000_000_000),
-        ..nothing()
-    };
-    let append = bench.append_with(&other, 0, again).unwrap();
-    append.finish(Completes::AtLength).unwrap();
-    assert!(bench.cancel(&other).unwrap());
-    let swept = bench.sweep(SystemTime::now() + Duration::from_secs(30 * 24 * 60 * 60));
-
-    assert_eq!(swept.expired, 1);
+    disk.save_record(key, b"second").unwrap();
+    let listed: Result<Vec<_>, _> = disk.names().unwrap().collect();
+    assert_eq!(listed.unwrap(), [record_name(key)]);
+    assert!(disk.modified(&record_name(key)).unwrap().is_some());
+    let record = away.join(".resumed").join(record_name(key));
+    assert_eq!(on_disk::read(&record).unwrap(), b"second");
+    disk.remove_record(key).unwrap();
+    assert!(!record.exists());
     assert_eq!(names(bench.path()), [""; 0]);
-    let mut left = names(&away.join(".resumed"));
-    left.retain(|name| name != "journal");
-    assert_eq!(left, ["lock"]);
+}
+
+#[test]
+fn upload_is_not_published_into_a_moved_directory() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
+    append.write(b"he").unwrap();
+    let away = bench.displace();
+    append.write(b"llo").unwrap();
+    assert_refused!(append.finish(Completes::AtLength), Error::Displaced(_));
+    assert_refused!(bench.health(), Error::Displaced(_));
+    assert_eq!(names(bench.path()), [""; 0]);
+    assert_eq!(names(&away), [".resumed"]);
+    let data = away.join(".resumed").join(id().key().to_string());
+    assert_eq!(on_disk::read(data).unwrap(), b"hello");
+
+    bench.put_back();
+    bench.health().unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+    assert_eq!(bench.published(), [file("a", b"hello")]);
+}
+
+#[test]
+fn requests_are_refused_while_the_directory_is_removed() {
+    let bench = Bench::new();
+    bench.send(0, b"hel", declared(5, "a")).unwrap();
+    on_disk::remove_dir_all(bench.path()).unwrap();
+    assert_refused!(bench.health(), Error::Displaced(_));
+    assert_refused!(bench.append(&id(), 3), Error::Displaced(_));
+    // 0 bytes would say that the upload never was.
+    assert_refused!(bench.status(&id()), Error::Displaced(_));
+    assert_refused!(bench.cancel(&id()), Error::Displaced(_));
+    // A directory in its place is another one.
+    on_disk::create_dir_all(bench.path().join(".resumed")).unwrap();
+    assert_refused!(bench.health(), Error::Displaced(_));
+    assert_refused!(bench.append(&id(), 0), Error::Displaced(_));
+}
+
+#[test]
+fn replaced_partials_directory_is_noticed() {
+    let bench = Bench::new();
+    let (partials, away) = (bench.path().join(".resumed"), bench.path().join("away"));
+    on_disk::rename(&partials, &away).unwrap();
+    assert_refused!(bench.health(), Error::Displaced(_));
+    on_disk::create_dir(&partials).unwrap();
+    assert_refused!(bench.health(), Error::Displaced(_));
+    assert_refused!(bench.append(&id(), 0), Error::Displaced(_));
+    on_disk::remove_dir(&partials).unwrap();
+    on_disk::rename(&away, &partials).unwrap();
+    bench.health().unwrap();
+    bench.send_whole("a", b"hello");
+}
+
+#[test]
+fn removed_lock_file_is_noticed() {
+    let bench = Bench::new();
+    let lock = bench.path().join(".resumed/lock");
+    on_disk::remove_file(&lock).unwrap();
+    assert_refused!(bench.health(), Error::Displaced(_));
+    on_disk::write(&lock, b"").unwrap();
+    assert_refused!(bench.health(), Error::Displaced(_));
+}
+
+#[test]
+fn failure_in_a_removed_directory_names_the_directory() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
+    on_disk::remove_dir_all(bench.path()).unwrap();
+    // The data file cannot be made.
+    assert_refused!(append.write(b"hello"), Error::Displaced(_));
+}
+
+#[test]
+fn health_tells_of_a_directory_that_cannot_be_written() {
+    const EROFS: i32 = 30;
+    let bench = Bench::new();
+    bench.fail(Op::Open, 0, 1, EROFS, None);
+    assert_refused!(bench.health(), Error::Io(_));
+    bench.health().unwrap();
 }

@@ -259,6 +259,17 @@ fn failed_publish_is_told_and_done_by_a_later_look() {
 }
 
 #[test]
+fn declared_length_is_kept_when_publishing_fails_early() {
+    let bench = Bench::new();
+    bench.fail(Op::MakeFolder, 0, 1, EACCES, None);
+    let sent = bench.send(0, b"abc", declared(3, "folder/a"));
+    assert_refused!(sent, Error::NotPublished(_));
+    assert_eq!(bench.status(&id()).unwrap(), complete(3));
+    let published = on_disk::read(bench.path().join("folder/a"));
+    assert_eq!(published.unwrap(), b"abc");
+}
+
+#[test]
 fn unpublished_partial_expires_after_its_last_byte() {
     let bench = Bench::new();
     let intent = Intent {

@@ -1,0 +1,61 @@
+//! The path of the upload directory, and whether it still led there when last checked.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use super::error::Error;
+
+/// How long a successful check counts for requests that publish nothing, in milliseconds.
+const CHECK_LASTS: u64 = 100;
+
+/// The path of the directory, and what the last check found.
+pub(super) struct Location {
+    /// Absolute: a program may change its working directory.
+    pub(super) path: PathBuf,
+    began: Instant,
+    /// When a check last succeeded, in milliseconds since `began`, plus one. 0: it has not, or failed since.
+    succeeded: AtomicU64,
+    /// Whether the last check failed.
+    failed: AtomicBool,
+}
+
+impl Location {
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: std::path::absolute(path)?,
+            began: Instant::now(),
+            succeeded: AtomicU64::default(),
+            failed: AtomicBool::default(),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether a check succeeded a moment ago.
+    pub(super) fn is_fresh(&self) -> bool {
+        let succeeded = self.succeeded.load(Relaxed);
+        succeeded > 0 && self.now() < succeeded + CHECK_LASTS
+    }
+
+    /// Notes what a check found, and logs each change once.
+    pub(super) fn note(&self, found: io::Result<()>) -> Result<(), Error> {
+        let succeeded = if found.is_ok() { self.now() + 1 } else { 0 };
+        self.succeeded.store(succeeded, Relaxed);
+        let changed = self.failed.swap(found.is_err(), Relaxed) != found.is_err();
+        let path = self.path.display();
+        match &found {
+            Ok(()) if changed => log::warn!("{path} is the opened directory again: taking uploads"),
+            Err(error) if changed => {
+                log::error!(
+                    "{path} is not the opened directory any more: {error}; refusing uploads"
+                );
+            }
+            _ => {}
+        }
+        found.map_err(Error::Displaced)
+    }
+}
