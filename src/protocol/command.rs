@@ -63,7 +63,7 @@ pub enum Question {
     Tail,
     /// What is known of the upload.
     About,
-    /// The same; and who writes is to stop, so that the answer stays true.
+    /// The same, after every earlier append is stopped: the next append may begin at the offset in the answer.
     Fence,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | request | answer |
 //! | --- | --- |
-//! | `GET /status` | `200`, the count of bytes held |
+//! | `GET /status`, `HEAD /status` | `200`, the count of bytes held |
 //! | `POST /upload`, `X-Start-Byte: N` | `200` and the new count, or `200` and `Success COUNT`; `409` and the count if the file does not end at `N` |
 //! | `DELETE /upload` | `204` |
 //!
@@ -26,8 +26,8 @@ const TAIL: &str = "X-Tail-Digest";
 
 pub(super) fn read(head: &Head) -> Result<Command, Response> {
     let verb = match (head.path(), head.method()) {
-        (STATUS, "GET") => Verb::Status(Question::Tail),
-        (STATUS, _) => return Err(Response::method_not_allowed("GET")),
+        (STATUS, "GET" | "HEAD") => Verb::Status(Question::Tail),
+        (STATUS, _) => return Err(Response::method_not_allowed("GET, HEAD")),
         (_, "POST") => read_append(head)?,
         (_, "DELETE") => Verb::Cancel,
         _ => return Err(Response::method_not_allowed("POST, DELETE")),

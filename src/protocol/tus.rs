@@ -3,16 +3,17 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `POST /files`, `Upload-Length: N` or `Upload-Defer-Length: 1` | `201`, `Location`; with a body, `Upload-Offset` |
-//! | `HEAD /files/ID` | `200`, `Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata` as it came |
+//! | `HEAD /files/ID` | `200`, `Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata` as it came; an earlier `PATCH` writes no more |
 //! | `PATCH /files/ID`, `Upload-Offset: N` | `204`, `Upload-Offset`; `409` if the upload does not end at `N` |
 //! | `DELETE /files/ID` | `204` |
 //!
 //! Spoken: core, creation, creation-with-upload, creation-defer-length, termination, expiration.
 //!
-//! Not spoken, and so refused with `400` where a client relies on it:
+//! Not spoken, and not announced:
 //! - *checksum* and *checksum-trailer*: a mismatch has to be cut off the file, and nothing is cut
-//!   off because of what a client sent. `Content-Digest` is checked instead.
+//!   off because of what a client sent. `Upload-Checksum` is ignored; `Content-Digest` is checked.
 //! - *concatenation*: files would be copied, and parts of one upload are better sent in order.
+//!   `Upload-Concat` is refused with `400`: without it, each part would become a file.
 //!
 //! An upload that has expired is `404`: what was once there is not remembered. `Upload-Checksum`
 //! algorithms are not announced, and `410` is never said.
@@ -76,7 +77,7 @@ fn read_command(head: &Head) -> Result<Command, Response> {
     let (target, verb) = match (method(head), Place::of(head)) {
         (b"POST", Some(Place::All)) => (Target::New, read_creation(head)?),
         (_, Some(Place::All)) => return Err(Response::method_not_allowed("POST, OPTIONS")),
-        (b"HEAD", Some(Place::One(id))) => (Target::Named(id), Verb::Status(Question::About)),
+        (b"HEAD", Some(Place::One(id))) => (Target::Named(id), Verb::Status(Question::Fence)),
         (b"PATCH", Some(Place::One(id))) => (Target::Named(id), read_append(head)?),
         (b"DELETE", Some(Place::One(id))) => (Target::Named(id), Verb::Cancel),
         (_, Some(Place::One(_))) => {
@@ -139,11 +140,6 @@ fn appending(start: u64, intent: Intent) -> Verb {
 
 /// What a request says of the bytes that it brings.
 fn body(head: &Head) -> Result<Intent, Response> {
-    if head.field("Upload-Checksum").is_some() {
-        return Err(bad(
-            "checksums are not spoken here; Content-Digest is checked",
-        ));
-    }
     let incoming = incoming(head);
     if incoming != store::Incoming::Nothing && media_type(head).as_deref() != Some(BYTES) {
         return Err(wrong_type());

@@ -212,7 +212,8 @@ impl Store {
     }
 
     /// Fences every append before this call: none of them writes another byte, so that what
-    /// [`status`](Self::status) tells from now on stays true until somebody new appends.
+    /// [`status`](Self::status) tells from now on stays true until somebody new appends. Waits for the window that is
+    /// being written. A full upload is not fenced: its append has no byte left to write.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).
@@ -340,7 +341,10 @@ impl Hold {
 
     /// As [`Store::fence`].
     pub(crate) fn fence(&self) -> Result<(), Error> {
-        self.entry.look()?.fence();
+        let mut state = self.entry.look()?;
+        if !state.is_full() {
+            state.fence();
+        }
         Ok(())
     }
 

@@ -113,20 +113,27 @@ impl Exchange {
     }
 
     fn status(self, question: Question) -> Action {
-        if question == Question::Fence
-            && let Err(error) = self.upload.fence()
-        {
-            return Action::Respond(self.reply(Held::default(), Err(error.into())));
-        }
-        match self.upload.settled() {
+        let settled = match question {
+            // A fence waits for the window that is being written.
+            Question::Fence => None,
+            Question::Tail | Question::About => self.upload.settled(),
+        };
+        match settled {
             Some(held) => Action::Respond(self.tell(held, question)),
             None => Action::Consult(Box::new(move || {
-                Action::Respond(match self.held() {
+                Action::Respond(match self.ask(question) {
                     Ok(held) => self.tell(held, question),
                     Err(error) => self.refuse(error),
                 })
             })),
         }
+    }
+
+    fn ask(&self, question: Question) -> Result<Held, store::Error> {
+        if question == Question::Fence {
+            self.upload.fence()?;
+        }
+        self.held()
     }
 
     fn append(self, wanted: Wanted) -> Action {

@@ -1,4 +1,6 @@
-"""STORAGE=FILE with_tuspy.py ENDPOINT FILE: uploads a file, from where an earlier run got to."""
+"""STORAGE=FILE with_tuspy.py ENDPOINT FILE: uploads a file, from where an earlier run got to.
+
+CHECKSUM=yes sends the checksum of each part."""
 
 import os
 import sys
@@ -17,5 +19,6 @@ uploader = client.TusClient(endpoint).uploader(
     retry_delay=1,
     store_url=True,
     url_storage=FileStorage(storage),
+    upload_checksum="CHECKSUM" in os.environ,
 )
 uploader.upload()

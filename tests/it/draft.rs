@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::left_out::left_out;
 use crate::proxy::Nginx;
+use crate::running::wait_for_part;
 use crate::support::{Answer, Client, Site};
 use crate::trace::{Call, MOVES, Traced, is_possible};
 
@@ -17,7 +18,7 @@ fn begun(site: &Site) -> (Client, String) {
     assert_eq!(interim.status, 104, "{interim:?}");
     let path = path(&interim);
     client.send([b'a'; 10]);
-    while tus_offset(site, &path) < 10 {}
+    wait_for_part(site.dir(), 10);
     (client, path)
 }
 
@@ -32,14 +33,6 @@ fn path(answer: &Answer) -> String {
     let location = answer.field("Location").expect("where it is");
     let (_, path) = location.split_once("/files/").expect("an address");
     format!("/files/{path}")
-}
-
-/// As tus asks, which disturbs nobody.
-fn tus_offset(site: &Site, path: &str) -> u64 {
-    let answer = site.ask(format!(
-        "HEAD {path} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n\r\n"
-    ));
-    offset(&answer)
 }
 
 #[track_caller]
@@ -89,7 +82,7 @@ fn a_new_part_and_a_cancel_stop_the_writer_too() {
     let mut new = site.connect();
     new.send(part(&path, 10, LENGTH - 10));
     new.send([b'b'; 10]);
-    while tus_offset(&site, &path) < 20 {}
+    wait_for_part(site.dir(), 20);
     old.send([b'a'; 90]);
     assert_eq!(old.answer().status, 409);
 
@@ -98,15 +91,6 @@ fn a_new_part_and_a_cancel_stop_the_writer_too() {
     assert_ne!(new.answer().status / 100, 2);
     assert_eq!(ask(&site, "HEAD", &path).status, 404);
     assert!(!site.dir().join("a.bin").exists());
-}
-
-#[test]
-fn tus_asks_without_stopping_anybody() {
-    let site = Site::new();
-    let (mut writer, path) = begun(&site);
-    assert_eq!(tus_offset(&site, &path), 10);
-    writer.send([b'a'; 90]);
-    assert_eq!(writer.answer().status, 201);
 }
 
 /// It takes an interim answer for the final one, and waits for the end of the connection.

@@ -49,5 +49,6 @@ mod torture;
 mod trace;
 mod transcripts;
 mod trouble;
+mod tus;
 mod unix;
 mod windows;

@@ -52,3 +52,54 @@ fn bytes_come_in_while_many_uploads_wait_for_one_slow_sync() {
         .sum();
     assert!(before >= BYTES, "{before} bytes had come by then");
 }
+
+/// Every write of bytes takes this long, after the bytes are in the file.
+const SLOW_WRITE: &str = "inject=pwrite64:delay_exit=3s";
+
+#[test]
+fn heads_that_fence_leave_a_worker_for_others() {
+    if !is_possible() {
+        return left_out("a disk that is slow to write", "needs strace");
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let told = ["-e", "trace=pwrite64,sendto", "-e", SLOW_WRITE];
+    let traced = Traced::start(dir.path(), &["--workers", "4", "--sync", "fast"], &told);
+    let addr = traced.process.addr;
+    let ask = |request: String| {
+        let mut client = Client::connect(addr);
+        client.send(request);
+        client
+    };
+    let creation = "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 10\r\n\r\n";
+    let created = ask(creation.into()).answer();
+    let location = created.field("Location").expect("where it is");
+    let (_, id) = location.split_once("/files/").expect("an address");
+    let request = |method: &str, more: &str| {
+        format!(
+            "{method} /files/{id} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n{more}\r\n"
+        )
+    };
+    // After the head, so that the write has a place of its own.
+    let patch = "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nContent-Length: 10\r\n\
+                 Expect: 100-continue\r\n";
+    let mut writer = ask(request("PATCH", patch));
+    assert_eq!(writer.answer().status, 100);
+    writer.send("hello");
+    wait_for_part(dir.path(), 5);
+    let mut heads: Vec<_> = (0..SMALL).map(|_| ask(request("HEAD", ""))).collect();
+    let health = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(ask(health.into()).answer().status, 200);
+    for head in &mut heads {
+        assert_eq!(head.answer().field("Upload-Offset"), Some("5"));
+    }
+
+    let calls = traced.calls();
+    let said = |words: &str| {
+        let is_it = |call: &&Call| call.texts().any(|text| text.contains(words));
+        calls.iter().find(is_it).expect("it was said").end
+    };
+    assert!(
+        said("ok\\n") < said("Upload-Offset: 5"),
+        "the answer to /health waited"
+    );
+}

@@ -122,6 +122,17 @@ fn a_fence_stops_who_writes_and_nobody_else() {
 }
 
 #[test]
+fn fence_leaves_a_full_upload_to_its_append() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
+    append.write(b"abcdef").unwrap();
+    bench.fence(&id()).unwrap();
+    let finished = append.finish(Completes::AtLength).unwrap();
+    assert_eq!(finished.held, complete(6));
+    assert_eq!(bench.published(), [file("a", b"abcdef")]);
+}
+
+#[test]
 fn an_append_can_begin_wherever_the_upload_ends() {
     let bench = Bench::new();
     bench.send(0, b"abc", declared(6, "a")).unwrap();

@@ -54,6 +54,17 @@ fn tuspy_finds_the_upload_of_a_run_that_was_killed() {
 }
 
 #[test]
+fn tuspy_with_checksums_goes_on_by_itself() {
+    if let Some(script) = script("with_tuspy.py") {
+        expect_to_go_on(|trip| {
+            let mut python = script(trip);
+            python.env("CHECKSUM", "yes");
+            python
+        });
+    }
+}
+
+#[test]
 fn aiotus_goes_on_by_itself() {
     if let Some(script) = script("with_aiotus.py") {
         expect_to_go_on(script);
