@@ -28,6 +28,7 @@ use super::known::Known;
 use super::location::Location;
 use super::medium::{free_bytes, warn_of_ext4, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
+use super::ownership::Ownership;
 use super::pages::{JOURNAL, Journal};
 use super::private;
 use super::record::record_name;
@@ -66,6 +67,7 @@ pub(super) struct Disk {
     pub(super) known: Known,
     pub(super) journal: Journal,
     pub(super) naming: Mutex<()>,
+    pub(super) ownership: Ownership,
     /// Set when the first sweep has looked at how the file system commits.
     pub(super) commits_checked: Once,
     pub(super) faults: Faults,
@@ -105,6 +107,7 @@ impl Disk {
             known: Known::new(options.sharing),
             journal: Journal::default(),
             naming: Mutex::default(),
+            ownership: Ownership::default(),
             commits_checked: Once::new(),
             faults,
         };

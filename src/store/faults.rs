@@ -21,6 +21,7 @@ pub(super) enum Op {
     Look,
     MakeFolder,
     Probe,
+    Own,
     Publish,
     SyncDir,
     Free,

@@ -16,14 +16,14 @@ use rustix::io::Errno;
 use super::dirs::Dir;
 use super::disk::{Data, Disk};
 use super::faults::Op;
-use super::id::Key;
+use super::id::{Key, hidden_name};
 use super::name::Name;
 use super::options::OnConflict;
 use super::rename::{Place, rename};
 use super::spelling::{Refusal, Spelling, is_plain};
 
 /// The directory that a file is in.
-enum Home<'d> {
+pub(super) enum Home<'d> {
     Root(BorrowedFd<'d>),
     Folder(OwnedFd),
 }
@@ -213,7 +213,7 @@ impl Disk {
     }
 
     /// The directory of the file at `path`, and its name there; `None` when there is no such directory.
-    fn home_of<'p>(&self, path: &'p str) -> io::Result<Option<(Home<'_>, &'p str)>> {
+    pub(super) fn home_of<'p>(&self, path: &'p str) -> io::Result<Option<(Home<'_>, &'p str)>> {
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut home = self.root();
         for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
@@ -237,9 +237,4 @@ impl Disk {
         let is_hidden = (about.st_dev, about.st_ino) == (hidden.st_dev, hidden.st_ino);
         Ok((!is_hidden).then_some(folder))
     }
-}
-
-/// The name of the one file in a folder that is not finished: of the upload `key`, for a moment.
-fn hidden_name(key: Key) -> String {
-    format!(".resumed-{key}")
 }

@@ -136,6 +136,11 @@ pub(super) fn draw() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
+/// The name of the one file in a folder that is not finished: of the upload `key`, for a moment.
+pub(super) fn hidden_name(key: Key) -> String {
+    format!(".resumed-{key}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,7 @@
 //! ```
 
 mod about;
+mod adopt;
 mod append;
 mod attribute;
 mod changes;
@@ -65,6 +66,7 @@ mod medium;
 mod name;
 mod obstacle;
 mod options;
+mod ownership;
 mod page;
 mod pages;
 mod places;

@@ -230,9 +230,13 @@ impl Entry {
             };
             Arc::make_mut(record).publishing = Some(publishing.into());
             self.say_publishing(record)?;
+            let adopted = self.adopt_attributes(&path)?;
             match self.disk().publish(self.key, &path, on_conflict) {
                 Err(error) if is_taken(&error) => {}
-                done => return Ok(done?),
+                done => {
+                    done?;
+                    return self.set_last_mode(&adopted);
+                }
             }
         }
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "no free name").into())

@@ -24,6 +24,7 @@ mod line;
 mod local;
 mod mount;
 mod newest;
+mod ownership;
 mod packaging;
 mod page;
 mod parked;

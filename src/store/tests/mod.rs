@@ -9,6 +9,7 @@ mod hashing;
 mod journal;
 mod life;
 mod opening;
+mod ownership;
 mod repair;
 mod said;
 mod sweeping;

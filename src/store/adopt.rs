@@ -1,0 +1,162 @@
+//! The attributes of a finished file: those of a file created in its folder, or those of the file that it replaces.
+//!
+//! A data file is created in `.resumed` and has what that directory passes on. A folder may pass on something else: it
+//! has the set-group-ID bit and another group, or a default ACL. What differs is set before the file moves.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{Gid, Mode, Uid, fchmod, fchown, fstat};
+
+use super::attribute;
+use super::disk::{Data, Disk};
+use super::error::Error;
+use super::faults::Op;
+use super::id::Key;
+use super::obstacle::is_full;
+use super::options::OnConflict;
+use super::ownership::{ACCESS_ACL, Attributes, Kind};
+use super::shelf::Entry;
+
+/// What was done to a data file before it moves.
+#[derive(Debug, Default)]
+pub(super) struct Adopted {
+    /// Attributes were changed, which a sync makes durable.
+    changed: bool,
+    /// The mode to set once the file has moved. Until then the server must be able to open the file again.
+    last_mode: Option<Mode>,
+    /// Why not all of them could be set.
+    refused: Option<io::Error>,
+}
+
+impl Entry {
+    /// Gives the data file the attributes that it has as the finished file at `path`. The caller holds `changing`.
+    ///
+    /// # Errors
+    /// When a disk or a quota is full; other obstacles are logged, once a folder.
+    pub(super) fn adopt_attributes(&self, path: &str) -> Result<Adopted, Error> {
+        let Some(data) = self.state()?.data.clone() else {
+            return Ok(Adopted::default());
+        };
+        let on_conflict = self.shelf.options.on_conflict;
+        let adopted = self.disk().adopt(&data, self.key, path, on_conflict)?;
+        if adopted.changed {
+            self.sync_data()?;
+        }
+        Ok(adopted)
+    }
+
+    /// Sets the mode that was put off until the file has moved.
+    pub(super) fn set_last_mode(&self, adopted: &Adopted) -> Result<(), Error> {
+        let data = self.state()?.data.clone();
+        if let (Some(mode), Some(data)) = (adopted.last_mode, data)
+            && let Err(error) = fchmod(&data.0, mode)
+        {
+            log::warn!("{}: cannot set the mode {mode:?}: {error}", self.key);
+        }
+        Ok(())
+    }
+}
+
+impl Disk {
+    fn adopt(
+        &self,
+        data: &Data,
+        key: Key,
+        path: &str,
+        on_conflict: OnConflict,
+    ) -> io::Result<Adopted> {
+        let Some((home, name)) = self.home_of(path)? else {
+            return Ok(Adopted::default());
+        };
+        let home = home.as_fd();
+        let adopted = self.try_to_adopt(data, key, home, name, on_conflict);
+        let adopted = adopted.unwrap_or_else(|error| Adopted {
+            refused: Some(error),
+            ..Adopted::default()
+        });
+        match adopted.refused {
+            Some(error) if is_full(&error) => return Err(error),
+            Some(ref error) => self.warn_once(home, path, error)?,
+            None => {}
+        }
+        Ok(adopted)
+    }
+
+    fn try_to_adopt(
+        &self,
+        data: &Data,
+        key: Key,
+        home: BorrowedFd<'_>,
+        name: &str,
+        on_conflict: OnConflict,
+    ) -> io::Result<Adopted> {
+        let (device, now) = Attributes::of(&data.0)?;
+        let kind = Kind::of(home)?;
+        if kind.device != device {
+            return Ok(Adopted::default());
+        }
+        let replaced = match on_conflict {
+            OnConflict::Replace => Attributes::of_file_at(home, name)?,
+            OnConflict::KeepBoth => None,
+        };
+        if let Some(replaced) = replaced {
+            return self.set_attributes(data, &now, &replaced);
+        }
+        let created = self.ownership.created_in(home, kind, key)?;
+        self.set_attributes(data, &now, &created)
+    }
+
+    /// Sets what differs. Where one of them is refused, the others are set.
+    fn set_attributes(
+        &self,
+        data: &Data,
+        now: &Attributes,
+        wanted: &Attributes,
+    ) -> io::Result<Adopted> {
+        let uid = wanted.uid.filter(|uid| Some(*uid) != now.uid);
+        let gid = Some(wanted.gid).filter(|gid| *gid != now.gid);
+        let is_same = now.mode == wanted.mode && now.access_acl == wanted.access_acl;
+        if is_same && uid.is_none() && gid.is_none() {
+            return Ok(Adopted::default());
+        }
+        let owned = match (uid, gid) {
+            (None, None) => Ok(()),
+            (uid, gid) => self.faults.check(Op::Own).and_then(|()| {
+                Ok(fchown(
+                    &data.0,
+                    uid.map(Uid::from_raw),
+                    gid.map(Gid::from_raw),
+                )?)
+            }),
+        };
+        let allowed = match &wanted.access_acl {
+            acl if *acl == now.access_acl => Ok(()),
+            Some(acl) => attribute::set(&data.0, ACCESS_ACL, acl),
+            None => attribute::remove(&data.0, ACCESS_ACL),
+        };
+        let (mode, own) = (Mode::from_raw_mode(wanted.mode), Mode::RUSR | Mode::WUSR);
+        fchmod(&data.0, mode | own)?;
+        Ok(Adopted {
+            changed: true,
+            last_mode: Some(mode).filter(|mode| !mode.contains(own)),
+            refused: owned.and(allowed.map_err(io::Error::from)).err(),
+        })
+    }
+
+    fn warn_once(&self, home: BorrowedFd<'_>, path: &str, error: &io::Error) -> io::Result<()> {
+        let about = fstat(home)?;
+        if self
+            .ownership
+            .is_first_warning((about.st_dev, about.st_ino))
+        {
+            let path = self.published_path(path);
+            let folder = path.parent().unwrap_or(&path).display();
+            log::warn!(
+                "cannot give files in {folder} the group and access rights of files created there: {error}; they keep \
+                 those of the server"
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! What a folder passes on to a file that is created there: group, mode and access ACL.
+//!
+//! An empty file, created in the folder and removed at once, shows it: the rules differ between file systems and mount
+//! options. Its attributes are remembered for all folders alike.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, fstat, openat, statat, unlinkat};
+use rustix::io::Errno;
+
+use super::attribute;
+use super::id::{Key, hidden_name};
+
+pub(super) const ACCESS_ACL: &str = "system.posix_acl_access";
+const DEFAULT_ACL: &str = "system.posix_acl_default";
+
+/// Longest ACL that is read, in bytes: 512 entries.
+const ACL_MAX: usize = 4 + 512 * 8;
+
+/// Kinds of folders remembered with the attributes of files created there.
+const KINDS_MAX: usize = 32;
+
+/// Folders whose refusal was logged; in further ones no refusal is.
+const WARNED_MAX: usize = 1000;
+
+/// What is known of folders.
+#[derive(Default)]
+pub(super) struct Ownership {
+    kinds: Mutex<Vec<(Kind, Arc<Attributes>)>>,
+    warned: Mutex<HashSet<(u64, u64)>>,
+}
+
+/// What a folder passes on to a file that is created there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) device: u64,
+    gid: u32,
+    is_set_gid: bool,
+    default_acl: Option<Box<[u8]>>,
+}
+
+/// The attributes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attributes {
+    /// `None`: the owner stays as it is.
+    pub(super) uid: Option<u32>,
+    pub(super) gid: u32,
+    pub(super) mode: RawMode,
+    /// `None` where the mode says all.
+    pub(super) access_acl: Option<Box<[u8]>>,
+}
+
+impl Kind {
+    pub(super) fn of(folder: impl AsFd) -> io::Result<Self> {
+        let about = fstat(&folder)?;
+        Ok(Self {
+            device: about.st_dev,
+            gid: about.st_gid,
+            is_set_gid: Mode::from_raw_mode(about.st_mode).contains(Mode::SGID),
+            default_acl: acl(folder, DEFAULT_ACL)?,
+        })
+    }
+}
+
+impl Ownership {
+    /// The attributes of a file that is created in `home`.
+    pub(super) fn created_in(
+        &self,
+        home: BorrowedFd<'_>,
+        kind: Kind,
+        key: Key,
+    ) -> io::Result<Arc<Attributes>> {
+        let known = self
+            .kinds()
+            .iter()
+            .find(|(known, _)| *known == kind)
+            .cloned();
+        if let Some((_, created)) = known {
+            return Ok(created);
+        }
+        let created = Arc::new(Attributes::of_new_file_in(home, key)?);
+        let mut kinds = self.kinds();
+        if kinds.len() == KINDS_MAX {
+            kinds.remove(0);
+        }
+        kinds.push((kind, Arc::clone(&created)));
+        Ok(created)
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, Vec<(Kind, Arc<Attributes>)>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a refusal in this folder is to be logged.
+    pub(super) fn is_first_warning(&self, folder: (u64, u64)) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.len() < WARNED_MAX && warned.insert(folder)
+    }
+}
+
+impl Attributes {
+    /// Those of an open file, and the device it is on.
+    pub(super) fn of(file: impl AsFd) -> io::Result<(u64, Self)> {
+        let about = fstat(&file)?;
+        let attributes = Self {
+            uid: Some(about.st_uid),
+            gid: about.st_gid,
+            mode: about.st_mode & 0o777,
+            access_acl: acl(&file, ACCESS_ACL)?,
+        };
+        Ok((about.st_dev, attributes))
+    }
+
+    /// Those of the plain file that is replaced; `None` where there is none. The owner counts where it can be set.
+    pub(super) fn of_file_at(home: BorrowedFd<'_>, name: &str) -> io::Result<Option<Self>> {
+        let about = match statat(home, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(None),
+            about => about?,
+        };
+        if !FileType::from_raw_mode(about.st_mode).is_file() {
+            return Ok(None);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let access_acl = match openat(home, name, flags, Mode::empty()) {
+            Ok(file) => Some(acl(file, ACCESS_ACL)?),
+            Err(Errno::ACCESS) => None,
+            Err(error) => return Err(error.into()),
+        };
+        // The group bits may be those of an ACL that cannot be read: they would give the group more than it had.
+        let hidden = if access_acl.is_none() { 0o070 } else { 0 };
+        Ok(Some(Self {
+            uid: Some(about.st_uid).filter(|_| rustix::process::geteuid().is_root()),
+            gid: about.st_gid,
+            mode: about.st_mode & 0o777 & !hidden,
+            access_acl: access_acl.flatten(),
+        }))
+    }
+
+    fn of_new_file_in(home: BorrowedFd<'_>, key: Key) -> io::Result<Self> {
+        let name = hidden_name(key);
+        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let flags = new | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let create = || openat(home, &name, flags, Mode::from_raw_mode(0o666));
+        let remove = || unlinkat(home, &name, AtFlags::empty());
+        let made = match create() {
+            // Left over by a crash.
+            Err(Errno::EXIST) => remove().and_then(|()| create()),
+            made => made,
+        };
+        let found = Self::of(made?);
+        remove()?;
+        let (_, attributes) = found?;
+        Ok(Self {
+            uid: None,
+            ..attributes
+        })
+    }
+}
+
+/// An ACL as the system keeps it; `None` where there is none, also because the file system has none at all.
+fn acl(file: impl AsFd, name: &str) -> io::Result<Option<Box<[u8]>>> {
+    let mut value = [0; ACL_MAX];
+    match attribute::get(file, name, &mut value) {
+        Ok(length) => Ok(Some(value[..length].into())),
+        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
