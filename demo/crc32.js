@@ -1,15 +1,73 @@
 // CRC-32 (the one of zip, gzip and Ethernet): reflected polynomial 0xEDB88320.
 // Plain JavaScript, because `crypto.subtle` has no CRC and is missing on pages served over plain http.
 
-const table = new Uint32Array(256).map((_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
+const POLYNOMIAL = 0xedb88320;
 
-/** The CRC-32 of `bytes` (a Uint8Array), as eight lower-case hex digits. */
-export function crc32(bytes) {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 0xff];
-  return ((crc ^ 0xffffffff) >>> 0).toString(16).padStart(8, '0');
+// tables[n][byte]: the CRC of a byte with n zeros behind it, so that eight bytes are taken at once.
+const tables = Array.from({ length: 8 }, () => new Int32Array(256));
+for (let byte = 0; byte < 256; byte++) {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = timesX(value);
+  tables[0][byte] = value;
+}
+for (let n = 1; n < 8; n++) tables[n].forEach((_, byte) => {
+  const before = tables[n - 1][byte];
+  tables[n][byte] = before >>> 8 ^ tables[0][before & 0xff];
+});
+const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
+
+/** The CRC-32 of `bytes` (a Uint8Array), as a number; `crc` is that of the bytes before them. */
+export function crc32(bytes, crc = 0) {
+  if (bytes.length < 16) return ~byByte(bytes, ~crc) >>> 0;
+  // Words are read in the order of the processor, which is little-endian wherever there is a browser.
+  const start = -bytes.byteOffset & 3;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, (bytes.length - start) >>> 3 << 1);
+  let value = byByte(bytes.subarray(0, start), ~crc);
+  value = byWord(words, value);
+  return ~byByte(bytes.subarray(start + words.byteLength), value) >>> 0;
+}
+
+function byByte(bytes, value) {
+  for (const byte of bytes) value = value >>> 8 ^ t0[(value ^ byte) & 0xff];
+  return value;
+}
+
+function byWord(words, value) {
+  for (let at = 0; at < words.length; at += 2) {
+    const a = words[at] ^ value;
+    const b = words[at + 1];
+    value = t7[a & 0xff] ^ t6[a >>> 8 & 0xff] ^ t5[a >>> 16 & 0xff] ^ t4[a >>> 24]
+      ^ t3[b & 0xff] ^ t2[b >>> 8 & 0xff] ^ t1[b >>> 16 & 0xff] ^ t0[b >>> 24];
+  }
+  return value;
+}
+
+/** The CRC-32 of two stretches of bytes in one; `length` is that of the second. */
+export function combined(first, second, length) {
+  // Behind the first come `length` bytes: it is multiplied by x to the power of their bits. The highest bit is x^0.
+  let power = 1 << 31;
+  let square = 1 << 23;
+  for (let rest = length; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2) power = product(power, square);
+    square = product(square, square);
+  }
+  return (product(first, power) ^ second) >>> 0;
+}
+
+function product(one, other) {
+  let sum = 0;
+  for (let bit = 31; bit >= 0; bit--) {
+    if (one >>> bit & 1) sum ^= other;
+    other = timesX(other);
+  }
+  return sum;
+}
+
+function timesX(value) {
+  return value & 1 ? value >>> 1 ^ POLYNOMIAL : value >>> 1;
+}
+
+/** As it is written in a header: eight lower-case hex digits. */
+export function hex(crc) {
+  return crc.toString(16).padStart(8, '0');
 }

@@ -6,8 +6,9 @@
 
 const MIB = 1024 * 1024;
 export const SIZE_MIN = 128 * 1024;
-export const SIZE_START = 32 * MIB;
-export const SIZE_MAX = 64 * MIB;
+export const SIZE_START = 8 * MIB;
+// A request is in memory, and the next one as well, for each of the uploads under way.
+export const SIZE_MAX = 16 * MIB;
 
 // Seconds that a request may take, and what a new size aims at.
 const SECONDS_MIN = 5;

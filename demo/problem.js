@@ -40,16 +40,18 @@ const passing = new Set(['offline', 'gone', 'busy', 'server-error', 'stalled', '
  * - `message`: the same in words;
  * - `passes`: whether the upload tries again by itself;
  * - `said`: the server's own line, if it sent one;
- * - `afterSeconds`: how long the server asked us to wait, or 0.
+ * - `afterSeconds`: how long the server asked us to wait, or 0;
+ * - `ofFile`: whether the server is busy with this file alone, such as with putting it into its place.
  */
 export class Problem extends Error {
-  constructor(kind, { said = '', afterSeconds = 0, cause } = {}) {
+  constructor(kind, { said = '', afterSeconds = 0, ofFile = false, cause } = {}) {
     super(english[kind].join(' '), { cause });
     this.name = 'Problem';
     this.kind = kind;
     this.passes = passing.has(kind);
     this.said = said;
     this.afterSeconds = afterSeconds;
+    this.ofFile = ofFile;
   }
 }
 
@@ -59,11 +61,16 @@ const byStatus = {
   507: 'disk-full',
 };
 
+// These mean the same whatever is left out.
+const plain = new Set([401, 413, 421]);
+
 /** The problem that an answer other than 2xx stands for. */
-export function problemOf({ status, text, ours, afterSeconds }) {
-  const kind = status === 413 ? (ours ? 'too-large' : 'proxy-limit')
+export function problemOf({ status, text, ours, hasOffset, afterSeconds }) {
+  // Our server leaves the offset out where the upload cannot go on: what else such a status may mean does not hold.
+  const isFinal = ours && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
+  const kind = isFinal ? 'refused' : status === 413 ? (ours ? 'too-large' : 'proxy-limit')
     : byStatus[status] ?? (status >= 500 ? 'server-error' : status >= 400 ? 'refused' : 'strange');
-  return new Problem(kind, { said: ours ? line(text) : '', afterSeconds });
+  return new Problem(kind, { said: ours ? line(text) : '', afterSeconds, ofFile: ours && status === 503 });
 }
 
 /** The problem behind a request that got no answer at all. */

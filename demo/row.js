@@ -12,6 +12,7 @@ const buttons = {
   waiting: ['pause', 'cancel'],
   checking: ['pause', 'cancel'],
   sending: ['pause', 'cancel'],
+  comparing: ['pause', 'cancel'],
   retrying: ['now', 'cancel'],
   paused: ['resume', 'cancel'],
   failed: ['retry', 'cancel'],
@@ -23,7 +24,7 @@ const buttons = {
 // A File whose bytes changed on disk cannot be read any more: a retry would fail in the same way.
 const buttonsFileChanged = [null, 'cancel'];
 
-const active = new Set(['waiting', 'checking', 'sending', 'retrying']);
+const active = new Set(['waiting', 'checking', 'sending', 'comparing', 'retrying']);
 const CHECKING_SHOWN_MS = 500;
 
 let rows = 0;
@@ -133,7 +134,7 @@ export class Row {
     if (state === 'waiting' || state === 'retrying') this.#speed.clear();
     this.element.dataset.state = state;
     // The question is mostly over at once: words that come and go help nobody, least of all when read aloud.
-    if (state === 'checking') this.later = setTimeout(() => this.#showState(state), CHECKING_SHOWN_MS);
+    if (state === 'checking' || state === 'comparing') this.later = setTimeout(() => this.#showState(state), CHECKING_SHOWN_MS);
     else this.#showState(state);
     this.#on.onChange();
   }
@@ -145,7 +146,8 @@ export class Row {
     else delete this.element.dataset.problem;
     const { problems, states } = this.#words;
     // An error without a kind is a fault of this page: its own words are better than none.
-    const [what, advice] = problem ? problems[problem.kind] ?? [problem.message, ''] : [states[state], ''];
+    const [what, advice] = problem ? problems[problem.kind] ?? [problem.message, '']
+      : [states[state === 'already' && !this.uploader.compared ? 'uncompared' : state], ''];
     setText(this.#part.said, what);
     setText(this.#part.advice, problem?.said ? `${advice} ${this.#words.said(problem.said)}` : advice);
     this.#part.advice.hidden = !advice;

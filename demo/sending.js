@@ -3,31 +3,32 @@
 
 import { SECONDS_LIMIT, SIZE_MIN } from './plan.js';
 import { Problem } from './problem.js';
+import { probe } from './reader.js';
 
 const WATCH_MS = 1000;
 const STALL_SECONDS = 30;
 const SILENT_SECONDS = 2;
+const PROBE_MS = 2000;
 
 /**
- * Sends the file of `upload` from `start` on, as much as the plan allows, and resolves to the server's answer
- * `{ held, complete, conflict }`, or to null when the request was ended before its time and the caller
+ * Sends `bytes` of the file of `upload`, from `start` on, with the `digest` that `wire.post` asks for. Resolves to the
+ * server's answer `{ held, complete, .. }`, or to null when the request was ended before its time and the caller
  * should ask and go on. `onHeld(bytes)` is called as bytes arrive, `onBuffering()` when a proxy holds them back.
  */
-export async function send({ wire, upload, start, signal, onHeld, onBuffering }) {
-  const { id, file } = upload;
-  const body = file.slice(start, start + wire.plan.size);
-  const watch = new Watch({ wire, id, start, size: body.size, onHeld, onBuffering });
+export async function send({ wire, upload, start, bytes, digest, signal, onHeld, onBuffering }) {
+  const size = bytes.length;
+  const watch = new Watch({ wire, upload, start, size, onHeld, onBuffering });
   const stop = () => watch.end(signal.reason);
   signal.addEventListener('abort', stop);
   try {
     watch.start();
     const answer = await wire.post(upload, {
-      start, body, signal: watch.signal, onSent: (sent) => watch.progress(sent),
+      start, body: bytes, digest, signal: watch.signal, onSent: (sent) => watch.progress(sent),
     });
     // A conflict after bytes went out is mostly a reset: Chromium repeats a POST by itself when a connection that it
     // had used before is cut, and the server refuses the copy.
-    if (!answer.conflict) wire.plan.succeeded(body.size, watch.seconds());
-    else if (watch.sent > 0) wire.plan.reset();
+    if (!answer.conflict && !answer.mismatch) wire.plan.succeeded(size, watch.seconds());
+    else if (answer.conflict && watch.sent > 0) wire.plan.reset();
     return answer;
   } catch (error) {
     return afterwards(error, watch, wire.plan);
@@ -59,8 +60,8 @@ class Watch {
   #held = 0;
   #suspicious = false;
 
-  constructor({ wire, id, start, size, onHeld, onBuffering }) {
-    Object.assign(this, { wire, id, from: start, size, onHeld, onBuffering });
+  constructor({ wire, upload, start, size, onHeld, onBuffering }) {
+    Object.assign(this, { wire, upload, from: start, size, onHeld, onBuffering });
     this.signal = this.#ending.signal;
   }
 
@@ -68,6 +69,7 @@ class Watch {
     this.timer = setInterval(() => this.#look(), WATCH_MS);
     addEventListener('online', this.#online);
     this.#ask();
+    this.#probe();
   }
 
   close() {
@@ -111,12 +113,17 @@ class Watch {
       const asked = performance.now();
       const [seconds, sent] = [this.seconds(), this.sent];
       // A failed question says nothing: the request itself will tell what is wrong.
-      const status = await this.wire.status(this.id, this.signal).catch(() => null);
+      const status = await this.wire.status(this.upload.id, this.signal).catch(() => null);
       if (this.signal.aborted) return;
       if (status) this.#arrived(Math.min(status.held - this.from, this.size), seconds, sent);
       // The server syncs its disk before it answers. Where that is slow, it is asked less often.
       pause = Math.max(WATCH_MS, (performance.now() - asked) * 3);
     }
+  }
+
+  // What is sent is in memory: that the file is gone from its disk would be seen late.
+  async #probe() {
+    while (await this.#rest(PROBE_MS)) await probe(this.upload.file).catch((problem) => this.end(problem));
   }
 
   #arrived(held, seconds, sent) {

@@ -14,8 +14,8 @@ Resumable uploads from a browser.
       console.log(problem.kind, problem.message);
     }
 
-`upload()` asks the server how much of this file it holds, makes sure that those bytes are the file's own, and sends
-the rest. A lost connection is no error: it waits, asks again and goes on, for as long as it takes. It throws only what
+`upload()` asks the server how much of this file it holds, and sends the rest. With the last bytes goes the checksum of
+the whole, so that what is no beginning of this file is never completed with its end: then all of it is sent. A lost connection is no error: it waits, asks again and goes on, for as long as it takes. It throws only what
 waiting cannot mend, such as a full disk. After a reload, a new Uploader for the same file carries on.
 
 new Uploader(options):
@@ -26,7 +26,7 @@ new Uploader(options):
     onProgress   (held, total): bytes that the server holds; never merely "handed to the network"
     onState      (state, problem): see below; `problem` comes with `retrying` and `failed`
     onNotice     (kind): 'different': the server held other bytes under this name, size and time, and the upload
-                 starts over; 'buffering': a proxy in front of the server holds uploads back
+                 starts over, once; 'buffering': a proxy in front of the server holds uploads back
     server       address of the server; empty or relative: seen from the page. Another origin needs --allow-origin there
     headers      further request headers, an object or a function that returns one: { Authorization: 'Basic ..' }
 
@@ -39,21 +39,24 @@ methods:
     wake()             ends a pause before the next try
     getUploadedBytes() asks the server how many bytes it holds
 
-fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`)
+fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`), compared (with `already`:
+whether the server has compared the checksum of the file with that of its own; else it knows name, size and time only)
 
 states:
 
     waiting     for its turn: three uploads run at a time      complete   sent, the server has the whole file
     checking    asks what the server holds                     already    the server had it before we began
     sending     bytes are on their way                         failed     `problem` says why
-    retrying    waits after `problem`, then tries again        cancelled  the server was told to forget it
-    paused      stopped, or not started
+    comparing   reads what it did not send, for the checksum   cancelled  the server was told to forget it
+    retrying    waits after `problem`, then tries again        paused     stopped, or not started
 */
 
-import { crc32 } from './crc32.js';
+import { combined, hex } from './crc32.js';
 import { Gate } from './gate.js';
 import { pauseSeconds } from './plan.js';
 import { Problem } from './problem.js';
+import { LAST_WINDOW, Proof } from './proof.js';
+import { probe, read } from './reader.js';
 import { send } from './sending.js';
 import { fileId, Wire } from './wire.js';
 
@@ -61,13 +64,14 @@ import { fileId, Wire } from './wire.js';
 // opens to a server.
 const uploadGate = new Gate(3);
 const CONFLICTS_NORMAL = 5;
-const RESTARTS_MAX = 2;
+const RESTARTS_MAX = 1;
 
 export class Uploader {
   held = 0;
   state = 'paused';
   problem = null;
   retryAt = 0;
+  compared = false;
 
   #options;
   #wire;
@@ -79,6 +83,10 @@ export class Uploader {
   #failures = 0;
   #conflicts = 0;
   #restarts = 0;
+  #proof;
+  #reading = null;
+  #ahead = null;
+  #leave = () => {};
 
   constructor(options) {
     this.#options = options;
@@ -87,6 +95,7 @@ export class Uploader {
     this.path = (options.path || this.file.webkitRelativePath || this.file.name).normalize('NFC');
     this.id = fileId(this.path, this.file);
     this.#wire = new Wire(options.server, options.headers);
+    this.#proof = new Proof(this.file.size);
   }
 
   upload() {
@@ -130,11 +139,10 @@ export class Uploader {
 
   async #run(before, signal) {
     await before?.catch(() => {});
-    let leave;
     try {
       this.#enter('waiting');
       this.#failures = this.#conflicts = this.#restarts = 0;
-      leave = await uploadGate.enter(signal);
+      this.#leave = await uploadGate.enter(signal);
       while (!await this.#attempt(signal).catch((error) => this.#afterFailure(error, signal)));
       return true;
     } catch (error) {
@@ -145,7 +153,7 @@ export class Uploader {
       this.#enter('failed', error);
       throw error;
     } finally {
-      leave?.();
+      this.#leave();
     }
   }
 
@@ -154,46 +162,122 @@ export class Uploader {
     this.#enter('checking');
     if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
-    if (!await this.#isOurs(status)) {
-      if (++this.#restarts > RESTARTS_MAX) throw new Problem('different');
-      this.#notice('different');
-      await this.#startOver(signal);
-    } else {
-      this.#moveTo(status.held);
-      if (status.complete) return this.#finish(this.#tookPart ? 'complete' : 'already');
-    }
-    return this.#sendFrom(signal);
+    if (!await this.#isOurs(status, signal)) return this.#differs(signal);
+    this.#moveTo(status.held);
+    return status.complete ? this.#compare(signal) : this.#sendFrom(signal);
+  }
+
+  /** The server has a whole file of this name, size and time: tells it the checksum of this one. */
+  async #compare(signal) {
+    const answer = await this.#sendDigest(signal);
+    if (answer.conflict) return this.#yield(answer.held, signal);
+    if (answer.mismatch) return this.#differs(signal);
+    if (!answer.complete) throw new Problem('strange');
+    this.compared = answer.compared;
+    return this.#finish(this.#tookPart ? 'complete' : 'already');
   }
 
   async #sendFrom(signal) {
     this.#tookPart = true;
-    // Declares size, name and time with no body, so that a refusal comes before any byte is sent.
-    let answer = await this.#wire.post(this, { start: this.held, body: null, signal });
-    while (true) {
-      if (answer === null) return false;
-      if (answer.conflict) return this.#yield(answer.held, signal);
-      const stuck = answer.held === this.held && this.held === this.file.size;
-      this.#moveTo(answer.held);
-      if (answer.complete) return this.#finish('complete');
-      // The server has every byte, and yet does not call the file complete.
-      if (stuck || answer.held > this.file.size) throw new Problem('strange');
-      answer = await this.#sendSome(signal);
+    const over = new AbortController();
+    // What was sent before is read while the rest is sent.
+    this.#reading = this.#readUnknown(this.held, over.signal);
+    // A failure is met where it is waited for.
+    this.#reading.catch(() => {});
+    try {
+      let answer = await this.#declare(signal);
+      while (true) {
+        if (answer === null) return false;
+        if (answer.conflict) return await this.#yield(answer.held, signal);
+        if (answer.mismatch) return await this.#differs(signal);
+        const stuck = answer.held === this.held && this.held === this.file.size;
+        this.#moveTo(answer.held);
+        if (answer.complete) return this.#finish('complete');
+        // The server has every byte, and yet does not call the file complete.
+        if (stuck || answer.held > this.file.size) throw new Problem('strange');
+        answer = await this.#sendSome(signal);
+      }
+    } finally {
+      over.abort(signal.reason);
+      this.#ahead = null;
     }
   }
 
+  /** Tells size, name and time with no body, so that a refusal comes before any byte is sent. */
+  #declare(signal) {
+    if (this.held === this.file.size) return this.#sendDigest(signal);
+    const digest = this.#isLast ? undefined : '?';
+    return this.#wire.post(this, { start: this.held, body: null, digest, signal });
+  }
+
+  /** Whether the next request is the last: it carries the end of the file, or a file that is small enough. */
+  get #isLast() {
+    const { size } = this.file;
+    return size - this.held <= LAST_WINDOW || (this.held === 0 && size <= this.#wire.plan.size);
+  }
+
   async #sendSome(signal) {
-    this.#enter('sending');
     const start = this.held;
+    const stretch = await (this.#isLast ? this.#readLast(signal) : this.#readNext(signal));
+    this.#enter('sending');
     const answer = await send({
-      wire: this.#wire, upload: this, start, signal,
+      wire: this.#wire, upload: this, start, bytes: stretch.bytes, digest: stretch.digest, signal,
       onHeld: (held) => this.#moveTo(held),
       onBuffering: () => this.#notice('buffering'),
     });
-    if (answer && !answer.conflict) {
-      if (answer.held <= start) throw new Problem('strange');
-      this.#conflicts = this.#restarts = 0;
+    if (answer && !answer.conflict && !answer.mismatch) {
+      if (answer.held <= start && !answer.complete) throw new Problem('strange');
+      this.#conflicts = 0;
+      if (answer.held >= stretch.end) this.#proof.add(stretch);
     }
     return answer;
+  }
+
+  /** What is sent next, from memory; and begins to read what comes after it. */
+  async #readNext(signal) {
+    const start = this.held;
+    const stretch = await (this.#ahead?.start === start ? this.#ahead.stretch : this.#readStretch(start, signal));
+    this.#ahead = null;
+    if (stretch.end < this.file.size - LAST_WINDOW) {
+      this.#ahead = { start: stretch.end, stretch: this.#readStretch(stretch.end, signal) };
+      this.#ahead.stretch.catch(() => {});
+    }
+    return { ...stretch, digest: '?' };
+  }
+
+  #readStretch(start, signal) {
+    const end = Math.min(start + this.#wire.plan.size, this.file.size - LAST_WINDOW);
+    return read(this.file, { start, end, keep: true, blocks: this.#proof.blocksIn(start, end) }, signal);
+  }
+
+  /** The end of the file, when all before it is known, and the file is still as it was. */
+  async #readLast(signal) {
+    const { held: start, file: { size: end } } = this;
+    if (this.#proof.gap(start)) this.#enter('comparing');
+    await this.#reading;
+    await this.#readUnknown(start, signal);
+    await Promise.all(this.#proof.blocks.map(async (block) => {
+      const { crc } = await read(this.file, { start: block.start, end: block.end }, signal);
+      if (crc !== block.crc) throw new Problem('file-changed');
+    }));
+    const stretch = await read(this.file, { start, end, keep: true }, signal);
+    return { ...stretch, digest: hex(combined(this.#proof.crc(start), stretch.crc, end - start)) };
+  }
+
+  /** Reads what is not known of the first `held` bytes. */
+  async #readUnknown(held, signal) {
+    const proof = this.#proof;
+    for (let gap = proof.gap(held); gap; gap = proof.gap(held)) {
+      proof.add(await read(this.file, gap, signal));
+    }
+  }
+
+  /** Tells a server that has all bytes the checksum of them. */
+  async #sendDigest(signal) {
+    const { size } = this.file;
+    if (this.#proof.gap(size)) this.#enter('comparing');
+    await this.#readUnknown(size, signal);
+    return this.#wire.post(this, { start: size, body: null, digest: hex(this.#proof.crc(size)), signal });
   }
 
   // A 409. Once or twice is normal: the rest of a cut request may still be arriving. Again and again means that
@@ -205,20 +289,27 @@ export class Uploader {
     return false;
   }
 
-  /** Whether what the server holds is the beginning of this file, by a checksum of its last bytes. */
-  async #isOurs({ held, complete, tail }) {
+  /** Whether what the server holds may be the beginning of this file, by a checksum of its last bytes. */
+  async #isOurs({ held, complete, tail }, signal) {
     if (held > this.file.size || (complete && held < this.file.size)) return false;
-    if (held === 0) return true;
-    // A complete file may have been moved on by the server's hook, so that there is nothing left to compare.
-    if (!tail) return complete;
-    if (tail.length > held) return false;
-    const bytes = await this.file.slice(held - tail.length, held).arrayBuffer().catch(fileChanged);
-    return crc32(new Uint8Array(bytes)) === tail.crc;
+    if (held === 0 || complete) return true;
+    if (!tail || tail.length > held) return false;
+    const { crc } = await read(this.file, { start: held - tail.length, end: held }, signal);
+    return crc === tail.crc;
+  }
+
+  /** The server has bytes that are not this file's. */
+  async #differs(signal) {
+    if (++this.#restarts > RESTARTS_MAX) throw new Problem('different');
+    this.#notice('different');
+    await this.#startOver(signal);
+    return false;
   }
 
   async #startOver(signal) {
     await this.#wire.forget(this.id, signal);
     this.#afresh = this.#tookPart = false;
+    this.#proof = new Proof(this.file.size);
     this.#moveTo(0);
   }
 
@@ -234,14 +325,23 @@ export class Uploader {
     if (!(error instanceof Problem)) throw error;
     if (!error.passes) throw error;
     // A file that changed on disk looks like a lost connection to XMLHttpRequest.
-    await this.file.slice(this.held, this.held + 1).arrayBuffer().catch(fileChanged);
+    await probe(this.file);
     // While somebody else sends the file, bytes arrive, but not ours: that does not make the pauses short again.
     const failures = error.kind === 'elsewhere' ? this.#conflicts - CONFLICTS_NORMAL : ++this.#failures;
     const seconds = Math.max(pauseSeconds(failures, Math.random()), error.afterSeconds);
     this.retryAt = Date.now() + seconds * 1000;
     this.#enter('retrying', error);
-    await this.#pause(seconds, signal);
+    await this.#waitOut(error, seconds, signal);
     return false;
+  }
+
+  // Where the server has to do with this file alone, others are sent meanwhile.
+  async #waitOut({ ofFile }, seconds, signal) {
+    if (ofFile) this.#leave();
+    await this.#pause(seconds, signal);
+    if (!ofFile) return;
+    this.#enter('waiting');
+    this.#leave = await uploadGate.enter(signal);
   }
 
   #pause(seconds, signal) {
@@ -266,6 +366,7 @@ export class Uploader {
 
   #moveTo(held) {
     if (held > this.held) this.#failures = 0;
+    this.#proof.cut(held);
     this.held = Math.min(held, this.file.size);
     this.#options.onProgress?.(this.held, this.file.size);
   }
@@ -279,8 +380,4 @@ export class Uploader {
   #notice(kind) {
     this.#options.onNotice?.(kind);
   }
-}
-
-function fileChanged(cause) {
-  throw new Problem('file-changed', { cause });
 }

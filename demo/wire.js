@@ -45,20 +45,24 @@ export class Wire {
   }
 
   /**
-   * Sends `body` (a Blob, or null to declare the file and no more) of an upload, which is `{ id, file, path }`, from
-   * `start` on: `{ held, complete }`.
-   * A 409 is an answer here, with `conflict: true`, because it carries the true count.
+   * Sends `body` (bytes, or null to declare the file and no more) of an upload, which is `{ id, file, path }`, from
+   * `start` on: `{ held, complete, compared, conflict, mismatch }`. `digest` is the CRC-32 of the whole file, from
+   * whoever sends its end, or '?' to have the server keep one.
+   * A 409 is an answer here, with `conflict: true`, because it carries the true count; and so is a 412, with
+   * `mismatch: true`: the digest is not that of what the server holds. `compared` tells that it is.
    * How long a body may take is up to the caller.
    */
-  async post(upload, { start, body, signal, onSent }) {
+  async post(upload, { start, body, digest, signal, onSent }) {
     const headers = describe(upload, start);
+    if (digest) headers['X-File-CRC32'] = digest;
     const answer = body ? await this.#send(headers, body, signal, onSent)
       : await patiently(signal, (fresh) => this.#send(headers, null, fresh));
     const held = count(answer.text);
     if (answer.status === 409 && held !== null) return { held, complete: false, conflict: true };
+    if (answer.status === 412 && answer.ours) return { held: 0, complete: answer.complete, mismatch: true };
     if (answer.status < 200 || answer.status > 299) throw problemOf(answer);
     if (held === null) throw new Problem('strange');
-    return { held, complete: answer.complete, conflict: false };
+    return { held, complete: answer.complete, compared: answer.compared };
   }
 
   #allHeaders(more) {
@@ -167,7 +171,9 @@ function read(status, text, fields) {
     // Only the upload server sends these fields, so a refusal without them is a proxy's. When its disk has failed it
     // tells no offset.
     ours: fields.has('Upload-Offset') || fields.has('Upload-Complete'),
+    hasOffset: fields.has('Upload-Offset'),
     complete: fields.get('Upload-Complete') === '?1' || text.startsWith('Success'),
+    compared: fields.get('X-File-CRC32') === '?1',
     tail: fields.get('X-Tail-Digest'),
     afterSeconds: Number(fields.get('Retry-After')) || 0,
   };
@@ -180,5 +186,5 @@ function count(text) {
 
 function tail(field) {
   const parts = /^crc32=([0-9a-f]{8}); *length=(\d{1,6})$/i.exec(field ?? '');
-  return parts && { crc: parts[1].toLowerCase(), length: Number(parts[2]) };
+  return parts && { crc: parseInt(parts[1], 16), length: Number(parts[2]) };
 }

@@ -20,7 +20,9 @@ const en = {
   states: {
     waiting: 'Waiting for its turn', checking: 'Asking the server', sending: 'Sending',
     paused: 'Paused. What has arrived is kept.', complete: 'Done. The server has the whole file.',
-    already: 'The server already has this file.', cancelled: 'Cancelled',
+    comparing: 'Comparing with what the server has',
+    already: 'The server already has this file.', uncompared: 'Already there (contents not compared).',
+    cancelled: 'Cancelled',
   },
   notices: {
     different: 'The server held other bytes under the same name, size and time. The file is sent from the start.',
@@ -68,7 +70,8 @@ const ko = {
   states: {
     waiting: '차례를 기다리는 중', checking: '서버에 확인하는 중', sending: '보내는 중',
     paused: '일시 정지됨. 도착한 부분은 보관됩니다.', complete: '완료. 서버가 파일 전체를 받았습니다.',
-    already: '서버에 이미 있는 파일입니다.', cancelled: '취소됨',
+    comparing: '서버에 있는 내용과 비교하는 중',
+    already: '서버에 이미 있는 파일입니다.', uncompared: '이미 있습니다(내용은 비교하지 않음).', cancelled: '취소됨',
   },
   notices: {
     different: '이름, 크기, 시각은 같지만 서버에 있던 내용이 이 파일과 다릅니다. 처음부터 다시 보냅니다.',

@@ -36,6 +36,9 @@ const FILES: &[File] = files! {
     "/page.js" "page.js" JS,
     "/plan.js" "plan.js" JS,
     "/problem.js" "problem.js" JS,
+    "/proof.js" "proof.js" JS,
+    "/reader.js" "reader.js" JS,
+    "/reading.js" "reading.js" JS,
     "/recent.js" "recent.js" JS,
     "/row.js" "row.js" JS,
     "/sending.js" "sending.js" JS,
@@ -43,6 +46,7 @@ const FILES: &[File] = files! {
     "/watch.js" "watch.js" JS,
     "/wire.js" "wire.js" JS,
     "/words.js" "words.js" JS,
+    "/worker.js" "worker.js" JS,
 };
 
 pub(super) fn respond(head: &Head) -> Response {

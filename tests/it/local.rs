@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -53,6 +54,30 @@ impl Local {
         self.fill(length, 2);
         let file = File::options().write(true).open(&self.0).expect("opened");
         file.set_modified(modified).expect("its time");
+    }
+
+    /// Other bytes in the first thousands and at the end, under the same name, size and time.
+    pub(crate) fn change_start_and_end_unnoticed(&self) {
+        self.change_start_unnoticed();
+        self.change_unnoticed_at(self.length() - 2000, 2000);
+    }
+
+    pub(crate) fn change_start_unnoticed(&self) {
+        self.change_unnoticed_at(1000, 1000);
+    }
+
+    fn change_unnoticed_at(&self, start: u64, length: usize) {
+        let modified = self.modified();
+        let file = File::options().write(true).open(&self.0).expect("opened");
+        file.write_all_at(&vec![b'!'; length], start)
+            .expect("written");
+        file.set_modified(modified).expect("its time");
+    }
+
+    /// Makes it this much shorter than it was.
+    pub(crate) fn shorten_to(&self, length: u64) {
+        let file = File::options().write(true).open(&self.0).expect("opened");
+        file.set_len(length).expect("shortened");
     }
 
     /// What the page calls it, when it speaks to the server.

@@ -10,3 +10,21 @@ test('a 413 is the server\'s only with its own fields', () => {
   equal(problemOf({ ...answer, status: 502, ours: false }).passes, true);
   equal(new Problem('disk-full').message.includes('full'), true);
 });
+
+test('our refusal without an offset is final for this file', () => {
+  const answer = { text: 'no free name\n', afterSeconds: 0, ours: true, hasOffset: false };
+  for (const status of [400, 403, 404, 408, 409, 422, 429]) {
+    const problem = problemOf({ ...answer, status });
+    equal([problem.kind, problem.passes, problem.said], ['refused', false, 'no free name'], String(status));
+  }
+  equal(problemOf({ ...answer, status: 403, hasOffset: true }).kind, 'forbidden');
+  equal(problemOf({ ...answer, status: 507 }).passes, false);
+  equal(problemOf({ ...answer, status: 409, hasOffset: true }).kind, 'elsewhere');
+});
+
+test('the server may be busy with one file alone', () => {
+  const answer = { text: 'publishing\n', afterSeconds: 7, status: 503 };
+  const { passes, afterSeconds, ofFile } = problemOf({ ...answer, ours: true });
+  equal([passes, afterSeconds, ofFile], [true, 7, true]);
+  equal(problemOf({ ...answer, ours: false }).ofFile, false);
+});

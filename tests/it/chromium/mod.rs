@@ -101,9 +101,11 @@ impl Browser {
             browser: self,
             session,
         };
-        for domain in ["Page", "Runtime", "Log", "Network"] {
+        for domain in ["Page", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), json!({}));
         }
+        // Else each request is told with its body, which is longer than a message may be.
+        page.call("Network.enable", json!({ "maxPostDataSize": 1 }));
         page.go(url);
         page
     }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use serde_json::json;
+
 use super::{Disk, Visit, folder};
 use crate::chromium::Browser;
 use crate::proxy::Nginx;
@@ -46,7 +48,7 @@ fn a_page_of_an_allowed_origin_uploads() {
     let text = visit.text(NAME);
     assert!(text.contains("The server held other bytes"), "{text}");
     file.expect_same(&site.dir().join("from elsewhere (1).bin"));
-    visit.expect_no_complaints();
+    visit.expect_no_complaints_but(&["status of 412"]);
 }
 
 #[test]
@@ -64,4 +66,28 @@ fn a_page_of_any_other_origin_says_that_nobody_answers() {
     assert!(text.contains("The server does not answer."), "{text}");
     assert!(!site.dir().join(NAME).exists());
     visit.expect_no_complaints_but(&["blocked by CORS policy", "net::ERR_FAILED"]);
+}
+
+#[test]
+fn uploader_imported_by_page_of_another_origin_uploads() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let host = Nginx::start(&folder("/tests/page", ""));
+    let origin = format!("http://{}", host.addr());
+    let site = Site::with(|config| config.allow_origin(&origin));
+    let browser = Browser::launch();
+    let page = browser.open(&format!("{origin}/index.html"));
+    page.evaluate("document.body.innerHTML = '<input type=file>', 0");
+    page.set_files("input", &[file.path()]);
+    let server = format!("http://{}", site.addr());
+    let upload = format!(
+        "import('{server}/uploader.js').then(async ({{ Uploader }}) => {{
+            const [file] = document.querySelector('input').files;
+            const uploader = new Uploader({{ file, server: '{server}' }});
+            return [await uploader.upload(), uploader.state, uploader.compared];
+        }})"
+    );
+    assert_eq!(page.evaluate(&upload), json!([true, "complete", false]));
+    file.expect_same(&site.dir().join(NAME));
+    assert_eq!(page.evaluate(&upload), json!([true, "already", true]));
 }
