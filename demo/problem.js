@@ -1,5 +1,7 @@
 // What can go wrong, each with a name to branch on and words for a person.
 
+import { shown } from './names.js';
+
 /** By kind: [what happened, what to do]. Other languages are in words.js. */
 export const english = {
   // These pass: the upload tries again by itself.
@@ -81,5 +83,5 @@ export function unreachable(cause) {
 // A bare number is the count of bytes held, not something to read.
 function line(text) {
   const first = text.trim().split('\n')[0].slice(0, 200);
-  return /^\d*$/.test(first) || first.startsWith('<') ? '' : first;
+  return /^\d*$/.test(first) || first.startsWith('<') ? '' : shown(first);
 }

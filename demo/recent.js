@@ -3,6 +3,7 @@
 // For tests and style sheets: `#under-way li` and `#arrived li` have `data-name`; the former `data-state` too: sending,
 // silent (for some seconds nothing has come) or left (nobody sends it now); `.bar` has `aria-valuenow`.
 
+import { shown } from './names.js';
 import { Speed } from './plan.js';
 import { group, make, setText, showShare } from './row.js';
 
@@ -48,7 +49,7 @@ export class Recent {
 
   #tellNews(all, others) {
     const isNews = ({ path, ago_secs }) => !(this.#known.get(path) <= ago_secs);
-    const news = this.#known ? others.filter(isNews).map(({ path }) => path) : [];
+    const news = this.#known ? others.filter(isNews).map(({ path }) => shown(path)) : [];
     this.#known = new Map(all.map(({ path, ago_secs }) => [path, ago_secs]));
     if (news.length > 0) this.#on.onNews(news);
   }
@@ -71,10 +72,10 @@ export class Recent {
   }
 
   #showArrived(files) {
-    const shown = files.map((file) => [file.path, this.#files.get(file.path) ?? new Arrived(file)]);
-    files.forEach((file, at) => shown[at][1].show(file, this.#words));
-    this.#files = new Map(shown);
-    fill('arrived', shown.map(([, { element }]) => element));
+    const rows = files.map((file) => [file.path, this.#files.get(file.path) ?? new Arrived(file)]);
+    files.forEach((file, at) => rows[at][1].show(file, this.#words));
+    this.#files = new Map(rows);
+    fill('arrived', rows.map(([, { element }]) => element));
   }
 }
 
@@ -91,7 +92,7 @@ class Sent {
     this.#words = words;
     this.name = name;
     this.length = length;
-    const called = name ?? words.unnamed;
+    const called = shown(name ?? words.unnamed);
     const id = `sent-${++rows}`;
     const part = this.#part = {
       name: make('h3', { className: 'name', id, dir: 'auto', textContent: called, title: called }),
@@ -152,8 +153,8 @@ class Arrived {
 
   constructor({ path }) {
     this.element = make('li', { className: 'line' });
-    this.element.dataset.name = path;
-    this.element.append(make('p', { className: 'name', dir: 'auto', textContent: path, title: path }), this.#numbers);
+    const called = this.element.dataset.name = shown(path);
+    this.element.append(make('p', { className: 'name', dir: 'auto', textContent: called, title: called }), this.#numbers);
   }
 
   show({ length, ago_secs }, words) {

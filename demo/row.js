@@ -4,6 +4,7 @@
 // `retrying` and `failed`, `data-problem` (the kinds in problem.js); `button[data-action]` is one of pause, resume,
 // retry, now, again, cancel, remove; `[role=status] .words` says the state; `.bar` has `aria-valuenow`.
 
+import { shown } from './names.js';
 import { Speed } from './plan.js';
 import { Uploader } from './uploader.js';
 
@@ -52,8 +53,9 @@ export class Row {
     this.#stateChanged();
   }
 
+  /** What it is called here; the server is told the whole truth. */
   get name() {
-    return this.uploader.path;
+    return shown(this.uploader.path);
   }
 
   get active() {

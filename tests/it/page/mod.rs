@@ -6,6 +6,7 @@ mod cuts;
 mod elsewhere;
 mod folders;
 mod list;
+mod names;
 mod one_file;
 mod picture;
 mod proof;

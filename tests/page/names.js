@@ -1,0 +1,20 @@
+import { shown } from '../../demo/names.js';
+import { equal, test } from './test.js';
+
+test('what hides or moves letters is replaced', () => {
+  const letters = '\x1b\x07\n\x85\xad\u034f\u061c\u115f\u180e\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\u3164\ufeff\uffa0\u{e0041}';
+  for (const letter of letters) equal(shown(`a${letter}b`), 'a\ufffdb', letter.codePointAt(0).toString(16));
+  equal(shown('photo\u202egpj.exe'), 'photo\ufffdgpj.exe');
+});
+
+test('joiners and variation selectors inside a name stay', () => {
+  const family = '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}.jpg';
+  const heart = '\u2764\ufe0f\u200d\u{1f525}.jpg';
+  for (const name of ['제주도 여행.mp4', 'می\u200cخواهم.txt', family, heart, 'love \u2764\ufe0f', '葛\u{e0100}.txt', 'é (1)']) {
+    equal(shown(name), name);
+  }
+  equal(shown('\u200da'), '\ufffda');
+  equal(shown('a\u200d'), 'a\ufffd');
+  equal(shown('a \ufe0fb'), 'a \ufffdb');
+  equal(shown('a\u200d\u200db').includes('\u200d\u200d'), false);
+});
