@@ -12,7 +12,7 @@ use crate::content::SLICE_BYTES;
 use crate::http::body::Decoder;
 use crate::http::connection::{Connection, Crew, Next, Turn, Wake};
 use crate::http::socket::Socket;
-use crate::http::{Action, Ended, Framing, Head, Limits, Receiver, Response, Rest, Service};
+use crate::http::{Action, Ended, Framing, Head, Limits, Receiver, Response, Service};
 use crate::peers::OURS;
 use crate::samples::Samples;
 
@@ -280,7 +280,7 @@ impl Receiver for Nobody {
         false
     }
 
-    fn end(self: Box<Self>, _: Ended) -> (Response, Rest) {
-        (Response::new(200), None)
+    fn end(self: Box<Self>, _: Ended) -> Response {
+        Response::new(200)
     }
 }
