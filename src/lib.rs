@@ -50,7 +50,8 @@
 //!
 //! ```text
 //! DIR/
-//!   holiday.mp4       finished files, under their own names; nothing here is ever partial
+//!   holiday.mp4       finished files, under their own names; nothing here is ever partial, but
+//!   photos/           where this is another mount, for a time, a copy: `.resumed-<key>`
 //!   .resumed/
 //!     lock            held by the running server
 //!     <key>           the bytes so far: its length is the offset

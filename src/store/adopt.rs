@@ -5,11 +5,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown, fstat};
 
 use super::attribute;
 use super::disk::{Data, Disk};
+use super::elsewhere::Copy;
 use super::error::Error;
 use super::faults::Op;
 use super::id::Key;
@@ -32,29 +34,52 @@ pub(super) struct Adopted {
 impl Entry {
     /// Gives the data file the attributes that it has as the finished file at `path`. The caller holds `changing`.
     ///
+    /// A `copy` was created in the folder, and so has all but those of a file that it replaces.
+    ///
     /// # Errors
     /// When a disk or a quota is full; other obstacles are logged, once a folder.
-    pub(super) fn adopt_attributes(&self, path: &str) -> Result<Adopted, Error> {
-        let Some(data) = self.state()?.data.clone() else {
+    pub(super) fn adopt_attributes(
+        &self,
+        path: &str,
+        copy: Option<&Copy>,
+    ) -> Result<Adopted, Error> {
+        let on_conflict = self.shelf.options.on_conflict;
+        let Some(data) = self.to_be_moved(copy)? else {
             return Ok(Adopted::default());
         };
-        let on_conflict = self.shelf.options.on_conflict;
+        if copy.is_some() && on_conflict == OnConflict::KeepBoth {
+            return Ok(Adopted::default());
+        }
         let adopted = self.disk().adopt(&data, self.key, path, on_conflict)?;
-        if adopted.changed {
-            self.sync_data()?;
+        match copy {
+            _ if !adopted.changed => {}
+            Some(_) => self.disk().sync(&data)?,
+            None => self.sync_data()?,
         }
         Ok(adopted)
     }
 
     /// Sets the mode that was put off until the file has moved.
-    pub(super) fn set_last_mode(&self, adopted: &Adopted) -> Result<(), Error> {
-        let data = self.state()?.data.clone();
+    pub(super) fn set_last_mode(
+        &self,
+        adopted: &Adopted,
+        copy: Option<&Copy>,
+    ) -> Result<(), Error> {
+        let data = self.to_be_moved(copy)?;
         if let (Some(mode), Some(data)) = (adopted.last_mode, data)
             && let Err(error) = fchmod(&data.0, mode)
         {
             log::warn!("{}: cannot set the mode {mode:?}: {error}", self.key);
         }
         Ok(())
+    }
+
+    /// The file that gets the published name.
+    fn to_be_moved(&self, copy: Option<&Copy>) -> Result<Option<Arc<Data>>, Error> {
+        match copy {
+            Some(copy) => Ok(Some(Arc::new(copy.data()?))),
+            None => Ok(self.state()?.data.clone()),
+        }
     }
 }
 

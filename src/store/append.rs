@@ -5,13 +5,14 @@ use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 use std::{fmt, io};
 
+use super::completed::Completed;
 use super::digest::Check;
 use super::error::Error;
 use super::id::Id;
 use super::intent::{Crc32, Existence, Intent, Start};
 use super::locked::Locked;
 use super::obstacle::is_full;
-use super::publish::{Completed, Finished};
+use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
 use super::space::Claim;
 use super::upload::{Held, Phase, State};
@@ -79,6 +80,9 @@ impl Append {
             state.compare(intent.digest, crc32)?;
         } else {
             let needed = state.admit(start, &intent, shelf.options.max_size)?;
+            if !state.is_full() && (!asks || intent.declares()) {
+                entry.foresee(&state, &intent)?;
+            }
             if let Some(tail) = intent.tail {
                 entry.check_tail(&state, tail)?;
             }
@@ -389,14 +393,18 @@ impl Entry {
         }
     }
 
-    /// After a failed write. A full disk refuses bytes and loses none, so what is written stays; otherwise nothing
-    /// that was not synced is believed.
+    /// After a failed write. A full disk refuses bytes and loses none, so what is written stays, and so does a file that
+    /// gets too large; otherwise nothing that was not synced is believed.
     fn refused(&self, state: &mut State, error: io::Error) -> Error {
-        let Some(data) = state.data.clone().filter(|_| is_full(&error)) else {
+        let is_too_large = error.kind() == io::ErrorKind::FileTooLarge;
+        let loses_none = is_full(&error) || is_too_large;
+        let Some(data) = state.data.clone().filter(|_| loses_none) else {
             self.cut_back(state);
             return error.into();
         };
-        match self.disk().cut(&data, state.offset) {
+        let max = state.offset;
+        match self.disk().cut(&data, max) {
+            Ok(()) if is_too_large => Error::TooLarge { max },
             Ok(()) => error.into(),
             Err(_) => self.break_down(),
         }

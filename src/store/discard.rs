@@ -39,6 +39,11 @@ impl Entry {
     /// In this order: what a crash leaves in between is an empty upload, not bytes that nobody knows the id of.
     pub(super) fn discard(&self, state: &mut State) -> Result<(), Error> {
         if state.phase == Phase::Receiving {
+            let publishing = state.record.as_ref().filter(|_| state.is_publishing());
+            if let Some(path) = publishing.and_then(|record| record.publishing_as()) {
+                let removed = self.disk().remove_copy(self.key, path);
+                removed.unwrap_or_else(|error| log::debug!("{}: its copy: {error}", self.key));
+            }
             self.disk().remove(&self.key.to_string())?;
             state.clear_data();
         }

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::dirs::Dir;
 use super::disk::{Data, Disk};
 use super::faults::Op;
-use super::id::{Key, hidden_name};
+use super::id::{Key, probe_name};
 use super::name::Name;
 use super::options::OnConflict;
 use super::rename::{Place, rename};
@@ -123,7 +123,7 @@ impl Disk {
         if self.faults.check(Op::Probe).is_err() {
             return false;
         }
-        let name = hidden_name(key);
+        let name = probe_name(key);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = openat(dir, &name, flags, Mode::RUSR | Mode::WUSR);
         made.is_ok() && unlinkat(dir, &name, AtFlags::empty()).is_ok()
@@ -210,6 +210,19 @@ impl Disk {
 
     fn root(&self) -> Home<'_> {
         Home::Root(self.root.file.as_fd())
+    }
+
+    /// The innermost of `folders`, one in the other, that is there.
+    pub(super) fn innermost(&self, folders: &[Name]) -> io::Result<Home<'_>> {
+        let mut home = self.root();
+        for folder in folders {
+            match self.open_folder(&home, folder.as_str()) {
+                Ok(Some(folder)) => home = Home::Folder(folder),
+                Err(error) if Refusal::of(&error).is_none() => return Err(error),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(home)
     }
 
     /// The directory of the file at `path`, and its name there; `None` when there is no such directory.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::completed::Completed;
 use super::error::Error;
 use super::id::Key;
-use super::publish::Completed;
 use super::record::Hook;
 use super::shelf::{Entry, Shelf};
 

@@ -136,9 +136,14 @@ pub(super) fn draw() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The name of the one file in a folder that is not finished: of the upload `key`, for a moment.
+/// The name of the one file in a folder that is not finished: the copy of the upload `key`.
 pub(super) fn hidden_name(key: Key) -> String {
     format!(".resumed-{key}")
+}
+
+/// The name of an empty file that shows what a folder takes, or passes on. It is removed at once.
+pub(super) fn probe_name(key: Key) -> String {
+    format!("{}-probe", hidden_name(key))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! DIR/
-//!   holiday.mp4          finished files; nothing here is ever partial
+//!   holiday.mp4          finished files; nothing here is ever partial, but
+//!   photos/              where this is another mount, for a time, a copy: `.resumed-<key>`
 //!   .resumed/
 //!     lock               held by the running server
 //!     locks/             what servers lock that share DIR
@@ -42,11 +43,15 @@ mod adopt;
 mod append;
 mod attribute;
 mod changes;
+mod completed;
+mod copies;
+mod copying;
 mod digest;
 mod dirs;
 mod discard;
 mod disk;
 mod doubt;
+mod elsewhere;
 mod error;
 #[cfg(target_os = "linux")]
 mod ext4;
@@ -97,16 +102,19 @@ use std::time::{Duration, SystemTime};
 
 pub use self::about::{About, Expiry};
 pub use self::append::{Append, Completes};
+pub use self::completed::Completed;
 pub use self::error::{Difference, Error, OpenError};
 pub use self::id::{Id, Key};
 pub use self::intent::{Crc32, Digest, Existence, Incoming, Intent, Start, TAIL_BYTES, Tail};
 pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{OnConflict, Options, Sharing, Sync};
-pub use self::publish::{Completed, Finished};
+pub use self::publish::Finished;
 pub use self::sweep::SweepReport;
 pub(crate) use self::under_way::UnderWay;
 pub use self::upload::Held;
 
+use self::copies::Tell;
+use self::copying::Copier;
 use self::disk::Disk;
 use self::faults::Faults;
 use self::shelf::{Entry, Shelf};
@@ -117,6 +125,8 @@ use self::upload::State;
 #[derive(Clone)]
 pub struct Store {
     shelf: Arc<Shelf>,
+    /// Ends the copying with the last one.
+    _copier: Arc<Copier>,
 }
 
 impl Store {
@@ -137,8 +147,11 @@ impl Store {
         let shelf = Shelf::new(disk, options, id::draw());
         let failed = |error| OpenError::Io(dir.as_ref().into(), error);
         shelf.begin_to_doubt().map_err(failed)?;
+        let shelf = Arc::new(shelf);
+        let copier = Copier::new(&shelf);
         Ok(Self {
-            shelf: Arc::new(shelf),
+            shelf,
+            _copier: copier.into(),
         })
     }
 
@@ -248,6 +261,11 @@ impl Store {
     /// The directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.shelf.disk.root.path
+    }
+
+    /// Has `tell` told of each file that is published by a copy to another file system, once it is.
+    pub(crate) fn tell_of_copies(&self, tell: Arc<Tell>) {
+        self.shelf.copies.tell(tell);
     }
 
     /// How many syncs there were, and how long they took together.

@@ -159,6 +159,12 @@ impl Wanted {
         inside
     }
 
+    /// The path below the directory, with `/` between.
+    pub(super) fn path(&self) -> String {
+        let names = self.folders.iter().chain([&self.name]);
+        names.map(Name::as_str).collect::<Vec<_>>().join("/")
+    }
+
     /// Whether the path is not too long, also where each of its names is taken.
     fn fits(&self, dir_bytes: usize) -> bool {
         let names = self.folders.iter().chain([&self.name]);

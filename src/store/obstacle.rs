@@ -17,6 +17,8 @@ const BLOCKED_MAX: usize = 1000;
 pub struct Obstacle {
     /// What a client can do about it.
     pub kind: ObstacleKind,
+    /// The path of the file below the directory; empty where it is not known.
+    path: String,
     error: io::Error,
 }
 
@@ -55,7 +57,24 @@ impl Obstacle {
             None if error.kind() == io::ErrorKind::AlreadyExists => ObstacleKind::Refused,
             _ => ObstacleKind::Passing,
         };
-        Self { kind, error }
+        let path = String::new();
+        Self { kind, path, error }
+    }
+
+    /// The obstacle of the file at `path` below the directory.
+    pub(super) fn at(self, path: String) -> Self {
+        Self { path, ..self }
+    }
+
+    /// The file is being copied to another file system, and is published when that is done.
+    pub(super) fn copying(path: String) -> Self {
+        let error = io::Error::other("the copy to another file system is not finished");
+        Self::new(error).at(path)
+    }
+
+    /// Whether the folder is another file system, so that the file has to be copied there.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        Errno::from_io_error(&self.error) == Some(Errno::XDEV)
     }
 
     /// The errno of the operation that failed, where the system gave one.
@@ -66,7 +85,11 @@ impl Obstacle {
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot publish the file: {}", self.error)
+        write!(f, "cannot publish the file")?;
+        if !self.path.is_empty() {
+            write!(f, " as {:?}", self.path)?;
+        }
+        write!(f, ": {}", self.error)
     }
 }
 
@@ -78,31 +101,55 @@ impl error::Error for Obstacle {
 
 /// Uploads that are held in full and could not be published when last tried.
 #[derive(Default)]
-pub(super) struct Blocked(Mutex<BTreeMap<Key, (Record, String)>>);
+pub(super) struct Blocked {
+    all: Mutex<BTreeMap<Key, (Record, String)>>,
+    /// The reason that was logged last, of each upload.
+    logged: Mutex<BTreeMap<Key, String>>,
+}
 
 impl Blocked {
     /// Notes that publishing failed, and logs each reason once.
     pub(super) fn note(&self, key: Key, record: &Record, obstacle: &Obstacle) {
-        let reason = obstacle.to_string();
+        self.warn(key, obstacle);
+        self.note_copying(key, record, obstacle);
+    }
+
+    /// As `note`, for what goes on as it should: nothing is logged.
+    pub(super) fn note_copying(&self, key: Key, record: &Record, obstacle: &Obstacle) {
         let mut all = self.all();
-        if all.get(&key).map(|(_, known)| known) != Some(&reason) {
-            let name = record.name.as_deref().unwrap_or_default();
-            log::warn!("{key} ({name:?}): {reason}; the bytes are kept");
-        }
         if all.len() < BLOCKED_MAX || all.contains_key(&key) {
-            all.insert(key, (record.clone(), reason));
+            all.insert(key, (record.clone(), obstacle.to_string()));
         }
+    }
+
+    /// Logs why an upload is not published, or not taken: each reason once.
+    pub(super) fn warn(&self, key: Key, obstacle: &Obstacle) {
+        let reason = obstacle.to_string();
+        let mut logged = lock(&self.logged);
+        if logged.get(&key) == Some(&reason) {
+            return;
+        }
+        if logged.len() >= BLOCKED_MAX {
+            logged.clear();
+        }
+        log::warn!("{key}: {reason}; what was received is kept");
+        logged.insert(key, reason);
     }
 
     /// Forgets the obstacle: the upload is published, or gone.
     pub(super) fn forget(&self, key: Key) {
         self.all().remove(&key);
+        lock(&self.logged).remove(&key);
     }
 
     /// The records, and why each is not published.
     pub(super) fn all(&self) -> MutexGuard<'_, BTreeMap<Key, (Record, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.all)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the disk, or a quota on it, is full.

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, fstat, openat, statat
 use rustix::io::Errno;
 
 use super::attribute;
-use super::id::{Key, hidden_name};
+use super::id::{Key, probe_name};
 
 pub(super) const ACCESS_ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";
@@ -140,7 +140,7 @@ impl Attributes {
     }
 
     fn of_new_file_in(home: BorrowedFd<'_>, key: Key) -> io::Result<Self> {
-        let name = hidden_name(key);
+        let name = probe_name(key);
         let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let flags = new | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let create = || openat(home, &name, flags, Mode::from_raw_mode(0o666));

@@ -155,11 +155,12 @@ fn any_record(bytes: &[u8]) -> Record {
         publishing: part().map(|path| {
             let name = Name::new(Some(&text(path)), Key::of(b"", path));
             let name = name.candidates(NAME_MAX).next().expect("a name");
-            let (path, hook) = (
-                FilePath::in_folder("", &name),
-                hooks[bytes.len() % hooks.len()],
-            );
-            Publishing { path, hook }.into()
+            Publishing {
+                path: FilePath::in_folder("", &name),
+                hook: hooks[bytes.len() % hooks.len()],
+                copied: bytes.len() % 2 == 1,
+            }
+            .into()
         }),
         ..Record::new(&Id::new(owner, id))
     }

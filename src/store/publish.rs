@@ -4,35 +4,19 @@
 //! Cut anywhere, the next look at the upload sees how far it came, and carries on here.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use super::about::Expiry;
+use super::completed::Completed;
+use super::elsewhere::Copy;
 use super::error::Error;
-use super::id::Id;
-use super::intent::Digest;
+use super::intent::{Digest, Intent};
 use super::name::{FilePath, NAME_MAX, Wanted};
-use super::obstacle::Obstacle;
+use super::obstacle::{Obstacle, ObstacleKind};
 use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
 use super::spelling::{Refusal, Spelling};
-use super::upload::{Held, Phase};
-
-/// A finished upload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Completed {
-    /// Which upload it was.
-    pub id: Id,
-    /// Where the file is.
-    pub path: PathBuf,
-    /// What its client called it; as it came, so not for use as a path.
-    pub name: Option<String>,
-    /// Its size in bytes.
-    pub length: u64,
-    /// What it hashes to, where that was asked ([`Options::sha256`](super::Options::sha256)), or its client said so.
-    pub sha256: Option<Digest>,
-}
+use super::upload::{Held, Phase, State};
 
 /// How an append ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +84,21 @@ impl Entry {
     }
 
     fn publish_in_place(&self) -> Result<Finished, Error> {
+        let mut copied = None;
         loop {
+            self.is_not_copied()?;
             self.check_whole()?;
             self.disk().check_in_place()?;
-            if let Some(finished) = self.publish_checked()? {
-                return Ok(finished);
+            match self.publish_checked() {
+                Ok(Some(mut finished)) => {
+                    finished.published = finished.published.or(copied);
+                    return Ok(finished);
+                }
+                Ok(None) => {}
+                Err(Error::NotPublished(obstacle)) if obstacle.is_elsewhere() => {
+                    copied = self.copy_soon()?;
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -149,7 +143,7 @@ impl Entry {
             }
         }
         let last_byte = self.disk().modified_of(&data)?;
-        if let Err(error) = self.name_and_move(&mut record) {
+        if let Err(error) = self.name_and_move(&mut record, None) {
             // The client's time would have it expire.
             let restored = self.disk().set_modified(&data, last_byte);
             restored.unwrap_or_else(|error| log::debug!("{}: its time: {error}", self.key));
@@ -159,24 +153,65 @@ impl Entry {
     }
 
     /// After a failure to move the file to its name.
-    fn not_published(&self, record: &Record, error: Error) -> Error {
+    pub(super) fn not_published(&self, record: &Record, error: Error) -> Error {
         match error {
             Error::Io(error) | Error::StorageFull(error) if !self.is_broken() => {
-                let obstacle = Obstacle::new(error);
-                self.shelf.blocked.note(self.key, record, &obstacle);
+                let obstacle = Obstacle::new(error).at(self.path_of(record));
+                if !obstacle.is_elsewhere() {
+                    self.shelf.blocked.note(self.key, record, &obstacle);
+                }
                 Error::NotPublished(obstacle)
             }
             error => error,
         }
     }
 
+    /// Looks whether the folder that the file is for would refuse it, as far as that shows before it is tried.
+    ///
+    /// # Errors
+    /// `NotPublished`, `NoSpace`.
+    pub(super) fn foresee(&self, state: &State, intent: &Intent) -> Result<(), Error> {
+        let said = state.record.as_ref().and_then(|it| it.name.as_deref());
+        let name = said.or(intent.name.as_deref());
+        let wanted = Wanted::new(name, self.key, self.disk().path_bytes);
+        let (length, min_free) = (
+            state.length().or(intent.length),
+            self.shelf.options.min_free,
+        );
+        let Err(error) = self.disk().foresee(&wanted.folders, length, min_free) else {
+            return Ok(());
+        };
+        let obstacle = Obstacle::new(error).at(wanted.path());
+        match obstacle.kind {
+            ObstacleKind::NoSpace => Err(Error::NoSpace),
+            // That is seen when it is published.
+            ObstacleKind::Passing => Ok(()),
+            ObstacleKind::Refused | ObstacleKind::TooLarge => {
+                self.shelf.blocked.warn(self.key, &obstacle);
+                Err(Error::NotPublished(obstacle))
+            }
+        }
+    }
+
+    /// The path below the directory that the file of `record` gets, or is to get.
+    pub(super) fn path_of(&self, record: &Record) -> String {
+        let said = record.publishing_as().map(str::to_owned);
+        said.unwrap_or_else(|| self.wanted(record).path())
+    }
+
     /// Where the client of `record` wants the file.
-    fn wanted(&self, record: &Record) -> Wanted {
+    pub(super) fn wanted(&self, record: &Record) -> Wanted {
         Wanted::new(record.name.as_deref(), self.key, self.disk().path_bytes)
     }
 
     /// Moves the file to the name that the record says, to the next free one, or to one that the file system takes.
-    fn name_and_move(&self, record: &mut Arc<Record>) -> Result<(), Error> {
+    ///
+    /// What is moved is the `copy` beside it, where there is one.
+    pub(super) fn name_and_move(
+        &self,
+        record: &mut Arc<Record>,
+        copy: Option<&Copy>,
+    ) -> Result<(), Error> {
         let Wanted { folders, name } = self.wanted(record);
         let folder = self.disk().make_folders(&folders, self.key)?;
         let in_folder = |name: String| FilePath::in_folder(&folder, &name);
@@ -188,11 +223,11 @@ impl Entry {
         loop {
             let names = spelled.candidates(spelling.max_bytes()).map(in_folder);
             let names = said.take().into_iter().chain(names);
-            let error = match self.move_to_first_free(names, record) {
+            let error = match self.move_to_first_free(names, record, copy) {
                 Err(Error::Io(error)) => error,
                 done => return done,
             };
-            let Some(refusal) = self.refusal(&folder, spelled.as_str(), &error) else {
+            let Some(refusal) = self.refusal(&folder, spelled.as_str(), copy, &error) else {
                 return Err(error.into());
             };
             let Some(next) = spelling.next(&name, refusal) else {
@@ -201,13 +236,22 @@ impl Entry {
             (spelling, spelled) = next;
         }
         let neutral = name.neutral(self.key);
-        self.move_to_first_free(neutral.candidates(NAME_MAX).map(in_folder), record)
+        self.move_to_first_free(neutral.candidates(NAME_MAX).map(in_folder), record, copy)
     }
 
-    /// Whether `error` is the answer of the file system to the name, and not that the data file is gone.
-    fn refusal(&self, folder: &str, name: &str, error: &io::Error) -> Option<Refusal> {
-        let partial = self.disk().modified(&self.key.to_string());
-        partial.ok()??;
+    /// Whether `error` is the answer of the file system to the name, and not that the file to be moved is gone.
+    fn refusal(
+        &self,
+        folder: &str,
+        name: &str,
+        copy: Option<&Copy>,
+        error: &io::Error,
+    ) -> Option<Refusal> {
+        let is_there = match copy {
+            Some(copy) => copy.is_there(),
+            None => (self.disk().modified(&self.key.to_string())).map(|found| found.is_some()),
+        };
+        is_there.ok().filter(|is_there| *is_there)?;
         self.disk().refusal_in(folder, name, self.key, error)
     }
 
@@ -215,27 +259,40 @@ impl Entry {
         &self,
         names: impl Iterator<Item = FilePath>,
         record: &mut Arc<Record>,
+        copy: Option<&Copy>,
     ) -> Result<(), Error> {
         let hook = self.shelf.options.mark_hooks.then_some(Hook::Due);
         let on_conflict = self.shelf.options.on_conflict;
         for (number, path) in names.enumerate() {
             // The first is nearly always free, and moving there shows it. It may also be the one that the record says
             // already, taken by ourselves in a link and unlink that was cut.
-            if number > 0 && self.disk().is_taken(&path, on_conflict)? {
+            // But a copy is told from another file by what the record says, so that has to be true first.
+            let looks = number > 0 || copy.is_some();
+            if looks && self.disk().is_taken(&path, on_conflict)? {
                 continue;
             }
+            let is_said = |said: &&Publishing| said.path == path && said.copied;
+            let was_copied = record.publishing.as_deref().filter(is_said).is_some();
             let publishing = Publishing {
                 path: path.clone(),
                 hook,
+                copied: copy.is_some() || was_copied,
             };
             Arc::make_mut(record).publishing = Some(publishing.into());
             self.say_publishing(record)?;
-            let adopted = self.adopt_attributes(&path)?;
-            match self.disk().publish(self.key, &path, on_conflict) {
+            if copy.is_none() {
+                self.dress(record)?;
+            }
+            let adopted = self.adopt_attributes(&path, copy)?;
+            let moved = match copy {
+                Some(copy) => self.disk().publish_copy(copy, &path, on_conflict),
+                None => self.disk().publish(self.key, &path, on_conflict),
+            };
+            match moved {
                 Err(error) if is_taken(&error) => {}
                 done => {
                     done?;
-                    return self.set_last_mode(&adopted);
+                    return self.set_last_mode(&adopted, copy);
                 }
             }
         }
@@ -255,7 +312,7 @@ impl Entry {
             drop(state);
             self.sync_names(None)?;
         }
-        self.dress(record)
+        Ok(())
     }
 
     /// Gives the file its client's time, and takes the mark off it. Not before the record is durable: until then the
@@ -266,9 +323,7 @@ impl Entry {
         let Some(data) = state.data.clone() else {
             return Ok(());
         };
-        let time = record
-            .modified_ms
-            .and_then(|ms| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
+        let time = record.modified();
         let is_marked = state.noted > 0;
         let is_hashed = state.hashing.take().is_some() || is_marked;
         let dressed = [
@@ -284,7 +339,7 @@ impl Entry {
     }
 
     /// The file has its name: takes note of that, durably.
-    fn moved(&self, record: Arc<Record>) -> Result<Finished, Error> {
+    pub(super) fn moved(&self, record: Arc<Record>) -> Result<Finished, Error> {
         let completed = self.completed(&record);
         let mut state = self.state()?;
         self.take_off_turn(&record);

@@ -1,6 +1,7 @@
 //! The sidecar of an upload, `<key>.json`: who and what it is. It never says how much is held; the data file does.
 
 use std::io;
+use std::time::{Duration, SystemTime};
 
 use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
@@ -38,6 +39,8 @@ pub(super) struct Publishing {
     /// The published name, with the folders that it is in.
     pub(super) path: FilePath,
     pub(super) hook: Option<Hook>,
+    /// Whether a copy is about to get that name: then a file there with the same bytes is this upload.
+    pub(super) copied: bool,
 }
 
 /// Where the completion hook stands.
@@ -67,6 +70,11 @@ impl Record {
         self.publishing
             .as_deref()
             .map(|publishing| &*publishing.path)
+    }
+
+    /// When its client last changed it.
+    pub(super) fn modified(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.modified_ms?))
     }
 
     pub(super) fn hook(&self) -> Option<Hook> {
@@ -117,6 +125,10 @@ impl Record {
             None => None,
             Some(path) => Some(FilePath::parse(&path)?),
         };
+        let copied = match fields.get("copied") {
+            None => false,
+            Some(copied) => copied.as_bool()?,
+        };
         let hook = match text("hook")?.as_deref() {
             None => None,
             Some(DUE) => Some(Hook::Due),
@@ -148,7 +160,7 @@ impl Record {
             metadata: text("metadata")?,
             digest,
             crc32,
-            publishing: path.map(|path| Publishing { path, hook }.into()),
+            publishing: path.map(|path| Publishing { path, hook, copied }.into()),
         })
     }
 
@@ -186,6 +198,8 @@ impl Serialize for Record {
         put(&mut fields, "as", self.publishing_as())?;
         let hook = |hook| if hook == Hook::Due { DUE } else { DONE };
         put(&mut fields, "hook", self.hook().map(hook))?;
+        let copied = self.publishing.as_deref().filter(|said| said.copied);
+        put(&mut fields, "copied", copied.map(|_| true))?;
         fields.end()
     }
 }
@@ -217,6 +231,7 @@ mod tests {
         Publishing {
             path: FilePath::in_folder("", "käse.mp4"),
             hook,
+            copied: hook == Some(Hook::Due),
         }
     }
 

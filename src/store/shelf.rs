@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::copies::Copies;
 use super::disk::Disk;
 use super::error::Error;
 use super::id::Key;
@@ -23,6 +24,7 @@ pub(super) struct Shelf {
     pub(super) ledger: Ledger,
     /// What could not be published.
     pub(super) blocked: Blocked,
+    pub(super) copies: Copies,
     /// What tells this server from others over the same directory.
     pub(super) server: u64,
     /// The mount, as long as not all that lies there has been looked at since it was mounted.
@@ -46,6 +48,7 @@ impl Shelf {
             disk,
             ledger,
             blocked: Blocked::default(),
+            copies: Copies::default(),
             server,
             unsure: Mutex::default(),
             uploads,

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use super::completed::Completed;
 use super::error::Error;
 use super::id::Key;
 use super::known::Count;
 use super::options::Sharing;
-use super::publish::Completed;
 use super::record::{Hook, Record};
 use super::shelf::Shelf;
 use super::upload::{Phase, State};

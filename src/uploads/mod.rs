@@ -101,9 +101,14 @@ impl Uploads {
             authorize: options.authorize,
             housekeeper,
         };
-        Ok(Uploads {
-            desk: Arc::new(desk),
-        })
+        let desk = Arc::new(desk);
+        let told = Arc::downgrade(&desk);
+        desk.store.tell_of_copies(Arc::new(move |completed: &_| {
+            if let Some(desk) = told.upgrade() {
+                desk.completed(completed);
+            }
+        }));
+        Ok(Uploads { desk })
     }
 
     /// Checks that the directory is still the one that was opened, and can be written: what `/health` tells.

@@ -60,6 +60,17 @@ impl Mount {
         }
     }
 
+    /// A file system in memory, on a directory that is there already.
+    pub(crate) fn tmpfs_on(at: &Path, options: &str) -> Mount {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
+        run(mount.arg(at));
+        Mount {
+            at: at.into(),
+            _home: None,
+        }
+    }
+
     /// A file system in memory.
     pub(crate) fn tmpfs(options: &str) -> Mount {
         Mount::new(&["-t", "tmpfs", "-o", options, "tmpfs"])

@@ -184,6 +184,7 @@ fn what_is_to_be_published_was_synced() {
     let publishing = Publishing {
         path: FilePath::in_folder("", "a"),
         hook: None,
+        copied: false,
     };
     let record = Record {
         publishing: Some(publishing.into()),

@@ -1,6 +1,7 @@
 //! The store on real temporary directories. Nothing here sleeps.
 
 mod admission;
+mod copies;
 mod displaced;
 mod doubt;
 mod faults;

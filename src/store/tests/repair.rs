@@ -19,6 +19,7 @@ fn publishing(length: u64, hook: Option<Hook>) -> Record {
     let publishing = Publishing {
         path: FilePath::in_folder("", "a"),
         hook,
+        copied: false,
     };
     Record {
         publishing: Some(publishing.into()),

@@ -1,0 +1,97 @@
+//! Uploads that wait to be copied to another file system, one at a time, and how that ended.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::completed::Completed;
+use super::error::Error;
+use super::id::Key;
+
+/// Uploads that wait to be copied, at most. Others begin to wait when they are next looked at.
+pub(super) const QUEUE_MAX: usize = 1000;
+
+/// Ends of copies that are kept for whoever looks next, at most.
+const ENDED_MAX: usize = 1000;
+
+/// Uploads that are copied to another file system, or wait for it.
+#[derive(Default)]
+pub(super) struct Copies {
+    jobs: Mutex<Jobs>,
+    pub(super) changed: Condvar,
+}
+
+pub(super) type Tell = dyn Fn(&Completed) + Send + Sync;
+
+#[derive(Default)]
+pub(super) struct Jobs {
+    pub(super) queue: VecDeque<Key>,
+    /// The upload that is being copied.
+    pub(super) current: Option<Key>,
+    /// What nobody has been told of.
+    pub(super) ended: BTreeMap<Key, Result<Completed, Error>>,
+    /// Whether the thread goes on to the next; and the last one, to be joined.
+    pub(super) is_working: bool,
+    pub(super) thread: Option<JoinHandle<()>>,
+    pub(super) is_over: bool,
+    tell: Option<Arc<Tell>>,
+}
+
+impl Copies {
+    /// Has `tell` told of what was published, and is published from now on.
+    pub(super) fn tell(&self, tell: Arc<Tell>) {
+        let mut jobs = self.jobs();
+        let (mut untold, mut failed) = (Vec::new(), BTreeMap::new());
+        for (key, ended) in mem::take(&mut jobs.ended) {
+            match ended {
+                Ok(completed) => untold.push(completed),
+                Err(error) => drop(failed.insert(key, Err(error))),
+            }
+        }
+        jobs.ended = failed;
+        jobs.tell = Some(Arc::clone(&tell));
+        drop(jobs);
+        untold.iter().for_each(|completed| tell(completed));
+    }
+
+    pub(super) fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next upload to be copied; `None` ends the thread.
+    pub(super) fn next(&self) -> Option<Key> {
+        let mut jobs = self.jobs();
+        jobs.current = if jobs.is_over {
+            None
+        } else {
+            jobs.queue.pop_front()
+        };
+        jobs.is_working = jobs.current.is_some();
+        jobs.current
+    }
+
+    pub(super) fn end(&self, key: Key, copied: Result<Option<Completed>, Error>) {
+        let mut jobs = self.jobs();
+        jobs.current = None;
+        let tell = jobs.tell.clone();
+        let (told, kept) = match copied.transpose() {
+            Some(Ok(completed)) if tell.is_some() => (Some(completed), None),
+            kept => (None, kept),
+        };
+        if let Some(ended) = kept.filter(|_| jobs.ended.len() < ENDED_MAX) {
+            jobs.ended.insert(key, ended);
+        }
+        drop(jobs);
+        self.changed.notify_all();
+        if let (Some(completed), Some(tell)) = (told, tell) {
+            tell(&completed);
+        }
+    }
+}
+
+impl Jobs {
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.current == Some(key) || self.queue.contains(&key)
+    }
+}

@@ -1,0 +1,221 @@
+//! Publishing into a folder that is another file system: by a copy, in a thread of its own. Workers never copy.
+//!
+//! The order is: copy durable under its hidden name; record says that a copy gets the name, durable; rename without
+//! overwriting; folder durable; data file removed. The upload is complete when the data file is gone, as ever. Cut
+//! anywhere, the next look copies again, but for a file that has the name already, and the same bytes.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::completed::Completed;
+use super::copies::{Jobs, QUEUE_MAX};
+use super::disk::Data;
+use super::elsewhere::Copy;
+use super::error::Error;
+use super::obstacle::Obstacle;
+use super::options::Sharing;
+use super::record::Record;
+use super::shelf::{Entry, Shelf};
+
+/// How long the request that begins a copy waits for its end: small files are published by then.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Ends the copying when it is dropped: nothing of the store goes on then.
+pub(super) struct Copier(Arc<Shelf>);
+
+impl Copier {
+    pub(super) fn new(shelf: &Arc<Shelf>) -> Self {
+        Self(Arc::clone(shelf))
+    }
+}
+
+impl Drop for Copier {
+    fn drop(&mut self) {
+        let mut jobs = self.0.copies.jobs();
+        jobs.is_over = true;
+        let thread = jobs.thread.take();
+        drop(jobs);
+        self.0.copies.changed.notify_all();
+        // That thread itself may be the last to let go of the store, after it has told of a file.
+        let other = thread.filter(|it| it.thread().id() != thread::current().id());
+        if other.is_some_and(|it| it.join().is_err()) {
+            log::error!("the thread that copies has panicked");
+        }
+    }
+}
+
+fn work(shelf: &Arc<Shelf>) {
+    while let Some(key) = shelf.copies.next() {
+        let copy = || shelf.entry(key).copy_and_publish();
+        let copied = panic::catch_unwind(AssertUnwindSafe(copy));
+        shelf.copies.end(key, copied.unwrap_or(Err(Error::Broken)));
+    }
+}
+
+/// The beginning of a copy: what it is made of.
+struct Begun {
+    record: Arc<Record>,
+    data: Arc<Data>,
+    epoch: u64,
+}
+
+impl Entry {
+    /// # Errors
+    /// `NotPublished` while it is copied. What has failed, once: who looks again has it copied again.
+    pub(super) fn is_not_copied(&self) -> Result<(), Error> {
+        let mut jobs = self.shelf.copies.jobs();
+        if let Some(Err(error)) = jobs.ended.remove(&self.key) {
+            return Err(error);
+        }
+        let is_copied = jobs.has(self.key);
+        drop(jobs);
+        if is_copied {
+            return Err(self.copying()?);
+        }
+        Ok(())
+    }
+
+    /// Has it copied when its turn comes. Where that is now, waits a moment for the end.
+    ///
+    /// # Errors
+    /// `NotPublished` while it is copied, or when that has failed.
+    pub(super) fn copy_soon(&self) -> Result<Option<Completed>, Error> {
+        let copies = &self.shelf.copies;
+        let mut jobs = copies.jobs();
+        let is_idle = jobs.current.is_none() && jobs.queue.is_empty();
+        if !jobs.has(self.key) && jobs.queue.len() < QUEUE_MAX && !jobs.is_over {
+            jobs.queue.push_back(self.key);
+            self.shelf.work_on(&mut jobs)?;
+        }
+        if is_idle {
+            let goes_on = |jobs: &mut Jobs| jobs.has(self.key) && !jobs.is_over;
+            let waited = copies
+                .changed
+                .wait_timeout_while(jobs, PATIENCE, goes_on)
+                .unwrap_or_else(PoisonError::into_inner);
+            jobs = waited.0;
+        }
+        let ended = jobs.ended.remove(&self.key);
+        let is_copied = jobs.has(self.key) || jobs.is_over;
+        drop(jobs);
+        match ended.transpose()? {
+            None if is_copied => Err(self.copying()?),
+            completed => Ok(completed),
+        }
+    }
+
+    fn copying(&self) -> Result<Error, Error> {
+        let record = self.state()?.record.clone();
+        let Some(record) = record else {
+            return Err(Error::Superseded);
+        };
+        let obstacle = Obstacle::copying(self.path_of(&record));
+        let blocked = &self.shelf.blocked;
+        blocked.note_copying(self.key, &record, &obstacle);
+        Ok(Error::NotPublished(obstacle))
+    }
+
+    /// Copies what is held, and publishes that. `None`: it is not to be published any more.
+    fn copy_and_publish(&self) -> Result<Option<Completed>, Error> {
+        let changing = self.changing()?;
+        let state = self.look()?;
+        let record = state.record.clone().filter(|_| state.is_publishing());
+        let (Some(record), Some(data)) = (record, state.data.clone()) else {
+            return Ok(None);
+        };
+        let begun = Begun {
+            record,
+            data,
+            epoch: state.epoch,
+        };
+        drop(state);
+        let copy = self.begin_copy(&begun);
+        drop(changing);
+        let published = copy.and_then(|copy| {
+            let published = self.fill_and_publish(&begun, copy.as_ref());
+            if let Some(copy) = copy.filter(|_| !matches!(published, Ok(Some(_)))) {
+                copy.remove();
+            }
+            published
+        });
+        published.map_err(|error| self.not_published(&begun.record, error))
+    }
+
+    /// Makes the copy, empty; `None` where the file has its name already, since before a crash.
+    fn begin_copy(&self, begun: &Begun) -> Result<Option<Copy>, Error> {
+        let Some(said) = begun.record.publishing.as_deref() else {
+            return Err(Error::Superseded);
+        };
+        let length = begun.record.length.unwrap_or_default();
+        if said.copied && self.disk().is_copied(&begun.data, length, &said.path)? {
+            return Ok(None);
+        }
+        let options = &self.shelf.options;
+        let is_shared = options.sharing == Sharing::Shared;
+        let copy =
+            self.disk()
+                .begin_copy(self.key, &said.path, length, options.min_free, is_shared)?;
+        Ok(Some(copy))
+    }
+
+    fn fill_and_publish(
+        &self,
+        begun: &Begun,
+        copy: Option<&Copy>,
+    ) -> Result<Option<Completed>, Error> {
+        if let Some(copy) = copy {
+            let length = begun.record.length.unwrap_or_default();
+            let goes_on = || self.is_still(begun) && !self.shelf.copies.jobs().is_over;
+            self.disk().fill_copy(copy, &begun.data, length, goes_on)?;
+            if let Some(time) = begun.record.modified() {
+                self.disk().set_modified(&copy.data()?, time)?;
+            }
+        }
+        let _changing = self.changing()?;
+        let state = self.look()?;
+        if !state.is_publishing() || state.epoch != begun.epoch {
+            return Ok(None);
+        }
+        let Some(mut record) = state.record.clone() else {
+            return Ok(None);
+        };
+        drop(state);
+        self.disk().check_in_place()?;
+        if let Some(copy) = copy {
+            self.name_and_move(&mut record, Some(copy))?;
+        }
+        self.disk().remove(&self.key.to_string())?;
+        Ok(self.moved(record)?.published)
+    }
+
+    fn is_still(&self, begun: &Begun) -> bool {
+        self.state()
+            .is_ok_and(|state| state.epoch == begun.epoch && state.is_publishing())
+    }
+}
+
+impl Shelf {
+    /// Begins the thread that copies, where none is at work.
+    fn work_on(self: &Arc<Self>, jobs: &mut Jobs) -> Result<(), Error> {
+        if jobs.is_working {
+            return Ok(());
+        }
+        // It has nothing left to do but to end.
+        jobs.thread.take().map(JoinHandle::join);
+        let shelf = Arc::clone(self);
+        let thread = thread::Builder::new().name("resumed-copies".into());
+        match thread.spawn(move || work(&shelf)) {
+            Ok(thread) => {
+                jobs.thread = Some(thread);
+                jobs.is_working = true;
+                Ok(())
+            }
+            Err(error) => {
+                jobs.queue.clear();
+                Err(error.into())
+            }
+        }
+    }
+}

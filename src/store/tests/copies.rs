@@ -1,0 +1,232 @@
+//! Publishing by a copy. A folder is another file system where moving a file there fails with EXDEV.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Instant, SystemTime};
+
+use super::super::{Obstacle, ObstacleKind, OnConflict};
+use super::*;
+
+const EIO: i32 = 5;
+const EXDEV: i32 = 18;
+const EFBIG: i32 = 27;
+const ENOSPC: i32 = 28;
+
+impl Bench {
+    /// Has every move end with EXDEV.
+    fn elsewhere(&self) {
+        self.fail(Op::Publish, 0, usize::MAX, EXDEV, None);
+    }
+
+    /// As `elsewhere`, and one operation of a kind fails too, `after` so many.
+    fn elsewhere_failing(&self, op: Op, after: usize, errno: i32) {
+        self.elsewhere();
+        self.faults().plan_also(Fault {
+            op,
+            after,
+            times: 1,
+            errno,
+            short: None,
+        });
+    }
+
+    /// Names in `photos`, with what is in those files.
+    fn photos(&self) -> Vec<(String, Vec<u8>)> {
+        let dir = self.path().join("photos");
+        let read = |name: String| (name.clone(), on_disk::read(dir.join(name)).unwrap());
+        let mut files: Vec<_> = names(&dir).into_iter().map(read).collect();
+        files.sort();
+        files
+    }
+
+    /// Looks until the copy has ended.
+    fn wait_until_published(&self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            match self.status(&id()) {
+                Ok(held) => return assert_eq!(held, complete(3)),
+                Err(Error::NotPublished(_)) if Instant::now() < until => thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn obstacle(result: Result<impl Sized, Error>) -> Obstacle {
+    match result {
+        Err(Error::NotPublished(obstacle)) => obstacle,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it is published"),
+    }
+}
+
+#[test]
+fn file_for_another_file_system_is_copied_there() {
+    let bench = Bench::new();
+    bench.elsewhere();
+    let intent = Intent {
+        modified_ms: Some(1_000_000_000_000),
+        ..declared(3, "photos/a")
+    };
+    let finished = bench.send(0, b"abc", intent).unwrap();
+    let path = bench.path().join("photos/a");
+    assert_eq!(finished.held, complete(3));
+    assert_eq!(finished.published.unwrap().path, path);
+    assert_eq!(bench.photos(), [file("a", b"abc")]);
+    assert!(bench.left().iter().all(|name| name.ends_with(".json")));
+    let modified = on_disk::metadata(path).unwrap().modified().unwrap();
+    let expected = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_000);
+    assert_eq!(modified, expected);
+}
+
+#[test]
+fn copy_is_durable_before_its_record_and_its_name() {
+    let bench = Bench::new();
+    bench.elsewhere();
+    bench.send(0, b"abc", declared(3, "photos/a")).unwrap();
+    let log = bench.faults().log();
+    let last = |op: Op| log.iter().rposition(|(done, _)| *done == op).unwrap();
+    let order = [Op::Copy, Op::SyncCopy, Op::PublishCopy, Op::Remove];
+    assert!(order.map(last).is_sorted(), "{log:?}");
+    let syncs = log[last(Op::PublishCopy)..last(Op::Remove)].iter();
+    assert!(syncs.into_iter().any(|(op, _)| *op == Op::SyncDir));
+}
+
+#[test]
+fn taken_name_is_kept_by_a_copy_and_replaced_where_told() {
+    for (on_conflict, expected) in [
+        (
+            OnConflict::KeepBoth,
+            vec![file("a", b"old"), file("a (1)", b"abc")],
+        ),
+        (OnConflict::Replace, vec![file("a", b"abc")]),
+    ] {
+        let bench = Bench::with(Options {
+            on_conflict,
+            ..Options::default()
+        });
+        on_disk::create_dir(bench.path().join("photos")).unwrap();
+        on_disk::write(bench.path().join("photos/a"), b"old").unwrap();
+        let mode = on_disk::Permissions::from_mode(0o640);
+        on_disk::set_permissions(bench.path().join("photos/a"), mode).unwrap();
+        bench.elsewhere();
+        bench.send(0, b"abc", declared(3, "photos/a")).unwrap();
+        assert_eq!(bench.photos(), expected);
+        // A copy has the rights of the file that it replaces.
+        let about = on_disk::metadata(bench.path().join("photos/a")).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o640);
+    }
+}
+
+/// The file under that name was there before: it is not this upload.
+#[test]
+fn identical_file_of_somebody_else_is_not_taken_for_the_copy() {
+    let bench = Bench::new();
+    on_disk::create_dir(bench.path().join("photos")).unwrap();
+    on_disk::write(bench.path().join("photos/a"), b"abc").unwrap();
+    bench.elsewhere();
+    bench.send(0, b"abc", declared(3, "photos/a")).unwrap();
+    assert_eq!(bench.photos(), [file("a", b"abc"), file("a (1)", b"abc")]);
+}
+
+#[test]
+fn copy_cut_anywhere_is_published_once_after_restart() {
+    for (op, after) in [
+        (Op::Copy, 0),
+        (Op::SyncCopy, 0),
+        (Op::WriteRecord, 1),
+        (Op::PublishCopy, 0),
+        (Op::SyncDir, 1),
+        (Op::SyncDir, 2),
+        (Op::SyncDir, 3),
+        (Op::Remove, 0),
+    ] {
+        let mut bench = Bench::new();
+        bench.elsewhere_failing(op, after, EIO);
+        let _ = bench.send(0, b"abc", declared(3, "photos/a"));
+        assert!(bench.faults().came(), "{op:?} {after}");
+        bench.reopen();
+        bench.elsewhere();
+        bench.wait_until_published();
+        assert_eq!(bench.photos(), [file("a", b"abc")], "{op:?} {after}");
+        assert!(bench.left().iter().all(|name| name.ends_with(".json")));
+    }
+}
+
+/// As a kill leaves it: the data file, the record, and what was copied so far.
+#[test]
+fn half_copy_of_an_earlier_server_is_replaced() {
+    let mut bench = Bench::new();
+    bench.elsewhere_failing(Op::Copy, 0, EIO);
+    assert!(bench.send(0, b"abc", declared(3, "photos/a")).is_err());
+    let hidden = format!("photos/.resumed-{}", id().key());
+    bench.closed(|bench| on_disk::write(bench.path().join(&hidden), b"ab").unwrap());
+    bench.elsewhere();
+    let report = bench.sweep(SystemTime::now());
+    assert_eq!(report.published.len(), 1);
+    assert_eq!(bench.photos(), [file("a", b"abc")]);
+}
+
+#[test]
+fn failed_copy_is_told_by_its_kind_and_leaves_nothing() {
+    for (errno, kind) in [
+        (EIO, ObstacleKind::Passing),
+        (EFBIG, ObstacleKind::TooLarge),
+        (ENOSPC, ObstacleKind::NoSpace),
+    ] {
+        let bench = Bench::new();
+        bench.elsewhere_failing(Op::SyncCopy, 0, errno);
+        let told = obstacle(bench.send(0, b"abc", declared(3, "photos/a")));
+        assert_eq!(told.kind, kind);
+        assert!(told.to_string().contains("\"photos/a\""), "{told}");
+        assert!(bench.photos().is_empty());
+        assert_eq!(bench.partial().unwrap(), b"abc");
+        bench.wait_until_published();
+        assert_eq!(bench.photos(), [file("a", b"abc")]);
+    }
+}
+
+#[test]
+fn question_in_mid_copy_is_told_to_come_again() {
+    let bench = Bench::new();
+    bench.elsewhere();
+    let send = || drop(bench.send(0, b"abc", declared(3, "photos/a")));
+    let told = bench.during(Op::Copy, send, || obstacle(bench.status(&id())));
+    assert_eq!(told.kind, ObstacleKind::Passing);
+    bench.wait_until_published();
+    assert_eq!(bench.photos(), [file("a", b"abc")]);
+}
+
+#[test]
+fn cancel_in_mid_copy_leaves_nothing() {
+    let bench = Bench::new();
+    bench.elsewhere();
+    let send = || drop(bench.send(0, b"abc", declared(3, "photos/a")));
+    assert!(bench.during(Op::SyncCopy, send, || bench.cancel(&id()).unwrap()));
+    let until = Instant::now() + Duration::from_secs(10);
+    while !bench.photos().is_empty() {
+        assert!(Instant::now() < until, "{:?}", bench.photos());
+    }
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    assert!(bench.left().is_empty());
+}
+
+#[test]
+fn cancel_after_a_kill_removes_the_half_copy() {
+    let mut bench = Bench::new();
+    bench.elsewhere_failing(Op::Copy, 0, EIO);
+    assert!(bench.send(0, b"abc", declared(3, "photos/a")).is_err());
+    let hidden = format!("photos/.resumed-{}", id().key());
+    bench.closed(|bench| on_disk::write(bench.path().join(&hidden), b"ab").unwrap());
+    bench.cancel(&id()).unwrap();
+    assert!(bench.photos().is_empty());
+}
+
+#[test]
+fn write_beyond_the_largest_file_is_final_and_keeps_what_fits() {
+    let bench = Bench::new();
+    bench.fail(Op::Write, 1, usize::MAX, EFBIG, Some(2));
+    let sent = bench.send(0, b"abc", declared(3, "a"));
+    assert_refused!(sent, Error::TooLarge { max: 2 });
+    assert_eq!(bench.status(&id()).unwrap(), held(2));
+    assert_eq!(bench.partial().unwrap(), b"ab");
+}
