@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use mio::event::Source;
-use mio::net::{TcpListener, UnixListener};
+use mio::net::{TcpListener, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
-use rustix::fs::{Mode, RawMode};
+use rustix::fs::{FileType, Mode, RawMode, lstat, unlink};
+use rustix::io::Errno;
 
 use crate::http::socket::Socket;
 
@@ -54,7 +55,7 @@ pub enum Given {
 pub(crate) enum Listener {
     Tcp(TcpListener),
     /// With the file that is removed when it is dropped.
-    Unix(UnixListener, Option<PathBuf>),
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 impl Listener {
@@ -62,14 +63,13 @@ impl Listener {
         TcpListener::bind(addr).map(Listener::Tcp)
     }
 
-    /// A socket that nobody listens on any more is replaced.
+    /// A socket that nobody listens on any more is replaced. Any other file stays, and is in the way.
     pub(crate) fn unix(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
-        if std::os::unix::net::UnixStream::connect(path)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        {
-            rustix::fs::unlink(path)?;
+        if let Some(other) = SocketFile::at(path)? {
+            other.remove_dead()?;
         }
-        let listener = Listener::Unix(UnixListener::bind(path)?, Some(path.to_owned()));
+        let listener = UnixListener::bind(path)?;
+        let listener = Listener::Unix(listener, SocketFile::at(path)?);
         if let Some(mode) = mode {
             rustix::fs::chmod(path, Mode::from_raw_mode(mode as RawMode))?;
         }
@@ -128,10 +128,75 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Listener::Unix(_, Some(path)) = self
-            && let Err(error) = rustix::fs::unlink(&*path)
+        if let Listener::Unix(_, Some(file)) = self
+            && let Err(error) = file.remove()
         {
-            log::warn!("{} stays behind: {error}", path.display());
+            log::warn!("cannot remove {}: {error}", file.path.display());
         }
+    }
+}
+
+/// A socket of the file system.
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    /// Looks at what is there; `None` when nothing is.
+    ///
+    /// # Errors
+    /// When something else than a socket is there. A link is: what it leads to is not looked at.
+    fn at(path: &Path) -> io::Result<Option<SocketFile>> {
+        let about = match lstat(path) {
+            Err(Errno::NOENT) => return Ok(None),
+            about => about?,
+        };
+        if !FileType::from_raw_mode(about.st_mode).is_socket() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, NO_SOCKET));
+        }
+        Ok(Some(SocketFile {
+            path: path.to_owned(),
+            identity: (about.st_dev as u64, about.st_ino as u64),
+        }))
+    }
+
+    /// Removes it when nobody listens. Does not wait: a server that is busy does listen.
+    fn remove_dead(&self) -> io::Result<()> {
+        match UnixStream::connect(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.remove(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes it, unless something else has come in its place.
+    fn remove(&self) -> io::Result<()> {
+        match SocketFile::at(&self.path) {
+            Ok(Some(now)) if now.identity == self.identity => Ok(unlink(&*self.path)?),
+            _ => Ok(()),
+        }
+    }
+}
+
+const NO_SOCKET: &str = "a file that is no socket is there; remove it, or choose another path";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn socket_with_a_full_queue_is_in_use() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("socket");
+        let _busy = UnixListener::bind(&path).expect("bound");
+        let waiting: Vec<_> = (0..100_000)
+            .map_while(|_| UnixStream::connect(&path).ok())
+            .collect();
+        let error = Listener::unix(&path, None).err().expect("in use");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{}", waiting.len());
+        assert!(path.exists());
     }
 }

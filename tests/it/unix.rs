@@ -1,9 +1,12 @@
 //! Listening on a socket of the file system.
 
+use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use resumed::{Config, Server, StartErrorKind};
 
@@ -50,4 +53,60 @@ fn who_may_connect_is_said_by_the_mode_of_the_socket_file() {
         assert_eq!(about.permissions().mode() & 0o777, mode);
         server.stop();
     }
+}
+
+/// Starts a server on `path`, which is refused, and says so.
+#[track_caller]
+fn refused(dir: &Path, path: &Path) -> String {
+    let error = start(&dir.join("uploads"), path).err().expect("refused");
+    assert_eq!(error.kind(), StartErrorKind::Listen, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn only_a_dead_socket_is_removed_from_the_path() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("file"), "precious").expect("written");
+    fs::create_dir(at("folder")).expect("made");
+    mknodat(CWD, at("pipe"), FileType::Fifo, Mode::RUSR, 0).expect("made");
+    drop(UnixListener::bind(at("dead")).expect("bound"));
+    for (link, to) in [
+        ("to-file", "file"),
+        ("to-dead", "dead"),
+        ("to-none", "none"),
+    ] {
+        symlink(at(to), at(link)).expect("linked");
+    }
+    for name in ["file", "folder", "pipe", "to-file", "to-dead", "to-none"] {
+        let before = at(name).symlink_metadata().expect("there").file_type();
+        let said = refused(dir.path(), &at(name));
+        assert!(said.contains("no socket"), "{name}: {said}");
+        let after = at(name).symlink_metadata().expect("still there");
+        assert_eq!(after.file_type(), before, "{name}");
+    }
+    assert_eq!(fs::read(at("file")).expect("there"), b"precious");
+    assert!(at("dead").exists() && !at("none").exists());
+
+    let _live = UnixListener::bind(at("live")).expect("bound");
+    refused(dir.path(), &at("live"));
+    assert!(at("live").exists());
+}
+
+#[test]
+fn stop_removes_its_own_socket_file_and_no_other() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let socket = dir.path().join("socket");
+    let server = start(&dir.path().join("uploads"), &socket).expect("it starts");
+    fs::remove_file(&socket).expect("removed");
+    let other = UnixListener::bind(&socket).expect("another's");
+    server.stop();
+    assert!(socket.exists());
+    drop(other);
+
+    let server = start(&dir.path().join("uploads"), &socket).expect("a dead one is replaced");
+    fs::remove_file(&socket).expect("removed");
+    fs::write(&socket, "precious").expect("written");
+    server.stop();
+    assert_eq!(fs::read(&socket).expect("there"), b"precious");
 }
