@@ -9,7 +9,9 @@ mod size;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ use resumed::store::{OnConflict, Sync};
 
 pub(crate) use self::hook::Hook;
 use self::hook::Wanted;
+
+/// The bits of a mode by which those who are neither owner nor of the group read or write.
+const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
 /// What the command line asks for.
 pub(crate) enum Ask {
@@ -209,19 +214,48 @@ fn mode(text: &str) -> Option<u32> {
 
 fn add_user(config: Config, entry: &str) -> Result<Config, UsageError> {
     match entry.split_once(':') {
-        Some((name, password)) if !name.is_empty() => Ok(config.user(name, password)),
-        _ => Err(UsageError("a user is NAME:PASSWORD".into())),
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok(config.user(name, password))
+        }
+        _ => Err(UsageError(
+            "a user is NAME:PASSWORD, and neither of them is empty".into(),
+        )),
     }
 }
 
-fn add_users(config: Config, path: &Path) -> Result<Config, UsageError> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
-    let mut entries = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    entries.try_fold(config, add_user)
+/// Adds the users of a file: a NAME:PASSWORD a line, besides empty lines and comments.
+fn add_users(mut config: Config, path: &Path) -> Result<Config, UsageError> {
+    let unusable = |error: &dyn fmt::Display| UsageError(format!("{}: {error}", path.display()));
+    let text = read_private(path).map_err(|error| unusable(&error))?;
+    let mut has_any = false;
+    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let entry = line.trim();
+        if !entry.is_empty() && !entry.starts_with('#') {
+            let here = |error| unusable(&format_args!("line {}: {error}", number + 1));
+            config = add_user(config, entry).map_err(here)?;
+            has_any = true;
+        }
+    }
+    if has_any {
+        Ok(config)
+    } else {
+        Err(unusable(&"no user is in it, so everybody could upload"))
+    }
+}
+
+/// Reads a file with passwords, and warns when everybody on the machine can.
+fn read_private(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & OTHERS_READ_OR_WRITE != 0 {
+        log::warn!(
+            "{} holds passwords, and other users of this machine can read or change it: chmod o= it",
+            path.display()
+        );
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 impl fmt::Display for UsageError {

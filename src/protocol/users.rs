@@ -16,6 +16,8 @@ pub(crate) struct Users {
 #[derive(Clone)]
 struct User {
     name: String,
+    /// Neither name nor password is empty. Otherwise nobody logs in as this user, but the server is not open either.
+    is_usable: bool,
     credentials: [u8; 32],
 }
 
@@ -25,6 +27,7 @@ pub(crate) struct Unauthenticated;
 
 impl Users {
     pub(crate) fn add(&mut self, name: &str, password: &str) {
+        let is_usable = !name.is_empty() && !password.is_empty();
         let credentials = sha256(
             BASE64_STANDARD
                 .encode(format!("{name}:{password}"))
@@ -32,8 +35,15 @@ impl Users {
         );
         self.users.push(User {
             name: name.to_owned(),
+            is_usable,
             credentials,
         });
+    }
+
+    /// Returns the names of those who can never log in.
+    pub(crate) fn unusable(&self) -> impl Iterator<Item = &str> {
+        let unusable = self.users.iter().filter(|user| !user.is_usable);
+        unusable.map(|user| user.name.as_str())
     }
 
     /// The name of who asks: the name space that their ids live in. Empty where all are welcome.
@@ -46,7 +56,10 @@ impl Users {
             .and_then(basic)
             .ok_or(Unauthenticated)?;
         let given = sha256(given);
-        let user = self.users.iter().find(|user| user.credentials == given);
+        let user = self
+            .users
+            .iter()
+            .find(|user| user.is_usable && user.credentials == given);
         user.map(|user| user.name.as_str()).ok_or(Unauthenticated)
     }
 }
@@ -61,4 +74,31 @@ fn basic(authorization: &[u8]) -> Option<&[u8]> {
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user_of(users: &Users, credentials: &str) -> Option<String> {
+        let given = format!("Basic {}", BASE64_STANDARD.encode(credentials));
+        let head = Head::from_parts("GET", "/", [("Authorization", &*given)]).expect("a head");
+        users.authenticate(&head).map(str::to_owned).ok()
+    }
+
+    #[test]
+    fn user_without_name_or_password_never_logs_in() {
+        let mut users = Users::default();
+        for (name, password) in [("alice", ""), ("", "secret"), ("", ""), ("bob", "secret")] {
+            users.add(name, password);
+        }
+        for credentials in ["alice:", ":secret", ":", ""] {
+            assert_eq!(user_of(&users, credentials), None, "{credentials:?}");
+        }
+        assert_eq!(user_of(&users, "bob:secret").as_deref(), Some("bob"));
+        let mut only = Users::default();
+        only.add("alice", "");
+        assert_eq!(user_of(&only, "alice:"), None, "the server is not open");
+        assert!(only.unusable().eq(["alice"]));
+    }
 }

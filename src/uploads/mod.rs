@@ -84,6 +84,9 @@ impl Uploads {
                 ..options.store
             },
         )?;
+        for name in options.users.unusable() {
+            log::warn!("nobody can log in as {name:?}: the name or the password is empty");
+        }
         let housekeeper = Housekeeper::start(store.clone(), options.on_complete);
         let own_name = rustix::system::uname()
             .nodename()

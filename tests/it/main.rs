@@ -54,4 +54,5 @@ mod transcripts;
 mod trouble;
 mod tus;
 mod unix;
+mod user_file;
 mod windows;
