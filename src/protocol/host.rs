@@ -26,12 +26,17 @@ impl Hosts {
 
     /// An error is the answer. A request without `Host` (HTTP/1.0) comes from no browser.
     pub(crate) fn check(&self, head: &Head) -> Result<(), Response> {
-        match head.host() {
-            Some(host) if !self.answers_to(host) => Err(Response::new(421).text(format!(
-                "this server does not answer to the name {host}; if it should, start it with --host\n"
-            ))),
-            _ => Ok(()),
+        head.host().map_or(Ok(()), |host| self.check_name(host))
+    }
+
+    /// As `check`, of the name by which a proxy says that its client reached it.
+    pub(crate) fn check_name(&self, host: &str) -> Result<(), Response> {
+        if self.answers_to(host) {
+            return Ok(());
         }
+        Err(Response::new(421).text(format!(
+            "this server does not answer to the name {host}; if it should, start it with --host\n"
+        )))
     }
 
     fn answers_to(&self, host: &str) -> bool {

@@ -48,6 +48,10 @@ impl Desk {
     /// Who asks for what. An error is the answer.
     pub(super) fn admit(&self, head: &Head) -> Result<Asked<'_>, Response> {
         self.hosts.check(head)?;
+        // A proxy may pass on what its client made up.
+        if let Some(host) = self.terms.forwarded_host(head) {
+            self.hosts.check_name(host)?;
+        }
         if let Some(health) = health::respond(head, || self.store.health()) {
             return Err(health);
         }

@@ -9,11 +9,12 @@ use tempfile::TempDir;
 
 use crate::killed::Killed;
 use crate::left_out::left_out;
-use crate::proxy::{Nginx, free_address};
+use crate::proxy::{Nginx, as_in_the_readme, free_address};
 use crate::readme::block_of;
 use crate::support::{Client, Site, append};
 
 const PAGE: &str = include_str!("../../docs/proxy.md");
+const SCALING: &str = include_str!("../../docs/scaling.md");
 
 const LENGTH: usize = 5_000_000;
 const HALF: usize = LENGTH / 2;
@@ -44,6 +45,63 @@ fn carries_on_through(proxy: SocketAddr, site: &Site) {
     };
     assert_eq!(last.text(), format!("Success {LENGTH}"));
     assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
+}
+
+/// What a client makes up of its own address does not come into that of its upload.
+fn clears_what_is_forged(proxy: SocketAddr, scheme: &str) {
+    let forged = [
+        "X-Forwarded-Host: forged.local",
+        "Forwarded: host=forged.local;proto=ftp",
+        "X-Forwarded-Host: forged.local\r\nForwarded: for=192.0.2.1;host=\"forged.local\"",
+        "X-Forwarded-Proto: ftp, https\r\nx-forwarded-host: a, forged.local\r\nforwarded: HOST=forged.local",
+    ];
+    for fields in forged {
+        let mut client = Client::connect(proxy);
+        client.send(format!(
+            "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
+             Content-Length: 0\r\n{fields}\r\n\r\n"
+        ));
+        let answer = client.answer();
+        let location = answer.field("Location").expect("an address");
+        let expected = format!("{scheme}://localhost/files/");
+        assert!(location.starts_with(&expected), "{fields}: {location}");
+    }
+}
+
+/// A server behind a proxy that is believed.
+fn believing() -> Site {
+    Site::with(|config| config.trust_proxy())
+}
+
+#[test]
+fn nginx_as_documented_clears_forged_forwarding_fields() {
+    let site = believing();
+    for location in [block_of(PAGE, "nginx"), as_in_the_readme()] {
+        let nginx = Nginx::before(site.addr(), location);
+        clears_what_is_forged(nginx.addr(), "http");
+    }
+    let location = block_of(SCALING, "sticky-location");
+    let upstream = format!("upstream uploads {{ server {}; }}", site.addr());
+    let nginx = Nginx::with(&upstream, location);
+    clears_what_is_forged(nginx.addr(), "http");
+}
+
+#[test]
+fn caddy_as_documented_clears_forged_forwarding_fields() {
+    let site = believing();
+    match caddy(&site) {
+        Some(caddy) => clears_what_is_forged(caddy.addr, "http"),
+        None => left_out("forged fields behind Caddy", "caddy is missing"),
+    }
+}
+
+#[test]
+fn haproxy_as_documented_clears_forged_forwarding_fields() {
+    let site = believing();
+    match haproxy(&site) {
+        Some(haproxy) => clears_what_is_forged(haproxy.addr, "https"),
+        None => left_out("forged fields behind HAProxy", "haproxy is missing"),
+    }
 }
 
 /// Another proxy than nginx.
@@ -91,9 +149,7 @@ fn nginx_as_the_page_has_it_keeps_what_came_before_a_cut() {
     carries_on_through(nginx.addr(), &site);
 }
 
-#[test]
-fn caddy_as_the_page_has_it_keeps_what_came_before_a_cut() {
-    let site = Site::new();
+fn caddy(site: &Site) -> Option<Proxy> {
     let configure = |addr: SocketAddr| {
         let block = block_of(PAGE, "caddy").replace("127.0.0.1:8080", &site.addr().to_string());
         // Without a certificate, and without its remote control.
@@ -102,15 +158,10 @@ fn caddy_as_the_page_has_it_keeps_what_came_before_a_cut() {
         format!("{{\n\tadmin off\n}}\n{here}")
     };
     let command = ["caddy", "run", "--config", "conf", "--adapter", "caddyfile"];
-    match Proxy::start(configure, &command) {
-        Some(caddy) => carries_on_through(caddy.addr, &site),
-        None => left_out("behind Caddy", "caddy is missing"),
-    }
+    Proxy::start(configure, &command)
 }
 
-#[test]
-fn haproxy_as_the_page_has_it_keeps_what_came_before_a_cut() {
-    let site = Site::new();
+fn haproxy(site: &Site) -> Option<Proxy> {
     let configure = |addr| {
         let block = block_of(PAGE, "haproxy").replace("127.0.0.1:8080", &site.addr().to_string());
         block.replace(
@@ -119,7 +170,22 @@ fn haproxy_as_the_page_has_it_keeps_what_came_before_a_cut() {
         )
     };
     // In the foreground.
-    match Proxy::start(configure, &["haproxy", "-db", "-f", "conf"]) {
+    Proxy::start(configure, &["haproxy", "-db", "-f", "conf"])
+}
+
+#[test]
+fn caddy_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    match caddy(&site) {
+        Some(caddy) => carries_on_through(caddy.addr, &site),
+        None => left_out("behind Caddy", "caddy is missing"),
+    }
+}
+
+#[test]
+fn haproxy_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    match haproxy(&site) {
         Some(haproxy) => carries_on_through(haproxy.addr, &site),
         None => left_out("behind HAProxy", "haproxy is missing"),
     }
