@@ -15,6 +15,8 @@ use resumed::HookError;
 use resumed::store::{Completed, Digest};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
+use super::text::printable;
+
 /// Long enough for whatever is not stuck.
 const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -223,8 +225,7 @@ fn log_lines(output: PipeReader) {
 
 /// What is harmless where a log is read: it may hold names that clients chose.
 fn in_one_line(line: &[u8]) -> String {
-    let line = String::from_utf8_lossy(line.trim_ascii_end());
-    line.replace(char::is_control, "\u{fffd}")
+    printable(&String::from_utf8_lossy(line.trim_ascii_end()))
 }
 
 #[cfg(test)]
@@ -232,6 +233,15 @@ mod tests {
     use resumed::store::Id;
 
     use super::*;
+
+    #[test]
+    fn line_of_a_command_is_logged_without_misleading_characters() {
+        let line = "a\u{202e}gpj.exe\u{200b}\x1b[2J\u{2028}b \u{2764}\u{fe0f}\u{200d}\u{1f525}\r\n";
+        assert_eq!(
+            in_one_line(line.as_bytes()),
+            "a\u{fffd}gpj.exe\u{fffd}\u{fffd}[2J\u{fffd}b \u{2764}\u{fe0f}\u{200d}\u{1f525}"
+        );
+    }
 
     fn hook(command: &str, limit: Duration) -> Hook {
         let wanted = Wanted {

@@ -6,6 +6,7 @@ pub(crate) mod properties;
 #[cfg(feature = "put")]
 pub(crate) mod put;
 mod size;
+mod text;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -15,7 +15,6 @@ mod report;
 mod sending;
 mod source;
 mod sum;
-mod text;
 mod wire;
 mod zone;
 
@@ -25,6 +24,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::process::ExitCode;
 
+use super::text::printable;
 use file::LocalFile;
 use flags::{Ask, HELP, Order, What};
 use folder::{Found, Named, gather};
@@ -35,7 +35,6 @@ use plan::Plan;
 use problem::{Problem, Stays};
 use report::{Arrived, Report};
 use sending::Upload;
-use text::printable;
 use wire::Wire;
 
 const USAGE: u8 = 2;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::super::text::printable;
 use super::problem::Problem;
-use super::text::printable;
 
 const JSON_PROGRESS_EVERY: Duration = Duration::from_secs(1);
 const BAR: &str = "{prefix:24!} {wide_bar} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4}";

@@ -10,9 +10,9 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 
+use super::super::text;
 use super::identity::Identity;
 use super::problem::Problem;
-use super::text;
 use super::zone::{self, Zoned};
 
 /// A connection on which nothing moves for so long is given up.

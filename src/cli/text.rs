@@ -1,8 +1,8 @@
-//! Text from elsewhere, made safe to show on a terminal.
+//! Text from elsewhere, made safe to show on a terminal, or where a log is read.
 
 /// Replaces each character that a terminal obeys, or that hides or reorders its neighbours. Joiners and variation
 /// selectors stay: emoji and Persian names need them.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|letter| if misleads(letter) { '\u{fffd}' } else { letter })
         .collect()
