@@ -2,30 +2,97 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::completed::Completed;
 use super::error::Error;
 use super::id::Key;
-use super::record::Hook;
+use super::options::OnConflict;
+use super::record::{Hook, Record};
 use super::shelf::{Entry, Shelf};
 
 impl Shelf {
     /// Every finished upload whose hook is due. One that cannot be read is left out.
     pub(super) fn due(self: &Arc<Self>) -> Result<Vec<Completed>, Error> {
+        let due = self.find_due(Entry::hand_out)?;
+        self.due_known.store(true, SeqCst);
+        Ok(due)
+    }
+
+    fn find_due(
+        self: &Arc<Self>,
+        take: impl Fn(&Entry, &Record) -> Completed,
+    ) -> Result<Vec<Completed>, Error> {
         let mut due = BTreeMap::new();
-        let mut look = |key| due.extend(self.entry(key).due().map(|completed| (key, completed)));
+        let mut look = |key| {
+            let found = self.entry(key).if_due(&take);
+            due.extend(found.map(|completed| (key, completed)));
+        };
         for name in self.disk.names()? {
             // A record that is replaced meanwhile may be met twice.
             let key = name?.strip_suffix(".json").and_then(Key::parse);
-            key.into_iter().for_each(&mut look);
+            if let Some(key) = key
+                && self.disk.modified(&key.to_string())?.is_none()
+            {
+                look(key);
+            }
         }
-        self.disk.keys_in_journal()?.into_iter().for_each(look);
+        for key in self.disk.keys_in_journal()? {
+            let line = self.disk.find_line(key)?;
+            let record = line.map(|line| Record::parse(&line, key));
+            if let Some(Ok(Some(record))) = record
+                && record.hook() == Some(Hook::Due)
+            {
+                look(key);
+            }
+        }
         Ok(due.into_values().collect())
     }
 }
 
 impl Entry {
-    fn due(&self) -> Option<Completed> {
+    /// Keeps the name of `path` for this upload until its hook has run. False while another upload has it so: a hook
+    /// must find the bytes that it is run for.
+    pub(super) fn keep_name(&self, path: &str) -> Result<bool, Error> {
+        let options = &self.shelf.options;
+        if !options.mark_hooks {
+            return Ok(true);
+        }
+        let replaces = options.on_conflict == OnConflict::Replace;
+        if !self.shelf.due_known.load(SeqCst) {
+            self.shelf.due()?;
+        }
+        if replaces && self.is_shared() && self.is_due_elsewhere(path)? {
+            return Ok(false);
+        }
+        let mut hooking = self.shelf.hooking();
+        // Where names differ in case only, they may be one.
+        let is_same = |name: &str| match replaces {
+            true => folded(name).eq(folded(path)),
+            false => name == path,
+        };
+        let mut others = hooking.iter().filter(|(key, _)| **key != self.key);
+        let is_kept = others.any(|(_, name)| is_same(name));
+        if !is_kept {
+            hooking.insert(self.key, path.into());
+        }
+        Ok(!is_kept)
+    }
+
+    /// The upload did not get the name.
+    pub(super) fn let_go_of_name(&self) {
+        self.shelf.hooking().remove(&self.key);
+    }
+
+    /// Whether a record that any server has written says so.
+    fn is_due_elsewhere(&self, path: &str) -> Result<bool, Error> {
+        let due = self.shelf.find_due(Entry::completed)?;
+        let path = self.disk().published_path(path);
+        let mut others = due.iter().filter(|due| due.id.key() != self.key);
+        Ok(others.any(|due| due.path == path))
+    }
+
+    fn if_due(&self, take: impl Fn(&Self, &Record) -> Completed) -> Option<Completed> {
         let state = self
             .look()
             .inspect_err(|error| log::debug!("{}: left alone: {error}", self.key))
@@ -35,8 +102,13 @@ impl Entry {
             .record
             .as_ref()
             .filter(|record| record.hook() == Some(Hook::Due))?;
-        self.shelf.hooking().insert(self.key);
-        Some(self.completed(record))
+        Some(take(self, record))
+    }
+
+    fn hand_out(&self, record: &Record) -> Completed {
+        let path = record.publishing_as().unwrap_or_default();
+        self.shelf.hooking().insert(self.key, path.into());
+        self.completed(record)
     }
 
     /// Takes note that the hook has run. The note's name is not synced: after a power cut the hook may run again.
@@ -57,4 +129,8 @@ impl Entry {
         self.shelf.hooking().remove(&self.key);
         Ok(())
     }
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().flat_map(char::to_lowercase)
 }

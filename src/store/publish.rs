@@ -13,6 +13,7 @@ use super::error::Error;
 use super::intent::{Digest, Intent};
 use super::name::{FilePath, NAME_MAX, Wanted};
 use super::obstacle::{Obstacle, ObstacleKind};
+use super::options::OnConflict;
 use super::record::{Hook, Publishing, Record};
 use super::shelf::Entry;
 use super::spelling::{Refusal, Spelling};
@@ -212,6 +213,15 @@ impl Entry {
         record: &mut Arc<Record>,
         copy: Option<&Copy>,
     ) -> Result<(), Error> {
+        let moved = self.name_spelled_and_move(record, copy);
+        moved.inspect_err(|_| self.let_go_of_name())
+    }
+
+    fn name_spelled_and_move(
+        &self,
+        record: &mut Arc<Record>,
+        copy: Option<&Copy>,
+    ) -> Result<(), Error> {
         let Wanted { folders, name } = self.wanted(record);
         let folder = self.disk().make_folders(&folders, self.key)?;
         let in_folder = |name: String| FilePath::in_folder(&folder, &name);
@@ -267,6 +277,12 @@ impl Entry {
             // The first is nearly always free, and moving there shows it. It may also be the one that the record says
             // already, taken by ourselves in a link and unlink that was cut.
             // But a copy is told from another file by what the record says, so that has to be true first.
+            if !self.keep_name(&path)? {
+                match on_conflict {
+                    OnConflict::KeepBoth => continue,
+                    OnConflict::Replace => return Err(hook_due().into()),
+                }
+            }
             let looks = number > 0 || copy.is_some();
             if looks && self.disk().is_taken(&path, on_conflict)? {
                 continue;
@@ -352,8 +368,10 @@ impl Entry {
         drop(state);
         self.shelf.ledger.release(self.key, claim);
         self.shelf.blocked.forget(self.key);
-        if record.hook() == Some(Hook::Due) {
-            self.shelf.hooking().insert(self.key);
+        if let Some(path) = record.publishing_as()
+            && record.hook() == Some(Hook::Due)
+        {
+            self.shelf.hooking().insert(self.key, path.into());
         }
         self.sync_names(record.publishing_as())?;
         self.state()?.listed = entries;
@@ -378,6 +396,11 @@ impl Entry {
             sha256: record.digest.as_deref().copied(),
         }
     }
+}
+
+fn hook_due() -> io::Error {
+    let reason = "the completion hook of the file with this name has not run yet";
+    io::Error::new(io::ErrorKind::ResourceBusy, reason)
 }
 
 fn is_taken(error: &io::Error) -> bool {

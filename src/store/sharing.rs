@@ -53,7 +53,7 @@ impl Disk {
 }
 
 impl Entry {
-    fn is_shared(&self) -> bool {
+    pub(super) fn is_shared(&self) -> bool {
         self.shelf.options.sharing == Sharing::Shared
     }
 

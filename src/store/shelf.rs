@@ -1,9 +1,10 @@
 //! What every operation shares, and the uploads that somebody holds: an upload is in memory only as long as that, so
 //! that memory is bounded by what goes on, not by what lies on the disk.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::copies::Copies;
@@ -31,8 +32,11 @@ pub(super) struct Shelf {
     pub(super) unsure: Mutex<Option<String>>,
     /// In order, for that takes the least memory.
     uploads: Mutex<BTreeMap<Key, Slot>>,
-    /// Completions handed out to be hooked. A hook may move the file before it is reported as run.
-    hooking: Mutex<HashSet<Key>>,
+    /// Uploads whose completion hook is due, and the names that wait for it. A hook may move the file before it is
+    /// reported as run.
+    hooking: Mutex<BTreeMap<Key, Box<str>>>,
+    /// Whether the records of an earlier server were read for such uploads.
+    pub(super) due_known: AtomicBool,
 }
 
 struct Slot {
@@ -53,6 +57,7 @@ impl Shelf {
             unsure: Mutex::default(),
             uploads,
             hooking,
+            due_known: AtomicBool::new(false),
         }
     }
 
@@ -83,8 +88,8 @@ impl Shelf {
         self.uploads().len()
     }
 
-    /// The completions that are out to be hooked.
-    pub(super) fn hooking(&self) -> MutexGuard<'_, HashSet<Key>> {
+    /// The uploads whose hook is due, with their names.
+    pub(super) fn hooking(&self) -> MutexGuard<'_, BTreeMap<Key, Box<str>>> {
         self.hooking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,7 +228,7 @@ impl Entry {
             return Ok(false);
         };
         if published.hook == Some(Hook::Done)
-            || self.shelf.hooking().contains(&self.key)
+            || self.shelf.hooking().contains_key(&self.key)
             || self.may_be_hooked_elsewhere(state)
         {
             return Ok(false);

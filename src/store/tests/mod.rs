@@ -7,6 +7,7 @@ mod doubt;
 mod faults;
 mod folders;
 mod hashing;
+mod hooks;
 mod journal;
 mod life;
 mod opening;
