@@ -10,12 +10,13 @@ mod systemd;
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use resumed::store;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
@@ -57,13 +58,15 @@ fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The signals are caught before the server is there, so none can end it unstopped.
+/// The signals are caught before the server is there, so none can end it unstopped. SIGXFSZ is caught and ignored: a write
+/// beyond `ulimit -f` then fails instead of ending the process. A hook does not inherit that, as it would SIG_IGN.
 fn serve(
     mut config: resumed::Config,
     with_code: bool,
     hook: Option<&cli::Hook>,
 ) -> Result<(), Box<dyn Error>> {
     let signals = Signals::new([SIGINT, SIGTERM])?;
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     if let Some(socket) = systemd::socket()? {
         config = config.listen_on(socket);
     }

@@ -108,6 +108,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
                 413,
                 &format!("larger than the {max} bytes this server takes"),
             ),
+            store::Error::FileTooLarge(_) => line(413, &error.to_string()),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507, "the disk is full"),
             store::Error::Displaced(_) => later(&error).field("Upload-Complete", "?0"),
             store::Error::NotPublished(obstacle) => {

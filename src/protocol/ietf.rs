@@ -378,6 +378,7 @@ fn refuse(said: Said, terms: &Terms, held: Held, refusal: Refusal) -> Response {
             store::Error::Overshoot { .. } => said.complete(LENGTH_DIFFERS.say(400, ""), false),
             store::Error::DigestDiffers => said.complete(line(400), false),
             store::Error::Differs(_) => known(line(412)),
+            store::Error::FileTooLarge(_) => known(line(413)),
             store::Error::TooLarge { .. } => said.limit(known(line(413)), terms, terms.expire_secs),
             store::Error::HookDue => line(503).field("Retry-After", "1"),
             store::Error::Displaced(_) => later(error),

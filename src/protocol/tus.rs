@@ -222,7 +222,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::LengthDiffers { .. } | store::Error::DigestDiffers => line(400),
             store::Error::Differs(_) => offset(held, line(412)),
             store::Error::Overshoot { .. } => offset(held, line(413)),
-            store::Error::TooLarge { .. } => line(413),
+            store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => line(413),
             store::Error::HookDue => line(503).field("Retry-After", "1"),
             store::Error::Displaced(_) => later(error),
             store::Error::NotPublished(obstacle) => not_published(obstacle),

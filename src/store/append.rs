@@ -11,7 +11,7 @@ use super::error::Error;
 use super::id::Id;
 use super::intent::{Crc32, Existence, Intent, Start};
 use super::locked::Locked;
-use super::obstacle::is_full;
+use super::obstacle::{is_full, is_too_large};
 use super::publish::Finished;
 use super::shelf::{Entry, Shelf};
 use super::space::Claim;
@@ -129,7 +129,7 @@ impl Append {
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) when the upload ends elsewhere now,
     /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) once what fits is kept,
-    /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken).
+    /// [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge), [`Io`](Error::Io), [`Broken`](Error::Broken).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let written = self.write_window(bytes);
         let unsynced = written.map_err(|error| self.entry.disk().explain(error))?;
@@ -393,18 +393,15 @@ impl Entry {
         }
     }
 
-    /// After a failed write. A full disk refuses bytes and loses none, so what is written stays, and so does a file that
-    /// gets too large; otherwise nothing that was not synced is believed.
+    /// After a failed write. A full disk, and a limit on the length of files, refuse bytes and lose none, so what is
+    /// written stays; otherwise nothing that was not synced is believed.
     fn refused(&self, state: &mut State, error: io::Error) -> Error {
-        let is_too_large = error.kind() == io::ErrorKind::FileTooLarge;
-        let loses_none = is_full(&error) || is_too_large;
+        let loses_none = is_full(&error) || is_too_large(&error);
         let Some(data) = state.data.clone().filter(|_| loses_none) else {
             self.cut_back(state);
             return error.into();
         };
-        let max = state.offset;
-        match self.disk().cut(&data, max) {
-            Ok(()) if is_too_large => Error::TooLarge { max },
+        match self.disk().cut(&data, state.offset) {
             Ok(()) => error.into(),
             Err(_) => self.break_down(),
         }

@@ -26,7 +26,7 @@ use super::flock::{self, LATCHES};
 use super::id::Key;
 use super::known::Known;
 use super::location::Location;
-use super::medium::{free_bytes, warn_of_ext4, warn_unless_durable};
+use super::medium::{free_bytes, longest_file, warn_of_ext4, warn_unless_durable};
 use super::options::{Options, Sharing, Sync};
 use super::ownership::Ownership;
 use super::pages::{JOURNAL, Journal};
@@ -136,6 +136,21 @@ impl Disk {
         };
         probe(&root.file).map_err(failed(&root.path))?;
         probe(&self.lock).map_err(failed(&self.partials.path.join(LOCK)))
+    }
+
+    /// Returns the longest upload that can be taken, where there is a limit; `wanted` is that of the options.
+    pub(super) fn max_size(&self, wanted: Option<u64>) -> Option<u64> {
+        let Some(longest) = longest_file(&self.root.file) else {
+            return wanted;
+        };
+        if wanted.is_none_or(|wanted| wanted > longest) {
+            log::warn!(
+                "{}: no upload may be longer than {longest} bytes: \
+                 the file system or the server's file size limit (ulimit -f) allows no longer file",
+                self.root.path.display()
+            );
+        }
+        Some(wanted.map_or(longest, |wanted| wanted.min(longest)))
     }
 
     fn warn_of_unknown_space(&self) {

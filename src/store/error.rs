@@ -5,7 +5,7 @@ use std::{error, fmt, io};
 
 use rustix::io::Errno;
 
-use super::obstacle::{Obstacle, is_full};
+use super::obstacle::{Obstacle, is_full, is_too_large};
 
 /// Why an operation on an upload was refused or failed.
 ///
@@ -41,6 +41,9 @@ pub enum Error {
     NoSpace,
     /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
     StorageFull(io::Error),
+    /// The file system, or the limit on the process (`ulimit -f`), allows no file of that length (EFBIG). What was written
+    /// is kept.
+    FileTooLarge(io::Error),
     /// All bytes are held, but the file cannot get its name. Nothing was changed.
     NotPublished(Obstacle),
     /// The directory, or its `.resumed`, is not at its path any more: it was moved, removed, replaced or unmounted. What
@@ -67,10 +70,10 @@ pub enum Difference {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        if is_full(&error) {
-            Self::StorageFull(error)
-        } else {
-            Self::Io(error)
+        match error {
+            error if is_full(&error) => Self::StorageFull(error),
+            error if is_too_large(&error) => Self::FileTooLarge(error),
+            error => Self::Io(error),
         }
     }
 }
@@ -104,6 +107,10 @@ impl fmt::Display for Error {
             Self::HookDue => write!(f, "the completion hook of this upload is still to run"),
             Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
+            Self::FileTooLarge(_) => write!(
+                f,
+                "the file is larger than the file system or the server's file size limit allows"
+            ),
             Self::NotPublished(obstacle) => write!(f, "{obstacle}"),
             Self::Displaced(error) => write!(
                 f,
@@ -122,7 +129,10 @@ impl fmt::Display for Error {
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::StorageFull(error) | Self::Displaced(error) | Self::Io(error) => Some(error),
+            Self::StorageFull(error)
+            | Self::FileTooLarge(error)
+            | Self::Displaced(error)
+            | Self::Io(error) => Some(error),
             Self::NotPublished(obstacle) => Some(obstacle),
             _ => None,
         }

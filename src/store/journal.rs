@@ -23,6 +23,7 @@ use super::dirs::Dir;
 use super::disk::Disk;
 use super::faults::Op;
 use super::id::Key;
+use super::obstacle::is_too_large;
 use super::page::{Page, read_record};
 use super::pages::{Pages, Unsynced};
 
@@ -153,7 +154,18 @@ impl Disk {
         pages.leave(self.durable, Page::is_full);
         self.make_ready(pages)?;
         self.faults.check(Op::WriteRecord)?;
-        pages.add(key, record)
+        match pages.add(key, record) {
+            // A limit on the length of files is below that of a full page.
+            Err(error) if is_too_large(&error) => {
+                pages.leave(self.durable, |page| page.end > 0);
+                if !pages.is_between() {
+                    return Err(error);
+                }
+                self.make_ready(pages)?;
+                pages.add(key, record)
+            }
+            added => added,
+        }
     }
 
     /// Has a page to add to, and what is owed in it.

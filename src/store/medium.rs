@@ -6,12 +6,13 @@ use std::path::Path;
 
 use rustix::fs::StatVfs;
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 #[cfg(target_os = "linux")]
 use super::ext4;
 
 #[cfg(target_os = "linux")]
-use self::magic::{BTRFS, EXT4, TMPFS, XFS};
+use self::magic::{BTRFS, EXT4, FAT, TMPFS, XFS};
 
 /// What file systems call themselves: 32 bits, although the type of the field is another on every architecture.
 #[cfg(target_os = "linux")]
@@ -20,6 +21,7 @@ mod magic {
     pub(super) const XFS: u32 = 0x5846_5342;
     pub(super) const BTRFS: u32 = 0x9123_683e;
     pub(super) const TMPFS: u32 = 0x0102_1994;
+    pub(super) const FAT: u32 = 0x4d44;
 }
 
 /// Returns the bytes free to programs like ours, from what `statvfs` said; `None` where the file system does not tell.
@@ -35,6 +37,24 @@ pub(super) fn free_bytes(about: io::Result<StatVfs>) -> io::Result<Option<u64>> 
             _ => Err(error),
         },
     }
+}
+
+/// Returns the most bytes that a file in `dir` may have, where the process has a limit or the file system a known one.
+pub(super) fn longest_file(dir: impl AsFd) -> Option<u64> {
+    let limits = [getrlimit(Resource::Fsize).current, longest_of(dir)];
+    limits.into_iter().flatten().min()
+}
+
+/// FAT keeps lengths in 32 bits.
+#[cfg(target_os = "linux")]
+fn longest_of(dir: impl AsFd) -> Option<u64> {
+    let is_fat = rustix::fs::fstatfs(dir).is_ok_and(|about| about.f_type as u32 == FAT);
+    is_fat.then_some(u32::MAX.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn longest_of(_: impl AsFd) -> Option<u64> {
+    None
 }
 
 /// Warns where an ext4 has no journal, or fast commits. Touches the lock file, and syncs it.

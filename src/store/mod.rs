@@ -137,8 +137,9 @@ impl Store {
     ///
     /// # Errors
     /// When the directory is in use, not writable, or not what it should be.
-    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+    pub fn open(dir: impl AsRef<Path>, mut options: Options) -> Result<Self, OpenError> {
         let disk = Disk::open(dir.as_ref(), &options, Faults::default())?;
+        options.max_size = disk.max_size(options.max_size);
         if options.sharing == Sharing::Shared {
             let refused = |error| OpenError::NotShareable(dir.as_ref().into(), error);
             disk.make_shareable().map_err(refused)?;
@@ -153,6 +154,12 @@ impl Store {
             shelf,
             _copier: copier.into(),
         })
+    }
+
+    /// Returns the longest upload that is taken, in bytes: the option, or less where the file system or the process
+    /// (`ulimit -f`) allows less.
+    pub fn max_size(&self) -> Option<u64> {
+        self.shelf.options.max_size
     }
 
     /// Whether answers survive a pulled plug, so that they have to wait for the disk.

@@ -40,7 +40,7 @@ impl Obstacle {
     pub(super) fn new(error: io::Error) -> Self {
         let kind = match Errno::from_io_error(&error) {
             _ if is_full(&error) => ObstacleKind::NoSpace,
-            Some(Errno::FBIG) => ObstacleKind::TooLarge,
+            _ if is_too_large(&error) => ObstacleKind::TooLarge,
             Some(
                 Errno::ACCESS
                 | Errno::PERM
@@ -150,6 +150,11 @@ impl Blocked {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the file system, or a limit of the process, allows no file of that length.
+pub(super) fn is_too_large(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::FileTooLarge
 }
 
 /// Whether the disk, or a quota on it, is full.

@@ -59,7 +59,9 @@ impl Entry {
             } else {
                 // A full disk may have no room for a record. What is held is held without one.
                 match self.save_record() {
-                    Ok(()) | Err(Error::StorageFull(_)) => self.settle_bytes(),
+                    Ok(()) | Err(Error::StorageFull(_) | Error::FileTooLarge(_)) => {
+                        self.settle_bytes()
+                    }
                     Err(error) => Err(error),
                 }
             };
@@ -156,7 +158,9 @@ impl Entry {
     /// After a failure to move the file to its name.
     pub(super) fn not_published(&self, record: &Record, error: Error) -> Error {
         match error {
-            Error::Io(error) | Error::StorageFull(error) if !self.is_broken() => {
+            Error::Io(error) | Error::StorageFull(error) | Error::FileTooLarge(error)
+                if !self.is_broken() =>
+            {
                 let obstacle = Obstacle::new(error).at(self.path_of(record));
                 if !obstacle.is_elsewhere() {
                     self.shelf.blocked.note(self.key, record, &obstacle);

@@ -70,13 +70,7 @@ impl Uploads {
     /// When another server has `dir`, or it cannot be written.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Uploads, OpenError> {
         let mark_hooks = options.on_complete.is_some();
-        let terms = Terms {
-            max_size: options.store.max_size,
-            expire_secs: options.store.expire.as_secs(),
-            public_url: options.public_url,
-            trust_proxy: options.trust_proxy,
-            interim: !options.no_interim,
-        };
+        let expire_secs = options.store.expire.as_secs();
         let store = Store::open(
             dir,
             store::Options {
@@ -87,6 +81,13 @@ impl Uploads {
         for name in options.users.unusable() {
             log::warn!("nobody can log in as {name:?}: the name or the password is empty");
         }
+        let terms = Terms {
+            max_size: store.max_size(),
+            expire_secs,
+            public_url: options.public_url,
+            trust_proxy: options.trust_proxy,
+            interim: !options.no_interim,
+        };
         let housekeeper = Housekeeper::start(store.clone(), options.on_complete);
         let own_name = rustix::system::uname()
             .nodename()

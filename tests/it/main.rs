@@ -9,6 +9,7 @@ mod displaced;
 mod draft;
 mod embed;
 mod embedding;
+mod file_limit;
 mod file_systems;
 mod flood;
 mod full;

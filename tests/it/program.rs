@@ -93,6 +93,10 @@ impl Program {
         self.process.addr
     }
 
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
     }

@@ -249,7 +249,7 @@ fn write_beyond_the_largest_file_is_final_and_keeps_what_fits() {
     let bench = Bench::new();
     bench.fail(Op::Write, 1, usize::MAX, EFBIG, Some(2));
     let sent = bench.send(0, b"abc", declared(3, "a"));
-    assert_refused!(sent, Error::TooLarge { max: 2 });
+    assert_refused!(sent, Error::FileTooLarge(_));
     assert_eq!(bench.status(&id()).unwrap(), held(2));
     assert_eq!(bench.partial().unwrap(), b"ab");
 }
