@@ -82,7 +82,8 @@ mod tests {
 
     fn user_of(users: &Users, credentials: &str) -> Option<String> {
         let given = format!("Basic {}", BASE64_STANDARD.encode(credentials));
-        let head = Head::from_parts("GET", "/", [("Authorization", &*given)]).expect("a head");
+        let fields = [("Host", "localhost"), ("Authorization", &*given)];
+        let head = Head::from_parts("GET", "/", fields).expect("a head");
         users.authenticate(&head).map(str::to_owned).ok()
     }
 
