@@ -1,9 +1,10 @@
 //! What stands in the way of a finished file, and does not pass by itself.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::left_out::left_out;
 use crate::mount::{Mount, obstacle};
@@ -130,4 +131,34 @@ fn read_only_folder_is_refused_before_the_body() {
     let tus = "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
                Upload-Metadata: relativePath cGhvdG9zL2E=\r\nContent-Length: 0\r\n\r\n";
     expect_final(&answer_to(&process, tus.into()), "Read-only file system");
+}
+
+#[test]
+fn obstacle_is_logged_once_for_many_questions() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let photos = dir.path().join("photos");
+    fs::create_dir(&photos).expect("made");
+    let change = |flag| Command::new("chattr").arg(flag).arg(&photos).output();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.env("RUST_LOG", "warn").stderr(Stdio::piped());
+    let mut process = Process::of(command, dir.path(), "127.0.0.1:0", &[] as &[&str]);
+    let mut client = Client::connect(process.addr);
+    client.send(head("a", 0, 5, "photos/a") + "hel");
+    while status(&process).text() != "3" {}
+    if !change("+i").is_ok_and(|output| output.status.success()) {
+        return left_out("the log of an obstacle", "chattr +i does not work here");
+    }
+    client.send("lo");
+    let mut answers = vec![client.answer()];
+    answers.extend((0..3).map(|_| status(&process)));
+    change("-i").expect("it runs");
+    let mut log = String::new();
+    let stderr = process.child().stderr.take().expect("piped");
+    process.child().kill().expect("killed");
+    { stderr }.read_to_string(&mut log).expect("text");
+    answers
+        .iter()
+        .for_each(|answer| expect_final(answer, "Operation not permitted"));
+    let lines = log.lines().filter(|line| line.contains("cannot publish"));
+    assert_eq!(lines.count(), 1, "{log}");
 }
