@@ -11,6 +11,7 @@ const SECONDS_MAX = 10;
  * Rejects when the file has fewer bytes, or gives none for ten seconds.
  */
 export async function readStretch(file, { start, end, keep = false, blocks = [] }) {
+  // No Blob: Chromium has room for few of them, and takes none back before the next collection of garbage.
   const bytes = keep ? new Uint8Array(end - start) : null;
   let crc = 0;
   let at = start;

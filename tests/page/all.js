@@ -7,6 +7,7 @@ import './names.js';
 import './plan.js';
 import './proof.js';
 import './problem.js';
+import './reading.js';
 import './words.js';
 
 globalThis.results = await run();

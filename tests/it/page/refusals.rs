@@ -43,7 +43,7 @@ fn a_disk_without_room() {
 }
 
 #[test]
-fn a_disk_that_has_failed() {
+fn a_directory_that_is_gone() {
     let disk = Disk::new();
     let file = disk.file(NAME, 1_000_000);
     let server = Program::start(&[]);
@@ -54,8 +54,11 @@ fn a_disk_that_has_failed() {
     visit.wait_for_state(NAME, "retrying");
     // The line of the server itself, which a proxy's answer would not be taken for.
     let text = visit.text(NAME);
-    assert!(text.contains("the file cannot be written"), "{text}");
-    visit.expect_no_complaints_but(&["status of 500"]);
+    assert!(
+        text.contains("the upload directory was moved, removed"),
+        "{text}"
+    );
+    visit.expect_no_complaints_but(&["status of 503"]);
 }
 
 #[test]
