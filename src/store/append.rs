@@ -83,9 +83,7 @@ impl Append {
             if !state.is_full() && (!asks || intent.declares()) {
                 entry.foresee(&state, &intent)?;
             }
-            if let Some(tail) = intent.tail {
-                entry.check_tail(&state, tail)?;
-            }
+            entry.check_said(&state, &intent)?;
             entry.reserve(&mut state, needed, !asks)?;
             if !asks || state.record.is_some() || intent.declares() {
                 state.declare(id, intent);
@@ -233,12 +231,13 @@ impl Append {
         if self.complete && !bytes.is_empty() {
             return Err(Error::Overshoot { length: self.at });
         }
-        let mut state = self.entry.state_to_append()?;
+        let mut state = self.entry.state_to_append(bytes)?;
         state.turn(self.generation.ok_or(Error::Superseded)?, self.at)?;
         let (room, refusal) = state.room(bytes.len() as u64, self.entry.shelf.options.max_size);
         // `room` is at most the length of `bytes`.
         let bytes = &bytes[..room as usize];
-        if let Err(differs) = self.entry.judge_last(&state, bytes, self.check.as_deref()) {
+        let check = self.check.as_deref();
+        if let Err(differs) = (self.entry).judge_last(&state, bytes, check, self.crc32) {
             let epoch = state.epoch;
             drop(state);
             return self.entry.spoil(epoch, differs).map(|()| 0);
@@ -300,14 +299,21 @@ impl Drop for Append {
 }
 
 impl Entry {
-    /// The state, once what was there before us is sure: a sync that fails later must leave it to be cut back to.
-    fn state_to_append(&self) -> Result<Locked<'_>, Error> {
+    /// The state, once what was there before us is sure: a sync that fails later must leave it to be cut back to. And
+    /// once the record says how a whole is to be judged that is not judged before these bytes make it full: whoever looks
+    /// at it after a crash does that.
+    fn state_to_append(&self, bytes: &[u8]) -> Result<Locked<'_>, Error> {
         let state = self.state()?;
         let (is_unsure, is_behind) = (state.synced.is_none(), state.is_to_catch_up());
-        if !is_unsure && !is_behind {
+        let is_unjudged = !is_behind && state.is_filled_by(bytes) && !self.is_hashed(&state);
+        if !is_unsure && !is_behind && !is_unjudged {
             return Ok(state);
         }
         drop(state);
+        if is_unjudged {
+            self.save_record()?;
+            self.sync_names(None)?;
+        }
         if is_unsure {
             self.sync_data()?;
         }

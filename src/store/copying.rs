@@ -4,7 +4,6 @@
 //! overwriting; folder durable; data file removed. The upload is complete when the data file is gone, as ever. Cut
 //! anywhere, the next look copies again, but for a file that has the name already, and the same bytes.
 
-use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -141,12 +140,7 @@ impl Entry {
             }
             published
         });
-        match published {
-            Err(error) if self.is_still(&begun) => Err(self.not_published(&begun.record, error)),
-            // It was cancelled meanwhile.
-            Err(_) => Ok(None),
-            published => published,
-        }
+        published.map_err(|error| self.not_published(&begun.record, error))
     }
 
     /// Makes the copy, empty; `None` where the file has its name already, since before a crash.
@@ -174,9 +168,7 @@ impl Entry {
         if let Some(copy) = copy {
             let length = begun.record.length.unwrap_or_default();
             let goes_on = || self.is_still(begun) && !self.shelf.copies.jobs().is_over;
-            if !(self.disk()).fill_copy(copy, &begun.data, length, goes_on)? {
-                return Ok(None);
-            }
+            self.disk().fill_copy(copy, &begun.data, length, goes_on)?;
             if let Some(time) = begun.record.modified() {
                 self.disk().set_modified(&copy.data()?, time)?;
             }
@@ -192,14 +184,7 @@ impl Entry {
         drop(state);
         self.disk().check_in_place()?;
         if let Some(copy) = copy {
-            let moved = self.name_and_move(&mut record, Some(copy));
-            moved.map_err(|error| match error {
-                // Something was mounted or unmounted there since.
-                Error::Io(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    Error::Io(io::ErrorKind::ResourceBusy.into())
-                }
-                error => error,
-            })?;
+            self.name_and_move(&mut record, Some(copy))?;
         }
         self.disk().remove(&self.key.to_string())?;
         Ok(self.moved(record)?.published)

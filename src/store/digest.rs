@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Difference, Error};
 use super::hashed::{Algorithm, Hashed, Progress};
-use super::intent::{Crc32, Digest};
+use super::intent::{Crc32, Digest, Intent};
 use super::options::Options;
 use super::publish::Finished;
 use super::record::Record;
@@ -67,7 +67,7 @@ impl State {
     }
 
     /// Whether `bytes` are the last of the declared length.
-    fn is_filled_by(&self, bytes: &[u8]) -> bool {
+    pub(super) fn is_filled_by(&self, bytes: &[u8]) -> bool {
         let end = self.offset + bytes.len() as u64;
         !bytes.is_empty() && self.length() == Some(end)
     }
@@ -78,18 +78,23 @@ impl State {
         (1..=CATCH_UP_MAX).contains(&self.hashed_bytes().map_or(0, behind))
     }
 
-    /// Judges the whole upload, by every digest that was declared: all that is held, which has to be
-    /// [hashed](Entry::is_hashed), and `last`, which is about to follow and need not be written yet.
+    /// Judges the whole upload, by every digest that was declared and by the CRC-32 that its last append says: all that
+    /// is held, which has to be [hashed](Entry::is_hashed), and `last`, which is about to follow and need not be written
+    /// yet.
     ///
     /// # Errors
     /// `DigestDiffers`, `Differs`. The caller then [spoils](Entry::spoil) the upload.
-    pub(super) fn judge(&self, last: &[u8]) -> Result<(), Error> {
+    fn judge(&self, last: &[u8], crc32: Option<u32>) -> Result<(), Error> {
         let (Some(record), Some(hashing)) = (&self.record, &self.hashing) else {
             return Ok(());
         };
         let mut whole = hashing.so_far();
         whole.follow(self.offset, last);
-        judge(record, &whole)
+        judge(record, &whole)?;
+        match differs(crc32, whole.crc32()) {
+            true => Err(Error::Differs(Difference::Crc32)),
+            false => Ok(()),
+        }
     }
 
     /// Has the record of a whole upload say what that hashes to. The upload has to be hashed.
@@ -107,19 +112,20 @@ impl State {
         Ok(())
     }
 
-    /// The CRC-32 of a complete upload, where that is known.
-    fn published_crc32(&self) -> Option<u32> {
-        let record = self.record.as_ref().filter(|_| self.published().is_some());
+    /// The CRC-32 of an upload that is complete or about to be, where that is known.
+    fn known_crc32(&self) -> Option<u32> {
+        let is_known = self.phase == Phase::Complete || self.is_publishing();
+        let record = self.record.as_ref().filter(|_| is_known);
         record?.crc32?.value()
     }
 
-    /// Whether a request may be about this complete upload: what it says of the whole file is compared with what was
+    /// Whether a request may be about this upload, which is complete or about to be: what it says of the whole file is compared with what was
     /// noted when it was published, never with the file on the disk, which may be another by now.
     ///
     /// # Errors
     /// `Differs`.
     pub(super) fn compare(&self, digest: Option<Digest>, crc32: Option<u32>) -> Result<(), Error> {
-        if differs(digest, self.digest()) || differs(crc32, self.published_crc32()) {
+        if differs(digest, self.digest()) || differs(crc32, self.known_crc32()) {
             return Err(Error::Differs(Difference::Finished));
         }
         Ok(())
@@ -194,6 +200,18 @@ impl Entry {
         }
     }
 
+    /// Compares what a request says of an upload that is not complete with what is known of it.
+    ///
+    /// # Errors
+    /// `Differs`.
+    pub(super) fn check_said(&self, state: &State, intent: &Intent) -> Result<(), Error> {
+        if state.is_publishing() {
+            state.compare(intent.digest, intent.crc32.and_then(Crc32::value))?;
+        }
+        let tail = intent.tail.map(|tail| self.check_tail(state, tail));
+        tail.unwrap_or(Ok(()))
+    }
+
     /// Checks the bytes of one append. What is held of an upload that took wrong ones cannot be told from what is
     /// right, and nothing is ever cut off because of what a client sent: so it is forgotten as a whole.
     ///
@@ -222,7 +240,7 @@ impl Entry {
             let state = self.look()?;
             // Otherwise somebody has changed it meanwhile.
             if self.is_hashed(&state) {
-                let (epoch, judged) = (state.epoch, state.judge(&[]));
+                let (epoch, judged) = (state.epoch, state.judge(&[], None));
                 drop(state);
                 return judged.or_else(|differs| self.spoil(epoch, differs));
             }
@@ -239,6 +257,7 @@ impl Entry {
         state: &State,
         last: &[u8],
         body: Option<&Check>,
+        crc32: Option<u32>,
     ) -> Result<(), Error> {
         if !state.is_filled_by(last) {
             return Ok(());
@@ -247,7 +266,7 @@ impl Entry {
             return Err(Error::DigestDiffers);
         }
         match self.is_hashed(state) {
-            true => state.judge(last),
+            true => state.judge(last, crc32),
             false => Ok(()),
         }
     }
@@ -265,9 +284,14 @@ impl Entry {
             return Ok(finished);
         }
         let state = self.look()?;
-        state.compare(None, crc32)?;
+        let compared = state.compare(None, crc32);
+        let is_compared = compared.is_ok() && state.known_crc32().is_some();
+        // What was published by this very append is told of, whatever others have declared meanwhile.
+        if finished.published.is_none() {
+            compared?;
+        }
         Ok(Finished {
-            is_compared: Some(state.published_crc32().is_some()),
+            is_compared: Some(is_compared),
             ..finished
         })
     }

@@ -261,20 +261,23 @@ impl State {
         })
     }
 
-    /// Takes note of what a request says about the upload. What was said first stays.
+    /// Takes note of what a request says about the upload. What was said first stays, and so does what a whole upload
+    /// was found to hash to.
     pub(super) fn declare(&mut self, id: &Id, intent: Intent) {
-        let before = self.record.clone();
+        let (before, is_judged) = (self.record.clone(), self.is_publishing());
         let record = self.record.get_or_insert_with(|| Record::new(id).into());
         let record = Arc::make_mut(record);
         record.length = record.length.or(intent.length);
         record.name = record.name.take().or(intent.name.map(Into::into));
         record.modified_ms = record.modified_ms.or(intent.modified_ms);
         record.metadata = record.metadata.take().or(intent.metadata.map(Into::into));
-        record.digest = record.digest.take().or(intent.digest.map(Into::into));
-        record.crc32 = match intent.crc32 {
-            Some(Crc32::Is(_)) => intent.crc32,
-            Some(Crc32::Asked) | None => record.crc32.or(intent.crc32),
-        };
+        if !is_judged {
+            record.digest = record.digest.take().or(intent.digest.map(Into::into));
+            record.crc32 = match intent.crc32 {
+                Some(Crc32::Is(_)) => intent.crc32,
+                Some(Crc32::Asked) | None => record.crc32.or(intent.crc32),
+            };
+        }
         self.saved &= before == self.record;
     }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod copies;
+mod crc32;
 mod displaced;
 mod doubt;
 mod faults;
