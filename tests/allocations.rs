@@ -36,6 +36,9 @@ fn a_body_on_its_way_allocates_nothing() {
     let chunk = [format!("{PIECE:x}\r\n").as_bytes(), &piece, b"\r\n"].concat();
     let chunked = format!("X-File-Size: {LENGTH}\r\nTransfer-Encoding: chunked");
     check(&server, "chunked", &chunked, &chunk, b"0\r\n\r\n");
+
+    let checked = format!("X-File-CRC32: ?\r\n{known}");
+    check(&server, "checked", &checked, &piece, b"");
 }
 
 /// Uploads the same piece again and again.

@@ -4,6 +4,7 @@ mod alias;
 mod chromium;
 mod clients;
 mod crash;
+mod crc32;
 mod curl;
 mod displaced;
 mod draft;

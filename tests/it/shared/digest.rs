@@ -31,11 +31,21 @@ fn started(config: Config) -> Server {
 /// returns the last answer.
 #[track_caller]
 fn hop(pair: &Pair, content: &[u8], field: &str) -> Answer {
+    hop_with(pair, content, field, "")
+}
+
+/// As `hop`, with another field for the last part.
+#[track_caller]
+fn hop_with(pair: &Pair, content: &[u8], first: &str, last: &str) -> Answer {
     let mut at = 0;
     for which in 0.. {
         let end = (at + 333_333).min(content.len());
         let head = append(ID, at, end - at);
-        let field = if at == 0 { field } else { "" };
+        let field = match (at, end) {
+            (0, _) => first,
+            (_, end) if end == content.len() => last,
+            _ => "",
+        };
         let head = head.replace("Content-Length", &format!("{field}Content-Length"));
         let mut client = pair.connect(which);
         client.send(head);
@@ -85,6 +95,29 @@ fn a_digest_declared_at_one_server_is_kept_to_by_both() {
         let taken = hop(&pair, &content, &declared);
         assert_eq!(taken.text(), format!("Success {LENGTH}"));
         expect_whole(dir.path(), "hops.bin", &content);
+    }
+}
+
+#[test]
+fn crc32_asked_at_one_server_is_compared_by_the_other() {
+    let dir = temporary();
+    let pair = Pair::over([dir.path(); 2]);
+    let mut content = content(LENGTH);
+    let crc32 = format!("X-File-CRC32: {:08x}\r\n", crc32fast::hash(&content));
+    content[LENGTH / 2] ^= 1;
+    let refused = hop_with(&pair, &content, "X-File-CRC32: ?\r\n", &crc32);
+    assert_eq!(refused.status, 412, "{refused:?}");
+    assert_eq!((pair.held(0, ID), pair.held(1, ID)), (0, 0));
+    assert!(!dir.path().join("hops.bin").exists());
+
+    content[LENGTH / 2] ^= 1;
+    let taken = hop_with(&pair, &content, "X-File-CRC32: ?\r\n", &crc32);
+    assert_eq!(taken.field("X-File-CRC32"), Some("?1"), "{taken:?}");
+    expect_whole(dir.path(), "hops.bin", &content);
+    for which in 0..2 {
+        let ask = append(ID, LENGTH, 0).replace("Content", &format!("{crc32}Content"));
+        let again = pair.ask(which, ask);
+        assert_eq!(again.field("X-File-CRC32"), Some("?1"), "at {which}");
     }
 }
 
