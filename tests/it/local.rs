@@ -50,8 +50,17 @@ impl Local {
 
     /// Other bytes under the same name, size and time.
     pub(crate) fn change_unnoticed(&self) {
+        self.refill(2);
+    }
+
+    /// The bytes of the beginning, after `change_unnoticed`.
+    pub(crate) fn change_back(&self) {
+        self.refill(1);
+    }
+
+    fn refill(&self, seed: u8) {
         let (length, modified) = (self.length(), self.modified());
-        self.fill(length, 2);
+        self.fill(length, seed);
         let file = File::options().write(true).open(&self.0).expect("opened");
         file.set_modified(modified).expect("its time");
     }

@@ -126,8 +126,8 @@ impl Source for LocalFile {
     fn seal(&mut self, start: u64) -> Result<u32, Problem> {
         let now = changed(&self.unchanged()?);
         if self.changed != now {
-            // Its bytes may have changed, and its time been set back. What it is now is read anew; the server finds out
-            // if it has got something else.
+            // The bytes may have changed, and `modified` been set back. The checksum is computed anew: the server then
+            // finds any byte that it received before the change.
             self.changed = now;
             self.restart()?;
         }

@@ -119,7 +119,7 @@ impl fmt::Display for Problem {
                 "the server holds other bytes under this name, size and time; `touch` the file to send it as a new one",
             ),
             Problem::Mixed => f.write_str(
-                "the server has got other bytes than this file has, twice, and published none of them; send it again",
+                "the server received other bytes than were sent, twice, and published nothing; send it again",
             ),
             Problem::Lost => f.write_str("the server has lost bytes that it had, and they are gone here too"),
             Problem::Changed => f.write_str("the file changed while it was sent; send it again when it rests"),

@@ -38,7 +38,7 @@ pub(super) struct Upload<'a> {
     presumes: bool,
     /// The server has not said what its last bytes are: it is asked to compare them before it takes more.
     sends_tail: bool,
-    /// What it held was of another version of this.
+    /// All of it was sent once, and did not match.
     began_anew: bool,
     /// When something last got through, or could have.
     quiet_since: Instant,
@@ -269,8 +269,8 @@ impl<'a> Upload<'a> {
         }
         self.began_anew = true;
         self.report.begins_anew(match held.complete {
-            true => "another file of this name, size and time is there already; this one is stored beside it",
-            false => "what the server held was of another version of this file; all of it is sent anew",
+            true => "the server has another file of this name, size and time; storing this one beside it",
+            false => "the server held another version of this file; sending all of it anew",
         });
         self.reached = 0;
         self.moved_to(0);

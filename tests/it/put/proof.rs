@@ -18,7 +18,7 @@ use crate::support::{PATIENCE, Site};
 
 const LENGTH: u64 = 8_000_000;
 const PART: u64 = 4_000_000;
-const ANEW: &str = "all of it is sent anew";
+const ANEW: &str = "sending all of it anew";
 const THERE: &str = "the server has it already";
 const NOT_COMPARED: &str = "the server has it already (contents not compared)";
 
@@ -121,7 +121,7 @@ fn finished_file_changed_unnoticed_is_stored_beside() {
         file.change_unnoticed();
         let said = run(&mut put_file(&file, &url(&site)));
         assert!(!said.err.contains(THERE), "{said:?}");
-        said.expect(0, &["this one is stored beside it"]);
+        said.expect(0, &["storing this one beside it"]);
         file.expect_same(&site.dir().join("a (1).bin"));
         assert!(fs::read(site.dir().join("a.bin")).expect("read") == old);
         expect_only(&site, &["a (1).bin", "a.bin"]);
@@ -176,6 +176,34 @@ fn server_that_ignores_checksums_gets_the_file() {
         file.expect_same(&site.dir().join(name));
         run(&mut put_file(&file, &url)).expect(0, &[NOT_COMPARED]);
     }
+}
+
+/// As for a user whom the server does not tell of the bytes of others.
+#[test]
+fn tail_that_is_not_told_is_compared_by_the_server() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let site = Site::new();
+    let line = Line::of(site.addr(), PART);
+    let killed = Running::start(&mut put_file(&file, &line.url()));
+    wait_for_part(site.dir(), PART - HEADS);
+    drop(killed);
+    drop(line);
+    site.wait_until_nobody_sends();
+    let held = site.held(&file.id());
+    let silent = as_in_the_readme().replace(
+        "location / {",
+        "location / {\nproxy_hide_header X-Tail-Digest;",
+    );
+    let nginx = Nginx::before(site.addr(), &silent);
+    let url = format!("http://{}", nginx.addr());
+
+    file.change_unnoticed();
+    run(&mut put_file(&file, &url)).expect(1, &["a.bin: the server holds other bytes"]);
+    assert_eq!(site.held(&file.id()), held);
+    file.change_back();
+    run(&mut put_file(&file, &url)).expect(0, &["a.bin: 8.00 MB"]);
+    file.expect_same(&site.dir().join("a.bin"));
 }
 
 #[test]
