@@ -92,7 +92,11 @@ mod tests {
     #[test]
     fn a_server_is_waited_for_as_long_as_it_asks() {
         let after = Duration::from_secs(300);
-        let busy = Problem::Busy { status: 503, after };
+        let busy = Problem::Busy {
+            status: 503,
+            after,
+            reason: None,
+        };
         assert_eq!(
             Patience::new(None).pause(&busy, Instant::now()),
             Some(after)

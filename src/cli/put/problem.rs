@@ -10,8 +10,13 @@ pub(super) enum Problem {
     // These pass: it is tried again.
     /// Nobody answers, or the line was cut.
     Gone(String),
-    /// A server or a proxy that is there and cannot serve now; it may have said for how long.
-    Busy { status: u16, after: Duration },
+    /// A server or a proxy that is there and cannot serve now; it may have said for how long. The upload server says
+    /// why.
+    Busy {
+        status: u16,
+        after: Duration,
+        reason: Option<String>,
+    },
     /// An answer that no upload server gives: a sign-in page of the Wi-Fi, for example.
     Strange,
     /// Somebody else sends the same file.
@@ -96,7 +101,12 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Gone(why) => write!(f, "the server does not answer ({why})"),
-            Problem::Busy { status, .. } => write!(f, "the server cannot take it now ({status})"),
+            Problem::Busy { status, reason: Some(reason), .. } => {
+                write!(f, "the server cannot take it now ({status}): {reason}")
+            }
+            Problem::Busy { status, reason: None, .. } => {
+                write!(f, "the server cannot take it now ({status})")
+            }
             Problem::Strange => f.write_str(
                 "something else answered in place of the upload server: a sign-in page of a proxy or of the Wi-Fi?",
             ),

@@ -299,6 +299,7 @@ impl Answer {
             408 | 429 | 500.. => Problem::Busy {
                 status: self.status,
                 after: self.after,
+                reason: Some(self.text).filter(|text| self.is_ours && !text.is_empty()),
             },
             400..=499 => Problem::Refused(self.text),
             0..=299 => Problem::Strange,

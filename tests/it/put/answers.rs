@@ -131,9 +131,18 @@ fn busy_server_is_asked_again_when_it_said() {
     assert_eq!(said.err.matches("next try in 2 s").count(), 1, "{said:?}");
     said.expect(0, &["cannot take it now (503)", "a.bin: 5 B"]);
 
-    let url = server(|_| answer(503, "Retry-After: 600\r\n", "publishing\n"));
+    let url = server(|_| {
+        answer(
+            503,
+            "Upload-Complete: ?0\r\nRetry-After: 600\r\n",
+            "the disk is away\n",
+        )
+    });
     let said = send(&["--give-up-after=1s"], &files, &url);
-    said.expect(3, &["gave up: the server cannot take it now (503)"]);
+    said.expect(
+        3,
+        &["gave up: the server cannot take it now (503): the disk is away"],
+    );
 }
 
 /// The answer would be complete after a minute.

@@ -1,7 +1,6 @@
 //! What is cut, killed or left carries on from what had arrived, and nothing is mixed.
 
 use std::fs::OpenOptions;
-use std::io::Write;
 
 use super::{HEADS, Running, put_file, run, wait_for_part};
 use crate::line::Line;
@@ -111,21 +110,20 @@ fn two_that_send_the_same_file_end_with_one_whole_file() {
 
 #[test]
 fn a_file_that_changes_while_it_is_sent_is_given_up() {
-    let disk = Disk::new();
-    let file = disk.file("a.bin", LENGTH);
-    let site = Site::new();
-    let line = Line::of(site.addr(), PART);
-    let running = Running::start(&mut put_file(&file, &line.url()));
-    wait_for_part(site.dir(), PART - HEADS);
+    for new_length in [LENGTH + 4, 1000] {
+        let disk = Disk::new();
+        let file = disk.file("a.bin", LENGTH);
+        let site = Site::new();
+        let line = Line::of(site.addr(), PART);
+        let running = Running::start(&mut put_file(&file, &line.url()));
+        wait_for_part(site.dir(), PART - HEADS);
 
-    let mut open = OpenOptions::new()
-        .append(true)
-        .open(file.path())
-        .expect("opened");
-    open.write_all(b"more").expect("written");
-    line.open();
-    running
-        .end()
-        .expect(1, &["a.bin: the file changed while it was sent"]);
-    assert!(!site.dir().join("a.bin").exists());
+        let open = OpenOptions::new().append(true).open(file.path());
+        open.expect("opened").set_len(new_length).expect("changed");
+        line.open();
+        running
+            .end()
+            .expect(1, &["a.bin: the file changed while it was sent"]);
+        assert!(!site.dir().join("a.bin").exists());
+    }
 }
