@@ -17,6 +17,7 @@ pub(crate) mod command;
 mod fields;
 mod file_id;
 mod files;
+mod form;
 pub(crate) mod health;
 pub(crate) mod host;
 mod ietf;
@@ -53,6 +54,9 @@ pub(crate) enum Dialect {
 /// to carry out.
 pub(crate) fn read(head: &Head, terms: &Terms) -> (Dialect, Result<Command, Response>) {
     let dialect = Dialect::of(head);
+    if let Some(refusal) = form::refuse(head, terms) {
+        return (dialect, Err(refusal));
+    }
     let command = match (dialect, head.path()) {
         (Dialect::FileId, file_id::STATUS | file_id::UPLOAD) => file_id::read(head),
         (Dialect::FileId, _) => Err(page::respond(head)),

@@ -50,6 +50,11 @@ const FILES: &[File] = files! {
     "/worker.js" "worker.js" JS,
 };
 
+/// Whether a file of the page is at this path.
+pub(super) fn has(path: &str) -> bool {
+    FILES.iter().any(|file| file.path == path)
+}
+
 pub(super) fn respond(head: &Head) -> Response {
     let Some(file) = FILES.iter().find(|file| file.path == head.path()) else {
         return Response::new(404).text("nothing here\n");

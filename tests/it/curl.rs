@@ -133,3 +133,36 @@ fn a_name_is_free_again_once_the_hook_of_its_file_has_run() {
     go_on.send(()).expect("so does the next");
     assert!(site.dir().join("a.txt").exists() && site.dir().join("a (1).txt").exists());
 }
+
+#[test]
+fn form_is_refused_with_the_command_that_uploads() {
+    let (site, from, content) = with_file();
+    for path in ["/", "/files", "/files/", "/upload"] {
+        let form = format!("file=@{NAME}");
+        let run = Command::new("curl")
+            .args(["--silent", "--show-error", "-F", &form])
+            .arg(format!("http://{}{path}", site.addr()))
+            .current_dir(from.path())
+            .output();
+        let line = said(&run.expect("curl runs")).to_owned();
+        let (_, command) = line.split_once("curl -T FILE ").expect("a command");
+        let run = Command::new("curl")
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail",
+                "-T",
+                NAME,
+                command.trim(),
+            ])
+            .current_dir(from.path())
+            .output();
+        assert!(run.expect("curl runs").status.success(), "{path}: {line}");
+        let published = site.dir().join(NAME);
+        assert!(
+            fs::read(&published).expect("published") == content,
+            "{path}"
+        );
+        fs::remove_file(published).expect("removed");
+    }
+}

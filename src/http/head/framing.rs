@@ -1,6 +1,9 @@
 //! How a body is framed, and whether its client waits to be asked for it: where two readers of one
 //! request disagree about this, requests are smuggled. Anything but one clear word is refused.
 
+use std::iter;
+
+use super::grammar::is_token;
 use super::malformed::Malformed;
 use super::request_line::Version;
 
@@ -31,13 +34,27 @@ impl Framing {
             (None, Some(_)) if version == Version::Http10 => {
                 Err(Malformed::bad("Transfer-Encoding in HTTP/1.0"))
             }
-            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => match codings.next()
-            {
-                None => Ok(Framing::Chunked),
-                Some(_) => Err(UNKNOWN_CODING),
-            },
-            (None, Some(_)) => Err(UNKNOWN_CODING),
+            (None, Some(coding)) => coded(iter::once(coding).chain(codings)),
         }
+    }
+}
+
+/// RFC 9112, section 6.3: the last coding has to be `chunked`, else the end of the body cannot be found.
+fn coded<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Framing, Malformed> {
+    let codings = values.flat_map(|value| value.split(|&byte| byte == b','));
+    let (mut is_chunked, mut is_alone) = (false, true);
+    for coding in codings.map(<[u8]>::trim_ascii) {
+        let name = coding.split(|&byte| byte == b';').next();
+        if is_chunked || !is_token(name.unwrap_or_default().trim_ascii_end()) {
+            return Err(BAD_CODING);
+        }
+        is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        is_alone &= is_chunked;
+    }
+    match (is_chunked, is_alone) {
+        (true, true) => Ok(Framing::Chunked),
+        (true, false) => Err(UNKNOWN_CODING),
+        (false, _) => Err(BAD_CODING),
     }
 }
 
@@ -76,6 +93,9 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 }
 
 const BAD_LENGTH: Malformed = Malformed::bad("Content-Length is not a 64-bit decimal number");
+
+const BAD_CODING: Malformed =
+    Malformed::bad("Transfer-Encoding does not end in chunked, once and without parameters");
 
 const UNKNOWN_CODING: Malformed =
     Malformed::new(501, "the only transfer coding spoken here is chunked");

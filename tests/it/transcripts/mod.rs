@@ -108,7 +108,7 @@ transcripts! { ietf:
     but not tiny_http: cut interim interop_3 interop_5 interop_6 interop_7 interop_8 limits no_interim unsaid users
 }
 
-transcripts! { plain: delete digest names pieces range_refused replace;
+transcripts! { plain: delete digest forms names pieces range_refused replace;
     but not tiny_http: append append_refused put resume too_large
 }
 
