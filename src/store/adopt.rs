@@ -29,6 +29,8 @@ pub(super) struct Adopted {
     last_mode: Option<Mode>,
     /// Why not all of them could be set.
     refused: Option<io::Error>,
+    /// Whether a file created in the folder has them: a copy does.
+    pub(super) copy_has_them: bool,
 }
 
 impl Entry {
@@ -50,7 +52,8 @@ impl Entry {
         if copy.is_some() && on_conflict == OnConflict::KeepBoth {
             return Ok(Adopted::default());
         }
-        let adopted = self.disk().adopt(&data, self.key, path, on_conflict)?;
+        let is_copy = copy.is_some();
+        let adopted = (self.disk()).adopt(&data, is_copy, self.key, path, on_conflict)?;
         match copy {
             _ if !adopted.changed => {}
             Some(_) => self.disk().sync(&data)?,
@@ -87,6 +90,7 @@ impl Disk {
     fn adopt(
         &self,
         data: &Data,
+        is_copy: bool,
         key: Key,
         path: &str,
         on_conflict: OnConflict,
@@ -95,13 +99,14 @@ impl Disk {
             return Ok(Adopted::default());
         };
         let home = home.as_fd();
-        let adopted = self.try_to_adopt(data, key, home, name, on_conflict);
+        let adopted = self.try_to_adopt(data, is_copy, key, home, name, on_conflict);
         let adopted = adopted.unwrap_or_else(|error| Adopted {
             refused: Some(error),
             ..Adopted::default()
         });
         match adopted.refused {
             Some(error) if is_full(&error) => return Err(error),
+            Some(_) if adopted.copy_has_them => {}
             Some(ref error) => self.warn_once(home, path, error)?,
             None => {}
         }
@@ -111,6 +116,7 @@ impl Disk {
     fn try_to_adopt(
         &self,
         data: &Data,
+        is_copy: bool,
         key: Key,
         home: BorrowedFd<'_>,
         name: &str,
@@ -128,8 +134,16 @@ impl Disk {
         if let Some(replaced) = replaced {
             return self.set_attributes(data, &now, &replaced);
         }
+        // A copy was created there. Its hidden name is that of the empty file, too.
+        if is_copy {
+            return Ok(Adopted::default());
+        }
         let created = self.ownership.created_in(home, kind, key)?;
-        self.set_attributes(data, &now, &created)
+        let adopted = self.set_attributes(data, &now, &created)?;
+        Ok(Adopted {
+            copy_has_them: adopted.refused.is_some(),
+            ..adopted
+        })
     }
 
     /// Sets what differs. Where one of them is refused, the others are set.
@@ -166,6 +180,7 @@ impl Disk {
             changed: true,
             last_mode: Some(mode).filter(|mode| !mode.contains(own)),
             refused: owned.and(allowed.map_err(io::Error::from)).err(),
+            copy_has_them: false,
         })
     }
 

@@ -6,6 +6,8 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::about::Expiry;
 use super::completed::Completed;
 use super::elsewhere::Copy;
@@ -304,6 +306,9 @@ impl Entry {
                 self.dress(record)?;
             }
             let adopted = self.adopt_attributes(&path, copy)?;
+            if adopted.copy_has_them && copy.is_none() {
+                return Err(io::Error::from(Errno::XDEV).into());
+            }
             let moved = match copy {
                 Some(copy) => self.disk().publish_copy(copy, &path, on_conflict),
                 None => self.disk().publish(self.key, &path, on_conflict),

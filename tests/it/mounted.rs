@@ -200,3 +200,20 @@ fn stop_in_mid_copy_is_quick_and_the_next_server_carries_on() {
     wait_until_complete(&process, "a");
     assert_eq!(mounted.photos(), ["film.mp4"]);
 }
+
+#[test]
+fn replacing_server_publishes_into_a_mounted_folder() {
+    let Some(mounted) = Mounted::new("replacing in a mounted folder", "size=9m") else {
+        return;
+    };
+    let flags = ["--on-conflict", "replace", "--min-free", "0"];
+    let process = Process::start(mounted.dir.path(), "127.0.0.1:0", &flags);
+    for (id, bytes) in [("one", b"first"), ("two", b"other")] {
+        let head = named(id, "photos%2Fa.txt", bytes.len());
+        ask(&process, &head, bytes);
+        wait_until_complete(&process, id);
+        let path = mounted.photos.path().join("a.txt");
+        assert_eq!(fs::read(path).expect("there"), bytes);
+        assert_eq!(mounted.photos(), ["a.txt"]);
+    }
+}
