@@ -79,7 +79,10 @@ impl Copies {
             Some(Ok(completed)) if tell.is_some() => (Some(completed), None),
             kept => (None, kept),
         };
-        if let Some(ended) = kept.filter(|_| jobs.ended.len() < ENDED_MAX) {
+        if let Some(ended) = kept {
+            if jobs.ended.len() >= ENDED_MAX {
+                jobs.ended.clear();
+            }
             jobs.ended.insert(key, ended);
         }
         drop(jobs);
@@ -87,6 +90,13 @@ impl Copies {
         if let (Some(completed), Some(tell)) = (told, tell) {
             tell(&completed);
         }
+    }
+}
+
+impl Copies {
+    /// The upload is gone: nobody asks how its copy has ended.
+    pub(super) fn forget(&self, key: Key) {
+        self.jobs().ended.remove(&key);
     }
 }
 

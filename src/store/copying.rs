@@ -4,6 +4,7 @@
 //! overwriting; folder durable; data file removed. The upload is complete when the data file is gone, as ever. Cut
 //! anywhere, the next look copies again, but for a file that has the name already, and the same bytes.
 
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -140,7 +141,12 @@ impl Entry {
             }
             published
         });
-        published.map_err(|error| self.not_published(&begun.record, error))
+        match published {
+            Err(error) if self.is_still(&begun) => Err(self.not_published(&begun.record, error)),
+            // It was cancelled meanwhile.
+            Err(_) => Ok(None),
+            published => published,
+        }
     }
 
     /// Makes the copy, empty; `None` where the file has its name already, since before a crash.
@@ -168,7 +174,9 @@ impl Entry {
         if let Some(copy) = copy {
             let length = begun.record.length.unwrap_or_default();
             let goes_on = || self.is_still(begun) && !self.shelf.copies.jobs().is_over;
-            self.disk().fill_copy(copy, &begun.data, length, goes_on)?;
+            if !(self.disk()).fill_copy(copy, &begun.data, length, goes_on)? {
+                return Ok(None);
+            }
             if let Some(time) = begun.record.modified() {
                 self.disk().set_modified(&copy.data()?, time)?;
             }
@@ -184,7 +192,14 @@ impl Entry {
         drop(state);
         self.disk().check_in_place()?;
         if let Some(copy) = copy {
-            self.name_and_move(&mut record, Some(copy))?;
+            let moved = self.name_and_move(&mut record, Some(copy));
+            moved.map_err(|error| match error {
+                // Something was mounted or unmounted there since.
+                Error::Io(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                    Error::Io(io::ErrorKind::ResourceBusy.into())
+                }
+                error => error,
+            })?;
         }
         self.disk().remove(&self.key.to_string())?;
         Ok(self.moved(record)?.published)

@@ -67,22 +67,19 @@ impl Disk {
         Ok(Copy { file, dir, name })
     }
 
-    /// Copies `length` bytes, and makes them durable.
-    ///
-    /// # Errors
-    /// `Interrupted` when it does not go on.
+    /// Copies `length` bytes, and makes them durable. `false` when it does not go on.
     pub(super) fn fill_copy(
         &self,
         copy: &Copy,
         data: &Data,
         length: u64,
         goes_on: impl Fn() -> bool,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let (mut done, mut synced) = (0, 0);
         let mut means = Means::Clone;
         while done < length {
             if !goes_on() {
-                return Err(io::ErrorKind::Interrupted.into());
+                return Ok(false);
             }
             self.faults.check(Op::Copy)?;
             let step = (length - done).min(STEP_BYTES);
@@ -96,7 +93,8 @@ impl Disk {
                 synced = done;
             }
         }
-        self.gated(Op::SyncCopy, || Ok(fsync(&copy.file)?))
+        self.gated(Op::SyncCopy, || Ok(fsync(&copy.file)?))?;
+        Ok(true)
     }
 
     /// Gives the copy of `key` its published `path`, durably. The data file is left to be removed.

@@ -161,6 +161,7 @@ impl Entry {
         let claim = state.claim.take();
         state.clear();
         self.shelf.blocked.forget(self.key);
+        self.shelf.copies.forget(self.key);
         self.shelf.ledger.release(self.key, claim);
     }
 

@@ -26,6 +26,16 @@ impl Mount {
         Mount::new(&["-t", kind, "-o", options, &image.to_string_lossy()])
     }
 
+    /// As `fuse_image`, on a directory that is there already.
+    pub(crate) fn fuse_image_on(at: &Path, image: &Path, kind: &str) -> Mount {
+        let mut mount = Command::new("mount");
+        run(mount.args(["-t", kind, "-o", "loop"]).args([image, at]));
+        Mount {
+            at: at.into(),
+            _home: None,
+        }
+    }
+
     /// What encfs makes of a directory.
     pub(crate) fn encfs(of: &Path) -> Mount {
         let home = tempfile::tempdir().expect("a temporary directory");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::left_out::left_out;
 use crate::local::Disk;
-use crate::mount::{Mount, obstacle};
+use crate::mount::{Mount, fuse_obstacle, make_image, obstacle};
 use crate::program::Process;
 use crate::running::run;
 use crate::support::{Answer, Client, append};
@@ -216,4 +216,26 @@ fn replacing_server_publishes_into_a_mounted_folder() {
         assert_eq!(fs::read(path).expect("there"), bytes);
         assert_eq!(mounted.photos(), ["a.txt"]);
     }
+}
+
+/// A stick with exFAT below a directory that takes every name.
+#[test]
+fn name_that_a_mounted_folder_refuses_is_respelled() {
+    if let Some(reason) = fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"]) {
+        return left_out("a folder that is an exFAT stick", &reason);
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (photos, image) = (dir.path().join("photos"), dir.path().join("image"));
+    fs::create_dir(&photos).expect("made");
+    make_image(&image, "exfat", 256 << 20);
+    let photos = Mount::fuse_image_on(&photos, &image, "exfat-fuse");
+    let mounted = Mounted { photos, dir };
+    let process = mounted.start();
+    for id in ["a", "b"] {
+        let answer = ask(&process, &named(id, "photos/a%3Ab.txt", 5), b"hello");
+        assert_eq!(answer.text(), "Success 5");
+    }
+    let mut stored = mounted.photos();
+    stored.sort();
+    assert_eq!(stored, ["a_b (1).txt", "a_b.txt"]);
 }

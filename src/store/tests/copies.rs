@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Instant, SystemTime};
 
-use super::super::{Obstacle, ObstacleKind, OnConflict};
+use super::super::{Obstacle, ObstacleKind, OnConflict, Sharing};
 use super::*;
 
 const EIO: i32 = 5;
@@ -208,6 +208,29 @@ fn cancel_in_mid_copy_leaves_nothing() {
     }
     assert_eq!(bench.status(&id()).unwrap(), held(0));
     assert!(bench.left().is_empty());
+    assert_eq!(bench.under_way(b"alice"), []);
+}
+
+#[test]
+fn shared_directory_leaves_the_copy_of_another_server_alone() {
+    let mut bench = Bench::with(Options {
+        sharing: Sharing::Shared,
+        ..Options::default()
+    });
+    bench.elsewhere_failing(Op::Copy, 0, EIO);
+    assert!(bench.send(0, b"abc", declared(3, "photos/a")).is_err());
+    let hidden = bench.path().join(format!("photos/.resumed-{}", id().key()));
+    bench.closed(|_| on_disk::write(&hidden, b"ab").unwrap());
+    bench.elsewhere();
+    let told = obstacle(bench.status(&id()));
+    assert_eq!(told.kind, ObstacleKind::Passing);
+    assert_eq!(on_disk::read(&hidden).unwrap(), b"ab");
+    // Nobody has written there for long: it is left over.
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let file = on_disk::File::options().write(true).open(&hidden).unwrap();
+    file.set_modified(hour_ago).unwrap();
+    bench.wait_until_published();
+    assert_eq!(bench.photos(), [super::file("a", b"abc")]);
 }
 
 #[test]
