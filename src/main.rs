@@ -65,7 +65,7 @@ fn serve(
     with_code: bool,
     hook: Option<&cli::Hook>,
 ) -> Result<(), Box<dyn Error>> {
-    let signals = Signals::new([SIGINT, SIGTERM])?;
+    let signal = catch_signals()?;
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     if let Some(socket) = systemd::socket()? {
         config = config.listen_on(socket);
@@ -74,7 +74,7 @@ fn serve(
     // Nobody has to listen to it.
     let _ = io::stdout().write_all(greeting::greeting(server.addr(), with_code).as_bytes());
     systemd::notify("READY=1");
-    let ended = wait(signals, &server);
+    let ended = wait(&signal, &server);
     systemd::notify("STOPPING=1");
     if let Some(hook) = hook {
         hook.stop();
@@ -89,11 +89,10 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// How long the directory may be gone before the command ends, so that what started it can start it again.
 const DISPLACED_MAX: Duration = Duration::from_secs(30);
 
-/// Waits for a signal.
-///
-/// # Errors
-/// When the directory was moved, removed, replaced or unmounted, and did not come back.
-fn wait(mut signals: Signals, server: &resumed::Server) -> Result<(), Box<dyn Error>> {
+/// Catches the signals that end the server, in a thread of its own. It is started before those of the server: there may
+/// be a limit of threads.
+fn catch_signals() -> io::Result<mpsc::Receiver<()>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (tell, told) = mpsc::channel();
     let wait_for_signal = move || {
         signals.forever().next();
@@ -102,8 +101,16 @@ fn wait(mut signals: Signals, server: &resumed::Server) -> Result<(), Box<dyn Er
     thread::Builder::new()
         .name("resumed-signals".into())
         .spawn(wait_for_signal)?;
+    Ok(told)
+}
+
+/// Waits for a signal.
+///
+/// # Errors
+/// When the directory was moved, removed, replaced or unmounted, and did not come back.
+fn wait(signal: &mpsc::Receiver<()>, server: &resumed::Server) -> Result<(), Box<dyn Error>> {
     let mut displaced_since = None;
-    while let Err(RecvTimeoutError::Timeout) = told.recv_timeout(CHECK_EVERY) {
+    while let Err(RecvTimeoutError::Timeout) = signal.recv_timeout(CHECK_EVERY) {
         match server.health() {
             Err(error @ store::Error::Displaced(_)) => {
                 let since = displaced_since.get_or_insert_with(Instant::now);

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use tempfile::TempDir;
+
 use crate::killed::Killed;
 use crate::left_out::left_out;
 use crate::support::Client;
@@ -10,6 +12,7 @@ use crate::support::Client;
 /// The command, and the lines that it says up to an empty one.
 struct Greeted {
     _child: Killed,
+    _dir: TempDir,
     lines: Vec<String>,
 }
 
@@ -27,6 +30,7 @@ impl Greeted {
         let lines = lines.take_while(|line| !line.is_empty()).collect();
         Greeted {
             _child: child,
+            _dir: dir,
             lines,
         }
     }

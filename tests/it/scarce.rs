@@ -66,8 +66,8 @@ fn newcomers_wait_for_descriptors_and_an_upload_under_way_keeps_what_comes() {
     while descriptors(server.pid()) < LIMIT {}
     let mut newcomer = Client::connect(server.addr);
     writer.send([b'.'; 90]);
-    // There is none left for a record, so it cannot be published.
-    assert_eq!(writer.answer().status, 500);
+    // No descriptor is left for a record, so the file cannot be published now.
+    assert_eq!(writer.answer().status, 503);
 
     drop(crowd);
     assert_eq!(held(&mut newcomer, ID), 100);
@@ -103,11 +103,11 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
     }
 }
 
-/// Two workers, and no third: those that wait for the disk find no stand-in.
+/// Two workers beside the threads of the command, and no third worker: those that wait for the disk find no stand-in.
 #[test]
 fn where_there_are_no_more_threads_uploads_wait_for_those_there_are() {
     const NOBODY: u32 = 64321;
-    const THREADS: usize = 4;
+    const THREADS: usize = 5;
     let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok();
     if !geteuid().is_root() || !has_setpriv {
         // Root may have as many as it likes.
