@@ -58,7 +58,7 @@ impl Entry {
 impl Shelf {
     /// When the last byte of an upload came; without any, or when it is complete, when its record was written.
     ///
-    /// A crash in mid-publishing leaves the client's time on the bytes; then the record was written later.
+    /// A crash while publishing leaves the client's time on the data file. The record then has the later time.
     pub(super) fn last_change(&self, key: Key, state: &State) -> Result<Option<SystemTime>, Error> {
         let record = || self.disk.modified(&record_name(key));
         if state.data.is_none() {

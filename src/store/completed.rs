@@ -1,4 +1,4 @@
-//! What is told of a finished upload.
+//! The description of a finished upload.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use super::intent::Digest;
 /// A finished upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completed {
-    /// Which upload it was.
+    /// The id of the upload.
     pub id: Id,
-    /// Where the file is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What its client called it; as it came, so not for use as a path.
+    /// The name that the client gave, not cleaned: do not use it as a path.
     pub name: Option<String>,
     /// Its size in bytes.
     pub length: u64,
-    /// What it hashes to, where that was asked ([`Options::sha256`](super::Options::sha256)), or its client said so.
+    /// The SHA-256 of the file, where [`Options::sha256`](super::Options::sha256) is set or the client declared it.
     pub sha256: Option<Digest>,
 }

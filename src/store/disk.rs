@@ -53,13 +53,13 @@ pub(super) struct Disk {
     pub(super) location: Location,
     pub(super) root: Directory,
     pub(super) partials: Directory,
-    /// Length of the path of `root`, absolute or as it was given, whichever is longer.
+    /// Length of the path of `root`: the longer of the absolute path and the path as given.
     pub(super) path_bytes: usize,
     /// Held locked; it says what was opened last (`doubt`).
     pub(super) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
     pub(super) temporary: String,
-    /// How many of those names were given out.
+    /// The number of those names that were used.
     temporaries: AtomicU64,
     /// Whether syncs are made at all.
     pub(super) durable: bool,
@@ -68,7 +68,7 @@ pub(super) struct Disk {
     pub(super) journal: Journal,
     pub(super) naming: Mutex<()>,
     pub(super) ownership: Ownership,
-    /// Set when the first sweep has looked at how the file system commits.
+    /// Set when the first sweep has checked the ext4 settings.
     pub(super) commits_checked: Once,
     pub(super) faults: Faults,
 }
@@ -86,8 +86,9 @@ pub(super) struct Directory {
 
 /// Opening.
 impl Disk {
-    /// Makes and locks the directories at `path`; warns where the file system may not keep the promise of `sync`, or
-    /// does not tell its free space. `faults` fail from the beginning.
+    /// Makes and locks the directories at `path`. `faults` can fail from the beginning.
+    ///
+    /// Warns where the file system may lose synced data, or does not report its free space.
     pub(super) fn open(path: &Path, options: &Options, faults: Faults) -> Result<Self, OpenError> {
         let root = open_root(path)?;
         let partials = open_partials(&path.join(PARTIALS), &root)?;
@@ -119,8 +120,9 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Syncs `DIR` and the lock file. A power cut must not take away `.resumed`, nor a directory made on the way to it
-    /// that can be opened. Also shows at start that the file system can sync directories and files.
+    /// Syncs `DIR` and the lock file. Also checks at start that the file system can sync directories and files.
+    ///
+    /// A power loss must not remove `.resumed`. The same holds for the directories above `DIR` that can be opened.
     fn sync_new(&self) -> Result<(), OpenError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -138,7 +140,7 @@ impl Disk {
         probe(&self.lock).map_err(failed(&self.partials.path.join(LOCK)))
     }
 
-    /// Returns the longest upload that can be taken, where there is a limit; `wanted` is that of the options.
+    /// Returns the maximum length of an upload, if there is one. `wanted` is the limit in the options.
     pub(super) fn max_size(&self, wanted: Option<u64>) -> Option<u64> {
         let Some(longest) = longest_file(&self.root.file) else {
             return wanted;
@@ -146,7 +148,7 @@ impl Disk {
         if wanted.is_none_or(|wanted| wanted > longest) {
             log::warn!(
                 "{}: no upload may be longer than {longest} bytes: \
-                 the file system or the server's file size limit (ulimit -f) allows no longer file",
+                 limit of the file system, or file size limit of the server (ulimit -f)",
                 self.root.path.display()
             );
         }
@@ -156,7 +158,7 @@ impl Disk {
     fn warn_of_unknown_space(&self) {
         if let Ok(None) = self.free() {
             log::warn!(
-                "{}: the file system does not tell its free space: uploads are admitted without a look at it, \
+                "{}: the file system does not report its free space: uploads are admitted without a check, \
                  and --min-free has no effect",
                 self.root.path.display()
             );
@@ -225,13 +227,14 @@ impl Disk {
         }
     }
 
-    /// The time of last change.
+    /// Returns the time of last change.
     pub(super) fn modified_of(&self, data: &Data) -> io::Result<SystemTime> {
         data.0.metadata()?.modified()
     }
 
-    /// Sets the time of last change, and the time of last access to now: file systems on libfuse 2 ignore a request
-    /// that sets one of the two.
+    /// Sets the time of last change, and sets the time of last access to now.
+    ///
+    /// File systems on libfuse 2 ignore a request that sets only one of the two.
     pub(super) fn set_modified(&self, data: &Data, time: SystemTime) -> io::Result<()> {
         self.faults.check(Op::SetTime)?;
         let times = FileTimes::new().set_accessed(SystemTime::now());
@@ -309,7 +312,7 @@ impl Disk {
         });
         self.partials.changes.note();
         replaced.inspect_err(|_| {
-            // A sweep removes what stays.
+            // A sweep removes the file if this fails.
             let _ = unlinkat(dir, &temporary, AtFlags::empty());
         })
     }
@@ -323,7 +326,7 @@ impl Disk {
 
 /// Directories and names.
 impl Disk {
-    /// Returns the bytes of the disk that are free for us; `None` where the file system does not tell.
+    /// Returns the free bytes of the disk; `None` where the file system does not report them.
     pub(super) fn free(&self) -> io::Result<Option<u64>> {
         let about = self.faults.check(Op::Free);
         let about = about.and_then(|()| Ok(fstatvfs(&self.root.file)?));
@@ -345,7 +348,7 @@ impl Disk {
         Ok(self.stat(name)?.map(|(modified, _)| modified))
     }
 
-    /// When `name` in `.resumed` was last changed, and its length in bytes; `None` when it is gone.
+    /// Returns the time of last change of `name` in `.resumed`, and its length in bytes; `None` if it does not exist.
     pub(super) fn stat(&self, name: &str) -> io::Result<Option<(SystemTime, u64)>> {
         match statat(&self.partials.file, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(about) => Ok(Some((modified(&about), about.st_size as u64))),
@@ -371,7 +374,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Warns once where the ext4 may lose what was synced. Not at start: the check takes two syncs.
+    /// Warns once if the ext4 may lose synced data. Not called at start: the check takes two syncs.
     pub(super) fn warn_of_ext4(&self) {
         if self.durable {
             self.commits_checked
@@ -390,7 +393,7 @@ impl Disk {
     }
 }
 
-/// The time of last change. Its fields have other types on every architecture.
+/// Returns the time of last change. The types of its fields differ between architectures.
 fn modified(about: &Stat) -> SystemTime {
     let (seconds, nanos) = (i128::from(about.st_mtime), i128::from(about.st_mtime_nsec));
     let nanos = seconds * 1_000_000_000 + nanos;

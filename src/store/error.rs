@@ -33,7 +33,7 @@ pub enum Error {
     },
     /// What came is not what its client said it would hash to; the upload is forgotten.
     DigestDiffers,
-    /// What is here is not what the client says it is.
+    /// Bytes held, or a finished file, differ from the checksum that the client sent.
     Differs(Difference),
     /// The upload is finished, and its completion hook is still to run; until then it is not forgotten.
     HookDue,
@@ -41,13 +41,13 @@ pub enum Error {
     NoSpace,
     /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
     StorageFull(io::Error),
-    /// The file system, or the limit on the process (`ulimit -f`), allows no file of that length (EFBIG). What was written
-    /// is kept.
+    /// The file system or the file size limit (`ulimit -f`) allows no file of that length (EFBIG). Written bytes are
+    /// kept.
     FileTooLarge(io::Error),
-    /// All bytes are held, but the file cannot get its name. Nothing was changed.
+    /// All bytes are held, but the file cannot be moved to its name. Nothing was changed.
     NotPublished(Obstacle),
-    /// The directory, or its `.resumed`, is not at its path any more: it was moved, removed, replaced or unmounted. What
-    /// is held stays in the directory that was opened.
+    /// The directory or its `.resumed` is no longer at its path: it was moved, removed, replaced or unmounted. The
+    /// partial uploads stay in the directory that was opened.
     Displaced(io::Error),
     /// A newer append, a cancel, or a publish has taken the upload over; this writer has no more say.
     Superseded,
@@ -57,14 +57,14 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// What differs from what a client says of it.
+/// The part of an upload that differs from the checksum that the client sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
-    /// The CRC-32 of the whole upload: it is not published, but forgotten.
+    /// The CRC-32 of the whole upload. The upload is removed, not published.
     Crc32,
-    /// The end of what is held. Nothing was changed.
+    /// The last bytes held. Nothing was changed.
     Tail,
-    /// The digest of the finished upload. Nothing was changed.
+    /// The digest or CRC-32 of the finished upload. Nothing was changed.
     Finished,
 }
 
@@ -150,21 +150,21 @@ pub enum OpenError {
     NotDirectory(PathBuf),
     /// `.resumed` is a symbolic link, which could lead anywhere.
     Symlink(PathBuf),
-    /// `.resumed` belongs to another user (with this uid), who could change what is received.
+    /// `.resumed` belongs to another user (with this uid). That user could change uploads.
     NotOurs(PathBuf, u32),
     /// `.resumed` is on another file system, so that finished files could not be moved out of it in one step.
     OtherFileSystem(PathBuf),
     /// It was to be shared, and nothing can be noted on its files (user extended attributes).
     NotShareable(PathBuf, io::Error),
-    /// The file cannot be locked, so a second server could not be kept out.
+    /// The file cannot be locked, so a second server could open the same directory.
     NotLockable(PathBuf, io::Error),
-    /// The file or directory cannot be synced, so that durable answers cannot be given.
+    /// The file or directory cannot be synced, so answers cannot be durable.
     NotSyncable(PathBuf, io::Error),
     /// Anything else the disk refused.
     Io(PathBuf, io::Error),
 }
 
-/// Whether a sync failed because the file system has none, rather than because the disk failed.
+/// Returns whether a sync failed because the file system does not support it, and not because the disk failed.
 fn has_no_sync(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
@@ -199,7 +199,7 @@ impl fmt::Display for OpenError {
             ),
             Self::NotOurs(path, uid) => write!(
                 f,
-                "{} belongs to another user (uid {uid}), who could change what is received; \
+                "{} belongs to another user (uid {uid}), and that user could change uploads; \
                  start the server as that user, or give the directory and all in it to the server's user",
                 path.display()
             ),

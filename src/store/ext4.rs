@@ -1,8 +1,8 @@
-//! Two kinds of ext4 that may lose what was synced.
+//! Detects the two ext4 settings that may lose synced data.
 //!
-//! With fast commits (`mkfs.ext4 -O fast_commit`) on Linux 6.18, synced data, or the mount itself, was lost once in some
-//! hundred power cuts. Without a journal, a name may last whose file does not. The kernel tells a program without
-//! privileges of neither, but its counters in `/proc/fs` show both.
+//! With fast commits (`mkfs.ext4 -O fast_commit`) on Linux 6.18, about one power loss in a hundred lost synced data or
+//! the whole mount. Without a journal, a power loss may keep the name of a file and lose its contents. No system call
+//! reports either setting to a program without privileges; the counters in `/proc/fs` show both.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
@@ -17,7 +17,7 @@ use rustix::io::read;
 /// whole commit of its own, which it makes every few seconds; the next does not.
 const SYNCS: usize = 2;
 
-/// Warns where the ext4 of a file has no journal, or fast commits. Touches the file, and syncs it.
+/// Warns if the ext4 of a file has no journal, or has fast commits. Sets the times of the file, and syncs it.
 pub(super) fn warn_unless_safe(file: BorrowedFd<'_>) {
     match doubt(file) {
         Ok(None) => {}

@@ -91,7 +91,7 @@ mod planned {
             *self.plan.lock().unwrap() = vec![fault];
         }
 
-        /// Plans one more failure, of another kind.
+        /// Adds a second planned failure, of another operation.
         pub(in crate::store) fn plan_also(&self, fault: Fault) {
             self.plan.lock().unwrap().push(fault);
         }

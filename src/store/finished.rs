@@ -1,8 +1,8 @@
 //! Where finished files are: in the directory, or in folders below it.
 //!
 //! A folder is a directory that is no link: each is opened from the one above it, so that nothing that lies among the
-//! finished files leads out of them. Nor is `.resumed` a folder, by whatever name a file system shows it: FAT gives it a
-//! short one (`RESUME~1`), and one that folds case passes over some characters.
+//! finished files leads out of them. `.resumed` is never used as a folder, under none of its names: FAT adds a short
+//! name (`RESUME~1`), and a case-folding file system ignores some characters.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -53,7 +53,7 @@ impl Disk {
         Ok(path)
     }
 
-    /// Makes a folder, in another spelling where the file system refuses its name.
+    /// Makes a folder. Tries another spelling if the file system refuses the name.
     fn make_folder(
         &self,
         above: &Home<'_>,
@@ -92,7 +92,7 @@ impl Disk {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Whether `error` is the answer of the file system to `name` in the folder `path`, rather than to anything else.
+    /// Returns whether the file system refused `name` in the folder `path`, and `error` has no other cause.
     pub(super) fn refusal_in(
         &self,
         path: &str,
@@ -112,13 +112,13 @@ impl Disk {
         error: &io::Error,
     ) -> Option<Refusal> {
         let refusal = Refusal::of(error)?;
-        // A failing disk gives the same answers to every name.
+        // A failing disk gives the same errors for every name.
         let is_clear = refusal != Refusal::Unclear
             || !name.chars().all(is_plain) && self.takes_plain_name(dir, key);
         is_clear.then_some(refusal)
     }
 
-    /// Whether a file with a plain name can be made in `dir`.
+    /// Returns whether a file with an ASCII name can be made in `dir`.
     fn takes_plain_name(&self, dir: BorrowedFd<'_>, key: Key) -> bool {
         if self.faults.check(Op::Probe).is_err() {
             return false;
@@ -175,7 +175,7 @@ impl Disk {
         let Some((home, name)) = self.home_of(path)? else {
             return Ok(None);
         };
-        // A pipe in its place would have this wait for a writer.
+        // Opening a pipe would block until a writer opens it too.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match openat(home, name, flags, Mode::empty()) {
             Ok(file) => {
@@ -212,7 +212,7 @@ impl Disk {
         Home::Root(self.root.file.as_fd())
     }
 
-    /// The innermost of `folders`, one in the other, that is there.
+    /// Returns the innermost of the nested `folders` that exists.
     pub(super) fn innermost(&self, folders: &[Name]) -> io::Result<Home<'_>> {
         let mut home = self.root();
         for folder in folders {
@@ -238,7 +238,7 @@ impl Disk {
         Ok(Some((home, name)))
     }
 
-    /// A directory in another; `None` when it is not there, or no directory, or a link to one, or `.resumed`.
+    /// Opens a directory in another. `None` if it does not exist, is not a directory, is a link, or is `.resumed`.
     fn open_folder(&self, above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = match openat(above, name, flags, Mode::empty()) {

@@ -1,4 +1,4 @@
-//! How far an upload is hashed, by each algorithm that is asked for: enough to go on from there in another process.
+//! The hash states of an upload, one for each algorithm. Another process can continue from them.
 
 use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest as _, Sha256};
@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::id::{hex, unhex};
 use super::intent::Digest;
 
-/// What a whole upload can be checked by.
+/// A hash algorithm by which a whole upload can be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Sha256,
@@ -16,7 +16,7 @@ pub(super) enum Algorithm {
 impl Algorithm {
     pub(super) const ALL: [Self; 2] = [Self::Sha256, Self::Crc32];
 
-    /// The extended attribute that keeps the hash of a data file. The number tells one form of the value from another.
+    /// Returns the extended attribute that stores the hash state of a data file. The number is its format version.
     pub(super) fn attribute(self) -> &'static str {
         match self {
             Self::Sha256 => "user.resumed.sha256.1",
@@ -40,7 +40,7 @@ pub(super) struct Hashed {
 }
 
 impl Hashed {
-    /// The hash of no bytes.
+    /// Returns the hash state of zero bytes.
     pub(super) fn new(algorithm: Algorithm) -> Self {
         let hash = match algorithm {
             Algorithm::Sha256 => Hash::Sha256(Sha256::default()),
@@ -56,7 +56,7 @@ impl Hashed {
         }
     }
 
-    /// Goes on with what is next of the `bytes` at `offset`, if anything is.
+    /// Hashes those of the `bytes` at `offset` that follow the bytes hashed so far.
     pub(super) fn follow(&mut self, offset: u64, bytes: &[u8]) {
         let known = self.bytes.checked_sub(offset);
         let known = known.and_then(|known| usize::try_from(known).ok());
@@ -94,7 +94,7 @@ impl Hashed {
     }
 }
 
-/// The hash of the first bytes of an upload, by each algorithm that is asked for. They need not be equally far.
+/// The hash state of the first bytes of an upload, for each algorithm in use. Their lengths may differ.
 #[derive(Clone, Default)]
 pub(super) struct Progress([Option<Hashed>; Algorithm::ALL.len()]);
 
@@ -117,7 +117,7 @@ impl Progress {
         each.for_each(|hashed| hashed.follow(offset, bytes));
     }
 
-    /// How many bytes every algorithm has hashed; `None` without any.
+    /// Returns the number of bytes that every algorithm has hashed; `None` if no algorithm is in use.
     pub(super) fn bytes(&self) -> Option<u64> {
         self.each().map(|hashed| hashed.bytes).min()
     }
@@ -148,14 +148,14 @@ pub(super) struct Hashing {
 }
 
 impl Hashing {
-    /// Goes on from what is kept on the file, by one more algorithm.
+    /// Adds an algorithm, and continues from the state stored on the file.
     pub(super) fn begin(&mut self, kept: Hashed) {
         self.kept[kept.algorithm() as usize] = kept.bytes;
         self.synced.set(kept.clone());
         self.now.set(kept);
     }
 
-    /// By the same algorithms, from the first byte.
+    /// Returns the states of the same algorithms at the first byte.
     pub(super) fn anew(&self) -> Self {
         let mut anew = Self::default();
         let each = self.now.each().map(Hashed::algorithm);
@@ -190,7 +190,8 @@ impl Hashing {
         }
     }
 
-    /// Keeps what is synced, or all where nothing ever is, if that is more than is kept.
+    /// Stores the hash state on the file, if it covers more bytes than the stored one. Unsynced bytes count only with
+    /// `--sync fast`.
     pub(super) fn keep<E>(
         &mut self,
         is_all_synced: bool,
@@ -252,7 +253,7 @@ mod tests {
         hashing.begin(Hashed::new(Algorithm::Sha256));
         hashing.follow(0, b"abc");
         hashing.is_synced(hashing.so_far());
-        // The second algorithm begins behind the first, and is not synced since.
+        // The second algorithm starts with fewer bytes than the first, and no sync follows.
         hashing.begin(Hashed::new(Algorithm::Crc32));
         hashing.follow(0, b"abc");
         hashing.follow(3, b"def");

@@ -51,8 +51,8 @@ impl Shelf {
 }
 
 impl Entry {
-    /// Keeps the name of `path` for this upload until its hook has run. False while another upload has it so: a hook
-    /// must find the bytes that it is run for.
+    /// Reserves the name of `path` for this upload until its hook has run. Returns false if another upload holds the
+    /// name: its hook must find its own bytes.
     pub(super) fn keep_name(&self, path: &str) -> Result<bool, Error> {
         let options = &self.shelf.options;
         if !options.mark_hooks {
@@ -66,7 +66,7 @@ impl Entry {
             return Ok(false);
         }
         let mut hooking = self.shelf.hooking();
-        // Where names differ in case only, they may be one.
+        // Names that differ only in case may name one file.
         let is_same = |name: &str| match replaces {
             true => folded(name).eq(folded(path)),
             false => name == path,
@@ -79,12 +79,12 @@ impl Entry {
         Ok(!is_kept)
     }
 
-    /// The upload did not get the name.
+    /// Releases the name: the upload was not published under it.
     pub(super) fn let_go_of_name(&self) {
         self.shelf.hooking().remove(&self.key);
     }
 
-    /// Whether a record that any server has written says so.
+    /// Returns whether a record of any server says that a hook for `path` is due.
     fn is_due_elsewhere(&self, path: &str) -> Result<bool, Error> {
         let due = self.shelf.find_due(Entry::completed)?;
         let path = self.disk().published_path(path);

@@ -131,17 +131,17 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     rest.is_empty().then_some(bytes)?
 }
 
-/// A number that nobody else has.
+/// Returns a random number.
 pub(super) fn draw() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The name of the one file in a folder that is not finished: the copy of the upload `key`.
+/// Returns the hidden name of the unfinished copy of the upload `key`, beside its target.
 pub(super) fn hidden_name(key: Key) -> String {
     format!(".resumed-{key}")
 }
 
-/// The name of an empty file that shows what a folder takes, or passes on. It is removed at once.
+/// Returns the name of an empty file that tests a folder. The caller removes the file at once.
 pub(super) fn probe_name(key: Key) -> String {
     format!("{}-probe", hidden_name(key))
 }

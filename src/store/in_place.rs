@@ -1,7 +1,7 @@
 //! Checks that the paths of a store still lead to the directories that it holds open.
 //!
-//! The store reads and writes through held descriptors. After `DIR` was moved, removed, replaced or unmounted they reach
-//! a directory that nobody else finds: a file would be "complete" and not be there.
+//! The store reads and writes through held descriptors. After `DIR` was moved, removed, replaced or unmounted, they
+//! lead to a directory that is no longer at its path. A "complete" file would then not be found there.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -26,7 +26,7 @@ impl Disk {
         }))
     }
 
-    /// As `check_in_place`, unless that succeeded a moment ago.
+    /// Does the same as `check_in_place`, unless that succeeded in the last 100 ms.
     pub(super) fn check_in_place_lately(&self) -> Result<(), Error> {
         if self.location.is_fresh() {
             Ok(())
@@ -35,11 +35,11 @@ impl Disk {
         }
     }
 
-    /// As `check_in_place`; checks too that the lock file keeps other servers out, and can be written.
+    /// Does the same as `check_in_place`. Also checks that the lock file is still the locked one, and can be written.
     ///
     /// # Errors
-    /// `Displaced`; `Io` where the lock file cannot be opened for writing: a file system that became read-only, or whose
-    /// device is gone.
+    /// `Displaced`; `Io` if the lock file cannot be opened for writing, as when the file system became read-only or its
+    /// device was removed.
     pub(super) fn check_health(&self) -> Result<(), Error> {
         self.check_in_place()?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -56,7 +56,7 @@ impl Disk {
         }
     }
 
-    /// Returns why an operation failed: a directory that is gone rather than what the system said of a file in it.
+    /// Returns the cause of a failed operation: `Displaced` if the directory is no longer in place, otherwise `error`.
     pub(super) fn explain(&self, error: Error) -> Error {
         match error {
             Error::Io(_) => self.check_in_place().err().unwrap_or(error),
@@ -70,6 +70,6 @@ fn expect_same(found: &Stat, held: impl AsFd) -> io::Result<()> {
     let held = fstat(held)?;
     match (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino) {
         true => Ok(()),
-        false => Err(io::Error::other("something else is there")),
+        false => Err(io::Error::other("another file or directory is there")),
     }
 }

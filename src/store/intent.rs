@@ -3,24 +3,24 @@
 /// A SHA-256.
 pub type Digest = [u8; 32];
 
-/// What a client says of the CRC-32 (the one of zip and Ethernet) of a whole upload.
+/// The CRC-32 (as in zip and Ethernet) of a whole upload: requested or declared by a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Crc32 {
-    /// It is to be computed from now on, so that it can be compared later.
+    /// The server computes it from now on, so that a later request can compare it.
     Asked,
-    /// This is what it has to be.
+    /// The upload must have this value.
     Is(u32),
 }
 
-/// How many bytes a tail has at most.
+/// The maximum number of bytes in a tail.
 pub const TAIL_BYTES: u64 = 65_536;
 
 /// A checksum of the last bytes held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
-    /// CRC-32 (the one of zip and Ethernet) of them.
+    /// The CRC-32 (as in zip and Ethernet) of these bytes.
     pub crc32: u32,
-    /// How many they are: 1 to [`TAIL_BYTES`].
+    /// The number of these bytes: 1 to [`TAIL_BYTES`].
     pub length: u64,
 }
 
@@ -49,9 +49,9 @@ pub struct Intent {
     pub metadata: Option<String>,
     /// What the whole upload will hash to; it is not published otherwise. The first given counts.
     pub digest: Option<Digest>,
-    /// The CRC-32 of the whole upload; it is not published otherwise. The last value given counts.
+    /// The CRC-32 of the whole upload. An upload with another one is not published. The last value given counts.
     pub crc32: Option<Crc32>,
-    /// What is held has to end in this; a complete upload is not looked at.
+    /// The last bytes held must have this checksum. A complete upload is not compared.
     pub tail: Option<Tail>,
     /// What the bytes of this request hash to.
     pub body_digest: Option<Digest>,

@@ -155,7 +155,7 @@ impl Disk {
         self.make_ready(pages)?;
         self.faults.check(Op::WriteRecord)?;
         match pages.add(key, record) {
-            // A limit on the length of files is below that of a full page.
+            // The file size limit is smaller than a full page.
             Err(error) if is_too_large(&error) => {
                 pages.leave(self.durable, |page| page.end > 0);
                 if !pages.is_between() {

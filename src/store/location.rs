@@ -1,4 +1,4 @@
-//! The path of the upload directory, and whether it still led there when last checked.
+//! The path of the upload directory, and the result of the last check that it still leads there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use super::error::Error;
 
-/// How long a successful check counts for requests that publish nothing, in milliseconds.
+/// For this long a successful check serves requests that publish nothing, in milliseconds.
 const CHECK_LASTS: u64 = 100;
 
-/// The path of the directory, and what the last check found.
+/// The path of the directory, and the result of the last check.
 pub(super) struct Location {
     /// Absolute: a program may change its working directory.
     pub(super) path: PathBuf,
     began: Instant,
-    /// When a check last succeeded, in milliseconds since `began`, plus one. 0: it has not, or failed since.
+    /// Time of the last success, in milliseconds since `began`, plus one. 0: no check succeeded, or a later one failed.
     succeeded: AtomicU64,
-    /// Whether the last check failed.
+    /// True if the last check failed.
     failed: AtomicBool,
 }
 
@@ -35,13 +35,13 @@ impl Location {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether a check succeeded a moment ago.
+    /// Returns whether a check succeeded in the last 100 ms.
     pub(super) fn is_fresh(&self) -> bool {
         let succeeded = self.succeeded.load(Relaxed);
         succeeded > 0 && self.now() < succeeded + CHECK_LASTS
     }
 
-    /// Notes what a check found, and logs each change once.
+    /// Stores the result of a check, and logs each change once.
     pub(super) fn note(&self, found: io::Result<()>) -> Result<(), Error> {
         let succeeded = if found.is_ok() { self.now() + 1 } else { 0 };
         self.succeeded.store(succeeded, Relaxed);

@@ -24,9 +24,9 @@ mod magic {
     pub(super) const FAT: u32 = 0x4d44;
 }
 
-/// Returns the bytes free to programs like ours, from what `statvfs` said; `None` where the file system does not tell.
+/// Returns the bytes free to unprivileged programs, from `statvfs`; `None` where the file system does not report them.
 ///
-/// A file system of no size at all does not tell: a tmpfs without a limit, and a FUSE file system without `statfs`.
+/// A file system of size 0 does not report them: a tmpfs without a limit, or a FUSE file system without `statfs`.
 pub(super) fn free_bytes(about: io::Result<StatVfs>) -> io::Result<Option<u64>> {
     match about {
         Ok(about) if about.f_blocks == 0 => Ok(None),
@@ -39,13 +39,13 @@ pub(super) fn free_bytes(about: io::Result<StatVfs>) -> io::Result<Option<u64>> 
     }
 }
 
-/// Returns the most bytes that a file in `dir` may have, where the process has a limit or the file system a known one.
+/// Returns the maximum length of a file in `dir`, if the process or the file system has a known limit.
 pub(super) fn longest_file(dir: impl AsFd) -> Option<u64> {
     let limits = [getrlimit(Resource::Fsize).current, longest_of(dir)];
     limits.into_iter().flatten().min()
 }
 
-/// FAT keeps lengths in 32 bits.
+/// FAT stores lengths in 32 bits.
 #[cfg(target_os = "linux")]
 fn longest_of(dir: impl AsFd) -> Option<u64> {
     let is_fat = rustix::fs::fstatfs(dir).is_ok_and(|about| about.f_type as u32 == FAT);
@@ -57,7 +57,7 @@ fn longest_of(_: impl AsFd) -> Option<u64> {
     None
 }
 
-/// Warns where an ext4 has no journal, or fast commits. Touches the lock file, and syncs it.
+/// Warns if an ext4 has no journal, or has fast commits. Sets the times of the lock file, and syncs it.
 #[cfg(target_os = "linux")]
 pub(super) fn warn_of_ext4(lock: BorrowedFd<'_>) {
     if rustix::fs::fstatfs(lock).is_ok_and(|about| about.f_type as u32 == EXT4) {
@@ -65,7 +65,7 @@ pub(super) fn warn_of_ext4(lock: BorrowedFd<'_>) {
     }
 }
 
-/// Warns where an ext4 has no journal, or fast commits.
+/// Warns if an ext4 has no journal, or has fast commits.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn warn_of_ext4(_: BorrowedFd<'_>) {}
 

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! DIR/
-//!   holiday.mp4          finished files; nothing here is ever partial, but
-//!   photos/              where this is another mount, for a time, a copy: `.resumed-<key>`
+//!   holiday.mp4          finished files; never a partial one
+//!   photos/              if this is another mount, it holds `.resumed-<key>` while a file is copied
 //!   .resumed/
 //!     lock               held by the running server
 //!     locks/             what servers lock that share DIR
@@ -125,7 +125,7 @@ use self::upload::State;
 #[derive(Clone)]
 pub struct Store {
     shelf: Arc<Shelf>,
-    /// Ends the copying with the last one.
+    /// Stops the copying when the last clone of the store is dropped.
     _copier: Arc<Copier>,
 }
 
@@ -156,8 +156,8 @@ impl Store {
         })
     }
 
-    /// Returns the longest upload that is taken, in bytes: the option, or less where the file system or the process
-    /// (`ulimit -f`) allows less.
+    /// Returns the maximum length of an upload in bytes: the option, or the limit of the file system or of the process
+    /// (`ulimit -f`) if that is smaller.
     pub fn max_size(&self) -> Option<u64> {
         self.shelf.options.max_size
     }
@@ -196,13 +196,13 @@ impl Store {
         begun.map_err(|error| self.shelf.disk.explain(error))
     }
 
-    /// Checks that the directory and its `.resumed` are still the ones that were opened, and can be written.
+    /// Checks that the directory and its `.resumed` are still the opened ones, and can be written.
     ///
-    /// After they were moved, removed, replaced or unmounted, no upload is taken and none is published. The same
-    /// directory may come back; for another one the store has to be opened anew.
+    /// After one of them was moved, removed, replaced or unmounted, the store accepts and publishes no upload. The store
+    /// goes on when the same directory is back. For another directory, open a new store.
     ///
     /// # Errors
-    /// [`Displaced`](Error::Displaced); [`Io`](Error::Io) where nothing can be written.
+    /// [`Displaced`](Error::Displaced); [`Io`](Error::Io) if the directory cannot be written.
     pub fn health(&self) -> Result<(), Error> {
         self.shelf.disk.check_health()
     }
@@ -235,7 +235,7 @@ impl Store {
 
     /// Fences every append before this call: none of them writes another byte, so that what
     /// [`status`](Self::status) tells from now on stays true until somebody new appends. Waits for the window that is
-    /// being written. A full upload is not fenced: its append has no byte left to write.
+    /// being written. A full upload is not fenced: no append to it can write another byte.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).
@@ -243,8 +243,8 @@ impl Store {
         self.hold(id).fence()
     }
 
-    /// A checksum of the last bytes of what was held `at` an answer; `None` when that was nothing, or is gone, or is
-    /// complete.
+    /// Returns a checksum of the last bytes held when `at` was returned. `None` if there were none, they were cut off,
+    /// or the upload is complete.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).
@@ -270,7 +270,7 @@ impl Store {
         &self.shelf.disk.root.path
     }
 
-    /// Has `tell` told of each file that is published by a copy to another file system, once it is.
+    /// Calls `tell` for each file after a copy to another file system has published it.
     pub(crate) fn tell_of_copies(&self, tell: Arc<Tell>) {
         self.shelf.copies.tell(tell);
     }
@@ -340,7 +340,7 @@ impl Hold {
             .map_err(|error| self.entry.disk().explain(error))
     }
 
-    /// What is held at this moment: nothing is synced or published for it.
+    /// Returns the bytes held at this moment. Syncs and publishes nothing.
     pub(crate) fn glance(&self) -> Result<Held, Error> {
         Ok(self.entry.look()?.held())
     }

@@ -16,17 +16,17 @@ const EXTENSION_MAX: usize = 32;
 /// How deep in folders a file may be. What is deeper is put beside them, under a name that is made of its path.
 const FOLDERS_MAX: usize = 32;
 
-/// Longest path of a finished file, in bytes: what Linux takes, without the NUL byte at its end. Files with a longer
-/// one can be made, but hooks and other programs cannot open them.
+/// Maximum length of the path of a finished file, in bytes: `PATH_MAX` of Linux without the NUL byte. A file can get a
+/// longer path, but hooks and other programs cannot open it.
 const PATH_MAX: usize = 4095;
 
-/// What a part of a path may grow by where its name is taken: ` (01234567)`.
+/// Bytes that are added to a name at most if it is taken: ` (01234567)`.
 const SUFFIX_MAX: usize = 11;
 
 /// Numbered names tried beside a taken one: `name (1).ext` to `name (8).ext`.
 const NUMBERED: u32 = 8;
 
-/// Names tried after those, each with eight hexadecimal digits. A folder of a million files has one in 4,000 of them.
+/// Names tried after those, each with eight hexadecimal digits. In a folder of a million files, one in 4,000 is taken.
 const DRAWN: u32 = 16;
 
 /// A file name that cannot leave its directory, hide, or stand for a device.
@@ -74,7 +74,7 @@ impl Name {
         Self(neutral(key) + if plain { extension } else { "" })
     }
 
-    /// Returns the name with `_` for each character that does not stay, in at most `max` bytes. `None`: nothing is left.
+    /// Returns the name in at most `max` bytes, with `_` for each character that may not stay. `None`: nothing is left.
     pub(super) fn spelled(&self, stays: impl Fn(char) -> bool, max: usize) -> Option<Self> {
         let name = Self(self.0.replace(|c| !stays(c), "_"));
         let short = name.with_suffix("", max);
@@ -91,13 +91,13 @@ impl Name {
     /// Returns the name itself, then `name (1).ext` to `name (8).ext`, then names such as `name (5f0c3a91).ext` with
     /// digits drawn at random. Each has at most `max` bytes.
     ///
-    /// The number of names is small: in a folder with thousands of files of one name, each look costs time.
+    /// The number of names is small: in a folder with thousands of files of one name, each lookup costs time.
     pub(super) fn candidates(&self, max: usize) -> impl Iterator<Item = String> {
         self.numbered(max)
             .chain((0..DRAWN).map(move |_| self.with_digits(draw(), max)))
     }
 
-    /// As `candidates`, for a folder: the digits come from its name, so that all its files find the same folder.
+    /// Does the same for a folder. The digits are computed from its name, so that all its files get the same folder.
     pub(super) fn folder_candidates(&self, max: usize) -> impl Iterator<Item = String> {
         let hashed = (0..DRAWN).map(move |n| {
             let hash = Sha256::new().chain_update(n.to_be_bytes());
@@ -119,11 +119,11 @@ impl Name {
         self.with_suffix(&format!(" ({:08x})", digits as u32), max)
     }
 
-    /// Puts `suffix` before the extension, shortening what is before it where the name has more than `max` bytes.
+    /// Puts `suffix` before the extension. Shortens the stem if the name has more than `max` bytes.
     fn with_suffix(&self, suffix: &str, max: usize) -> String {
         let (stem, extension) = self.split();
         let room = max - suffix.len() - extension.len();
-        // A joiner joins nothing where the name is cut.
+        // A joiner has no effect at the end of a cut name.
         let stem = cut(stem, room).trim_end_matches(is_joiner);
         format!("{stem}{suffix}{extension}")
     }
@@ -146,8 +146,8 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// What does not lead downwards, from folder to folder, is taken for a name. A path that is too long in a directory
-    /// whose own path has `dir_bytes` loses its folders.
+    /// A path with parts that are no folder names, such as `..`, becomes one name. The path of the directory has
+    /// `dir_bytes`; a path that is too long with it loses its folders.
     pub(super) fn new(wanted: Option<&str>, key: Key, dir_bytes: usize) -> Self {
         let mut inside = Self::inside(wanted, key);
         if !inside.fits(dir_bytes) {
@@ -159,13 +159,13 @@ impl Wanted {
         inside
     }
 
-    /// The path below the directory, with `/` between.
+    /// Returns the path below the directory, with `/` between its parts.
     pub(super) fn path(&self) -> String {
         let names = self.folders.iter().chain([&self.name]);
         names.map(Name::as_str).collect::<Vec<_>>().join("/")
     }
 
-    /// Whether the path is not too long, also where each of its names is taken.
+    /// Returns whether the path fits into `PATH_MAX`, even if each of its names is taken and grows.
     fn fits(&self, dir_bytes: usize) -> bool {
         let names = self.folders.iter().chain([&self.name]);
         let bytes: usize = names
@@ -192,20 +192,20 @@ impl Wanted {
 
 /// The path of a finished file below the directory: the names of folders, and its own, with `/` between.
 ///
-/// Each name in it is one that a client could have got. So no path leads out of the directory, or to what is hidden in
-/// it, wherever the path comes from.
+/// Each name in it obeys the rules for names of clients. So no path leads out of the directory or into `.resumed`, also
+/// if the path was read from a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FilePath(Box<str>);
 
 impl FilePath {
-    /// Reads a path that was written earlier; `None` when it is not one that this server gives to a file.
+    /// Reads a path from a record; `None` if this server gives no such path to a file.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let is_name = |part| Name::harmless(part).is_some_and(|name| name.0 == part);
         let is_path = path.split('/').count() <= FOLDERS_MAX + 1 && path.split('/').all(is_name);
         is_path.then(|| Self(path.into()))
     }
 
-    /// The path of the file `name` in a folder: empty, or with `/` at its end.
+    /// Returns the path of the file `name` in `folder`, which is empty or ends with `/`.
     pub(super) fn in_folder(folder: &str, name: &str) -> Self {
         let path = Self([folder, name].concat().into());
         debug_assert!(Self::parse(&path).is_some(), "{path:?}");
@@ -234,7 +234,7 @@ fn neutral(key: Key) -> String {
     format!("upload-{:.8}", key.to_string())
 }
 
-/// Replaces each character that cannot be in a name. A joiner between two characters that show stays, and so does a
+/// Replaces each character that cannot be in a name. A joiner between two visible characters stays, and so does a
 /// variation selector after one: Persian words and emoji need them.
 fn visible(wanted: &str) -> String {
     let mut name = String::with_capacity(wanted.len());
@@ -253,7 +253,7 @@ fn visible(wanted: &str) -> String {
     name
 }
 
-/// Whether a joiner or a variation selector may stand beside this character.
+/// Returns whether a joiner or a variation selector may stand beside this character.
 fn shows(c: char) -> bool {
     !is_unsafe(c) && !matches!(c, '.' | ' ')
 }
@@ -263,19 +263,21 @@ fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// Variation_Selector, as Unicode 16 has it.
+/// The property Variation_Selector of Unicode 16.
 fn is_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Separators, control characters, and characters that do not show.
+/// Returns whether this is a separator, a control character, or an invisible character.
 fn is_unsafe(c: char) -> bool {
     matches!(c, '/' | '\\') || c.is_control() || is_invisible(c)
 }
 
-/// Characters that make a name read other than it is (`exe.gpj`), or that a case-folding file system passes over, so
-/// that another name is found: Default_Ignorable_Code_Point as Unicode 16 has it, with all marks of direction among
-/// them; the separators of lines and paragraphs; and the marks of annotations.
+/// Returns whether a character is invisible or changes the direction of text: Default_Ignorable_Code_Point of Unicode
+/// 16, the separators of lines and paragraphs, and the marks of annotations.
+///
+/// Such a character makes a name look like another (`exe.gpj`). A case-folding file system ignores some of them, and
+/// opens another file.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -405,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_do_not_show_are_replaced() {
+    fn invisible_characters_in_names_are_replaced() {
         for (wanted, name) in [
             ("\u{200b}.resumed", "_.resumed"),
             ("\u{ad}.resumed", "_.resumed"),
@@ -442,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_the_server_is_read_and_no_other() {
+    fn only_a_path_that_obeys_the_name_rules_is_read() {
         let deep = "d/".repeat(FOLDERS_MAX) + "a";
         for path in [
             "a",

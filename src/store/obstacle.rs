@@ -1,4 +1,4 @@
-//! Why a file that is held in full cannot get its name, and the uploads that wait for such an obstacle.
+//! Obstacles to the publishing of a full upload, and the uploads that wait until an obstacle is gone.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,34 +9,34 @@ use rustix::io::Errno;
 use super::id::Key;
 use super::record::Record;
 
-/// Uploads that are remembered with their obstacle, at most. Of further ones each failure is logged.
+/// Maximum number of uploads stored with their obstacle. For further ones each failure is logged.
 const BLOCKED_MAX: usize = 1000;
 
-/// Why a file that is held in full cannot get its name. The bytes stay held.
+/// The reason for which a full upload cannot be published. Its bytes stay held.
 #[derive(Debug)]
 pub struct Obstacle {
-    /// What a client can do about it.
+    /// The kind, which says what a client can do.
     pub kind: ObstacleKind,
-    /// The path of the file below the directory; empty where it is not known.
+    /// The path of the file below the directory; empty if it is not known.
     path: String,
     error: io::Error,
 }
 
-/// What a client can do about an [`Obstacle`].
+/// The kind of an [`Obstacle`], which says what a client can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObstacleKind {
-    /// It may pass: the same request may succeed later.
+    /// The obstacle may pass: the same request may succeed later.
     Passing,
-    /// The directory does not take this file, now or later, until its owner changes something.
+    /// The directory refuses this file until its owner changes something.
     Refused,
-    /// The file is larger than the file system, or a limit of the process, allows.
+    /// The file is larger than the file system or the file size limit of the process allows.
     TooLarge,
-    /// The disk, or a quota on it, is full.
+    /// The disk or a quota is full.
     NoSpace,
 }
 
 impl Obstacle {
-    /// Sorts an error of the disk by its number.
+    /// Finds the kind of an error by its errno.
     pub(super) fn new(error: io::Error) -> Self {
         let kind = match Errno::from_io_error(&error) {
             _ if is_full(&error) => ObstacleKind::NoSpace,
@@ -61,23 +61,23 @@ impl Obstacle {
         Self { kind, path, error }
     }
 
-    /// The obstacle of the file at `path` below the directory.
+    /// Adds the `path` of the file below the directory.
     pub(super) fn at(self, path: String) -> Self {
         Self { path, ..self }
     }
 
-    /// The file is being copied to another file system, and is published when that is done.
+    /// Returns the obstacle of a file that waits for its copy to another file system.
     pub(super) fn copying(path: String) -> Self {
         let error = io::Error::other("the copy to another file system is not finished");
         Self::new(error).at(path)
     }
 
-    /// Whether the folder is another file system, so that the file has to be copied there.
+    /// Returns whether the folder is on another file system, so that the file has to be copied.
     pub(super) fn is_elsewhere(&self) -> bool {
         Errno::from_io_error(&self.error) == Some(Errno::XDEV)
     }
 
-    /// The errno of the operation that failed, where the system gave one.
+    /// Returns the errno of the failed operation, if there is one.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.error.raw_os_error()
     }
@@ -99,22 +99,22 @@ impl error::Error for Obstacle {
     }
 }
 
-/// Uploads that are held in full and could not be published when last tried.
+/// The full uploads whose last publish failed.
 #[derive(Default)]
 pub(super) struct Blocked {
     all: Mutex<BTreeMap<Key, (Record, String)>>,
-    /// The reason that was logged last, of each upload.
+    /// The reason last logged for each upload.
     logged: Mutex<BTreeMap<Key, String>>,
 }
 
 impl Blocked {
-    /// Notes that publishing failed, and logs each reason once.
+    /// Stores the obstacle of an upload, and logs each reason once.
     pub(super) fn note(&self, key: Key, record: &Record, obstacle: &Obstacle) {
         self.warn(key, obstacle);
         self.note_copying(key, record, obstacle);
     }
 
-    /// As `note`, for what goes on as it should: nothing is logged.
+    /// Stores the obstacle, and logs nothing: the copy is going on.
     pub(super) fn note_copying(&self, key: Key, record: &Record, obstacle: &Obstacle) {
         let mut all = self.all();
         if all.len() < BLOCKED_MAX || all.contains_key(&key) {
@@ -122,7 +122,7 @@ impl Blocked {
         }
     }
 
-    /// Logs why an upload is not published, or not taken: each reason once.
+    /// Logs the obstacle to an upload, each reason once.
     pub(super) fn warn(&self, key: Key, obstacle: &Obstacle) {
         let reason = obstacle.to_string();
         let mut logged = lock(&self.logged);
@@ -132,17 +132,17 @@ impl Blocked {
         if logged.len() >= BLOCKED_MAX {
             logged.clear();
         }
-        log::warn!("{key}: {reason}; what was received is kept");
+        log::warn!("{key}: {reason}; the received bytes are kept");
         logged.insert(key, reason);
     }
 
-    /// Forgets the obstacle: the upload is published, or gone.
+    /// Removes the obstacle of an upload that is published or gone.
     pub(super) fn forget(&self, key: Key) {
         self.all().remove(&key);
         lock(&self.logged).remove(&key);
     }
 
-    /// The records, and why each is not published.
+    /// Returns the record and the obstacle of each upload.
     pub(super) fn all(&self) -> MutexGuard<'_, BTreeMap<Key, (Record, String)>> {
         lock(&self.all)
     }
@@ -152,12 +152,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the file system, or a limit of the process, allows no file of that length.
+/// Returns whether the file system or the file size limit of the process allows no such length.
 pub(super) fn is_too_large(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::FileTooLarge
 }
 
-/// Whether the disk, or a quota on it, is full.
+/// Returns whether the disk or a quota is full.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

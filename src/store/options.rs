@@ -65,7 +65,7 @@ pub enum Sharing {
 /// What happens when the name of a finished file is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
-    /// The new file becomes `name (1).ext`; after `name (8).ext`, one such as `name (5f0c3a91).ext`.
+    /// The new file becomes `name (1).ext`; after `name (8).ext`, the digits are random: `name (5f0c3a91).ext`.
     KeepBoth,
     /// The old file is replaced, in one step, by the complete new one. A directory is never replaced.
     Replace,

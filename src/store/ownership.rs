@@ -1,7 +1,7 @@
-//! What a folder passes on to a file that is created there: group, mode and access ACL.
+//! The attributes that a file gets when it is created in a folder: group, mode and access ACL.
 //!
-//! An empty file, created in the folder and removed at once, shows it: the rules differ between file systems and mount
-//! options. Its attributes are remembered for all folders alike.
+//! An empty file, created in the folder and removed at once, shows them: the rules differ between file systems and
+//! mount options. The result is stored for all folders of the same kind.
 
 use std::collections::HashSet;
 use std::io;
@@ -17,23 +17,23 @@ use super::id::{Key, probe_name};
 pub(super) const ACCESS_ACL: &str = "system.posix_acl_access";
 const DEFAULT_ACL: &str = "system.posix_acl_default";
 
-/// Longest ACL that is read, in bytes: 512 entries.
+/// Maximum length of an ACL, in bytes: 512 entries.
 const ACL_MAX: usize = 4 + 512 * 8;
 
-/// Kinds of folders remembered with the attributes of files created there.
+/// Maximum number of kinds of folders whose attributes are stored.
 const KINDS_MAX: usize = 32;
 
-/// Folders whose refusal was logged; in further ones no refusal is.
+/// Maximum number of folders whose refusal is logged.
 const WARNED_MAX: usize = 1000;
 
-/// What is known of folders.
+/// The stored attributes of new files, by kind of folder.
 #[derive(Default)]
 pub(super) struct Ownership {
     kinds: Mutex<Vec<(Kind, Arc<Attributes>)>>,
     warned: Mutex<HashSet<(u64, u64)>>,
 }
 
-/// What a folder passes on to a file that is created there.
+/// The properties of a folder that decide the attributes of a new file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) device: u64,
@@ -45,11 +45,11 @@ pub(super) struct Kind {
 /// The attributes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Attributes {
-    /// `None`: the owner stays as it is.
+    /// `None`: the owner is not changed.
     pub(super) uid: Option<u32>,
     pub(super) gid: u32,
     pub(super) mode: RawMode,
-    /// `None` where the mode says all.
+    /// `None` if there is no ACL beyond the mode.
     pub(super) access_acl: Option<Box<[u8]>>,
 }
 
@@ -66,7 +66,7 @@ impl Kind {
 }
 
 impl Ownership {
-    /// The attributes of a file that is created in `home`.
+    /// Returns the attributes of a file that is created in `home`.
     pub(super) fn created_in(
         &self,
         home: BorrowedFd<'_>,
@@ -94,7 +94,7 @@ impl Ownership {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a refusal in this folder is to be logged.
+    /// Returns whether a refusal in this folder has to be logged.
     pub(super) fn is_first_warning(&self, folder: (u64, u64)) -> bool {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         warned.len() < WARNED_MAX && warned.insert(folder)
@@ -102,7 +102,7 @@ impl Ownership {
 }
 
 impl Attributes {
-    /// Those of an open file, and the device it is on.
+    /// Reads the attributes of an open file, and the device it is on.
     pub(super) fn of(file: impl AsFd) -> io::Result<(u64, Self)> {
         let about = fstat(&file)?;
         let attributes = Self {
@@ -114,7 +114,7 @@ impl Attributes {
         Ok((about.st_dev, attributes))
     }
 
-    /// Those of the plain file that is replaced; `None` where there is none. The owner counts where it can be set.
+    /// Reads the attributes of the regular file that is replaced; `None` if there is none. Its owner only as root.
     pub(super) fn of_file_at(home: BorrowedFd<'_>, name: &str) -> io::Result<Option<Self>> {
         let about = match statat(home, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => return Ok(None),
@@ -129,7 +129,7 @@ impl Attributes {
             Err(Errno::ACCESS) => None,
             Err(error) => return Err(error.into()),
         };
-        // The group bits may be those of an ACL that cannot be read: they would give the group more than it had.
+        // The group bits may be the mask of an unreadable ACL, and could give the group more rights than before.
         let hidden = if access_acl.is_none() { 0o070 } else { 0 };
         Ok(Some(Self {
             uid: Some(about.st_uid).filter(|_| rustix::process::geteuid().is_root()),
@@ -146,7 +146,7 @@ impl Attributes {
         let create = || openat(home, &name, flags, Mode::from_raw_mode(0o666));
         let remove = || unlinkat(home, &name, AtFlags::empty());
         let made = match create() {
-            // Left over by a crash.
+            // A crash left this file.
             Err(Errno::EXIST) => remove().and_then(|()| create()),
             made => made,
         };
@@ -160,7 +160,7 @@ impl Attributes {
     }
 }
 
-/// An ACL as the system keeps it; `None` where there is none, also because the file system has none at all.
+/// Reads an ACL in the format of the kernel; `None` if there is none, or the file system supports none.
 fn acl(file: impl AsFd, name: &str) -> io::Result<Option<Box<[u8]>>> {
     let mut value = [0; ACL_MAX];
     match attribute::get(file, name, &mut value) {

@@ -1,4 +1,4 @@
-//! `.resumed` belongs to the server's user alone: another could plant records in it, or change what is received.
+//! Closes `.resumed` to other users of the machine: they could write records into it, or change uploads.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,8 +10,9 @@ use rustix::process::geteuid;
 
 use super::error::OpenError;
 
-/// The bits of a mode that say who may do what, and those of them that others than the owner have.
+/// The permission bits of a mode.
 const PERMISSIONS: u32 = 0o777;
+/// The permission bits of the group and of others.
 const OTHERS: u32 = 0o077;
 
 /// Makes `partials`, which lies in `root`, readable and writable by its owner alone.
@@ -19,7 +20,7 @@ const OTHERS: u32 = 0o077;
 /// Warns where the file system stores no owners or no modes, as FAT and CIFS do not.
 ///
 /// # Errors
-/// `NotOurs` when it is another user's.
+/// `NotOurs` if another user owns it.
 pub(super) fn make_private(
     root: impl AsFd,
     partials: impl AsFd,
@@ -37,27 +38,27 @@ pub(super) fn make_private(
         }
         log::warn!(
             "{} belongs to uid {owner}, and its file system stores no owners: \
-             another user of this machine may be able to change what is received",
+             another user of this machine may be able to change uploads",
             path.display()
         );
     }
     if !is_private(&partials).map_err(failed)? {
         log::warn!(
             "{} is open to other users, and its mode cannot be changed to 0700: \
-             they may be able to read or to change what is received",
+             they may be able to read or change uploads",
             path.display()
         );
     }
     Ok(())
 }
 
-/// Takes away what others may do; tells whether that is so then.
+/// Removes the permissions of others; returns whether they are removed.
 fn is_private(partials: impl AsFd) -> io::Result<bool> {
     let mode = fstat(&partials)?.st_mode;
     if mode & PERMISSIONS == 0o700 {
         return Ok(true);
     }
-    // A file system without modes refuses it, or forgets it.
+    // A file system without modes refuses the new mode, or ignores it.
     let _ = fchmod(
         &partials,
         Mode::from_raw_mode(mode & !PERMISSIONS & 0o7777 | 0o700),
@@ -65,7 +66,7 @@ fn is_private(partials: impl AsFd) -> io::Result<bool> {
     Ok(fstat(&partials)?.st_mode & OTHERS == 0)
 }
 
-/// The owner that a directory gets which is made now.
+/// Returns the owner of a new directory in `root`.
 fn owner_of_new(root: impl AsFd) -> io::Result<u32> {
     let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let nanos = since_1970.as_nanos();

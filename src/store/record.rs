@@ -27,7 +27,7 @@ pub(super) struct Record {
     pub(super) metadata: Option<Box<str>>,
     /// What all of it will hash to, as its client says; of a complete upload, what it does.
     pub(super) digest: Option<Box<Digest>>,
-    /// The same by CRC-32, where it was asked for.
+    /// The CRC-32 that the upload must have, or that it has; `None` if no client requested it.
     pub(super) crc32: Option<Crc32>,
     /// Once all is held. The upload is complete when besides `<key>` is gone.
     pub(super) publishing: Option<Box<Publishing>>,
@@ -39,7 +39,7 @@ pub(super) struct Publishing {
     /// The published name, with the folders that it is in.
     pub(super) path: FilePath,
     pub(super) hook: Option<Hook>,
-    /// Whether a copy is about to get that name: then a file there with the same bytes is this upload.
+    /// True if a copy is about to get that name. A file of that name with the same bytes is then this upload.
     pub(super) copied: bool,
 }
 
@@ -72,7 +72,7 @@ impl Record {
             .map(|publishing| &*publishing.path)
     }
 
-    /// When its client last changed it.
+    /// Returns the time of last change that the client declared.
     pub(super) fn modified(&self) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.modified_ms?))
     }

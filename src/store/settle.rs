@@ -227,7 +227,7 @@ impl Entry {
         Ok(())
     }
 
-    /// The data file, made where there is none yet.
+    /// Returns the data file. Creates it if there is none yet.
     pub(super) fn data(&self, state: &mut State) -> io::Result<Arc<Data>> {
         if let Some(data) = &state.data {
             return Ok(Arc::clone(data));

@@ -1,4 +1,4 @@
-//! Other spellings of a name that a file system refuses: as much of the name stays as the file system takes.
+//! Other spellings of a name that a file system refuses. They keep as much of the name as the file system allows.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use rustix::io::Errno;
 
 use super::name::{NAME_MAX, Name};
 
-/// Longest name in a spelling, in bytes; the next is tried where a file system finds a name too long. eCryptfs takes
-/// 143, encfs some 170. The last is less than any file system takes.
+/// Maximum length of a name, in bytes. If a file system finds a name too long, the next value is tried. eCryptfs allows
+/// 143 bytes, encfs about 170. Every file system allows the last value.
 const LENGTHS: [usize; 3] = [NAME_MAX, 143, 64];
 
 /// A way to spell names.
@@ -22,7 +22,7 @@ pub(super) struct Spelling {
 #[derive(Debug, Clone, Copy)]
 enum Characters {
     All,
-    /// All but those that Windows takes in no name: FAT, exFAT, NTFS and many servers refuse them.
+    /// All except those that Windows allows in no name. FAT, exFAT, NTFS and many file servers refuse them.
     Portable,
     /// ASCII letters, digits and ` -_.()`.
     Plain,
@@ -33,19 +33,19 @@ enum Characters {
 pub(super) enum Refusal {
     /// The name is too long.
     TooLong,
-    /// A character in the name is not taken.
+    /// A character in the name is not allowed.
     Character,
-    /// The error is also that of a failing disk, or of a folder that is gone.
+    /// A refused name, a failing disk and a removed folder all give this error.
     Unclear,
 }
 
 impl Refusal {
-    /// Sorts an error; `None` where it is no answer to a name.
+    /// Finds the refusal by the errno; `None` if the error has another cause than the name.
     pub(super) fn of(error: &io::Error) -> Option<Self> {
         match Errno::from_io_error(error)? {
             Errno::NAMETOOLONG => Some(Self::TooLong),
             Errno::INVAL | Errno::ILSEQ => Some(Self::Character),
-            // exfat-fuse answers ENOENT, 9p and CIFS one of the others, depending on the server.
+            // exfat-fuse returns ENOENT; 9p and CIFS return one of the others, depending on the server.
             Errno::NOENT | Errno::IO | Errno::OPNOTSUPP => Some(Self::Unclear),
             _ => None,
         }
@@ -53,13 +53,13 @@ impl Refusal {
 }
 
 impl Spelling {
-    /// The name as it is.
+    /// The unchanged name.
     pub(super) const AS_IS: Self = Self {
         characters: Characters::All,
         length: 0,
     };
 
-    /// Returns the spelling to try next, and `name` in it; `None` when `name` has no other spelling.
+    /// Returns the next spelling, and `name` in that spelling; `None` if `name` has no other spelling.
     pub(super) fn next(mut self, name: &Name, refusal: Refusal) -> Option<(Self, Name)> {
         let refused = self.spell(name);
         loop {
@@ -94,13 +94,13 @@ impl Spelling {
         name.spelled(stays, LENGTHS[self.length])
     }
 
-    /// The most bytes that a name has in this spelling.
+    /// Returns the maximum length of a name in this spelling, in bytes.
     pub(super) fn max_bytes(self) -> usize {
         LENGTHS[self.length]
     }
 }
 
-/// Whether any file system takes this character.
+/// Returns whether every file system allows this character.
 pub(super) fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || " -_.()".contains(c)
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::super::id::Key;
     use super::*;
 
-    /// The spellings of `wanted`, in the order in which they are tried.
+    /// Returns the spellings of `wanted`, in the order in which they are tried.
     fn spellings(wanted: &str, refusal: Refusal) -> Vec<String> {
         let name = Name::new(Some(wanted), Key::of(b"", b"a"));
         let mut spelling = Spelling::AS_IS;

@@ -27,7 +27,7 @@ const MUCH: usize = 1000;
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
 pub struct SweepReport {
-    /// Uploads that were held in full, and are published now.
+    /// Full uploads that this sweep published.
     pub published: Vec<Completed>,
     /// Partials removed, for no byte came in a long time.
     pub expired: usize,
@@ -210,7 +210,7 @@ impl Shelf {
                     report.published.extend(finished.published);
                     return Ok(());
                 }
-                // It expires like any other.
+                // The upload expires like any other partial.
                 Err(Error::NotPublished(_)) => {}
                 Err(Error::DigestDiffers | Error::Differs(_) | Error::Superseded) => {
                     return Ok(());

@@ -10,8 +10,8 @@ use super::shelf::Entry;
 use super::upload::{Held, State};
 
 impl Entry {
-    /// The tail of what was held at `at`; `None` when that was nothing, or is not there any more, as when the upload is
-    /// complete: the file under its name may be somebody else's by now.
+    /// Returns the tail of the bytes held at `at`. `None` if there were none, they were cut off, or the upload is
+    /// complete: another program may have replaced the published file.
     pub(super) fn tail(&self, at: Held) -> Result<Option<Tail>, Error> {
         let glance = self.glance().map(|state| state.data.clone());
         let data = match glance {
@@ -21,7 +21,7 @@ impl Entry {
         self.tail_of(data.as_deref(), at.offset, at.offset.min(TAIL_BYTES))
     }
 
-    /// Compares the end of what is held with what a client says it is.
+    /// Compares the last bytes held with the checksum that a client sent.
     ///
     /// # Errors
     /// `Differs`.
@@ -34,7 +34,7 @@ impl Entry {
         }
     }
 
-    /// The last `length` of the first `end` bytes; `None` when they are not there, or are none.
+    /// Returns the tail of `length` bytes that ends at `end`. `None` if `length` is 0 or these bytes are not held.
     fn tail_of(&self, data: Option<&Data>, end: u64, length: u64) -> Result<Option<Tail>, Error> {
         let start = end.checked_sub(length);
         let (Some(data), Some(start), 1..=TAIL_BYTES) = (data, start, length) else {

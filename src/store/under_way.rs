@@ -7,7 +7,7 @@ use super::upload::{Phase, State};
 /// How many uploads are looked at: others wait for the shelf meanwhile, and so many take well under a millisecond.
 const LOOKED_AT_MAX: usize = 1000;
 
-/// An upload that somebody sends, or that could not be published, and that is not complete.
+/// An incomplete upload that a client sends now, or that could not be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnderWay {
     pub(crate) id: Id,
@@ -19,7 +19,7 @@ pub(crate) struct UnderWay {
     pub(crate) length: Option<u64>,
     /// For how many seconds no byte has come.
     pub(crate) idle_secs: u64,
-    /// Why it is not published, although all bytes are there.
+    /// The obstacle to its publishing, if all bytes are held.
     pub(crate) publishing: Option<String>,
 }
 
