@@ -256,8 +256,8 @@ upload_settings! {
     /// Adds a user. Without any, everybody who reaches the server may upload. Each user has a name
     /// space of ids of their own.
     ///
-    /// With an empty name or password nobody can log in as this user, and the log warns. The server
-    /// is not open then.
+    /// With an empty name or password, every login as this user fails, and the log warns. The server
+    /// then stays closed to others.
     user(name: &str, password: &str) |options| options.users.add(name, password);
 
     /// Lets the pages of another origin (`https://example.org`, or `*`) use this server.

@@ -12,8 +12,8 @@ use crate::store::{Completed, Store};
 
 /// The failure of a completion hook. It is logged, and the hook runs again later.
 ///
-/// An [`io::Error`] of the kind `NotFound`, `ArgumentListTooLong` or `InvalidFilename`, also as a source, is taken
-/// for an obstacle that stays: a hook that fails so for a whole day is given up, with a warning in the log.
+/// An [`io::Error`] of the kind `NotFound`, `ArgumentListTooLong` or `InvalidFilename`, also as a source, is a lasting
+/// obstacle. After a day of such failures the hook is given up, with a warning in the log.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
@@ -26,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// ... up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// A hook that fails for this long with an obstacle that stays does not run again.
+/// A hook that meets a lasting obstacle for this long does not run again.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Hooks that run side by side. One that hangs must not keep others waiting; what they start may be heavy, and the
@@ -64,7 +64,7 @@ struct Hook {
     /// When it is to be run; `None` while it runs.
     at: Option<Instant>,
     pause: Duration,
-    /// Since when each run has failed with an obstacle that stays.
+    /// The start of an unbroken series of failures by a lasting obstacle.
     obstructed: Option<Instant>,
 }
 
@@ -196,10 +196,10 @@ impl Hooks {
 
     fn note(&self, completed: &Completed) -> Result<(), HookError> {
         let noted = self.store.hooked(&completed.id);
-        noted.map_err(|error| format!("its end cannot be noted: {error}").into())
+        noted.map_err(|error| format!("cannot record the end of the hook: {error}").into())
     }
 
-    /// Takes note of how a run ended `now`.
+    /// Records the result of a run that ended `now`.
     fn end_of(&self, completed: &Completed, ran: Result<(), HookError>, now: Instant) {
         let given_up = |error: &HookError| self.errands().is_given_up(completed, error, now);
         let ended = match ran {
@@ -207,7 +207,7 @@ impl Hooks {
             Err(error) if given_up(&error) => {
                 let path = completed.path.display();
                 log::warn!(
-                    "the hook for {path} is given up: it has failed for a day: {error}; the file stays"
+                    "the hook for {path} is given up: it failed for a day: {error}; the file stays"
                 );
                 self.note(completed)
             }
@@ -246,7 +246,7 @@ impl Errands {
         self.due.iter().position(is_it)
     }
 
-    /// Whether a hook that has failed again `now` has met an obstacle that stays, each time, for too long.
+    /// Returns whether a hook that failed again `now` has met only lasting obstacles for too long.
     fn is_given_up(&mut self, completed: &Completed, error: &HookError, now: Instant) -> bool {
         let Some(place) = self.place_of(completed) else {
             return false;
@@ -285,7 +285,8 @@ fn run(on_complete: &OnComplete, completed: &Completed) -> Result<(), HookError>
         .unwrap_or_else(|_| Err("it panicked".into()))
 }
 
-/// Whether another run would fail the same way: the program, or the file, is not there, or its arguments do not fit.
+/// Returns whether every further run would fail in the same way: the program or the file does not exist, or the
+/// arguments are too long.
 fn stays(error: &(dyn Error + 'static)) -> bool {
     let is_lasting = |error: &io::Error| {
         matches!(
@@ -305,7 +306,7 @@ mod tests {
 
     use super::*;
 
-    /// One finished upload whose hook is due, in a directory of its own.
+    /// A store with one finished upload whose hook is due.
     fn one_due() -> (tempfile::TempDir, Hooks, Completed) {
         let dir = tempfile::tempdir().unwrap();
         let options = Options {
@@ -330,7 +331,7 @@ mod tests {
         io::Error::from(errno).into()
     }
 
-    /// Whether a hook is still due that failed so, each time after these hours.
+    /// Returns whether the hook is still due after these failures, each at its hour.
     fn is_due_after(failures: impl IntoIterator<Item = (u64, HookError)>) -> bool {
         let (_dir, hooks, completed) = one_due();
         let start = Instant::now();
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn hook_that_meets_a_lasting_obstacle_for_a_day_is_given_up() {
+    fn hook_with_lasting_obstacle_is_given_up_after_a_day() {
         for errno in [Errno::NOENT, Errno::TOOBIG, Errno::NAMETOOLONG] {
             assert!(is_due_after([(0, os(errno)), (23, os(errno))]));
             assert!(!is_due_after([(0, os(errno)), (24, os(errno))]));
@@ -357,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn hook_that_fails_otherwise_is_due_for_ever() {
+    fn hook_without_lasting_obstacle_stays_due() {
         let exit = || "the command ended with exit status: 3".into();
         assert!(is_due_after([0, 24, 999].map(|hour| (hour, exit()))));
         assert!(is_due_after(
@@ -369,6 +370,6 @@ mod tests {
             (24, os(Errno::NOENT)),
             (47, os(Errno::NOENT)),
         ];
-        assert!(is_due_after(between), "the day has begun anew");
+        assert!(is_due_after(between), "another failure restarts the day");
     }
 }

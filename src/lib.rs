@@ -50,8 +50,8 @@
 //!
 //! ```text
 //! DIR/
-//!   holiday.mp4       finished files, under their own names; nothing here is ever partial, but
-//!   photos/           where this is another mount, for a time, a copy: `.resumed-<key>`
+//!   holiday.mp4       finished files, under their own names; never a partial one
+//!   photos/           if this is another mount, it holds `.resumed-<key>` while a file is copied
 //!   .resumed/
 //!     lock            held by the running server
 //!     <key>           the bytes so far: its length is the offset

@@ -58,8 +58,11 @@ fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The signals are caught before the server is there, so none can end it unstopped. SIGXFSZ is caught and ignored: a write
-/// beyond `ulimit -f` then fails instead of ending the process. A hook does not inherit that, as it would SIG_IGN.
+/// Starts the server, and runs it until a signal arrives.
+///
+/// Signals are caught before the server starts, so that each of them stops it in order. The handler of SIGXFSZ does
+/// nothing: a write beyond `ulimit -f` then fails and does not end the process. Hooks would inherit SIG_IGN, but not a
+/// handler.
 fn serve(
     mut config: resumed::Config,
     with_code: bool,
@@ -83,14 +86,14 @@ fn serve(
     ended
 }
 
-/// How often the command checks that it still has its directory.
+/// The interval between two checks that the directory is still in place.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long the directory may be gone before the command ends, so that what started it can start it again.
+/// After this time without its directory the command exits, so that systemd can start it again.
 const DISPLACED_MAX: Duration = Duration::from_secs(30);
 
-/// Catches the signals that end the server, in a thread of its own. It is started before those of the server: there may
-/// be a limit of threads.
+/// Starts a thread that catches the signals which stop the server. This thread starts before those of the server: the
+/// number of threads may be limited.
 fn catch_signals() -> io::Result<mpsc::Receiver<()>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (tell, told) = mpsc::channel();
@@ -107,7 +110,7 @@ fn catch_signals() -> io::Result<mpsc::Receiver<()>> {
 /// Waits for a signal.
 ///
 /// # Errors
-/// When the directory was moved, removed, replaced or unmounted, and did not come back.
+/// `Displaced` if the directory was moved, removed, replaced or unmounted, and did not come back.
 fn wait(signal: &mpsc::Receiver<()>, server: &resumed::Server) -> Result<(), Box<dyn Error>> {
     let mut displaced_since = None;
     while let Err(RecvTimeoutError::Timeout) = signal.recv_timeout(CHECK_EVERY) {

@@ -74,12 +74,12 @@ impl Server {
         &self.address
     }
 
-    /// Checks that the directory is still the one that was opened, and can be written: what `/health` tells. After a
-    /// [`Displaced`](store::Error::Displaced) that lasts, stop this server and start another one.
+    /// Checks that the directory is still the opened one, and can be written, as `/health` does. If
+    /// [`Displaced`](store::Error::Displaced) lasts, stop this server and start another one.
     ///
     /// # Errors
     ///
-    /// As [`Store::health`](store::Store::health).
+    /// The same as [`Store::health`](store::Store::health).
     pub fn health(&self) -> Result<(), store::Error> {
         self.uploads.health()
     }

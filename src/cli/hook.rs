@@ -187,17 +187,17 @@ fn start(command: &str, completed: &Completed) -> io::Result<Child> {
         .spawn()
 }
 
-/// What the command failed on, where another run would fail the same way.
+/// Returns the cause of the failure, if every further run would fail in the same way.
 fn obstacle(status: ExitStatus, file: &Path) -> Option<(io::ErrorKind, &'static str)> {
     match status.code() {
-        // The shell's answers to ENOENT, and to E2BIG and EACCES.
+        // The shell exits with 127 after ENOENT, and with 126 after E2BIG or EACCES.
         Some(127) => Some((io::ErrorKind::NotFound, "a command was not found")),
         Some(126) => Some((
             io::ErrorKind::ArgumentListTooLong,
             "a command could not be run",
         )),
         _ if fs::symlink_metadata(file).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) => {
-            Some((io::ErrorKind::NotFound, "the file is not there any more"))
+            Some((io::ErrorKind::NotFound, "the file does not exist any more"))
         }
         _ => None,
     }
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_when_it_is_told_is_killed() {
+    fn command_that_ignores_sigterm_is_killed() {
         let command = "trap '' TERM; sleep 1000; sleep 1000";
         let mut hook = hook(command, Duration::from_millis(300));
         hook.mercy = Duration::ZERO;
@@ -271,7 +271,7 @@ mod tests {
         assert!(problem.contains("took longer than 300ms"), "{problem}");
     }
 
-    /// The kind of error of a command for a file that is there, or is not.
+    /// Runs the command for `completed`, and returns the kind of its error.
     fn kind(command: &str, completed: &Completed) -> Option<io::ErrorKind> {
         let ran = Arc::new(hook(command, LIMIT)).run(completed);
         let error = ran.expect_err("it failed");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_tells_an_obstacle_that_stays_from_one_that_passes() {
+    fn lasting_obstacle_of_a_command_has_an_error_kind() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let there = completed(file.path());
         assert_eq!(kind("exit 3", &there), None);
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(
             kind("exit 3", &completed(Path::new("/nowhere/a"))),
             missing,
-            "the file was taken away"
+            "the file was removed"
         );
         let too_long = Some(io::ErrorKind::ArgumentListTooLong);
         let filled = "x=$(head -c 200000 /dev/zero | tr '\\0' x); export x; /bin/true";

@@ -25,7 +25,7 @@ use resumed::store::{OnConflict, Sync};
 pub(crate) use self::hook::Hook;
 use self::hook::Wanted;
 
-/// The bits of a mode by which those who are neither owner nor of the group read or write.
+/// The mode bits that let other users read or write.
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
 /// What the command line asks for.
@@ -219,12 +219,12 @@ fn add_user(config: Config, entry: &str) -> Result<Config, UsageError> {
             Ok(config.user(name, password))
         }
         _ => Err(UsageError(
-            "a user is NAME:PASSWORD, and neither of them is empty".into(),
+            "a user has to be NAME:PASSWORD, and neither may be empty".into(),
         )),
     }
 }
 
-/// Adds the users of a file: a NAME:PASSWORD a line, besides empty lines and comments.
+/// Adds the users of a file with one NAME:PASSWORD per line. Empty lines and comments are allowed.
 fn add_users(mut config: Config, path: &Path) -> Result<Config, UsageError> {
     let unusable = |error: &dyn fmt::Display| UsageError(format!("{}: {error}", path.display()));
     let text = read_private(path).map_err(|error| unusable(&error))?;
@@ -240,11 +240,13 @@ fn add_users(mut config: Config, path: &Path) -> Result<Config, UsageError> {
     if has_any {
         Ok(config)
     } else {
-        Err(unusable(&"no user is in it, so everybody could upload"))
+        Err(unusable(
+            &"the file has no user; without users, everybody could upload",
+        ))
     }
 }
 
-/// Reads a file with passwords, and warns when everybody on the machine can.
+/// Reads a file with passwords, and warns if other users of the machine can read or change it.
 fn read_private(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();

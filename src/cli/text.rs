@@ -1,14 +1,15 @@
-//! Text from elsewhere, made safe to show on a terminal, or where a log is read.
+//! Makes names, answers and command output safe to show on a terminal or in a log.
 
-/// Replaces each character that a terminal obeys, or that hides or reorders its neighbours. Joiners and variation
-/// selectors stay: emoji and Persian names need them.
+/// Replaces control characters, invisible characters, and those that reorder text. Joiners and variation selectors
+/// stay: emoji and Persian names need them.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|letter| if misleads(letter) { '\u{fffd}' } else { letter })
         .collect()
 }
 
-/// Control characters, and of the Unicode properties Bidi_Control and Default_Ignorable_Code_Point all but the kept.
+/// Returns whether this is a control character, or has the property Bidi_Control or Default_Ignorable_Code_Point.
+/// Joiners and variation selectors are excluded.
 fn misleads(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,

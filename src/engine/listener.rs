@@ -63,7 +63,7 @@ impl Listener {
         TcpListener::bind(addr).map(Listener::Tcp)
     }
 
-    /// A socket that nobody listens on any more is replaced. Any other file stays, and is in the way.
+    /// Listens on a socket file. Replaces a socket without a listener; any other file there is an error.
     pub(crate) fn unix(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
         if let Some(other) = SocketFile::at(path)? {
             other.remove_dead()?;
@@ -136,7 +136,7 @@ impl Drop for Listener {
     }
 }
 
-/// A socket of the file system.
+/// A socket file.
 pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
@@ -144,10 +144,10 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Looks at what is there; `None` when nothing is.
+    /// Returns the socket file at `path`; `None` if no file is there.
     ///
     /// # Errors
-    /// When something else than a socket is there. A link is: what it leads to is not looked at.
+    /// If another kind of file is there. A symbolic link is one: it is not followed.
     fn at(path: &Path) -> io::Result<Option<SocketFile>> {
         let about = match lstat(path) {
             Err(Errno::NOENT) => return Ok(None),
@@ -162,7 +162,7 @@ impl SocketFile {
         }))
     }
 
-    /// Removes it when nobody listens. Does not wait: a server that is busy does listen.
+    /// Removes the file if no process listens. A server with a full queue listens too, so this does not wait.
     fn remove_dead(&self) -> io::Result<()> {
         match UnixStream::connect(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.remove(),
@@ -170,7 +170,7 @@ impl SocketFile {
         }
     }
 
-    /// Removes it, unless something else has come in its place.
+    /// Removes the file, unless another file has replaced it.
     fn remove(&self) -> io::Result<()> {
         match SocketFile::at(&self.path) {
             Ok(Some(now)) if now.identity == self.identity => Ok(unlink(&*self.path)?),
@@ -179,7 +179,8 @@ impl SocketFile {
     }
 }
 
-const NO_SOCKET: &str = "a file that is no socket is there; remove it, or choose another path";
+const NO_SOCKET: &str =
+    "another file that is not a socket is there; remove it, or choose another path";
 
 #[cfg(test)]
 mod tests {

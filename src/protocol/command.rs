@@ -63,7 +63,7 @@ pub enum Question {
     Tail,
     /// What is known of the upload.
     About,
-    /// The same, after every earlier append is stopped: the next append may begin at the offset in the answer.
+    /// The same as `About`, after every earlier append is stopped. The next append may begin at the returned offset.
     Fence,
 }
 

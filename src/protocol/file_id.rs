@@ -9,7 +9,7 @@
 //! `X-File-Size`, `X-File-Name` (percent-encoded UTF-8) and `X-File-Modified` (ms since 1970)
 //! declare the file. The article's client sends none of them, but its ids are
 //! `name-size-lastModified`: an id that ends in `-<digits>-<number>` declares the same. A fraction
-//! of a millisecond is dropped; a time before 1970 is not declared.
+//! of a millisecond is dropped. A time before 1970 is ignored.
 
 use crate::http::{Head, Response};
 use crate::store::{self, Completes, Crc32, Held, Intent, Start, Tail};
@@ -140,7 +140,7 @@ fn failed(what: &str) -> Response {
         .text(format!("{what}; see the server's log\n"))
 }
 
-/// What is said of the CRC-32 of the whole file: that it is asked for, or eight small hexadecimal digits.
+/// Reads `X-File-CRC32`, the CRC-32 of the whole file: `?` to request it, or eight lower-case hexadecimal digits.
 fn crc32(head: &Head) -> Result<Option<Crc32>, Response> {
     let wrong = || bad("X-File-CRC32 is neither ? nor 8 lower-case hexadecimal digits");
     match single(head, CRC32)? {
@@ -153,7 +153,7 @@ fn crc32(head: &Head) -> Result<Option<Crc32>, Response> {
     }
 }
 
-/// What the bytes held have to end in: `crc32=HEX; length=N`, as `/status` says it.
+/// Reads `X-Tail-Digest`, the checksum of the last bytes held: `crc32=HEX; length=N`, as in the answer of `/status`.
 fn tail(head: &Head) -> Result<Option<Tail>, Response> {
     let Some(value) = single(head, TAIL)? else {
         return Ok(None);
@@ -169,7 +169,7 @@ fn tail(head: &Head) -> Result<Option<Tail>, Response> {
     parse().map(Some).ok_or_else(wrong)
 }
 
-/// Eight small hexadecimal digits.
+/// Reads eight lower-case hexadecimal digits.
 fn hex32(text: &[u8]) -> Option<u32> {
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let text = text.iter().all(is_hex).then_some(text)?;
@@ -190,7 +190,7 @@ fn id(head: &Head) -> Result<&[u8], Response> {
     }
 }
 
-/// What an id of the article's shape, `name-size-lastModified`, says of the file. The time alone may be missing.
+/// The properties of a file that an id of the form `name-size-lastModified` declares. Only the time may be missing.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Declared {
     name: Option<String>,
@@ -203,7 +203,7 @@ impl Declared {
         Declared::split(id).unwrap_or_default()
     }
 
-    /// Reads `name-<digits>-<number>`. The time may be short, negative or a fraction: a client may make its own.
+    /// Reads `name-<digits>-<number>`. The time may be short, negative or have a fraction.
     fn split(id: &[u8]) -> Option<Declared> {
         let (rest, modified) = split_at_last_dash(id)?;
         // A second dash is the sign of the time.
@@ -221,7 +221,7 @@ impl Declared {
     }
 }
 
-/// The digits before the fraction of a decimal number; `None` if this is no such number.
+/// Returns the digits before the fraction of a decimal number; `None` if this is no decimal number.
 fn whole_part(number: &[u8]) -> Option<&[u8]> {
     let is_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let mut parts = number.splitn(2, |byte| *byte == b'.');

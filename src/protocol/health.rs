@@ -1,11 +1,11 @@
-//! Whether the server answers and has its directory: for whoever starts it again when it does not.
+//! Answers `/health`: whether the server runs and its directory is in place.
 
 use crate::http::{Head, Response};
 use crate::store;
 
 use super::problem::later;
 
-/// The answer, where that is the question; `check` finds it. It needs no user: it tells no path and no name.
+/// Answers a request for `/health` with the result of `check`. Needs no user: the answer has no path and no name.
 pub(crate) fn respond(
     head: &Head,
     check: impl FnOnce() -> Result<(), store::Error>,

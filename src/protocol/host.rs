@@ -29,7 +29,7 @@ impl Hosts {
         head.host().map_or(Ok(()), |host| self.check_name(host))
     }
 
-    /// As `check`, of the name by which a proxy says that its client reached it.
+    /// Does the same for a host name that a proxy forwards.
     pub(crate) fn check_name(&self, host: &str) -> Result<(), Response> {
         if self.answers_to(host) {
             return Ok(());

@@ -151,7 +151,9 @@ impl Said {
             .ok_or_else(|| bad(&format!("{name} has to be ?0 or ?1")))
     }
 
-    /// tus-js-client 4.3.1 in Node marks the last part as not the last after it has resumed (tus/tus-js-client#820).
+    /// Returns when this part completes the upload.
+    ///
+    /// After a resume, tus-js-client 4.3.1 in Node marks the last part as not the last (tus/tus-js-client#820).
     fn when_complete(self, is_last: bool) -> Completes {
         if is_last {
             Completes::AtEnd

@@ -22,10 +22,10 @@ impl Problem {
     }
 }
 
-/// Seconds after which a client may try again what an obstacle that may pass has stopped.
+/// The `Retry-After` of an obstacle that may pass, in seconds.
 const RETRY_SECS: u64 = 5;
 
-/// The answer while nothing can be done, and nothing is believed: no offset is told.
+/// Returns a 503 without an offset, for a time when the server cannot know it.
 pub(super) fn later(reason: impl Display) -> Response {
     Response::new(503)
         .field("Cache-Control", "no-store")
@@ -33,8 +33,8 @@ pub(super) fn later(reason: impl Display) -> Response {
         .text(format!("{reason}\n"))
 }
 
-/// The answer while all bytes are held and the file cannot get its name. No offset is told: a client that hears of the
-/// full length sends nothing more, and takes the file for arrived.
+/// Returns the answer for a full upload that cannot be published. It has no offset: a client that gets the full length
+/// sends nothing more, and treats the file as complete.
 pub(super) fn not_published(obstacle: &Obstacle) -> Response {
     let status = match obstacle.kind {
         ObstacleKind::Passing => 503,

@@ -23,7 +23,7 @@ pub fn declaration(bytes: &[u8]) {
         return;
     };
     let name = percent_encoded(name);
-    // A time that does not fit into a field may be in an id.
+    // An id may hold a time that does not fit into the field.
     let modified = intent
         .modified_ms
         .map_or("-1".to_owned(), |ms| ms.to_string());

@@ -5,7 +5,7 @@
 //!  "arrived": [{"name": "a.jpg", "path": "a (1).jpg", "length": 7, "ago_secs": 60}]}
 //! ```
 //!
-//! `publishing` is the reason why an upload that is held in full has not got its name.
+//! `publishing` is the obstacle to the publishing of a full upload, or `null`.
 //! `name` is what the client calls it, `path` where it is now. What nobody has said is `null`. Times are spans, so that
 //! clocks need not agree.
 

@@ -27,7 +27,7 @@ impl Terms {
         format!("{}{}/{name}", base.unwrap_or_default(), files::ROOT)
     }
 
-    /// The host that a believed proxy names, where it stands in the address of an upload.
+    /// Returns the host that a trusted proxy forwards, if it becomes part of the address of an upload.
     pub(crate) fn forwarded_host<'h>(&self, head: &'h Head) -> Option<&'h str> {
         let is_told = self.trust_proxy && self.public_url.is_none();
         is_told.then(|| Proxy::read(head).host).flatten()

@@ -3,15 +3,15 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `POST /files`, `Upload-Length: N` or `Upload-Defer-Length: 1` | `201`, `Location`; with a body, `Upload-Offset` |
-//! | `HEAD /files/ID` | `200`, `Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata` as it came; an earlier `PATCH` writes no more |
+//! | `HEAD /files/ID` | `200`, `Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata` as it came; an earlier `PATCH` is stopped |
 //! | `PATCH /files/ID`, `Upload-Offset: N` | `204`, `Upload-Offset`; `409` if the upload does not end at `N` |
 //! | `DELETE /files/ID` | `204` |
 //!
 //! Spoken: core, creation, creation-with-upload, creation-defer-length, termination, expiration.
 //!
 //! Not spoken, and not announced:
-//! - *checksum* and *checksum-trailer*: a mismatch has to be cut off the file, and nothing is cut
-//!   off because of what a client sent. `Upload-Checksum` is ignored; `Content-Digest` is checked.
+//! - *checksum* and *checksum-trailer*: the server would have to cut a wrong part off the file, and it
+//!   never does so for a client. `Upload-Checksum` is ignored; `Content-Digest` is checked.
 //! - *concatenation*: files would be copied, and parts of one upload are better sent in order.
 //!   `Upload-Concat` is refused with `400`: without it, each part would become a file.
 //!

@@ -16,7 +16,7 @@ pub(crate) struct Users {
 #[derive(Clone)]
 struct User {
     name: String,
-    /// Neither name nor password is empty. Otherwise nobody logs in as this user, but the server is not open either.
+    /// True if neither name nor password is empty. Otherwise every login as this user fails; the server stays closed.
     is_usable: bool,
     credentials: [u8; 32],
 }
@@ -40,7 +40,7 @@ impl Users {
         });
     }
 
-    /// Returns the names of those who can never log in.
+    /// Returns the names of users whose login always fails.
     pub(crate) fn unusable(&self) -> impl Iterator<Item = &str> {
         let unusable = self.users.iter().filter(|user| !user.is_usable);
         unusable.map(|user| user.name.as_str())

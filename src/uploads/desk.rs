@@ -48,7 +48,7 @@ impl Desk {
     /// Who asks for what. An error is the answer.
     pub(super) fn admit(&self, head: &Head) -> Result<Asked<'_>, Response> {
         self.hosts.check(head)?;
-        // A proxy may pass on what its client made up.
+        // A proxy may forward a host that its client forged.
         if let Some(host) = self.terms.forwarded_host(head) {
             self.hosts.check_name(host)?;
         }

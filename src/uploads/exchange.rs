@@ -114,7 +114,7 @@ impl Exchange {
 
     fn status(self, question: Question) -> Action {
         let settled = match question {
-            // A fence waits for the window that is being written.
+            // A fence waits for a running write.
             Question::Fence => None,
             Question::Tail | Question::About => self.upload.settled(),
         };
@@ -193,7 +193,7 @@ impl Exchange {
                 }),
             },
             Err(error) if is_fatal(&error, excess) => Action::Consult(Box::new(move || {
-                // What was held in full before is published, and so stays.
+                // An upload that was full before is published, and so stays.
                 Action::Respond(match self.held() {
                     Ok(_) => self.spoil(error),
                     Err(error) => self.reply(Held::default(), Err(error.into())),
@@ -234,7 +234,7 @@ impl Exchange {
         }
     }
 
-    /// Refuses for good: what is held is forgotten, unless it is complete. What fits is full perhaps, but not published.
+    /// Refuses the upload and removes it, unless it is complete. The upload may be full by now; it is not published.
     fn spoil(&self, error: store::Error) -> Response {
         match self.upload.glance() {
             Ok(held) if held.complete => self.reply(held, Err(error.into())),

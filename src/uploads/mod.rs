@@ -79,7 +79,7 @@ impl Uploads {
             },
         )?;
         for name in options.users.unusable() {
-            log::warn!("nobody can log in as {name:?}: the name or the password is empty");
+            log::warn!("user {name:?} cannot log in: the name or the password is empty");
         }
         let terms = Terms {
             max_size: store.max_size(),
@@ -115,11 +115,11 @@ impl Uploads {
         Ok(Uploads { desk })
     }
 
-    /// Checks that the directory is still the one that was opened, and can be written: what `/health` tells.
+    /// Checks that the directory is still the opened one, and can be written, as `/health` does.
     ///
     /// # Errors
     ///
-    /// As [`Store::health`].
+    /// The same as [`Store::health`].
     pub fn health(&self) -> Result<(), store::Error> {
         self.desk.store.health()
     }

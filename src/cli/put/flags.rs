@@ -25,8 +25,8 @@ or a reboot when it is given again. Standard input can be carried on only within
       --give-up-after DURATION
                              how long failures in a row are borne, such as 90s, 10m, 12h
                              (default: for ever)
-      --no-check             compare no whole file with what the server has got: a part that
-                             was sent before is not read again (default: compare)
+      --no-check             do not compare whole files with the server, and do not read
+                             again a part that was sent before (default: compare)
   -q, --quiet                say only what went wrong
       --json                 say it in JSON, an object a line, on standard output
   -h, --help
@@ -47,7 +47,7 @@ pub(super) struct Order {
     /// The value of `Authorization`.
     pub(super) authorization: Option<String>,
     pub(super) give_up_after: Option<Duration>,
-    /// Whether a checksum of the whole goes with each file.
+    /// True if each file is sent with the checksum of its whole contents.
     pub(super) proves: bool,
     pub(super) voice: Voice,
 }
@@ -136,7 +136,7 @@ fn address(text: &str) -> Result<Address, UsageError> {
 fn first_line(path: &Path) -> Result<String, UsageError> {
     let text = fs::read_to_string(path)
         .map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
-    // Editors of Windows begin a text with U+FEFF.
+    // Some editors on Windows write U+FEFF at the start of a text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

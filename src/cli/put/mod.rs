@@ -76,7 +76,7 @@ struct Put {
     patience: Patience,
     proves: bool,
     outcome: Outcome,
-    /// Names and reasons.
+    /// The names of the failed files, with the reasons.
     failures: Vec<(String, String)>,
 }
 
@@ -138,7 +138,7 @@ impl Put {
         }
     }
 
-    /// Repeats the failures: what was said of them in time may be far up by now.
+    /// Repeats the failures at the end: the first messages may have scrolled away.
     fn sum_up(&self, count: usize) {
         let failed = self.failures.len();
         self.report

@@ -18,7 +18,7 @@ pub(super) struct Pipe<R> {
     /// Where the window begins.
     start: u64,
     window: Vec<u8>,
-    /// Of all that has come out of it; `None` if nothing is to be proven.
+    /// The CRC-32 of all bytes read so far; `None` with `--no-check`.
     sum: Option<Hasher>,
 }
 
@@ -87,7 +87,7 @@ impl<R: Read> Source for Pipe<R> {
         Ok(None)
     }
 
-    /// All that is left is in memory.
+    /// Returns the CRC-32 of all bytes read so far. The unsent bytes are in memory, so they cannot change.
     fn seal(&mut self, _: u64) -> Result<u32, Problem> {
         Ok(self.sum.clone().unwrap_or_default().finalize())
     }

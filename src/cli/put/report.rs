@@ -31,7 +31,7 @@ pub(super) enum Voice {
 pub(super) enum Arrived {
     /// By our doing.
     Now,
-    /// Before we began. The server may have compared what this file and that hash to, or not.
+    /// Before this run. `compared`: the server has compared the checksums of both files.
     Before { compared: bool },
 }
 
@@ -147,14 +147,14 @@ impl Report {
         self.event("skipped", json!({ "reason": why }));
     }
 
-    /// The whole file is read, which may take a while.
+    /// Shows that the whole file is read, which may take a while.
     pub(super) fn comparing(&mut self) {
         self.is_waiting = true;
         self.bar.set_message("comparing it with what is there");
         self.show(WAITING);
     }
 
-    /// It is sent once more from its first byte.
+    /// Reports that the file is sent again from its first byte.
     pub(super) fn begins_anew(&mut self, why: &str) {
         self.held = 0;
         self.bar.suspend(|| self.line(why));

@@ -11,21 +11,21 @@ pub(super) trait Source {
     /// Where what can be sent now ends.
     fn end(&self) -> u64;
 
-    /// Whether what the server holds is the beginning of this, as far as that is known yet. An error says that it is
-    /// not, or cannot be continued.
+    /// Compares the bytes that the server holds with the beginning of this source, as far as they are known. Fails if
+    /// they differ, or the upload cannot be continued.
     fn check(&mut self, held: &Held) -> Result<(), Problem>;
 
-    /// Whether a checksum of the whole goes with it.
+    /// Returns whether the source is sent with the checksum of its whole contents.
     fn proves(&self) -> bool;
 
-    /// A checksum of the last bytes before `end`, unless nobody else can have sent them.
+    /// Returns a checksum of the last bytes before `end`; `None` if no other client can have sent them.
     fn tail(&mut self, end: u64) -> Result<Option<Tail>, Problem>;
 
-    /// The CRC-32 of the whole, once all of its own checks have passed. Keeps the bytes from `start` on in memory: what
-    /// is read from there on is what went into the checksum.
+    /// Returns the CRC-32 of the whole, after all local checks have passed. Keeps the bytes from `start` on in memory,
+    /// so that the bytes sent are those that were hashed.
     fn seal(&mut self, start: u64) -> Result<u32, Problem>;
 
-    /// Begins anew. An error says that the first bytes are gone.
+    /// Goes back to the first byte. Fails if the first bytes are no longer available.
     fn restart(&mut self) -> Result<(), Problem>;
 
     /// Reads from `at`, which is before the end: at least one byte.

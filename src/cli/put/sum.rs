@@ -1,4 +1,4 @@
-//! The CRC-32 of a whole file, most of which is hashed as it is sent.
+//! The CRC-32 of a whole file. Most bytes are hashed while they are sent.
 
 use std::fs::File;
 use std::io;
@@ -14,17 +14,17 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A checksum of the first bytes of a file.
 pub(super) struct Sum {
-    /// Before the bytes of `hasher`, in order.
+    /// The parts before the bytes of `hasher`, in order.
     parts: Vec<Part>,
     hasher: Hasher,
     end: u64,
-    /// Threads that read end when this is gone.
+    /// Reading threads stop when this is dropped.
     wanted: Arc<()>,
 }
 
 enum Part {
     Hashed(Hasher),
-    /// Read by a thread of its own.
+    /// A part that another thread reads.
     Reading(JoinHandle<io::Result<Hasher>>),
 }
 
@@ -38,7 +38,7 @@ impl Sum {
         }
     }
 
-    /// Adds the bytes at `at`, which is not beyond the end. Bytes that are in already count once.
+    /// Adds the bytes at `at`, which is at most the end. Skips bytes that were added before.
     pub(super) fn add(&mut self, at: u64, bytes: &[u8]) {
         debug_assert!(at <= self.end);
         let known = usize::try_from(self.end - at).unwrap_or(usize::MAX);
@@ -48,7 +48,7 @@ impl Sum {
         }
     }
 
-    /// Reads what is missing up to `end`, in the background.
+    /// Reads the missing bytes up to `end` in the background.
     pub(super) fn read_up_to(&mut self, end: u64, file: &File) -> io::Result<()> {
         if end <= self.end {
             return Ok(());
@@ -62,7 +62,7 @@ impl Sum {
         Ok(())
     }
 
-    /// Waits for what is read in the background. An error is that of its reading.
+    /// Waits for the background reads, and returns their error.
     pub(super) fn value(&mut self) -> io::Result<u32> {
         let mut whole = Hasher::new();
         for part in self.parts.drain(..) {
@@ -70,7 +70,7 @@ impl Sum {
                 Part::Hashed(hasher) => hasher,
                 Part::Reading(thread) => thread
                     .join()
-                    .unwrap_or_else(|_| Err(io::Error::other("the thread that read it failed")))?,
+                    .unwrap_or_else(|_| Err(io::Error::other("the reading thread failed")))?,
             };
             whole.combine(&next);
         }

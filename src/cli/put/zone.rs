@@ -1,4 +1,4 @@
-//! IPv6 zones: the network interface behind which a link-local address is meant.
+//! IPv6 zones: the network interface of a link-local address.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -9,8 +9,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Takes the zone out of an address: neither the URL of a request nor its `Host` may carry one (RFC 6874). It is
-/// read as a person types it, `%eth0`, and as a URL has it, `%25eth0`.
+/// Removes the zone from an address, and returns it: the URL and `Host` of a request must not have one (RFC 6874).
+/// Accepts `%eth0`, as typed, and `%25eth0`, as encoded in a URL.
 pub(super) fn split(url: &str) -> Option<(String, Option<String>)> {
     let host = url.find("://[").map(|at| at + 4);
     let Some((begin, end)) = host.and_then(|at| Some((at, at + url[at..].find(']')?))) else {
@@ -34,7 +34,7 @@ pub(super) fn split(url: &str) -> Option<(String, Option<String>)> {
     })
 }
 
-/// Finds link-local addresses in one zone.
+/// A resolver for link-local addresses in one zone.
 #[derive(Debug)]
 pub(super) struct Zoned {
     pub(super) zone: Option<String>,
@@ -66,7 +66,7 @@ fn set_zone(addr: &mut SocketAddr, zone: &str) -> io::Result<()> {
     let found = (host.as_str(), v6.port()).to_socket_addrs();
     let found = found.ok().and_then(|mut found| found.next());
     *addr = found.ok_or_else(|| {
-        let text = format!("no network interface {zone} leads to {}", v6.ip());
+        let text = format!("no network interface {zone} reaches {}", v6.ip());
         io::Error::new(io::ErrorKind::AddrNotAvailable, text)
     })?;
     Ok(())

@@ -178,7 +178,7 @@ mod tests {
     use crate::http::service::{Action, Ended, Receiver};
     use crate::http::socket::Socket;
 
-    /// Answers a body with one byte.
+    /// A service that answers each body with one byte.
     struct Answering;
 
     impl Service for Answering {
@@ -207,7 +207,7 @@ mod tests {
     const BODY: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// One turn of a connection to which a body was sent, and the worker of that turn. Meanwhile its client acts.
+    /// Runs one turn of a connection that has received a body, while `client_does` runs. Returns the worker too.
     fn turn(
         stays: Option<Duration>,
         client_does: impl FnOnce(&mut UnixStream) + Send,
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn who_stays_for_the_next_request_takes_it_at_once() {
+    fn worker_that_waits_for_next_request_takes_it_at_once() {
         let (next, crew) = turn(Some(PATIENCE), |client| {
             read_answer(client);
             client.write_all(BODY).unwrap();
