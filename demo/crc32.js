@@ -3,7 +3,7 @@
 
 const POLYNOMIAL = 0xedb88320;
 
-// tables[n][byte]: the CRC of a byte with n zeros behind it, so that eight bytes are taken at once.
+// tables[n][byte]: the CRC of a byte followed by n zeros. With them, one step takes eight bytes (slicing-by-8).
 const tables = Array.from({ length: 8 }, () => new Int32Array(256));
 for (let byte = 0; byte < 256; byte++) {
   let value = byte;
@@ -16,10 +16,10 @@ for (let n = 1; n < 8; n++) tables[n].forEach((_, byte) => {
 });
 const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
 
-/** The CRC-32 of `bytes` (a Uint8Array), as a number; `crc` is that of the bytes before them. */
+/** Returns the CRC-32 of `bytes` (a Uint8Array), as a number. `crc` is the CRC-32 of the bytes before them. */
 export function crc32(bytes, crc = 0) {
   if (bytes.length < 16) return ~byByte(bytes, ~crc) >>> 0;
-  // Words are read in the order of the processor, which is little-endian wherever there is a browser.
+  // A word has the byte order of the processor: little-endian on every machine that runs a browser.
   const start = -bytes.byteOffset & 3;
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, (bytes.length - start) >>> 3 << 1);
   let value = byByte(bytes.subarray(0, start), ~crc);
@@ -42,9 +42,9 @@ function byWord(words, value) {
   return value;
 }
 
-/** The CRC-32 of two stretches of bytes in one; `length` is that of the second. */
+/** Returns the CRC-32 of two stretches of bytes in a row. `length` is the length of the second. */
 export function combined(first, second, length) {
-  // Behind the first come `length` bytes: it is multiplied by x to the power of their bits. The highest bit is x^0.
+  // `length` bytes follow the first stretch: multiply its CRC by x^(8 * length). The highest bit is x^0.
   let power = 1 << 31;
   let square = 1 << 23;
   for (let rest = length; rest > 0; rest = Math.floor(rest / 2)) {
@@ -67,7 +67,7 @@ function timesX(value) {
   return value & 1 ? value >>> 1 ^ POLYNOMIAL : value >>> 1;
 }
 
-/** As it is written in a header: eight lower-case hex digits. */
+/** Returns a CRC-32 as in a header: eight lower-case hex digits. */
 export function hex(crc) {
   return crc.toString(16).padStart(8, '0');
 }

@@ -1,14 +1,14 @@
-// Names from elsewhere, made safe to show. Pure.
+// Makes names of files safe to show. Pure.
 
-// Each of them hides what it is, or moves its neighbours: with U+202E a program is read as a picture.
+// Characters that are invisible or change the direction of text: with U+202E a program looks like a picture.
 const misleading = /[\p{Cc}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]/gu;
 const joiner = /[\u200c\u200d]/;
 const selector = /\p{Variation_Selector}/u;
 const visible = /^(?:\p{Variation_Selector}|[^\p{Cc}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{White_Space}])$/u;
 
 /**
- * `name`, with U+FFFD for each character that misleads. A joiner between two characters that are seen stays, and a
- * variation selector behind one: emoji and Persian names need them.
+ * Returns `name` with U+FFFD for each misleading character. A joiner between two visible characters stays, and so does
+ * a variation selector after one: emoji and Persian names need them.
  */
 export function shown(name) {
   return name.replace(misleading, (letter, at) => {

@@ -7,7 +7,7 @@
 const MIB = 1024 * 1024;
 export const SIZE_MIN = 128 * 1024;
 export const SIZE_START = 8 * MIB;
-// A request is in memory, and the next one as well, for each of the uploads under way.
+// Each running upload holds the current and the next request in memory.
 export const SIZE_MAX = 16 * MIB;
 
 // Seconds that a request may take, and what a new size aims at.

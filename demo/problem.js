@@ -42,8 +42,8 @@ const passing = new Set(['offline', 'gone', 'busy', 'server-error', 'stalled', '
  * - `message`: the same in words;
  * - `passes`: whether the upload tries again by itself;
  * - `said`: the server's own line, if it sent one;
- * - `afterSeconds`: how long the server asked us to wait, or 0;
- * - `ofFile`: whether the server is busy with this file alone, such as with putting it into its place.
+ * - `afterSeconds`: the `Retry-After` of the server, or 0;
+ * - `ofFile`: true if the server is busy with this file only, for example publishing it.
  */
 export class Problem extends Error {
   constructor(kind, { said = '', afterSeconds = 0, ofFile = false, cause } = {}) {
@@ -63,12 +63,12 @@ const byStatus = {
   507: 'disk-full',
 };
 
-// These mean the same whatever is left out.
+// These have the same meaning with and without an offset.
 const plain = new Set([401, 413, 421]);
 
 /** The problem that an answer other than 2xx stands for. */
 export function problemOf({ status, text, ours, hasOffset, afterSeconds }) {
-  // Our server leaves the offset out where the upload cannot go on: what else such a status may mean does not hold.
+  // The server sends no offset if the upload cannot continue. The usual meaning of the status does not apply then.
   const isFinal = ours && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
   const kind = isFinal ? 'refused' : status === 413 ? (ours ? 'too-large' : 'proxy-limit')
     : byStatus[status] ?? (status >= 500 ? 'server-error' : status >= 400 ? 'refused' : 'strange');

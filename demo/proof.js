@@ -1,11 +1,11 @@
-// What is known of the checksum of a whole file, stretch by stretch. Pure: it reads nothing.
+// Collects the checksums of the stretches of a file, and combines them to that of the whole. Pure: it reads nothing.
 //
-// A stretch that this page has sent is known by the bytes that were sent. All others, such as those sent before a
-// reload, have to be read.
+// The checksum of a stretch that this page sends is computed from the sent bytes. All other stretches, such as those
+// sent before a reload, have to be read.
 
 import { combined } from './crc32.js';
 
-/** The end of a file that is sent last, when all before it has been checked. */
+/** The length of the last part of a file. It is sent after all bytes before it have been checked. */
 export const LAST_WINDOW = 64 * 1024;
 
 const STRETCH_MAX = 16 * 1024 * 1024;
@@ -13,30 +13,30 @@ const BLOCKS = 32;
 const BLOCK_BYTES = 64 * 1024;
 
 export class Proof {
-  /** Known stretches `{ start, end, crc }` in their order; none touches another. */
+  /** Known stretches `{ start, end, crc }`, in order of `start`; adjacent ones are merged. */
   #known = [];
-  /** Blocks that were sent, by their place. */
+  /** Blocks that were sent, by their number. */
   #blocks = new Map();
   #places;
 
-  /** Of a file of `size` bytes; `random()` is in 0..1. */
+  /** Prepares the proof of a file of `size` bytes. `random()` is in 0..1. */
   constructor(size, random = Math.random) {
-    // The first bytes of a file are changed most.
+    // The first block is always checked: many changes are at the start of a file.
     this.#places = Array.from({ length: BLOCKS }, (_, n) => Math.floor((n && n + random()) * size / BLOCKS));
   }
 
-  /** The blocks to be checked of what is about to be sent. */
+  /** Returns the blocks within `start`..`end` that have to be checked later. */
   blocksIn(start, end) {
     return this.#places.map((at, place) => ({ place, start: at, end: Math.min(at + BLOCK_BYTES, end) }))
       .filter((block) => start <= block.start && block.start < end);
   }
 
-  /** What is read again before the end is sent: what it gives is to be the same. */
+  /** The blocks that are read again before the last part is sent: their checksums must not have changed. */
   get blocks() {
     return [...this.#blocks.values()];
   }
 
-  /** A stretch has been read; and sent, if it has blocks. What overlaps another is not taken. */
+  /** Adds a stretch that was read; one with blocks was also sent. Ignores a stretch that overlaps another. */
   add({ start, end, crc, blocks = [] }) {
     if (start === end || this.#known.some((other) => start < other.end && other.start < end)) return;
     for (const block of blocks) this.#blocks.set(block.place, block);
@@ -45,12 +45,12 @@ export class Proof {
     this.#known = this.#known.reduce(joined, []);
   }
 
-  /** The server holds no more than `held` bytes: what lies beyond comes anew. */
+  /** Forgets all stretches beyond `held`: the server does not hold their bytes, so they are sent again. */
   cut(held) {
     this.#known = this.#known.filter(({ end }) => end <= held);
   }
 
-  /** The next stretch of the first `held` bytes that is not known, or null. */
+  /** Returns the first unknown stretch of the first `held` bytes, or null. */
   gap(held) {
     const first = this.#known[0];
     const start = first?.start === 0 ? first.end : 0;
@@ -58,7 +58,7 @@ export class Proof {
     return start < end ? { start, end } : null;
   }
 
-  /** The checksum of the first `held` bytes, all of which are known. */
+  /** Returns the checksum of the first `held` bytes. All of them must be known. */
   crc(held) {
     return held === 0 ? 0 : this.#known.find(({ start, end }) => start === 0 && end === held).crc;
   }

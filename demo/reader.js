@@ -1,4 +1,4 @@
-// Has stretches of files read by one worker for the whole page, or here where there is none.
+// Reads stretches of files in one worker for the whole page, or in the page if no worker can run.
 
 import { Problem } from './problem.js';
 import { inTime, readStretch } from './reading.js';
@@ -10,8 +10,8 @@ let starting = null;
 let last = 0;
 
 /**
- * Reads a stretch of `file`: see `readStretch`. Rejects with the Problem `file-changed`, or when `signal` aborts first:
- * a disk may think for long.
+ * Reads a stretch of `file`: see `readStretch`. Rejects with the Problem `file-changed`, or if `signal` aborts first: a
+ * disk may be slow.
  */
 export async function read(file, wanted, signal) {
   starting ??= startAny();
@@ -38,7 +38,7 @@ async function orAborted(reading, signal) {
   }
 }
 
-/** Looks whether a file is there still, and as long as it was. Rejects with the Problem `file-changed`. */
+/** Checks that a file still exists with the same size. Rejects with the Problem `file-changed`. */
 export async function probe(file) {
   try {
     const last = await inTime(file.slice(-1).arrayBuffer(), PROBE_SECONDS_MAX);
@@ -63,7 +63,7 @@ function hear({ id, stretch, failure }) {
   else reject(new Error(failure));
 }
 
-// The script of a worker must be of the page's own origin; one that is can import others.
+// The script of a worker must have the origin of the page; it can import scripts of other origins.
 async function startAny() {
   const url = new URL('worker.js', import.meta.url).href;
   if (new URL(url).origin === location.origin) return start(url);
@@ -71,7 +71,7 @@ async function startAny() {
   return start(URL.createObjectURL(script));
 }
 
-// Resolves to null where the browser or a policy of the page does not let it run.
+// Resolves to null if the browser, or a policy of the page, does not allow the worker.
 function start(url) {
   return new Promise((resolve) => {
     try {

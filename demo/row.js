@@ -53,7 +53,7 @@ export class Row {
     this.#stateChanged();
   }
 
-  /** What it is called here; the server is told the whole truth. */
+  /** Returns the name as shown. The server gets the unchanged name. */
   get name() {
     return shown(this.uploader.path);
   }

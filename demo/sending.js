@@ -12,7 +12,7 @@ const PROBE_MS = 2000;
 
 /**
  * Sends `bytes` of the file of `upload`, from `start` on, with the `digest` that `wire.post` asks for. Resolves to the
- * server's answer `{ held, complete, .. }`, or to null when the request was ended before its time and the caller
+ * server's answer `{ held, complete, .. }`, or to null if the request was ended early and the caller
  * should ask and go on. `onHeld(bytes)` is called as bytes arrive, `onBuffering()` when a proxy holds them back.
  */
 export async function send({ wire, upload, start, bytes, digest, signal, onHeld, onBuffering }) {
@@ -121,7 +121,7 @@ class Watch {
     }
   }
 
-  // What is sent is in memory: that the file is gone from its disk would be seen late.
+  // The sent bytes are in memory, so only this check finds early that the file was removed.
   async #probe() {
     while (await this.#rest(PROBE_MS)) await probe(this.upload.file).catch((problem) => this.end(problem));
   }

@@ -14,8 +14,8 @@ Resumable uploads from a browser.
       console.log(problem.kind, problem.message);
     }
 
-`upload()` asks the server how much of this file it holds, and sends the rest. With the last bytes goes the checksum of
-the whole, so that what is no beginning of this file is never completed with its end: then all of it is sent. A lost connection is no error: it waits, asks again and goes on, for as long as it takes. It throws only what
+`upload()` asks the server how much of this file it holds, and sends the rest. The last bytes come with the checksum of
+the whole file. If the server holds other bytes, it publishes nothing, and the whole file is sent again. A lost connection is no error: it waits, asks again and goes on, for as long as it takes. It throws only what
 waiting cannot mend, such as a full disk. After a reload, a new Uploader for the same file carries on.
 
 new Uploader(options):
@@ -40,14 +40,14 @@ methods:
     getUploadedBytes() asks the server how many bytes it holds
 
 fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`), compared (with `already`:
-whether the server has compared the checksum of the file with that of its own; else it knows name, size and time only)
+true if the server has compared the checksums of both files; otherwise only name, size and time are equal)
 
 states:
 
     waiting     for its turn: three uploads run at a time      complete   sent, the server has the whole file
     checking    asks what the server holds                     already    the server had it before we began
     sending     bytes are on their way                         failed     `problem` says why
-    comparing   reads what it did not send, for the checksum   cancelled  the server was told to forget it
+    comparing   hashes bytes sent by an earlier visit          cancelled  the server was told to forget it
     retrying    waits after `problem`, then tries again        paused     stopped, or not started
 */
 
@@ -167,7 +167,7 @@ export class Uploader {
     return status.complete ? this.#compare(signal) : this.#sendFrom(signal);
   }
 
-  /** The server has a whole file of this name, size and time: tells it the checksum of this one. */
+  /** Sends the checksum of this file: the server has a complete file of this name, size and time. */
   async #compare(signal) {
     const answer = await this.#sendDigest(signal);
     if (answer.conflict) return this.#yield(answer.held, signal);
@@ -180,9 +180,9 @@ export class Uploader {
   async #sendFrom(signal) {
     this.#tookPart = true;
     const over = new AbortController();
-    // What was sent before is read while the rest is sent.
+    // Reads the bytes sent earlier while the rest is sent.
     this.#reading = this.#readUnknown(this.held, over.signal);
-    // A failure is met where it is waited for.
+    // The code that awaits this promise handles its failure.
     this.#reading.catch(() => {});
     try {
       let answer = await this.#declare(signal);
@@ -193,7 +193,7 @@ export class Uploader {
         const stuck = answer.held === this.held && this.held === this.file.size;
         this.#moveTo(answer.held);
         if (answer.complete) return this.#finish('complete');
-        // The server has every byte, and yet does not call the file complete.
+        // The server holds every byte, but the upload is not complete.
         if (stuck || answer.held > this.file.size) throw new Problem('strange');
         answer = await this.#sendSome(signal);
       }
@@ -203,14 +203,14 @@ export class Uploader {
     }
   }
 
-  /** Tells size, name and time with no body, so that a refusal comes before any byte is sent. */
+  /** Declares size, name and time without a body, so that a refusal comes before any byte is sent. */
   #declare(signal) {
     if (this.held === this.file.size) return this.#sendDigest(signal);
     const digest = this.#isLast ? undefined : '?';
     return this.#wire.post(this, { start: this.held, body: null, digest, signal });
   }
 
-  /** Whether the next request is the last: it carries the end of the file, or a file that is small enough. */
+  /** True if the next request is the last: it sends the last part of the file, or a small file as a whole. */
   get #isLast() {
     const { size } = this.file;
     return size - this.held <= LAST_WINDOW || (this.held === 0 && size <= this.#wire.plan.size);
@@ -233,7 +233,7 @@ export class Uploader {
     return answer;
   }
 
-  /** What is sent next, from memory; and begins to read what comes after it. */
+  /** Returns the next stretch to send, from memory, and starts to read the one after it. */
   async #readNext(signal) {
     const start = this.held;
     const stretch = await (this.#ahead?.start === start ? this.#ahead.stretch : this.#readStretch(start, signal));
@@ -250,7 +250,7 @@ export class Uploader {
     return read(this.file, { start, end, keep: true, blocks: this.#proof.blocksIn(start, end) }, signal);
   }
 
-  /** The end of the file, when all before it is known, and the file is still as it was. */
+  /** Returns the last part of the file, after all before it is known and the file is found unchanged. */
   async #readLast(signal) {
     const { held: start, file: { size: end } } = this;
     if (this.#proof.gap(start)) this.#enter('comparing');
@@ -264,7 +264,7 @@ export class Uploader {
     return { ...stretch, digest: hex(combined(this.#proof.crc(start), stretch.crc, end - start)) };
   }
 
-  /** Reads what is not known of the first `held` bytes. */
+  /** Reads the unknown stretches of the first `held` bytes. */
   async #readUnknown(held, signal) {
     const proof = this.#proof;
     for (let gap = proof.gap(held); gap; gap = proof.gap(held)) {
@@ -272,7 +272,7 @@ export class Uploader {
     }
   }
 
-  /** Tells a server that has all bytes the checksum of them. */
+  /** Sends the checksum of the whole file to a server that holds all bytes. */
   async #sendDigest(signal) {
     const { size } = this.file;
     if (this.#proof.gap(size)) this.#enter('comparing');
@@ -289,7 +289,7 @@ export class Uploader {
     return false;
   }
 
-  /** Whether what the server holds may be the beginning of this file, by a checksum of its last bytes. */
+  /** Returns whether the last bytes held have the checksum of the same bytes of this file. */
   async #isOurs({ held, complete, tail }, signal) {
     if (held > this.file.size || (complete && held < this.file.size)) return false;
     if (held === 0 || complete) return true;
@@ -298,7 +298,7 @@ export class Uploader {
     return crc === tail.crc;
   }
 
-  /** The server has bytes that are not this file's. */
+  /** Starts over: the server holds bytes of another file. */
   async #differs(signal) {
     if (++this.#restarts > RESTARTS_MAX) throw new Problem('different');
     this.#notice('different');
@@ -335,7 +335,7 @@ export class Uploader {
     return false;
   }
 
-  // Where the server has to do with this file alone, others are sent meanwhile.
+  // If the server is busy with this file only, other files are sent in the meantime.
   async #waitOut({ ofFile }, seconds, signal) {
     if (ofFile) this.#leave();
     await this.#pause(seconds, signal);

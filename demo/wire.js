@@ -46,10 +46,10 @@ export class Wire {
 
   /**
    * Sends `body` (bytes, or null to declare the file and no more) of an upload, which is `{ id, file, path }`, from
-   * `start` on: `{ held, complete, compared, conflict, mismatch }`. `digest` is the CRC-32 of the whole file, from
-   * whoever sends its end, or '?' to have the server keep one.
-   * A 409 is an answer here, with `conflict: true`, because it carries the true count; and so is a 412, with
-   * `mismatch: true`: the digest is not that of what the server holds. `compared` tells that it is.
+   * `start` on: `{ held, complete, compared, conflict, mismatch }`. `digest` is the CRC-32 of the whole file, or '?' to
+   * make the server compute one. A request with the last bytes must have the CRC-32.
+   * A 409 is an answer here, with `conflict: true`, because it has the right count. A 412 is an answer too, with
+   * `mismatch: true`: the server holds bytes with another digest. `compared` is true if the digests are equal.
    * How long a body may take is up to the caller.
    */
   async post(upload, { start, body, digest, signal, onSent }) {

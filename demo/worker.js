@@ -1,4 +1,4 @@
-// Reads files beside the page, so that checksums do not hold it up. Asked by reader.js.
+// Reads files in a worker, so that checksums do not block the page. Used by reader.js.
 
 import { readStretch } from './reading.js';
 

@@ -6,13 +6,13 @@ test('crc32 gives the published check value', () => {
   equal(hex(crc32(new Uint8Array())), '00000000');
 });
 
-/** Bytes that do not repeat soon. */
+/** Returns pseudo-random bytes. */
 function bytes(length) {
   let value = 1;
   return Uint8Array.from({ length }, () => (value = value * 48271 % 0x7fffffff) & 0xff);
 }
 
-/** As the definition has it, bit by bit. */
+/** Computes a CRC-32 bit by bit, as the definition says. */
 function slowly(some) {
   let crc = 0xffffffff;
   for (const byte of some) {
