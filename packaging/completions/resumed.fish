@@ -5,7 +5,7 @@ set -l serve not $put
 complete -c resumed -n "$put" -l user -x -d 'Who sends: NAME:PASSWORD'
 complete -c resumed -n "$put" -l user-file -r -d 'The same, from a file'
 complete -c resumed -n "$put" -l give-up-after -x -d 'How long failures in a row are borne'
-complete -c resumed -n "$put" -l no-check -d 'Compare no whole files with the server'
+complete -c resumed -n "$put" -l no-check -d 'Do not compare whole files with the server'
 complete -c resumed -n "$put" -s q -l quiet -d 'Say only what went wrong'
 complete -c resumed -n "$put" -l json -d 'Say it in JSON'
 complete -c resumed -s h -l help -d 'Say how it is used'

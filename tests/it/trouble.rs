@@ -83,7 +83,7 @@ fn what_does_not_fit_is_refused_before_its_body() {
 #[test]
 fn uploads_are_taken_where_free_space_is_unknown() {
     if let Some(reason) = obstacle(&[]) {
-        return left_out("a file system that does not tell its free space", &reason);
+        return left_out("a file system that does not report its free space", &reason);
     }
     // A tmpfs without a limit answers zeros, as many a FUSE file system does.
     let mount = Mount::tmpfs("size=0");
@@ -97,7 +97,7 @@ fn uploads_are_taken_where_free_space_is_unknown() {
     assert_eq!(answer.text(), "Success 5");
     drop(process);
     let said = fs::read_to_string(log.path()).expect("readable");
-    let warned = "the file system does not tell its free space";
+    let warned = "the file system does not report its free space";
     assert_eq!(said.matches(warned).count(), 1, "{said}");
 }
 
