@@ -1,5 +1,5 @@
-//! Requests that bring a file in a way that is not spoken here: as a form, as a `POST` of no dialect,
-//! or to an address that takes none. The answer names a request that does upload.
+//! Refuses requests that send a file in an unsupported way: as a form, as a `POST` of no dialect, or
+//! to a wrong address. The answer names a request that uploads.
 
 use crate::http::{Head, Response};
 
@@ -9,7 +9,7 @@ use super::files::Place;
 use super::page;
 use super::terms::Terms;
 
-/// Fields of which a client of some dialect sends at least one with a `POST`.
+/// Request fields of the dialects: each of their clients sends at least one with a `POST`.
 const MARKS: [&str; 12] = [
     "Tus-Resumable",
     "X-HTTP-Method-Override",
@@ -25,7 +25,7 @@ const MARKS: [&str; 12] = [
     "X-File-Id",
 ];
 
-/// The answer to such a request. A form is 415: its framing would become part of the file.
+/// Answers such a request; `None` for any other. A form gets a 415: its framing would become part of the file.
 pub(super) fn refuse(head: &Head, terms: &Terms) -> Option<Response> {
     let is_form = media_type(head).as_deref() == Some("multipart/form-data");
     let is_among_files = Place::of(head).is_some();

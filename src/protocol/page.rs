@@ -50,7 +50,7 @@ const FILES: &[File] = files! {
     "/worker.js" "worker.js" JS,
 };
 
-/// Whether a file of the page is at this path.
+/// Returns whether a file of the page has this path.
 pub(super) fn has(path: &str) -> bool {
     FILES.iter().any(|file| file.path == path)
 }

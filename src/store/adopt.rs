@@ -1,7 +1,7 @@
 //! The attributes of a finished file: those of a file created in its folder, or those of the file that it replaces.
 //!
-//! A data file is created in `.resumed` and has what that directory passes on. A folder may pass on something else: it
-//! has the set-group-ID bit and another group, or a default ACL. What differs is set before the file moves.
+//! A data file is created in `.resumed` and inherits its attributes from there. The folder of the finished file may
+//! differ: the set-group-ID bit with another group, or a default ACL. The attributes are set before the file moves.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,26 +20,26 @@ use super::options::OnConflict;
 use super::ownership::{ACCESS_ACL, Attributes, Kind};
 use super::shelf::Entry;
 
-/// What was done to a data file before it moves.
+/// The attributes set on a data file before it moves, and those still to be set.
 #[derive(Debug, Default)]
 pub(super) struct Adopted {
-    /// Attributes were changed, which a sync makes durable.
+    /// True if attributes were changed: they need a sync to be durable.
     changed: bool,
-    /// The mode to set once the file has moved. Until then the server must be able to open the file again.
+    /// The mode to set after the move. Before that, the server must be able to open the file again.
     last_mode: Option<Mode>,
-    /// Why not all of them could be set.
+    /// The error of an attribute that could not be set.
     refused: Option<io::Error>,
     /// Whether a file created in the folder has them: a copy does.
     pub(super) copy_has_them: bool,
 }
 
 impl Entry {
-    /// Gives the data file the attributes that it has as the finished file at `path`. The caller holds `changing`.
+    /// Sets the attributes of the finished file at `path` on the data file. The caller holds `changing`.
     ///
-    /// A `copy` was created in the folder, and so has all but those of a file that it replaces.
+    /// A `copy` was created in the folder, and so has its attributes. It needs only those of a file that it replaces.
     ///
     /// # Errors
-    /// When a disk or a quota is full; other obstacles are logged, once a folder.
+    /// If a disk or a quota is full. Other errors are logged, once per folder.
     pub(super) fn adopt_attributes(
         &self,
         path: &str,
@@ -62,7 +62,7 @@ impl Entry {
         Ok(adopted)
     }
 
-    /// Sets the mode that was put off until the file has moved.
+    /// Sets the mode that had to wait for the move.
     pub(super) fn set_last_mode(
         &self,
         adopted: &Adopted,
@@ -77,7 +77,7 @@ impl Entry {
         Ok(())
     }
 
-    /// The file that gets the published name.
+    /// Returns the file that is moved: the copy, if there is one, or the data file.
     fn to_be_moved(&self, copy: Option<&Copy>) -> Result<Option<Arc<Data>>, Error> {
         match copy {
             Some(copy) => Ok(Some(Arc::new(copy.data()?))),
@@ -146,7 +146,7 @@ impl Disk {
         })
     }
 
-    /// Sets what differs. Where one of them is refused, the others are set.
+    /// Sets the attributes that differ. If one of them is refused, the others are set.
     fn set_attributes(
         &self,
         data: &Data,

@@ -43,7 +43,7 @@ pub struct Append {
     /// The sync that began last; the next waits for it.
     aside: Option<JoinHandle<Result<(), Error>>>,
     check: Option<Box<Check>>,
-    /// What the whole has to come to, as this append says.
+    /// The CRC-32 of the whole upload that this append declared.
     crc32: Option<u32>,
     checked: bool,
 }
@@ -169,8 +169,8 @@ impl Append {
     /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
     /// length declared says, [`NotPublished`](Error::NotPublished), [`Displaced`](Error::Displaced),
     /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken). What was written before is
-    /// kept; how much of it, `Store::status` tells. [`DigestDiffers`](Error::DigestDiffers) and
-    /// [`Differs`](Error::Differs): then the upload is forgotten, unless it is finished.
+    /// kept; `Store::status` returns its length. After [`DigestDiffers`](Error::DigestDiffers) or
+    /// [`Differs`](Error::Differs) the upload is removed, unless it is finished.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
         let finished = self.end(completes);
         finished.map_err(|error| self.entry.disk().explain(error))
@@ -197,19 +197,21 @@ impl Append {
         })
     }
 
-    /// The connection ended before the body did. What was written is kept, and made durable. Where that is all there
-    /// will be, it is published: then this returns the file.
+    /// Ends an append whose connection ended before the body. Keeps the written bytes, and makes them durable. If the
+    /// upload is full, publishes it and returns the finished file.
     ///
     /// It is synced now, while it is known how much was synced before: once the upload has left memory, a sync that
     /// fails could not be told from one that had nothing to do.
     pub fn cut(self) -> Option<Completed> {
         match self.keep() {
             Ok(published) => published,
-            // Logged when it was noted.
+            // `Blocked::note` has logged the obstacle.
             Err(Error::NotPublished(_)) => None,
             Err(error) => {
                 let key = self.entry.key;
-                log::warn!("{key}: what was received before the connection ended: {error}");
+                log::warn!(
+                    "{key}: cannot keep the bytes received before the connection ended: {error}"
+                );
                 None
             }
         }
@@ -299,9 +301,9 @@ impl Drop for Append {
 }
 
 impl Entry {
-    /// The state, once what was there before us is sure: a sync that fails later must leave it to be cut back to. And
-    /// once the record says how a whole is to be judged that is not judged before these bytes make it full: whoever looks
-    /// at it after a crash does that.
+    /// Locks the state. First syncs the bytes left by an earlier process: a failed sync needs a safe length to truncate
+    /// to. Also first stores the declared digests, if the full upload is compared only later: a request after a crash
+    /// then compares it.
     fn state_to_append(&self, bytes: &[u8]) -> Result<Locked<'_>, Error> {
         let state = self.state()?;
         let (is_unsure, is_behind) = (state.synced.is_none(), state.is_to_catch_up());
@@ -399,8 +401,8 @@ impl Entry {
         }
     }
 
-    /// After a failed write. A full disk, and a limit on the length of files, refuse bytes and lose none, so what is
-    /// written stays; otherwise nothing that was not synced is believed.
+    /// Handles a failed write. If the disk is full or the file too long, no written byte is lost, so the written bytes
+    /// stay. After any other error only the synced bytes stay.
     fn refused(&self, state: &mut State, error: io::Error) -> Error {
         let loses_none = is_full(&error) || is_too_large(&error);
         let Some(data) = state.data.clone().filter(|_| loses_none) else {

@@ -1,4 +1,4 @@
-//! Uploads that wait to be copied to another file system, one at a time, and how that ended.
+//! The queue of uploads that are copied to another file system, one at a time, and the results.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
@@ -9,13 +9,13 @@ use super::completed::Completed;
 use super::error::Error;
 use super::id::Key;
 
-/// Uploads that wait to be copied, at most. Others begin to wait when they are next looked at.
+/// Maximum number of uploads in the queue. Further ones are added at a later request.
 pub(super) const QUEUE_MAX: usize = 1000;
 
-/// Ends of copies that are kept for whoever looks next, at most.
+/// Maximum number of results kept for a later request.
 const ENDED_MAX: usize = 1000;
 
-/// Uploads that are copied to another file system, or wait for it.
+/// The uploads that are copied to another file system, or wait for it.
 #[derive(Default)]
 pub(super) struct Copies {
     jobs: Mutex<Jobs>,
@@ -29,17 +29,18 @@ pub(super) struct Jobs {
     pub(super) queue: VecDeque<Key>,
     /// The upload that is being copied.
     pub(super) current: Option<Key>,
-    /// What nobody has been told of.
+    /// Results that no caller has received yet.
     pub(super) ended: BTreeMap<Key, Result<Completed, Error>>,
-    /// Whether the thread goes on to the next; and the last one, to be joined.
+    /// True while the thread runs.
     pub(super) is_working: bool,
+    /// The last thread, to be joined.
     pub(super) thread: Option<JoinHandle<()>>,
     pub(super) is_over: bool,
     tell: Option<Arc<Tell>>,
 }
 
 impl Copies {
-    /// Has `tell` told of what was published, and is published from now on.
+    /// Calls `tell` for each file that was or will be published by a copy.
     pub(super) fn tell(&self, tell: Arc<Tell>) {
         let mut jobs = self.jobs();
         let (mut untold, mut failed) = (Vec::new(), BTreeMap::new());
@@ -59,7 +60,7 @@ impl Copies {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next upload to be copied; `None` ends the thread.
+    /// Returns the next upload to be copied; `None` ends the thread.
     pub(super) fn next(&self) -> Option<Key> {
         let mut jobs = self.jobs();
         jobs.current = if jobs.is_over {
@@ -94,7 +95,7 @@ impl Copies {
 }
 
 impl Copies {
-    /// The upload is gone: nobody asks how its copy has ended.
+    /// Removes the result of an upload that was removed.
     pub(super) fn forget(&self, key: Key) {
         self.jobs().ended.remove(&key);
     }

@@ -1,8 +1,8 @@
-//! Publishing into a folder that is another file system: by a copy, in a thread of its own. Workers never copy.
+//! Publishes into a folder on another file system by a copy, in a separate thread. Workers never copy.
 //!
-//! The order is: copy durable under its hidden name; record says that a copy gets the name, durable; rename without
-//! overwriting; folder durable; data file removed. The upload is complete when the data file is gone, as ever. Cut
-//! anywhere, the next look copies again, but for a file that has the name already, and the same bytes.
+//! The steps are: sync the copy under its hidden name; sync the record, which says that a copy gets the name; rename
+//! without overwriting; sync the folder; remove the data file. The upload is complete when the data file is removed.
+//! After a crash the next request copies again, unless a file with the name has the same bytes.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -20,10 +20,10 @@ use super::options::Sharing;
 use super::record::Record;
 use super::shelf::{Entry, Shelf};
 
-/// How long the request that begins a copy waits for its end: small files are published by then.
+/// The request that starts a copy waits this long for the end: small files are published by then.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Ends the copying when it is dropped: nothing of the store goes on then.
+/// A guard that stops the copying thread when it is dropped with the store.
 pub(super) struct Copier(Arc<Shelf>);
 
 impl Copier {
@@ -39,10 +39,10 @@ impl Drop for Copier {
         let thread = jobs.thread.take();
         drop(jobs);
         self.0.copies.changed.notify_all();
-        // That thread itself may be the last to let go of the store, after it has told of a file.
+        // The copying thread itself may drop the last clone of the store, after it has called `tell`.
         let other = thread.filter(|it| it.thread().id() != thread::current().id());
         if other.is_some_and(|it| it.join().is_err()) {
-            log::error!("the thread that copies has panicked");
+            log::error!("the copying thread panicked");
         }
     }
 }
@@ -55,7 +55,7 @@ fn work(shelf: &Arc<Shelf>) {
     }
 }
 
-/// The beginning of a copy: what it is made of.
+/// The record, the data file and the epoch with which a copy begins.
 struct Begun {
     record: Arc<Record>,
     data: Arc<Data>,
@@ -63,8 +63,10 @@ struct Begun {
 }
 
 impl Entry {
+    /// Checks that no copy of this upload is running or has failed.
+    ///
     /// # Errors
-    /// `NotPublished` while it is copied. What has failed, once: who looks again has it copied again.
+    /// `NotPublished` while a copy is running. The error of a failed copy, once: the next request starts another copy.
     pub(super) fn is_not_copied(&self) -> Result<(), Error> {
         let mut jobs = self.shelf.copies.jobs();
         if let Some(Err(error)) = jobs.ended.remove(&self.key) {
@@ -78,10 +80,10 @@ impl Entry {
         Ok(())
     }
 
-    /// Has it copied when its turn comes. Where that is now, waits a moment for the end.
+    /// Adds the upload to the queue. If the queue was empty, waits up to a second for the end of the copy.
     ///
     /// # Errors
-    /// `NotPublished` while it is copied, or when that has failed.
+    /// `NotPublished` while the copy is running, or if it failed.
     pub(super) fn copy_soon(&self) -> Result<Option<Completed>, Error> {
         let copies = &self.shelf.copies;
         let mut jobs = copies.jobs();
@@ -118,7 +120,7 @@ impl Entry {
         Ok(Error::NotPublished(obstacle))
     }
 
-    /// Copies what is held, and publishes that. `None`: it is not to be published any more.
+    /// Copies the upload and publishes the copy. `None` if the upload was removed or published in the meantime.
     fn copy_and_publish(&self) -> Result<Option<Completed>, Error> {
         let changing = self.changing()?;
         let state = self.look()?;
@@ -143,13 +145,13 @@ impl Entry {
         });
         match published {
             Err(error) if self.is_still(&begun) => Err(self.not_published(&begun.record, error)),
-            // It was cancelled meanwhile.
+            // The upload was cancelled in the meantime.
             Err(_) => Ok(None),
             published => published,
         }
     }
 
-    /// Makes the copy, empty; `None` where the file has its name already, since before a crash.
+    /// Creates the empty copy. `None` if the file has its name already, from before a crash.
     fn begin_copy(&self, begun: &Begun) -> Result<Option<Copy>, Error> {
         let Some(said) = begun.record.publishing.as_deref() else {
             return Err(Error::Superseded);
@@ -194,7 +196,7 @@ impl Entry {
         if let Some(copy) = copy {
             let moved = self.name_and_move(&mut record, Some(copy));
             moved.map_err(|error| match error {
-                // Something was mounted or unmounted there since.
+                // A file system was mounted or unmounted there since the copy began.
                 Error::Io(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                     Error::Io(io::ErrorKind::ResourceBusy.into())
                 }
@@ -212,12 +214,12 @@ impl Entry {
 }
 
 impl Shelf {
-    /// Begins the thread that copies, where none is at work.
+    /// Starts the copying thread, unless it is running.
     fn work_on(self: &Arc<Self>, jobs: &mut Jobs) -> Result<(), Error> {
         if jobs.is_working {
             return Ok(());
         }
-        // It has nothing left to do but to end.
+        // That thread is about to end.
         jobs.thread.take().map(JoinHandle::join);
         let shelf = Arc::clone(self);
         let thread = thread::Builder::new().name("resumed-copies".into());

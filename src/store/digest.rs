@@ -45,14 +45,14 @@ impl Check {
         self.is_right_with(&[])
     }
 
-    /// Whether it comes out right when the body ends with `bytes`.
+    /// Returns whether the digest is right if the body ends with `bytes`.
     fn is_right_with(&self, bytes: &[u8]) -> bool {
         Digest::from(self.hash.clone().chain_update(bytes).finalize()) == self.body
     }
 }
 
 impl State {
-    /// Whether something has to be hashed by `algorithm`: because the server wants it, or a client does.
+    /// Returns whether the upload has to be hashed by `algorithm`, for an option of the server or for a client.
     fn is_to_hash(&self, algorithm: Algorithm, options: &Options) -> bool {
         let record = self.record.as_deref();
         match algorithm {
@@ -61,12 +61,12 @@ impl State {
         }
     }
 
-    /// How many bytes are hashed, where any are to be.
+    /// Returns the number of hashed bytes; `None` if no algorithm is in use.
     fn hashed_bytes(&self) -> Option<u64> {
         self.hashing.as_ref()?.now.bytes()
     }
 
-    /// Whether `bytes` are the last of the declared length.
+    /// Returns whether `bytes` are the last of the declared length.
     pub(super) fn is_filled_by(&self, bytes: &[u8]) -> bool {
         let end = self.offset + bytes.len() as u64;
         !bytes.is_empty() && self.length() == Some(end)
@@ -78,9 +78,8 @@ impl State {
         (1..=CATCH_UP_MAX).contains(&self.hashed_bytes().map_or(0, behind))
     }
 
-    /// Judges the whole upload, by every digest that was declared and by the CRC-32 that its last append says: all that
-    /// is held, which has to be [hashed](Entry::is_hashed), and `last`, which is about to follow and need not be written
-    /// yet.
+    /// Compares the whole upload with every declared digest, and with the CRC-32 that its last append declared. The
+    /// bytes held have to be [hashed](Entry::is_hashed). `last` follows them, and need not be written yet.
     ///
     /// # Errors
     /// `DigestDiffers`, `Differs`. The caller then [spoils](Entry::spoil) the upload.
@@ -97,7 +96,7 @@ impl State {
         }
     }
 
-    /// Has the record of a whole upload say what that hashes to. The upload has to be hashed.
+    /// Stores the digests of the whole upload in the record. The upload has to be hashed.
     ///
     /// # Errors
     /// As `judge`.
@@ -112,15 +111,15 @@ impl State {
         Ok(())
     }
 
-    /// The CRC-32 of an upload that is complete or about to be, where that is known.
+    /// Returns the CRC-32 of an upload that is complete or being published, if it is known.
     fn known_crc32(&self) -> Option<u32> {
         let is_known = self.phase == Phase::Complete || self.is_publishing();
         let record = self.record.as_ref().filter(|_| is_known);
         record?.crc32?.value()
     }
 
-    /// Whether a request may be about this upload, which is complete or about to be: what it says of the whole file is compared with what was
-    /// noted when it was published, never with the file on the disk, which may be another by now.
+    /// Compares the digests that a request declared with those recorded when the upload was published. Never reads the
+    /// file on the disk: another program may have changed it.
     ///
     /// # Errors
     /// `Differs`.
@@ -132,12 +131,12 @@ impl State {
     }
 }
 
-/// Whether both are known, and are not the same.
+/// Returns whether both are known and differ.
 fn differs<T: PartialEq>(said: Option<T>, known: Option<T>) -> bool {
     said.zip(known).is_some_and(|(said, known)| said != known)
 }
 
-/// Compares what a whole upload hashes to with what was declared.
+/// Compares the hashes of a whole upload with the declared digests.
 fn judge(record: &Record, whole: &Progress) -> Result<(), Error> {
     let declared = record.digest.as_deref().copied();
     if declared.is_some() && declared != whole.sha256() {
@@ -166,7 +165,7 @@ impl Entry {
                 Some(data) => self.disk().hashed_of(data, algorithm)?,
                 None => None,
             };
-            // Longer than the file: it was cut off by somebody else.
+            // The state covers more bytes than the file: another program has cut the file.
             let is_longer = |kept: &Hashed| kept.bytes > state.offset;
             if let (Some(data), true) = (&state.data, kept.as_ref().is_some_and(is_longer)) {
                 self.disk().forget_hashed(data)?;
@@ -178,7 +177,7 @@ impl Entry {
         Ok(())
     }
 
-    /// Whether all that is held is hashed, as far as it is to be hashed at all.
+    /// Returns whether all bytes held are hashed by every algorithm in use.
     pub(super) fn is_hashed(&self, state: &State) -> bool {
         let options = &self.shelf.options;
         let is_behind = |algorithm| {
@@ -196,11 +195,11 @@ impl Entry {
         };
         let keep = |hashed: &Hashed| self.disk().keep_hashed(data, hashed);
         if let Err(error) = hashing.keep(!self.disk().durable, keep) {
-            log::debug!("{}: its hash is not kept: {error}", self.key);
+            log::debug!("{}: cannot store the hash state: {error}", self.key);
         }
     }
 
-    /// Compares what a request says of an upload that is not complete with what is known of it.
+    /// Compares the digests that a request declared with those of an incomplete upload.
     ///
     /// # Errors
     /// `Differs`.
@@ -224,10 +223,10 @@ impl Entry {
         }
     }
 
-    /// Checks all that is held, which is all there will be, before it is published. Reads what is not hashed yet.
+    /// Checks the digests of a full upload before it is published. Reads the bytes that are not hashed yet.
     ///
     /// # Errors
-    /// `DigestDiffers`, `Differs`; then the upload is forgotten.
+    /// `DigestDiffers`, `Differs`; the upload is then removed.
     pub(super) fn check_whole(&self) -> Result<(), Error> {
         loop {
             let mut state = self.look()?;
@@ -238,7 +237,7 @@ impl Entry {
             drop(state);
             self.hash_the_rest()?;
             let state = self.look()?;
-            // Otherwise somebody has changed it meanwhile.
+            // If not, another request has changed the upload in the meantime.
             if self.is_hashed(&state) {
                 let (epoch, judged) = (state.epoch, state.judge(&[], None));
                 drop(state);
@@ -247,8 +246,8 @@ impl Entry {
         }
     }
 
-    /// Judges `last` as the bytes that make the upload full, before they are written: once all is held, whoever looks at
-    /// the upload publishes it. A whole that is not hashed to here is judged then.
+    /// Compares the digests before `last` is written, if `last` makes the upload full: from then on any request may
+    /// publish it. If the bytes held are not hashed yet, the comparison comes later, before publishing.
     ///
     /// # Errors
     /// As `State::judge`.
@@ -271,7 +270,7 @@ impl Entry {
         }
     }
 
-    /// Says of a complete upload how what a request said of it compares.
+    /// Adds the result of the comparison with the CRC-32 that a request declared.
     ///
     /// # Errors
     /// `Differs`.
@@ -286,7 +285,7 @@ impl Entry {
         let state = self.look()?;
         let compared = state.compare(None, crc32);
         let is_compared = compared.is_ok() && state.known_crc32().is_some();
-        // What was published by this very append is told of, whatever others have declared meanwhile.
+        // A file that this append published is returned, also if other requests declared another checksum meanwhile.
         if finished.published.is_none() {
             compared?;
         }
@@ -296,10 +295,10 @@ impl Entry {
         })
     }
 
-    /// Forgets the upload, if it is still as it was in `epoch`.
+    /// Removes the upload, if its epoch is still `epoch`.
     ///
     /// # Errors
-    /// `differs`, or that it cannot be forgotten.
+    /// `differs`, or the error of the removal.
     pub(super) fn spoil(&self, epoch: u64, differs: Error) -> Result<(), Error> {
         let state = self.look()?;
         let ours = state.epoch == epoch && state.phase == Phase::Receiving;

@@ -1,4 +1,4 @@
-//! A folder that is another file system: a file gets there by a copy, made under a hidden name beside its target.
+//! Copies a file into a folder on another file system, under a hidden name beside its target.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,13 +18,13 @@ use super::name::Name;
 use super::options::OnConflict;
 use super::rename::{Place, rename};
 
-/// Bytes copied at once. Between two steps the copy may be given up.
+/// Bytes copied in one step. Between two steps the copy can be stopped.
 const STEP_BYTES: u64 = 4 << 20;
 
 /// Bytes copied between two syncs, so that no sync is ever long.
 const SYNC_EVERY: u64 = 64 << 20;
 
-/// How long the copy of another server is left alone after its last byte, in seconds.
+/// For this long after its last byte the copy of another server is not removed, in seconds.
 const FRESH_SECS: i64 = 60;
 
 /// The copy of an upload, beside its target.
@@ -35,11 +35,11 @@ pub(super) struct Copy {
 }
 
 impl Disk {
-    /// Makes the copy of `key` beside `path`, empty, where there is room for `length` bytes besides `min_free`.
-    /// Removes what an earlier server left there.
+    /// Creates the empty copy of `key` beside `path`, if `length` bytes fit and leave `min_free` bytes. Removes a copy
+    /// that an earlier server left.
     ///
     /// # Errors
-    /// `ResourceBusy` when another server is copying; `StorageFull`.
+    /// `ResourceBusy` if another server is copying; `StorageFull`.
     pub(super) fn begin_copy(
         &self,
         key: Key,
@@ -67,7 +67,7 @@ impl Disk {
         Ok(Copy { file, dir, name })
     }
 
-    /// Copies `length` bytes, and makes them durable. `false` when it does not go on.
+    /// Copies `length` bytes, and syncs them. Returns `false` if `goes_on` stops the copy.
     pub(super) fn fill_copy(
         &self,
         copy: &Copy,
@@ -97,11 +97,11 @@ impl Disk {
         Ok(true)
     }
 
-    /// Gives the copy of `key` its published `path`, durably. The data file is left to be removed.
+    /// Renames the copy of `key` to its published `path`, durably. The caller then removes the data file.
     ///
     /// # Errors
-    /// `AlreadyExists` when the name is taken and is not to be replaced; `NotFound` when its folder is gone, or the
-    /// copy is not this one any more.
+    /// `AlreadyExists` if the name is taken and must not be replaced; `NotFound` if the folder was removed, or another
+    /// copy has the hidden name.
     pub(super) fn publish_copy(
         &self,
         copy: &Copy,
@@ -125,7 +125,7 @@ impl Disk {
         self.gated(Op::SyncDir, || Ok(fsync(&home)?))
     }
 
-    /// Whether the file at `path` has the bytes of `data`, which are `length`.
+    /// Returns whether the file at `path` has the same bytes as `data`, whose length is `length`.
     pub(super) fn is_copied(&self, data: &Data, length: u64, path: &str) -> io::Result<bool> {
         let Some(copy) = self.open_published(path)? else {
             return Ok(false);
@@ -148,7 +148,7 @@ impl Disk {
         Ok(true)
     }
 
-    /// Removes what was copied of `key` beside `path`, if anything was.
+    /// Removes the copy of `key` beside `path`, if there is one.
     pub(super) fn remove_copy(&self, key: Key, path: &str) -> io::Result<()> {
         let Some((home, _)) = self.home_of(path)? else {
             return Ok(());
@@ -159,11 +159,11 @@ impl Disk {
         }
     }
 
-    /// Looks at the innermost folder of `folders` that is there, without making any: whether a file can be made there,
-    /// and whether there is room for `length` bytes besides `min_free`, where that is another file system.
+    /// Checks the innermost of `folders` that exists, and creates none: whether a file can be created there. If the
+    /// folder is on another file system, also checks that `length` bytes fit and leave `min_free` bytes.
     ///
     /// # Errors
-    /// What making a file there would be refused with: EACCES, EPERM, EROFS, ENOSPC.
+    /// The error that creating a file there would give: EACCES, EPERM, EROFS, ENOSPC.
     pub(super) fn foresee(
         &self,
         folders: &[Name],
@@ -173,7 +173,7 @@ impl Disk {
         let home = self.innermost(folders)?;
         let may = Access::WRITE_OK | Access::EXEC_OK;
         let access = accessat(&home, ".", may, AtFlags::EACCESS);
-        // What else it answers is seen when the file is made.
+        // Any other error shows when the file is created.
         if let Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = access {
             return Err(error.into());
         }
@@ -189,7 +189,7 @@ impl Disk {
 }
 
 impl Copy {
-    /// Whether it still has its name: another server may have begun one of its own.
+    /// Returns whether the copy still has its name: another server may have begun its own copy.
     pub(super) fn is_there(&self) -> io::Result<bool> {
         let held = fstat(&self.file)?;
         match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -199,12 +199,12 @@ impl Copy {
         }
     }
 
-    /// As an open file, to set its times.
+    /// Returns the copy as an open data file, to set its times.
     pub(super) fn data(&self) -> io::Result<Data> {
         Ok(Data(self.file.try_clone()?.into()))
     }
 
-    /// Takes its name away, unless it is another's by now.
+    /// Removes the copy, unless the name belongs to another copy now.
     pub(super) fn remove(&self) {
         if self.is_there().unwrap_or(false) {
             let _ = unlinkat(&self.dir, &self.name, AtFlags::empty());
@@ -214,12 +214,12 @@ impl Copy {
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// How bytes are copied; the next one where the file systems do not offer it.
+/// The ways to copy bytes. If the file systems do not support one, the next is used.
 #[derive(Clone, Copy)]
 enum Means {
-    /// All at once: both files share their blocks.
+    /// Reflink: both files share their blocks.
     Clone,
-    /// By the kernel.
+    /// `copy_file_range`: the kernel copies.
     Range,
     Buffer,
 }
@@ -233,7 +233,7 @@ impl Means {
         }
     }
 
-    /// Copies about `step` bytes from `at` on, or all `length`; returns how many. 0: there are no more.
+    /// Copies about `step` bytes from `at` on, or all `length`. Returns the number of bytes copied; 0 at the end.
     fn copy(self, from: &Data, to: &Copy, at: u64, step: u64, length: u64) -> io::Result<u64> {
         match self {
             Self::Clone => clone_whole(from, to).map(|()| length),
@@ -258,7 +258,7 @@ fn copy_range(from: &Data, to: &Copy, at: u64, step: u64) -> io::Result<u64> {
     let (mut read, mut written) = (at, at);
     let (read, written) = (Some(&mut read), Some(&mut written));
     match rustix::fs::copy_file_range(&from.0, read, &to.file, written, step as usize)? {
-        // Some file systems say so although there are more.
+        // Some file systems return 0 before the end.
         0 => Err(io::ErrorKind::Unsupported.into()),
         copied => Ok(copied as u64),
     }
@@ -288,13 +288,13 @@ fn copy_by_buffer(from: &Data, to: &Copy, at: u64, step: u64) -> io::Result<u64>
     Ok(done)
 }
 
-/// Whether `wanted` bytes are free where `dir` is. A file system that does not tell is taken to have room.
+/// Returns whether `wanted` bytes are free in `dir`. True if the file system does not report its free space.
 fn has_room(dir: impl AsFd, wanted: u64) -> io::Result<bool> {
     let free = free_bytes(fstatvfs(dir).map_err(io::Error::from))?;
     Ok(free.is_none_or(|free| wanted <= free))
 }
 
-/// Whether the time is not long past, in seconds since 1970.
+/// Returns whether the time, in seconds since 1970, is in the last `FRESH_SECS` seconds.
 fn is_fresh(modified: i64) -> bool {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     modified.saturating_add(FRESH_SECS) > now.as_secs() as i64

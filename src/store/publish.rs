@@ -32,13 +32,13 @@ pub struct Finished {
     pub expires: Option<Expiry>,
     /// What the complete file hashes to, where that is known.
     pub sha256: Option<Digest>,
-    /// Whether the CRC-32 that this append declared is known to be that of the complete file; `None` where it declared
-    /// none. It is not known of a file for which nobody had asked before it was complete.
+    /// `None` if this append declared no CRC-32. True if the CRC-32 is that of the complete file. False if the server
+    /// knows none, because no request had asked for it before the file was complete.
     pub is_compared: Option<bool>,
 }
 
 impl Entry {
-    /// What is held, durably. Publishes first what is held in full, and tells of it.
+    /// Returns the bytes held, durably. Publishes a full upload first, and returns the finished file.
     pub(super) fn held(&self) -> Result<(Held, Option<Completed>), Error> {
         let mut published = None;
         loop {
@@ -54,7 +54,7 @@ impl Entry {
                         published = finished.published.or(published);
                         Ok(Some(finished.held))
                     }
-                    // It was published meanwhile and taken away, or its digest was wrong.
+                    // The file was published and removed in the meantime, or its digest was wrong.
                     Err(Error::Superseded | Error::DigestDiffers | Error::Differs(_)) => Ok(None),
                     Err(error) => Err(error),
                 }
@@ -76,14 +76,16 @@ impl Entry {
     /// Publishes what is held, which must be all there will be. Who comes second hears that it is complete.
     ///
     /// # Errors
-    /// `Superseded` when it is not all: lost by somebody else's failing sync, or cancelled. `DigestDiffers`: then the
-    /// upload is forgotten. `NotPublished`, `Displaced`: it stays as it is.
+    /// `Superseded` if the upload is no longer full: a failed sync of another request lost bytes, or it was cancelled.
+    /// `DigestDiffers`: the upload is removed. `NotPublished`, `Displaced`: it is not changed.
     pub(super) fn publish(&self) -> Result<Finished, Error> {
         let published = self.publish_in_place();
         if let Err(Error::NotPublished(_) | Error::Displaced(_)) = published {
-            // What was declared may be in memory only. Without it nobody knows that this is the whole file.
+            // The declared length may be in memory only. A later server needs it to see that the upload is full.
             let kept = self.settle().map(drop);
-            kept.unwrap_or_else(|error| log::debug!("{}: not kept: {error}", self.key));
+            kept.unwrap_or_else(|error| {
+                log::debug!("{}: cannot store the record: {error}", self.key)
+            });
         }
         published
     }
@@ -108,7 +110,7 @@ impl Entry {
         }
     }
 
-    /// `None` when bytes came that were not checked.
+    /// Publishes the upload. `None` if it has bytes that were not checked.
     fn publish_checked(&self) -> Result<Option<Finished>, Error> {
         let changing = self.changing()?;
         let mut state = self.look()?;
@@ -149,15 +151,20 @@ impl Entry {
         }
         let last_byte = self.disk().modified_of(&data)?;
         if let Err(error) = self.name_and_move(&mut record, None) {
-            // The client's time would have it expire.
+            // With the client's time the upload could expire.
             let restored = self.disk().set_modified(&data, last_byte);
-            restored.unwrap_or_else(|error| log::debug!("{}: its time: {error}", self.key));
+            restored.unwrap_or_else(|error| {
+                log::debug!(
+                    "{}: cannot set the time of the data file: {error}",
+                    self.key
+                )
+            });
             return Err(self.not_published(&record, error));
         }
         self.moved(record).map(Some)
     }
 
-    /// After a failure to move the file to its name.
+    /// Handles a failure to move the file to its name.
     pub(super) fn not_published(&self, record: &Record, error: Error) -> Error {
         match error {
             Error::Io(error) | Error::StorageFull(error) | Error::FileTooLarge(error)
@@ -173,7 +180,7 @@ impl Entry {
         }
     }
 
-    /// Looks whether the folder that the file is for would refuse it, as far as that shows before it is tried.
+    /// Checks whether the folder of the file would refuse it, as far as this shows before the file exists.
     ///
     /// # Errors
     /// `NotPublished`, `NoSpace`.
@@ -191,7 +198,7 @@ impl Entry {
         let obstacle = Obstacle::new(error).at(wanted.path());
         match obstacle.kind {
             ObstacleKind::NoSpace => Err(Error::NoSpace),
-            // That is seen when it is published.
+            // Any other error shows when the file is published.
             ObstacleKind::Passing => Ok(()),
             ObstacleKind::Refused | ObstacleKind::TooLarge => {
                 self.shelf.blocked.warn(self.key, &obstacle);
@@ -200,20 +207,20 @@ impl Entry {
         }
     }
 
-    /// The path below the directory that the file of `record` gets, or is to get.
+    /// Returns the path below the directory that the file of `record` gets.
     pub(super) fn path_of(&self, record: &Record) -> String {
         let said = record.publishing_as().map(str::to_owned);
         said.unwrap_or_else(|| self.wanted(record).path())
     }
 
-    /// Where the client of `record` wants the file.
+    /// Returns the path that the client declared in `record`.
     pub(super) fn wanted(&self, record: &Record) -> Wanted {
         Wanted::new(record.name.as_deref(), self.key, self.disk().path_bytes)
     }
 
-    /// Moves the file to the name that the record says, to the next free one, or to one that the file system takes.
+    /// Moves the file to the name in the record, to the next free name, or to one that the file system allows.
     ///
-    /// What is moved is the `copy` beside it, where there is one.
+    /// If there is a `copy`, the copy is moved instead of the data file.
     pub(super) fn name_and_move(
         &self,
         record: &mut Arc<Record>,
@@ -255,7 +262,7 @@ impl Entry {
         self.move_to_first_free(neutral.candidates(NAME_MAX).map(in_folder), record, copy)
     }
 
-    /// Whether `error` is the answer of the file system to the name, and not that the file to be moved is gone.
+    /// Returns whether the file system refused the name; `NotFound` can also mean that the moved file is gone.
     fn refusal(
         &self,
         folder: &str,
@@ -282,7 +289,7 @@ impl Entry {
         for (number, path) in names.enumerate() {
             // The first is nearly always free, and moving there shows it. It may also be the one that the record says
             // already, taken by ourselves in a link and unlink that was cut.
-            // But a copy is told from another file by what the record says, so that has to be true first.
+            // A later server identifies a copy by its record, so the record has to be durable before the move.
             if !self.keep_name(&path)? {
                 match on_conflict {
                     OnConflict::KeepBoth => continue,

@@ -23,7 +23,7 @@ pub(super) struct Shelf {
     pub(super) options: Options,
     pub(super) disk: Disk,
     pub(super) ledger: Ledger,
-    /// What could not be published.
+    /// Full uploads that could not be published.
     pub(super) blocked: Blocked,
     pub(super) copies: Copies,
     /// What tells this server from others over the same directory.
@@ -35,7 +35,7 @@ pub(super) struct Shelf {
     /// Uploads whose completion hook is due, and the names that wait for it. A hook may move the file before it is
     /// reported as run.
     hooking: Mutex<BTreeMap<Key, Box<str>>>,
-    /// Whether the records of an earlier server were read for such uploads.
+    /// True if the records of an earlier server were read to find such uploads.
     pub(super) due_known: AtomicBool,
 }
 
@@ -88,7 +88,7 @@ impl Shelf {
         self.uploads().len()
     }
 
-    /// The uploads whose hook is due, with their names.
+    /// Locks and returns the uploads whose hook is due, with their names.
     pub(super) fn hooking(&self) -> MutexGuard<'_, BTreeMap<Key, Box<str>>> {
         self.hooking.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -178,12 +178,12 @@ impl State {
         self.record.as_ref()?.length
     }
 
-    /// Whether the whole declared length is held: only publishing is left to do.
+    /// Returns whether the whole declared length is held, so that only publishing is missing.
     pub(super) fn is_full(&self) -> bool {
         self.phase == Phase::Receiving && self.length() == Some(self.offset)
     }
 
-    /// Whether all is held and the record says where it goes.
+    /// Returns whether the upload is full and its record has the published path.
     pub(super) fn is_publishing(&self) -> bool {
         let says_where = |record: &Arc<Record>| record.publishing.is_some();
         self.is_full() && self.record.as_ref().is_some_and(says_where)
@@ -261,8 +261,8 @@ impl State {
         })
     }
 
-    /// Takes note of what a request says about the upload. What was said first stays, and so does what a whole upload
-    /// was found to hash to.
+    /// Stores the declarations of a request. Earlier declarations stay, and so do the computed digests of a whole
+    /// upload.
     pub(super) fn declare(&mut self, id: &Id, intent: Intent) {
         let (before, is_judged) = (self.record.clone(), self.is_publishing());
         let record = self.record.get_or_insert_with(|| Record::new(id).into());

@@ -17,11 +17,11 @@ pub(super) struct LocalFile {
     identity: Identity,
     size: u64,
     modified: SystemTime,
-    /// When anything of it was last changed: unlike `modified`, nobody can set that back.
+    /// The inode change time: unlike `modified`, a program cannot set it back.
     changed: (i64, i64),
-    /// `None` if nothing is to be proven.
+    /// `None` with `--no-check`.
     sum: Option<Sum>,
-    /// The last bytes, from here on, once they are read for good.
+    /// The last part and its start, after its final read.
     last: Option<(u64, Vec<u8>)>,
 }
 
@@ -49,7 +49,7 @@ impl LocalFile {
         self.size
     }
 
-    /// What it says of itself now, if its bytes seem to be the same.
+    /// Returns the metadata of the file. Fails if size or time show that it was changed.
     fn unchanged(&self) -> Result<Metadata, Problem> {
         let now = self.file.metadata()?;
         let is_same = now.len() == self.size && now.modified()? == self.modified;
@@ -85,8 +85,8 @@ impl Source for LocalFile {
         self.size
     }
 
-    /// By a checksum of the last bytes that the server holds. The rest shows when the whole is compared: for that, what
-    /// need not be sent is read beside the sending.
+    /// Compares a checksum of the last bytes that the server holds. The checksum of the whole file covers the other
+    /// bytes: a thread reads those that need no sending.
     fn check(&mut self, held: &Held) -> Result<(), Problem> {
         if held.offset > self.size || held.complete && held.offset < self.size {
             return Err(Problem::Different);
@@ -163,7 +163,7 @@ impl Source for LocalFile {
             return Ok(count);
         }
         if let Some(sum) = &mut self.sum {
-            // Somebody else may have sent what comes before.
+            // Another program may have sent the bytes before.
             sum.read_up_to(at, &self.file)?;
         }
         let count = self.file.read_at(buffer, at)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::problem::{Problem, Stays};
 
 const PAUSE_MAX_SECONDS: f64 = 60.0;
-/// An answer may take so long, however little patience is left: a disk may have to wake up first.
+/// The minimum time for an answer, even near the end of `--give-up-after`: a disk may have to spin up.
 const ANSWER_MIN: Duration = Duration::from_secs(15);
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
@@ -34,7 +34,7 @@ impl Patience {
         self.failures = 0;
     }
 
-    /// How long an answer may take.
+    /// Returns the maximum time for an answer.
     pub(super) fn answer_max(&self) -> Duration {
         self.left()
             .unwrap_or(ANSWER_MAX)
@@ -48,8 +48,8 @@ impl Patience {
         Some(self.give_up_after?.saturating_sub(failing_for))
     }
 
-    /// How long to wait after this problem, if that may help and has not been done for too long. Nothing has got
-    /// through since `quiet_since`.
+    /// Returns the pause after this problem; `None` if a retry cannot help, or failures lasted too long. The last
+    /// success or the start of the attempt was at `quiet_since`.
     pub(super) fn pause(&mut self, problem: &Problem, quiet_since: Instant) -> Option<Duration> {
         if problem.stays() != Stays::No {
             return None;

@@ -10,8 +10,8 @@ pub(super) enum Problem {
     // These pass: it is tried again.
     /// Nobody answers, or the line was cut.
     Gone(String),
-    /// A server or a proxy that is there and cannot serve now; it may have said for how long. The upload server says
-    /// why.
+    /// A server or a proxy cannot serve now; its answer may have a `Retry-After`. The upload server also gives the
+    /// reason.
     Busy {
         status: u16,
         after: Duration,
@@ -41,11 +41,11 @@ pub(super) enum Problem {
     Refused(String),
     /// The user may not do this.
     Forbidden,
-    /// The server has no space for it; its own line.
+    /// The server has no space for the file; with the line in its answer.
     NoSpace(String),
     /// The server holds other bytes under this id.
     Different,
-    /// The server got other bytes than were sent, even when all was sent anew.
+    /// The server received other bytes than were sent, also after all were sent again.
     Mixed,
     /// The server holds less than it had acknowledged, and those bytes are gone here.
     Lost,

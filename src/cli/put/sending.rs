@@ -17,9 +17,9 @@ const REQUEST_MAX: Duration = Duration::from_secs(45);
 /// Once or twice is normal: the rest of a cut request may still be arriving. Again and again means that somebody else
 /// sends the same file, and two who take turns at taking over would both be slow.
 const CONFLICTS_NORMAL: u32 = 5;
-/// So much is sent last, once all checks have passed.
+/// Length of the last part, which is sent after all checks have passed.
 const LAST_MAX: u64 = 64 * 1024;
-/// So much is sent in one request, checksum and all.
+/// Maximum length of a file that is sent with its checksum in one request.
 const ONE_MAX: u64 = 1024 * 1024;
 
 /// One upload on its way.
@@ -36,11 +36,11 @@ pub(super) struct Upload<'a> {
     took_part: bool,
     /// What is known is only presumed.
     presumes: bool,
-    /// The server has not said what its last bytes are: it is asked to compare them before it takes more.
+    /// True if the server sent no checksum of its last bytes: it has to compare them before it accepts more.
     sends_tail: bool,
-    /// All of it was sent once, and did not match.
+    /// True if all bytes were sent once, and their checksum did not match.
     began_anew: bool,
-    /// When something last got through, or could have.
+    /// The start of the attempt, or the time of the last success.
     quiet_since: Instant,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Upload<'a> {
             true => source.tail(start)?,
             false => None,
         };
-        // A checksum may have taken long.
+        // The computation of a checksum may have taken long.
         self.quiet_since = Instant::now();
         let identity = source.identity().clone();
         let mut piece = Piece {
@@ -179,7 +179,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// A request of `length` bytes, of which so many were read, got no answer that helps.
+    /// Handles a request of `length` bytes that failed after the connection had read some of them.
     fn failed(
         &mut self,
         problem: Problem,
@@ -210,7 +210,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// How much goes out next, and what is said of the whole. The last bytes are held back until all checks have passed.
+    /// Returns the length of the next part, and its proof. Holds back the last bytes until all checks have passed.
     fn next_part(&self, source: &mut dyn Source, start: u64) -> Result<(u64, Proof), Problem> {
         let (rest, most) = (source.end().saturating_sub(start), self.plan.size());
         if !source.proves() {
@@ -226,7 +226,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Asks whether the complete upload is this file.
+    /// Asks the server whether the complete upload is this file.
     fn compare(&mut self, source: &mut dyn Source) -> Result<Option<Held>, Problem> {
         self.report.comparing();
         let end = source.end();
@@ -249,14 +249,14 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Sends all of it once more, if the server holds something else.
+    /// Sends all bytes once more, if the server holds others.
     fn begin_anew(
         &mut self,
         source: &mut dyn Source,
         held: &Held,
     ) -> Result<Option<Held>, Problem> {
         if !held.complete && held.offset > 0 {
-            // It was asked to compare the tail. That upload stays: it may be somebody else's.
+            // The server compared only the tail. That upload stays: it may belong to another client.
             return Err(Problem::Different);
         }
         if self.began_anew {
@@ -324,7 +324,7 @@ struct Piece<'a> {
     at: u64,
     end: u64,
     began: Instant,
-    /// When the last byte was read.
+    /// The time when the last byte was read.
     moved: Instant,
     ended: Option<Ended>,
 }

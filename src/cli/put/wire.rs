@@ -28,9 +28,9 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// Where uploads go.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
-    /// As it was given.
+    /// The address as given.
     shown: String,
-    /// Without the zone.
+    /// The address without the zone.
     base: String,
     zone: Option<String>,
 }
@@ -41,29 +41,29 @@ pub(super) struct Held {
     pub(super) offset: u64,
     pub(super) complete: bool,
     pub(super) tail: Option<Tail>,
-    /// The digest that was sent along is that of the complete upload.
+    /// True if the complete upload has the digest that was sent.
     pub(super) compared: bool,
 }
 
-/// One request's part of an upload.
+/// The part of an upload that one request sends.
 pub(super) struct Part<'a> {
     pub(super) start: u64,
-    /// With none, the request declares the upload, or completes it.
+    /// 0 if the request only declares the upload, or completes it.
     pub(super) length: u64,
     pub(super) body: &'a mut dyn Read,
     pub(super) proof: Proof,
-    /// What the server has to hold before it.
+    /// The tail that the server has to hold before this part.
     pub(super) tail: Option<Tail>,
 }
 
-/// What is said of the contents of the whole upload.
+/// The proof of the contents of the whole upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
     /// Nothing.
     None,
-    /// Its CRC-32 will be said with the last bytes.
+    /// The CRC-32 follows with the last bytes.
     Announced,
-    /// Its CRC-32.
+    /// The CRC-32.
     Whole(u32),
 }
 
@@ -80,7 +80,7 @@ pub(super) enum Posted {
     Taken(Held),
     /// The server holds another count than the piece started at.
     Conflict,
-    /// The server holds other bytes. A partial upload is forgotten then, unless its tail differed; a complete one stays.
+    /// The server holds other bytes. It has removed a partial upload, unless the tail differed. A complete one stays.
     Differs(Held),
 }
 
@@ -209,7 +209,7 @@ impl Wire {
         }
     }
 
-    /// Makes the server forget an upload. A file that it has published stays.
+    /// Removes an upload from the server. A published file stays.
     pub(super) fn forget(&self, id: &str, within: Duration) -> Result<(), Problem> {
         let request = self.agent.delete(format!("{}/upload", self.address.base));
         let request = self.prepared(request, within).header("X-File-Id", id);
@@ -220,8 +220,8 @@ impl Wire {
         }
     }
 
-    /// Signs it, and bounds the time that its connection and its answer may take. A bound on the pause between two
-    /// bytes would let an answer of a byte a second go on for hours.
+    /// Adds the credentials, and limits the time for the connection and the whole answer. A limit on the pause between
+    /// two bytes would allow a slow answer for hours.
     fn prepared<B>(&self, request: RequestBuilder<B>, within: Duration) -> RequestBuilder<B> {
         let request = request
             .config()
@@ -329,7 +329,7 @@ fn tail(field: &str) -> Option<Tail> {
     Some(Tail { crc32, length })
 }
 
-/// Seconds, or a date (RFC 9110, 10.2.3).
+/// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
 fn retry_after(field: &str) -> Duration {
     let until = |date| {
         httpdate::parse_http_date(date)
@@ -344,7 +344,7 @@ fn retry_after(field: &str) -> Duration {
     asked.unwrap_or_default().min(RETRY_AFTER_MAX)
 }
 
-/// The first line of what somebody else said.
+/// Returns the first line of an answer, safe to show.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     text::printable(line).chars().take(200).collect()

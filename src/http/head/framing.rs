@@ -39,7 +39,7 @@ impl Framing {
     }
 }
 
-/// RFC 9112, section 6.3: the last coding has to be `chunked`, else the end of the body cannot be found.
+/// The refusal by RFC 9112, section 6.3: if the last coding is not `chunked`, the body has no known end.
 fn coded<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Framing, Malformed> {
     let codings = values.flat_map(|value| value.split(|&byte| byte == b','));
     let (mut is_chunked, mut is_alone) = (false, true);

@@ -1,4 +1,4 @@
-//! Publishing by a copy. A folder is another file system where moving a file there fails with EXDEV.
+//! Publishing by a copy. In these tests a move that fails with EXDEV stands for another file system.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Instant, SystemTime};
@@ -12,12 +12,12 @@ const EFBIG: i32 = 27;
 const ENOSPC: i32 = 28;
 
 impl Bench {
-    /// Has every move end with EXDEV.
+    /// Makes every move fail with EXDEV.
     fn elsewhere(&self) {
         self.fail(Op::Publish, 0, usize::MAX, EXDEV, None);
     }
 
-    /// As `elsewhere`, and one operation of a kind fails too, `after` so many.
+    /// Does the same, and also makes the operation `op` fail, `after` so many of them.
     fn elsewhere_failing(&self, op: Op, after: usize, errno: i32) {
         self.elsewhere();
         self.faults().plan_also(Fault {
@@ -29,7 +29,7 @@ impl Bench {
         });
     }
 
-    /// Names in `photos`, with what is in those files.
+    /// Returns the names and the contents of the files in `photos`.
     fn photos(&self) -> Vec<(String, Vec<u8>)> {
         let dir = self.path().join("photos");
         let read = |name: String| (name.clone(), on_disk::read(dir.join(name)).unwrap());
@@ -38,7 +38,7 @@ impl Bench {
         files
     }
 
-    /// Looks until the copy has ended.
+    /// Asks until the copy has ended.
     fn wait_until_published(&self) {
         let until = Instant::now() + Duration::from_secs(10);
         loop {
@@ -111,13 +111,13 @@ fn taken_name_is_kept_by_a_copy_and_replaced_where_told() {
         bench.elsewhere();
         bench.send(0, b"abc", declared(3, "photos/a")).unwrap();
         assert_eq!(bench.photos(), expected);
-        // A copy has the rights of the file that it replaces.
+        // A copy has the mode of the file that it replaces.
         let about = on_disk::metadata(bench.path().join("photos/a")).unwrap();
         assert_eq!(about.permissions().mode() & 0o777, 0o640);
     }
 }
 
-/// The file under that name was there before: it is not this upload.
+/// The file under that name existed before the upload.
 #[test]
 fn identical_file_of_somebody_else_is_not_taken_for_the_copy() {
     let bench = Bench::new();
@@ -152,7 +152,7 @@ fn copy_cut_anywhere_is_published_once_after_restart() {
     }
 }
 
-/// As a kill leaves it: the data file, the record, and what was copied so far.
+/// Writes the files that a kill leaves: the data file, the record and a part of the copy.
 #[test]
 fn half_copy_of_an_earlier_server_is_replaced() {
     let mut bench = Bench::new();
@@ -225,7 +225,7 @@ fn shared_directory_leaves_the_copy_of_another_server_alone() {
     let told = obstacle(bench.status(&id()));
     assert_eq!(told.kind, ObstacleKind::Passing);
     assert_eq!(on_disk::read(&hidden).unwrap(), b"ab");
-    // Nobody has written there for long: it is left over.
+    // No server wrote to the copy for long, so a server that is gone has left it.
     let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     let file = on_disk::File::options().write(true).open(&hidden).unwrap();
     file.set_modified(hour_ago).unwrap();

@@ -1,4 +1,4 @@
-//! CRC-32 of whole uploads: compared before publishing, kept through restarts, told to nobody.
+//! CRC-32 of whole uploads: compared before publishing, kept through restarts, never sent to a client.
 
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
@@ -25,7 +25,7 @@ fn asked(length: usize) -> Intent {
     }
 }
 
-/// What an append says that claims to make these bytes whole.
+/// Returns the intent of an append that declares the CRC-32 of these bytes.
 fn claims(bytes: &[u8]) -> Intent {
     Intent {
         crc32: Some(Crc32::Is(crc32fast::hash(bytes))),
@@ -34,7 +34,7 @@ fn claims(bytes: &[u8]) -> Intent {
 }
 
 impl Bench {
-    /// The value of an attribute; `None` where there is none.
+    /// Returns the value of an attribute; `None` if there is none.
     fn attribute(&self, algorithm: Algorithm) -> Option<Vec<u8>> {
         let mut text = [0; 512];
         match rustix::fs::getxattr(self.data_path(), algorithm.attribute(), &mut text) {
@@ -54,7 +54,7 @@ impl Bench {
         append.finish(Completes::AtLength)
     }
 
-    /// Sends the last bytes of an upload, which are right.
+    /// Sends the right last bytes of an upload.
     #[track_caller]
     fn completes(&self, start: u64, bytes: &[u8], whole: &[u8]) {
         let finished = self.send(start, bytes, claims(whole)).unwrap();
@@ -65,7 +65,7 @@ impl Bench {
         assert!(matches!(left, Ok(0) | Err(Errno::OPNOTSUPP)), "{left:?}");
     }
 
-    /// Sends the last bytes of an upload, which are not those of this whole.
+    /// Sends wrong last bytes of an upload.
     #[track_caller]
     fn spoils(&self, start: u64, bytes: &[u8], whole: &[u8]) {
         let sent = self.send(start, bytes, claims(whole));
@@ -105,7 +105,7 @@ fn bytes_with_kept_crc32_are_not_read_again() {
         let mut bench = bench(sync);
         bench.send(0, b"abc", asked(6)).unwrap();
         if bench.attribute(Algorithm::Crc32).is_some() {
-            // Only this shows it: the file holds other bytes now.
+            // The file holds other bytes now, so only the stored hash state can give this result.
             bench.closed(|bench| on_disk::write(bench.data_path(), b"xyz").unwrap());
             let finished = bench.send(3, b"def", claims(b"abcdef")).unwrap();
             assert_eq!(finished.is_compared, Some(true));
@@ -165,7 +165,7 @@ fn algorithms_asked_for_at_different_bytes_are_both_right() {
 fn failed_sync_takes_lost_bytes_out_of_the_crc32() {
     let bench = Bench::new();
     bench.send(0, b"abc", asked(9)).unwrap();
-    // It stays in memory, so that nothing is read from its attribute.
+    // The upload stays in memory, so that the server does not read the attribute.
     let _in_memory = bench.hold(&id());
     bench.append(&id(), 3).unwrap();
     bench.fail(Op::Sync, 0, 1, 5, None);
@@ -247,7 +247,7 @@ fn full_partial_is_judged_by_the_request_that_finds_it() {
     }
 }
 
-/// Judged by what was declared, before it is written: what is left by a crash in between is never full and wrong.
+/// The last bytes are compared before they are written, so a crash never leaves a full upload with wrong bytes.
 #[test]
 fn last_window_that_is_wrong_is_not_written() {
     for first in [asked(6), declared(6, "a")] {
@@ -262,7 +262,7 @@ fn last_window_that_is_wrong_is_not_written() {
     }
 }
 
-/// Too much of it to be read in a window is not hashed.
+/// More bytes are not hashed than one window can read.
 #[test]
 fn full_upload_that_is_not_judged_yet_is_judged_after_a_crash() {
     const HELD: u64 = 300 << 20;
@@ -304,7 +304,7 @@ fn upload_begun_after_a_cancel_has_its_own_crc32() {
     bench.completes(3, b"def", b"abcdef");
 }
 
-/// By what the version before CRC-32 wrote.
+/// Reads files written by a version without CRC-32.
 #[test]
 fn older_records_and_hashes_are_read() {
     let key = id().key();

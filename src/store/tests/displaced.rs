@@ -73,10 +73,10 @@ fn requests_are_refused_while_the_directory_is_removed() {
     on_disk::remove_dir_all(bench.path()).unwrap();
     assert_refused!(bench.health(), Error::Displaced(_));
     assert_refused!(bench.append(&id(), 3), Error::Displaced(_));
-    // 0 bytes would say that the upload never was.
+    // An answer of 0 bytes would mean that the upload never existed.
     assert_refused!(bench.status(&id()), Error::Displaced(_));
     assert_refused!(bench.cancel(&id()), Error::Displaced(_));
-    // A directory in its place is another one.
+    // A new directory at the path is another directory.
     on_disk::create_dir_all(bench.path().join(".resumed")).unwrap();
     assert_refused!(bench.health(), Error::Displaced(_));
     assert_refused!(bench.append(&id(), 0), Error::Displaced(_));
@@ -112,7 +112,7 @@ fn failure_in_a_removed_directory_names_the_directory() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
     on_disk::remove_dir_all(bench.path()).unwrap();
-    // The data file cannot be made.
+    // The data file cannot be created.
     assert_refused!(append.write(b"hello"), Error::Displaced(_));
 }
 

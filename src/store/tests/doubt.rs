@@ -84,7 +84,7 @@ fn opening_looks_at_no_upload_and_any_look_puts_one_right() {
             bench.mounted_anew();
             let log = bench.faults().log();
             let ops: Vec<_> = log.iter().map(|(op, _)| *op).collect();
-            // However much lies there, the opening does no more than this.
+            // Opening does only these steps, for any number of files.
             assert_eq!(
                 ops,
                 [Op::LockAtOpen, Op::SyncAtOpen, Op::SyncAtOpen, Op::Free]

@@ -133,7 +133,7 @@ fn each_folder_is_durable_before_anything_is_moved_there() {
     assert!(syncs.filter(|(op, _)| *op == Op::SyncDir).count() >= 2);
 }
 
-/// Operations on names that the next upload of `name` takes: looks, makings of folders, moves.
+/// Returns the number of lookups, created folders and moves of the next upload of `name`.
 fn tries(bench: &Bench, name: &str) -> usize {
     let before = bench.faults().log().len();
     send(bench, name, b"new");
@@ -143,7 +143,7 @@ fn tries(bench: &Bench, name: &str) -> usize {
 }
 
 #[test]
-fn a_name_taken_10001_times_costs_a_few_looks() {
+fn name_taken_10001_times_needs_few_lookups() {
     let bench = Bench::quick();
     let take = |name: &str| on_disk::write(bench.path().join(name), b"old").unwrap();
     take("image.jpg");

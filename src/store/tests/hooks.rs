@@ -1,4 +1,4 @@
-//! Completion hooks: a hook finds the bytes that it is run for.
+//! Completion hooks: a hook finds the bytes of its upload.
 
 use std::thread;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ fn other() -> Id {
     Id::new(b"alice", b"other")
 }
 
-/// Sends another upload under the name.
+/// Sends another upload with the same name.
 fn send_other(bench: &Bench, name: &str) -> Result<Finished, Error> {
     let mut append = bench.append_with(&other(), 0, declared(3, name))?;
     append.write(b"new")?;
@@ -41,7 +41,7 @@ fn file_is_not_replaced_while_its_hook_is_due() {
     is_passing(bench.status(&other()));
     assert_eq!(bench.published(), [file("a", b"old")]);
 
-    // What an earlier server owes is in its records.
+    // The records of an earlier server contain the due hooks.
     bench.reopen();
     is_passing(bench.status(&other()));
     bench.sweep(SystemTime::now());
@@ -114,7 +114,7 @@ fn failed_upload_keeps_no_name() {
 }
 
 #[test]
-fn hook_of_another_server_is_heeded_too() {
+fn name_is_kept_for_a_hook_of_another_server() {
     let options = Options {
         mark_hooks: true,
         on_conflict: OnConflict::Replace,
@@ -123,7 +123,7 @@ fn hook_of_another_server_is_heeded_too() {
         ..Options::default()
     };
     let bench = Bench::with(options.clone());
-    // It has read the records before there are any.
+    // This server has read the records before the other writes any.
     let second = Store::open(bench.path(), options).unwrap();
     assert!(second.due().unwrap().is_empty());
     bench.send_whole("a", b"old");

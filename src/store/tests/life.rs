@@ -310,7 +310,7 @@ impl Bench {
 fn published_file_replaced_by_its_copy_stays_known() {
     for length in [0, 5, 30_000, 100_000] {
         let mut bench = Bench::quick();
-        // The first sweep is part of every start.
+        // Every start runs a sweep.
         bench.sweep(std::time::SystemTime::now());
         let bytes = vec![b'a'; length];
         bench.send_whole("a.txt", &bytes);

@@ -8,7 +8,7 @@ fn open(path: &Path) -> Result<Store, OpenError> {
     Store::open(path, Options::default())
 }
 
-/// What opening says when operations of a kind fail, but for the first `after`; "" when it succeeds.
+/// Returns the error of opening when operations `op` fail after the first `after`; "" if opening succeeds.
 fn said_when_failing(op: Op, after: usize, errno: i32, sync: Sync) -> String {
     let temporary = tempfile::tempdir().unwrap();
     let faults = Faults::default();

@@ -1,4 +1,4 @@
-//! Group, mode and access rights of a finished file. What a folder passes on is tested in `tests/it/ownership.rs`.
+//! Group, mode and access rights of a finished file. `tests/it/ownership.rs` tests real folders.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -10,7 +10,7 @@ const EIO: i32 = 5;
 const EPERM: i32 = 1;
 const EDQUOT: i32 = 122;
 
-/// One that replaces `a`, which has this mode.
+/// Returns a store whose upload replaces `a`, a file with this mode.
 fn replacing(mode: u32) -> Bench {
     let bench = Bench::with(Options {
         on_conflict: OnConflict::Replace,
@@ -40,7 +40,7 @@ fn replacing_an_unwritable_file_that_fails_can_go_on() {
     assert_eq!(bench.published(), [file("a", b"new")]);
 }
 
-/// Gives `a` to a group that files made here do not get; false where this user has no other.
+/// Gives `a` another group than that of new files; false if this user is in no other group.
 fn give_away(bench: &Bench) -> bool {
     let own = on_disk::metadata(bench.path()).unwrap().gid();
     let is_root = rustix::process::geteuid().is_root();

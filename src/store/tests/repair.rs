@@ -166,7 +166,7 @@ fn a_partial_that_the_old_record_does_not_fit_is_not_published() {
     );
 }
 
-/// A record that declares three bytes, and perhaps their digest.
+/// Returns a record that declares three bytes, and their digest if there is one.
 fn declaring(digest: Option<&[u8]>) -> Record {
     Record {
         name: Some("a".into()),

@@ -59,7 +59,7 @@ fn metadata_is_told_again_as_it_came_and_the_first_counts() {
     assert_eq!(about.length, Some(6));
 }
 
-/// File systems on libfuse 2 ignore a request that sets one of the two times only.
+/// File systems on libfuse 2 ignore a request that sets only one of the two times.
 #[test]
 fn publishing_sets_both_times_of_the_file() {
     let bench = Bench::new();
