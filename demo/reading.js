@@ -2,16 +2,16 @@
 
 import { crc32 } from './crc32.js';
 
-// A disk that gives nothing for so long has lost the file: Firefox waits for ever for bytes that are gone.
+// After so long without a byte the read fails: Firefox waits for ever for the bytes of a removed file.
 const SECONDS_MAX = 10;
 
 /**
  * Reads `start`..`end` of `file`: `{ start, end, crc, blocks, bytes }`, without `bytes` unless `keep`.
- * `blocks` are the stretches within it of which the checksums are wanted, too: `{ place, start, end }`, and then `crc`.
- * Rejects when the file has fewer bytes, or gives none for ten seconds.
+ * `blocks` are stretches within it, `{ place, start, end }`; each gets its checksum `crc`.
+ * Rejects if the file has fewer bytes, or if no byte arrives for ten seconds.
  */
 export async function readStretch(file, { start, end, keep = false, blocks = [] }) {
-  // No Blob: Chromium has room for few of them, and takes none back before the next collection of garbage.
+  // Not with a Blob: Chromium has little memory for Blobs, and frees it only at the next garbage collection.
   const bytes = keep ? new Uint8Array(end - start) : null;
   let crc = 0;
   let at = start;
@@ -39,7 +39,7 @@ async function* partsOf(blob) {
   }
 }
 
-/** Waits for what is read of a file, but not for longer than this. */
+/** Waits for a read of a file for at most `seconds`. */
 export function inTime(reading, seconds = SECONDS_MAX) {
   let timer;
   const late = new Promise((_, reject) => {

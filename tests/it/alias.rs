@@ -1,4 +1,4 @@
-//! File systems that show `.resumed` under another name: nothing gets in by that.
+//! File systems that show `.resumed` under another name: no upload reaches it by that name.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::support::Client;
 
 const IMAGE_BYTES: u64 = 64 << 20;
 
-/// Uploads a record, its bytes and a lock file into a folder that may lead into `.resumed`. The record leads outside.
+/// Uploads a record, its bytes and a lock file into a folder that may be `.resumed`. The record names a path outside.
 fn attack(client: &mut Client, round: usize, folder: &str) {
     let key = Id::new(b"", b"p").key();
     let record = record("p", "../pwned");
@@ -42,7 +42,7 @@ fn attack(client: &mut Client, round: usize, folder: &str) {
     assert_eq!(client.answer().text(), "0", "{folder}");
 }
 
-/// Attacks a server over `dir` by each folder, before and after its restart.
+/// Attacks a server on `dir` through each folder, before and after its restart.
 fn check(dir: &Path, folders: &[&str]) {
     let (home, partials) = (dir.parent().expect("a directory"), dir.join(".resumed"));
     let key = Id::new(b"", b"p").key().to_string();
@@ -117,7 +117,7 @@ fn names_that_casefold_into_partials_are_no_folder() {
     fs::create_dir(dir.join(".resumed")).expect("made");
     let ignored = dir.join("\u{200b}.RESUMED");
     assert!(ignored.exists(), "the directory folds case");
-    // In the percent-encoding of a client: U+200B, U+00AD, U+200D.
+    // Percent-encoded as by a client: U+200B, U+00AD, U+200D.
     check(
         &dir,
         &["%E2%80%8B.resumed", "%C2%AD.resumed", "%E2%80%8D.resumed"],

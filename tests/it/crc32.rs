@@ -1,4 +1,4 @@
-//! The proof of the whole over a server that is killed.
+//! CRC-32 of the whole file when the server is killed.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn crc32(bytes: &[u8]) -> String {
     format!("{:08x}", crc32fast::hash(bytes))
 }
 
-/// A client in the middle of an append that says this of the whole file.
+/// Returns a client in the middle of an append that declares this CRC-32.
 fn begin(program: &Program, at: usize, length: usize, crc32: &str) -> Client {
     let mut client = Client::connect(program.addr());
     let field = format!("X-File-CRC32: {crc32}\r\nContent");
@@ -38,12 +38,12 @@ fn held(program: &Program) -> usize {
     client.answer().text().parse().expect("a count")
 }
 
-/// Sends the beginning of a file, and returns a new server over what a kill -9 in mid-body has left of it.
+/// Sends the beginning of a file, kills the server in mid-body, and returns a new server on the same directory.
 fn killed(content: &[u8], flags: &[&str]) -> Program {
     let program = Program::start(flags);
     let first = send(&program, 0, &content[..1_000_000], "?");
     assert_eq!((first.status, first.text()), (200, "1000000"));
-    // Nobody is told of these, so they are not synced.
+    // No answer reports these bytes, so they are not synced.
     let mut under_way = begin(&program, 1_000_000, 1_500_000, &crc32(content));
     under_way.send(&content[1_000_000..2_000_000]);
     while held(&program) < 1_500_000 {}

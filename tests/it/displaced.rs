@@ -32,7 +32,7 @@ fn status(addr: SocketAddr) -> Answer {
     ask(addr, request)
 }
 
-/// The answer is a 503 that says when to try again and tells no offset.
+/// Asserts a 503 with `Retry-After` and without an offset.
 #[track_caller]
 fn expect_displaced(answer: &Answer) {
     assert_eq!(answer.status, 503, "{answer:?}");
@@ -42,7 +42,7 @@ fn expect_displaced(answer: &Answer) {
     assert!(answer.text().starts_with(reason), "{answer:?}");
 }
 
-/// A directory that can be moved away: both paths go when this goes.
+/// A directory that can be moved away. Both paths are removed on drop.
 struct Home {
     home: TempDir,
 }
@@ -84,7 +84,7 @@ fn begin(addr: SocketAddr) -> Client {
     client
 }
 
-/// The names in a directory besides `.resumed`.
+/// Returns the names in a directory, without `.resumed`.
 fn published(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).expect("listed");
     let names = entries.map(|entry| entry.expect("an entry").file_name());
@@ -150,7 +150,7 @@ fn every_dialect_answers_503_while_the_directory_is_away() {
     }
 }
 
-/// A directory mounted at a path a second time. Gone when dropped.
+/// A bind mount of a directory. Unmounted on drop.
 struct Bind<'p>(&'p Path);
 
 impl<'p> Bind<'p> {
@@ -163,7 +163,7 @@ impl<'p> Bind<'p> {
 }
 
 impl Drop for Bind<'_> {
-    /// Lazily, as what systemd does after a disk was unplugged: files that are open stay so.
+    /// Unmounts lazily, as systemd does after a disk was unplugged: open files stay open.
     fn drop(&mut self) {
         let status = Command::new("umount").arg("-l").arg(self.0).status();
         assert!(status.expect("it runs").success());
@@ -185,7 +185,7 @@ fn upload_resumes_when_the_same_mount_returns() {
     expect_displaced(&health(process.addr));
     client.send("llo");
     expect_displaced(&client.answer());
-    // What lies beneath the mount is not touched.
+    // The directory below the mount point is not changed.
     assert_eq!(fs::read_dir(&dir).expect("listed").count(), 0);
 
     let another = Bind::new(other.path(), &dir);
@@ -200,7 +200,7 @@ fn upload_resumes_when_the_same_mount_returns() {
 }
 
 #[test]
-fn embedder_asks_whether_its_directory_is_in_place() {
+fn health_of_embedded_server_reports_a_moved_directory() {
     let home = Home::new();
     let config = Config::new(home.dir()).listen("127.0.0.1:0");
     let server = resumed::start(config).expect("it starts");
@@ -209,7 +209,7 @@ fn embedder_asks_whether_its_directory_is_in_place() {
     fs::rename(home.dir(), home.away()).expect("moved");
     assert!(matches!(server.health(), Err(Error::Displaced(_))));
     expect_displaced(&health(addr));
-    // Nothing ends by itself.
+    // The library does not stop the server by itself.
     fs::rename(home.away(), home.dir()).expect("moved back");
     server.health().expect("in place");
     assert_eq!(health(addr).text(), "ok\n");

@@ -1,4 +1,4 @@
-//! A limit on the length of files (`ulimit -f`, FAT): what is beyond it is refused, and the server goes on.
+//! File size limits (`ulimit -f`, FAT): longer uploads are refused, and the server goes on.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at / 7 % 251) as u8).collect()
 }
 
-/// A server under `ulimit -f`, and the limit in bytes.
+/// Starts a server under `ulimit -f`; returns the limit in bytes too.
 fn start_limited(dir: &TempDir, blocks: u32) -> (Process, usize) {
     let mut shell = Command::new("sh");
     let script = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
@@ -50,7 +50,7 @@ fn start_limited(dir: &TempDir, blocks: u32) -> (Process, usize) {
     (process, bytes)
 }
 
-/// From now on the server may write files of so many bytes.
+/// Changes the file size limit of the running server.
 fn limit(process: &Process, bytes: Option<usize>) {
     let pid = i32::try_from(process.pid()).ok().and_then(Pid::from_raw);
     let limit = Rlimit {
@@ -75,7 +75,7 @@ fn upload_beyond_ulimit_is_refused_before_its_body() {
     );
     assert_eq!(options.field("Tus-Max-Size"), Some(&*max.to_string()));
 
-    // The length shows at the end only.
+    // The length is known only at the end.
     let all = content(max + 1000);
     let head = "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: b\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut body = format!("{:x}\r\n", all.len()).into_bytes();
@@ -128,7 +128,7 @@ fn write_beyond_ulimit_is_413_and_keeps_what_was_written() {
 fn small_uploads_go_on_when_a_journal_page_reaches_ulimit() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (process, max) = start_limited(&dir, 16);
-    // Each adds a line to the journal.
+    // Each upload adds a line to the journal.
     for number in 0..max / 100 {
         let id = format!("{number}.txt-5-1700000000000");
         let answer = ask(&process, &append(&id, 0, 5), b"hello");

@@ -1,4 +1,4 @@
-//! File systems on images: warnings at start, and what each keeps of a file.
+//! File systems on images: warnings at start, and the stored times of files.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -38,7 +38,7 @@ fn start_on_unsafe_ext4_warns() {
     }
 }
 
-/// Such a file system takes both times of a file at once, or none.
+/// This file system sets both times of a file, or none.
 #[test]
 fn libfuse2_file_system_keeps_the_time_of_the_client() {
     if let Some(reason) = fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"]) {

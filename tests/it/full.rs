@@ -1,4 +1,4 @@
-//! A partial that holds its whole declared length, as a crash between the last write and the publishing leaves it.
+//! A full upload, as a crash between the last write and the publishing leaves it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::program::{Process, Program};
 use crate::support::{Answer, Client};
 
-/// Requests that begin an upload of five bytes and send four. `{place}` is where the first answer says it is.
+/// Requests that begin an upload of five bytes and send four. `{place}` is the `Location` of the first answer.
 const BEGINNINGS: [&[&str]; 3] = [
     &[
         "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
@@ -28,7 +28,7 @@ const BEGINNINGS: [&[&str]; 3] = [
     ],
 ];
 
-/// How each dialect asks for the offset, and what it hears.
+/// The request of each dialect for the offset, and the answer.
 const QUESTIONS: [(&str, &[(&str, &str)]); 3] = [
     (
         "HEAD {place} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n\r\n",
@@ -50,7 +50,7 @@ fn ask(addr: std::net::SocketAddr, request: &str) -> Answer {
     client.answer()
 }
 
-/// The partial of the only upload in `dir`.
+/// Returns the data file of the only upload in `dir`.
 fn partial(dir: &Path) -> std::path::PathBuf {
     let entries = fs::read_dir(dir.join(".resumed")).expect("a directory");
     let mut paths = entries.map(|entry| entry.expect("an entry").path());
@@ -61,8 +61,8 @@ fn partial(dir: &Path) -> std::path::PathBuf {
     paths.find(is_partial).expect("a partial")
 }
 
-/// Begins an upload, kills the server, and writes the fifth byte as that server would have. Returns the directory and
-/// the path of the upload's address.
+/// Begins an upload, kills the server, and appends the fifth byte to the data file. Returns the directory and the path
+/// in the address of the upload.
 fn left_full(beginning: &[&str]) -> (TempDir, String) {
     let program = Program::start(&[]);
     let mut place = String::new();

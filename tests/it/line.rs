@@ -29,7 +29,7 @@ struct Gate {
     came: u64,
     /// How often all that were joined have been cut.
     cuts: u64,
-    /// Which byte of all is to be damaged, once.
+    /// The number of the byte to be damaged once.
     damaged: Option<u64>,
     is_gone: bool,
 }
@@ -66,7 +66,7 @@ impl Line {
         Line { addr, shared }
     }
 
-    /// Changes one byte on its way: this one of all that clients send.
+    /// Damages the byte with this number, counted over all that clients send.
     pub(crate) fn damage(&self, at: u64) {
         self.shared.gate.lock().expect("not poisoned").damaged = Some(at);
     }

@@ -53,7 +53,7 @@ impl Local {
         self.refill(2);
     }
 
-    /// The bytes of the beginning, after `change_unnoticed`.
+    /// The first bytes after `change_unnoticed`.
     pub(crate) fn change_back(&self) {
         self.refill(1);
     }
@@ -65,7 +65,7 @@ impl Local {
         file.set_modified(modified).expect("its time");
     }
 
-    /// Other bytes in the first thousands and at the end, under the same name, size and time.
+    /// Changes bytes at the start and at the end. Name, size and time stay the same.
     pub(crate) fn change_start_and_end_unnoticed(&self) {
         self.change_start_unnoticed();
         self.change_unnoticed_at(self.length() - 2000, 2000);
@@ -83,7 +83,7 @@ impl Local {
         file.set_modified(modified).expect("its time");
     }
 
-    /// Makes it this much shorter than it was.
+    /// Removes the last bytes of the file.
     pub(crate) fn shorten_to(&self, length: u64) {
         let file = File::options().write(true).open(&self.0).expect("opened");
         file.set_len(length).expect("shortened");

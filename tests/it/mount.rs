@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// A mounted file system. Gone when dropped.
 pub(crate) struct Mount {
     at: PathBuf,
-    // Removed when nothing is mounted there any more.
+    // Removed after the unmount.
     _home: Option<TempDir>,
 }
 
@@ -21,12 +21,12 @@ impl Mount {
         Mount::new(&["-o", "loop", &image.to_string_lossy()])
     }
 
-    /// What is in an image, by a file system in a program (FUSE).
+    /// Mounts an image with a FUSE file system.
     pub(crate) fn fuse_image(image: &Path, kind: &str, options: &str) -> Mount {
         Mount::new(&["-t", kind, "-o", options, &image.to_string_lossy()])
     }
 
-    /// As `fuse_image`, on a directory that is there already.
+    /// Does the same on an existing directory.
     pub(crate) fn fuse_image_on(at: &Path, image: &Path, kind: &str) -> Mount {
         let mut mount = Command::new("mount");
         run(mount.args(["-t", kind, "-o", "loop"]).args([image, at]));
@@ -36,7 +36,7 @@ impl Mount {
         }
     }
 
-    /// What encfs makes of a directory.
+    /// Mounts the encfs view of a directory.
     pub(crate) fn encfs(of: &Path) -> Mount {
         let home = tempfile::tempdir().expect("a temporary directory");
         let mut command = Command::new("sh");
@@ -48,7 +48,7 @@ impl Mount {
         }
     }
 
-    /// What is in an image, where the kernel knows its file system.
+    /// Mounts an image, if the kernel supports its file system.
     pub(crate) fn known_image(image: &Path) -> Option<Mount> {
         let home = tempfile::tempdir().expect("a temporary directory");
         let mut mount = Command::new("mount");
@@ -61,7 +61,7 @@ impl Mount {
         })
     }
 
-    /// A directory, at another place too.
+    /// Bind-mounts a directory at a second path.
     pub(crate) fn bound(from: &Path, to: &Path) -> Mount {
         run(Command::new("mount").arg("--bind").args([from, to]));
         Mount {
@@ -70,7 +70,7 @@ impl Mount {
         }
     }
 
-    /// A file system in memory, on a directory that is there already.
+    /// Mounts a tmpfs on an existing directory.
     pub(crate) fn tmpfs_on(at: &Path, options: &str) -> Mount {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]);
@@ -146,7 +146,7 @@ pub(crate) fn obstacle(file_systems: &[&str]) -> Option<String> {
         .map(|tool| format!("there is no {tool}"))
 }
 
-/// Why file systems in programs cannot be mounted here by these tools, if they cannot.
+/// Returns the reason if these tools cannot mount FUSE file systems here.
 pub(crate) fn fuse_obstacle(tools: &[&str]) -> Option<String> {
     if let Some(reason) = obstacle(&[]) {
         return Some(reason);

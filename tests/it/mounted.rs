@@ -1,4 +1,4 @@
-//! Folders below the directory that are file systems of their own.
+//! Folders below the directory that are mounts of other file systems.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::support::{Answer, Client, append};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A directory whose folder `photos` is a file system in memory.
+/// A directory whose folder `photos` is a tmpfs.
 struct Mounted {
     // Unmounted before it is removed.
     photos: Mount,
@@ -22,7 +22,7 @@ struct Mounted {
 }
 
 impl Mounted {
-    /// `None`, and said, where that cannot be had.
+    /// Returns `None` with a message if the machine cannot mount it.
     fn new(what: &str, options: &str) -> Option<Mounted> {
         if let Some(reason) = obstacle(&[]) {
             left_out(what, &reason);
@@ -51,7 +51,7 @@ impl Mounted {
 fn ask(process: &Process, head: &str, body: &[u8]) -> Answer {
     let mut client = Client::connect(process.addr);
     client.send(head);
-    // The server may refuse, and be gone, before it has taken all.
+    // The server may refuse and close before it has read the whole body.
     let _ = client.try_send(body);
     client.answer()
 }
@@ -117,7 +117,7 @@ fn file_without_room_in_its_mounted_folder_is_refused_before_its_body() {
     assert!(mounted.photos().is_empty());
 }
 
-/// Killed while the copy has a part of the file, and started again.
+/// The server is killed during the copy, and started again.
 #[test]
 fn kill_in_mid_copy_leaves_one_whole_file_after_restart() {
     let Some(mounted) = Mounted::new("a kill in mid-copy", "size=700m") else {
@@ -142,7 +142,7 @@ fn kill_in_mid_copy_leaves_one_whole_file_after_restart() {
     assert!(film == content);
 }
 
-/// Waits for the file that is being copied to have something in it.
+/// Waits until the hidden copy has bytes, and returns its path.
 fn wait_for_hidden(dir: &Path) -> PathBuf {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -156,7 +156,7 @@ fn wait_for_hidden(dir: &Path) -> PathBuf {
     }
 }
 
-/// A hook runs for a file that was copied as for any other.
+/// A copied file gets its hook like any other.
 #[test]
 fn hook_runs_for_a_copied_file() {
     let Some(mounted) = Mounted::new("the hook of a copied file", "size=100m") else {
@@ -178,7 +178,7 @@ fn hook_runs_for_a_copied_file() {
     assert!(path.trim().ends_with("photos/a"), "{path}");
 }
 
-/// Stop does not wait for the copy to end.
+/// A stop does not wait for the end of the copy.
 #[test]
 fn stop_in_mid_copy_is_quick_and_the_next_server_carries_on() {
     let Some(mounted) = Mounted::new("a stop in mid-copy", "size=700m") else {
@@ -218,7 +218,7 @@ fn replacing_server_publishes_into_a_mounted_folder() {
     }
 }
 
-/// A stick with exFAT below a directory that takes every name.
+/// The folder is an exFAT mount; the directory above allows every name.
 #[test]
 fn name_that_a_mounted_folder_refuses_is_respelled() {
     if let Some(reason) = fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"]) {

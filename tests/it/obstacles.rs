@@ -1,4 +1,4 @@
-//! What stands in the way of a finished file, and does not pass by itself.
+//! Lasting obstacles to publishing: folders without permission, immutable or read-only.
 
 use std::fs;
 use std::io::Read;
@@ -17,7 +17,7 @@ fn start(dir: &Path) -> Process {
     Process::start(dir, "127.0.0.1:0", &[] as &[&str])
 }
 
-/// The server of an ordinary user, who owns the directory.
+/// Starts a server as the user nobody, who owns the directory.
 fn start_as_nobody(dir: &Path) -> Process {
     let owner = Command::new("chown").arg(NOBODY).arg(dir).status();
     assert!(owner.expect("chown runs").success());
@@ -34,7 +34,7 @@ fn head(id: &str, start: usize, length: usize, name: &str) -> String {
     append(id, start, length).replace("\r\n\r\n", &fields)
 }
 
-/// The answer to a head, before its body.
+/// Sends a head without its body, and returns the answer.
 fn answer_to(process: &Process, head: String) -> Answer {
     let mut client = Client::connect(process.addr);
     client.send(head);
@@ -49,10 +49,10 @@ fn expect_final(answer: &Answer, words: &str) {
     assert!(answer.text().contains(words), "{answer:?}");
 }
 
-/// The directory of the server, with a folder of root that others cannot write.
+/// Returns a directory with a folder that only root can write.
 fn with_locked_folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    // Cargo may have put the temporary directory where others cannot go.
+    // Other users may not be able to enter the temporary directory of Cargo.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("opened");
     fs::create_dir(dir.path().join("photos")).expect("made");
     dir
@@ -73,7 +73,7 @@ fn folder_of_another_owner_is_refused_before_the_body() {
     expect_final(&answer_to(&process, deeper), "Permission denied");
 }
 
-/// Locked after the upload was admitted: it is seen when the file is published.
+/// The folder is locked after the upload began, so the obstacle shows only at publishing.
 #[test]
 fn folder_locked_in_mid_upload_is_a_final_answer() {
     if let Some(reason) = obstacle(&[]) {
@@ -134,7 +134,7 @@ fn read_only_folder_is_refused_before_the_body() {
 }
 
 #[test]
-fn obstacle_is_logged_once_for_many_questions() {
+fn obstacle_is_logged_once_for_many_requests() {
     let dir = tempfile::tempdir().expect("a directory");
     let photos = dir.path().join("photos");
     fs::create_dir(&photos).expect("made");

@@ -14,7 +14,7 @@ use crate::left_out::left_out;
 use crate::program::Process;
 use crate::support::Client;
 
-/// A group and a user that this machine need not know.
+/// A group and a user that need not exist on this machine.
 const MEDIA: u32 = 4242;
 const ANN: u32 = 4343;
 const NOBODY: u32 = 65534;
@@ -22,7 +22,7 @@ const NOBODY: u32 = 65534;
 const ACCESS: &str = "system.posix_acl_access";
 const DEFAULT: &str = "system.posix_acl_default";
 
-/// An ACL as the system keeps it: read and more for a user and for the group, nothing for others.
+/// An ACL in the format of the kernel: access for a user and for the group, none for others.
 fn acl(user: u16, mask: u16) -> Vec<u8> {
     const NO_ID: u32 = u32::MAX;
     let entries = [
@@ -45,7 +45,7 @@ fn set_acl(path: &Path, name: &str, acl: &[u8]) -> Result<(), String> {
     setxattr(path, name, acl, XattrFlags::empty()).map_err(|error| error.to_string())
 }
 
-/// Everything that is compared: owner, group, mode, access ACL.
+/// The compared attributes: owner, group, mode, access ACL.
 fn attributes(path: &Path) -> (u32, u32, u32, Option<Vec<u8>>) {
     let about = fs::metadata(path).expect("the file");
     let mut value = vec![0; 1024];
@@ -54,7 +54,7 @@ fn attributes(path: &Path) -> (u32, u32, u32, Option<Vec<u8>>) {
     (about.uid(), about.gid(), about.mode(), acl)
 }
 
-/// Asserts that a finished file has these bytes, and the attributes of one that is created beside it now.
+/// Asserts that a finished file has the attributes of a file created beside it now.
 #[track_caller]
 fn is_as_created_there(path: &Path) {
     assert_eq!(fs::read(path).expect("the file"), b"hello");
@@ -68,7 +68,7 @@ fn is_as_created_there(path: &Path) {
     assert_eq!(left.filter(hidden).count(), 0);
 }
 
-/// Sends part of a file that has five bytes; says what is answered.
+/// Sends a part of a file of five bytes; returns the answer.
 fn send(addr: SocketAddr, name: &str, start: usize, bytes: &str) -> String {
     let mut client = Client::connect(addr);
     let path = name.replace('/', "%2F");
@@ -80,7 +80,7 @@ fn send(addr: SocketAddr, name: &str, start: usize, bytes: &str) -> String {
     client.answer().text().to_owned()
 }
 
-/// Sends two files of these names, one of them begun before `change`.
+/// Sends two files; the upload of the first begins before `change`.
 fn send_around(addr: SocketAddr, names: [&str; 2], change: impl FnOnce()) {
     assert_eq!(send(addr, names[0], 0, "he"), "2");
     change();
@@ -146,7 +146,7 @@ fn finished_file_has_the_rights_of_a_default_acl() {
     }
     drop(server);
 
-    // A directory that passes them on from the beginning, so that `.resumed` does too; until they are taken away.
+    // The directory has a default ACL from the beginning, so `.resumed` inherits it too. Later the ACL is removed.
     let dir = tempfile::tempdir().expect("a directory");
     set_acl(dir.path(), DEFAULT, &acl(7, 7)).expect("set");
     let server = Process::start(dir.path(), "127.0.0.1:0", &[] as &[&str]);
@@ -187,20 +187,20 @@ fn replaced_file_keeps_owner_group_mode_and_rights() {
         assert_eq!(fs::read(path).expect("the file"), b"hello");
         assert_eq!(attributes(path), *before, "{name:?}");
     }
-    // A program with the rights of its owner does not get them by an upload.
+    // An upload never gets the set-user-ID bit of the replaced file.
     let path = old("run", 0o4755);
     assert_eq!(send(server.addr, "run", 0, "hello"), "Success 5");
     assert_eq!(attributes(&path).2 & 0o7777, 0o755);
 }
 
-/// The command, run by a user who is in no other group.
+/// Returns the command, run by a user with only one group.
 fn as_nobody() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
     command.uid(NOBODY).gid(NOBODY);
     command
 }
 
-/// The directory of a server that runs as nobody.
+/// Returns the directory for a server that runs as the user nobody.
 fn of_nobody() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     chown(dir.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");

@@ -47,8 +47,8 @@ fn carries_on_through(proxy: SocketAddr, site: &Site) {
     assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
 }
 
-/// What a client makes up of its own address does not come into that of its upload.
-fn clears_what_is_forged(proxy: SocketAddr, scheme: &str) {
+/// Asserts that forged forwarding fields do not change the address of an upload.
+fn expect_forged_fields_cleared(proxy: SocketAddr, scheme: &str) {
     let forged = [
         "X-Forwarded-Host: forged.local",
         "Forwarded: host=forged.local;proto=ftp",
@@ -68,7 +68,7 @@ fn clears_what_is_forged(proxy: SocketAddr, scheme: &str) {
     }
 }
 
-/// A server behind a proxy that is believed.
+/// Starts a server with `--trust-proxy`.
 fn believing() -> Site {
     Site::with(|config| config.trust_proxy())
 }

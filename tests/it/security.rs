@@ -1,4 +1,4 @@
-//! Who may start it, what others on the machine may see, and which files it reaches.
+//! Users of the machine: who may start the server, what other users can read, and which files it reaches.
 
 use std::fmt::Write;
 use std::fs::{self, Permissions};
@@ -90,7 +90,7 @@ fn no_symbolic_link_is_followed() {
     assert_eq!(fs::read(&victim).expect("still there"), b"precious");
 }
 
-/// A record of five bytes that says "publishing as PATH".
+/// Returns a record of five bytes with `PATH` as its published path.
 pub(crate) fn record(id: &str, path: &str) -> String {
     let hex = id.bytes().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("text grows");
@@ -103,7 +103,7 @@ pub(crate) fn record(id: &str, path: &str) -> String {
     )
 }
 
-/// Puts such a record into `.resumed`, and `partial` as what is held of its upload.
+/// Writes such a record into `.resumed`, and `partial` as its data file.
 fn plant(dir: &Path, id: &str, path: &str, partial: Option<&[u8]>) {
     let key = Id::new(b"", id.as_bytes()).key();
     let partials = dir.join(".resumed");
@@ -113,7 +113,7 @@ fn plant(dir: &Path, id: &str, path: &str, partial: Option<&[u8]>) {
     }
 }
 
-/// Every file below a directory, with what is in it, but for what is in `but`.
+/// Returns every file below a directory with its contents, without those in `but`.
 fn files(dir: &Path, but: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).expect("listed") {
@@ -156,7 +156,7 @@ fn planted_record_publishes_nothing_outside_dir() {
             let partials = dir.path().join(".resumed");
             let before = files(home.path(), &partials);
             let site = Site::again(dir, |config| config.on_conflict(on_conflict));
-            // The sweep at start has met it, or does so meanwhile.
+            // The sweep at start reads the record too, before or during this request.
             for request in [
                 "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: p\r\n\r\n".to_owned(),
                 append("p", 5, 0),

@@ -53,7 +53,7 @@ fn bytes_come_in_while_many_uploads_wait_for_one_slow_sync() {
     assert!(before >= BYTES, "{before} bytes had come by then");
 }
 
-/// Every write of bytes takes this long, after the bytes are in the file.
+/// The delay of every write, after the bytes are in the file.
 const SLOW_WRITE: &str = "inject=pwrite64:delay_exit=3s";
 
 #[test]
@@ -79,7 +79,7 @@ fn heads_that_fence_leave_a_worker_for_others() {
             "{method} /files/{id} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n{more}\r\n"
         )
     };
-    // After the head, so that the write has a place of its own.
+    // Sent after the head, so that the body is written separately.
     let patch = "Content-Type: application/offset+octet-stream\r\nUpload-Offset: 0\r\nContent-Length: 10\r\n\
                  Expect: 100-continue\r\n";
     let mut writer = ask(request("PATCH", patch));

@@ -34,7 +34,7 @@ fn stored_as(dir: &Path, names: &[&str]) -> Vec<String> {
     names.iter().map(store).collect()
 }
 
-/// The files below `dir`, but for those of the server.
+/// Returns the files below `dir`, without those of the server.
 fn files_in(dir: &Path, below: &str) -> Vec<String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir.join(below)).expect("listed") {
@@ -49,7 +49,7 @@ fn files_in(dir: &Path, below: &str) -> Vec<String> {
     files
 }
 
-/// exfat-fuse answers ENOENT to such a name, ntfs-3g EINVAL.
+/// For such a name exfat-fuse returns ENOENT, and ntfs-3g EINVAL.
 #[test]
 fn name_that_the_file_system_refuses_is_respelled() {
     let kinds = [
@@ -78,7 +78,7 @@ fn name_that_the_file_system_refuses_is_respelled() {
     }
 }
 
-/// encfs takes some 170 bytes, eCryptfs 143.
+/// encfs allows about 170 bytes, eCryptfs 143.
 #[test]
 fn name_that_is_too_long_keeps_its_extension() {
     if let Some(reason) = fuse_obstacle(&["encfs"]) {

@@ -85,7 +85,7 @@ fn uploads_are_taken_where_free_space_is_unknown() {
     if let Some(reason) = obstacle(&[]) {
         return left_out("a file system that does not report its free space", &reason);
     }
-    // A tmpfs without a limit answers zeros, as many a FUSE file system does.
+    // A tmpfs without a limit reports zeros, like many FUSE file systems.
     let mount = Mount::tmpfs("size=0");
     let dir = mount.path().join("uploads");
     let log = tempfile::NamedTempFile::new().expect("a log");

@@ -1,4 +1,4 @@
-//! The parts of tus that take two connections; the rest is in its transcripts.
+//! Tests of tus that need two connections. All others are transcripts.
 
 use std::fs;
 use std::thread;
@@ -7,7 +7,7 @@ use crate::running::wait_for_part;
 use crate::support::{Answer, Site};
 
 const LENGTH: usize = 4 << 20;
-/// Sent by a client whose request is never whole.
+/// The bytes sent by a client that never completes its request.
 const HALF: usize = LENGTH / 2;
 
 fn in_memory() -> Site {
@@ -93,7 +93,7 @@ fn offset_from_head_is_taken_while_another_request_sends() {
         old.send([b'a'; 1000]);
         wait_for_part(site.dir(), 1000);
         thread::scope(|scope| {
-            // The server may refuse the rest and close.
+            // The server may refuse the rest, and close the connection.
             scope.spawn(|| old.try_send(vec![b'a'; HALF - 1000]));
             resume(&site, &path);
         });
@@ -116,7 +116,7 @@ fn head_stops_the_earlier_request() {
 }
 
 #[test]
-fn head_of_a_status_or_a_name_stops_nobody() {
+fn head_of_status_or_name_stops_no_request() {
     let site = in_memory();
     let requests = [
         (

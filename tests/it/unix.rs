@@ -55,7 +55,7 @@ fn who_may_connect_is_said_by_the_mode_of_the_socket_file() {
     }
 }
 
-/// Starts a server on `path`, which is refused, and says so.
+/// Starts a server on `path`; asserts that the start fails, and returns the message.
 #[track_caller]
 fn refused(dir: &Path, path: &Path) -> String {
     let error = start(&dir.join("uploads"), path).err().expect("refused");

@@ -1,4 +1,4 @@
-//! The file of `--user-file`, and users that nobody can be.
+//! The file of `--user-file`, and users whose login always fails.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
@@ -16,7 +16,7 @@ fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_resumed"))
 }
 
-/// Starts the command with these users. It ends in any case: nobody can listen there.
+/// Starts the command with these users. It always exits: no server can listen on the address.
 fn refused(dir: &Path, flags: &[&str]) -> Said {
     run(command()
         .args(["--listen", "no address"])
@@ -24,7 +24,7 @@ fn refused(dir: &Path, flags: &[&str]) -> Said {
         .arg(dir.join("uploads")))
 }
 
-/// The status that is answered to who logs in with this, in base64.
+/// Returns the status of a request with these credentials, in base64.
 fn status(addr: std::net::SocketAddr, credentials: Option<&str>) -> u16 {
     let login = credentials.map(|given| format!("Authorization: Basic {given}\r\n"));
     let mut client = Client::connect(addr);
@@ -86,7 +86,7 @@ fn byte_order_mark_is_no_part_of_the_first_name() {
 }
 
 #[test]
-fn user_file_that_others_can_read_brings_a_warning() {
+fn user_file_readable_by_others_is_warned_of() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("users");
     fs::write(&file, "ann:secret\n").expect("written");
@@ -113,7 +113,7 @@ fn user_file_that_others_can_read_brings_a_warning() {
 #[test]
 fn user_with_empty_password_leaves_the_server_closed() {
     let site = Site::with(|config: Config| config.user("ann", "").user("", "secret"));
-    // Nothing; `ann:`; `:secret`; `:`.
+    // In base64: nothing; `ann:`; `:secret`; `:`.
     for credentials in [None, Some("YW5uOg=="), Some("OnNlY3JldA=="), Some("Og==")] {
         assert_eq!(status(site.addr(), credentials), 401, "{credentials:?}");
     }

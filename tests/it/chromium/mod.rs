@@ -104,7 +104,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), json!({}));
         }
-        // Else each request is told with its body, which is longer than a message may be.
+        // Without this limit each event contains the request body, and is longer than a message may be.
         page.call("Network.enable", json!({ "maxPostDataSize": 1 }));
         page.go(url);
         page

@@ -1,10 +1,10 @@
-//! A name that would be read other than it is, is shown so that it is seen.
+//! Names with invisible characters or direction marks: the page replaces these.
 
 use super::{Disk, SLOW, Visit};
 use crate::chromium::Browser;
 use crate::support::{Site, append};
 
-/// Whether anything in the page hides or moves letters.
+/// A script that tells whether the page contains such a character.
 const MISLEADS: &str =
     r"/[\p{Bidi_Control}\u200b\u2028\u2029\u3164\xad]/u.test(document.documentElement.outerHTML)";
 

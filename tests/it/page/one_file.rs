@@ -1,4 +1,4 @@
-//! A file that the server will not take, or not yet, does not keep back the others.
+//! Refused files, and files that have to wait, do not stop the others.
 
 use std::fs::{self, File};
 
@@ -7,7 +7,7 @@ use crate::chromium::Browser;
 use crate::proxy::Nginx;
 use crate::support::Site;
 
-/// Before a server that answers so to files with names of this beginning.
+/// Starts nginx, which gives this answer to files whose names begin so, and passes on all others.
 fn nginx_before(site: &Site, name: &str, answer: &str) -> Nginx {
     let fields = "add_header Upload-Complete '?0' always;";
     let refusing = format!(

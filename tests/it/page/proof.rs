@@ -1,4 +1,4 @@
-//! A file is published only when the server has compared the checksum of all its bytes.
+//! The server publishes a file of the page only after it has compared the checksum of all bytes.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::{Site, append};
 const NAME: &str = "film.mp4";
 const DIFFERENT: &str = "The server held other bytes under the same name, size and time.";
 
-/// Refused requests are complaints of the console.
+/// The browser console logs refused requests.
 const MISMATCH: [&str; 1] = ["status of 412"];
 
 #[test]
@@ -98,7 +98,7 @@ fn file_of_this_page_is_called_compared() {
     visit.expect_no_complaints();
 }
 
-/// What the row says of a file that changes in mid-upload. It ends within ten seconds; nothing is published.
+/// Changes a file in mid-upload; returns the message in its row. Asserts an end within ten seconds, and no file.
 fn failure_after(change: fn(&Local)) -> String {
     let disk = Disk::new();
     let file = disk.file(NAME, 40_000_000);
@@ -150,7 +150,7 @@ fn file_changed_unnoticed_in_mid_upload_is_not_published() {
     visit.wait_for_refusal(NAME, "file-changed");
     assert!(!site.dir().join(NAME).exists());
 
-    // Chosen again it is sent as it is now.
+    // If it is chosen again, the page sends the current bytes.
     visit.choose(&[file.path()]);
     visit.wait_for_state(NAME, "complete");
     file.expect_same(&site.dir().join(NAME));

@@ -1,4 +1,4 @@
-//! Answers that the real server gives only in trouble, and those of servers that it has never heard of.
+//! Answers that the real server gives only after failures, and answers of other servers.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::left_out::left_out;
 use crate::local::{Disk, Local};
 use crate::support::Site;
 
-/// A server that gives each request the bytes that `answer` makes of its file's id. Ends with the process.
+/// Starts a server that answers each request with `answer(id)`. It ends with the process.
 fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
     serve(move |stream, id| stream.write_all(answer(id).as_bytes()))
 }
@@ -115,7 +115,7 @@ fn file_refused_for_good_does_not_stop_the_next() {
 }
 
 #[test]
-fn busy_server_is_asked_again_when_it_said() {
+fn busy_server_is_asked_again_after_retry_after() {
     let since = Instant::now();
     let url = server(move |_| match since.elapsed() < Duration::from_secs(2) {
         true => answer(503, "Retry-After: 2\r\n", "publishing\n"),
@@ -147,7 +147,7 @@ fn busy_server_is_asked_again_when_it_said() {
 
 /// The answer would be complete after a minute.
 #[test]
-fn answer_of_a_byte_a_second_is_given_up() {
+fn answer_of_one_byte_a_second_times_out() {
     let slow = |before: &'static str, slow: &'static str| {
         serve(move |stream, _| {
             stream.write_all(before.as_bytes())?;
@@ -161,7 +161,7 @@ fn answer_of_a_byte_a_second_is_given_up() {
     let head = slow("HTTP/1.1 200 OK\r\nSlow: ", "a");
     let body = slow("HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", "1");
     let disk = Disk::new();
-    // One is sent at once; for the other, a question comes first.
+    // One file is sent at once; for the other, `put` first asks for the offset.
     let (small, large) = (disk.file("a.bin", 5), disk.file("b.bin", 5_000_000));
     thread::scope(|scope| {
         for (url, file) in [
@@ -214,7 +214,7 @@ fn misleading_characters_of_names_and_answers_are_replaced() {
     }
 }
 
-/// The first link-local address of this machine, and its interface.
+/// Returns the first link-local address of this machine, and its interface.
 fn link_local() -> Option<(Ipv6Addr, String)> {
     let table = fs::read_to_string("/proc/net/if_inet6").ok()?;
     table.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! The whole file is compared before it is published, and before it counts as there already.
+//! `put` and the server compare the whole file before publishing, and before "has it already".
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ fn url(site: &Site) -> String {
     format!("http://{}", site.addr())
 }
 
-/// Bytes 1000 to 2000 and the last 2000, with the time as it was.
+/// Changes bytes 1000 to 2000 and the last 2000, and sets the time back.
 fn change_begin_and_end(file: &Local) {
     let modified = file.modified();
     let open = File::options()
@@ -39,7 +39,7 @@ fn change_begin_and_end(file: &Local) {
     open.set_modified(modified).expect("its time");
 }
 
-/// All that the server has, under whatever name; what is there of an upload that is not finished is listed too.
+/// Returns the contents of all files on the server, also of unfinished uploads.
 fn expect_only(site: &Site, names: &[&str]) {
     let list = |dir| {
         let entries = fs::read_dir(dir).expect("listed");
@@ -77,7 +77,7 @@ fn file_changed_between_two_runs_is_sent_anew() {
     expect_only(&site, &["a.bin"]);
 }
 
-/// Until the process does nothing more.
+/// Stops the process with SIGSTOP, and waits until it is stopped.
 fn stop(child: &Child) {
     kill_process(Pid::from_child(child), Signal::STOP).expect("stopped");
     let since = Instant::now();
@@ -141,7 +141,7 @@ fn file_is_there_already_only_if_compared() {
         put().expect(0, &[]);
         let said = put();
         assert!(!said.err.contains(NOT_COMPARED), "{said:?}");
-        // An empty one is sent by the same request that asks for it.
+        // An empty file is sent in the same request that asks for it.
         said.expect(0, if length > 0 { &[THERE] } else { &[] });
         no_check().expect(0, if length > 0 { &[NOT_COMPARED] } else { &[] });
 
@@ -159,7 +159,7 @@ fn file_is_there_already_only_if_compared() {
     }
 }
 
-/// An older one, as far as can be seen: the proxy keeps the field from it.
+/// The proxy removes the field, so the server behaves like an older one.
 #[test]
 fn server_that_ignores_checksums_gets_the_file() {
     let disk = Disk::new();
@@ -178,7 +178,7 @@ fn server_that_ignores_checksums_gets_the_file() {
     }
 }
 
-/// As for a user whom the server does not tell of the bytes of others.
+/// The proxy removes the tail, so `put` does not get it.
 #[test]
 fn tail_that_is_not_told_is_compared_by_the_server() {
     let disk = Disk::new();

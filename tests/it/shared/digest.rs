@@ -34,7 +34,7 @@ fn hop(pair: &Pair, content: &[u8], field: &str) -> Answer {
     hop_with(pair, content, field, "")
 }
 
-/// As `hop`, with another field for the last part.
+/// Does the same as `hop`, with another field for the last part.
 #[track_caller]
 fn hop_with(pair: &Pair, content: &[u8], first: &str, last: &str) -> Answer {
     let mut at = 0;
