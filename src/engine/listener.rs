@@ -179,8 +179,7 @@ impl SocketFile {
     }
 }
 
-const NO_SOCKET: &str =
-    "another file that is not a socket is there; remove it, or choose another path";
+const NO_SOCKET: &str = "a file that is no socket is there; remove it, or choose another path";
 
 #[cfg(test)]
 mod tests {

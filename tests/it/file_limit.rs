@@ -90,7 +90,7 @@ fn upload_beyond_ulimit_is_refused_before_its_body() {
 }
 
 #[test]
-fn write_beyond_ulimit_is_413_and_keeps_what_was_written() {
+fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
     const ID: &str = "a-2000000-1700000000000";
     let program = Program::start(&["--min-free", "0"]);
     let process = program.process();

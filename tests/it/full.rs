@@ -80,7 +80,7 @@ fn left_full(beginning: &[&str]) -> (TempDir, String) {
 }
 
 #[test]
-fn full_partial_is_published_before_its_length_is_told() {
+fn full_partial_is_published_before_its_length_is_answered() {
     for (beginning, (question, expected)) in BEGINNINGS.iter().zip(QUESTIONS) {
         let (dir, place) = left_full(beginning);
         let program = Program::over(dir, "127.0.0.1:0", &[]);

@@ -106,7 +106,7 @@ fn put_into_a_mounted_folder_ends_with_all_files_there() {
 }
 
 #[test]
-fn file_without_room_in_its_mounted_folder_is_refused_before_its_body() {
+fn file_too_large_for_its_mount_is_refused_before_its_body() {
     let Some(mounted) = Mounted::new("a folder on a small disk", "size=80m") else {
         return;
     };

@@ -208,7 +208,7 @@ fn of_nobody() -> TempDir {
 }
 
 #[test]
-fn group_that_the_server_may_not_give_comes_by_a_copy() {
+fn group_the_server_cannot_set_is_given_by_a_copy() {
     if !is_root() {
         return left_out("a group that the server may not give", "it needs root");
     }

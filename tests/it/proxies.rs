@@ -78,19 +78,19 @@ fn nginx_as_documented_clears_forged_forwarding_fields() {
     let site = believing();
     for location in [block_of(PAGE, "nginx"), as_in_the_readme()] {
         let nginx = Nginx::before(site.addr(), location);
-        clears_what_is_forged(nginx.addr(), "http");
+        expect_forged_fields_cleared(nginx.addr(), "http");
     }
     let location = block_of(SCALING, "sticky-location");
     let upstream = format!("upstream uploads {{ server {}; }}", site.addr());
     let nginx = Nginx::with(&upstream, location);
-    clears_what_is_forged(nginx.addr(), "http");
+    expect_forged_fields_cleared(nginx.addr(), "http");
 }
 
 #[test]
 fn caddy_as_documented_clears_forged_forwarding_fields() {
     let site = believing();
     match caddy(&site) {
-        Some(caddy) => clears_what_is_forged(caddy.addr, "http"),
+        Some(caddy) => expect_forged_fields_cleared(caddy.addr, "http"),
         None => left_out("forged fields behind Caddy", "caddy is missing"),
     }
 }
@@ -99,7 +99,7 @@ fn caddy_as_documented_clears_forged_forwarding_fields() {
 fn haproxy_as_documented_clears_forged_forwarding_fields() {
     let site = believing();
     match haproxy(&site) {
-        Some(haproxy) => clears_what_is_forged(haproxy.addr, "https"),
+        Some(haproxy) => expect_forged_fields_cleared(haproxy.addr, "https"),
         None => left_out("forged fields behind HAProxy", "haproxy is missing"),
     }
 }

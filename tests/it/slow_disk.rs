@@ -57,7 +57,7 @@ fn bytes_come_in_while_many_uploads_wait_for_one_slow_sync() {
 const SLOW_WRITE: &str = "inject=pwrite64:delay_exit=3s";
 
 #[test]
-fn heads_that_fence_leave_a_worker_for_others() {
+fn waiting_heads_leave_a_worker_for_other_requests() {
     if !is_possible() {
         return left_out("a disk that is slow to write", "needs strace");
     }

@@ -29,7 +29,7 @@ test('crc32 is the same at every length and alignment', () => {
   }
 });
 
-test('the crc32 of two stretches is that of the whole', () => {
+test('the combined crc32 of two stretches is that of the whole', () => {
   const all = bytes(100_000);
   const whole = crc32(all);
   for (const at of [0, 1, 7, 4096, 65_537, all.length]) {

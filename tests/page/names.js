@@ -1,7 +1,7 @@
 import { shown } from '../../demo/names.js';
 import { equal, test } from './test.js';
 
-test('what hides or moves letters is replaced', () => {
+test('characters that hide or move letters are replaced', () => {
   const letters = '\x1b\x07\n\x85\xad\u034f\u061c\u115f\u180e\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\u3164\ufeff\uffa0\u{e0041}';
   for (const letter of letters) equal(shown(`a${letter}b`), 'a\ufffdb', letter.codePointAt(0).toString(16));
   equal(shown('photo\u202egpj.exe'), 'photo\ufffdgpj.exe');

@@ -13,7 +13,7 @@ test('requests start at 8 MiB, aim at ten seconds and stay under 16 MiB', () => 
   plan.succeeded(plan.size, 12);
   equal(plan.size, 5 * MIB, 'between 5 and 20 seconds nothing changes');
   plan.succeeded(1000, 0.001);
-  equal(plan.size, 5 * MIB, 'the short rest of a file says nothing');
+  equal(plan.size, 5 * MIB, 'the short rest of a file changes nothing');
   plan.ended(45 * 1000, 45);
   equal(plan.size, SIZE_MIN);
 });

@@ -12,7 +12,7 @@ test('a 413 is the server\'s only with its own fields', () => {
   equal(new Problem('disk-full').message.includes('full'), true);
 });
 
-test('our refusal without an offset is final for this file', () => {
+test('a refusal by the server without an offset is final for the file', () => {
   const answer = { text: 'no free name\n', afterSeconds: 0, ours: true, hasOffset: false };
   for (const status of [400, 403, 404, 408, 409, 422, 429]) {
     const problem = problemOf({ ...answer, status });
@@ -23,7 +23,7 @@ test('our refusal without an offset is final for this file', () => {
   equal(problemOf({ ...answer, status: 409, hasOffset: true }).kind, 'elsewhere');
 });
 
-test('the server may be busy with one file alone', () => {
+test('a 503 of the server concerns one file only', () => {
   const answer = { text: 'publishing\n', afterSeconds: 7, status: 503 };
   const { passes, afterSeconds, ofFile } = problemOf({ ...answer, ours: true });
   equal([passes, afterSeconds, ofFile], [true, 7, true]);

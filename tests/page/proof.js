@@ -5,7 +5,7 @@ import { equal, test } from './test.js';
 const file = Uint8Array.from({ length: 1000 }, (_, at) => at * at & 0xff);
 const stretch = (start, end) => ({ start, end, crc: crc32(file.subarray(start, end)) });
 
-test('the checksum of a whole comes of its stretches, in any order', () => {
+test('stretches added in any order give the checksum of the whole', () => {
   const proof = new Proof(1000);
   proof.add(stretch(600, 900));
   equal(proof.gap(900), { start: 0, end: 600 });
@@ -14,12 +14,12 @@ test('the checksum of a whole comes of its stretches, in any order', () => {
   proof.add(stretch(100, 600));
   equal(proof.gap(900), null);
   proof.add(stretch(500, 950));
-  equal(proof.gap(1000), { start: 900, end: 1000 }, 'what overlaps is not taken');
+  equal(proof.gap(1000), { start: 900, end: 1000 }, 'an overlapping stretch is ignored');
   proof.add(stretch(900, 1000));
   equal(proof.crc(1000), crc32(file));
 });
 
-test('what the server has lost is not known any more', () => {
+test('stretches that the server lost are forgotten', () => {
   const proof = new Proof(1000);
   proof.add(stretch(0, 400));
   proof.add(stretch(500, 900));
@@ -30,7 +30,7 @@ test('what the server has lost is not known any more', () => {
   equal(proof.crc(0), 0);
 });
 
-test('thirty-two blocks lie all over a file', () => {
+test('thirty-two blocks are spread over the file', () => {
   const size = 5e9;
   for (const random of [0, 0.999]) {
     const blocks = new Proof(size, () => random).blocksIn(0, size);

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn time_waited_for_an_answer_counts_as_failing() {
+    fn wait_for_an_answer_counts_as_time_of_failure() {
         let gone = Problem::Gone(String::new());
         let ago = |seconds| Instant::now() - Duration::from_secs(seconds);
         let mut patience = Patience::new(Some(Duration::from_secs(40)));

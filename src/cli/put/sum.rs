@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_read_and_parts_added_make_the_sum_of_the_whole() {
+    fn read_and_added_parts_give_the_checksum_of_the_file() {
         let bytes: Vec<u8> = (0..2_000_000_u32).map(|at| (at / 7 % 251) as u8).collect();
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(&bytes).expect("written");

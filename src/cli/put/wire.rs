@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_shown_by_its_first_line_made_safe() {
+    fn answer_is_shown_as_one_safe_line() {
         assert_eq!(
             first_line("\x1b]0;x\x07no\u{202e}\nmore"),
             "\u{fffd}]0;x\u{fffd}no\u{fffd}"

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_zone_is_taken_out_of_the_address() {
+    fn zone_is_removed_from_the_address() {
         for (url, without, zone) in [
             (
                 "http://[fe80::1%25eth0]:8080/",

@@ -159,7 +159,7 @@ fn upload_is_admitted_when_free_space_is_unknown() {
 }
 
 #[test]
-fn failed_look_at_free_space_is_no_unknown_space() {
+fn failed_check_of_free_space_refuses_the_upload() {
     const EIO: i32 = 5;
     let bench = Bench::new();
     bench.fail(Op::Free, 0, usize::MAX, EIO, None);

@@ -92,7 +92,7 @@ fn copy_is_durable_before_its_record_and_its_name() {
 }
 
 #[test]
-fn taken_name_is_kept_by_a_copy_and_replaced_where_told() {
+fn copy_replaces_a_taken_name_only_if_configured() {
     for (on_conflict, expected) in [
         (
             OnConflict::KeepBoth,
@@ -119,7 +119,7 @@ fn taken_name_is_kept_by_a_copy_and_replaced_where_told() {
 
 /// The file under that name existed before the upload.
 #[test]
-fn identical_file_of_somebody_else_is_not_taken_for_the_copy() {
+fn identical_earlier_file_is_not_taken_for_the_copy() {
     let bench = Bench::new();
     on_disk::create_dir(bench.path().join("photos")).unwrap();
     on_disk::write(bench.path().join("photos/a"), b"abc").unwrap();
@@ -167,7 +167,7 @@ fn half_copy_of_an_earlier_server_is_replaced() {
 }
 
 #[test]
-fn failed_copy_is_told_by_its_kind_and_leaves_nothing() {
+fn failed_copy_returns_its_kind_and_leaves_no_file() {
     for (errno, kind) in [
         (EIO, ObstacleKind::Passing),
         (EFBIG, ObstacleKind::TooLarge),
@@ -186,7 +186,7 @@ fn failed_copy_is_told_by_its_kind_and_leaves_nothing() {
 }
 
 #[test]
-fn question_in_mid_copy_is_told_to_come_again() {
+fn status_in_mid_copy_is_refused_until_later() {
     let bench = Bench::new();
     bench.elsewhere();
     let send = || drop(bench.send(0, b"abc", declared(3, "photos/a")));
@@ -245,7 +245,7 @@ fn cancel_after_a_kill_removes_the_half_copy() {
 }
 
 #[test]
-fn write_beyond_the_largest_file_is_final_and_keeps_what_fits() {
+fn write_beyond_the_size_limit_is_final_and_keeps_bytes() {
     let bench = Bench::new();
     bench.fail(Op::Write, 1, usize::MAX, EFBIG, Some(2));
     let sent = bench.send(0, b"abc", declared(3, "a"));

@@ -134,7 +134,7 @@ fn lost_crc32_is_computed_from_the_file() {
 }
 
 #[test]
-fn no_crc32_is_kept_where_nobody_asks() {
+fn no_crc32_is_kept_without_a_request_for_it() {
     let bench = Bench::new();
     bench.send(0, b"abc", declared(6, "a")).unwrap();
     assert_eq!(bench.attribute(Algorithm::Crc32), None);
@@ -145,7 +145,7 @@ fn no_crc32_is_kept_where_nobody_asks() {
 }
 
 #[test]
-fn algorithms_asked_for_at_different_bytes_are_both_right() {
+fn algorithms_started_at_different_bytes_are_both_right() {
     let mut bench = Bench::new();
     let long: Vec<u8> = (0..700_000_u32).map(|at| (at % 251) as u8).collect();
     let sha256 = Intent {
@@ -177,7 +177,7 @@ fn failed_sync_takes_lost_bytes_out_of_the_crc32() {
 }
 
 #[test]
-fn claim_of_a_displaced_append_is_compared_with_what_was_published() {
+fn crc32_of_superseded_append_is_compared_with_the_file() {
     let bench = Bench::new();
     let mut late = bench.append_with(&id(), 0, asked(6)).unwrap();
     late.write(b"abc").unwrap();
@@ -190,7 +190,7 @@ fn claim_of_a_displaced_append_is_compared_with_what_was_published() {
 }
 
 #[test]
-fn claim_of_another_file_does_not_change_what_is_published_later() {
+fn crc32_of_another_file_does_not_change_the_published_one() {
     let bench = Bench::new();
     bench.send(0, b"abc", asked(6)).unwrap();
     bench.fail(Op::Publish, 0, 1, 13, None);
@@ -210,7 +210,7 @@ fn claim_of_another_file_does_not_change_what_is_published_later() {
 }
 
 #[test]
-fn claim_about_a_file_that_waits_for_its_name_is_not_believed() {
+fn crc32_sent_after_the_last_byte_is_not_recorded() {
     let bench = Bench::new();
     bench.send(0, b"abc", declared(6, "a")).unwrap();
     bench.fail(Op::Publish, 0, 1, 13, None);
@@ -227,7 +227,7 @@ fn claim_about_a_file_that_waits_for_its_name_is_not_believed() {
 }
 
 #[test]
-fn full_partial_is_judged_by_the_request_that_finds_it() {
+fn full_partial_is_compared_by_the_request_that_finds_it() {
     for is_right in [true, false] {
         let mut bench = Bench::new();
         bench.send(0, b"abc", asked(6)).unwrap();
@@ -249,7 +249,7 @@ fn full_partial_is_judged_by_the_request_that_finds_it() {
 
 /// The last bytes are compared before they are written, so a crash never leaves a full upload with wrong bytes.
 #[test]
-fn last_window_that_is_wrong_is_not_written() {
+fn wrong_last_window_is_not_written() {
     for first in [asked(6), declared(6, "a")] {
         let bench = Bench::new();
         bench.send(0, b"abc", first).unwrap();
@@ -264,7 +264,7 @@ fn last_window_that_is_wrong_is_not_written() {
 
 /// More bytes are not hashed than one window can read.
 #[test]
-fn full_upload_that_is_not_judged_yet_is_judged_after_a_crash() {
+fn full_upload_not_compared_yet_is_compared_after_a_crash() {
     const HELD: u64 = 300 << 20;
     for is_right in [true, false] {
         let mut bench = Bench::new();

@@ -345,7 +345,7 @@ const EILSEQ: i32 = 84;
 const EOPNOTSUPP: i32 = 95;
 
 #[test]
-fn refused_name_is_respelled_and_neutral_at_last() {
+fn refused_name_is_respelled_then_made_neutral() {
     let neutral = format!("upload-{}.mp4", &id().key().to_string()[..8]);
     for (errno, times, name) in [
         (EINVAL, 1, "a_日.mp4"),

@@ -64,7 +64,7 @@ fn other_names_do_not_wait_for_a_hook() {
 }
 
 #[test]
-fn name_of_a_file_that_its_hook_moved_is_free_after_the_hook() {
+fn name_of_a_file_moved_by_its_hook_is_free_afterwards() {
     let bench = with_hooks(OnConflict::KeepBoth);
     bench.send_whole("a", b"old");
     on_disk::remove_file(bench.path().join("a")).unwrap();

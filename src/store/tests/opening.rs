@@ -9,7 +9,7 @@ fn open(path: &Path) -> Result<Store, OpenError> {
 }
 
 /// Returns the error of opening when operations `op` fail after the first `after`; "" if opening succeeds.
-fn said_when_failing(op: Op, after: usize, errno: i32, sync: Sync) -> String {
+fn error_when_failing(op: Op, after: usize, errno: i32, sync: Sync) -> String {
     let temporary = tempfile::tempdir().unwrap();
     let faults = Faults::default();
     faults.plan(Fault {
@@ -30,28 +30,31 @@ fn said_when_failing(op: Op, after: usize, errno: i32, sync: Sync) -> String {
 }
 
 #[test]
-fn missing_fsync_at_start_is_told_with_a_way_out() {
+fn missing_fsync_at_start_is_reported_with_advice() {
     const EINVAL: i32 = 22;
     let way_out = "Invalid argument (os error 22); its file system does not support fsync: \
                    start with --sync fast, or choose a directory on another file system";
-    let said = |after| said_when_failing(Op::SyncAtOpen, after, EINVAL, Sync::Durable);
+    let said = |after| error_when_failing(Op::SyncAtOpen, after, EINVAL, Sync::Durable);
     assert_eq!(said(0), format!("cannot sync DIR: {way_out}"));
     let file = said(1);
     assert_eq!(file, format!("cannot sync DIR/.resumed/lock: {way_out}"));
-    assert_eq!(said_when_failing(Op::SyncAtOpen, 0, EINVAL, Sync::Fast), "");
+    assert_eq!(
+        error_when_failing(Op::SyncAtOpen, 0, EINVAL, Sync::Fast),
+        ""
+    );
 }
 
 #[test]
 fn failed_fsync_at_start_does_not_advise_sync_fast() {
     const EIO: i32 = 5;
-    let said = said_when_failing(Op::SyncAtOpen, 0, EIO, Sync::Durable);
+    let said = error_when_failing(Op::SyncAtOpen, 0, EIO, Sync::Durable);
     assert_eq!(said, "cannot sync DIR: Input/output error (os error 5)");
 }
 
 #[test]
-fn missing_locks_at_start_are_told_with_a_way_out() {
+fn missing_locks_at_start_are_reported_with_advice() {
     const ENOLCK: i32 = 37;
-    let said = said_when_failing(Op::LockAtOpen, 0, ENOLCK, Sync::Fast);
+    let said = error_when_failing(Op::LockAtOpen, 0, ENOLCK, Sync::Fast);
     assert_eq!(
         said,
         "cannot lock DIR/.resumed/lock: No locks available (os error 37); the file system has to support flock \

@@ -27,7 +27,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn replacing_an_unwritable_file_that_fails_can_go_on() {
+fn failed_replace_of_an_unwritable_file_can_be_repeated() {
     let mut bench = replacing(0o040);
     bench.fail(Op::Publish, 0, 1, EIO, None);
     assert!(bench.send(0, b"new", declared(3, "a")).is_err());
@@ -53,7 +53,7 @@ fn give_away(bench: &Bench) -> bool {
 }
 
 #[test]
-fn refused_group_keeps_no_file_from_its_name() {
+fn refused_group_does_not_stop_publishing() {
     let bench = replacing(0o640);
     if !give_away(&bench) {
         return;

@@ -177,7 +177,7 @@ fn declaring(digest: Option<&[u8]>) -> Record {
 }
 
 #[test]
-fn full_partial_is_published_by_any_look() {
+fn full_partial_is_published_by_any_request() {
     for digest in [None, Some(&b"abc"[..])] {
         for look in LOOKS {
             let bench = Bench::left_as(Some(&declaring(digest)), Some(b"abc"), None);
@@ -219,7 +219,7 @@ fn full_partial_is_published_by_a_refused_append() {
 }
 
 #[test]
-fn full_partial_with_wrong_digest_is_removed_by_any_look() {
+fn full_partial_with_wrong_digest_is_removed_by_any_request() {
     let looks: [fn(&Bench); 3] = [
         |bench| assert_eq!(bench.status(&id()).unwrap(), held(0)),
         |bench| {
@@ -237,7 +237,7 @@ fn full_partial_with_wrong_digest_is_removed_by_any_look() {
 }
 
 #[test]
-fn failed_publish_is_told_and_done_by_a_later_look() {
+fn failed_publish_is_reported_and_repeated_later() {
     for errno in [EIO, EACCES, ENOSPC] {
         let bench = Bench::new();
         bench.fail(Op::Publish, 0, 2, errno, None);
@@ -292,7 +292,7 @@ fn unpublished_partial_expires_after_its_last_byte() {
 }
 
 #[test]
-fn cut_after_the_last_byte_publishes() {
+fn full_upload_is_published_after_a_cut() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(3, "a")).unwrap();
     append.write(b"abc").unwrap();

@@ -180,7 +180,7 @@ fn server_that_ignores_checksums_gets_the_file() {
 
 /// The proxy removes the tail, so `put` does not get it.
 #[test]
-fn tail_that_is_not_told_is_compared_by_the_server() {
+fn hidden_tail_is_compared_by_the_server() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
@@ -221,7 +221,7 @@ fn byte_damaged_on_its_way_is_not_published() {
 }
 
 #[test]
-fn damaged_pipe_is_sent_anew_only_while_all_is_kept() {
+fn damaged_pipe_is_sent_anew_only_if_all_is_in_memory() {
     for (length, status, said) in [(LENGTH, 0, ANEW), (20_000_000, 1, "they are gone here too")] {
         let bytes: Vec<u8> = (0..length).map(|at| (at / 7 % 251) as u8).collect();
         let site = Site::new();
