@@ -32,11 +32,11 @@ pub(super) fn refuse(head: &Head, terms: &Terms) -> Option<Response> {
     let (status, what) = match (head.method(), head.path()) {
         ("PUT", UPLOAD) | (_, STATUS) => return None,
         ("POST" | "PUT", path) if is_form && (is_among_files || matches!(path, "/" | UPLOAD)) => {
-            (415, "a form is not taken here")
+            (415, "forms are not accepted")
         }
-        ("POST" | "PUT", "/") => (400, "no file is taken at this address"),
+        ("POST" | "PUT", "/") => (400, "no file is accepted at this address"),
         ("POST", _) if is_among_files && !is_marked(head) => {
-            (400, "a POST without fields of a protocol is not taken here")
+            (400, "a POST without fields of a protocol is not accepted")
         }
         ("POST" | "PUT", path) if !is_among_files && path != UPLOAD && !page::has(path) => {
             (404, "nothing here")

@@ -29,7 +29,7 @@ pub(super) struct Adopted {
     last_mode: Option<Mode>,
     /// The error of an attribute that could not be set.
     refused: Option<io::Error>,
-    /// Whether a file created in the folder has them: a copy does.
+    /// True if a new file in the folder gets these attributes: a copy then gets them too.
     pub(super) copy_has_them: bool,
 }
 

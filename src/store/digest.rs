@@ -99,7 +99,7 @@ impl State {
     /// Stores the digests of the whole upload in the record. The upload has to be hashed.
     ///
     /// # Errors
-    /// As `judge`.
+    /// The same as `judge`.
     pub(super) fn note_hashed(&self, record: &mut Record) -> Result<(), Error> {
         let Some(hashing) = &self.hashing else {
             return Ok(());
@@ -250,7 +250,7 @@ impl Entry {
     /// publish it. If the bytes held are not hashed yet, the comparison comes later, before publishing.
     ///
     /// # Errors
-    /// As `State::judge`.
+    /// The same as `State::judge`.
     pub(super) fn judge_last(
         &self,
         state: &State,

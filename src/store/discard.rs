@@ -42,7 +42,9 @@ impl Entry {
             let publishing = state.record.as_ref().filter(|_| state.is_publishing());
             if let Some(path) = publishing.and_then(|record| record.publishing_as()) {
                 let removed = self.disk().remove_copy(self.key, path);
-                removed.unwrap_or_else(|error| log::debug!("{}: its copy: {error}", self.key));
+                removed.unwrap_or_else(|error| {
+                    log::debug!("{}: cannot remove its copy: {error}", self.key)
+                });
             }
             self.disk().remove(&self.key.to_string())?;
             state.clear_data();

@@ -95,11 +95,11 @@ impl fmt::Display for Error {
             Self::Differs(Difference::Crc32) => {
                 write!(
                     f,
-                    "what came does not have the CRC-32 that was sent; it is forgotten"
+                    "the received bytes do not have the CRC-32 that was sent; the upload is removed"
                 )
             }
             Self::Differs(Difference::Tail) => {
-                write!(f, "what is held does not end in the tail that was sent")
+                write!(f, "the bytes held do not end in the tail that was sent")
             }
             Self::Differs(Difference::Finished) => {
                 write!(f, "another file is finished under this id")

@@ -1,8 +1,8 @@
 //! Where finished files are: in the directory, or in folders below it.
 //!
 //! A folder is a directory that is no link: each is opened from the one above it, so that nothing that lies among the
-//! finished files leads out of them. `.resumed` is never used as a folder, under none of its names: FAT adds a short
-//! name (`RESUME~1`), and a case-folding file system ignores some characters.
+//! finished files leads out of them. `.resumed` is never used as a folder, by any of its names. FAT adds a
+//! short name (`RESUME~1`), and a case-folding file system ignores some characters.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -78,12 +78,12 @@ impl Name {
     pub(super) fn spelled(&self, stays: impl Fn(char) -> bool, max: usize) -> Option<Self> {
         let name = Self(self.0.replace(|c| !stays(c), "_"));
         let short = name.with_suffix("", max);
-        // The cut may leave a device, or a space at the end.
+        // The cut name may be that of a device, or end with a space.
         let harmless = Self::harmless(&short)?;
         Self::harmless(&harmless.with_suffix("", max))
     }
 
-    /// The name.
+    /// Returns the name.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }

@@ -262,7 +262,7 @@ impl Entry {
         self.move_to_first_free(neutral.candidates(NAME_MAX).map(in_folder), record, copy)
     }
 
-    /// Returns whether the file system refused the name; `NotFound` can also mean that the moved file is gone.
+    /// Returns how the file system refused the name. `None` if the error has another cause, such as a missing file.
     fn refusal(
         &self,
         folder: &str,

@@ -103,7 +103,7 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
     }
 }
 
-/// Two workers beside the threads of the command, and no third worker: those that wait for the disk find no stand-in.
+/// The number of threads that leaves room for two workers: a worker that waits for the disk gets no replacement.
 #[test]
 fn where_there_are_no_more_threads_uploads_wait_for_those_there_are() {
     const NOBODY: u32 = 64321;

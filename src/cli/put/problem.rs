@@ -123,7 +123,7 @@ impl fmt::Display for Problem {
             Problem::Forbidden => f.write_str("this user may not send this file"),
             Problem::NoSpace(said) => write!(
                 f,
-                "the server has no space for it: {said}; what has arrived is kept, the same command carries on",
+                "the server has no space for it: {said}; the received bytes are kept, and the same command continues",
             ),
             Problem::Different => f.write_str(
                 "the server holds other bytes under this name, size and time; `touch` the file to send it as a new one",

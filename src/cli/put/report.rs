@@ -150,7 +150,7 @@ impl Report {
     /// Shows that the whole file is read, which may take a while.
     pub(super) fn comparing(&mut self) {
         self.is_waiting = true;
-        self.bar.set_message("comparing it with what is there");
+        self.bar.set_message("comparing the file with the server");
         self.show(WAITING);
     }
 
