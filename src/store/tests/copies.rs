@@ -225,7 +225,7 @@ fn shared_directory_leaves_the_copy_of_another_server_alone() {
     let told = obstacle(bench.status(&id()));
     assert_eq!(told.kind, ObstacleKind::Passing);
     assert_eq!(on_disk::read(&hidden).unwrap(), b"ab");
-    // No server wrote to the copy for long, so a server that is gone has left it.
+    // No server has written to the copy for a long time: an earlier server left it.
     let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     let file = on_disk::File::options().write(true).open(&hidden).unwrap();
     file.set_modified(hour_ago).unwrap();
