@@ -233,9 +233,9 @@ impl Store {
         self.hold(id).about()
     }
 
-    /// Fences every append before this call: none of them writes another byte, so that what
-    /// [`status`](Self::status) tells from now on stays true until somebody new appends. Waits for the window that is
-    /// being written. A full upload is not fenced: no append to it can write another byte.
+    /// Fences every append before this call: none of them writes another byte. The result of [`status`](Self::status)
+    /// then stays true until a newer append. Waits for a running write. A full upload is not fenced: no append to it can
+    /// write another byte.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Broken`](Error::Broken).
