@@ -198,9 +198,14 @@ impl Wanted {
 pub(super) struct FilePath(Box<str>);
 
 impl FilePath {
-    /// Reads a path from a record; `None` if this server gives no such path to a file.
+    /// Reads a path from a record; `None` if no server gives such a path to a file.
+    ///
+    /// Invisible characters are accepted: an earlier version kept them in names.
     pub(super) fn parse(path: &str) -> Option<Self> {
-        let is_name = |part| Name::harmless(part).is_some_and(|name| name.0 == part);
+        let is_name = |part: &str| {
+            let part: String = part.chars().filter(|c| !is_invisible(*c)).collect();
+            Name::harmless(&part).is_some_and(|name| name.0 == part)
+        };
         let is_path = path.split('/').count() <= FOLDERS_MAX + 1 && path.split('/').all(is_name);
         is_path.then(|| Self(path.into()))
     }
@@ -475,11 +480,13 @@ mod tests {
             "con",
             "a ",
             "\u{200b}.resumed/a",
-            "a\u{202e}b",
             &deeper,
             &long,
         ] {
             assert_eq!(FilePath::parse(path), None, "{path:?}");
+        }
+        for of_earlier_version in ["a\u{200b}b.txt", "a\u{202e}b/c"] {
+            assert!(FilePath::parse(of_earlier_version).is_some());
         }
     }
 
