@@ -20,6 +20,10 @@ use super::upload::{Held, Phase, State};
 /// Bytes written before a sync begins beside the writing, so that no sync is ever long: 64 MiB.
 const SYNC_EVERY: u64 = 64 << 20;
 
+/// Bytes that may be held before the record is written: 1 MiB. Smaller uploads that come in one request write one
+/// record, when they are published.
+const UNRECORDED_MAX: u64 = 1 << 20;
+
 /// When an upload is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completes {
@@ -305,7 +309,10 @@ impl Entry {
     /// to. Also first stores the declared digests, if the full upload is compared only later: a request after a crash
     /// then compares it.
     fn state_to_append(&self, bytes: &[u8]) -> Result<Locked<'_>, Error> {
-        let state = self.state()?;
+        let mut state = self.state()?;
+        if state.offset + bytes.len() as u64 > UNRECORDED_MAX {
+            self.sketch_record(&mut state);
+        }
         let (is_unsure, is_behind) = (state.synced.is_none(), state.is_to_catch_up());
         let is_unjudged = !is_behind && state.is_filled_by(bytes) && !self.is_hashed(&state);
         if !is_unsure && !is_behind && !is_unjudged {

@@ -294,6 +294,15 @@ impl Disk {
         }
     }
 
+    /// Writes the record of `key` without a sync, where none is. A power loss may leave no JSON, which is as good as none.
+    pub(super) fn sketch_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
+        self.faults.check(Op::SketchRecord)?;
+        let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
+        let mut file = self.partials.open(&name, OFlags::WRONLY | new)?;
+        self.known.note(key);
+        file.write_all(text)
+    }
+
     /// Removes the record of `key`, if there is one. The directory is left to be synced.
     pub(super) fn remove_record(&self, key: Key) -> io::Result<()> {
         self.remove(&record_name(key))?;

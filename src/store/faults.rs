@@ -15,6 +15,7 @@ pub(super) enum Op {
     Remove,
     LoadRecord,
     CreateRecord,
+    SketchRecord,
     WriteRecord,
     SyncRecord,
     RenameRecord,

@@ -206,6 +206,21 @@ impl Entry {
         unsaved.map_or(Ok(()), |record| self.write_record(&record))
     }
 
+    /// Writes what was declared, once and without a sync: a killed server must not lose the length, the name and the
+    /// digests of a large upload. An answer still waits for a synced record.
+    pub(super) fn sketch_record(&self, state: &mut State) {
+        let Some(record) = state.unsaved().filter(|_| !state.filed) else {
+            return;
+        };
+        match self.disk().sketch_record(self.key, &record.to_json()) {
+            Ok(()) => {
+                state.filed = true;
+                state.entries += 1;
+            }
+            Err(error) => log::debug!("{}: cannot write the record yet: {error}", self.key),
+        }
+    }
+
     /// Writes `record`. One whose upload is complete already has a line in the journal. The caller holds `changing`.
     pub(super) fn write_record(&self, record: &Record) -> Result<(), Error> {
         if self.write_if_shared(record)? {

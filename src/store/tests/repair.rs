@@ -357,3 +357,29 @@ fn a_record_whose_writing_was_cut_is_as_good_as_none() {
         assert_eq!(bench.published(), [file("a", b"abcde")]);
     }
 }
+
+#[test]
+fn declared_length_of_large_upload_survives_a_kill() {
+    for is_full in [false, true] {
+        let mut bench = Bench::new();
+        let bytes = vec![b'a'; 3 << 20];
+        let mut append = bench
+            .append_with(&id(), 0, declared(bytes.len(), "a"))
+            .unwrap();
+        let sent = if is_full { bytes.len() } else { 2 << 20 };
+        for window in bytes[..sent].chunks(256 << 10) {
+            append.write(window).unwrap();
+        }
+        // As a kill does, dropping an append writes nothing more.
+        drop(append);
+        bench.reopen();
+        match is_full {
+            true => assert_eq!(bench.status(&id()).unwrap(), complete(sent as u64)),
+            false => {
+                let rest = bench.send(sent as u64, &bytes[sent..], Intent::default());
+                assert_eq!(rest.unwrap().held, complete(bytes.len() as u64));
+            }
+        }
+        assert_eq!(bench.published(), [file("a", &bytes)]);
+    }
+}
