@@ -144,7 +144,9 @@ impl Entry {
             published
         });
         match published {
-            Err(error) if self.is_still(&begun) => Err(self.not_published(&begun.record, error)),
+            Err(error) if self.is_still(&begun) => {
+                Err(self.not_published(&begun.record, passing_if_elsewhere(error)))
+            }
             // The upload was cancelled in the meantime.
             Err(_) => Ok(None),
             published => published,
@@ -194,14 +196,7 @@ impl Entry {
         drop(state);
         self.disk().check_in_place()?;
         if let Some(copy) = copy {
-            let moved = self.name_and_move(&mut record, Some(copy));
-            moved.map_err(|error| match error {
-                // A file system was mounted or unmounted there since the copy began.
-                Error::Io(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    Error::Io(io::ErrorKind::ResourceBusy.into())
-                }
-                error => error,
-            })?;
+            self.name_and_move(&mut record, Some(copy))?;
         }
         self.disk().remove(&self.key.to_string())?;
         Ok(self.moved(record)?.published)
@@ -210,6 +205,19 @@ impl Entry {
     fn is_still(&self, begun: &Begun) -> bool {
         self.state()
             .is_ok_and(|state| state.epoch == begun.epoch && state.is_publishing())
+    }
+}
+
+/// Something was mounted or unmounted there during the copy: the next look finds the folder as it is then.
+fn passing_if_elsewhere(error: Error) -> Error {
+    match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            Error::Io(io::ErrorKind::ResourceBusy.into())
+        }
+        Error::NotPublished(obstacle) if obstacle.is_elsewhere() => {
+            Error::Io(io::ErrorKind::ResourceBusy.into())
+        }
+        error => error,
     }
 }
 
