@@ -86,9 +86,8 @@ impl Housekeeper {
         let mut threads: Vec<_> = keepers
             .filter_map(|hooks| begin("resumed-hooks", move || hooks.keep()))
             .collect();
-        let found = hooks.clone();
         threads.extend(begin("resumed-sweeps", move || {
-            keep_swept(&store, &stopped, found.as_deref());
+            keep_swept(&store, &stopped);
         }));
         Housekeeper {
             sweeping: Some(sweeping),
@@ -111,7 +110,9 @@ impl Drop for Housekeeper {
         if let Some(hooks) = &self.hooks {
             hooks.end();
         }
-        for thread in self.threads.drain(..) {
+        // The sweeping thread itself may be the last to let go, after it has reported a file.
+        let is_other = |thread: &JoinHandle<()>| thread.thread().id() != thread::current().id();
+        for thread in self.threads.drain(..).filter(is_other) {
             if thread.join().is_err() {
                 log::error!("a thread of the housekeeper has panicked");
             }
@@ -127,17 +128,11 @@ fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
 }
 
 /// Sweeps until nobody is left to tell when to stop.
-fn keep_swept(store: &Store, stopped: &Receiver<Never>, hooks: Option<&Hooks>) {
+fn keep_swept(store: &Store, stopped: &Receiver<Never>) {
     loop {
         let swept = store.sweep(SystemTime::now());
-        for file in &swept.published {
-            let (path, length) = (file.path.display(), file.length);
-            log::info!("{path} is complete: {length} bytes");
-        }
-        if let Some(hooks) = hooks {
-            let published = swept.published.into_iter();
-            published.for_each(|completed| hooks.enqueue(completed));
-        }
+        let published = swept.published.into_iter();
+        published.for_each(|completed| store.tell_of_swept(completed));
         match stopped.recv_timeout(SWEEP_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

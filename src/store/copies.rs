@@ -73,8 +73,13 @@ impl Copies {
     }
 
     pub(super) fn end(&self, key: Key, copied: Result<Option<Completed>, Error>) {
+        self.jobs().current = None;
+        self.ended(key, copied);
+    }
+
+    /// Reports a file that was published without a request, or keeps it until somebody can be told.
+    pub(super) fn ended(&self, key: Key, copied: Result<Option<Completed>, Error>) {
         let mut jobs = self.jobs();
-        jobs.current = None;
         let tell = jobs.tell.clone();
         let (told, kept) = match copied.transpose() {
             Some(Ok(completed)) if tell.is_some() => (Some(completed), None),

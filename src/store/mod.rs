@@ -275,6 +275,12 @@ impl Store {
         self.shelf.copies.tell(tell);
     }
 
+    /// Reports a file that a sweep has published as one that a copy has.
+    pub(crate) fn tell_of_swept(&self, completed: Completed) {
+        let key = completed.id.key();
+        self.shelf.copies.ended(key, Ok(Some(completed)));
+    }
+
     /// How many syncs there were, and how long they took together.
     pub(crate) fn synced(&self) -> (u64, Duration) {
         self.shelf.disk.gate.passed()

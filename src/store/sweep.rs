@@ -226,6 +226,11 @@ impl Shelf {
             self.disk.remove_record(key)?;
             report.forgotten += 1;
         } else if state.appends == 0 && self.is_expired(key, &state, now)? {
+            if !complete && state.is_full() {
+                log::warn!(
+                    "{key}: the upload could not be published and has expired; its bytes are removed"
+                );
+            }
             entry.discard(&mut state)?;
             *if complete {
                 &mut report.forgotten

@@ -107,5 +107,8 @@ fn full_partial_is_published_at_start() {
             .find(|line| line.contains("a is complete: 5 bytes"))
             .expect("the log tells of it");
         assert_eq!(fs::read(dir.path().join("a")).expect("published"), b"hello");
+        let question = "GET /recent HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let recent = ask(process.addr, question);
+        assert!(recent.text().contains(r#""path":"a""#), "{recent:?}");
     }
 }

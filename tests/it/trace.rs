@@ -80,7 +80,8 @@ fn calls(trace: &str) -> Vec<Call> {
             begun.insert(thread, (at, first.to_owned()));
         } else if let Some(resumed) = said.strip_prefix("<... ") {
             let (_, rest) = resumed.split_once(" resumed>").expect("a call resumed");
-            if let Some((begin, first)) = begun.remove(thread) {
+            // A call that began while there was one thread has no number of a thread at its beginning.
+            if let Some((begin, first)) = begun.remove(thread).or_else(|| begun.remove("")) {
                 calls.extend(call(thread, &(first + rest), begin, at));
             }
         } else {
