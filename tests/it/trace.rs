@@ -1,9 +1,9 @@
 //! The system calls of a running server, as `strace` tells of them.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 
 use crate::program::Process;
@@ -42,14 +42,15 @@ impl Traced {
             .args(["-D", "-f", "-y", "-qq", "-s", "512"])
             .args(told);
         strace.arg(env!("CARGO_BIN_EXE_resumed"));
-        strace.env("RUST_LOG", "off").stderr(Stdio::piped());
-        let mut process = Process::of(strace, dir, "127.0.0.1:0", flags);
-        let mut stderr = process.child().stderr.take().expect("piped");
+        // Read from the beginning: strace waits while the pipe is full, and the server with it.
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        strace.env("RUST_LOG", "off").stderr(writer);
         let trace = thread::spawn(move || {
             let mut bytes = Vec::new();
-            stderr.read_to_end(&mut bytes).expect("it can be read");
+            reader.read_to_end(&mut bytes).expect("it can be read");
             String::from_utf8_lossy(&bytes).into_owned()
         });
+        let process = Process::of(strace, dir, "127.0.0.1:0", flags);
         Traced { process, trace }
     }
 
