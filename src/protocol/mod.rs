@@ -13,32 +13,22 @@
 //!
 //! Who may ask at all is decided before: `host`, `origin`, `users`.
 
+pub(crate) mod access;
 pub(crate) mod command;
-mod fields;
-mod file_id;
-mod files;
-mod form;
-pub(crate) mod health;
-pub(crate) mod host;
-mod ietf;
-mod metadata;
-mod named;
-pub(crate) mod origin;
-mod page;
-mod plain;
+mod dialects;
+pub(crate) mod pages;
+mod parse;
 mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
-pub(crate) mod recent;
-mod structured;
 pub(crate) mod terms;
-mod tus;
-pub(crate) mod users;
 
 use crate::http::{Head, Response};
 use crate::store::Held;
 use command::{Command, Outcome, Refusal};
-use files::Place;
+use dialects::{form, ietf, plain, tus, x_file_id};
+use pages::page;
+use parse::target::{self, Place};
 use terms::Terms;
 
 /// How a client speaks.
@@ -58,7 +48,7 @@ pub(crate) fn read(head: &Head, terms: &Terms) -> (Dialect, Result<Command, Resp
         return (dialect, Err(refusal));
     }
     let command = match (dialect, head.path()) {
-        (Dialect::FileId, file_id::STATUS | file_id::UPLOAD) => file_id::read(head),
+        (Dialect::FileId, x_file_id::STATUS | x_file_id::UPLOAD) => x_file_id::read(head),
         (Dialect::FileId, _) => Err(page::respond(head)),
         _ if head.method() == "OPTIONS" => Err(options(head, terms)),
         (Dialect::Tus, _) => tus::read(head),
@@ -85,7 +75,7 @@ impl Dialect {
 
     /// By what only one of them says; else by what is most likely meant.
     fn among_files(head: &Head, place: &Place) -> Dialect {
-        let is_named = matches!(place, Place::One(id) if !files::is_made(id));
+        let is_named = matches!(place, Place::One(id) if !target::is_made(id));
         let is_plain = match head.method() {
             "PUT" => true,
             "HEAD" | "GET" | "DELETE" => is_named,
@@ -116,7 +106,7 @@ impl Dialect {
         result: Result<Outcome, Refusal>,
     ) -> Response {
         match self {
-            Dialect::FileId => file_id::reply(held, result),
+            Dialect::FileId => x_file_id::reply(held, result),
             Dialect::Tus => tus::reply(held, location, result),
             Dialect::Ietf(said) => ietf::reply(said, terms, held, location, result),
             Dialect::Plain(said) => plain::reply(said, held, result),

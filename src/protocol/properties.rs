@@ -1,9 +1,9 @@
 //! What holds of requests, and of what an id says of its file, whatever bytes they are made of.
 
-use super::command::{Command, Refusal, Target, Verb};
 use super::read;
-use super::terms::Terms;
 use crate::http::Head;
+use crate::protocol::command::{Command, Refusal, Target, Verb};
+use crate::protocol::terms::Terms;
 use crate::store::{self, Existence, Held, Intent, Start};
 
 /// An id is taken as it came. What it declares is what it says again when its name is percent-encoded, and what the

@@ -2,7 +2,7 @@
 
 use crate::http::Head;
 
-use super::files;
+use crate::protocol::parse::target;
 
 /// What this server offers, and how it is reached.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +24,7 @@ impl Terms {
     /// clients use it as it stands. Without `Host` (HTTP/1.0) it is a path.
     pub(crate) fn location(&self, head: &Head, name: &str) -> String {
         let base = self.public_url.clone().or_else(|| self.base(head));
-        format!("{}{}/{name}", base.unwrap_or_default(), files::ROOT)
+        format!("{}{}/{name}", base.unwrap_or_default(), target::ROOT)
     }
 
     /// Returns the host that a trusted proxy forwards, if it becomes part of the address of an upload.

@@ -5,7 +5,7 @@ use std::{error, fmt, io};
 
 use rustix::io::Errno;
 
-use super::obstacle::{Obstacle, is_full, is_too_large};
+use crate::store::obstacle::{Obstacle, is_full, is_too_large};
 
 /// Why an operation on an upload was refused or failed.
 ///

@@ -38,61 +38,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod about;
-mod adopt;
-mod append;
-mod attribute;
-mod changes;
-mod completed;
-mod copies;
-mod copying;
-mod digest;
-mod dirs;
-mod discard;
-mod disk;
-mod doubt;
-mod elsewhere;
 mod error;
-#[cfg(target_os = "linux")]
-mod ext4;
-mod faults;
-mod finished;
-mod flock;
-mod hashed;
-mod hooks;
+mod fs;
 mod id;
-mod in_place;
-mod intent;
-mod journal;
-mod known;
-mod location;
-mod locked;
-mod medium;
-mod name;
+mod log;
 mod obstacle;
 mod options;
-mod ownership;
-mod page;
-mod pages;
-mod places;
-mod private;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
-mod publish;
-mod record;
-mod rename;
-mod settle;
-mod shared_sync;
-mod sharing;
-mod shelf;
-mod space;
-mod spelling;
-mod sweep;
-mod tail;
+mod recovery;
+mod reservations;
+mod shared;
 #[cfg(test)]
 mod tests;
-mod turn;
-mod under_way;
 mod upload;
 
 use std::fmt;
@@ -100,25 +58,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub use self::about::{About, Expiry};
-pub use self::append::{Append, Completes};
-pub use self::completed::Completed;
 pub use self::error::{Difference, Error, OpenError};
 pub use self::id::{Id, Key};
-pub use self::intent::{Crc32, Digest, Existence, Incoming, Intent, Start, TAIL_BYTES, Tail};
 pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{OnConflict, Options, Sharing, Sync};
-pub use self::publish::Finished;
-pub use self::sweep::SweepReport;
-pub(crate) use self::under_way::UnderWay;
-pub use self::upload::Held;
+pub use self::recovery::sweep::SweepReport;
+pub use self::upload::append::{Append, Completes};
+pub use self::upload::completed::Completed;
+pub use self::upload::info::{About, Expiry};
+pub use self::upload::publish::Finished;
+pub use self::upload::request::{
+    Crc32, Digest, Existence, Incoming, Intent, Start, TAIL_BYTES, Tail,
+};
+pub use self::upload::state::Held;
+pub(crate) use self::upload::under_way::UnderWay;
 
-use self::copies::Tell;
-use self::copying::Copier;
-use self::disk::Disk;
-use self::faults::Faults;
-use self::shelf::{Entry, Shelf};
-use self::upload::State;
+use self::fs::disk::Disk;
+use self::fs::fault::Faults;
+use self::upload::copies::Tell;
+use self::upload::copying::Copier;
+use self::upload::registry::{Entry, Shelf};
+use self::upload::state::State;
 
 /// A directory that takes uploads. Clones share it; it is closed, and its lock given up, when the last one and the
 /// last [`Append`] are dropped.

@@ -6,8 +6,8 @@ use std::{error, fmt, io};
 
 use rustix::io::Errno;
 
-use super::id::Key;
-use super::record::Record;
+use crate::store::fs::record::Record;
+use crate::store::id::Key;
 
 /// Maximum number of uploads stored with their obstacle. For further ones each failure is logged.
 const BLOCKED_MAX: usize = 1000;
@@ -37,7 +37,7 @@ pub enum ObstacleKind {
 
 impl Obstacle {
     /// Finds the kind of an error by its errno.
-    pub(super) fn new(error: io::Error) -> Self {
+    pub(crate) fn new(error: io::Error) -> Self {
         let kind = match Errno::from_io_error(&error) {
             _ if is_full(&error) => ObstacleKind::NoSpace,
             _ if is_too_large(&error) => ObstacleKind::TooLarge,
@@ -62,18 +62,18 @@ impl Obstacle {
     }
 
     /// Adds the `path` of the file below the directory.
-    pub(super) fn at(self, path: String) -> Self {
+    pub(crate) fn at(self, path: String) -> Self {
         Self { path, ..self }
     }
 
     /// Returns the obstacle of a file that waits for its copy to another file system.
-    pub(super) fn copying(path: String) -> Self {
+    pub(crate) fn copying(path: String) -> Self {
         let error = io::Error::other("the copy to another file system is not finished");
         Self::new(error).at(path)
     }
 
     /// Returns whether the folder is on another file system, so that the file has to be copied.
-    pub(super) fn is_elsewhere(&self) -> bool {
+    pub(crate) fn is_elsewhere(&self) -> bool {
         Errno::from_io_error(&self.error) == Some(Errno::XDEV)
     }
 
@@ -101,7 +101,7 @@ impl error::Error for Obstacle {
 
 /// The full uploads whose last publish failed.
 #[derive(Default)]
-pub(super) struct Blocked {
+pub(crate) struct Blocked {
     all: Mutex<BTreeMap<Key, (Record, String)>>,
     /// The reason last logged for each upload.
     logged: Mutex<BTreeMap<Key, String>>,
@@ -109,13 +109,13 @@ pub(super) struct Blocked {
 
 impl Blocked {
     /// Stores the obstacle of an upload, and logs each reason once.
-    pub(super) fn note(&self, key: Key, record: &Record, obstacle: &Obstacle) {
+    pub(crate) fn note(&self, key: Key, record: &Record, obstacle: &Obstacle) {
         self.warn(key, obstacle);
         self.note_copying(key, record, obstacle);
     }
 
     /// Stores the obstacle, and logs nothing: the copy is going on.
-    pub(super) fn note_copying(&self, key: Key, record: &Record, obstacle: &Obstacle) {
+    pub(crate) fn note_copying(&self, key: Key, record: &Record, obstacle: &Obstacle) {
         let mut all = self.all();
         if all.len() < BLOCKED_MAX || all.contains_key(&key) {
             all.insert(key, (record.clone(), obstacle.to_string()));
@@ -123,7 +123,7 @@ impl Blocked {
     }
 
     /// Logs the obstacle to an upload, each reason once.
-    pub(super) fn warn(&self, key: Key, obstacle: &Obstacle) {
+    pub(crate) fn warn(&self, key: Key, obstacle: &Obstacle) {
         let reason = obstacle.to_string();
         let mut logged = lock(&self.logged);
         if logged.get(&key) == Some(&reason) {
@@ -137,13 +137,13 @@ impl Blocked {
     }
 
     /// Removes the obstacle of an upload that is published or gone.
-    pub(super) fn forget(&self, key: Key) {
+    pub(crate) fn forget(&self, key: Key) {
         self.all().remove(&key);
         lock(&self.logged).remove(&key);
     }
 
     /// Returns the record and the obstacle of each upload.
-    pub(super) fn all(&self) -> MutexGuard<'_, BTreeMap<Key, (Record, String)>> {
+    pub(crate) fn all(&self) -> MutexGuard<'_, BTreeMap<Key, (Record, String)>> {
         lock(&self.all)
     }
 }
@@ -153,12 +153,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Returns whether the file system or the file size limit of the process allows no such length.
-pub(super) fn is_too_large(error: &io::Error) -> bool {
+pub(crate) fn is_too_large(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::FileTooLarge
 }
 
 /// Returns whether the disk or a quota is full.
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded

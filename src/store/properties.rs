@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::id::{Id, Key, hex, unhex};
-use super::intent::Crc32;
-use super::name::{FilePath, NAME_MAX, Name, Wanted};
-use super::page::Line;
-use super::record::{Hook, Publishing, Record};
-use super::spelling::{Refusal, Spelling};
+use crate::store::fs::filename::{FilePath, NAME_MAX, Name, Wanted};
+use crate::store::fs::record::{Hook, Publishing, Record};
+use crate::store::fs::spelling::{Refusal, Spelling};
+use crate::store::id::{Id, Key, hex, unhex};
+use crate::store::log::page::Line;
+use crate::store::upload::request::Crc32;
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
 /// begins.

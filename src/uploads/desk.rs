@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::housekeeper::Housekeeper;
 use crate::http::{Head, Response};
+use crate::protocol::access::basic_auth::Users;
+use crate::protocol::access::cors::Origins;
+use crate::protocol::access::host::Hosts;
 use crate::protocol::command::{Command, Refusal};
-use crate::protocol::host::Hosts;
-use crate::protocol::origin::Origins;
+use crate::protocol::pages::{health, recent};
 use crate::protocol::terms::Terms;
-use crate::protocol::users::Users;
-use crate::protocol::{self, Dialect, health, recent};
+use crate::protocol::{self, Dialect};
 use crate::store::{Completed, Held, Store};
 
 use super::arrivals::Arrivals;

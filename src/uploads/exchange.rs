@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::{Action, Ended, Head, Receiver, Response};
 use crate::protocol::Dialect;
+use crate::protocol::access::cors::Grant;
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
-use crate::protocol::origin::Grant;
 use crate::store::{self, Append, Completes, Held, Hold, Id, Intent, Start};
 
 use super::desk::Desk;

@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use crate::housekeeper::{Housekeeper, OnComplete};
 use crate::http::{Action, Census, Ended, Framing, Head, Receiver, Response, Service};
-use crate::protocol::host::Hosts;
-use crate::protocol::origin::Origins;
+use crate::protocol::access::basic_auth::Users;
+use crate::protocol::access::cors::Origins;
+use crate::protocol::access::host::Hosts;
 use crate::protocol::terms::Terms;
-use crate::protocol::users::Users;
 use crate::store::{self, OpenError, Store};
 use arrivals::Arrivals;
 use desk::{Asked, Authorize, Desk};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::http::{Action, Head, Response};
+use crate::protocol::access::cors::Grant;
 use crate::protocol::command::{Command, Question, Target, Verb};
-use crate::protocol::origin::Grant;
-use crate::protocol::recent::{self, Arrived};
+use crate::protocol::pages::recent::{self, Arrived};
 
 use super::arrivals::Arrival;
 use super::desk::Desk;

@@ -4,9 +4,9 @@ use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use super::super::faults::Op;
-use super::super::hashed::Algorithm;
 use super::*;
+use crate::store::fs::fault::Op;
+use crate::store::fs::hashed::Algorithm;
 use crate::store::{Crc32, Difference, Tail};
 
 const SYNCS: [Sync; 2] = [Sync::Durable, Sync::Fast];

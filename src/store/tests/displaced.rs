@@ -1,7 +1,7 @@
 //! The directory is moved, removed or replaced while the store is open.
 
-use super::super::record::record_name;
 use super::*;
+use crate::store::fs::record::record_name;
 
 impl Bench {
     /// Renames the directory, and makes an empty one in its place. Returns the new path of the old one.

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
-use super::super::doubt::MARK;
-use super::super::faults::Op;
-use super::super::name::FilePath;
-use super::super::record::{Publishing, Record};
 use super::*;
+use crate::store::fs::fault::Op;
+use crate::store::fs::filename::FilePath;
+use crate::store::fs::record::{Publishing, Record};
+use crate::store::recovery::power_loss::MARK;
 
 impl Bench {
     /// As after a pulled plug: the file system is not the one that was opened last.

@@ -1,7 +1,7 @@
 //! When the disk fails: nothing is answered that is not so, nothing leaks, and what was answered is there afterwards.
 
-use super::super::faults::{Fault, Op};
 use super::*;
+use crate::store::fs::fault::{Fault, Op};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;

@@ -3,8 +3,8 @@
 use std::os::unix::fs::symlink;
 
 use super::super::OnConflict;
-use super::super::faults::Op;
 use super::*;
+use crate::store::fs::fault::Op;
 
 impl Bench {
     /// What is in a file below the directory.

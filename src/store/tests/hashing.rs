@@ -6,9 +6,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::Digest;
 use super::super::Sync;
-use super::super::faults::Op;
-use super::super::hashed::Algorithm;
 use super::*;
+use crate::store::fs::fault::Op;
+use crate::store::fs::hashed::Algorithm;
 
 fn digest(bytes: &[u8]) -> Digest {
     Sha256::digest(bytes).into()

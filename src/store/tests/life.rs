@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::super::OnConflict;
-use super::super::faults::Op;
 use super::*;
+use crate::store::fs::fault::Op;
 
 #[test]
 fn an_upload_in_three_parts() {

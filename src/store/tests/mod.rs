@@ -25,9 +25,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::disk::on_disk;
-use super::faults::{Fault, Faults, Op};
 use super::{Append, Completes, Error, Finished, Held, Id, Incoming, Intent, Options, Store, Sync};
+use crate::store::fs::disk::on_disk;
+use crate::store::fs::fault::{Fault, Faults, Op};
 
 /// A store in a directory of its own.
 struct Bench {

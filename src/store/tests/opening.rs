@@ -1,8 +1,8 @@
 //! Opening a directory: what is made, what is refused, and in what words.
 
 use super::super::OpenError;
-use super::super::disk::Disk;
 use super::*;
+use crate::store::fs::disk::Disk;
 
 fn open(path: &Path) -> Result<Store, OpenError> {
     Store::open(path, Options::default())

@@ -3,8 +3,8 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::super::OnConflict;
-use super::super::faults::Op;
 use super::*;
+use crate::store::fs::fault::Op;
 
 const EIO: i32 = 5;
 const EPERM: i32 = 1;

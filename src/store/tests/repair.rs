@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::faults::Op;
-use super::super::name::FilePath;
-use super::super::record::{Hook, Publishing, Record};
 use super::*;
+use crate::store::fs::fault::Op;
+use crate::store::fs::filename::FilePath;
+use crate::store::fs::record::{Hook, Publishing, Record};
 
 const EIO: i32 = 5;
 const EACCES: i32 = 13;

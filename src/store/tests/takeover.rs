@@ -1,7 +1,7 @@
 //! One writer: the newest wins, and nobody writes into what was cancelled or published.
 
-use super::super::faults::Op;
 use super::*;
+use crate::store::fs::fault::Op;
 
 #[test]
 fn the_newest_append_wins_and_the_older_writes_no_more() {

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use super::super::faults::Op;
 use super::{Bench, Completes, Id, declared, id, on_disk};
 use crate::store::UnderWay;
+use crate::store::fs::fault::Op;
 
 /// How many bytes are told of what is under way while that waits for the disk: without a look there.
 fn told_during(bench: &Bench, op: Op, act: impl FnOnce() + Send) -> Vec<u64> {

@@ -37,7 +37,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
 ];
 
 /// Where files are touched. (`main` and `cli` are the command, not the library.)
-const SAYS_FS: [&str; 3] = ["store::disk", "main", "cli"];
+const SAYS_FS: [&str; 3] = ["store::fs::disk", "main", "cli"];
 
 /// What a pure room does without ...
 const IMPURE: [&str; 5] = ["std::fs", "std::io", "std::net", "std::thread", "std::time"];

@@ -1,0 +1,3 @@
+pub(crate) mod basic_auth;
+pub(crate) mod cors;
+pub(crate) mod host;

@@ -1,0 +1,54 @@
+//! Refuses requests that send a file in an unsupported way: as a form, as a `POST` of no dialect, or
+//! to a wrong address. The answer names a request that uploads.
+
+use crate::http::{Head, Response};
+
+use crate::protocol::dialects::x_file_id::{STATUS, UPLOAD};
+use crate::protocol::pages::page;
+use crate::protocol::parse::fields::media_type;
+use crate::protocol::parse::target::Place;
+use crate::protocol::terms::Terms;
+
+/// Request fields of the dialects: each of their clients sends at least one with a `POST`.
+const MARKS: [&str; 12] = [
+    "Tus-Resumable",
+    "X-HTTP-Method-Override",
+    "Upload-Length",
+    "Upload-Defer-Length",
+    "Upload-Metadata",
+    "Upload-Concat",
+    "Upload-Offset",
+    "Upload-Complete",
+    "Upload-Incomplete",
+    "Upload-Draft-Interop-Version",
+    "X-Update-Range",
+    "X-File-Id",
+];
+
+/// Answers such a request; `None` for any other. A form gets a 415: its framing would become part of the file.
+pub(crate) fn refuse(head: &Head, terms: &Terms) -> Option<Response> {
+    let is_form = media_type(head).as_deref() == Some("multipart/form-data");
+    let is_among_files = Place::of(head).is_some();
+    let (status, what) = match (head.method(), head.path()) {
+        ("PUT", UPLOAD) | (_, STATUS) => return None,
+        ("POST" | "PUT", path) if is_form && (is_among_files || matches!(path, "/" | UPLOAD)) => {
+            (415, "forms are not accepted")
+        }
+        ("POST" | "PUT", "/") => (400, "no file is accepted at this address"),
+        ("POST", _) if is_among_files && !is_marked(head) => {
+            (400, "a POST without fields of a protocol is not accepted")
+        }
+        ("POST" | "PUT", path) if !is_among_files && path != UPLOAD && !page::has(path) => {
+            (404, "nothing here")
+        }
+        _ => return None,
+    };
+    let url = terms.location(head, "");
+    Some(Response::new(status).text(format!("{what}; send a file with: curl -T FILE {url}\n")))
+}
+
+fn is_marked(head: &Head) -> bool {
+    let has = |name: &str| head.fields_named(name).next().is_some();
+    let is_bytes = |media_type: String| media_type.starts_with("application/offset+");
+    MARKS.iter().any(|name| has(name)) || media_type(head).is_some_and(is_bytes)
+}

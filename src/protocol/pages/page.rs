@@ -1,0 +1,71 @@
+//! The browser page: the files of `demo/`, in the binary.
+
+use crate::http::{Head, Response};
+
+/// Everything from here, nothing from elsewhere, no frame around it (Content Security Policy 3).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+                      connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
+                      form-action 'none'; frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+
+struct File {
+    path: &'static str,
+    content_type: &'static str,
+    content: &'static [u8],
+}
+
+macro_rules! files {
+    ($($path:literal $name:literal $type:ident,)*) => {
+        &[$(File {
+            path: $path,
+            content_type: $type,
+            content: include_bytes!(concat!("../../../demo/", $name)),
+        },)*]
+    };
+}
+
+const FILES: &[File] = files! {
+    "/" "index.html" HTML,
+    "/style.css" "style.css" CSS,
+    "/crc32.js" "crc32.js" JS,
+    "/folders.js" "folders.js" JS,
+    "/gate.js" "gate.js" JS,
+    "/names.js" "names.js" JS,
+    "/page.js" "page.js" JS,
+    "/plan.js" "plan.js" JS,
+    "/problem.js" "problem.js" JS,
+    "/proof.js" "proof.js" JS,
+    "/reader.js" "reader.js" JS,
+    "/reading.js" "reading.js" JS,
+    "/recent.js" "recent.js" JS,
+    "/row.js" "row.js" JS,
+    "/sending.js" "sending.js" JS,
+    "/uploader.js" "uploader.js" JS,
+    "/watch.js" "watch.js" JS,
+    "/wire.js" "wire.js" JS,
+    "/words.js" "words.js" JS,
+    "/worker.js" "worker.js" JS,
+};
+
+/// Returns whether a file of the page has this path.
+pub(crate) fn has(path: &str) -> bool {
+    FILES.iter().any(|file| file.path == path)
+}
+
+pub(crate) fn respond(head: &Head) -> Response {
+    let Some(file) = FILES.iter().find(|file| file.path == head.path()) else {
+        return Response::new(404).text("nothing here\n");
+    };
+    match head.method() {
+        "GET" | "HEAD" => Response::new(200)
+            .field("Content-Security-Policy", POLICY)
+            .field("X-Content-Type-Options", "nosniff")
+            .field("Referrer-Policy", "no-referrer")
+            .field("Cache-Control", "no-cache")
+            .body(file.content_type, file.content),
+        _ => Response::method_not_allowed("GET, HEAD"),
+    }
+}

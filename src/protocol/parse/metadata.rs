@@ -1,0 +1,103 @@
+//! `Upload-Metadata`: what clients of tus say of a file, also when they speak the draft.
+
+use crate::http::{Head, Response};
+
+use crate::protocol::parse::fields::{bad, base64, single};
+use crate::protocol::parse::filename;
+
+/// `Upload-Metadata`: what of it is for us, and all of it for the client.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    /// What the file is called.
+    pub(crate) name: Option<String>,
+    pub(crate) as_sent: Option<String>,
+}
+
+impl Metadata {
+    pub(crate) fn read(head: &Head) -> Result<Metadata, Response> {
+        match single(head, "Upload-Metadata")? {
+            None | Some(b"") => Ok(Metadata::default()),
+            Some(sent) => Metadata::parse(sent)
+                .ok_or_else(|| bad("Upload-Metadata is not KEY BASE64 pairs with commas between")),
+        }
+    }
+
+    fn parse(sent: &[u8]) -> Option<Metadata> {
+        let as_sent = std::str::from_utf8(sent).ok()?;
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        for pair in as_sent.split(',') {
+            let (key, value) = pair.trim().split_once(' ').unwrap_or((pair.trim(), ""));
+            let value = base64(value.trim().as_bytes())?;
+            let is_key = !key.is_empty() && key.is_ascii();
+            if !is_key || pairs.iter().any(|(known, _)| *known == key) {
+                return None;
+            }
+            pairs.push((key, String::from_utf8_lossy(&value).into_owned()));
+        }
+        let said = |key: &str| {
+            let mut pairs = pairs
+                .iter()
+                .filter(|(known, text)| *known == key && !text.is_empty());
+            pairs.next().map(|(_, text)| text.as_str())
+        };
+        // Uppy's: of a file in a folder, with `/` before it or without; else `null`.
+        let path = said("relativePath").map(|path| path.trim_start_matches('/'));
+        let path = path.filter(|path| path.contains('/')).map(str::to_owned);
+        let name = path.or_else(|| said("filename").or(said("name")).map(filename::flat));
+        Some(Metadata {
+            name: filename::of_type(name.as_deref(), said("filetype")),
+            as_sent: Some(as_sent.to_owned()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_names_the_file_and_is_kept_as_sent() {
+        let names = [
+            ("filename aG9saWRheS5tcDQ=", Some("holiday.mp4")),
+            ("filename aG9saWRheS5tcDQ", Some("holiday.mp4")),
+            (
+                "is_new,filename aG9saWRheS5tcDQ=,x eA==",
+                Some("holiday.mp4"),
+            ),
+            (
+                "name Y2Fmw6kudHh0, filetype dGV4dC9wbGFpbg==",
+                Some("café.txt"),
+            ),
+            (
+                "filename aG9saWRheQ==,filetype dmlkZW8vbXA0",
+                Some("holiday.mp4"),
+            ),
+            ("filetype dmlkZW8vbXA0", Some("upload.mp4")),
+            ("filename dHJpcC9hLmpwZw==", Some("trip_a.jpg")),
+            (
+                "relativePath L3RyaXAvYS5qcGc=,name YS5qcGc=",
+                Some("trip/a.jpg"),
+            ),
+            ("relativePath bnVsbA==,name YS5qcGc=", Some("a.jpg")),
+            ("filename ,is_new", None),
+        ];
+        for (sent, name) in names {
+            let metadata = Metadata::parse(sent.as_bytes()).expect(sent);
+            assert_eq!(metadata.name.as_deref(), name, "{sent}");
+            assert_eq!(metadata.as_sent.as_deref(), Some(sent));
+        }
+    }
+
+    #[test]
+    fn what_is_no_metadata_is_refused() {
+        for sent in [
+            "filename a.txt",
+            "a eA==,a eQ==",
+            ",",
+            "caf\u{e9} eA==",
+            "a eA== eA==",
+        ] {
+            assert_eq!(Metadata::parse(sent.as_bytes()), None, "{sent}");
+        }
+    }
+}

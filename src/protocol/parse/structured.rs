@@ -1,0 +1,51 @@
+//! Structured fields (RFC 9651), as far as they are read here: what is of another type says nothing.
+
+use crate::protocol::parse::fields::digits;
+
+/// A boolean of RFC 9651. Its parameters mean nothing here.
+pub(crate) fn boolean(value: &[u8]) -> Option<bool> {
+    match bare(value) {
+        b"?1" => Some(true),
+        b"?0" => Some(false),
+        _ => None,
+    }
+}
+
+/// An integer of RFC 9651 that counts something.
+pub(crate) fn integer(value: &[u8]) -> Option<u64> {
+    digits(bare(value)).filter(|_| bare(value).len() <= 15)
+}
+
+fn bare(value: &[u8]) -> &[u8] {
+    let end = value.iter().position(|byte| *byte == b';');
+    value[..end.unwrap_or(value.len())].trim_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_those_of_structured_fields() {
+        for (text, value) in [
+            ("?1", Some(true)),
+            ("?0", Some(false)),
+            ("?1;a=b", Some(true)),
+        ] {
+            assert_eq!(boolean(text.as_bytes()), value);
+        }
+        for text in ["true", "1", "?2", "?1, ?1", "", "?1 ?1", "\"?1\""] {
+            assert_eq!(boolean(text.as_bytes()), None, "{text}");
+        }
+        for (text, value) in [
+            ("0", 0),
+            ("12; why=not", 12),
+            ("999999999999999", 999_999_999_999_999),
+        ] {
+            assert_eq!(integer(text.as_bytes()), Some(value));
+        }
+        for text in ["5.0", "-1", "1, 1", "1000000000000000", "", "1e3", "\"5\""] {
+            assert_eq!(integer(text.as_bytes()), None, "{text}");
+        }
+    }
+}

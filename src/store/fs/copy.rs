@@ -1,0 +1,301 @@
+//! Copies a file into a folder on another file system, under a hidden name beside its target.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::SystemTime;
+
+use rustix::fs::{
+    Access, AtFlags, FileType, Mode, OFlags, accessat, fstat, fstatvfs, fsync, openat, statat,
+    unlinkat,
+};
+use rustix::io::{Errno, pread, pwrite};
+
+use crate::store::fs::disk::{Data, Disk};
+use crate::store::fs::fault::Op;
+use crate::store::fs::filename::Name;
+use crate::store::fs::fs_type::free_bytes;
+use crate::store::fs::rename::{Place, rename};
+use crate::store::id::{Key, hidden_name};
+use crate::store::options::OnConflict;
+
+/// Bytes copied in one step. Between two steps the copy can be stopped.
+const STEP_BYTES: u64 = 4 << 20;
+
+/// Bytes copied between two syncs, so that no sync is ever long.
+const SYNC_EVERY: u64 = 64 << 20;
+
+/// For this long after its last byte the copy of another server is not removed, in seconds.
+const FRESH_SECS: i64 = 60;
+
+/// The copy of an upload, beside its target.
+pub(crate) struct Copy {
+    file: OwnedFd,
+    dir: OwnedFd,
+    name: String,
+}
+
+impl Disk {
+    /// Creates the empty copy of `key` beside `path`, if `length` bytes fit and leave `min_free` bytes. Removes a copy
+    /// that an earlier server left.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if another server is copying; `StorageFull`.
+    pub(crate) fn begin_copy(
+        &self,
+        key: Key,
+        path: &str,
+        length: u64,
+        min_free: u64,
+        is_shared: bool,
+    ) -> io::Result<Copy> {
+        let (home, _) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let name = hidden_name(key);
+        match statat(&home, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) if is_shared && is_fresh(about.st_mtime) => {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
+            Ok(_) => unlinkat(&home, &name, AtFlags::empty())?,
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if !has_room(&home, length.saturating_add(min_free))? {
+            return Err(Errno::NOSPC.into());
+        }
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&home, &name, flags, Mode::from_raw_mode(0o666))?;
+        let dir = home.as_fd().try_clone_to_owned()?;
+        Ok(Copy { file, dir, name })
+    }
+
+    /// Copies `length` bytes, and syncs them. Returns `false` if `goes_on` stops the copy.
+    pub(crate) fn fill_copy(
+        &self,
+        copy: &Copy,
+        data: &Data,
+        length: u64,
+        goes_on: impl Fn() -> bool,
+    ) -> io::Result<bool> {
+        let (mut done, mut synced) = (0, 0);
+        let mut means = Means::Clone;
+        while done < length {
+            if !goes_on() {
+                return Ok(false);
+            }
+            self.faults.check(Op::Copy)?;
+            let step = (length - done).min(STEP_BYTES);
+            match means.copy(data, copy, done, step, length) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(copied) => done += copied,
+                Err(error) => means = means.next().ok_or(error)?,
+            }
+            if done - synced >= SYNC_EVERY {
+                self.gated(Op::SyncCopy, || Ok(fsync(&copy.file)?))?;
+                synced = done;
+            }
+        }
+        self.gated(Op::SyncCopy, || Ok(fsync(&copy.file)?))?;
+        Ok(true)
+    }
+
+    /// Renames the copy of `key` to its published `path`, durably. The caller then removes the data file.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is taken and must not be replaced; `NotFound` if the folder was removed, or another
+    /// copy has the hidden name.
+    pub(crate) fn publish_copy(
+        &self,
+        copy: &Copy,
+        path: &str,
+        on_conflict: OnConflict,
+    ) -> io::Result<()> {
+        self.faults.check(Op::PublishCopy)?;
+        let (home, name) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
+        if !copy.is_there()? {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let from = Place {
+            dir: copy.dir.as_fd(),
+            name: &copy.name,
+        };
+        let to = Place {
+            dir: home.as_fd(),
+            name,
+        };
+        rename(from, to, on_conflict, &self.naming)?;
+        self.gated(Op::SyncDir, || Ok(fsync(&home)?))
+    }
+
+    /// Returns whether the file at `path` has the same bytes as `data`, whose length is `length`.
+    pub(crate) fn is_copied(&self, data: &Data, length: u64, path: &str) -> io::Result<bool> {
+        let Some(copy) = self.open_published(path)? else {
+            return Ok(false);
+        };
+        let about = fstat(&copy.0)?;
+        if !FileType::from_raw_mode(about.st_mode).is_file() || about.st_size as u64 != length {
+            return Ok(false);
+        }
+        let (mut ours, mut theirs) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
+        let mut done = 0;
+        while done < length {
+            let step = (length - done).min(BUFFER_BYTES as u64) as usize;
+            self.read_at(data, &mut ours[..step], done)?;
+            self.read_at(&copy, &mut theirs[..step], done)?;
+            if ours[..step] != theirs[..step] {
+                return Ok(false);
+            }
+            done += step as u64;
+        }
+        Ok(true)
+    }
+
+    /// Removes the copy of `key` beside `path`, if there is one.
+    pub(crate) fn remove_copy(&self, key: Key, path: &str) -> io::Result<()> {
+        let Some((home, _)) = self.home_of(path)? else {
+            return Ok(());
+        };
+        match unlinkat(home, hidden_name(key), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Checks the innermost of `folders` that exists, and creates none: whether a file can be created there. If the
+    /// folder is on another file system, also checks that `length` bytes fit and leave `min_free` bytes.
+    ///
+    /// # Errors
+    /// The error that creating a file there would give: EACCES, EPERM, EROFS, ENOSPC.
+    pub(crate) fn foresee(
+        &self,
+        folders: &[Name],
+        length: Option<u64>,
+        min_free: u64,
+    ) -> io::Result<()> {
+        let home = self.innermost(folders)?;
+        let may = Access::WRITE_OK | Access::EXEC_OK;
+        let access = accessat(&home, ".", may, AtFlags::EACCESS);
+        // Any other error shows when the file is created.
+        if let Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = access {
+            return Err(error.into());
+        }
+        let Some(length) = length.filter(|_| !folders.is_empty()) else {
+            return Ok(());
+        };
+        let is_elsewhere = fstat(&home)?.st_dev != fstat(&self.root.file)?.st_dev;
+        if is_elsewhere && !has_room(&home, length.saturating_add(min_free))? {
+            return Err(Errno::NOSPC.into());
+        }
+        Ok(())
+    }
+}
+
+impl Copy {
+    /// Returns whether the copy still has its name: another server may have begun its own copy.
+    pub(crate) fn is_there(&self) -> io::Result<bool> {
+        let held = fstat(&self.file)?;
+        match statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) => Ok((named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the copy as an open data file, to set its times.
+    pub(crate) fn data(&self) -> io::Result<Data> {
+        Ok(Data(self.file.try_clone()?.into()))
+    }
+
+    /// Removes the copy, unless the name belongs to another copy now.
+    pub(crate) fn remove(&self) {
+        if self.is_there().unwrap_or(false) {
+            let _ = unlinkat(&self.dir, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// The ways to copy bytes. If the file systems do not support one, the next is used.
+#[derive(Clone, Copy)]
+enum Means {
+    /// Reflink: both files share their blocks.
+    Clone,
+    /// `copy_file_range`: the kernel copies.
+    Range,
+    Buffer,
+}
+
+impl Means {
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Clone => Some(Self::Range),
+            Self::Range => Some(Self::Buffer),
+            Self::Buffer => None,
+        }
+    }
+
+    /// Copies about `step` bytes from `at` on, or all `length`. Returns the number of bytes copied; 0 at the end.
+    fn copy(self, from: &Data, to: &Copy, at: u64, step: u64, length: u64) -> io::Result<u64> {
+        match self {
+            Self::Clone => clone_whole(from, to).map(|()| length),
+            Self::Range => copy_range(from, to, at, step),
+            Self::Buffer => copy_by_buffer(from, to, at, step),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn clone_whole(from: &Data, to: &Copy) -> io::Result<()> {
+    Ok(rustix::fs::ioctl_ficlone(&to.file, &from.0)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn clone_whole(_: &Data, _: &Copy) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(target_os = "linux")]
+fn copy_range(from: &Data, to: &Copy, at: u64, step: u64) -> io::Result<u64> {
+    let (mut read, mut written) = (at, at);
+    let (read, written) = (Some(&mut read), Some(&mut written));
+    match rustix::fs::copy_file_range(&from.0, read, &to.file, written, step as usize)? {
+        // Some file systems return 0 before the end.
+        0 => Err(io::ErrorKind::Unsupported.into()),
+        copied => Ok(copied as u64),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn copy_range(_: &Data, _: &Copy, _: u64, _: u64) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn copy_by_buffer(from: &Data, to: &Copy, at: u64, step: u64) -> io::Result<u64> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut done = 0;
+    while done < step {
+        let most = (step - done).min(BUFFER_BYTES as u64) as usize;
+        let read = pread(&from.0, &mut buffer[..most], at + done)?;
+        if read == 0 {
+            break;
+        }
+        let mut rest = &buffer[..read];
+        while !rest.is_empty() {
+            let written = pwrite(&to.file, rest, at + done)?;
+            rest = &rest[written..];
+            done += written as u64;
+        }
+    }
+    Ok(done)
+}
+
+/// Returns whether `wanted` bytes are free in `dir`. True if the file system does not report its free space.
+fn has_room(dir: impl AsFd, wanted: u64) -> io::Result<bool> {
+    let free = free_bytes(fstatvfs(dir).map_err(io::Error::from))?;
+    Ok(free.is_none_or(|free| wanted <= free))
+}
+
+/// Returns whether the time, in seconds since 1970, is in the last `FRESH_SECS` seconds.
+fn is_fresh(modified: i64) -> bool {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    modified.saturating_add(FRESH_SECS) > now.as_secs() as i64
+}

@@ -1,0 +1,506 @@
+//! The only contact with the disk: a handful of operations, each of which may fail, and none of which decides anything.
+//!
+//! Nothing here follows a symbolic link inside `.resumed`, and every error keeps its number.
+
+#[cfg(test)]
+pub(crate) use std::fs as on_disk;
+use std::fs::{self, DirBuilder, File, FileTimes};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, Once};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{
+    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, fstatvfs, openat, renameat,
+    statat, unlinkat,
+};
+use rustix::io::Errno;
+
+use crate::store::error::OpenError;
+use crate::store::fs::changes::Changes;
+use crate::store::fs::fault::{Faults, Op};
+use crate::store::fs::fs_type::{free_bytes, longest_file, warn_of_ext4, warn_unless_durable};
+use crate::store::fs::group_commit::{Gate, SharedSync};
+use crate::store::fs::known::Known;
+use crate::store::fs::location::Location;
+use crate::store::fs::lock::{self, LATCHES};
+use crate::store::fs::ownership::Ownership;
+use crate::store::fs::private;
+use crate::store::fs::record::record_name;
+use crate::store::id::Key;
+use crate::store::log::pages::{JOURNAL, Journal};
+use crate::store::options::{Options, Sharing, Sync};
+
+/// The directory for what is not finished, inside the directory of what is.
+pub(crate) const PARTIALS: &str = ".resumed";
+
+/// What the running server holds locked.
+pub(crate) const LOCK: &str = "lock";
+
+/// What the name of a half-written record starts with.
+const TEMPORARY: &str = ".record-";
+
+/// Longest record read, in bytes: an id and a name each fill a request head at most.
+const RECORD_MAX: u64 = 1 << 20;
+
+const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
+
+/// A store's directories, held open.
+pub(crate) struct Disk {
+    pub(crate) location: Location,
+    pub(crate) root: Directory,
+    pub(crate) partials: Directory,
+    /// Length of the path of `root`: the longer of the absolute path and the path as given.
+    pub(crate) path_bytes: usize,
+    /// Held locked; it says what was opened last (`doubt`).
+    pub(crate) lock: File,
+    /// What the names of this server's half-written records start with; a former server's start otherwise.
+    pub(crate) temporary: String,
+    /// The number of those names that were used.
+    temporaries: AtomicU64,
+    /// Whether syncs are made at all.
+    pub(crate) durable: bool,
+    pub(crate) gate: Gate,
+    pub(crate) known: Known,
+    pub(crate) journal: Journal,
+    pub(crate) naming: Mutex<()>,
+    pub(crate) ownership: Ownership,
+    /// Set when the first sweep has checked the ext4 settings.
+    pub(crate) commits_checked: Once,
+    pub(crate) faults: Faults,
+}
+
+/// The bytes of an upload: an open data file.
+pub(crate) struct Data(pub(crate) File);
+
+/// One of the two directories, held open.
+pub(crate) struct Directory {
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+    pub(crate) changes: Changes,
+    pub(crate) syncs: SharedSync,
+}
+
+/// Opening.
+impl Disk {
+    /// Makes and locks the directories at `path`. `faults` can fail from the beginning.
+    ///
+    /// Warns where the file system may lose synced data, or does not report its free space.
+    pub(crate) fn open(path: &Path, options: &Options, faults: Faults) -> Result<Self, OpenError> {
+        let root = open_root(path)?;
+        let partials = open_partials(&path.join(PARTIALS), &root)?;
+        let lock = take_lock(&partials, path, options.sharing, &faults)?;
+        let gate = Gate::new(options.syncs);
+        let location = Location::new(path).map_err(|error| OpenError::Io(path.into(), error))?;
+        let disk = Self {
+            location,
+            path_bytes: path_bytes(path),
+            root,
+            partials,
+            lock,
+            temporary: own_temporary(),
+            temporaries: AtomicU64::default(),
+            durable: options.sync == Sync::Durable,
+            gate,
+            known: Known::new(options.sharing),
+            journal: Journal::default(),
+            naming: Mutex::default(),
+            ownership: Ownership::default(),
+            commits_checked: Once::new(),
+            faults,
+        };
+        if disk.durable {
+            warn_unless_durable(&disk.root.file, path);
+            disk.sync_new()?;
+        }
+        disk.warn_of_unknown_space();
+        Ok(disk)
+    }
+
+    /// Syncs `DIR` and the lock file. Also checks at start that the file system can sync directories and files.
+    ///
+    /// A power loss must not remove `.resumed`. The same holds for the directories above `DIR` that can be opened.
+    fn sync_new(&self) -> Result<(), OpenError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |error| OpenError::NotSyncable(path, error)
+        };
+        let root = &self.root;
+        let above = fs::canonicalize(&root.path).map_err(failed(&root.path))?;
+        let _ = (above.ancestors().skip(1)).try_for_each(|above| File::open(above)?.sync_all());
+        let probe = |file: &File| {
+            self.faults
+                .check(Op::SyncAtOpen)
+                .and_then(|()| file.sync_all())
+        };
+        probe(&root.file).map_err(failed(&root.path))?;
+        probe(&self.lock).map_err(failed(&self.partials.path.join(LOCK)))
+    }
+
+    /// Returns the maximum length of an upload, if there is one. `wanted` is the limit in the options.
+    pub(crate) fn max_size(&self, wanted: Option<u64>) -> Option<u64> {
+        let Some(longest) = longest_file(&self.root.file) else {
+            return wanted;
+        };
+        if wanted.is_none_or(|wanted| wanted > longest) {
+            log::warn!(
+                "{}: no upload may be longer than {longest} bytes: \
+                 limit of the file system, or file size limit of the server (ulimit -f)",
+                self.root.path.display()
+            );
+        }
+        Some(wanted.map_or(longest, |wanted| wanted.min(longest)))
+    }
+
+    fn warn_of_unknown_space(&self) {
+        if let Ok(None) = self.free() {
+            log::warn!(
+                "{}: the file system does not report its free space: uploads are admitted without a check, \
+                 and --min-free has no effect",
+                self.root.path.display()
+            );
+        }
+    }
+}
+
+impl Drop for Disk {
+    /// Not only by closing it: a program that has just been started from this one has it open too, for a moment.
+    fn drop(&mut self) {
+        let _ = lock::unlock(&self.lock);
+    }
+}
+
+/// The bytes of an upload, `<key>`.
+impl Disk {
+    /// Opens what is held of `key`, with its length; `None` when nothing is.
+    pub(crate) fn open_data(&self, key: Key) -> io::Result<Option<(Data, u64)>> {
+        self.faults.check(Op::Open)?;
+        let opened = self.partials.open(&key.to_string(), OFlags::RDWR);
+        let Some(file) = found(opened)? else {
+            return Ok(None);
+        };
+        match file.metadata()? {
+            about if about.is_file() => Ok(Some((Data(file), about.len()))),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Makes the data file of `key`, empty; its permissions follow the umask.
+    pub(crate) fn create_data(&self, key: Key) -> io::Result<Data> {
+        self.forget_line(key)?;
+        self.faults.check(Op::Create)?;
+        let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        self.partials.open(&key.to_string(), new).map(Data)
+    }
+
+    /// Writes once; the kernel may take less than all.
+    pub(crate) fn write_at(&self, data: &Data, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let bytes = self.faults.clip(bytes);
+        self.faults.check(Op::Write)?;
+        data.0.write_at(bytes, offset)
+    }
+
+    /// Fills `bytes` from `offset` on.
+    pub(crate) fn read_at(&self, data: &Data, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.faults.check(Op::Read)?;
+        data.0.read_exact_at(bytes, offset)
+    }
+
+    /// The length, in bytes.
+    pub(crate) fn length(&self, data: &Data) -> io::Result<u64> {
+        self.faults.check(Op::Length)?;
+        Ok(data.0.metadata()?.len())
+    }
+
+    /// Cuts the file back to `length`; it is never made longer.
+    pub(crate) fn cut(&self, data: &Data, length: u64) -> io::Result<()> {
+        match self.length(data)? {
+            now if now < length => Err(io::ErrorKind::UnexpectedEof.into()),
+            now if now == length => Ok(()),
+            _ => {
+                self.faults.check(Op::Cut)?;
+                data.0.set_len(length)
+            }
+        }
+    }
+
+    /// Returns the time of last change.
+    pub(crate) fn modified_of(&self, data: &Data) -> io::Result<SystemTime> {
+        data.0.metadata()?.modified()
+    }
+
+    /// Sets the time of last change, and sets the time of last access to now.
+    ///
+    /// File systems on libfuse 2 ignore a request that sets only one of the two.
+    pub(crate) fn set_modified(&self, data: &Data, time: SystemTime) -> io::Result<()> {
+        self.faults.check(Op::SetTime)?;
+        let times = FileTimes::new().set_accessed(SystemTime::now());
+        data.0.set_times(times.set_modified(time))
+    }
+
+    /// Makes the bytes, the length and the mark survive a pulled plug.
+    pub(crate) fn sync(&self, data: &Data) -> io::Result<()> {
+        self.gated(Op::Sync, || data.0.sync_all())
+    }
+}
+
+/// Records: `<key>.json`, or a line of the journal.
+impl Disk {
+    /// The record of `key` as it stands there, and whether that is a file of its own; `None` without one.
+    pub(crate) fn load_record(&self, key: Key) -> io::Result<Option<(Vec<u8>, bool)>> {
+        match self.load_file(key)? {
+            Some(text) => Ok(Some((text, true))),
+            None => Ok(self.find_line(key)?.map(|text| (text, false))),
+        }
+    }
+
+    fn load_file(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
+        self.faults.check(Op::LoadRecord)?;
+        let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
+        let Some(mut file) = found(opened)? else {
+            return Ok(None);
+        };
+        // Nearly all are shorter than this, and so are read at once.
+        let mut text = vec![0; 1024];
+        let count = file.read(&mut text)?;
+        text.truncate(count);
+        if count == 1024 {
+            file.take(RECORD_MAX).read_to_end(&mut text)?;
+        }
+        Ok(Some(text))
+    }
+
+    /// Writes the record of `key`, or replaces it in one step. The directory is left to be synced.
+    ///
+    /// The first is written where it will be: cut in the middle it is no JSON, and so as good as none.
+    pub(crate) fn save_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
+        if text.len() as u64 > RECORD_MAX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.faults.check(Op::CreateRecord)?;
+        let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
+        let made = self.partials.open(&name, OFlags::WRONLY | new);
+        self.known.note(key);
+        match made {
+            Ok(file) => self.write_record(&file, text).inspect_err(|_| {
+                // Left behind it does no harm.
+                let _ = unlinkat(&self.partials.file, &name, AtFlags::empty());
+            }),
+            Err(error) if error.kind() == ALREADY => self.replace_record(&name, text),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the record of `key` without a sync, where none is. A power loss may leave no JSON, which is as good as none.
+    pub(crate) fn sketch_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
+        self.faults.check(Op::SketchRecord)?;
+        let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
+        let mut file = self.partials.open(&name, OFlags::WRONLY | new)?;
+        self.known.note(key);
+        file.write_all(text)
+    }
+
+    /// Removes the record of `key`, if there is one. The directory is left to be synced.
+    pub(crate) fn remove_record(&self, key: Key) -> io::Result<()> {
+        self.remove(&record_name(key))?;
+        self.take_back_line(key)
+    }
+
+    fn replace_record(&self, name: &str, text: &[u8]) -> io::Result<()> {
+        let number = self.temporaries.fetch_add(1, Relaxed);
+        let temporary = format!("{}{number:x}", self.temporary);
+        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let file = self.partials.open(&temporary, new)?;
+        let dir = &self.partials.file;
+        let replaced = self.write_record(&file, text).and_then(|()| {
+            self.faults.check(Op::RenameRecord)?;
+            Ok(renameat(dir, &temporary, dir, name)?)
+        });
+        self.partials.changes.note();
+        replaced.inspect_err(|_| {
+            // A sweep removes the file if this fails.
+            let _ = unlinkat(dir, &temporary, AtFlags::empty());
+        })
+    }
+
+    fn write_record(&self, mut file: &File, text: &[u8]) -> io::Result<()> {
+        self.faults.check(Op::WriteRecord)?;
+        file.write_all(text)?;
+        self.gated(Op::SyncRecord, || file.sync_data())
+    }
+}
+
+/// Directories and names.
+impl Disk {
+    /// Returns the free bytes of the disk; `None` where the file system does not report them.
+    pub(crate) fn free(&self) -> io::Result<Option<u64>> {
+        let about = self.faults.check(Op::Free);
+        let about = about.and_then(|()| Ok(fstatvfs(&self.root.file)?));
+        free_bytes(about)
+    }
+
+    /// The names in `.resumed`, but for locks and the journal. One that is not UTF-8 is none of ours, and is shown as
+    /// well as can be.
+    pub(crate) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
+        self.faults.check(Op::List)?;
+        let entries = Entries::read_from(&self.partials.file)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let is_upload = |name: &str| ![".", "..", LOCK, LATCHES, JOURNAL].contains(&name);
+        Ok(names.filter(move |name| name.as_deref().map_or(true, is_upload)))
+    }
+
+    /// When `name` in `.resumed` was last changed; `None` when it is gone.
+    pub(crate) fn modified(&self, name: &str) -> io::Result<Option<SystemTime>> {
+        Ok(self.stat(name)?.map(|(modified, _)| modified))
+    }
+
+    /// Returns the time of last change of `name` in `.resumed`, and its length in bytes; `None` if it does not exist.
+    pub(crate) fn stat(&self, name: &str) -> io::Result<Option<(SystemTime, u64)>> {
+        match statat(&self.partials.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) => Ok(Some((modified(&about), about.st_size as u64))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether `name` is that of a record half-written by a server of ours; and if so, whether by this one.
+    pub(crate) fn is_temporary(&self, name: &str) -> Option<bool> {
+        name.starts_with(TEMPORARY)
+            .then(|| name.starts_with(&self.temporary))
+    }
+
+    /// Removes `name` from `.resumed`, if it is there.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        self.faults.check(Op::Remove)?;
+        match unlinkat(&self.partials.file, name, AtFlags::empty()) {
+            Ok(()) => self.partials.changes.note(),
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Warns once if the ext4 may lose synced data. Not called at start: the check takes two syncs.
+    pub(crate) fn warn_of_ext4(&self) {
+        if self.durable {
+            self.commits_checked
+                .call_once(|| warn_of_ext4(self.lock.as_fd()));
+        }
+    }
+
+    /// Runs a sync when its turn comes; with `--sync fast`, never.
+    pub(crate) fn gated(&self, op: Op, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if !self.durable {
+            return Ok(());
+        }
+        let _place = self.gate.enter();
+        self.faults.check(op)?;
+        sync()
+    }
+}
+
+/// Returns the time of last change. The types of its fields differ between architectures.
+fn modified(about: &Stat) -> SystemTime {
+    let (seconds, nanos) = (i128::from(about.st_mtime), i128::from(about.st_mtime_nsec));
+    let nanos = seconds * 1_000_000_000 + nanos;
+    let from_1970 = Duration::from_nanos(u64::try_from(nanos.unsigned_abs()).unwrap_or(u64::MAX));
+    let time = match nanos < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(from_1970),
+        false => SystemTime::UNIX_EPOCH.checked_add(from_1970),
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn path_bytes(dir: &Path) -> usize {
+    let bytes = |path: &Path| path.as_os_str().len();
+    let absolute = fs::canonicalize(dir).map_or(0, |path| bytes(&path));
+    absolute.max(bytes(dir))
+}
+
+fn own_temporary() -> String {
+    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let nanos = since_1970.as_nanos();
+    format!("{TEMPORARY}{:x}-{nanos:x}-", std::process::id())
+}
+
+/// What is not there is no error.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn open_root(path: &Path) -> Result<Directory, OpenError> {
+    fs::create_dir_all(path).map_err(|error| match error.kind() {
+        ALREADY | io::ErrorKind::NotADirectory => OpenError::NotDirectory(path.into()),
+        _ => OpenError::refused(path, error),
+    })?;
+    access(path, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| OpenError::refused(path, error.into()))?;
+    Directory::at(path)
+}
+
+fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != ALREADY => return Err(OpenError::refused(path, error)),
+        _ => {}
+    }
+    let failed = |error| OpenError::Io(path.into(), error);
+    let about = fs::symlink_metadata(path).map_err(failed)?;
+    if about.is_symlink() {
+        return Err(OpenError::Symlink(path.into()));
+    }
+    if !about.is_dir() {
+        return Err(OpenError::NotDirectory(path.into()));
+    }
+    if about.dev() != root.file.metadata().map_err(failed)?.dev() {
+        return Err(OpenError::OtherFileSystem(path.into()));
+    }
+    let partials = Directory::at(path)?;
+    private::make_private(&root.file, &partials.file, path)?;
+    Ok(partials)
+}
+
+fn take_lock(
+    partials: &Directory,
+    root: &Path,
+    sharing: Sharing,
+    faults: &Faults,
+) -> Result<File, OpenError> {
+    let path = partials.path.join(LOCK);
+    let opened = partials.open(LOCK, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE);
+    let file = opened.map_err(|error| OpenError::refused(&path, error))?;
+    let locked = faults.check(Op::LockAtOpen);
+    match locked.and_then(|()| lock::try_lock(&file, sharing)) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(OpenError::InUse(root.into())),
+        Err(error) => Err(OpenError::NotLockable(path, error)),
+    }
+}
+
+impl Directory {
+    /// Opens a file in it. A new one's permissions follow the umask.
+    fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        let may_make = flags.contains(OFlags::CREATE);
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(&self.file, name, flags, Mode::from_raw_mode(0o666))?;
+        if may_make {
+            self.changes.note();
+        }
+        Ok(file.into())
+    }
+
+    fn at(path: &Path) -> Result<Self, OpenError> {
+        let file = File::open(path).map_err(|error| OpenError::Io(path.into(), error))?;
+        Ok(Self {
+            path: path.into(),
+            file,
+            changes: Changes::default(),
+            syncs: SharedSync::default(),
+        })
+    }
+}

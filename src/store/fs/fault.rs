@@ -1,0 +1,162 @@
+//! Where tests make the disk fail. Outside of tests this is nothing at all.
+
+/// The kinds of operation on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Open,
+    Create,
+    Read,
+    Write,
+    Sync,
+    Length,
+    Cut,
+    SetTime,
+    Mark,
+    Remove,
+    LoadRecord,
+    CreateRecord,
+    SketchRecord,
+    WriteRecord,
+    SyncRecord,
+    RenameRecord,
+    Look,
+    MakeFolder,
+    Probe,
+    Own,
+    Copy,
+    SyncCopy,
+    PublishCopy,
+    Publish,
+    SyncDir,
+    Free,
+    List,
+    LockAtOpen,
+    SyncAtOpen,
+}
+
+#[cfg(not(test))]
+pub(crate) use none::Faults;
+#[cfg(test)]
+pub(crate) use planned::{Fault, Faults};
+
+#[cfg(not(test))]
+mod none {
+    use std::io;
+
+    use super::Op;
+
+    #[derive(Default)]
+    pub(crate) struct Faults {}
+
+    impl Faults {
+        #[inline]
+        pub(crate) fn check(&self, _: Op) -> io::Result<()> {
+            Ok(())
+        }
+
+        #[inline]
+        pub(crate) fn clip<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+            bytes
+        }
+    }
+}
+
+#[cfg(test)]
+mod planned {
+    use std::io;
+    use std::sync::{Arc, Barrier, Mutex};
+
+    use super::Op;
+
+    /// Lets `after` operations of the kind pass, then fails `times` of them with `errno`.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Fault {
+        pub(crate) op: Op,
+        pub(crate) after: usize,
+        pub(crate) times: usize,
+        pub(crate) errno: i32,
+        /// For `Write`: the operation before the failing one takes only so many bytes.
+        pub(crate) short: Option<usize>,
+    }
+
+    /// The plan, and a log of what was asked for.
+    #[derive(Default)]
+    pub(crate) struct Faults {
+        plan: Mutex<Vec<Fault>>,
+        log: Mutex<Vec<(Op, bool)>>,
+        pause: Mutex<Option<(Op, Arc<Barrier>)>>,
+    }
+
+    impl Faults {
+        pub(crate) fn plan(&self, fault: Fault) {
+            *self.plan.lock().unwrap() = vec![fault];
+        }
+
+        /// Adds a second planned failure, of another operation.
+        pub(crate) fn plan_also(&self, fault: Fault) {
+            self.plan.lock().unwrap().push(fault);
+        }
+
+        /// Has the next operation of the kind wait twice at the barrier that is answered.
+        pub(crate) fn pause(&self, op: Op) -> Arc<Barrier> {
+            let barrier = Arc::new(Barrier::new(2));
+            *self.pause.lock().unwrap() = Some((op, Arc::clone(&barrier)));
+            barrier
+        }
+
+        /// Ends the plan.
+        pub(crate) fn clear(&self) {
+            self.plan.lock().unwrap().clear();
+        }
+
+        /// Whether any failure of the plan has come.
+        pub(crate) fn came(&self) -> bool {
+            self.log.lock().unwrap().iter().any(|(_, passed)| !passed)
+        }
+
+        /// What was asked for since the store was opened, and whether it was let pass.
+        pub(crate) fn log(&self) -> Vec<(Op, bool)> {
+            self.log.lock().unwrap().clone()
+        }
+
+        pub(crate) fn check(&self, op: Op) -> io::Result<()> {
+            let pause = self
+                .pause
+                .lock()
+                .unwrap()
+                .take_if(|(paused, _)| *paused == op);
+            if let Some((_, barrier)) = pause {
+                barrier.wait();
+                barrier.wait();
+            }
+            let failure = self.failure(op);
+            self.log.lock().unwrap().push((op, failure.is_none()));
+            failure.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
+        }
+
+        fn failure(&self, op: Op) -> Option<i32> {
+            let mut plan = self.plan.lock().unwrap();
+            let fault = plan.iter_mut().find(|fault| fault.op == op)?;
+            if fault.after > 0 {
+                fault.after -= 1;
+                return None;
+            }
+            fault.times = fault.times.checked_sub(1)?;
+            Some(fault.errno)
+        }
+
+        pub(crate) fn clip<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+            match &self.plan.lock().unwrap()[..] {
+                [
+                    Fault {
+                        op: Op::Write,
+                        after: 1,
+                        short: Some(short),
+                        ..
+                    },
+                ] => &bytes[..bytes.len().min(*short)],
+                _ => bytes,
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Callers who ask for the same sync at once share it; and only a few are in a sync at a time.
+
+use std::io;
+use std::num::NonZero;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The rounds of syncing one thing. A caller is satisfied by any round that *began* after it asked: an earlier one
+/// may have passed its bytes by.
+#[derive(Default)]
+pub(crate) struct SharedSync {
+    rounds: Mutex<Rounds>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Rounds {
+    begun: u64,
+    ended: u64,
+    waiting: usize,
+    /// The last round that failed. A later success does not undo it: the kernel tells of lost bytes only once.
+    failure: Option<Failure>,
+}
+
+/// An `io::Error` that can be told to several.
+#[derive(Clone, Copy)]
+struct Failure {
+    round: u64,
+    kind: io::ErrorKind,
+    errno: Option<NonZero<i32>>,
+}
+
+impl SharedSync {
+    /// Runs `sync`, or waits for a round of somebody else's that begins after this call.
+    ///
+    /// # Errors
+    /// That of any round this caller relied on; whoever ran it gets the original.
+    pub(crate) fn share(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let mut rounds = self.lock();
+        let wanted = rounds.begun + 1;
+        rounds.waiting += 1;
+        while rounds.begun > rounds.ended && rounds.ended < wanted {
+            rounds = self
+                .ended
+                .wait(rounds)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        rounds.waiting -= 1;
+        if rounds.ended >= wanted {
+            return rounds
+                .failure
+                .filter(|failure| failure.round >= wanted)
+                .map_or(Ok(()), |failure| Err(failure.error()));
+        }
+        rounds.begun += 1;
+        let mut round = Round {
+            shared: self,
+            failure: Some(Failure::of(
+                rounds.begun,
+                &io::Error::other("sync panicked"),
+            )),
+        };
+        let number = rounds.begun;
+        drop(rounds);
+        let result = sync();
+        round.failure = result
+            .as_ref()
+            .err()
+            .map(|error| Failure::of(number, error));
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rounds> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A round under way. It ends when this is dropped, also by a panic: the waiting must not wait for ever.
+struct Round<'a> {
+    shared: &'a SharedSync,
+    failure: Option<Failure>,
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        let mut rounds = self.shared.lock();
+        rounds.ended = rounds.begun;
+        rounds.failure = self.failure.or(rounds.failure);
+        if rounds.waiting > 0 {
+            self.shared.ended.notify_all();
+        }
+    }
+}
+
+impl Failure {
+    fn of(round: u64, error: &io::Error) -> Self {
+        Self {
+            round,
+            kind: error.kind(),
+            errno: error.raw_os_error().and_then(NonZero::new),
+        }
+    }
+
+    fn error(self) -> io::Error {
+        let by_number = |errno: NonZero<i32>| io::Error::from_raw_os_error(errno.get());
+        self.errno.map_or_else(|| self.kind.into(), by_number)
+    }
+}
+
+/// Lets a few in at a time, and looks at the clock when they come and go.
+pub(crate) struct Gate {
+    inside: Mutex<Inside>,
+    freed: Condvar,
+}
+
+struct Inside {
+    free: usize,
+    passed: u64,
+    time: Duration,
+}
+
+impl Gate {
+    /// A gate for `places` at a time, at least one.
+    pub(crate) fn new(places: usize) -> Self {
+        Self {
+            inside: Mutex::new(Inside {
+                free: places.max(1),
+                passed: 0,
+                time: Duration::ZERO,
+            }),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Waits for a place, which is taken until the answer is dropped.
+    pub(crate) fn enter(&self) -> Place<'_> {
+        let mut inside = self
+            .freed
+            .wait_while(self.lock(), |inside| inside.free == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        inside.free -= 1;
+        let since = Instant::now();
+        Place { gate: self, since }
+    }
+
+    /// How many have left, and how long they were inside together.
+    pub(crate) fn passed(&self) -> (u64, Duration) {
+        let inside = self.lock();
+        (inside.passed, inside.time)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place inside a [`Gate`].
+pub(crate) struct Place<'a> {
+    gate: &'a Gate,
+    since: Instant,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut inside = self.gate.lock();
+        inside.free += 1;
+        inside.passed += 1;
+        inside.time += self.since.elapsed();
+        self.gate.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn every_caller_relies_on_a_round_that_began_after_it_asked() {
+        let (shared, clock, began) = (
+            SharedSync::default(),
+            AtomicUsize::new(1),
+            AtomicUsize::new(0),
+        );
+        let ask = || {
+            let asked = clock.fetch_add(1, SeqCst);
+            let round = || {
+                began.fetch_max(clock.fetch_add(1, SeqCst), SeqCst);
+                Ok(())
+            };
+            shared.share(round).unwrap();
+            assert!(began.load(SeqCst) > asked);
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| ask()));
+            }
+        });
+    }
+
+    #[test]
+    fn a_round_under_way_is_not_enough() {
+        let (shared, rounds) = (SharedSync::default(), AtomicUsize::new(0));
+        let count = || {
+            rounds.fetch_add(1, SeqCst);
+            Ok(())
+        };
+        while_one_is_under_way(&shared, || shared.share(count).unwrap());
+        assert!((1..=3).contains(&rounds.load(SeqCst)));
+    }
+
+    #[test]
+    fn who_relied_on_a_failed_round_fails_too() {
+        let shared = SharedSync::default();
+        let fail = || Err(io::Error::from_raw_os_error(5));
+        let ask = || assert_eq!(shared.share(fail).unwrap_err().raw_os_error(), Some(5));
+        while_one_is_under_way(&shared, ask);
+        shared.share(|| Ok(())).unwrap();
+    }
+
+    /// Three callers `ask` during a round that succeeds.
+    fn while_one_is_under_way(shared: &SharedSync, ask: impl Fn() + Sync) {
+        let (begun, end) = (Barrier::new(2), Barrier::new(2));
+        let round = || {
+            begun.wait();
+            end.wait();
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let first = scope.spawn(|| shared.share(round));
+            begun.wait();
+            for _ in 0..3 {
+                scope.spawn(&ask);
+            }
+            end.wait();
+            first.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_round_that_panics_is_over() {
+        let shared = SharedSync::default();
+        let panics = AssertUnwindSafe(|| shared.share(|| panic!("on purpose")));
+        assert!(catch_unwind(panics).is_err());
+        shared.share(|| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_gate_lets_in_as_many_as_it_has_places() {
+        let (gate, inside) = (Gate::new(2), AtomicUsize::new(0));
+        let pass = || {
+            let _place = gate.enter();
+            assert!(inside.fetch_add(1, SeqCst) < 2);
+            thread::yield_now();
+            inside.fetch_sub(1, SeqCst);
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| pass()));
+            }
+        });
+        assert_eq!(gate.passed().0, 800);
+        drop(Gate::new(0).enter());
+    }
+}

@@ -1,0 +1,253 @@
+//! Where finished files are: in the directory, or in folders below it.
+//!
+//! A folder is a directory that is no link: each is opened from the one above it, so that nothing that lies among the
+//! finished files leads out of them. `.resumed` is never used as a folder, by any of its names. FAT adds a
+//! short name (`RESUME~1`), and a case-folding file system ignores some characters.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, fstat, fsync, mkdirat, openat, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+use crate::store::fs::dirs::Dir;
+use crate::store::fs::disk::{Data, Disk};
+use crate::store::fs::fault::Op;
+use crate::store::fs::filename::Name;
+use crate::store::fs::rename::{Place, rename};
+use crate::store::fs::spelling::{Refusal, Spelling, is_plain};
+use crate::store::id::{Key, probe_name};
+use crate::store::options::OnConflict;
+
+/// The directory that a file is in.
+pub(crate) enum Home<'d> {
+    Root(BorrowedFd<'d>),
+    Folder(OwnedFd),
+}
+
+impl AsFd for Home<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Home::Root(root) => *root,
+            Home::Folder(folder) => folder.as_fd(),
+        }
+    }
+}
+
+/// Finished files, by their paths below the directory: names with `/` between.
+impl Disk {
+    /// Makes folders, one in the other: each under its name, or, where something else has that, under the next free
+    /// one. Answers the path of the innermost, with `/` at its end.
+    ///
+    /// They are durable then. Not only those that were made: others may have been, a moment ago, by another upload.
+    pub(crate) fn make_folders(&self, folders: &[Name], key: Key) -> io::Result<String> {
+        let (mut path, mut above) = (String::new(), self.root());
+        for folder in folders {
+            let (name, made) = self.make_folder(&above, folder, key)?;
+            self.sync_home(&above)?;
+            (path, above) = (format!("{path}{name}/"), Home::Folder(made));
+        }
+        Ok(path)
+    }
+
+    /// Makes a folder. Tries another spelling if the file system refuses the name.
+    fn make_folder(
+        &self,
+        above: &Home<'_>,
+        folder: &Name,
+        key: Key,
+    ) -> io::Result<(String, OwnedFd)> {
+        let (mut spelling, mut spelled) = (Spelling::AS_IS, folder.clone());
+        loop {
+            let made = self.make_first_free(above, spelled.folder_candidates(spelling.max_bytes()));
+            let Err(error) = made else {
+                return made;
+            };
+            let next = self
+                .refusal(above.as_fd(), spelled.as_str(), key, &error)
+                .and_then(|refusal| spelling.next(folder, refusal));
+            (spelling, spelled) = next.ok_or(error)?;
+        }
+    }
+
+    fn make_first_free(
+        &self,
+        above: &Home<'_>,
+        names: impl Iterator<Item = String>,
+    ) -> io::Result<(String, OwnedFd)> {
+        for name in names {
+            self.faults.check(Op::MakeFolder)?;
+            match mkdirat(above, &name, Mode::from_raw_mode(0o777)) {
+                Ok(()) => self.root.changes.note(),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(made) = self.open_folder(above, &name)? {
+                return Ok((name, made));
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Returns whether the file system refused `name` in the folder `path`, and `error` has no other cause.
+    pub(crate) fn refusal_in(
+        &self,
+        path: &str,
+        name: &str,
+        key: Key,
+        error: &io::Error,
+    ) -> Option<Refusal> {
+        let (home, _) = self.home_of(path).ok()??;
+        self.refusal(home.as_fd(), name, key, error)
+    }
+
+    fn refusal(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &str,
+        key: Key,
+        error: &io::Error,
+    ) -> Option<Refusal> {
+        let refusal = Refusal::of(error)?;
+        // A failing disk gives the same errors for every name.
+        let is_clear = refusal != Refusal::Unclear
+            || !name.chars().all(is_plain) && self.takes_plain_name(dir, key);
+        is_clear.then_some(refusal)
+    }
+
+    /// Returns whether a file with an ASCII name can be made in `dir`.
+    fn takes_plain_name(&self, dir: BorrowedFd<'_>, key: Key) -> bool {
+        if self.faults.check(Op::Probe).is_err() {
+            return false;
+        }
+        let name = probe_name(key);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(dir, &name, flags, Mode::RUSR | Mode::WUSR);
+        made.is_ok() && unlinkat(dir, &name, AtFlags::empty()).is_ok()
+    }
+
+    /// Moves the data file of `key` to its published `path`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken and is not to be replaced; `NotFound` when its folder is gone.
+    pub(crate) fn publish(&self, key: Key, path: &str, on_conflict: OnConflict) -> io::Result<()> {
+        self.faults.check(Op::Publish)?;
+        let (home, name) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let partial = key.to_string();
+        let from = Place {
+            dir: self.partials.file.as_fd(),
+            name: &partial,
+        };
+        let dir = home.as_fd();
+        let moved = rename(from, Place { dir, name }, on_conflict, &self.naming);
+        self.partials.changes.note();
+        self.root.changes.note();
+        moved
+    }
+
+    /// Whether `path` is taken among the finished files; for `Replace`, only a directory takes it.
+    pub(crate) fn is_taken(&self, path: &str, on_conflict: OnConflict) -> io::Result<bool> {
+        self.faults.check(Op::Look)?;
+        let Some((home, name)) = self.home_of(path)? else {
+            return Ok(false);
+        };
+        match statat(home, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(about) => {
+                let is_dir = FileType::from_raw_mode(about.st_mode).is_dir();
+                Ok(is_dir || on_conflict == OnConflict::KeepBoth)
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the folder that `path` is in is there.
+    pub(crate) fn has_folder_of(&self, path: &str) -> io::Result<bool> {
+        Ok(self.home_of(path)?.is_some())
+    }
+
+    /// Opens the finished file at `path`; `None` when it is gone, or no plain file any more.
+    pub(crate) fn open_published(&self, path: &str) -> io::Result<Option<Data>> {
+        self.faults.check(Op::Open)?;
+        let Some((home, name)) = self.home_of(path)? else {
+            return Ok(None);
+        };
+        // Opening a pipe would block until a writer opens it too.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match openat(home, name, flags, Mode::empty()) {
+            Ok(file) => {
+                let is_file = FileType::from_raw_mode(fstat(&file)?.st_mode).is_file();
+                Ok(is_file.then(|| Data(file.into())))
+            }
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The path of a finished file, for others.
+    pub(crate) fn published_path(&self, path: &str) -> PathBuf {
+        self.root.path.join(path)
+    }
+
+    /// Makes the name of the finished file at `path` survive a pulled plug.
+    pub(crate) fn sync_published(&self, path: &str) -> io::Result<()> {
+        // Where its folder was taken away, there is nothing to keep.
+        match self.home_of(path)? {
+            Some((home, _)) => self.sync_home(&home),
+            None => Ok(()),
+        }
+    }
+
+    fn sync_home(&self, home: &Home<'_>) -> io::Result<()> {
+        match home {
+            Home::Root(_) => self.sync_dir(Dir::Root),
+            Home::Folder(folder) => self.gated(Op::SyncDir, || Ok(fsync(folder)?)),
+        }
+    }
+
+    fn root(&self) -> Home<'_> {
+        Home::Root(self.root.file.as_fd())
+    }
+
+    /// Returns the innermost of the nested `folders` that exists.
+    pub(crate) fn innermost(&self, folders: &[Name]) -> io::Result<Home<'_>> {
+        let mut home = self.root();
+        for folder in folders {
+            match self.open_folder(&home, folder.as_str()) {
+                Ok(Some(folder)) => home = Home::Folder(folder),
+                Err(error) if Refusal::of(&error).is_none() => return Err(error),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(home)
+    }
+
+    /// The directory of the file at `path`, and its name there; `None` when there is no such directory.
+    pub(crate) fn home_of<'p>(&self, path: &'p str) -> io::Result<Option<(Home<'_>, &'p str)>> {
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut home = self.root();
+        for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
+            match self.open_folder(&home, folder)? {
+                Some(folder) => home = Home::Folder(folder),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some((home, name)))
+    }
+
+    /// Opens a directory in another. `None` if it does not exist, is not a directory, is a link, or is `.resumed`.
+    fn open_folder(&self, above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = match openat(above, name, flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let (about, hidden) = (fstat(&folder)?, fstat(&self.partials.file)?);
+        let is_hidden = (about.st_dev, about.st_ino) == (hidden.st_dev, hidden.st_ino);
+        Ok((!is_hidden).then_some(folder))
+    }
+}

@@ -1,0 +1,310 @@
+//! The sidecar of an upload, `<key>.json`: who and what it is. It never says how much is held; the data file does.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use serde_core::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+use crate::store::fs::filename::FilePath;
+use crate::store::id::{Id, Key, hex, unhex};
+use crate::store::upload::request::{Crc32, Digest};
+
+/// The version of record that is written and read here. Any other is left alone.
+const VERSION: u64 = 1;
+
+/// All that is known of an upload besides its bytes; with no room to spare, for there may be thousands in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) id: Id,
+    /// The name its client gave it, as it came.
+    pub(crate) name: Option<Box<str>>,
+    /// Bytes it will have.
+    pub(crate) length: Option<u64>,
+    /// When its client last changed it, in milliseconds since 1970.
+    pub(crate) modified_ms: Option<u64>,
+    /// What its client wants to be told again, as it came.
+    pub(crate) metadata: Option<Box<str>>,
+    /// What all of it will hash to, as its client says; of a complete upload, what it does.
+    pub(crate) digest: Option<Box<Digest>>,
+    /// The CRC-32 that the upload must have, or that it has; `None` if no client requested it.
+    pub(crate) crc32: Option<Crc32>,
+    /// Once all is held. The upload is complete when besides `<key>` is gone.
+    pub(crate) publishing: Option<Box<Publishing>>,
+}
+
+/// What becomes of all that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Publishing {
+    /// The published name, with the folders that it is in.
+    pub(crate) path: FilePath,
+    pub(crate) hook: Option<Hook>,
+    /// True if a copy is about to get that name. A file of that name with the same bytes is then this upload.
+    pub(crate) copied: bool,
+}
+
+/// Where the completion hook stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    Due,
+    Done,
+}
+
+impl Record {
+    /// Nothing declared yet.
+    pub(crate) fn new(id: &Id) -> Self {
+        Self {
+            id: id.clone(),
+            name: None,
+            length: None,
+            modified_ms: None,
+            metadata: None,
+            digest: None,
+            crc32: None,
+            publishing: None,
+        }
+    }
+
+    /// The published name.
+    pub(crate) fn publishing_as(&self) -> Option<&str> {
+        self.publishing
+            .as_deref()
+            .map(|publishing| &*publishing.path)
+    }
+
+    /// Returns the time of last change that the client declared.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.modified_ms?))
+    }
+
+    pub(crate) fn hook(&self) -> Option<Hook> {
+        self.publishing.as_deref()?.hook
+    }
+
+    /// Reads the record of `key`; `None` of one whose writing was cut.
+    ///
+    /// # Errors
+    /// `InvalidData` when it is of another version, or another upload's.
+    pub(crate) fn parse(text: &[u8], key: Key) -> io::Result<Option<Self>> {
+        let unreadable = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{key}.json is not a record this version knows"),
+            )
+        };
+        let Ok(fields) = serde_json::from_slice::<Value>(text) else {
+            return Ok(None);
+        };
+        fields
+            .as_object()
+            .and_then(Self::from_json)
+            .filter(|record| record.id.key() == key)
+            .map(Some)
+            .ok_or_else(unreadable)
+    }
+
+    pub(crate) fn from_json(fields: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| {
+            fields
+                .get(name)
+                .map(|value| value.as_str().map(Box::from).ok_or(()))
+                .transpose()
+                .ok()
+        };
+        let number = |name: &str| {
+            fields
+                .get(name)
+                .map(|value| value.as_u64().ok_or(()))
+                .transpose()
+                .ok()
+        };
+        if number("v")? != Some(VERSION) {
+            return None;
+        }
+        let path = match text("as")? {
+            None => None,
+            Some(path) => Some(FilePath::parse(&path)?),
+        };
+        let copied = match fields.get("copied") {
+            None => false,
+            Some(copied) => copied.as_bool()?,
+        };
+        let hook = match text("hook")?.as_deref() {
+            None => None,
+            Some(DUE) => Some(Hook::Due),
+            Some(DONE) => Some(Hook::Done),
+            Some(_) => return None,
+        };
+        let state = if path.is_some() {
+            PUBLISHING
+        } else {
+            RECEIVING
+        };
+        (text("state")?.as_deref() == Some(state)).then_some(())?;
+        let digest = match text("sha256")? {
+            None => None,
+            Some(digest) => Some(unhex(&digest)?.into_boxed_slice().try_into().ok()?),
+        };
+        let crc32 = match text("crc32")?.as_deref() {
+            None => None,
+            Some(ASKED) => Some(Crc32::Asked),
+            Some(crc32) => Some(Crc32::Is(u32::from_be_bytes(
+                unhex(crc32)?.try_into().ok()?,
+            ))),
+        };
+        Some(Self {
+            id: Id::new(&unhex(&text("owner")??)?, &unhex(&text("id")??)?),
+            name: text("name")?,
+            length: number("length")?,
+            modified_ms: number("modified_ms")?,
+            metadata: text("metadata")?,
+            digest,
+            crc32,
+            publishing: path.map(|path| Publishing { path, hook, copied }.into()),
+        })
+    }
+
+    /// What `parse` reads.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        // Nearly all are shorter than this, so that it need not grow.
+        let mut text = Vec::with_capacity(512);
+        serde_json::to_writer(&mut text, self).expect("its keys are text, and memory takes all");
+        text
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("v", &VERSION)?;
+        fields.serialize_entry("id", &hex(self.id.as_bytes()))?;
+        fields.serialize_entry("owner", &hex(self.id.owner()))?;
+        put(&mut fields, "name", self.name.as_ref())?;
+        put(&mut fields, "length", self.length)?;
+        put(&mut fields, "modified_ms", self.modified_ms)?;
+        put(&mut fields, "metadata", self.metadata.as_ref())?;
+        put(
+            &mut fields,
+            "sha256",
+            self.digest.as_deref().map(|digest| hex(digest)),
+        )?;
+        let crc32 = |crc32| match crc32 {
+            Crc32::Asked => ASKED.to_owned(),
+            Crc32::Is(crc32) => hex(&crc32.to_be_bytes()),
+        };
+        put(&mut fields, "crc32", self.crc32.map(crc32))?;
+        let state = self.publishing.as_ref().map_or(RECEIVING, |_| PUBLISHING);
+        fields.serialize_entry("state", state)?;
+        put(&mut fields, "as", self.publishing_as())?;
+        let hook = |hook| if hook == Hook::Due { DUE } else { DONE };
+        put(&mut fields, "hook", self.hook().map(hook))?;
+        let copied = self.publishing.as_deref().filter(|said| said.copied);
+        put(&mut fields, "copied", copied.map(|_| true))?;
+        fields.end()
+    }
+}
+
+fn put<M: SerializeMap>(
+    fields: &mut M,
+    name: &str,
+    value: Option<impl Serialize>,
+) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| fields.serialize_entry(name, &value))
+}
+
+/// The name of the record of `key`.
+pub(crate) fn record_name(key: Key) -> String {
+    format!("{key}.json")
+}
+
+const ASKED: &str = "?";
+const RECEIVING: &str = "receiving";
+const PUBLISHING: &str = "publishing";
+const DUE: &str = "due";
+const DONE: &str = "done";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publishing(hook: Option<Hook>) -> Publishing {
+        Publishing {
+            path: FilePath::in_folder("", "käse.mp4"),
+            hook,
+            copied: hook == Some(Hook::Due),
+        }
+    }
+
+    fn record() -> (Record, Key) {
+        let id = Id::new(b"alice", b"\xff\x00id");
+        let record = Record {
+            name: Some("\"käse\"\u{1}.mp4".into()),
+            length: Some(u64::MAX),
+            modified_ms: Some(1_700_000_000_123),
+            metadata: Some("filename w6Q=,is_new".into()),
+            digest: Some(Box::new([0xfe; 32])),
+            crc32: Some(Crc32::Is(0x0000_00fe)),
+            publishing: Some(publishing(Some(Hook::Due)).into()),
+            ..Record::new(&id)
+        };
+        (record, id.key())
+    }
+
+    #[test]
+    fn what_is_written_is_read_when_it_is_whole() {
+        let (full, key) = record();
+        let bare = Record::new(&full.id);
+        let done = Record {
+            publishing: Some(publishing(Some(Hook::Done)).into()),
+            ..full.clone()
+        };
+        let asked = Record {
+            crc32: Some(Crc32::Asked),
+            ..bare.clone()
+        };
+        for record in [full, bare, done, asked] {
+            let text = record.to_json();
+            for cut in [0, 1, text.len() / 2, text.len() - 1] {
+                assert_eq!(Record::parse(&text[..cut], key).unwrap(), None);
+            }
+            assert_eq!(Record::parse(&text, key).unwrap(), Some(record));
+        }
+        assert_eq!(Record::parse(&[0; 180], key).unwrap(), None);
+    }
+
+    #[test]
+    fn record_with_unknown_fields_is_read() {
+        let (record, key) = record();
+        let text = String::from_utf8(record.to_json()).unwrap();
+        let older = text.replace("\"as\":", "\"inode\":7,\"born_ns\":8,\"as\":");
+        assert_ne!(older, text);
+        assert_eq!(Record::parse(older.as_bytes(), key).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_an_error() {
+        let (record, key) = record();
+        let text = String::from_utf8(record.to_json()).unwrap();
+        let wrong = [
+            "[]".to_owned(),
+            text.replace("\"v\":1", "\"v\":2"),
+            text.replace("\"due\"", "\"maybe\""),
+            text.replace("publishing", "receiving"),
+            text.replace("\"length\":", "\"length\":-"),
+            text.replace("\"sha256\":\"fe", "\"sha256\":\""),
+            text.replace("\"crc32\":\"00", "\"crc32\":\""),
+            text.replace("\"id\":\"ff", "\"id\":\"fe"),
+            text.replace("\"owner\"", "\"other\""),
+            text.replace("\"as\":\"", "\"as\":\"../"),
+            text.replace("\"as\":\"", "\"as\":\"/"),
+            text.replace("\"as\":\"", "\"as\":\".resumed/"),
+        ];
+        for text in wrong {
+            assert_eq!(
+                Record::parse(text.as_bytes(), key).unwrap_err().kind(),
+                io::ErrorKind::InvalidData,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Moving a file to its name: without overwriting, by the best means the file system has, or over what is there.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{AtFlags, linkat, renameat, statat, unlinkat};
+use rustix::io::Errno;
+
+use crate::store::options::OnConflict;
+
+/// An entry of a directory.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) dir: BorrowedFd<'a>,
+    pub(crate) name: &'a str,
+}
+
+/// Renames `from` to `to`.
+///
+/// # Errors
+/// `AlreadyExists` when there is something, and both are to be kept.
+pub(crate) fn rename(
+    from: Place<'_>,
+    to: Place<'_>,
+    on_conflict: OnConflict,
+    naming: &Mutex<()>,
+) -> io::Result<()> {
+    let done = match on_conflict {
+        // Where both are one file already, the system's rename would leave both names, and call it done.
+        OnConflict::Replace if !is_same_file(from, to)? => {
+            return Ok(renameat(from.dir, from.name, to.dir, to.name)?);
+        }
+        OnConflict::Replace => Err(io::ErrorKind::AlreadyExists.into()),
+        OnConflict::KeepBoth => rename_new(from, to, naming),
+    };
+    match done {
+        // A link and unlink that was cut.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same_file(from, to)? => {
+            Ok(unlinkat(from.dir, from.name, AtFlags::empty())?)
+        }
+        done => done,
+    }
+}
+
+fn rename_new(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> io::Result<()> {
+    match rename_noreplace(from, to) {
+        // EINVAL is also what a bad name gets; then the next means says so again.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        done => return Ok(done?),
+    }
+    match link_and_unlink(from, to) {
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {}
+        done => return Ok(done?),
+    }
+    Ok(look_and_rename(from, to, naming)?)
+}
+
+/// Whether both names are links to one file. Missing names are the same as nothing.
+fn is_same_file(one: Place<'_>, other: Place<'_>) -> io::Result<bool> {
+    let identity = |place: Place<'_>| match statat(place.dir, place.name, AtFlags::SYMLINK_NOFOLLOW)
+    {
+        Ok(about) => Ok(Some((about.st_dev, about.st_ino))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(io::Error::from(error)),
+    };
+    let other = identity(other)?;
+    Ok(other.is_some() && identity(one)? == other)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn rename_noreplace(from: Place<'_>, to: Place<'_>) -> rustix::io::Result<()> {
+    rustix::fs::renameat_with(
+        from.dir,
+        from.name,
+        to.dir,
+        to.name,
+        rustix::fs::RenameFlags::NOREPLACE,
+    )
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn rename_noreplace(_: Place<'_>, _: Place<'_>) -> rustix::io::Result<()> {
+    Err(Errno::NOSYS)
+}
+
+fn link_and_unlink(from: Place<'_>, to: Place<'_>) -> rustix::io::Result<()> {
+    linkat(from.dir, from.name, to.dir, to.name, AtFlags::empty())?;
+    unlinkat(from.dir, from.name, AtFlags::empty())
+}
+
+/// For file systems without hard links (FAT): safe from ourselves by the lock, from other programs only nearly.
+fn look_and_rename(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> rustix::io::Result<()> {
+    let _one_at_a_time = naming.lock().unwrap_or_else(PoisonError::into_inner);
+    match statat(to.dir, to.name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => renameat(from.dir, from.name, to.dir, to.name),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+
+    use super::*;
+
+    type Means = fn(Place<'_>, Place<'_>) -> rustix::io::Result<()>;
+
+    #[test]
+    fn every_means_moves_and_none_overwrites() {
+        let means: [Means; 4] = [
+            rename_noreplace,
+            link_and_unlink,
+            |from, to| look_and_rename(from, to, &Mutex::default()),
+            |from, to| {
+                rename_new(from, to, &Mutex::default())
+                    .map_err(|e| Errno::from_io_error(&e).unwrap())
+            },
+        ];
+        for means in means {
+            let temporary = tempfile::tempdir().unwrap();
+            let dir = openat(CWD, temporary.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+            let place = |name| Place {
+                dir: dir.as_fd(),
+                name,
+            };
+            let make = |name, bytes: &[u8]| {
+                let file = openat(&dir, name, OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap();
+                rustix::io::write(file, bytes).unwrap();
+            };
+            let length = |name| statat(&dir, name, AtFlags::empty()).map(|stat| stat.st_size);
+            make("new", b"new one");
+            make("old", b"old");
+            assert_eq!(means(place("new"), place("old")), Err(Errno::EXIST));
+            assert_eq!((length("new"), length("old")), (Ok(7), Ok(3)));
+            means(place("new"), place("free")).unwrap();
+            assert_eq!((length("new"), length("free")), (Err(Errno::NOENT), Ok(7)));
+        }
+    }
+
+    #[test]
+    fn two_links_to_one_file_become_one() {
+        for on_conflict in [OnConflict::KeepBoth, OnConflict::Replace] {
+            let temporary = tempfile::tempdir().unwrap();
+            let dir = openat(CWD, temporary.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+            let place = |name| Place {
+                dir: dir.as_fd(),
+                name,
+            };
+            openat(&dir, "a", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap();
+            linkat(&dir, "a", &dir, "b", AtFlags::empty()).unwrap();
+            rename(place("a"), place("b"), on_conflict, &Mutex::default()).unwrap();
+            assert_eq!(
+                statat(&dir, "a", AtFlags::empty()).map(drop),
+                Err(Errno::NOENT)
+            );
+            assert_eq!(statat(&dir, "b", AtFlags::empty()).unwrap().st_nlink, 1);
+        }
+    }
+}

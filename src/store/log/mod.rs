@@ -1,0 +1,4 @@
+pub(crate) mod journal;
+pub(crate) mod page;
+pub(crate) mod pages;
+pub(crate) mod places;

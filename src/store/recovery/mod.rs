@@ -1,0 +1,3 @@
+pub(crate) mod hooks;
+pub(crate) mod power_loss;
+pub(crate) mod sweep;

@@ -1,0 +1,2 @@
+pub(crate) mod sharing;
+pub(crate) mod turn;

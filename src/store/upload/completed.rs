@@ -1,0 +1,21 @@
+//! The description of a finished upload.
+
+use std::path::PathBuf;
+
+use crate::store::id::Id;
+use crate::store::upload::request::Digest;
+
+/// A finished upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// The id of the upload.
+    pub id: Id,
+    /// The path of the file.
+    pub path: PathBuf,
+    /// The name that the client gave, not cleaned: do not use it as a path.
+    pub name: Option<String>,
+    /// Its size in bytes.
+    pub length: u64,
+    /// The SHA-256 of the file, where [`Options::sha256`](super::Options::sha256) is set or the client declared it.
+    pub sha256: Option<Digest>,
+}

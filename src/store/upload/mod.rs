@@ -1,0 +1,15 @@
+pub(crate) mod append;
+pub(crate) mod checksum;
+pub(crate) mod completed;
+pub(crate) mod copies;
+pub(crate) mod copying;
+pub(crate) mod delete;
+pub(crate) mod flush;
+pub(crate) mod guard;
+pub(crate) mod info;
+pub(crate) mod publish;
+pub(crate) mod registry;
+pub(crate) mod request;
+pub(crate) mod state;
+pub(crate) mod tail;
+pub(crate) mod under_way;
