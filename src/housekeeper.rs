@@ -297,7 +297,7 @@ fn stays(error: &(dyn Error + 'static)) -> bool {
 mod tests {
     use rustix::io::Errno;
 
-    use crate::store::{Completes, Id, Intent, Options};
+    use crate::store::{AppendRequest, Completes, Id, Options};
 
     use super::*;
 
@@ -309,7 +309,7 @@ mod tests {
             ..Options::default()
         };
         let store = Store::open(dir.path(), options).unwrap();
-        let append = store.append_with(&Id::new(b"", b"a"), 0, Intent::default());
+        let append = store.append_with(&Id::new(b"", b"a"), 0, AppendRequest::default());
         let finished = append.unwrap().finish(Completes::AtEnd).unwrap();
         let hooks = Hooks {
             store,

@@ -1,6 +1,6 @@
 //! The vocabulary that all dialects share: what a request asks for, and what came of it.
 
-use crate::store::{self, About, Completes, Finished, Intent, Start, Tail};
+use crate::store::{self, AppendRequest, Completes, Finished, Start, Tail, UploadInfo};
 
 /// What a request asks for, whichever dialect it was said in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Verb {
         /// Where the client believes the file ends.
         start: Start,
         /// What the client says of the upload and of this body.
-        intent: Intent,
+        intent: AppendRequest,
         /// When the upload is complete.
         completes: Completes,
         /// What becomes of an upload that is sent more than its length.
@@ -82,7 +82,7 @@ pub(crate) enum Outcome {
     /// What is held ends in this.
     Tail(Option<Tail>),
     /// This is known of the upload; nothing, where nobody has begun it.
-    About(Option<About>),
+    About(Option<UploadInfo>),
     /// So the append ended.
     Appended(Finished),
     /// Nothing is held any more.
@@ -115,7 +115,7 @@ impl Refusal {
             Refusal::Forbidden => "you may not do that",
             Refusal::TimedOut => "no byte came for too long; what came is kept",
             Refusal::Malformed(reason) => reason,
-            Refusal::Store(store::Error::Broken | store::Error::Io(_)) => {
+            Refusal::Store(store::Error::Poisoned | store::Error::Io(_)) => {
                 "the disk has failed; see the server's log"
             }
             Refusal::Store(store::Error::StorageFull(_)) => "the disk is full",

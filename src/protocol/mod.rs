@@ -24,7 +24,7 @@ pub(crate) mod properties;
 pub(crate) mod terms;
 
 use crate::http::{Head, Response};
-use crate::store::Held;
+use crate::store::Progress;
 use command::{Command, Outcome, Refusal};
 use dialects::{form, ietf, plain, tus, x_file_id};
 use pages::page;
@@ -101,7 +101,7 @@ impl Dialect {
     pub(crate) fn reply(
         self,
         terms: &Terms,
-        held: Held,
+        held: Progress,
         location: Option<&str>,
         result: Result<Outcome, Refusal>,
     ) -> Response {

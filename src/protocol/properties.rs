@@ -4,7 +4,7 @@ use super::read;
 use crate::http::Head;
 use crate::protocol::command::{Command, Refusal, Target, Verb};
 use crate::protocol::terms::Terms;
-use crate::store::{self, Existence, Held, Intent, Start};
+use crate::store::{self, AppendRequest, Precondition, Progress, Start};
 
 /// An id is taken as it came. What it declares is what it says again when its name is percent-encoded, and what the
 /// fields for it declare.
@@ -15,9 +15,9 @@ pub fn declaration(bytes: &[u8]) {
     let (Some(name), Some(length)) = (&intent.name, intent.length) else {
         assert_eq!(
             intent,
-            Intent {
+            AppendRequest {
                 incoming: intent.incoming,
-                ..Intent::default()
+                ..AppendRequest::default()
             }
         );
         return;
@@ -45,7 +45,7 @@ pub fn declaration(bytes: &[u8]) {
 }
 
 /// What an append with these fields declares; `None` when it is no request.
-fn declared(fields: &[(&str, &[u8])]) -> Option<Intent> {
+fn declared(fields: &[(&str, &[u8])]) -> Option<AppendRequest> {
     let all = [("Host", &b"localhost"[..])].into_iter();
     let head = Head::from_parts("POST", "/upload", all.chain(fields.iter().copied())).ok()?;
     let (_, command) = read(&head, &Terms::default());
@@ -85,7 +85,7 @@ pub fn request(bytes: &[u8]) {
     }
     for refusal in [store::Error::Mismatch, store::Error::Unknown] {
         let refusal = Err(Refusal::from(refusal));
-        let response = dialect.reply(&terms, Held::default(), None, refusal);
+        let response = dialect.reply(&terms, Progress::default(), None, refusal);
         assert!(response.status() >= 400);
     }
 }
@@ -95,10 +95,13 @@ fn check_command(command: &Command) {
         return assert!(matches!(command.target, Target::Named(_)));
     };
     match command.target {
-        Target::Named(_) => assert_ne!(intent.existence, Existence::Made),
+        Target::Named(_) => assert_ne!(intent.existence, Precondition::Made),
         Target::Anew(_) => assert_eq!(*start, Start::At(0)),
         Target::New => {
-            assert_eq!((*start, intent.existence), (Start::At(0), Existence::Made));
+            assert_eq!(
+                (*start, intent.existence),
+                (Start::At(0), Precondition::Made)
+            );
         }
     }
 }

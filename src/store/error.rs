@@ -51,8 +51,8 @@ pub enum Error {
     Displaced(io::Error),
     /// A newer append, a cancel, or a publish has taken the upload over; this writer has no more say.
     Superseded,
-    /// A disk failure left in doubt what is held; until restart nothing about this upload is believed.
-    Broken,
+    /// A disk failure left in power_loss what is held; until restart nothing about this upload is believed.
+    Poisoned,
     /// The disk failed. `InvalidData` means: what lies in this upload's place was not written by this version.
     Io(io::Error),
 }
@@ -117,9 +117,9 @@ impl fmt::Display for Error {
                 "the upload directory was moved, removed, replaced or unmounted: {error}"
             ),
             Self::Superseded => write!(f, "a newer request has taken the upload over"),
-            Self::Broken => write!(
+            Self::Poisoned => write!(
                 f,
-                "a disk failure left this upload in doubt; it answers again after a restart"
+                "a disk failure left this upload in power_loss; it answers again after a restart"
             ),
             Self::Io(error) => write!(f, "the disk failed: {error}"),
         }

@@ -17,14 +17,14 @@
 //! a client sent.
 //!
 //! ```
-//! use resumed::store::{Completes, Id, Intent, Options, Store};
+//! use resumed::store::{Completes, Id, AppendRequest, Options, Store};
 //!
 //! # let temporary = tempfile::tempdir()?;
 //! # let dir = temporary.path().join("uploads");
 //! let store = Store::open(&dir, Options::default())?;
 //! let id = Id::new(b"", b"greeting-11-1700000000000");
 //!
-//! let declared = Intent { length: Some(11), name: Some("greeting.txt".into()), ..Intent::default() };
+//! let declared = AppendRequest { length: Some(11), name: Some("greeting.txt".into()), ..AppendRequest::default() };
 //! let mut append = store.append_with(&id, 0, declared)?;
 //! append.write(b"hello ")?;
 //! append.cut(); // the connection was lost
@@ -65,26 +65,26 @@ pub use self::options::{OnConflict, Options, Sharing, Sync};
 pub use self::recovery::sweep::SweepReport;
 pub use self::upload::append::{Append, Completes};
 pub use self::upload::completed::Completed;
-pub use self::upload::info::{About, Expiry};
+pub use self::upload::info::{Expiry, UploadInfo};
 pub use self::upload::publish::Finished;
 pub use self::upload::request::{
-    Crc32, Digest, Existence, Incoming, Intent, Start, TAIL_BYTES, Tail,
+    AppendRequest, BodyLength, Crc32, Digest, Precondition, Start, TAIL_BYTES, Tail,
 };
-pub use self::upload::state::Held;
+pub use self::upload::state::Progress;
 pub(crate) use self::upload::under_way::UnderWay;
 
 use self::fs::disk::Disk;
 use self::fs::fault::Faults;
 use self::upload::copies::Tell;
 use self::upload::copying::Copier;
-use self::upload::registry::{Entry, Shelf};
+use self::upload::registry::{Registry, UploadHandle};
 use self::upload::state::State;
 
 /// A directory that takes uploads. Clones share it; it is closed, and its lock given up, when the last one and the
 /// last [`Append`] are dropped.
 #[derive(Clone)]
 pub struct Store {
-    shelf: Arc<Shelf>,
+    shelf: Arc<Registry>,
     /// Stops the copying when the last clone of the store is dropped.
     _copier: Arc<Copier>,
 }
@@ -105,7 +105,7 @@ impl Store {
             disk.make_shareable().map_err(refused)?;
             disk.end_journal().map_err(refused)?;
         }
-        let shelf = Shelf::new(disk, options, id::draw());
+        let shelf = Registry::new(disk, options, id::draw());
         let failed = |error| OpenError::Io(dir.as_ref().into(), error);
         shelf.begin_to_doubt().map_err(failed)?;
         let shelf = Arc::new(shelf);
@@ -132,7 +132,7 @@ impl Store {
     /// # Errors
     /// As there.
     pub fn append(&self, id: &Id, start: u64) -> Result<Append, Error> {
-        self.append_with(id, start, Intent::default())
+        self.append_with(id, start, AppendRequest::default())
     }
 
     /// Begins to append at byte `start`, and fences every append before it; unless nothing is incoming, which only
@@ -145,12 +145,12 @@ impl Store {
     /// Nothing is changed by a refusal: [`Unknown`](Error::Unknown), [`Mismatch`](Error::Mismatch), [`LengthDiffers`](Error::LengthDiffers),
     /// [`Differs`](Error::Differs),
     /// [`Overshoot`](Error::Overshoot), [`TooLarge`](Error::TooLarge), [`NoSpace`](Error::NoSpace),
-    /// [`Broken`](Error::Broken), [`Io`](Error::Io).
+    /// [`Poisoned`](Error::Poisoned), [`Io`](Error::Io).
     pub fn append_with(
         &self,
         id: &Id,
         start: impl Into<Start>,
-        intent: Intent,
+        intent: AppendRequest,
     ) -> Result<Append, Error> {
         let begun = Append::begin(&self.shelf, id, start.into(), intent);
         begun.map_err(|error| self.shelf.disk.explain(error))
@@ -175,21 +175,21 @@ impl Store {
     ///
     /// # Errors
     /// [`NotPublished`](Error::NotPublished), [`Io`](Error::Io), [`StorageFull`](Error::StorageFull),
-    /// [`Broken`](Error::Broken).
-    pub fn status(&self, id: &Id) -> Result<Held, Error> {
+    /// [`Poisoned`](Error::Poisoned).
+    pub fn status(&self, id: &Id) -> Result<Progress, Error> {
         self.hold(id).status().map(|(held, _)| held)
     }
 
     /// What [`status`](Self::status) would say, where it can be said without waiting for a sync.
-    pub fn settled(&self, id: &Id) -> Option<Held> {
+    pub fn settled(&self, id: &Id) -> Option<Progress> {
         self.hold(id).settled()
     }
 
     /// What is known of an upload besides what is held; `None` where nobody has begun it.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
-    pub fn about(&self, id: &Id) -> Result<Option<About>, Error> {
+    /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
+    pub fn about(&self, id: &Id) -> Result<Option<UploadInfo>, Error> {
         self.hold(id).about()
     }
 
@@ -198,7 +198,7 @@ impl Store {
     /// write another byte.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
+    /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn fence(&self, id: &Id) -> Result<(), Error> {
         self.hold(id).fence()
     }
@@ -207,8 +207,8 @@ impl Store {
     /// or the upload is complete.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
-    pub fn tail(&self, id: &Id, at: Held) -> Result<Option<Tail>, Error> {
+    /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
+    pub fn tail(&self, id: &Id, at: Progress) -> Result<Option<Tail>, Error> {
         self.hold(id).tail(at)
     }
 
@@ -250,7 +250,7 @@ impl Store {
     /// whether there was such an upload.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`Broken`](Error::Broken).
+    /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn cancel(&self, id: &Id) -> Result<bool, Error> {
         let cancelled = self.shelf.entry(id.key()).cancel();
         cancelled.map_err(|error| self.shelf.disk.explain(error))
@@ -260,7 +260,7 @@ impl Store {
     /// that is not finished.
     ///
     /// # Errors
-    /// [`HookDue`](Error::HookDue), [`Io`](Error::Io), [`Broken`](Error::Broken).
+    /// [`HookDue`](Error::HookDue), [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn forget(&self, id: &Id) -> Result<(), Error> {
         let forgotten = self.shelf.entry(id.key()).forget();
         forgotten.map_err(|error| self.shelf.disk.explain(error))
@@ -283,7 +283,7 @@ impl Store {
     /// Takes note that the completion hook of `id` has run.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Broken`](Error::Broken). Then it is due again.
+    /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Poisoned`](Error::Poisoned). Then it is due again.
     pub fn hooked(&self, id: &Id) -> Result<(), Error> {
         self.shelf.entry(id.key()).hooked()
     }
@@ -291,7 +291,7 @@ impl Store {
 
 /// An upload that is held in memory: whatever is asked of it meanwhile, its files are looked up once.
 pub(crate) struct Hold {
-    entry: Entry,
+    entry: UploadHandle,
     id: Id,
 }
 
@@ -301,23 +301,23 @@ impl Hold {
     }
 
     /// As [`Store::status`]. What that has published, because a crash had cut the publishing, is told too.
-    pub(crate) fn status(&self) -> Result<(Held, Option<Completed>), Error> {
+    pub(crate) fn status(&self) -> Result<(Progress, Option<Completed>), Error> {
         self.find()
             .map_err(|error| self.entry.disk().explain(error))
     }
 
     /// Returns the bytes held at this moment. Syncs and publishes nothing.
-    pub(crate) fn glance(&self) -> Result<Held, Error> {
+    pub(crate) fn glance(&self) -> Result<Progress, Error> {
         Ok(self.entry.look()?.held())
     }
 
-    fn find(&self) -> Result<(Held, Option<Completed>), Error> {
+    fn find(&self) -> Result<(Progress, Option<Completed>), Error> {
         self.entry.look()?.name(&self.id);
         self.entry.held()
     }
 
     /// As [`Store::settled`].
-    pub(crate) fn settled(&self) -> Option<Held> {
+    pub(crate) fn settled(&self) -> Option<Progress> {
         let settled = |state: &State| self.entry.is_settled(state).then(|| state.held());
         if let Some(state) = self.entry.glance() {
             return settled(&state);
@@ -328,7 +328,7 @@ impl Hold {
     }
 
     /// As [`Store::about`].
-    pub(crate) fn about(&self) -> Result<Option<About>, Error> {
+    pub(crate) fn about(&self) -> Result<Option<UploadInfo>, Error> {
         self.entry.about()
     }
 
@@ -342,7 +342,7 @@ impl Hold {
     }
 
     /// As [`Store::tail`].
-    pub(crate) fn tail(&self, at: Held) -> Result<Option<Tail>, Error> {
+    pub(crate) fn tail(&self, at: Progress) -> Result<Option<Tail>, Error> {
         self.entry.tail(at)
     }
 }

@@ -23,7 +23,7 @@ const PLENTY_BYTES: u64 = 2 << 30;
 
 /// The claims of the uploads that received bytes lately. Those that are kept outlive the entries: between two requests
 /// of an upload nobody holds it, and it still wants its space.
-pub(crate) struct Ledger {
+pub(crate) struct Reservations {
     began: Instant,
     total: Total,
     claims: Mutex<Claims>,
@@ -45,13 +45,13 @@ struct Claims {
 }
 
 struct Standing {
-    claim: Arc<Claim>,
+    claim: Arc<Reservation>,
     /// Where it is in `by_age`.
     looked: u64,
 }
 
 /// What one upload is owed. Noted at every window, so it has a lock of its own.
-pub(crate) struct Claim {
+pub(crate) struct Reservation {
     stand: Mutex<Stand>,
     total: Total,
 }
@@ -71,7 +71,7 @@ struct Stand {
 /// The sum of what is owed. It never wraps around, whatever a million uploads declare.
 type Total = Arc<Mutex<u128>>;
 
-impl Ledger {
+impl Reservations {
     pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
@@ -92,12 +92,12 @@ impl Ledger {
     }
 
     /// The claim of an upload that has just received bytes, or is about to, and is still `owed` so many.
-    pub(crate) fn claim(&self, owed: u64, now: u64) -> Arc<Claim> {
-        Arc::new(Claim::new(&self.total, owed, now))
+    pub(crate) fn claim(&self, owed: u64, now: u64) -> Arc<Reservation> {
+        Arc::new(Reservation::new(&self.total, owed, now))
     }
 
     /// Keeps the claim of the upload `key` also when nobody holds that. What comes at once has no need of it.
-    pub(crate) fn keep(&self, key: Key, claim: &Arc<Claim>) {
+    pub(crate) fn keep(&self, key: Key, claim: &Arc<Reservation>) {
         let mut stand = claim.stand();
         let (received, was_kept) = (stand.received, mem::replace(&mut stand.kept, true));
         drop(stand);
@@ -107,14 +107,14 @@ impl Ledger {
     }
 
     /// The claim that was kept of the upload `key`.
-    pub(crate) fn kept(&self, key: Key) -> Option<Arc<Claim>> {
+    pub(crate) fn kept(&self, key: Key) -> Option<Arc<Reservation>> {
         let claims = self.claims();
         let standing = claims.by_key.get(&key)?;
         Some(Arc::clone(&standing.claim))
     }
 
     /// Gives up the claim of the upload `key`: this one, or where none is known, what was kept.
-    pub(crate) fn release(&self, key: Key, claim: Option<Arc<Claim>>) {
+    pub(crate) fn release(&self, key: Key, claim: Option<Arc<Reservation>>) {
         if claim.is_some_and(|claim| !claim.give_up()) {
             return;
         }
@@ -128,7 +128,7 @@ impl Ledger {
     /// Bytes owed to all uploads that received some in the ten minutes before `now`, but to the one with the claim `own`.
     ///
     /// Saturating: who declares exabytes must not wrap around to nothing. Forgets the claims that ran out.
-    pub(crate) fn owed_to_others(&self, own: Option<&Claim>, now: u64) -> u64 {
+    pub(crate) fn owed_to_others(&self, own: Option<&Reservation>, now: u64) -> u64 {
         self.claims().forget_run_out(now);
         let own = own.map_or(0, |claim| claim.stand().owed);
         let others = lock(&self.total).saturating_sub(own.into());
@@ -162,7 +162,7 @@ impl Look {
 }
 
 impl Claims {
-    fn look_later(&mut self, key: Key, claim: Arc<Claim>, looked: u64) {
+    fn look_later(&mut self, key: Key, claim: Arc<Reservation>, looked: u64) {
         self.by_age.insert((looked, key));
         self.by_key.insert(key, Standing { claim, looked });
     }
@@ -181,7 +181,7 @@ impl Claims {
     }
 }
 
-impl Claim {
+impl Reservation {
     fn new(total: &Total, owed: u64, now: u64) -> Self {
         let claim = Self {
             stand: Mutex::default(),
@@ -241,7 +241,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.give_up();
     }

@@ -11,7 +11,7 @@ use crate::protocol::command::{Command, Refusal};
 use crate::protocol::pages::{health, recent};
 use crate::protocol::terms::Terms;
 use crate::protocol::{self, Dialect};
-use crate::store::{Completed, Held, Store};
+use crate::store::{Completed, Progress, Store};
 
 use super::arrivals::Arrivals;
 use super::metrics::{self, Metrics};
@@ -62,7 +62,7 @@ impl Desk {
         self.origins.check(head)?;
         let user = self.users.authenticate(head);
         let (dialect, command) = protocol::read(head, &self.terms);
-        let refused = |refusal| dialect.reply(&self.terms, Held::default(), None, Err(refusal));
+        let refused = |refusal| dialect.reply(&self.terms, Progress::default(), None, Err(refusal));
         let Ok(owner) = user else {
             return Err(refused(Refusal::Unauthenticated));
         };

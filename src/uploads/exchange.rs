@@ -7,7 +7,7 @@ use crate::http::{Action, Ended, Head, Receiver, Response};
 use crate::protocol::Dialect;
 use crate::protocol::access::cors::Grant;
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
-use crate::store::{self, Append, Completes, Held, Hold, Id, Intent, Start};
+use crate::store::{self, Append, AppendRequest, Completes, Hold, Id, Progress, Start};
 
 use super::desk::Desk;
 
@@ -27,7 +27,7 @@ struct Exchange {
 /// What a request wants of an append.
 struct Wanted {
     start: Start,
-    intent: Intent,
+    intent: AppendRequest,
     completes: Completes,
     excess: Excess,
     /// Where the upload is finished, another is meant.
@@ -35,7 +35,7 @@ struct Wanted {
 }
 
 /// Takes the body of an append.
-struct Incoming {
+struct BodyLength {
     exchange: Exchange,
     append: Append,
     completes: Completes,
@@ -61,7 +61,7 @@ pub(super) fn carry_out(
             }
             Err(error) => {
                 let refusal = Refusal::Store(store::Error::Io(error.into()));
-                let response = dialect.reply(&desk.terms, Held::default(), None, Err(refusal));
+                let response = dialect.reply(&desk.terms, Progress::default(), None, Err(refusal));
                 return Action::Respond(grant.add_to(response));
             }
         },
@@ -107,7 +107,7 @@ impl Exchange {
                 }
                 let result = result.map(|was_known| Outcome::Cancelled { was_known });
                 let result = result.map_err(Refusal::from);
-                Action::Respond(self.reply(Held::default(), result))
+                Action::Respond(self.reply(Progress::default(), result))
             })),
         }
     }
@@ -129,7 +129,7 @@ impl Exchange {
         }
     }
 
-    fn ask(&self, question: Question) -> Result<Held, store::Error> {
+    fn ask(&self, question: Question) -> Result<Progress, store::Error> {
         if question == Question::Fence {
             self.upload.fence()?;
         }
@@ -137,7 +137,7 @@ impl Exchange {
     }
 
     fn append(self, wanted: Wanted) -> Action {
-        let is_finished = |held: Held| held.complete;
+        let is_finished = |held: Progress| held.complete;
         if wanted.anew && self.upload.settled().is_none_or(is_finished) {
             return Action::Consult(Box::new(move || self.begin_anew(wanted)));
         }
@@ -159,9 +159,9 @@ impl Exchange {
 
     /// Makes an upload before its body is read, so that it can be said where it is.
     fn announce(mut self, wanted: Wanted, interim: Response) -> Action {
-        let declared = Intent {
+        let declared = AppendRequest {
             body_digest: None,
-            incoming: store::Incoming::Nothing,
+            incoming: store::BodyLength::Nothing,
             ..wanted.intent.clone()
         };
         let made = self.desk.store.append_with(self.upload.id(), 0, declared);
@@ -185,7 +185,7 @@ impl Exchange {
         match self.desk.store.append_with(self.upload.id(), start, intent) {
             Ok(append) => Action::Receive {
                 interim,
-                receiver: Box::new(Incoming {
+                receiver: Box::new(BodyLength {
                     exchange: self,
                     append,
                     completes,
@@ -196,7 +196,7 @@ impl Exchange {
                 // An upload that was full before is published, and so stays.
                 Action::Respond(match self.held() {
                     Ok(_) => self.spoil(error),
-                    Err(error) => self.reply(Held::default(), Err(error.into())),
+                    Err(error) => self.reply(Progress::default(), Err(error.into())),
                 })
             })),
             Err(error) => match self.upload.settled() {
@@ -206,7 +206,7 @@ impl Exchange {
         }
     }
 
-    fn tell(&self, held: Held, question: Question) -> Response {
+    fn tell(&self, held: Progress, question: Question) -> Response {
         let outcome = match question {
             Question::Tail => self.upload.tail(held).map(Outcome::Tail),
             Question::About | Question::Fence => self.upload.about().map(Outcome::About),
@@ -215,7 +215,7 @@ impl Exchange {
     }
 
     /// What is held, durably.
-    fn held(&self) -> Result<Held, store::Error> {
+    fn held(&self) -> Result<Progress, store::Error> {
         let (held, published) = self.upload.status()?;
         published.iter().for_each(|file| self.desk.completed(file));
         Ok(held)
@@ -226,11 +226,11 @@ impl Exchange {
         let refusal = refusal.into();
         if let Refusal::Store(store::Error::NotPublished(_) | store::Error::Displaced(_)) = refusal
         {
-            return self.reply(Held::default(), Err(refusal));
+            return self.reply(Progress::default(), Err(refusal));
         }
         match self.held() {
             Ok(held) => self.reply(held, Err(refusal)),
-            Err(error) => self.reply(Held::default(), Err(error.into())),
+            Err(error) => self.reply(Progress::default(), Err(error.into())),
         }
     }
 
@@ -239,15 +239,16 @@ impl Exchange {
         match self.upload.glance() {
             Ok(held) if held.complete => self.reply(held, Err(error.into())),
             Ok(_) => match self.desk.store.cancel(self.upload.id()) {
-                Ok(_) => self.reply(Held::default(), Err(error.into())),
+                Ok(_) => self.reply(Progress::default(), Err(error.into())),
                 Err(error) => self.refuse(error),
             },
-            Err(error) => self.reply(Held::default(), Err(error.into())),
+            Err(error) => self.reply(Progress::default(), Err(error.into())),
         }
     }
 
-    fn reply(&self, held: Held, result: Result<Outcome, Refusal>) -> Response {
-        if let Err(Refusal::Store(error @ (store::Error::Io(_) | store::Error::Broken))) = &result {
+    fn reply(&self, held: Progress, result: Result<Outcome, Refusal>) -> Response {
+        if let Err(Refusal::Store(error @ (store::Error::Io(_) | store::Error::Poisoned))) = &result
+        {
             log::error!("{}: {error}", self.upload.id().key());
         }
         let location = self.location.as_deref();
@@ -265,7 +266,7 @@ fn is_fatal(error: &store::Error, excess: Excess) -> bool {
     excess == Excess::Fatal && matches!(error, store::Error::Overshoot { .. })
 }
 
-impl Receiver for Incoming {
+impl Receiver for BodyLength {
     fn write(&mut self, window: &[u8]) -> Result<(), Response> {
         self.append.write(window).map_err(|error| {
             if is_fatal(&error, self.excess) {
@@ -281,7 +282,7 @@ impl Receiver for Incoming {
     }
 
     fn end(self: Box<Self>, ended: Ended) -> Response {
-        let Incoming {
+        let BodyLength {
             exchange,
             append,
             completes,

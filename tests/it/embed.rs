@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use resumed::store::{Completes, Id, Incoming, Intent, Store};
+use resumed::store::{AppendRequest, BodyLength, Completes, Id, Store};
 use resumed::{Head, Options, Uploads};
 
 use crate::support::{PATIENCE, Site, append};
@@ -59,9 +59,9 @@ fn your_protocol_and_the_store_alone() {
     assert_eq!((held.offset, held.complete), (5, false));
     assert!(store.append(&id, 4).is_err(), "the file ends at 5");
 
-    let intent = Intent {
+    let intent = AppendRequest {
         name: Some("mine.txt".into()),
-        incoming: Incoming::Exactly(6),
+        incoming: BodyLength::Exactly(6),
         ..Default::default()
     };
     let mut append = store.append_with(&id, 5, intent).expect("at its end");

@@ -220,17 +220,17 @@ fn a_protocol_of_ones_own() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir: &Path = temporary.path();
 
-    use resumed::store::{Completes, Error, Id, Intent, Options, Store};
+    use resumed::store::{AppendRequest, Completes, Error, Id, Options, Store};
     use std::time::SystemTime;
 
     let store = Store::open(dir, Options::default())?;
     store.sweep(SystemTime::now()); // at start and hourly: what crashed, what has expired
 
     let id = Id::new(b"alice", b"any bytes that you like");
-    let intent = Intent {
+    let intent = AppendRequest {
         name: Some("a.txt".into()),
         length: Some(5),
-        ..Intent::default()
+        ..AppendRequest::default()
     };
     let mut append = store.append_with(&id, 0, intent)?;
     append.write(b"hel")?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use resumed::store::{Completes, Id, Intent, Options, Store, Sync};
+use resumed::store::{Completes, Id, AppendRequest, Options, Store, Sync};
 use tempfile::TempDir;
 
 use crate::bench::Bench;
@@ -64,10 +64,10 @@ fn begin(dir: &Path) -> Outcome<()> {
     for _ in 0..BEGUN_AT_ONCE {
         let upload = Upload::new(1_000_000);
         let id = Id::new(b"", ours::id(upload).as_bytes());
-        let declared = Intent {
+        let declared = AppendRequest {
             length: Some(upload.bytes),
             name: Some(upload.name()),
-            ..Intent::default()
+            ..AppendRequest::default()
         };
         let mut append = store.append_with(&id, 0, declared)?;
         append.write(b"some of it")?;

@@ -10,7 +10,7 @@ use super::identity::Identity;
 use super::problem::Problem;
 use super::source::Source;
 use super::sum::Sum;
-use super::wire::{Held, TAIL_MAX, Tail};
+use super::wire::{Progress, TAIL_MAX, Tail};
 
 pub(super) struct LocalFile {
     file: File,
@@ -87,7 +87,7 @@ impl Source for LocalFile {
 
     /// Compares a checksum of the last bytes that the server holds. The checksum of the whole file covers the other
     /// bytes: a thread reads those that need no sending.
-    fn check(&mut self, held: &Held) -> Result<(), Problem> {
+    fn check(&mut self, held: &Progress) -> Result<(), Problem> {
         if held.offset > self.size || held.complete && held.offset < self.size {
             return Err(Problem::Different);
         }

@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 use super::identity::Identity;
 use super::problem::Problem;
 use super::source::Source;
-use super::wire::{Held, Tail};
+use super::wire::{Progress, Tail};
 
 /// What is kept at once.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
@@ -74,7 +74,7 @@ impl<R: Read> Source for Pipe<R> {
         self.count()
     }
 
-    fn check(&mut self, held: &Held) -> Result<(), Problem> {
+    fn check(&mut self, held: &Progress) -> Result<(), Problem> {
         let is_within = (self.start..=self.end()).contains(&held.offset);
         is_within.then_some(()).ok_or(Problem::Lost)
     }

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::problem::{Problem, Stays};
 use super::report::{Arrived, Report};
 use super::source::Source;
-use super::wire::{Held, Part, Posted, Proof, Wire};
+use super::wire::{Part, Posted, Progress, Proof, Wire};
 
 /// A request that is not sent after this long is ended by us, before a proxy does it.
 const REQUEST_MAX: Duration = Duration::from_secs(45);
@@ -103,7 +103,7 @@ impl<'a> Upload<'a> {
             .map(|held| self.arrived(&held)))
     }
 
-    fn arrived(&self, held: &Held) -> Arrived {
+    fn arrived(&self, held: &Progress) -> Arrived {
         match self.took_part {
             true => Arrived::Now,
             false => Arrived::Before {
@@ -112,7 +112,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    fn ask(&mut self, source: &mut dyn Source) -> Result<Held, Problem> {
+    fn ask(&mut self, source: &mut dyn Source) -> Result<Progress, Problem> {
         let within = self.patience.answer_max();
         let held = self.wire.status(&source.identity().id, within)?;
         source.check(&held)?;
@@ -126,7 +126,7 @@ impl<'a> Upload<'a> {
     }
 
     /// `None` when the server is to be asked before anything else is sent.
-    fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Held>, Problem> {
+    fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Progress>, Problem> {
         let presumes = mem::take(&mut self.presumes);
         self.took_part = true;
         let (length, proof) = self.next_part(source, start)?;
@@ -187,7 +187,7 @@ impl<'a> Upload<'a> {
         length: u64,
         sent: u64,
         took: Duration,
-    ) -> Result<Option<Held>, Problem> {
+    ) -> Result<Option<Progress>, Problem> {
         match (problem, ended) {
             (_, Some(Ended::OutOfTime)) => {
                 self.plan.ended(sent, took);
@@ -227,7 +227,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Asks the server whether the complete upload is this file.
-    fn compare(&mut self, source: &mut dyn Source) -> Result<Option<Held>, Problem> {
+    fn compare(&mut self, source: &mut dyn Source) -> Result<Option<Progress>, Problem> {
         self.report.comparing();
         let end = source.end();
         let part = Part {
@@ -253,8 +253,8 @@ impl<'a> Upload<'a> {
     fn begin_anew(
         &mut self,
         source: &mut dyn Source,
-        held: &Held,
-    ) -> Result<Option<Held>, Problem> {
+        held: &Progress,
+    ) -> Result<Option<Progress>, Problem> {
         if !held.complete && held.offset > 0 {
             // The server compared only the tail. That upload stays: it may belong to another client.
             return Err(Problem::Different);
@@ -277,7 +277,7 @@ impl<'a> Upload<'a> {
         Ok(None)
     }
 
-    fn give_way(&mut self) -> Result<Option<Held>, Problem> {
+    fn give_way(&mut self) -> Result<Option<Progress>, Problem> {
         self.known = None;
         self.conflicts += 1;
         if self.conflicts > CONFLICTS_NORMAL {
@@ -310,7 +310,7 @@ impl<'a> Upload<'a> {
 
 /// A file is all there when the server says so. A pipe's size is not known before its end: until then, all is what
 /// there is to send.
-fn is_all(source: &dyn Source, held: &Held) -> bool {
+fn is_all(source: &dyn Source, held: &Progress) -> bool {
     match source.identity().size {
         Some(_) => held.complete,
         None => held.offset == source.end(),

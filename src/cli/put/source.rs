@@ -2,7 +2,7 @@
 
 use super::identity::Identity;
 use super::problem::Problem;
-use super::wire::{Held, Tail};
+use super::wire::{Progress, Tail};
 
 /// Bytes that can be read again from wherever the server has ended.
 pub(super) trait Source {
@@ -13,7 +13,7 @@ pub(super) trait Source {
 
     /// Compares the bytes that the server holds with the beginning of this source, as far as they are known. Fails if
     /// they differ, or the upload cannot be continued.
-    fn check(&mut self, held: &Held) -> Result<(), Problem>;
+    fn check(&mut self, held: &Progress) -> Result<(), Problem>;
 
     /// Returns whether the source is sent with the checksum of its whole contents.
     fn proves(&self) -> bool;

@@ -37,7 +37,7 @@ pub(super) struct Address {
 
 /// What the server holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct Progress {
     pub(super) offset: u64,
     pub(super) complete: bool,
     pub(super) tail: Option<Tail>,
@@ -77,11 +77,11 @@ pub(super) struct Tail {
 /// What came of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Posted {
-    Taken(Held),
+    Taken(Progress),
     /// The server holds another count than the piece started at.
     Conflict,
     /// The server holds other bytes. It has removed a partial upload, unless the tail differed. A complete one stays.
-    Differs(Held),
+    Differs(Progress),
 }
 
 /// A server, and what it takes to speak to it.
@@ -150,7 +150,7 @@ impl Wire {
     }
 
     /// Asks what the server holds.
-    pub(super) fn status(&self, id: &str, within: Duration) -> Result<Held, Problem> {
+    pub(super) fn status(&self, id: &str, within: Duration) -> Result<Progress, Problem> {
         let request = self.agent.get(format!("{}/status", self.address.base));
         let request = self.prepared(request, within).header("X-File-Id", id);
         let answer = read(request.call())?;
@@ -268,12 +268,12 @@ impl Answer {
         is_count.then(|| digits.parse().ok()).flatten()
     }
 
-    fn held(&self) -> Result<Held, Problem> {
+    fn held(&self) -> Result<Progress, Problem> {
         Ok(self.with(self.count().ok_or(Problem::Strange)?))
     }
 
-    fn with(&self, offset: u64) -> Held {
-        Held {
+    fn with(&self, offset: u64) -> Progress {
+        Progress {
             offset,
             complete: self.complete,
             tail: self.tail,

@@ -21,7 +21,9 @@
 //! - The answer of a finished upload is not kept; it is said again as far as it is about the upload.
 
 use crate::http::{Head, Response, Version as HttpVersion};
-use crate::store::{self, About, Completes, Existence, Finished, Held, Incoming, Intent, Start};
+use crate::store::{
+    self, AppendRequest, BodyLength, Completes, Finished, Precondition, Progress, Start, UploadInfo,
+};
 
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use crate::protocol::parse::fields::{bad, incoming, media_type, sha256, whom_to_be, with_digest};
@@ -138,7 +140,7 @@ impl Said {
             announced,
             takes_interim: announced
                 && head.version() == HttpVersion::Http11
-                && incoming(head) != Incoming::Nothing,
+                && incoming(head) != BodyLength::Nothing,
             offset: head.field("Upload-Offset").and_then(integer),
         }
     }
@@ -224,8 +226,8 @@ fn read_creation(said: Said, head: &Head, place: Place) -> Result<Verb, Response
     let name = filename::in_disposition(head)
         .or(metadata.name)
         .or(in_address);
-    let intent = Intent {
-        existence: Existence::Made,
+    let intent = AppendRequest {
+        existence: Precondition::Made,
         name: filename::of_type(name.as_deref(), media_type(head).as_deref()),
         metadata: metadata.as_sent,
         ..body(said, head, 0)?
@@ -243,14 +245,14 @@ fn read_append(said: Said, head: &Head) -> Result<Verb, Response> {
         .offset
         .ok_or_else(|| bad("Upload-Offset has to be a count of bytes"))?;
     let completes = said.completes(head)?;
-    let intent = Intent {
-        existence: Existence::Known,
+    let intent = AppendRequest {
+        existence: Precondition::Known,
         ..body(said, head, start)?
     };
     Ok(appending(start, intent, said.when_complete(completes)))
 }
 
-fn appending(start: u64, intent: Intent, completes: Completes) -> Verb {
+fn appending(start: u64, intent: AppendRequest, completes: Completes) -> Verb {
     Verb::Append {
         start: Start::At(start),
         intent,
@@ -261,24 +263,24 @@ fn appending(start: u64, intent: Intent, completes: Completes) -> Verb {
 
 /// What a request says of the bytes that it brings; if they are the last, where they end is the
 /// length.
-fn body(said: Said, head: &Head, start: u64) -> Result<Intent, Response> {
+fn body(said: Said, head: &Head, start: u64) -> Result<AppendRequest, Response> {
     let (incoming, completes) = (incoming(head), said.completes(head)?);
     let end = match incoming {
         _ if !completes => None,
-        Incoming::Nothing => Some(start),
-        Incoming::Exactly(bytes) => Some(start.saturating_add(bytes)),
-        Incoming::Unknown => None,
+        BodyLength::Nothing => Some(start),
+        BodyLength::Exactly(bytes) => Some(start.saturating_add(bytes)),
+        BodyLength::Unknown => None,
     };
     let length = head.field("Upload-Length").and_then(integer);
     if length.is_some() && end.is_some() && length != end {
         return Err(said.complete(LENGTH_DIFFERS.say(400, ""), false));
     }
-    Ok(Intent {
+    Ok(AppendRequest {
         length: length.or(end),
         digest: sha256(head, "Repr-Digest")?,
         body_digest: sha256(head, "Content-Digest")?,
         incoming,
-        ..Intent::default()
+        ..AppendRequest::default()
     })
 }
 
@@ -294,7 +296,7 @@ pub(crate) fn interim(said: Said, terms: &Terms, location: &str) -> Option<Respo
 pub(crate) fn reply(
     said: Said,
     terms: &Terms,
-    held: Held,
+    held: Progress,
     location: Option<&str>,
     result: Result<Outcome, Refusal>,
 ) -> Response {
@@ -316,7 +318,7 @@ pub(crate) fn reply(
     }
 }
 
-fn describe(said: Said, terms: &Terms, held: Held, known: About) -> Response {
+fn describe(said: Said, terms: &Terms, held: Progress, known: UploadInfo) -> Response {
     let response = said.complete(offset(held, Response::new(204)), held.complete);
     let response = match known.length {
         Some(length) => response.field("Upload-Length", length.to_string()),
@@ -331,7 +333,7 @@ fn describe(said: Said, terms: &Terms, held: Held, known: About) -> Response {
 fn appended(
     said: Said,
     terms: &Terms,
-    held: Held,
+    held: Progress,
     location: Option<&str>,
     finished: &Finished,
 ) -> Response {
@@ -351,12 +353,12 @@ fn appended(
     }
 }
 
-fn offset(held: Held, response: Response) -> Response {
+fn offset(held: Progress, response: Response) -> Response {
     response.field("Upload-Offset", held.offset.to_string())
 }
 
 /// A refusal comes from the upload, not from what it would have become: it completes nothing.
-fn refuse(said: Said, terms: &Terms, held: Held, refusal: Refusal) -> Response {
+fn refuse(said: Said, terms: &Terms, held: Progress, refusal: Refusal) -> Response {
     let line = |status| Response::new(status).text(refusal.line());
     let known = |response| said.complete(offset(held, response), false);
     let is_final = held.complete && said.version.completed;
@@ -388,7 +390,7 @@ fn refuse(said: Said, terms: &Terms, held: Held, refusal: Refusal) -> Response {
             store::Error::Displaced(_) => later(error),
             store::Error::NotPublished(obstacle) => not_published(obstacle),
             store::Error::NoSpace | store::Error::StorageFull(_) => known(line(507)),
-            store::Error::Broken | store::Error::Io(_) => line(500),
+            store::Error::Poisoned | store::Error::Io(_) => line(500),
         },
     }
 }

@@ -20,7 +20,7 @@
 //! held (a file here ends where it ends); `GET` (there are no downloads).
 
 use crate::http::{Head, Response};
-use crate::store::{self, Completes, Finished, Held, Incoming, Intent, Start};
+use crate::store::{self, AppendRequest, BodyLength, Completes, Finished, Progress, Start};
 
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use crate::protocol::parse::fields::{
@@ -82,20 +82,20 @@ fn read_put(head: &Head, name: Vec<u8>) -> Result<(Target, Verb), Response> {
     let intent = body(head, &name)?;
     let Some(range) = single(head, "Content-Range")? else {
         let length = match intent.incoming {
-            Incoming::Nothing => Some(0),
-            Incoming::Exactly(bytes) => Some(bytes),
-            Incoming::Unknown => None,
+            BodyLength::Nothing => Some(0),
+            BodyLength::Exactly(bytes) => Some(bytes),
+            BodyLength::Unknown => None,
         };
-        let intent = Intent { length, ..intent };
+        let intent = AppendRequest { length, ..intent };
         let verb = appending(Start::At(0), intent, Completes::AtEnd);
         return Ok((Target::Anew(name), verb));
     };
     match ContentRange::parse(range) {
-        Some(ContentRange::Unsatisfied) if intent.incoming == Incoming::Nothing => {
+        Some(ContentRange::Unsatisfied) if intent.incoming == BodyLength::Nothing => {
             Ok((Target::Named(name), Verb::Status(Question::About)))
         }
         Some(ContentRange::Part { first, last, total }) if fits(first, last, intent.incoming) => {
-            let intent = Intent {
+            let intent = AppendRequest {
                 length: total,
                 ..intent
             };
@@ -130,10 +130,14 @@ fn read_patch(head: &Head, name: &[u8]) -> Result<Verb, Response> {
         Some(false) | None => Completes::AtLength,
     };
     let length = number(head, "X-File-Size")?;
-    Ok(appending(start, Intent { length, ..intent }, completes))
+    Ok(appending(
+        start,
+        AppendRequest { length, ..intent },
+        completes,
+    ))
 }
 
-fn appending(start: Start, intent: Intent, completes: Completes) -> Verb {
+fn appending(start: Start, intent: AppendRequest, completes: Completes) -> Verb {
     Verb::Append {
         start,
         intent,
@@ -143,21 +147,21 @@ fn appending(start: Start, intent: Intent, completes: Completes) -> Verb {
 }
 
 /// What a request says of the bytes that it brings.
-fn body(head: &Head, name: &[u8]) -> Result<Intent, Response> {
-    Ok(Intent {
+fn body(head: &Head, name: &[u8]) -> Result<AppendRequest, Response> {
+    Ok(AppendRequest {
         name: Some(filename::flat(&utf8_or_latin1(name))),
         digest: sha256(head, "Repr-Digest")?,
         body_digest: sha256(head, "Content-Digest")?,
         incoming: incoming(head),
-        ..Intent::default()
+        ..AppendRequest::default()
     })
 }
 
-fn fits(first: u64, last: u64, incoming: Incoming) -> bool {
+fn fits(first: u64, last: u64, incoming: BodyLength) -> bool {
     match incoming {
-        Incoming::Nothing => false,
-        Incoming::Exactly(bytes) => last.checked_sub(first) == bytes.checked_sub(1),
-        Incoming::Unknown => first <= last,
+        BodyLength::Nothing => false,
+        BodyLength::Exactly(bytes) => last.checked_sub(first) == bytes.checked_sub(1),
+        BodyLength::Unknown => first <= last,
     }
 }
 
@@ -213,7 +217,7 @@ fn pair(text: &[u8]) -> Option<(u64, Option<u64>)> {
     }
 }
 
-pub(crate) fn reply(said: Said, held: Held, result: Result<Outcome, Refusal>) -> Response {
+pub(crate) fn reply(said: Said, held: Progress, result: Result<Outcome, Refusal>) -> Response {
     match result {
         Ok(Outcome::About(None)) if said != Said::Put => refuse(held, store::Error::Unknown.into()),
         Ok(Outcome::About(_) | Outcome::Tail(_)) => tell(said, held),
@@ -224,7 +228,7 @@ pub(crate) fn reply(said: Said, held: Held, result: Result<Outcome, Refusal>) ->
     }
 }
 
-fn tell(said: Said, held: Held) -> Response {
+fn tell(said: Said, held: Progress) -> Response {
     match said {
         Said::Put if !held.complete => more(held),
         Said::Put | Said::Other => about(held, 200),
@@ -232,7 +236,7 @@ fn tell(said: Said, held: Held) -> Response {
     }
 }
 
-fn appended(said: Said, held: Held, finished: &Finished) -> Response {
+fn appended(said: Said, held: Progress, finished: &Finished) -> Response {
     let complete = |status| with_digest(about(held, status), finished.sha256);
     match (said, held.complete) {
         (_, true) if finished.published.is_some() => complete(201),
@@ -243,7 +247,7 @@ fn appended(said: Said, held: Held, finished: &Finished) -> Response {
 }
 
 /// So much is held, more is to come: said as stores of objects say it.
-fn more(held: Held) -> Response {
+fn more(held: Progress) -> Response {
     let response = about(held, 308);
     match held.offset.checked_sub(1) {
         Some(last) => response.field("Range", format!("bytes=0-{last}")),
@@ -251,7 +255,7 @@ fn more(held: Held) -> Response {
     }
 }
 
-fn refuse(held: Held, refusal: Refusal) -> Response {
+fn refuse(held: Progress, refusal: Refusal) -> Response {
     let line = |status| about(held, status).text(refusal.line());
     match &refusal {
         Refusal::Unauthenticated => whom_to_be(line(401)),
@@ -275,24 +279,24 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::NotPublished(obstacle) => not_published(obstacle),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
             // Nothing is believed now: no offset is told.
-            store::Error::Broken | store::Error::Io(_) => Response::new(500).text(refusal.line()),
+            store::Error::Poisoned | store::Error::Io(_) => Response::new(500).text(refusal.line()),
         },
     }
 }
 
 /// Who is refused here sits before a terminal, and wants to know what to type.
-fn way_on(held: Held) -> String {
+fn way_on(held: Progress) -> String {
     match held {
-        Held { complete: true, .. } => "this file is complete\n".to_owned(),
-        Held { offset: 0, .. } => "nothing of this file is held: begin at 0\n".to_owned(),
-        Held { offset, .. } => format!(
+        Progress { complete: true, .. } => "this file is complete\n".to_owned(),
+        Progress { offset: 0, .. } => "nothing of this file is held: begin at 0\n".to_owned(),
+        Progress { offset, .. } => format!(
             "{offset} bytes of this file are held: curl -C {offset} -T FILE sends the rest of it, \
              curl -X DELETE forgets them\n"
         ),
     }
 }
 
-fn about(held: Held, status: u16) -> Response {
+fn about(held: Progress, status: u16) -> Response {
     Response::new(status)
         .field("Cache-Control", "no-store")
         .field("Upload-Offset", held.offset.to_string())

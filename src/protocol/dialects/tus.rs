@@ -19,7 +19,9 @@
 //! algorithms are not announced, and `410` is never said.
 
 use crate::http::{Head, Response};
-use crate::store::{self, About, Completes, Existence, Finished, Held, Intent, Start};
+use crate::store::{
+    self, AppendRequest, Completes, Finished, Precondition, Progress, Start, UploadInfo,
+};
 
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use crate::protocol::parse::fields::{
@@ -108,8 +110,8 @@ fn read_creation(head: &Head) -> Result<Verb, Response> {
         _ => return Err(bad("either Upload-Length or Upload-Defer-Length, please")),
     };
     let metadata = Metadata::read(head)?;
-    let intent = Intent {
-        existence: Existence::Made,
+    let intent = AppendRequest {
+        existence: Precondition::Made,
         length,
         name: metadata.name,
         metadata: metadata.as_sent,
@@ -123,15 +125,15 @@ fn read_append(head: &Head) -> Result<Verb, Response> {
         return Err(wrong_type());
     }
     let start = number(head, "Upload-Offset")?.ok_or_else(|| bad("Upload-Offset is missing"))?;
-    let intent = Intent {
-        existence: Existence::Known,
+    let intent = AppendRequest {
+        existence: Precondition::Known,
         length: number(head, "Upload-Length")?,
         ..body(head)?
     };
     Ok(appending(start, intent))
 }
 
-fn appending(start: u64, intent: Intent) -> Verb {
+fn appending(start: u64, intent: AppendRequest) -> Verb {
     Verb::Append {
         start: Start::At(start),
         intent,
@@ -141,16 +143,16 @@ fn appending(start: u64, intent: Intent) -> Verb {
 }
 
 /// What a request says of the bytes that it brings.
-fn body(head: &Head) -> Result<Intent, Response> {
+fn body(head: &Head) -> Result<AppendRequest, Response> {
     let incoming = incoming(head);
-    if incoming != store::Incoming::Nothing && media_type(head).as_deref() != Some(BYTES) {
+    if incoming != store::BodyLength::Nothing && media_type(head).as_deref() != Some(BYTES) {
         return Err(wrong_type());
     }
-    Ok(Intent {
+    Ok(AppendRequest {
         digest: sha256(head, "Repr-Digest")?,
         body_digest: sha256(head, "Content-Digest")?,
         incoming,
-        ..Intent::default()
+        ..AppendRequest::default()
     })
 }
 
@@ -159,7 +161,7 @@ fn wrong_type() -> Response {
 }
 
 pub(crate) fn reply(
-    held: Held,
+    held: Progress,
     location: Option<&str>,
     result: Result<Outcome, Refusal>,
 ) -> Response {
@@ -178,7 +180,7 @@ pub(crate) fn reply(
         .field("Cache-Control", "no-store")
 }
 
-fn describe(held: Held, known: About) -> Response {
+fn describe(held: Progress, known: UploadInfo) -> Response {
     let response = offset(held, Response::new(200));
     let response = match known.length {
         Some(length) => response.field("Upload-Length", length.to_string()),
@@ -194,7 +196,7 @@ fn describe(held: Held, known: About) -> Response {
     }
 }
 
-fn appended(held: Held, location: Option<&str>, finished: &Finished) -> Response {
+fn appended(held: Progress, location: Option<&str>, finished: &Finished) -> Response {
     let response = match location {
         Some(location) => Response::new(201).field("Location", location.to_owned()),
         None => Response::new(204),
@@ -206,11 +208,11 @@ fn appended(held: Held, location: Option<&str>, finished: &Finished) -> Response
     }
 }
 
-fn offset(held: Held, response: Response) -> Response {
+fn offset(held: Progress, response: Response) -> Response {
     response.field("Upload-Offset", held.offset.to_string())
 }
 
-fn refuse(held: Held, refusal: Refusal) -> Response {
+fn refuse(held: Progress, refusal: Refusal) -> Response {
     let line = |status| Response::new(status).text(refusal.line());
     match &refusal {
         Refusal::Unauthenticated => whom_to_be(line(401)),
@@ -229,7 +231,7 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::Displaced(_) => later(error),
             store::Error::NotPublished(obstacle) => not_published(obstacle),
             store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
-            store::Error::Broken | store::Error::Io(_) => line(500),
+            store::Error::Poisoned | store::Error::Io(_) => line(500),
         },
     }
 }

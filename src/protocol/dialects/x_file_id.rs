@@ -12,7 +12,7 @@
 //! of a millisecond is dropped. A time before 1970 is ignored.
 
 use crate::http::{Head, Response};
-use crate::store::{self, Completes, Crc32, Held, Intent, Start, Tail};
+use crate::store::{self, AppendRequest, Completes, Crc32, Progress, Start, Tail};
 
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use crate::protocol::parse::fields::{
@@ -42,7 +42,7 @@ pub(crate) fn read(head: &Head) -> Result<Command, Response> {
 
 fn read_append(head: &Head) -> Result<Verb, Response> {
     let from_id = Declared::in_id(id(head)?);
-    let intent = Intent {
+    let intent = AppendRequest {
         length: number(head, "X-File-Size")?.or(from_id.length),
         name: single(head, "X-File-Name")?.map(text).or(from_id.name),
         modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
@@ -51,7 +51,7 @@ fn read_append(head: &Head) -> Result<Verb, Response> {
         tail: tail(head)?,
         body_digest: sha256(head, "Content-Digest")?,
         incoming: incoming(head),
-        ..Intent::default()
+        ..AppendRequest::default()
     };
     let start = number(head, "X-Start-Byte")?.unwrap_or(0);
     Ok(Verb::Append {
@@ -62,7 +62,7 @@ fn read_append(head: &Head) -> Result<Verb, Response> {
     })
 }
 
-pub(crate) fn reply(held: Held, result: Result<Outcome, Refusal>) -> Response {
+pub(crate) fn reply(held: Progress, result: Result<Outcome, Refusal>) -> Response {
     match result {
         Ok(Outcome::Tail(Some(tail))) => count(held).field(TAIL, digest(tail)),
         Ok(Outcome::Tail(None) | Outcome::About(_)) => count(held),
@@ -81,7 +81,7 @@ pub(crate) fn reply(held: Held, result: Result<Outcome, Refusal>) -> Response {
     }
 }
 
-fn refuse(held: Held, refusal: Refusal) -> Response {
+fn refuse(held: Progress, refusal: Refusal) -> Response {
     let line = |status, line: &str| about(held, status).text(format!("{line}\n"));
     match refusal {
         Refusal::Unauthenticated => whom_to_be(line(401, "a name and a password, please")),
@@ -116,17 +116,17 @@ fn refuse(held: Held, refusal: Refusal) -> Response {
             store::Error::NotPublished(obstacle) => {
                 not_published(&obstacle).field("Upload-Complete", "?0")
             }
-            store::Error::Broken => failed("the disk has failed"),
+            store::Error::Poisoned => failed("the disk has failed"),
             store::Error::Io(_) => failed("the file cannot be written"),
         },
     }
 }
 
-fn count(held: Held) -> Response {
+fn count(held: Progress) -> Response {
     about(held, 200).text(held.offset.to_string())
 }
 
-fn about(held: Held, status: u16) -> Response {
+fn about(held: Progress, status: u16) -> Response {
     Response::new(status)
         .field("Cache-Control", "no-store")
         .field("Upload-Offset", held.offset.to_string())

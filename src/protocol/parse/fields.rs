@@ -5,7 +5,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::Engine;
 
 use crate::http::{Framing, Head, Response};
-use crate::store::{Digest, Incoming};
+use crate::store::{BodyLength, Digest};
 
 /// The digits of a start, a size or a time: what fits into `u64` whatever they are.
 const DIGITS_MAX: usize = 19;
@@ -29,11 +29,11 @@ pub(crate) fn whom_to_be(response: Response) -> Response {
 }
 
 /// How many bytes the body of this request has.
-pub(crate) fn incoming(head: &Head) -> Incoming {
+pub(crate) fn incoming(head: &Head) -> BodyLength {
     match head.framing() {
-        Framing::Length(0) => Incoming::Nothing,
-        Framing::Length(length) => Incoming::Exactly(length),
-        Framing::Chunked => Incoming::Unknown,
+        Framing::Length(0) => BodyLength::Nothing,
+        Framing::Length(length) => BodyLength::Exactly(length),
+        Framing::Chunked => BodyLength::Unknown,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::store::fs::xattr;
 use crate::store::id::Key;
 use crate::store::obstacle::is_full;
 use crate::store::options::OnConflict;
-use crate::store::upload::registry::Entry;
+use crate::store::upload::registry::UploadHandle;
 
 /// The attributes set on a data file before it moves, and those still to be set.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub(crate) struct Adopted {
     pub(crate) copy_has_them: bool,
 }
 
-impl Entry {
+impl UploadHandle {
     /// Sets the attributes of the finished file at `path` on the data file. The caller holds `changing`.
     ///
     /// A `copy` was created in the folder, and so has its attributes. It needs only those of a file that it replaces.

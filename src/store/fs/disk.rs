@@ -23,7 +23,7 @@ use crate::store::error::OpenError;
 use crate::store::fs::changes::Changes;
 use crate::store::fs::fault::{Faults, Op};
 use crate::store::fs::fs_type::{free_bytes, longest_file, warn_of_ext4, warn_unless_durable};
-use crate::store::fs::group_commit::{Gate, SharedSync};
+use crate::store::fs::group_commit::{Semaphore, SharedSync};
 use crate::store::fs::known::Known;
 use crate::store::fs::location::Location;
 use crate::store::fs::lock::{self, LATCHES};
@@ -55,7 +55,7 @@ pub(crate) struct Disk {
     pub(crate) partials: Directory,
     /// Length of the path of `root`: the longer of the absolute path and the path as given.
     pub(crate) path_bytes: usize,
-    /// Held locked; it says what was opened last (`doubt`).
+    /// Progress locked; it says what was opened last (`power_loss`).
     pub(crate) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
     pub(crate) temporary: String,
@@ -63,7 +63,7 @@ pub(crate) struct Disk {
     temporaries: AtomicU64,
     /// Whether syncs are made at all.
     pub(crate) durable: bool,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Semaphore,
     pub(crate) known: Known,
     pub(crate) journal: Journal,
     pub(crate) naming: Mutex<()>,
@@ -93,7 +93,7 @@ impl Disk {
         let root = open_root(path)?;
         let partials = open_partials(&path.join(PARTIALS), &root)?;
         let lock = take_lock(&partials, path, options.sharing, &faults)?;
-        let gate = Gate::new(options.syncs);
+        let gate = Semaphore::new(options.syncs);
         let location = Location::new(path).map_err(|error| OpenError::Io(path.into(), error))?;
         let disk = Self {
             location,

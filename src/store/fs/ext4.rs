@@ -19,7 +19,7 @@ const SYNCS: usize = 2;
 
 /// Warns if the ext4 of a file has no journal, or has fast commits. Sets the times of the file, and syncs it.
 pub(crate) fn warn_unless_safe(file: BorrowedFd<'_>) {
-    match doubt(file) {
+    match power_loss(file) {
         Ok(None) => {}
         Ok(Some(how)) => log::warn!(
             "the directory is on an ext4 {how}: whether answers survive a power cut is not known"
@@ -30,7 +30,7 @@ pub(crate) fn warn_unless_safe(file: BorrowedFd<'_>) {
 }
 
 /// Which of the two kinds it is, if it is one.
-fn doubt(file: BorrowedFd<'_>) -> io::Result<Option<&'static str>> {
+fn power_loss(file: BorrowedFd<'_>) -> io::Result<Option<&'static str>> {
     let device = device_of(file)?;
     if !has_journal(&device)? {
         return Ok(Some("without a journal"));

@@ -11,7 +11,7 @@ pub(crate) enum Op {
     Length,
     Cut,
     SetTime,
-    Mark,
+    Marker,
     Remove,
     LoadRecord,
     CreateRecord,

@@ -108,7 +108,7 @@ impl Failure {
 }
 
 /// Lets a few in at a time, and looks at the clock when they come and go.
-pub(crate) struct Gate {
+pub(crate) struct Semaphore {
     inside: Mutex<Inside>,
     freed: Condvar,
 }
@@ -119,7 +119,7 @@ struct Inside {
     time: Duration,
 }
 
-impl Gate {
+impl Semaphore {
     /// A gate for `places` at a time, at least one.
     pub(crate) fn new(places: usize) -> Self {
         Self {
@@ -133,14 +133,14 @@ impl Gate {
     }
 
     /// Waits for a place, which is taken until the answer is dropped.
-    pub(crate) fn enter(&self) -> Place<'_> {
+    pub(crate) fn enter(&self) -> Permit<'_> {
         let mut inside = self
             .freed
             .wait_while(self.lock(), |inside| inside.free == 0)
             .unwrap_or_else(PoisonError::into_inner);
         inside.free -= 1;
         let since = Instant::now();
-        Place { gate: self, since }
+        Permit { gate: self, since }
     }
 
     /// How many have left, and how long they were inside together.
@@ -154,13 +154,13 @@ impl Gate {
     }
 }
 
-/// A place inside a [`Gate`].
-pub(crate) struct Place<'a> {
-    gate: &'a Gate,
+/// A place inside a [`Semaphore`].
+pub(crate) struct Permit<'a> {
+    gate: &'a Semaphore,
     since: Instant,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut inside = self.gate.lock();
         inside.free += 1;
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_gate_lets_in_as_many_as_it_has_places() {
-        let (gate, inside) = (Gate::new(2), AtomicUsize::new(0));
+        let (gate, inside) = (Semaphore::new(2), AtomicUsize::new(0));
         let pass = || {
             let _place = gate.enter();
             assert!(inside.fetch_add(1, SeqCst) < 2);
@@ -264,6 +264,6 @@ mod tests {
             }
         });
         assert_eq!(gate.passed().0, 800);
-        drop(Gate::new(0).enter());
+        drop(Semaphore::new(0).enter());
     }
 }

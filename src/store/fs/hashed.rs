@@ -96,9 +96,9 @@ impl Hashed {
 
 /// The hash state of the first bytes of an upload, for each algorithm in use. Their lengths may differ.
 #[derive(Clone, Default)]
-pub(crate) struct Progress([Option<Hashed>; Algorithm::ALL.len()]);
+pub(crate) struct Checksums([Option<Hashed>; Algorithm::ALL.len()]);
 
-impl Progress {
+impl Checksums {
     pub(crate) fn of(&self, algorithm: Algorithm) -> Option<&Hashed> {
         self.0[algorithm as usize].as_ref()
     }
@@ -140,9 +140,9 @@ impl Progress {
 /// How far an upload is hashed, where it is.
 #[derive(Default)]
 pub(crate) struct Hashing {
-    pub(crate) now: Progress,
+    pub(crate) now: Checksums,
     /// As of the last sync: where the file is cut back to, should one fail.
-    pub(crate) synced: Progress,
+    pub(crate) synced: Checksums,
     /// Of how many bytes a hash is kept on the file.
     kept: [u64; Algorithm::ALL.len()],
 }
@@ -169,12 +169,12 @@ impl Hashing {
     }
 
     /// How far it is now.
-    pub(crate) fn so_far(&self) -> Progress {
+    pub(crate) fn so_far(&self) -> Checksums {
         self.now.clone()
     }
 
     /// What was so far is synced.
-    pub(crate) fn is_synced(&mut self, so_far: Progress) {
+    pub(crate) fn is_synced(&mut self, so_far: Checksums) {
         for hashed in so_far.0.into_iter().flatten() {
             self.synced.set(hashed);
         }
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     fn digests(hashed: &Hashed) -> (Option<Digest>, Option<u32>) {
-        let mut progress = Progress::default();
+        let mut progress = Checksums::default();
         progress.set(hashed.clone());
         (progress.sha256(), progress.crc32())
     }

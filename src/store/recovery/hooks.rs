@@ -9,19 +9,19 @@ use crate::store::fs::record::{Hook, Record};
 use crate::store::id::Key;
 use crate::store::options::OnConflict;
 use crate::store::upload::completed::Completed;
-use crate::store::upload::registry::{Entry, Shelf};
+use crate::store::upload::registry::{Registry, UploadHandle};
 
-impl Shelf {
+impl Registry {
     /// Every finished upload whose hook is due. One that cannot be read is left out.
     pub(crate) fn due(self: &Arc<Self>) -> Result<Vec<Completed>, Error> {
-        let due = self.find_due(Entry::hand_out)?;
+        let due = self.find_due(UploadHandle::hand_out)?;
         self.due_known.store(true, SeqCst);
         Ok(due)
     }
 
     fn find_due(
         self: &Arc<Self>,
-        take: impl Fn(&Entry, &Record) -> Completed,
+        take: impl Fn(&UploadHandle, &Record) -> Completed,
     ) -> Result<Vec<Completed>, Error> {
         let mut due = BTreeMap::new();
         let mut look = |key| {
@@ -50,7 +50,7 @@ impl Shelf {
     }
 }
 
-impl Entry {
+impl UploadHandle {
     /// Reserves the name of `path` for this upload until its hook has run. Returns false if another upload holds the
     /// name: its hook must find its own bytes.
     pub(crate) fn keep_name(&self, path: &str) -> Result<bool, Error> {
@@ -86,7 +86,7 @@ impl Entry {
 
     /// Returns whether a record of any server says that a hook for `path` is due.
     fn is_due_elsewhere(&self, path: &str) -> Result<bool, Error> {
-        let due = self.shelf.find_due(Entry::completed)?;
+        let due = self.shelf.find_due(UploadHandle::completed)?;
         let path = self.disk().published_path(path);
         let mut others = due.iter().filter(|due| due.id.key() != self.key);
         Ok(others.any(|due| due.path == path))

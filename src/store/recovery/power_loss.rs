@@ -18,14 +18,14 @@ use crate::store::fs::record::Record;
 use crate::store::fs::xattr;
 use crate::store::id::Key;
 use crate::store::options::Sharing;
-use crate::store::upload::registry::Shelf;
+use crate::store::upload::registry::Registry;
 
 /// The extended attribute.
 pub(crate) const MARK: &str = "user.resumed.synced";
 
 /// What a data file is marked with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct Marker {
     /// How many bytes of it are synced.
     pub(crate) synced: u64,
     /// Whether this mark, the record and the names are durable too, so that to tell them again takes no sync. Said
@@ -33,7 +33,7 @@ pub(crate) struct Mark {
     pub(crate) told: bool,
 }
 
-impl Mark {
+impl Marker {
     fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let (digits, told) = match text.strip_suffix(TOLD) {
@@ -51,11 +51,11 @@ impl Mark {
 
 const TOLD: &str = " told";
 
-impl Shelf {
+impl Registry {
     /// Finds out whether the file system may have forgotten what was only written. If so, each partial is put right
     /// when it is next looked at: opening must not take the longer the more of them there are.
     pub(crate) fn begin_to_doubt(&self) -> io::Result<()> {
-        // A mount is one machine's. Where others go on, its end is no reason to doubt what they write.
+        // A mount is one machine's. Where others go on, its end is no reason to power_loss what they write.
         if self.options.sharing == Sharing::Shared {
             return Ok(());
         }
@@ -108,7 +108,7 @@ impl Shelf {
         key: Key,
         data: &Data,
         length: u64,
-        mark: Mark,
+        mark: Marker,
         record: Option<&Record>,
     ) -> io::Result<u64> {
         // Its record does not say that all is held before all is synced.
@@ -131,20 +131,20 @@ impl Shelf {
 /// The mark on a data file, and the note of what was opened last.
 impl Disk {
     /// What `data` is marked with; `None` where files cannot be marked.
-    pub(crate) fn mark_of(&self, data: &Data) -> io::Result<Option<Mark>> {
+    pub(crate) fn mark_of(&self, data: &Data) -> io::Result<Option<Marker>> {
         self.faults.check(Op::Read)?;
         let mut text = [0; 32];
         match xattr::get(&data.0, MARK, &mut text) {
-            Ok(length) => Ok(Some(Mark::parse(&text[..length]).unwrap_or_default())),
-            Err(Errno::NODATA) => Ok(Some(Mark::default())),
+            Ok(length) => Ok(Some(Marker::parse(&text[..length]).unwrap_or_default())),
+            Err(Errno::NODATA) => Ok(Some(Marker::default())),
             Err(Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Marks `data`. The mark is left to be synced.
-    pub(crate) fn mark(&self, data: &Data, mark: Mark) -> io::Result<()> {
-        self.faults.check(Op::Mark)?;
+    pub(crate) fn mark(&self, data: &Data, mark: Marker) -> io::Result<()> {
+        self.faults.check(Op::Marker)?;
         match xattr::set(&data.0, MARK, mark.text().as_bytes()) {
             Err(Errno::OPNOTSUPP) => Ok(()),
             done => Ok(done?),
@@ -153,7 +153,7 @@ impl Disk {
 
     /// Takes the mark off: a finished file has none.
     pub(crate) fn unmark(&self, data: &Data) -> io::Result<()> {
-        self.faults.check(Op::Mark)?;
+        self.faults.check(Op::Marker)?;
         Ok(xattr::remove(&data.0, MARK)?)
     }
 
@@ -170,14 +170,14 @@ impl Disk {
 
     /// Keeps on `data` how far it is hashed. That is left to be synced.
     pub(crate) fn keep_hashed(&self, data: &Data, hashed: &Hashed) -> io::Result<()> {
-        self.faults.check(Op::Mark)?;
+        self.faults.check(Op::Marker)?;
         let name = hashed.algorithm().attribute();
         Ok(xattr::set(&data.0, name, hashed.text().as_bytes())?)
     }
 
     /// Keeps on `data` no more how far it is hashed.
     pub(crate) fn forget_hashed(&self, data: &Data) -> io::Result<()> {
-        self.faults.check(Op::Mark)?;
+        self.faults.check(Op::Marker)?;
         for algorithm in Algorithm::ALL {
             match xattr::remove(&data.0, algorithm.attribute()) {
                 Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}

@@ -15,7 +15,7 @@ use crate::store::fs::record::{Hook, Record};
 use crate::store::id::Key;
 use crate::store::options::Sharing;
 use crate::store::upload::completed::Completed;
-use crate::store::upload::registry::Shelf;
+use crate::store::upload::registry::Registry;
 use crate::store::upload::state::{Phase, State};
 
 /// How long this server may take to write a record before the file is taken for left over.
@@ -49,7 +49,7 @@ impl SweepReport {
     }
 }
 
-impl Shelf {
+impl Registry {
     /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
     pub(crate) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
         self.disk.warn_of_ext4();

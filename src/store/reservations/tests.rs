@@ -8,9 +8,9 @@ fn key(id: u8) -> Key {
     Key::of(b"", &[id])
 }
 
-impl Ledger {
+impl Reservations {
     /// As for an upload whose bytes do not come at once.
-    fn claim_and_keep(&self, key: Key, owed: u64, now: u64) -> Arc<Claim> {
+    fn claim_and_keep(&self, key: Key, owed: u64, now: u64) -> Arc<Reservation> {
         let kept = self.kept(key).filter(|claim| claim.note(owed, now));
         kept.unwrap_or_else(|| {
             let claim = self.claim(owed, now);
@@ -26,7 +26,7 @@ impl Ledger {
 
 #[test]
 fn a_claim_counts_at_once_and_stands_only_if_it_is_kept() {
-    let ledger = Ledger::new();
+    let ledger = Reservations::new();
     let (kept, held) = (ledger.claim(100, 0), ledger.claim(10, 0));
     ledger.keep(key(1), &kept);
     assert_eq!(ledger.owed_to_others(None, 0), 110);
@@ -42,7 +42,7 @@ fn a_claim_counts_at_once_and_stands_only_if_it_is_kept() {
 
 #[test]
 fn others_are_owed_for_ten_minutes_after_their_last_byte() {
-    let ledger = Ledger::new();
+    let ledger = Reservations::new();
     ledger.claim_and_keep(key(1), 100, 0);
     ledger.claim_and_keep(key(2), 10, 300);
     assert_eq!(ledger.owed_besides(key(3), 300), 110);
@@ -80,7 +80,7 @@ fn a_look_is_believed_for_a_moment_where_it_leaves_plenty() {
 
 #[test]
 fn claims_saturate_and_are_released() {
-    let ledger = Ledger::new();
+    let ledger = Reservations::new();
     ledger.claim_and_keep(key(1), u64::MAX, 0);
     ledger.claim_and_keep(key(2), u64::MAX, 0);
     assert_eq!(ledger.owed_besides(key(3), 0), u64::MAX);
@@ -118,8 +118,8 @@ fn numbers(mut seed: u64) -> impl FnMut(u64) -> u64 {
 fn the_total_is_what_a_walk_over_all_claims_would_find() {
     for seed in 1..=300 {
         let mut number = numbers(seed);
-        let (ledger, mut plain, mut now) = (Ledger::new(), Plain::default(), 0);
-        let mut held: BTreeMap<u8, Arc<Claim>> = BTreeMap::new();
+        let (ledger, mut plain, mut now) = (Reservations::new(), Plain::default(), 0);
+        let mut held: BTreeMap<u8, Arc<Reservation>> = BTreeMap::new();
         for _ in 0..300 {
             let id = number(6) as u8;
             let owed = [number(1000), number(1 << 50), u64::MAX][number(3) as usize];
@@ -149,7 +149,7 @@ fn the_total_is_what_a_walk_over_all_claims_would_find() {
 
 #[test]
 fn the_total_is_right_when_windows_claims_and_looks_come_at_once() {
-    let ledger = Ledger::new();
+    let ledger = Reservations::new();
     let upload = |id: u8| {
         let mut number = numbers(u64::from(id) + 1);
         let mut claim = ledger.claim_and_keep(key(id), 1 << 41, 0);

@@ -21,8 +21,8 @@ use crate::store::fs::lock::{self, LATCHES};
 use crate::store::fs::record::Record;
 use crate::store::id::{Key, draw};
 use crate::store::options::Sharing;
-use crate::store::upload::guard::{Changing, Locked};
-use crate::store::upload::registry::Entry;
+use crate::store::upload::guard::{Changing, StateGuard};
+use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::{Phase, State};
 
 /// What the names of the locks on changing end with.
@@ -52,7 +52,7 @@ impl Disk {
     }
 }
 
-impl Entry {
+impl UploadHandle {
     pub(crate) fn is_shared(&self) -> bool {
         self.shelf.options.sharing == Sharing::Shared
     }
@@ -60,16 +60,16 @@ impl Entry {
     /// What is known of the upload, locked; where other servers are about, as they left it.
     ///
     /// # Errors
-    /// `Broken`; where other servers are about, as `look` too.
-    pub(crate) fn state(&self) -> Result<Locked<'_>, Error> {
-        let mut state = Locked::new(self.upload())?;
+    /// `Poisoned`; where other servers are about, as `look` too.
+    pub(crate) fn state(&self) -> Result<StateGuard<'_>, Error> {
+        let mut state = StateGuard::new(self.upload())?;
         if self.is_shared() {
             self.lock(&mut state)?;
         }
         Ok(state)
     }
 
-    fn lock<'a>(&'a self, state: &mut Locked<'a>) -> Result<(), Error> {
+    fn lock<'a>(&'a self, state: &mut StateGuard<'a>) -> Result<(), Error> {
         let latch = match state.latch.take() {
             Some(latch) => latch,
             None => self.disk().open_latch(self.key, "")?,

@@ -23,9 +23,9 @@ fn refusals_change_nothing() {
 
     bench.send(0, b"some", declared(10, "a")).unwrap();
     let before = (bench.partial(), bench.record());
-    let length = |length| Intent {
+    let length = |length| AppendRequest {
         length: Some(length),
-        ..Intent::default()
+        ..AppendRequest::default()
     };
     assert_refused!(
         bench.append_with(&id(), 4, length(11)),
@@ -52,8 +52,8 @@ fn refusals_change_nothing() {
 #[test]
 fn a_length_may_come_later_but_not_below_what_is_held() {
     let bench = Bench::new();
-    bench.send(0, b"some", Intent::default()).unwrap();
-    let length = |length| Intent {
+    bench.send(0, b"some", AppendRequest::default()).unwrap();
+    let length = |length| AppendRequest {
         length: Some(length),
         ..nothing()
     };
@@ -72,7 +72,7 @@ fn a_length_may_come_later_but_not_below_what_is_held() {
 #[test]
 fn the_first_name_and_time_count() {
     let bench = Bench::new();
-    let named = |name: &str, ms| Intent {
+    let named = |name: &str, ms| AppendRequest {
         modified_ms: Some(ms),
         ..declared(2, name)
     };
@@ -124,7 +124,7 @@ fn space_is_refused_before_the_body_and_claims_count() {
     );
     let all = bench.shelf.disk.free().unwrap().unwrap();
     // Half of the disk for one that sends, and for a second one there is no such half; but for one that only asks.
-    let half = |name: &str| Intent {
+    let half = |name: &str| AppendRequest {
         length: Some(all / 4 * 3),
         ..declared(0, name)
     };
@@ -172,9 +172,9 @@ fn a_claim_is_kept_from_the_first_request_to_the_last() {
     let is_kept = || bench.shelf.ledger.kept(id().key()).is_some();
     bench.send(0, b"so", declared(6, "a")).unwrap();
     assert!(is_kept());
-    bench.send(2, b"me", Intent::default()).unwrap();
+    bench.send(2, b"me", AppendRequest::default()).unwrap();
     assert!(is_kept());
-    bench.send(4, b"..", Intent::default()).unwrap();
+    bench.send(4, b"..", AppendRequest::default()).unwrap();
     assert!(!is_kept());
 }
 
@@ -229,7 +229,7 @@ fn who_only_asks_leaves_no_trace() {
     let asked = bench.append_with(&id(), 0, exactly(0)).unwrap();
     assert_eq!(
         asked.finish(Completes::AtLength).unwrap().held,
-        Held::default()
+        Progress::default()
     );
     assert_eq!((bench.record(), bench.partial()), (None, None));
 }

@@ -63,7 +63,7 @@ fn obstacle(result: Result<impl Sized, Error>) -> Obstacle {
 fn file_for_another_file_system_is_copied_there() {
     let bench = Bench::new();
     bench.elsewhere();
-    let intent = Intent {
+    let intent = AppendRequest {
         modified_ms: Some(1_000_000_000_000),
         ..declared(3, "photos/a")
     };

@@ -18,18 +18,18 @@ fn bench(sync: Sync) -> Bench {
     })
 }
 
-fn asked(length: usize) -> Intent {
-    Intent {
+fn asked(length: usize) -> AppendRequest {
+    AppendRequest {
         crc32: Some(Crc32::Asked),
         ..declared(length, "a")
     }
 }
 
 /// Returns the intent of an append that declares the CRC-32 of these bytes.
-fn claims(bytes: &[u8]) -> Intent {
-    Intent {
+fn claims(bytes: &[u8]) -> AppendRequest {
+    AppendRequest {
         crc32: Some(Crc32::Is(crc32fast::hash(bytes))),
-        ..Intent::default()
+        ..AppendRequest::default()
     }
 }
 
@@ -45,9 +45,9 @@ impl Bench {
     }
 
     /// Asks about a complete upload again.
-    fn ask(&self, at: u64, intent: Intent) -> Result<Finished, Error> {
-        let intent = Intent {
-            incoming: Incoming::Nothing,
+    fn ask(&self, at: u64, intent: AppendRequest) -> Result<Finished, Error> {
+        let intent = AppendRequest {
+            incoming: BodyLength::Nothing,
             ..intent
         };
         let append = self.append_with(&id(), at, intent)?;
@@ -138,7 +138,7 @@ fn no_crc32_is_kept_without_a_request_for_it() {
     let bench = Bench::new();
     bench.send(0, b"abc", declared(6, "a")).unwrap();
     assert_eq!(bench.attribute(Algorithm::Crc32), None);
-    bench.send(3, b"def", Intent::default()).unwrap();
+    bench.send(3, b"def", AppendRequest::default()).unwrap();
     assert!(!bench.record().expect("there").contains("crc32"));
     let unknown = bench.ask(6, claims(b"Abcdef")).unwrap();
     assert_eq!(unknown.is_compared, Some(false));
@@ -148,7 +148,7 @@ fn no_crc32_is_kept_without_a_request_for_it() {
 fn algorithms_started_at_different_bytes_are_both_right() {
     let mut bench = Bench::new();
     let long: Vec<u8> = (0..700_000_u32).map(|at| (at % 251) as u8).collect();
-    let sha256 = Intent {
+    let sha256 = AppendRequest {
         digest: Some(Sha256::digest(&long).into()),
         ..declared(long.len(), "a")
     };
@@ -157,7 +157,7 @@ fn algorithms_started_at_different_bytes_are_both_right() {
     bench.send(300_000, &long[300_000..600_000], asked).unwrap();
     bench.reopen();
     bench.completes(600_000, &long[600_000..], &long);
-    let finished = bench.ask(700_000, Intent::default()).unwrap();
+    let finished = bench.ask(700_000, AppendRequest::default()).unwrap();
     assert_eq!(finished.sha256, Some(Sha256::digest(&long).into()));
 }
 
@@ -195,7 +195,7 @@ fn crc32_of_another_file_does_not_change_the_published_one() {
     bench.send(0, b"abc", asked(6)).unwrap();
     bench.fail(Op::Publish, 0, 1, 13, None);
     assert!(bench.send(3, b"def", claims(b"abcdef")).is_err());
-    let other = Intent {
+    let other = AppendRequest {
         digest: Some(Sha256::digest(b"Abcdef").into()),
         ..claims(b"Abcdef")
     };
@@ -214,8 +214,8 @@ fn crc32_sent_after_the_last_byte_is_not_recorded() {
     let bench = Bench::new();
     bench.send(0, b"abc", declared(6, "a")).unwrap();
     bench.fail(Op::Publish, 0, 1, 13, None);
-    assert!(bench.send(3, b"def", Intent::default()).is_err());
-    let other = Intent {
+    assert!(bench.send(3, b"def", AppendRequest::default()).is_err());
+    let other = AppendRequest {
         digest: Some(Sha256::digest(b"Abcdef").into()),
         ..claims(b"Abcdef")
     };
@@ -278,9 +278,9 @@ fn full_upload_not_compared_yet_is_compared_after_a_crash() {
         let mut crc32 = crc32fast::Hasher::new();
         (0..HELD >> 20).for_each(|_| crc32.update(&[0; 1 << 20]));
         crc32.update(b"abc");
-        let said = Intent {
+        let said = AppendRequest {
             crc32: Some(Crc32::Is(crc32.finalize() ^ u32::from(!is_right))),
-            ..Intent::default()
+            ..AppendRequest::default()
         };
         let mut append = bench.append_with(&id(), HELD, said).unwrap();
         append.write(b"abc").unwrap();
@@ -329,7 +329,7 @@ fn older_records_and_hashes_are_read() {
                 Some(Err(error)) => panic!("{key}: {error}"),
             }
         });
-        let finished = bench.send(3, b"def", Intent::default()).unwrap();
+        let finished = bench.send(3, b"def", AppendRequest::default()).unwrap();
         assert!(finished.held.complete);
         assert_eq!(finished.sha256, Some(Sha256::digest(b"abcdef").into()));
     }
@@ -341,13 +341,13 @@ fn tail_that_differs_changes_nothing() {
         let mut bench = bench(sync);
         bench.send(0, b"abc", declared(6, "a")).unwrap();
         bench.reopen();
-        let ends_in = |bytes: &[u8]| Intent {
+        let ends_in = |bytes: &[u8]| AppendRequest {
             tail: Some(Tail {
                 crc32: crc32fast::hash(bytes),
                 length: bytes.len() as u64,
             }),
             crc32: Some(Crc32::Asked),
-            ..Intent::default()
+            ..AppendRequest::default()
         };
         let (record, mut other) = (bench.record(), bench.append(&id(), 3).unwrap());
         for not in [&b"x"[..], b"bC", b"aabc", b"abcd"] {

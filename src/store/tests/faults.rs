@@ -17,7 +17,7 @@ const OPS: [Op; 22] = [
     Op::Length,
     Op::Cut,
     Op::SetTime,
-    Op::Mark,
+    Op::Marker,
     Op::Remove,
     Op::LoadRecord,
     Op::CreateRecord,
@@ -36,7 +36,7 @@ const OPS: [Op; 22] = [
 /// A client that does not give up, and remembers what it was told.
 struct Client<'a> {
     bench: &'a Bench,
-    told: Held,
+    told: Progress,
     /// Bytes it sends with a request, at most.
     window: usize,
 }
@@ -60,7 +60,7 @@ impl Client<'_> {
         let at = self.bench.status(&id())?;
         self.hear(at);
         let start = at.offset as usize;
-        let intent = Intent {
+        let intent = AppendRequest {
             modified_ms: Some(1_700_000_000_000),
             ..declared(BYTES.len(), "a")
         };
@@ -76,7 +76,7 @@ impl Client<'_> {
     }
 
     /// An answer: nothing told before is taken back, and it would survive a pulled plug.
-    fn hear(&mut self, held: Held) {
+    fn hear(&mut self, held: Progress) {
         assert!(
             held.offset >= self.told.offset,
             "{held:?} after {:?}",
@@ -209,7 +209,10 @@ fn a_full_disk_keeps_what_was_written() {
     assert_eq!(bench.status(&id()).unwrap(), held(5));
     bench.faults().clear();
     assert_eq!(
-        bench.send(5, b"56789", Intent::default()).unwrap().held,
+        bench
+            .send(5, b"56789", AppendRequest::default())
+            .unwrap()
+            .held,
         complete(10)
     );
     assert_eq!(bench.published(), [file("a", BYTES)]);
@@ -257,7 +260,10 @@ fn a_failed_sync_is_not_believed_when_it_succeeds_the_second_time() {
     assert_refused!(append.finish(Completes::AtLength), Error::Superseded);
     assert_eq!(bench.status(&id()).unwrap(), held(3));
     assert_eq!(
-        bench.send(3, b"3456789", Intent::default()).unwrap().held,
+        bench
+            .send(3, b"3456789", AppendRequest::default())
+            .unwrap()
+            .held,
         complete(10)
     );
 }
@@ -308,9 +314,9 @@ fn where_cutting_back_fails_the_upload_is_broken_until_restart() {
     // Looked at again, nobody knows how much of it a sync has confirmed.
     bench.fail(Op::Sync, 0, 1, EIO, None);
     assert_refused!(bench.status(&id()), Error::Io(_));
-    assert_refused!(bench.status(&id()), Error::Broken);
-    assert_refused!(bench.append(&id(), 3), Error::Broken);
-    assert_refused!(bench.cancel(&id()), Error::Broken);
+    assert_refused!(bench.status(&id()), Error::Poisoned);
+    assert_refused!(bench.append(&id(), 3), Error::Poisoned);
+    assert_refused!(bench.cancel(&id()), Error::Poisoned);
     assert_eq!(bench.settled(&id()), None);
     bench.reopen();
     assert_eq!(bench.status(&id()).unwrap(), held(3));
@@ -321,7 +327,7 @@ fn a_failed_sync_of_names_breaks_the_upload() {
     let mut bench = Bench::new();
     bench.fail(Op::SyncDir, 0, 1, EIO, None);
     assert_refused!(bench.send(0, b"012", declared(10, "a")), Error::Io(_));
-    assert_refused!(bench.status(&id()), Error::Broken);
+    assert_refused!(bench.status(&id()), Error::Poisoned);
     bench.reopen();
     assert_eq!(bench.status(&id()).unwrap(), held(3));
 }

@@ -37,14 +37,14 @@ impl Bench {
     fn send_unhashed(&mut self, start: u64, bytes: &[u8]) {
         self.options.sha256 = false;
         self.reopen();
-        self.send(start, bytes, Intent::default()).unwrap();
+        self.send(start, bytes, AppendRequest::default()).unwrap();
         self.options.sha256 = true;
         self.reopen();
     }
 
     /// Sends the last of an upload, and hears what all of it hashes to.
     fn end(&self, start: u64, bytes: &[u8]) -> Option<Digest> {
-        let finished = self.send(start, bytes, Intent::default()).unwrap();
+        let finished = self.send(start, bytes, AppendRequest::default()).unwrap();
         let published = finished.published.expect("complete");
         assert_eq!(published.sha256, finished.sha256);
         finished.sha256

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::super::{Existence, Sharing};
+use super::super::{Precondition, Sharing};
 use super::*;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,7 +24,7 @@ impl Bench {
     }
 
     /// What another upload has come to.
-    fn other(&self) -> Held {
+    fn other(&self) -> Progress {
         self.status(&Id::new(b"", b"other")).unwrap()
     }
 }
@@ -34,8 +34,8 @@ fn what_came_in_one_request_is_a_line_and_what_did_not_a_file() {
     let mut bench = Bench::new();
     bench.store_other(b"whole");
     bench.send(0, b"so", declared(6, "a")).unwrap();
-    bench.send(2, b"me", Intent::default()).unwrap();
-    bench.send(4, b"..", Intent::default()).unwrap();
+    bench.send(2, b"me", AppendRequest::default()).unwrap();
+    bench.send(4, b"..", AppendRequest::default()).unwrap();
     assert_eq!(bench.page(1).lines().count(), 1);
     assert_eq!(bench.left(), [format!("{}.json", id().key())]);
     assert_eq!(bench.line(), None);
@@ -95,7 +95,7 @@ fn what_is_forgotten_stays_so_and_can_come_again() {
     }
     // Also by requests that leave it a file, which says more than any line.
     bench.send(0, b"by", declared(5, "c")).unwrap();
-    bench.send(2, b"tes", Intent::default()).unwrap();
+    bench.send(2, b"tes", AppendRequest::default()).unwrap();
     bench.reopen();
     assert_eq!(bench.status(&id()).unwrap(), complete(5));
     assert_eq!(bench.published().len(), 3);
@@ -140,7 +140,7 @@ fn who_relied_on_a_failed_sync_believes_nothing_and_who_comes_later_may() {
     bench.store_other(b"whole");
     bench.fail(Op::SyncRecord, 0, 1, EIO, None);
     assert_refused!(bench.send(0, b"bytes", declared(5, "a")), Error::Io(_));
-    assert_refused!(bench.status(&id()), Error::Broken);
+    assert_refused!(bench.status(&id()), Error::Poisoned);
     bench.store_as("b", b"later");
     // The line that was lost for this server is written again before any other; it says where its file is going.
     assert_eq!(bench.page(2).lines().count(), 2);
@@ -249,8 +249,8 @@ fn a_finished_upload_is_known_by_its_line() {
     bench.send_whole("a", b"bytes");
     bench.reopen();
     bench.sweep(SystemTime::now());
-    let known = Intent {
-        existence: Existence::Known,
+    let known = AppendRequest {
+        existence: Precondition::Known,
         ..nothing()
     };
     assert!(bench.append_with(&id(), 5, known.clone()).is_ok());

@@ -18,7 +18,7 @@ fn an_upload_in_three_parts() {
     assert_eq!(bench.send(4, b"o wo", exactly(4)).unwrap().held, held(8));
     assert!(bench.published().is_empty());
 
-    let finished = bench.send(8, b"rd", Intent::default()).unwrap();
+    let finished = bench.send(8, b"rd", AppendRequest::default()).unwrap();
     let published = finished.published.unwrap();
     assert_eq!(finished.held, complete(10));
     assert_eq!((published.id, published.length), (id(), 10));
@@ -87,17 +87,20 @@ fn an_answer_about_a_partial_comes_after_record_bytes_mark_and_names() {
         .map(|(op, _)| *op)
         .collect();
     use Op::*;
-    let matter = |op: &Op| matches!(op, Write | SyncRecord | Sync | Mark | SyncDir);
+    let matter = |op: &Op| matches!(op, Write | SyncRecord | Sync | Marker | SyncDir);
     let log: Vec<_> = log.into_iter().filter(matter).collect();
     // The last mark says that all this is done.
-    assert_eq!(log, [Write, SyncRecord, Sync, Mark, Sync, SyncDir, Mark]);
+    assert_eq!(
+        log,
+        [Write, SyncRecord, Sync, Marker, Sync, SyncDir, Marker]
+    );
 }
 
 #[test]
 fn empty_files_and_ends_without_a_length() {
     let bench = Bench::new();
-    let empty = Intent {
-        incoming: Incoming::Nothing,
+    let empty = AppendRequest {
+        incoming: BodyLength::Nothing,
         ..declared(0, "empty")
     };
     let append = bench.append_with(&id(), 0, empty).unwrap();
@@ -147,8 +150,8 @@ fn asking_about_the_unknown_leaves_no_trace() {
 #[test]
 fn a_declaration_is_kept_before_any_byte() {
     let mut bench = Bench::new();
-    let intent = Intent {
-        incoming: Incoming::Nothing,
+    let intent = AppendRequest {
+        incoming: BodyLength::Nothing,
         ..declared(10, "a")
     };
     let append = bench.append_with(&id(), 0, intent).unwrap();
@@ -167,7 +170,10 @@ fn a_long_record_is_read_whole() {
     for length in [900, 1_000, 3_000] {
         let name = "x".repeat(length);
         bench.send(0, b"some", declared(8, &name)).unwrap();
-        let published = bench.send(4, b"more", Intent::default()).unwrap().published;
+        let published = bench
+            .send(4, b"more", AppendRequest::default())
+            .unwrap()
+            .published;
         assert_eq!(published.unwrap().name, Some(name));
         bench.cancel(&id()).unwrap();
     }
@@ -242,7 +248,7 @@ fn only_a_partial_has_a_tail() {
     assert_eq!(bench.tail(&id(), held(70_001)).unwrap(), None);
 
     bench
-        .send(70_000, &bytes[70_000..], Intent::default())
+        .send(70_000, &bytes[70_000..], AppendRequest::default())
         .unwrap();
     assert_eq!(bench.tail(&id(), complete(100_000)).unwrap(), None);
     assert_eq!(bench.tail(&id(), held(70_000)).unwrap(), None);
@@ -294,7 +300,7 @@ fn fast_never_syncs_and_still_answers() {
     assert_eq!(bench.settled(&id()), Some(held(4)));
     bench.reopen();
     assert_eq!(bench.status(&id()).unwrap(), held(4));
-    bench.send(4, b"more", Intent::default()).unwrap();
+    bench.send(4, b"more", AppendRequest::default()).unwrap();
     let syncs = |op: &Op| matches!(op, Op::Sync | Op::SyncRecord | Op::SyncDir);
     assert!(!bench.faults().log().iter().any(|(op, _)| syncs(op)));
     assert_eq!(bench.published(), [file("a", b"somemore")]);

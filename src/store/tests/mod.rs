@@ -4,7 +4,6 @@ mod admission;
 mod copies;
 mod crc32;
 mod displaced;
-mod doubt;
 mod faults;
 mod folders;
 mod hashing;
@@ -13,6 +12,7 @@ mod journal;
 mod life;
 mod opening;
 mod ownership;
+mod power_loss;
 mod repair;
 mod said;
 mod sweeping;
@@ -25,7 +25,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Append, Completes, Error, Finished, Held, Id, Incoming, Intent, Options, Store, Sync};
+use super::{
+    Append, AppendRequest, BodyLength, Completes, Error, Finished, Id, Options, Progress, Store,
+    Sync,
+};
 use crate::store::fs::disk::on_disk;
 use crate::store::fs::fault::{Fault, Faults, Op};
 
@@ -184,7 +187,7 @@ impl Bench {
     }
 
     /// Appends `bytes` at `start` and finishes.
-    fn send(&self, start: u64, bytes: &[u8], intent: Intent) -> Result<Finished, Error> {
+    fn send(&self, start: u64, bytes: &[u8], intent: AppendRequest) -> Result<Finished, Error> {
         let mut append = self.append_with(&id(), start, intent)?;
         append.write(bytes)?;
         append.finish(Completes::AtLength)
@@ -222,37 +225,37 @@ fn id() -> Id {
     Id::new(b"alice", b"holiday.mp4-10-1700000000000")
 }
 
-fn declared(length: usize, name: &str) -> Intent {
-    Intent {
+fn declared(length: usize, name: &str) -> AppendRequest {
+    AppendRequest {
         length: Some(length as u64),
         name: Some(name.to_owned()),
-        ..Intent::default()
+        ..AppendRequest::default()
     }
 }
 
-fn exactly(bytes: u64) -> Intent {
-    Intent {
-        incoming: Incoming::Exactly(bytes),
-        ..Intent::default()
+fn exactly(bytes: u64) -> AppendRequest {
+    AppendRequest {
+        incoming: BodyLength::Exactly(bytes),
+        ..AppendRequest::default()
     }
 }
 
-fn nothing() -> Intent {
-    Intent {
-        incoming: Incoming::Nothing,
-        ..Intent::default()
+fn nothing() -> AppendRequest {
+    AppendRequest {
+        incoming: BodyLength::Nothing,
+        ..AppendRequest::default()
     }
 }
 
-fn held(offset: u64) -> Held {
-    Held {
+fn held(offset: u64) -> Progress {
+    Progress {
         offset,
         complete: false,
     }
 }
 
-fn complete(offset: u64) -> Held {
-    Held {
+fn complete(offset: u64) -> Progress {
+    Progress {
         offset,
         complete: true,
     }

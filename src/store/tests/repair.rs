@@ -150,7 +150,7 @@ fn a_record_without_bytes_is_at_its_beginning() {
     let bench = Bench::left_as(Some(&record), None, None);
     assert_eq!(bench.status(&id()).unwrap(), held(0));
     assert_eq!(
-        bench.send(0, b"ab", Intent::default()).unwrap().held,
+        bench.send(0, b"ab", AppendRequest::default()).unwrap().held,
         complete(2)
     );
 }
@@ -273,7 +273,7 @@ fn declared_length_is_kept_when_publishing_fails_early() {
 #[test]
 fn unpublished_partial_expires_after_its_last_byte() {
     let bench = Bench::new();
-    let intent = Intent {
+    let intent = AppendRequest {
         modified_ms: Some(1_000_000_000_000),
         ..declared(3, "a")
     };
@@ -306,7 +306,7 @@ fn wrong_digest_is_found_before_the_last_byte_is_written() {
     let wrong = Some(Sha256::digest(b"abcxyz").into());
     for (digest, body_digest) in [(wrong, None), (None, wrong)] {
         let bench = Bench::new();
-        let intent = Intent {
+        let intent = AppendRequest {
             digest,
             body_digest,
             ..declared(6, "a")
@@ -376,7 +376,7 @@ fn declared_length_of_large_upload_survives_a_kill() {
         match is_full {
             true => assert_eq!(bench.status(&id()).unwrap(), complete(sent as u64)),
             false => {
-                let rest = bench.send(sent as u64, &bytes[sent..], Intent::default());
+                let rest = bench.send(sent as u64, &bytes[sent..], AppendRequest::default());
                 assert_eq!(rest.unwrap().held, complete(bytes.len() as u64));
             }
         }

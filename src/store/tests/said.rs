@@ -5,24 +5,24 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::store::{Digest, Existence, Start};
+use crate::store::{Digest, Precondition, Start};
 
 fn digest(bytes: &[u8]) -> Digest {
     Sha256::digest(bytes).into()
 }
 
-fn made() -> Intent {
-    Intent {
-        existence: Existence::Made,
-        incoming: Incoming::Nothing,
-        ..Intent::default()
+fn made() -> AppendRequest {
+    AppendRequest {
+        existence: Precondition::Made,
+        incoming: BodyLength::Nothing,
+        ..AppendRequest::default()
     }
 }
 
-fn known() -> Intent {
-    Intent {
-        existence: Existence::Known,
-        ..Intent::default()
+fn known() -> AppendRequest {
+    AppendRequest {
+        existence: Precondition::Known,
+        ..AppendRequest::default()
     }
 }
 
@@ -47,7 +47,7 @@ fn an_upload_can_be_made_of_nothing_and_be_asked_for() {
 #[test]
 fn metadata_is_told_again_as_it_came_and_the_first_counts() {
     let mut bench = Bench::new();
-    let with = |metadata: &str| Intent {
+    let with = |metadata: &str| AppendRequest {
         metadata: Some(metadata.to_owned()),
         ..declared(6, "a")
     };
@@ -64,7 +64,7 @@ fn metadata_is_told_again_as_it_came_and_the_first_counts() {
 fn publishing_sets_both_times_of_the_file() {
     let bench = Bench::new();
     let (declared, before) = (Duration::from_millis(1_000_000_000_123), SystemTime::now());
-    let modified = Intent {
+    let modified = AppendRequest {
         modified_ms: Some(1_000_000_000_123),
         ..super::declared(6, "a")
     };
@@ -103,8 +103,8 @@ fn what_is_not_complete_expires_after_its_last_byte() {
     assert_eq!(about.expires, None);
 }
 
-fn nothing_said() -> Intent {
-    Intent::default()
+fn nothing_said() -> AppendRequest {
+    AppendRequest::default()
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn an_append_can_begin_wherever_the_upload_ends() {
     let bench = Bench::new();
     bench.send(0, b"abc", declared(6, "a")).unwrap();
     let mut append = bench
-        .append_with(&id(), Start::End, Intent::default())
+        .append_with(&id(), Start::End, AppendRequest::default())
         .unwrap();
     append.write(b"def").unwrap();
     append.finish(Completes::AtLength).unwrap();
@@ -167,7 +167,7 @@ fn what_does_not_have_the_digest_of_the_whole_is_never_published() {
     for pieces in [&[&b"abcdef"[..]][..], &[b"abc", b"def"]] {
         let mut bench = Bench::new();
         for (name, expected) in [("good", b"abcdef"), ("bad", b"abcxxx")] {
-            let mut intent = Intent {
+            let mut intent = AppendRequest {
                 digest: Some(digest(expected)),
                 ..declared(6, name)
             };
@@ -191,7 +191,7 @@ fn what_does_not_have_the_digest_of_the_whole_is_never_published() {
 #[test]
 fn an_upload_that_took_bytes_of_another_digest_is_forgotten() {
     let bench = Bench::new();
-    let said = |bytes| Intent {
+    let said = |bytes| AppendRequest {
         body_digest: Some(digest(bytes)),
         ..declared(9, "a")
     };

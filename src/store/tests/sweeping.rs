@@ -37,8 +37,8 @@ fn of_very_many_each_is_swept_once() {
 #[test]
 fn declarations_without_a_byte_expire_too() {
     let bench = Bench::new();
-    let intent = Intent {
-        incoming: Incoming::Nothing,
+    let intent = AppendRequest {
+        incoming: BodyLength::Nothing,
         ..declared(10, "a")
     };
     bench
@@ -64,7 +64,7 @@ fn an_upload_being_written_is_never_touched() {
 #[test]
 fn the_clients_time_expires_nothing() {
     let bench = Bench::new();
-    let old = Intent {
+    let old = AppendRequest {
         modified_ms: Some(1),
         ..declared(10, "a")
     };
@@ -89,7 +89,7 @@ fn temporaries_of_ours_go_and_what_is_not_ours_stays() {
 fn a_file_taken_away_is_forgotten() {
     let bench = Bench::new();
     bench.send(0, b"by", declared(5, "a")).unwrap();
-    bench.send(2, b"tes", Intent::default()).unwrap();
+    bench.send(2, b"tes", AppendRequest::default()).unwrap();
     on_disk::remove_file(bench.path().join("a")).unwrap();
     assert_eq!(bench.sweep(SystemTime::now()).forgotten, 1);
     assert!(bench.left().is_empty());

@@ -8,14 +8,14 @@ use std::{fmt, io};
 use crate::store::error::Error;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
-use crate::store::reservations::Claim;
+use crate::store::reservations::Reservation;
 use crate::store::upload::checksum::Check;
 use crate::store::upload::completed::Completed;
-use crate::store::upload::guard::Locked;
+use crate::store::upload::guard::StateGuard;
 use crate::store::upload::publish::Finished;
-use crate::store::upload::registry::{Entry, Shelf};
-use crate::store::upload::request::{Crc32, Existence, Intent, Start};
-use crate::store::upload::state::{Held, Phase, State};
+use crate::store::upload::registry::{Registry, UploadHandle};
+use crate::store::upload::request::{AppendRequest, Crc32, Precondition, Start};
+use crate::store::upload::state::{Phase, Progress, State};
 
 /// Bytes written before a sync begins beside the writing, so that no sync is ever long: 64 MiB.
 const SYNC_EVERY: u64 = 64 << 20;
@@ -39,7 +39,7 @@ pub enum Completes {
 /// [`Error::Superseded`]. End it with [`finish`](Self::finish) or [`cut`](Self::cut). Dropping it keeps what was
 /// written too, but syncs nothing.
 pub struct Append {
-    entry: Entry,
+    entry: UploadHandle,
     /// `None`: nothing will be written, so nobody was fenced.
     generation: Option<u64>,
     at: u64,
@@ -55,16 +55,16 @@ pub struct Append {
 impl Append {
     /// Begins at `start`, where that is where the upload ends. Nothing on disk is changed, and nothing synced.
     pub(crate) fn begin(
-        shelf: &Arc<Shelf>,
+        shelf: &Arc<Registry>,
         id: &Id,
         start: Start,
-        intent: Intent,
+        intent: AppendRequest,
     ) -> Result<Self, Error> {
         shelf.disk.check_in_place_lately()?;
         let entry = shelf.entry(id.key());
         let mut state = entry.look()?;
         let complete = state.phase == Phase::Complete;
-        if intent.existence == Existence::Known && !state.is_known() {
+        if intent.existence == Precondition::Known && !state.is_known() {
             return Err(Error::Unknown);
         }
         let start = match start {
@@ -113,8 +113,8 @@ impl Append {
     }
 
     /// What the upload held when this append last wrote. Not durable, and not an answer.
-    pub fn held(&self) -> Held {
-        Held {
+    pub fn held(&self) -> Progress {
+        Progress {
             offset: self.at,
             complete: self.complete,
         }
@@ -131,7 +131,7 @@ impl Append {
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) when the upload ends elsewhere now,
     /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) once what fits is kept,
-    /// [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge), [`Io`](Error::Io), [`Broken`](Error::Broken).
+    /// [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge), [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let written = self.write_window(bytes);
         let unsynced = written.map_err(|error| self.entry.disk().explain(error))?;
@@ -163,7 +163,7 @@ impl Append {
     /// Waits for the sync that began last.
     pub(crate) fn wait_aside(&mut self) -> Result<(), Error> {
         let ended = self.aside.take().map(JoinHandle::join);
-        let panicked = |_| Err(self.entry.break_down());
+        let panicked = |_| Err(self.entry.poison());
         ended.map_or(Ok(()), |ended| ended.unwrap_or_else(panicked))
     }
 
@@ -172,7 +172,7 @@ impl Append {
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
     /// length declared says, [`NotPublished`](Error::NotPublished), [`Displaced`](Error::Displaced),
-    /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Broken`](Error::Broken). What was written before is
+    /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Poisoned`](Error::Poisoned). What was written before is
     /// kept; `Store::status` returns its length. After [`DigestDiffers`](Error::DigestDiffers) or
     /// [`Differs`](Error::Differs) the upload is removed, unless it is finished.
     pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
@@ -304,11 +304,11 @@ impl Drop for Append {
     }
 }
 
-impl Entry {
+impl UploadHandle {
     /// Locks the state. First syncs the bytes left by an earlier process: a failed sync needs a safe length to truncate
     /// to. Also first stores the declared digests, if the full upload is compared only later: a request after a crash
     /// then compares it.
-    fn state_to_append(&self, bytes: &[u8]) -> Result<Locked<'_>, Error> {
+    fn state_to_append(&self, bytes: &[u8]) -> Result<StateGuard<'_>, Error> {
         let mut state = self.state()?;
         if state.offset + bytes.len() as u64 > UNRECORDED_MAX {
             self.sketch_record(&mut state);
@@ -357,7 +357,7 @@ impl Entry {
     }
 
     /// Writes `bytes` where the file ends.
-    fn put(&self, state: &mut Locked<'_>, bytes: &[u8]) -> Result<(), Error> {
+    fn put(&self, state: &mut StateGuard<'_>, bytes: &[u8]) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -402,7 +402,7 @@ impl Entry {
     fn note(&self, state: &mut State, owed: u64) {
         let ledger = &self.shelf.ledger;
         let now = ledger.now();
-        let stands = |claim: &Arc<Claim>| claim.note(owed, now);
+        let stands = |claim: &Arc<Reservation>| claim.note(owed, now);
         if !state.claim.as_ref().is_some_and(stands) {
             state.claim = Some(ledger.claim(owed, now));
         }
@@ -418,7 +418,7 @@ impl Entry {
         };
         match self.disk().cut(&data, state.offset) {
             Ok(()) => error.into(),
-            Err(_) => self.break_down(),
+            Err(_) => self.poison(),
         }
     }
 }

@@ -7,12 +7,12 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::store::error::{Difference, Error};
-use crate::store::fs::hashed::{Algorithm, Hashed, Progress};
+use crate::store::fs::hashed::{Algorithm, Checksums, Hashed};
 use crate::store::fs::record::Record;
 use crate::store::options::Options;
 use crate::store::upload::publish::Finished;
-use crate::store::upload::registry::Entry;
-use crate::store::upload::request::{Crc32, Digest, Intent};
+use crate::store::upload::registry::UploadHandle;
+use crate::store::upload::request::{AppendRequest, Crc32, Digest};
 use crate::store::upload::state::{Phase, State};
 
 /// How much of a file is read back at once.
@@ -79,10 +79,10 @@ impl State {
     }
 
     /// Compares the whole upload with every declared digest, and with the CRC-32 that its last append declared. The
-    /// bytes held have to be [hashed](Entry::is_hashed). `last` follows them, and need not be written yet.
+    /// bytes held have to be [hashed](UploadHandle::is_hashed). `last` follows them, and need not be written yet.
     ///
     /// # Errors
-    /// `DigestDiffers`, `Differs`. The caller then [spoils](Entry::spoil) the upload.
+    /// `DigestDiffers`, `Differs`. The caller then [spoils](UploadHandle::spoil) the upload.
     fn judge(&self, last: &[u8], crc32: Option<u32>) -> Result<(), Error> {
         let (Some(record), Some(hashing)) = (&self.record, &self.hashing) else {
             return Ok(());
@@ -137,7 +137,7 @@ fn differs<T: PartialEq>(said: Option<T>, known: Option<T>) -> bool {
 }
 
 /// Compares the hashes of a whole upload with the declared digests.
-fn judge(record: &Record, whole: &Progress) -> Result<(), Error> {
+fn judge(record: &Record, whole: &Checksums) -> Result<(), Error> {
     let declared = record.digest.as_deref().copied();
     if declared.is_some() && declared != whole.sha256() {
         return Err(Error::DigestDiffers);
@@ -149,7 +149,7 @@ fn judge(record: &Record, whole: &Progress) -> Result<(), Error> {
     Ok(())
 }
 
-impl Entry {
+impl UploadHandle {
     /// Hashes the upload from now on, if that is wanted: by the server, or by who said what it comes to.
     pub(crate) fn begin_to_hash(&self, state: &mut State) -> Result<(), Error> {
         if state.phase == Phase::Complete {
@@ -203,7 +203,7 @@ impl Entry {
     ///
     /// # Errors
     /// `Differs`.
-    pub(crate) fn check_said(&self, state: &State, intent: &Intent) -> Result<(), Error> {
+    pub(crate) fn check_said(&self, state: &State, intent: &AppendRequest) -> Result<(), Error> {
         if state.is_publishing() {
             state.compare(intent.digest, intent.crc32.and_then(Crc32::value))?;
         }

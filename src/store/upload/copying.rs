@@ -18,16 +18,16 @@ use crate::store::obstacle::Obstacle;
 use crate::store::options::Sharing;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::copies::{Jobs, QUEUE_MAX};
-use crate::store::upload::registry::{Entry, Shelf};
+use crate::store::upload::registry::{Registry, UploadHandle};
 
 /// The request that starts a copy waits this long for the end: small files are published by then.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A guard that stops the copying thread when it is dropped with the store.
-pub(crate) struct Copier(Arc<Shelf>);
+pub(crate) struct Copier(Arc<Registry>);
 
 impl Copier {
-    pub(crate) fn new(shelf: &Arc<Shelf>) -> Self {
+    pub(crate) fn new(shelf: &Arc<Registry>) -> Self {
         Self(Arc::clone(shelf))
     }
 }
@@ -47,11 +47,13 @@ impl Drop for Copier {
     }
 }
 
-fn work(shelf: &Arc<Shelf>) {
+fn work(shelf: &Arc<Registry>) {
     while let Some(key) = shelf.copies.next() {
         let copy = || shelf.entry(key).copy_and_publish();
         let copied = panic::catch_unwind(AssertUnwindSafe(copy));
-        shelf.copies.end(key, copied.unwrap_or(Err(Error::Broken)));
+        shelf
+            .copies
+            .end(key, copied.unwrap_or(Err(Error::Poisoned)));
     }
 }
 
@@ -62,7 +64,7 @@ struct Begun {
     epoch: u64,
 }
 
-impl Entry {
+impl UploadHandle {
     /// Checks that no copy of this upload is running or has failed.
     ///
     /// # Errors
@@ -221,7 +223,7 @@ fn passing_if_elsewhere(error: Error) -> Error {
     }
 }
 
-impl Shelf {
+impl Registry {
     /// Starts the copying thread, unless it is running.
     fn work_on(self: &Arc<Self>, jobs: &mut Jobs) -> Result<(), Error> {
         if jobs.is_working {

@@ -2,10 +2,10 @@
 
 use crate::store::error::Error;
 use crate::store::fs::record::Hook;
-use crate::store::upload::registry::Entry;
+use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::{Phase, State};
 
-impl Entry {
+impl UploadHandle {
     /// Forgets the upload, durably, and fences who was writing. Whether there was one.
     pub(crate) fn cancel(&self) -> Result<bool, Error> {
         let _changing = self.changing()?;

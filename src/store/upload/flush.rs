@@ -9,20 +9,20 @@ use crate::store::error::Error;
 use crate::store::fs::dirs::Dir;
 use crate::store::fs::disk::Data;
 use crate::store::fs::record::Record;
-use crate::store::recovery::power_loss::Mark;
-use crate::store::upload::registry::Entry;
-use crate::store::upload::state::{Held, State};
+use crate::store::recovery::power_loss::Marker;
+use crate::store::upload::registry::UploadHandle;
+use crate::store::upload::state::{Progress, State};
 
-impl Entry {
+impl UploadHandle {
     /// Makes durable what is held now, and answers it. `None`: bytes held at the beginning of this call have
     /// ceased to be, so look again.
-    pub(crate) fn settle(&self) -> Result<Option<Held>, Error> {
+    pub(crate) fn settle(&self) -> Result<Option<Progress>, Error> {
         self.save_record()?;
         self.settle_bytes()
     }
 
     /// As `settle`, but for the record.
-    pub(crate) fn settle_bytes(&self) -> Result<Option<Held>, Error> {
+    pub(crate) fn settle_bytes(&self) -> Result<Option<Progress>, Error> {
         let state = self.look()?;
         let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
         let (synced, listed) = (state.is_synced(), state.is_listed());
@@ -73,7 +73,7 @@ impl Entry {
         let synced = state.synced.unwrap_or_default();
         if let Some(data) = state.data.as_ref().filter(|_| state.noted < synced) {
             let told = false;
-            self.disk().mark(data, Mark { synced, told })?;
+            self.disk().mark(data, Marker { synced, told })?;
             (state.noted, state.told) = (synced, told);
         }
         self.keep_hashed(&mut state);
@@ -86,7 +86,7 @@ impl Entry {
         let (synced, told) = (state.noted, true);
         let data = state.data.as_ref();
         if let Some(data) = data.filter(|_| is_durable && synced > 0 && !state.told) {
-            match self.disk().mark(data, Mark { synced, told }) {
+            match self.disk().mark(data, Marker { synced, told }) {
                 Ok(()) => state.told = true,
                 Err(error) => log::debug!("{}: not marked as told of: {error}", self.key),
             }
@@ -98,7 +98,7 @@ impl Entry {
         state.saved = false;
         let (synced, told) = (state.noted, false);
         if let Some(data) = state.data.as_ref().filter(|_| state.told) {
-            self.disk().mark(data, Mark { synced, told })?;
+            self.disk().mark(data, Marker { synced, told })?;
             state.told = told;
         }
         Ok(())
@@ -175,7 +175,7 @@ impl Entry {
                     hashing.cut_back(synced);
                 }
             }
-            _ => drop(self.break_down()),
+            _ => drop(self.poison()),
         }
     }
 
@@ -188,7 +188,7 @@ impl Entry {
         finished
             .and_then(|()| self.disk().sync_dir(Dir::Partials))
             .map_err(|error| {
-                self.break_down();
+                self.poison();
                 error.into()
             })
     }

@@ -11,7 +11,7 @@ use crate::store::fs::lock;
 use crate::store::upload::state::{State, Upload};
 
 /// The state of an upload, locked until this is dropped.
-pub(crate) struct Locked<'a> {
+pub(crate) struct StateGuard<'a> {
     upload: &'a Upload,
     /// `None` while bytes are written.
     state: Option<MutexGuard<'a, State>>,
@@ -26,9 +26,9 @@ struct Shared<'a> {
     server: u64,
 }
 
-impl<'a> Locked<'a> {
+impl<'a> StateGuard<'a> {
     /// # Errors
-    /// `Broken`.
+    /// `Poisoned`.
     pub(crate) fn new(upload: &'a Upload) -> Result<Self, Error> {
         let _window = upload.window()?;
         Ok(Self {
@@ -47,7 +47,7 @@ impl<'a> Locked<'a> {
     /// Writes bytes, and lets others look at the state meanwhile.
     ///
     /// # Errors
-    /// `Broken`.
+    /// `Poisoned`.
     pub(crate) fn writing<T>(&mut self, write: impl FnOnce() -> T) -> Result<T, Error> {
         self.state = None;
         let written = write();
@@ -58,7 +58,7 @@ impl<'a> Locked<'a> {
 
 const HELD: &str = "it is given up for the moment of a write alone";
 
-impl Deref for Locked<'_> {
+impl Deref for StateGuard<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -66,13 +66,13 @@ impl Deref for Locked<'_> {
     }
 }
 
-impl DerefMut for Locked<'_> {
+impl DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut State {
         self.state.as_mut().expect(HELD)
     }
 }
 
-impl Drop for Locked<'_> {
+impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
         if let (Some(shared), Some(state)) = (&self.shared, &mut self.state) {
             shared.hand_over(self.upload, state);
@@ -89,7 +89,7 @@ impl Shared<'_> {
             state.noted_turn = Some(turn.into());
             if let Err(error) = self.disk.note_turn(data, turn) {
                 log::error!("{}: other servers cannot be told: {error}", upload.key);
-                upload.break_down();
+                upload.poison();
             }
         }
         // It is let go when the file is closed, if not now.

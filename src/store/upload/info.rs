@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use crate::store::error::Error;
 use crate::store::fs::record::record_name;
 use crate::store::id::Key;
-use crate::store::upload::registry::{Entry, Shelf};
+use crate::store::upload::registry::{Registry, UploadHandle};
 use crate::store::upload::state::{Phase, State};
 
 /// What is known of an upload besides what is held of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
+pub struct UploadInfo {
     /// Bytes it will have.
     pub length: Option<u64>,
     /// What its client wants to be told again.
@@ -28,9 +28,9 @@ pub struct Expiry {
     pub left: Duration,
 }
 
-impl Entry {
+impl UploadHandle {
     /// `None` where nobody has begun it.
-    pub(crate) fn about(&self) -> Result<Option<About>, Error> {
+    pub(crate) fn about(&self) -> Result<Option<UploadInfo>, Error> {
         let state = self.look()?;
         if !state.is_known() {
             return Ok(None);
@@ -39,7 +39,7 @@ impl Entry {
             Phase::Complete => None,
             Phase::Unread | Phase::Receiving => self.shelf.last_change(self.key, &state)?,
         };
-        Ok(Some(About {
+        Ok(Some(UploadInfo {
             length: state.length(),
             metadata: (state.record.as_ref())
                 .and_then(|record| record.metadata.as_deref().map(str::to_owned)),
@@ -55,7 +55,7 @@ impl Entry {
     }
 }
 
-impl Shelf {
+impl Registry {
     /// When the last byte of an upload came; without any, or when it is complete, when its record was written.
     ///
     /// A crash while publishing leaves the client's time on the data file. The record then has the later time.

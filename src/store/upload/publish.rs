@@ -17,15 +17,15 @@ use crate::store::obstacle::{Obstacle, ObstacleKind};
 use crate::store::options::OnConflict;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::info::Expiry;
-use crate::store::upload::registry::Entry;
-use crate::store::upload::request::{Digest, Intent};
-use crate::store::upload::state::{Held, Phase, State};
+use crate::store::upload::registry::UploadHandle;
+use crate::store::upload::request::{AppendRequest, Digest};
+use crate::store::upload::state::{Phase, Progress, State};
 
 /// How an append ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
     /// What is held, durably.
-    pub held: Held,
+    pub held: Progress,
     /// The file, when it was this call that published it.
     pub published: Option<Completed>,
     /// When what is held is forgotten if nothing more comes; `None` once it is complete.
@@ -37,9 +37,9 @@ pub struct Finished {
     pub is_compared: Option<bool>,
 }
 
-impl Entry {
+impl UploadHandle {
     /// Returns the bytes held, durably. Publishes a full upload first, and returns the finished file.
-    pub(crate) fn held(&self) -> Result<(Held, Option<Completed>), Error> {
+    pub(crate) fn held(&self) -> Result<(Progress, Option<Completed>), Error> {
         let mut published = None;
         loop {
             let state = self.look()?;
@@ -184,7 +184,7 @@ impl Entry {
     ///
     /// # Errors
     /// `NotPublished`, `NoSpace`.
-    pub(crate) fn foresee(&self, state: &State, intent: &Intent) -> Result<(), Error> {
+    pub(crate) fn foresee(&self, state: &State, intent: &AppendRequest) -> Result<(), Error> {
         let said = state.record.as_ref().and_then(|it| it.name.as_deref());
         let name = said.or(intent.name.as_deref());
         let wanted = Wanted::new(name, self.key, self.disk().path_bytes);

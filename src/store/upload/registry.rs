@@ -13,16 +13,16 @@ use crate::store::fs::record::{Hook, Record};
 use crate::store::id::Key;
 use crate::store::obstacle::Blocked;
 use crate::store::options::{OnConflict, Options};
-use crate::store::reservations::Ledger;
+use crate::store::reservations::Reservations;
 use crate::store::upload::copies::Copies;
-use crate::store::upload::guard::Locked;
+use crate::store::upload::guard::StateGuard;
 use crate::store::upload::state::{Phase, State, Upload};
 
 /// An open store.
-pub(crate) struct Shelf {
+pub(crate) struct Registry {
     pub(crate) options: Options,
     pub(crate) disk: Disk,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Reservations,
     /// Full uploads that could not be published.
     pub(crate) blocked: Blocked,
     pub(crate) copies: Copies,
@@ -44,9 +44,9 @@ struct Slot {
     holders: usize,
 }
 
-impl Shelf {
+impl Registry {
     pub(crate) fn new(disk: Disk, options: Options, server: u64) -> Self {
-        let (ledger, uploads, hooking) = (Ledger::new(), Mutex::default(), Mutex::default());
+        let (ledger, uploads, hooking) = (Reservations::new(), Mutex::default(), Mutex::default());
         Self {
             options,
             disk,
@@ -62,14 +62,14 @@ impl Shelf {
     }
 
     /// Holds the upload `key`. Nothing is read yet, so that the lock on all uploads never waits for the disk.
-    pub(crate) fn entry(self: &Arc<Self>, key: Key) -> Entry {
+    pub(crate) fn entry(self: &Arc<Self>, key: Key) -> UploadHandle {
         let mut uploads = self.uploads();
         let slot = uploads.entry(key).or_insert_with(|| Slot {
             upload: Arc::new(Upload::new(key)),
             holders: 0,
         });
         slot.holders += 1;
-        Entry {
+        UploadHandle {
             upload: Arc::clone(&slot.upload),
             shelf: Arc::clone(self),
         }
@@ -99,12 +99,12 @@ impl Shelf {
 }
 
 /// A hold on one upload. All that hold the same one see the same state.
-pub(crate) struct Entry {
-    pub(crate) shelf: Arc<Shelf>,
+pub(crate) struct UploadHandle {
+    pub(crate) shelf: Arc<Registry>,
     upload: Arc<Upload>,
 }
 
-impl Drop for Entry {
+impl Drop for UploadHandle {
     /// The last to hold an upload takes it out of memory, unless it is broken, which must not be forgotten.
     fn drop(&mut self) {
         let mut uploads = self.shelf.uploads();
@@ -122,7 +122,7 @@ impl Drop for Entry {
     }
 }
 
-impl Deref for Entry {
+impl Deref for UploadHandle {
     type Target = Upload;
 
     fn deref(&self) -> &Upload {
@@ -130,12 +130,12 @@ impl Deref for Entry {
     }
 }
 
-impl Entry {
+impl UploadHandle {
     /// The state of the upload, read from the disk where it has not been. Never waits for a sync.
     ///
     /// # Errors
-    /// `Broken`; `Io` when the disk fails, or (`InvalidData`) when what lies there is not ours.
-    pub(crate) fn look(&self) -> Result<Locked<'_>, Error> {
+    /// `Poisoned`; `Io` when the disk fails, or (`InvalidData`) when what lies there is not ours.
+    pub(crate) fn look(&self) -> Result<StateGuard<'_>, Error> {
         let mut state = self.state()?;
         if state.phase == Phase::Unread {
             self.disk().check_in_place_lately()?;

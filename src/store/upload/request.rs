@@ -35,9 +35,9 @@ impl Crc32 {
 
 /// What a request that wants to append says about itself and about the upload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Intent {
+pub struct AppendRequest {
     /// Whether the upload has to be there already.
-    pub existence: Existence,
+    pub existence: Precondition,
     /// Bytes the whole upload will have. May come with any request; it must not change.
     pub length: Option<u64>,
     /// What the file is called, as UTF-8, with `/` between it and the folders that it is in, if it is in any. The
@@ -56,12 +56,12 @@ pub struct Intent {
     /// What the bytes of this request hash to.
     pub body_digest: Option<Digest>,
     /// How many bytes this request brings.
-    pub incoming: Incoming,
+    pub incoming: BodyLength,
 }
 
 /// Whether an upload has to be there for an append to begin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Existence {
+pub enum Precondition {
     /// It may be there. If it is not, bytes make it, or a declaration.
     #[default]
     Either,
@@ -82,7 +82,7 @@ pub enum Start {
 
 /// How many bytes a request brings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Incoming {
+pub enum BodyLength {
     /// None: it declares, or asks. It takes no turn, so it disturbs no writer.
     Nothing,
     /// So many. `Exactly(0)` is `Nothing`.
@@ -98,10 +98,10 @@ impl From<u64> for Start {
     }
 }
 
-impl Intent {
+impl AppendRequest {
     /// Whether it makes an upload, even without bytes.
     pub(crate) fn declares(&self) -> bool {
-        self.existence == Existence::Made
+        self.existence == Precondition::Made
             || self.length.is_some()
             || self.name.is_some()
             || self.modified_ms.is_some()
@@ -111,7 +111,7 @@ impl Intent {
     }
 }
 
-impl Incoming {
+impl BodyLength {
     /// Whether no byte will come.
     pub(crate) fn is_nothing(self) -> bool {
         matches!(self, Self::Nothing | Self::Exactly(0))

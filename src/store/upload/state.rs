@@ -10,13 +10,13 @@ use crate::store::fs::group_commit::SharedSync;
 use crate::store::fs::hashed::Hashing;
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::id::{Id, Key};
-use crate::store::reservations::Claim;
+use crate::store::reservations::Reservation;
 use crate::store::shared::turn::Turn;
-use crate::store::upload::request::{Crc32, Digest, Incoming, Intent};
+use crate::store::upload::request::{AppendRequest, BodyLength, Crc32, Digest};
 
 /// What is held of an upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct Progress {
     /// How many bytes; the next one goes there.
     pub offset: u64,
     /// Whether these are all, and the file is published.
@@ -26,12 +26,12 @@ pub struct Held {
 /// An upload that somebody holds. Locks are taken in this order: `changing`, then `window`, then `state`.
 pub(crate) struct Upload {
     pub(crate) key: Key,
-    /// Held by whoever saves the record, publishes or removes: across syncs, so never by a window.
+    /// Progress by whoever saves the record, publishes or removes: across syncs, so never by a window.
     changing: Mutex<()>,
-    /// Held by whoever changes the state: for one window, or one decision; never across a sync, but for cutting back
+    /// Progress by whoever changes the state: for one window, or one decision; never across a sync, but for cutting back
     /// after a failure.
     window: Mutex<()>,
-    /// Held with `window`, but for the moment in which bytes are written: then it can be looked at.
+    /// Progress with `window`, but for the moment in which bytes are written: then it can be looked at.
     state: Mutex<State>,
     broken: AtomicBool,
     /// The syncs of the data file.
@@ -70,7 +70,7 @@ pub(crate) struct State {
     /// Appends that are open.
     pub(crate) appends: u32,
     /// What it is owed of the disk, once it has received bytes.
-    pub(crate) claim: Option<Arc<Claim>>,
+    pub(crate) claim: Option<Arc<Reservation>>,
     /// Where other servers are about: what locks them out, and what they were told last.
     pub(crate) latch: Option<OwnedFd>,
     pub(crate) noted_turn: Option<Box<Turn>>,
@@ -106,9 +106,9 @@ impl Upload {
     /// Waits for the turn to change the state.
     ///
     /// # Errors
-    /// `Broken`, also after a panic in mid-change: what such a state says cannot be believed.
+    /// `Poisoned`, also after a panic in mid-change: what such a state says cannot be believed.
     pub(crate) fn window(&self) -> Result<MutexGuard<'_, ()>, Error> {
-        self.window.lock().map_err(|_| self.break_down())
+        self.window.lock().map_err(|_| self.poison())
     }
 
     /// The state: to be looked at, and by whoever has the `window` to be changed.
@@ -116,18 +116,18 @@ impl Upload {
     /// # Errors
     /// As `window`.
     pub(crate) fn state(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.state.lock().map_err(|_| self.break_down())?;
+        let state = self.state.lock().map_err(|_| self.poison())?;
         if self.is_broken() {
-            Err(Error::Broken)
+            Err(Error::Poisoned)
         } else {
             Ok(state)
         }
     }
 
     /// From now until restart nothing about this upload is believed.
-    pub(crate) fn break_down(&self) -> Error {
+    pub(crate) fn poison(&self) -> Error {
         self.broken.store(true, SeqCst);
-        Error::Broken
+        Error::Poisoned
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -161,8 +161,8 @@ impl State {
         }
     }
 
-    pub(crate) fn held(&self) -> Held {
-        Held {
+    pub(crate) fn held(&self) -> Progress {
+        Progress {
             offset: self.offset,
             complete: self.phase == Phase::Complete,
         }
@@ -235,7 +235,7 @@ impl State {
     pub(crate) fn admit(
         &self,
         start: u64,
-        intent: &Intent,
+        intent: &AppendRequest,
         max_size: Option<u64>,
     ) -> Result<u64, Error> {
         if let (Some(declared), Some(again)) = (self.length(), intent.length)
@@ -256,14 +256,14 @@ impl State {
         }
         Ok(match (length, intent.incoming) {
             (Some(length), _) => length - start,
-            (None, Incoming::Unknown) => 1,
+            (None, BodyLength::Unknown) => 1,
             (None, incoming) => incoming.at_least(),
         })
     }
 
     /// Stores the declarations of a request. Earlier declarations stay, and so do the computed digests of a whole
     /// upload.
-    pub(crate) fn declare(&mut self, id: &Id, intent: Intent) {
+    pub(crate) fn declare(&mut self, id: &Id, intent: AppendRequest) {
         let (before, is_judged) = (self.record.clone(), self.is_publishing());
         let record = self.record.get_or_insert_with(|| Record::new(id).into());
         let record = Arc::make_mut(record);
@@ -299,7 +299,7 @@ impl State {
     /// Gives what lies there without a record its record.
     pub(crate) fn name(&mut self, id: &Id) {
         if self.data.is_some() && self.record.is_none() {
-            self.declare(id, Intent::default());
+            self.declare(id, AppendRequest::default());
         }
     }
 

@@ -5,14 +5,14 @@ use std::io;
 
 use crate::store::error::{Difference, Error};
 use crate::store::fs::disk::Data;
-use crate::store::upload::registry::Entry;
+use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::request::{TAIL_BYTES, Tail};
-use crate::store::upload::state::{Held, State};
+use crate::store::upload::state::{Progress, State};
 
-impl Entry {
+impl UploadHandle {
     /// Returns the tail of the bytes held at `at`. `None` if there were none, they were cut off, or the upload is
     /// complete: another program may have replaced the published file.
-    pub(crate) fn tail(&self, at: Held) -> Result<Option<Tail>, Error> {
+    pub(crate) fn tail(&self, at: Progress) -> Result<Option<Tail>, Error> {
         let glance = self.glance().map(|state| state.data.clone());
         let data = match glance {
             Some(data) => data,

@@ -1,7 +1,7 @@
 //! What is being sent now, as it is known in memory: for whoever watches. No disk is touched here, and nothing kept.
 
 use crate::store::id::Id;
-use crate::store::upload::registry::Shelf;
+use crate::store::upload::registry::Registry;
 use crate::store::upload::state::{Phase, State};
 
 /// How many uploads are looked at: others wait for the shelf meanwhile, and so many take well under a millisecond.
@@ -23,7 +23,7 @@ pub(crate) struct UnderWay {
     pub(crate) publishing: Option<String>,
 }
 
-impl Shelf {
+impl Registry {
     /// What is sent to this server in the name space of `owner`; where very much is sent at once, some of it.
     ///
     /// Waits for no window and no sync, but where somebody is just looking for the files of an upload.

@@ -120,7 +120,7 @@ fn a_child_that_is_called_by_its_name_is_imported() {
 #[test]
 fn files_and_clocks_in_the_wrong_place_are_found() {
     let files = [
-        ("src/store/disk.rs", "use std::fs::File;"),
+        ("src/store/fs/disk.rs", "use std::fs::File;"),
         ("src/store/sweep.rs", "use std::{fs, time::Duration};"),
         (
             "src/protocol/cors.rs",

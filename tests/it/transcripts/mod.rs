@@ -222,7 +222,7 @@ impl<'a> Stage<'a> {
             }
             Step::Restart => self.restart(),
             Step::Disk(files) => same_files(files, self.dir),
-            Step::Held(uploads) => same("held", uploads, &held(self.dir)),
+            Step::Progress(uploads) => same("held", uploads, &held(self.dir)),
         }
     }
 

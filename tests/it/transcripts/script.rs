@@ -17,7 +17,7 @@ pub(super) enum Step {
     Closed,
     Restart,
     Disk(Vec<File>),
-    Held(Vec<String>),
+    Progress(Vec<String>),
 }
 
 #[derive(Debug, PartialEq)]
@@ -86,7 +86,7 @@ impl Script {
             Kind::Sent => Step::Send(sent(group)?),
             Kind::Answered => Step::Answer(answered(group)?),
             Kind::Disk => Step::Disk(listed(group, file)?),
-            Kind::Held => Step::Held(listed(group, quoted_text)?),
+            Kind::Progress => Step::Progress(listed(group, quoted_text)?),
             Kind::Event => return group.iter().try_for_each(|line| self.take_event(line)),
         };
         self.steps.push((group[0].number, step));
@@ -113,7 +113,7 @@ enum Kind {
     Sent,
     Answered,
     Disk,
-    Held,
+    Progress,
     Event,
 }
 
@@ -127,7 +127,7 @@ const KINDS: [(&str, Kind); 10] = [
     ("<", Kind::Answered),
     ("<<", Kind::Answered),
     ("disk:", Kind::Disk),
-    ("held:", Kind::Held),
+    ("held:", Kind::Progress),
     ("---", Kind::Event),
 ];
 

@@ -66,7 +66,7 @@ fn only_what_was_told_is_believed_when_it_has_forgotten() {
         bench.mounted_anew();
         assert_eq!(bench.status(&id()).unwrap(), held(4));
         assert_eq!(bench.partial().unwrap(), b"told");
-        bench.send(4, b"upload", Intent::default()).unwrap();
+        bench.send(4, b"upload", AppendRequest::default()).unwrap();
         assert_eq!(bench.published(), [file("a", b"toldupload")]);
     }
 }
@@ -161,12 +161,12 @@ fn a_mark_is_synced_before_it_is_relied_on() {
 #[test]
 fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
     let mut bench = Bench::new();
-    bench.send(0, b"some", Intent::default()).unwrap();
+    bench.send(0, b"some", AppendRequest::default()).unwrap();
     let asked = bench.append_with(
         &id(),
         4,
-        Intent {
-            incoming: Incoming::Nothing,
+        AppendRequest {
+            incoming: BodyLength::Nothing,
             ..declared(10, "a")
         },
     );
@@ -203,7 +203,7 @@ fn what_is_to_be_published_was_synced() {
 fn a_finished_file_is_not_marked() {
     let bench = Bench::new();
     if bench.told_and_written() {
-        bench.send(8, b"!!", Intent::default()).unwrap();
+        bench.send(8, b"!!", AppendRequest::default()).unwrap();
         assert_eq!(mark_of(&bench.path().join("a")), Err(Errno::NODATA));
     }
 }
