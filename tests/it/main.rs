@@ -56,5 +56,6 @@ mod transcripts;
 mod trouble;
 mod tus;
 mod unix;
+mod upgrade;
 mod user_file;
 mod windows;
