@@ -71,12 +71,6 @@ impl Key {
         Self(key)
     }
 
-    /// Half of them.
-    pub(super) fn bits(self) -> u64 {
-        let (half, _) = self.0.split_at(8);
-        u64::from_le_bytes(half.try_into().expect("half of 16 bytes"))
-    }
-
     /// What `Display` writes.
     pub(super) fn digits(self) -> [u8; 2 * KEY_BYTES] {
         let mut digits = [0; 2 * KEY_BYTES];

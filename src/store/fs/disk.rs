@@ -24,7 +24,6 @@ use crate::store::fs::changes::Changes;
 use crate::store::fs::fault::{Faults, Op};
 use crate::store::fs::fs_type::{free_bytes, longest_file, warn_of_ext4, warn_unless_durable};
 use crate::store::fs::group_commit::{Semaphore, SharedSync};
-use crate::store::fs::known::Known;
 use crate::store::fs::location::Location;
 use crate::store::fs::lock::{self, LATCHES};
 use crate::store::fs::ownership::Ownership;
@@ -64,7 +63,6 @@ pub(crate) struct Disk {
     /// Whether syncs are made at all.
     pub(crate) durable: bool,
     pub(crate) gate: Semaphore,
-    pub(crate) known: Known,
     pub(crate) journal: Journal,
     pub(crate) naming: Mutex<()>,
     pub(crate) ownership: Ownership,
@@ -105,7 +103,6 @@ impl Disk {
             temporaries: AtomicU64::default(),
             durable: options.sync == Sync::Durable,
             gate,
-            known: Known::new(options.sharing),
             journal: Journal::default(),
             naming: Mutex::default(),
             ownership: Ownership::default(),
@@ -282,9 +279,7 @@ impl Disk {
         }
         self.faults.check(Op::CreateRecord)?;
         let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
-        let made = self.partials.open(&name, OFlags::WRONLY | new);
-        self.known.note(key);
-        match made {
+        match self.partials.open(&name, OFlags::WRONLY | new) {
             Ok(file) => self.write_record(&file, text).inspect_err(|_| {
                 // Left behind it does no harm.
                 let _ = unlinkat(&self.partials.file, &name, AtFlags::empty());
@@ -299,7 +294,6 @@ impl Disk {
         self.faults.check(Op::SketchRecord)?;
         let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
         let mut file = self.partials.open(&name, OFlags::WRONLY | new)?;
-        self.known.note(key);
         file.write_all(text)
     }
 

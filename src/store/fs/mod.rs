@@ -11,7 +11,6 @@ pub(crate) mod fs_type;
 pub(crate) mod group_commit;
 pub(crate) mod hashed;
 pub(crate) mod in_place;
-pub(crate) mod known;
 pub(crate) mod location;
 pub(crate) mod lock;
 pub(crate) mod ownership;

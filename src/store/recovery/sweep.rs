@@ -10,7 +10,6 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::store::error::Error;
-use crate::store::fs::known::Count;
 use crate::store::fs::record::{Hook, Record};
 use crate::store::id::Key;
 use crate::store::options::Sharing;
@@ -53,12 +52,8 @@ impl Registry {
     /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
     pub(crate) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
         self.disk.warn_of_ext4();
-        let count = self.disk.known.count();
         let swept = self.sweep_parts(now);
         let forgotten = self.sweep_lines(now);
-        if swept.iter().all(|(_, all)| all.is_some()) {
-            count.into_iter().for_each(Count::end);
-        }
         if swept.iter().all(|(_, all)| *all == Some(true)) {
             self.doubt_no_more();
         }
@@ -122,7 +117,6 @@ impl Registry {
     fn sweep_name(self: &Arc<Self>, name: &str, now: SystemTime, report: &mut SweepReport) -> bool {
         let record = name.strip_suffix(".json");
         if let Some(key) = Key::parse(record.unwrap_or(name)) {
-            self.disk.known.note(key);
             let swept = if record.is_some() {
                 self.sweep_record(key, now, report)
             } else {

@@ -129,37 +129,3 @@ fn without_hooks_none_is_due() {
     assert!(!bench.record().unwrap().contains("hook"));
     assert!(bench.due().unwrap().is_empty());
 }
-
-/// After a sweep nothing is looked for in `.resumed` of which there is no file, however much has been published.
-#[test]
-fn only_what_has_a_file_is_looked_for() {
-    let bench = Bench::new();
-    bench.sweep(SystemTime::now());
-    let may_have = || bench.shelf.disk.known.may_have(id().key());
-
-    bench.send(0, b"0123456789", declared(10, "a")).unwrap();
-    assert!(bench.line().is_some() && !may_have());
-    assert_eq!(bench.status(&id()).unwrap(), complete(10));
-
-    bench.cancel(&id()).unwrap();
-    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
-    append.write(b"01234").unwrap();
-    assert!(!may_have(), "it is in memory");
-    drop(append);
-    assert!(may_have());
-    assert_eq!(bench.status(&id()).unwrap(), held(5));
-    bench.send(5, b"56789", declared(10, "a")).unwrap();
-    assert_eq!(bench.status(&id()).unwrap(), complete(10));
-}
-
-/// What is begun after a sweep has read the names, and left before it is through, is found.
-#[test]
-fn what_is_left_during_a_sweep_is_found() {
-    let bench = Bench::new();
-    let count = bench.shelf.disk.known.count().unwrap();
-    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
-    append.write(b"01234").unwrap();
-    drop(append);
-    count.end();
-    assert_eq!(bench.status(&id()).unwrap(), held(5));
-}

@@ -110,12 +110,7 @@ impl Drop for UploadHandle {
         let mut uploads = self.shelf.uploads();
         if let Some(slot) = uploads.get_mut(&self.key) {
             slot.holders -= 1;
-            if slot.holders == 0
-                && let Ok(state) = self.upload.state()
-            {
-                if state.data.is_some() {
-                    self.disk().known.note(self.key);
-                }
+            if slot.holders == 0 && self.upload.state().is_ok() {
                 uploads.remove(&self.key);
             }
         }
@@ -166,10 +161,6 @@ impl UploadHandle {
     }
 
     pub(crate) fn read(&self, state: &mut State) -> io::Result<()> {
-        if !self.disk().known.may_have(self.key) && !self.disk().has_line(self.key)? {
-            state.phase = Phase::Receiving;
-            return Ok(());
-        }
         let (text, filed) = self.disk().load_record(self.key)?.unzip();
         state.filed = filed.unwrap_or_default();
         let record = text.map(|text| Record::parse(&text, self.key));
