@@ -4,9 +4,7 @@
 //! Names are taken as they come, never all at once, and of most uploads a glance shows that there is nothing to do.
 
 use std::io;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::store::error::Error;
@@ -19,9 +17,6 @@ use crate::store::upload::state::{Phase, State};
 
 /// How long this server may take to write a record before the file is taken for left over.
 const TEMPORARY_AGE: Duration = Duration::from_secs(60);
-
-/// More names than these are swept by two.
-const MUCH: usize = 1000;
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default)]
@@ -38,30 +33,16 @@ pub struct SweepReport {
     pub foreign: usize,
 }
 
-impl SweepReport {
-    fn add(&mut self, other: Self) {
-        self.published.extend(other.published);
-        self.expired += other.expired;
-        self.forgotten += other.forgotten;
-        self.temporaries += other.temporaries;
-        self.foreign += other.foreign;
-    }
-}
-
 impl Registry {
     /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
     pub(crate) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
         self.disk.warn_of_ext4();
-        let swept = self.sweep_parts(now);
-        let forgotten = self.sweep_lines(now);
-        if swept.iter().all(|(_, all)| *all == Some(true)) {
+        let mut report = SweepReport::default();
+        let is_complete = self.sweep_names(now, &mut report);
+        report.forgotten += self.sweep_lines(now);
+        if is_complete {
             self.doubt_no_more();
         }
-        let mut report = SweepReport {
-            forgotten,
-            ..SweepReport::default()
-        };
-        swept.into_iter().for_each(|(part, _)| report.add(part));
         report
     }
 
@@ -76,41 +57,15 @@ impl Registry {
         swept.unwrap_or_default()
     }
 
-    /// By two at once where there is much: a start that finds it is to be over soon. A thread that ends leaves memory
-    /// behind, so where there is little, none is begun.
-    fn sweep_parts(self: &Arc<Self>, now: SystemTime) -> Vec<(SweepReport, Option<bool>)> {
-        let names = self.disk.names();
-        if !names.is_ok_and(|mut names| names.nth(MUCH).is_some()) {
-            return vec![self.sweep_part(|_| true, now)];
-        }
-        thread::scope(|scope| {
-            let half = |odd| move || self.sweep_part(|name| odd == is_odd(name), now);
-            let other = thread::Builder::new().name("resumed-sweep".into());
-            let other = other.spawn_scoped(scope, half(true));
-            let even = half(false)();
-            let odd = match other {
-                Ok(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(_) => half(true)(),
-            };
-            vec![even, odd]
-        })
-    }
-
-    /// Sweeps what has a name of the part; says too whether that was all looked at, where all names could be read.
-    fn sweep_part(
-        self: &Arc<Self>,
-        is_of_part: impl Fn(&str) -> bool,
-        now: SystemTime,
-    ) -> (SweepReport, Option<bool>) {
-        let mut report = SweepReport::default();
+    /// Sweeps every name in `.resumed`. Returns whether all names were read, and none is left to power-loss recovery.
+    fn sweep_names(self: &Arc<Self>, now: SystemTime, report: &mut SweepReport) -> bool {
         let swept = self.disk.names().and_then(|mut names| {
             names.try_fold(true, |all, name| {
-                let name = name?;
-                Ok((!is_of_part(&name) || self.sweep_name(&name, now, &mut report)) && all)
+                Ok(self.sweep_name(&name?, now, report) && all)
             })
         });
         let swept = swept.inspect_err(|error| log::warn!("sweep: {error}"));
-        (report, swept.ok())
+        swept.unwrap_or(false)
     }
 
     /// Whether what is under this name was looked at, or is no concern of ours.
@@ -247,11 +202,6 @@ impl Registry {
             now,
         ))
     }
-}
-
-/// Of the names, which are hashes, a half is.
-fn is_odd(name: &str) -> bool {
-    name.bytes().next().is_some_and(|byte| byte % 2 == 1)
 }
 
 /// Whether what lies there is no upload of this version, rather than one that the disk did not give out.

@@ -22,19 +22,6 @@ fn partials_expire_and_finished_files_stay() {
 }
 
 #[test]
-fn of_very_many_each_is_swept_once() {
-    let bench = Bench::quick();
-    for number in 0..1100_u32 {
-        let id = Id::new(b"", &number.to_be_bytes());
-        bench.append(&id, 0).unwrap().write(b"some").unwrap();
-    }
-    let now = SystemTime::now();
-    assert_eq!(bench.sweep(now).expired, 0);
-    assert_eq!(bench.sweep(now + 8 * DAY).expired, 1100);
-    assert!(bench.left().is_empty());
-}
-
-#[test]
 fn declarations_without_a_byte_expire_too() {
     let bench = Bench::new();
     let intent = AppendRequest {
