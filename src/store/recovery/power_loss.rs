@@ -23,33 +23,11 @@ use crate::store::upload::registry::Registry;
 /// The extended attribute.
 pub(crate) const MARK: &str = "user.resumed.synced";
 
-/// What a data file is marked with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Marker {
-    /// How many bytes of it are synced.
-    pub(crate) synced: u64,
-    /// Whether this mark, the record and the names are durable too, so that to tell them again takes no sync. Said
-    /// when they are, and taken back before the record changes. That it was said need not be durable itself.
-    pub(crate) told: bool,
+/// Parses the value of the marker. An earlier version appended ` told`.
+fn parse(value: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(value).ok()?;
+    text.strip_suffix(" told").unwrap_or(text).parse().ok()
 }
-
-impl Marker {
-    fn parse(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        let (digits, told) = match text.strip_suffix(TOLD) {
-            Some(digits) => (digits, true),
-            None => (text, false),
-        };
-        let synced = digits.parse().ok()?;
-        Some(Self { synced, told })
-    }
-
-    fn text(self) -> String {
-        format!("{}{}", self.synced, if self.told { TOLD } else { "" })
-    }
-}
-
-const TOLD: &str = " told";
 
 impl Registry {
     /// Finds out whether the file system may have forgotten what was only written. If so, each partial is put right
@@ -98,7 +76,7 @@ impl Registry {
             return Ok(false);
         };
         let mark = self.disk.mark_of(&data)?;
-        Ok(mark.is_some_and(|mark| mark.synced < length))
+        Ok(mark.is_some_and(|synced| synced < length))
     }
 
     /// How much of the `length` bytes of `data` is believed. The rest is cut off; that needs no sync, for should it
@@ -108,44 +86,41 @@ impl Registry {
         key: Key,
         data: &Data,
         length: u64,
-        mark: Marker,
+        synced: u64,
         record: Option<&Record>,
     ) -> io::Result<u64> {
         // Its record does not say that all is held before all is synced.
         let is_publishing = record
             .is_some_and(|record| record.publishing.is_some() && record.length == Some(length));
-        if mark.synced >= length || is_publishing || self.unsure().is_none() {
+        if synced >= length || is_publishing || self.unsure().is_none() {
             return Ok(length);
         }
-        log::info!(
-            "{key}: of {length} bytes {} are sure to have been written",
-            mark.synced
-        );
+        log::info!("{key}: of {length} bytes {synced} are sure to have been written");
         // A hash of what is cut off would be taken for that of what comes in its place.
         self.disk.forget_hashed(data)?;
-        self.disk.cut(data, mark.synced)?;
-        Ok(mark.synced)
+        self.disk.cut(data, synced)?;
+        Ok(synced)
     }
 }
 
 /// The mark on a data file, and the note of what was opened last.
 impl Disk {
-    /// What `data` is marked with; `None` where files cannot be marked.
-    pub(crate) fn mark_of(&self, data: &Data) -> io::Result<Option<Marker>> {
+    /// Returns the synced length in the marker of `data`; `None` where files cannot have a marker.
+    pub(crate) fn mark_of(&self, data: &Data) -> io::Result<Option<u64>> {
         self.faults.check(Op::Read)?;
         let mut text = [0; 32];
         match xattr::get(&data.0, MARK, &mut text) {
-            Ok(length) => Ok(Some(Marker::parse(&text[..length]).unwrap_or_default())),
-            Err(Errno::NODATA) => Ok(Some(Marker::default())),
+            Ok(length) => Ok(Some(parse(&text[..length]).unwrap_or_default())),
+            Err(Errno::NODATA) => Ok(Some(0)),
             Err(Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Marks `data`. The mark is left to be synced.
-    pub(crate) fn mark(&self, data: &Data, mark: Marker) -> io::Result<()> {
+    /// Writes the synced length into the marker of `data`. Does not sync the marker.
+    pub(crate) fn mark(&self, data: &Data, synced: u64) -> io::Result<()> {
         self.faults.check(Op::Marker)?;
-        match xattr::set(&data.0, MARK, mark.text().as_bytes()) {
+        match xattr::set(&data.0, MARK, synced.to_string().as_bytes()) {
             Err(Errno::OPNOTSUPP) => Ok(()),
             done => Ok(done?),
         }

@@ -164,7 +164,7 @@ impl UploadHandle {
     }
 
     fn write_shared_record(&self, state: &mut State, record: &Record) -> Result<(), Error> {
-        self.take_back(state)?;
+        state.saved = false;
         self.disk().save_record(self.key, &record.to_json())?;
         state.entries += 1;
         state.record = Some(Arc::new(record.clone()));

@@ -9,7 +9,6 @@ use crate::store::error::Error;
 use crate::store::fs::dirs::Dir;
 use crate::store::fs::disk::Data;
 use crate::store::fs::record::Record;
-use crate::store::recovery::power_loss::Marker;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::{Progress, State};
 
@@ -44,7 +43,6 @@ impl UploadHandle {
         }
         state.listed = state.listed.max(entries);
         self.keep_hashed(&mut state);
-        self.note_told(&mut state);
         Ok(Some(held))
     }
 
@@ -72,36 +70,11 @@ impl UploadHandle {
         let mut state = self.state()?;
         let synced = state.synced.unwrap_or_default();
         if let Some(data) = state.data.as_ref().filter(|_| state.noted < synced) {
-            let told = false;
-            self.disk().mark(data, Marker { synced, told })?;
-            (state.noted, state.told) = (synced, told);
+            self.disk().mark(data, synced)?;
+            state.noted = synced;
         }
         self.keep_hashed(&mut state);
         Ok((synced, state.epoch))
-    }
-
-    /// Marks the data file as told of, where all that makes this true is durable. Only to spare a later look its syncs.
-    fn note_told(&self, state: &mut State) {
-        let is_durable = state.marked >= state.noted && state.saved && state.is_listed();
-        let (synced, told) = (state.noted, true);
-        let data = state.data.as_ref();
-        if let Some(data) = data.filter(|_| is_durable && synced > 0 && !state.told) {
-            match self.disk().mark(data, Marker { synced, told }) {
-                Ok(()) => state.told = true,
-                Err(error) => log::debug!("{}: not marked as told of: {error}", self.key),
-            }
-        }
-    }
-
-    /// The record is about to change: what was told is not all there will be to tell, until it is saved.
-    pub(crate) fn take_back(&self, state: &mut State) -> Result<(), Error> {
-        state.saved = false;
-        let (synced, told) = (state.noted, false);
-        if let Some(data) = state.data.as_ref().filter(|_| state.told) {
-            self.disk().mark(data, Marker { synced, told })?;
-            state.told = told;
-        }
-        Ok(())
     }
 
     /// Makes durable the bytes held now, and marks the data file with how many those are.
@@ -227,7 +200,7 @@ impl UploadHandle {
             return Ok(());
         }
         let mut state = self.state()?;
-        self.take_back(&mut state)?;
+        state.saved = false;
         let filed = state.filed || record.publishing.is_none();
         drop(state);
         let text = record.to_json();

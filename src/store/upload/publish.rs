@@ -363,7 +363,7 @@ impl UploadHandle {
             is_marked.then(|| self.disk().unmark(&data)),
             is_hashed.then(|| self.disk().forget_hashed(&data)),
         ];
-        (state.noted, state.marked, state.told) = (0, 0, false);
+        (state.noted, state.marked) = (0, 0);
         for error in dressed.into_iter().flatten().filter_map(Result::err) {
             log::debug!("{}: on its way to its name: {error}", self.key);
         }

@@ -194,19 +194,12 @@ impl UploadHandle {
         }
         state.offset = held.or(published.flatten()).unwrap_or_default();
         // Where nothing is ever synced, what is written is as good as it gets.
-        let is_sure = held.is_none_or(|held| held == mark.synced) || !self.disk().durable;
+        let is_sure = held.is_none_or(|held| held == mark) || !self.disk().durable;
         state.synced = is_sure.then_some(state.offset);
-        (state.noted, state.told) = (mark.synced, mark.told);
-        state.marked = match mark.told {
-            true => mark.synced,
-            // Who knows whether the mark was synced. Where files cannot be marked, that is no reason to wait.
-            false if can_be_marked => 0,
-            false => u64::MAX,
-        };
+        state.noted = mark;
+        // The marker itself may not be synced. Where files cannot have a marker, there is none to wait for.
+        state.marked = if can_be_marked { 0 } else { u64::MAX };
         state.entries += u32::from(record.is_some() || held.is_some());
-        if mark.told {
-            state.listed = state.entries;
-        }
         state.record = record.map(Arc::new);
         state.data = data.map(Arc::new);
         Ok(())

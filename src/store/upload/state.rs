@@ -58,8 +58,6 @@ pub(crate) struct State {
     /// How much of it the file is marked to have synced, and how much of it durably so.
     pub(crate) noted: u64,
     pub(crate) marked: u64,
-    /// Whether the file is marked as told of too.
-    pub(crate) told: bool,
     /// What it hashes to so far, where that is asked.
     pub(crate) hashing: Option<Box<Hashing>>,
     /// Bytes written since a sync last began.
@@ -149,7 +147,6 @@ impl State {
             synced: Some(0),
             noted: 0,
             marked: 0,
-            told: false,
             hashing: None,
             unsynced: 0,
             entries: 0,
@@ -354,7 +351,6 @@ impl State {
         self.synced = Some(0);
         self.noted = 0;
         self.marked = 0;
-        self.told = false;
         self.hashing = None;
         self.unsynced = 0;
         self.claim = None;

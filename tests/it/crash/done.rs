@@ -8,8 +8,6 @@ pub(super) struct File {
     /// How much of it the file itself is marked to have, and how much of it durably so.
     pub(super) noted: u64,
     pub(super) marked: u64,
-    /// Whether the mark says that all is durable that may be told.
-    pub(super) told: bool,
     /// What was written last.
     pub(super) text: String,
 }

@@ -116,20 +116,10 @@ impl Kept {
         }
     }
 
-    /// A mark that says that all this was told, so that a later server need not sync it, comes when it may be told.
     fn mark(&mut self, call: &Call) {
         let mark = call.texts().last().expect("a value");
-        let (count, told) = match mark.strip_suffix(" told") {
-            Some(count) => (count, true),
-            None => (mark, false),
-        };
-        let count = count.parse().expect("a count");
         if let Some(file) = self.files.get_mut(call.of()) {
-            (file.noted, file.told) = (count, told);
-        }
-        if told {
-            let partial = call.of().to_owned();
-            self.expect_durable(call, &partial, count);
+            file.noted = mark.parse().expect("a count");
         }
     }
 
@@ -190,10 +180,6 @@ impl Kept {
     fn renamed(&mut self, call: &Call) {
         let paths = call.paths();
         let (from, to) = (&paths[0], &paths[1]);
-        if let Some(partial) = to.strip_suffix(".json") {
-            let told = self.files.get(partial).is_some_and(|file| file.told);
-            self.expect(call, !told, "the mark still speaks of another record");
-        }
         self.remove(from);
         self.make(to);
         if let Some(file) = self.files.remove(from) {
