@@ -1,5 +1,4 @@
-//! The names in the two directories, made durable: callers at once share a sync, and where nothing has changed since the
-//! last one, none is made.
+//! Syncs of the two directories. Concurrent callers share a sync (group commit).
 
 use std::io;
 
@@ -16,22 +15,21 @@ pub(crate) enum Dir {
 }
 
 impl Disk {
-    /// Makes the names in `dir` survive a pulled plug, and the journal with those in `.resumed`.
+    /// Makes the names in `dir` durable, and the journal with those in `.resumed`.
     pub(crate) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
         if !self.durable {
             return Ok(());
         }
         match dir {
-            Dir::Root => self.root.syncs.share(|| self.sync_changes(&self.root)),
+            Dir::Root => self.root.syncs.share(|| self.sync_names(&self.root)),
             Dir::Partials => self.partials.syncs.share(|| {
                 self.sync_journal()?;
-                self.sync_changes(&self.partials)
+                self.sync_names(&self.partials)
             }),
         }
     }
 
-    fn sync_changes(&self, dir: &Directory) -> io::Result<()> {
-        let sync = || self.gated(Op::SyncDir, || dir.file.sync_all());
-        dir.changes.sync(sync)
+    fn sync_names(&self, dir: &Directory) -> io::Result<()> {
+        self.gated(Op::SyncDir, || dir.file.sync_all())
     }
 }

@@ -20,7 +20,6 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::store::error::OpenError;
-use crate::store::fs::changes::Changes;
 use crate::store::fs::fault::{Faults, Op};
 use crate::store::fs::fs_type::{free_bytes, longest_file, warn_of_ext4, warn_unless_durable};
 use crate::store::fs::group_commit::{Semaphore, SharedSync};
@@ -78,7 +77,6 @@ pub(crate) struct Data(pub(crate) File);
 pub(crate) struct Directory {
     pub(crate) path: PathBuf,
     pub(crate) file: File,
-    pub(crate) changes: Changes,
     pub(crate) syncs: SharedSync,
 }
 
@@ -313,7 +311,6 @@ impl Disk {
             self.faults.check(Op::RenameRecord)?;
             Ok(renameat(dir, &temporary, dir, name)?)
         });
-        self.partials.changes.note();
         replaced.inspect_err(|_| {
             // A sweep removes the file if this fails.
             let _ = unlinkat(dir, &temporary, AtFlags::empty());
@@ -370,11 +367,9 @@ impl Disk {
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         self.faults.check(Op::Remove)?;
         match unlinkat(&self.partials.file, name, AtFlags::empty()) {
-            Ok(()) => self.partials.changes.note(),
-            Err(Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Warns once if the ext4 may lose synced data. Not called at start: the check takes two syncs.
@@ -479,12 +474,8 @@ fn take_lock(
 impl Directory {
     /// Opens a file in it. A new one's permissions follow the umask.
     fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
-        let may_make = flags.contains(OFlags::CREATE);
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.file, name, flags, Mode::from_raw_mode(0o666))?;
-        if may_make {
-            self.changes.note();
-        }
         Ok(file.into())
     }
 
@@ -493,7 +484,6 @@ impl Directory {
         Ok(Self {
             path: path.into(),
             file,
-            changes: Changes::default(),
             syncs: SharedSync::default(),
         })
     }

@@ -1,5 +1,4 @@
 pub(crate) mod adopt;
-pub(crate) mod changes;
 pub(crate) mod copy;
 pub(crate) mod dirs;
 pub(crate) mod disk;

@@ -81,8 +81,7 @@ impl Disk {
         for name in names {
             self.faults.check(Op::MakeFolder)?;
             match mkdirat(above, &name, Mode::from_raw_mode(0o777)) {
-                Ok(()) => self.root.changes.note(),
-                Err(Errno::EXIST) => {}
+                Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
             if let Some(made) = self.open_folder(above, &name)? {
@@ -142,10 +141,7 @@ impl Disk {
             name: &partial,
         };
         let dir = home.as_fd();
-        let moved = rename(from, Place { dir, name }, on_conflict, &self.naming);
-        self.partials.changes.note();
-        self.root.changes.note();
-        moved
+        rename(from, Place { dir, name }, on_conflict, &self.naming)
     }
 
     /// Whether `path` is taken among the finished files; for `Replace`, only a directory takes it.

@@ -173,7 +173,6 @@ impl Disk {
         if pages.is_between() {
             self.faults.check(Op::CreateRecord)?;
             pages.begin(&self.partials.file)?;
-            self.partials.changes.note();
         }
         pages.pay()
     }

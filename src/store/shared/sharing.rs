@@ -38,8 +38,6 @@ impl Disk {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
-        self.root.changes.share();
-        self.partials.changes.share();
         self.try_noting()
     }
 
