@@ -1,249 +1,179 @@
-//! Who is still owed how much of the disk, so that uploads which cannot all fit are refused before they are sent.
+//! Disk space reserved for the bytes that uploads still expect. An upload that does not fit beside them is refused
+//! before its body.
 //!
-//! The sum is kept as it changes: to admit one upload costs the same however many others there are.
+//! The sum is maintained at each change, so that an admission costs the same beside any number of uploads.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::id::Key;
 
-/// How long an upload that receives nothing keeps its claim, in seconds: ten minutes.
-const CLAIM_SECS: u64 = 600;
+/// The lifetime of a reservation after the last byte of its upload, in seconds.
+const LIFETIME_SECS: u64 = 600;
 
-/// How long a look at the free space is believed, and how many bytes it has to leave for that: more than anybody fills
-/// meanwhile.
-const LOOK_LASTS: Duration = Duration::from_millis(100);
+/// The lifetime of a reading of the free space that leaves at least [`PLENTY_BYTES`].
+const READING_LASTS: Duration = Duration::from_millis(100);
+
+/// More bytes than all clients together send during [`READING_LASTS`].
 const PLENTY_BYTES: u64 = 2 << 30;
 
-/// The claims of the uploads that received bytes lately. Those that are kept outlive the entries: between two requests
-/// of an upload nobody holds it, and it still wants its space.
+/// The reservations of all uploads. A reservation outlives the handles of its upload: between two requests the upload
+/// still needs the space.
 pub(crate) struct Reservations {
     began: Instant,
-    total: Total,
-    claims: Mutex<Claims>,
-    admitting: Mutex<Look>,
+    table: Mutex<Table>,
+    free: Mutex<FreeSpace>,
 }
 
-/// What was free when somebody looked.
-pub(crate) struct Look {
-    free: u64,
-    at: Instant,
-}
-
-/// The claims that stand, and when to look at each again.
 #[derive(Default)]
-struct Claims {
-    by_key: BTreeMap<Key, Standing>,
-    /// By when they last received bytes, or did so at the last look: a window does not stop to put this in order.
+struct Table {
+    /// The sum of all reservations. `u128`, so that the sum of declared lengths cannot overflow.
+    total: u128,
+    by_key: BTreeMap<Key, Reservation>,
+    /// Each reservation, by the time of its last byte or an earlier time: a write does not reorder the set.
     by_age: BTreeSet<(u64, Key)>,
 }
 
-struct Standing {
-    claim: Arc<Reservation>,
-    /// Where it is in `by_age`.
-    looked: u64,
+struct Reservation {
+    bytes: u64,
+    /// The time of the last byte, in seconds.
+    touched: u64,
+    /// The time under which `by_age` contains this reservation.
+    queued: u64,
 }
 
-/// What one upload is owed. Noted at every window, so it has a lock of its own.
-pub(crate) struct Reservation {
-    stand: Mutex<Stand>,
-    total: Total,
+/// The last reading of the free space.
+pub(crate) struct FreeSpace {
+    bytes: u64,
+    at: Instant,
 }
-
-#[derive(Default)]
-struct Stand {
-    /// Bytes still to come.
-    owed: u64,
-    /// When bytes last came, in seconds since the ledger began.
-    received: u64,
-    /// It has run out, or was given up.
-    ended: bool,
-    /// The ledger has it too.
-    kept: bool,
-}
-
-/// The sum of what is owed. It never wraps around, whatever a million uploads declare.
-type Total = Arc<Mutex<u128>>;
 
 impl Reservations {
     pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
-            total: Arc::default(),
-            claims: Mutex::default(),
-            admitting: Mutex::new(Look::at_free(0)),
+            table: Mutex::default(),
+            free: Mutex::new(FreeSpace::of(0)),
         }
     }
 
-    /// Waits for the turn to look at the space and to claim some: two that look at once would both see it free.
-    pub(crate) fn admitting(&self) -> MutexGuard<'_, Look> {
-        lock(&self.admitting)
+    /// Locks the check of the free space until the admitted upload has its reservation: two concurrent checks would both
+    /// count on the same bytes.
+    pub(crate) fn free_space(&self) -> MutexGuard<'_, FreeSpace> {
+        lock(&self.free)
     }
 
-    /// The clock of the claims, in seconds.
-    pub(crate) fn now(&self) -> u64 {
+    /// Sets the bytes that the upload `key` still expects. Restarts the lifetime of the reservation.
+    pub(crate) fn set(&self, key: Key, bytes: u64) {
+        lock(&self.table).set(key, bytes, self.now());
+    }
+
+    /// Removes the reservation of the upload `key`.
+    pub(crate) fn release(&self, key: Key) {
+        lock(&self.table).release(key);
+    }
+
+    /// Returns the bytes reserved for all uploads except `key`. Removes expired reservations.
+    pub(crate) fn of_others(&self, key: Key) -> u64 {
+        lock(&self.table).of_others(key, self.now())
+    }
+
+    /// Returns the seconds since the last byte of the upload `key`; 0 without a reservation.
+    pub(crate) fn idle_secs(&self, key: Key) -> u64 {
+        let table = lock(&self.table);
+        let touched = table
+            .by_key
+            .get(&key)
+            .map(|reservation| reservation.touched);
+        touched.map_or(0, |touched| self.now().saturating_sub(touched))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has(&self, key: Key) -> bool {
+        lock(&self.table).by_key.contains_key(&key)
+    }
+
+    fn now(&self) -> u64 {
         self.began.elapsed().as_secs()
     }
+}
 
-    /// The claim of an upload that has just received bytes, or is about to, and is still `owed` so many.
-    pub(crate) fn claim(&self, owed: u64, now: u64) -> Arc<Reservation> {
-        Arc::new(Reservation::new(&self.total, owed, now))
+impl Table {
+    fn set(&mut self, key: Key, bytes: u64, now: u64) {
+        let queued = match self.by_key.get(&key) {
+            Some(old) => {
+                self.total -= u128::from(old.bytes);
+                old.queued
+            }
+            None => {
+                self.by_age.insert((now, key));
+                now
+            }
+        };
+        self.total += u128::from(bytes);
+        let touched = now;
+        let reservation = Reservation {
+            bytes,
+            touched,
+            queued,
+        };
+        self.by_key.insert(key, reservation);
     }
 
-    /// Keeps the claim of the upload `key` also when nobody holds that. What comes at once has no need of it.
-    pub(crate) fn keep(&self, key: Key, claim: &Arc<Reservation>) {
-        let mut stand = claim.stand();
-        let (received, was_kept) = (stand.received, mem::replace(&mut stand.kept, true));
-        drop(stand);
-        if !was_kept {
-            self.claims().look_later(key, Arc::clone(claim), received);
+    fn release(&mut self, key: Key) {
+        if let Some(old) = self.by_key.remove(&key) {
+            self.total -= u128::from(old.bytes);
+            self.by_age.remove(&(old.queued, key));
         }
     }
 
-    /// The claim that was kept of the upload `key`.
-    pub(crate) fn kept(&self, key: Key) -> Option<Arc<Reservation>> {
-        let claims = self.claims();
-        let standing = claims.by_key.get(&key)?;
-        Some(Arc::clone(&standing.claim))
-    }
-
-    /// Gives up the claim of the upload `key`: this one, or where none is known, what was kept.
-    pub(crate) fn release(&self, key: Key, claim: Option<Arc<Reservation>>) {
-        if claim.is_some_and(|claim| !claim.give_up()) {
-            return;
-        }
-        let mut claims = self.claims();
-        if let Some(standing) = claims.by_key.remove(&key) {
-            claims.by_age.remove(&(standing.looked, key));
-            standing.claim.give_up();
-        }
-    }
-
-    /// Bytes owed to all uploads that received some in the ten minutes before `now`, but to the one with the claim `own`.
-    ///
-    /// Saturating: who declares exabytes must not wrap around to nothing. Forgets the claims that ran out.
-    pub(crate) fn owed_to_others(&self, own: Option<&Reservation>, now: u64) -> u64 {
-        self.claims().forget_run_out(now);
-        let own = own.map_or(0, |claim| claim.stand().owed);
-        let others = lock(&self.total).saturating_sub(own.into());
+    fn of_others(&mut self, key: Key, now: u64) -> u64 {
+        self.expire(now);
+        let own = self.by_key.get(&key).map_or(0, |own| own.bytes);
+        let others = self.total - u128::from(own);
         others.try_into().unwrap_or(u64::MAX)
     }
 
-    fn claims(&self) -> MutexGuard<'_, Claims> {
-        lock(&self.claims)
-    }
-}
-
-impl Look {
-    pub(crate) fn at_free(free: u64) -> Self {
-        let at = Instant::now();
-        Self { free, at }
-    }
-
-    /// Whether there is room for so many bytes, those that others are owed included. Looks, unless the last look shows
-    /// that there is in any case.
-    pub(crate) fn has_room(
-        &mut self,
-        wanted: u64,
-        free: impl FnOnce() -> io::Result<u64>,
-    ) -> io::Result<bool> {
-        let is_plenty = self.free >= wanted.saturating_add(PLENTY_BYTES);
-        if !is_plenty || self.at.elapsed() > LOOK_LASTS {
-            *self = Self::at_free(free()?);
-        }
-        Ok(wanted <= self.free)
-    }
-}
-
-impl Claims {
-    fn look_later(&mut self, key: Key, claim: Arc<Reservation>, looked: u64) {
-        self.by_age.insert((looked, key));
-        self.by_key.insert(key, Standing { claim, looked });
-    }
-
-    fn forget_run_out(&mut self, now: u64) {
-        let is_due = |(looked, _): &(u64, Key)| now > looked + CLAIM_SECS;
-        while let Some((_, key)) = self.by_age.first().copied().filter(is_due) {
+    fn expire(&mut self, now: u64) {
+        while let Some(&(queued, key)) = self.by_age.first()
+            && now > queued + LIFETIME_SECS
+        {
             self.by_age.pop_first();
-            let Some(Standing { claim, .. }) = self.by_key.remove(&key) else {
+            let Some(reservation) = self.by_key.get_mut(&key) else {
                 continue;
             };
-            if let Err(received) = claim.run_out(now) {
-                self.look_later(key, claim, received);
+            reservation.queued = reservation.touched;
+            if now > reservation.touched + LIFETIME_SECS {
+                self.release(key);
+            } else {
+                self.by_age.insert((reservation.touched, key));
             }
         }
     }
 }
 
-impl Reservation {
-    fn new(total: &Total, owed: u64, now: u64) -> Self {
-        let claim = Self {
-            stand: Mutex::default(),
-            total: Arc::clone(total),
-        };
-        let _stands = claim.note(owed, now);
-        claim
+impl FreeSpace {
+    fn of(bytes: u64) -> Self {
+        let at = Instant::now();
+        Self { bytes, at }
     }
 
-    /// Notes that bytes came, and how many are `owed` from `now` on; unless it has run out or been given up, and is
-    /// to be claimed anew.
-    #[must_use]
-    pub(crate) fn note(&self, owed: u64, now: u64) -> bool {
-        let mut stand = self.stand();
-        if !stand.ended {
-            stand.received = now;
-            self.owe(&mut stand, owed);
+    /// Returns whether `wanted` bytes are free. Calls `read`, unless the last reading is recent and leaves plenty.
+    pub(crate) fn has_room(
+        &mut self,
+        wanted: u64,
+        read: impl FnOnce() -> io::Result<u64>,
+    ) -> io::Result<bool> {
+        let is_plenty = self.bytes >= wanted.saturating_add(PLENTY_BYTES);
+        if !is_plenty || self.at.elapsed() > READING_LASTS {
+            *self = Self::of(read()?);
         }
-        !stand.ended
-    }
-
-    /// For how many seconds no byte has come.
-    pub(crate) fn silent_for(&self, now: u64) -> u64 {
-        now.saturating_sub(self.stand().received)
-    }
-
-    /// Ends it if nothing has come for too long; else says when something last came.
-    fn run_out(&self, now: u64) -> Result<(), u64> {
-        let mut stand = self.stand();
-        if now <= stand.received + CLAIM_SECS {
-            return Err(stand.received);
-        }
-        self.end(&mut stand);
-        Ok(())
-    }
-
-    /// Ends it; whether it was kept.
-    fn give_up(&self) -> bool {
-        let mut stand = self.stand();
-        self.end(&mut stand);
-        stand.kept
-    }
-
-    fn end(&self, stand: &mut Stand) {
-        stand.ended = true;
-        self.owe(stand, 0);
-    }
-
-    fn owe(&self, stand: &mut Stand, owed: u64) {
-        let mut total = lock(&self.total);
-        *total = *total + u128::from(owed) - u128::from(stand.owed);
-        stand.owed = owed;
-    }
-
-    fn stand(&self) -> MutexGuard<'_, Stand> {
-        lock(&self.stand)
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.give_up();
+        Ok(wanted <= self.bytes)
     }
 }
 

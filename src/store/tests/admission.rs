@@ -167,40 +167,15 @@ fn failed_check_of_free_space_refuses_the_upload() {
 }
 
 #[test]
-fn a_claim_is_kept_from_the_first_request_to_the_last() {
+fn reservation_lasts_from_first_request_to_last() {
     let bench = Bench::new();
-    let is_kept = || bench.shelf.ledger.kept(id().key()).is_some();
+    let is_kept = || bench.shelf.reservations.has(id().key());
     bench.send(0, b"so", declared(6, "a")).unwrap();
     assert!(is_kept());
     bench.send(2, b"me", AppendRequest::default()).unwrap();
     assert!(is_kept());
     bench.send(4, b"..", AppendRequest::default()).unwrap();
     assert!(!is_kept());
-}
-
-#[test]
-fn it_is_kept_as_soon_as_something_has_come_also_where_the_rest_did_not_fit() {
-    const ENOSPC: i32 = 28;
-    let bench = Bench::new();
-    let is_kept = |id: &Id| bench.shelf.ledger.kept(id.key()).is_some();
-    let mut append = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
-    assert!(!is_kept(&id()));
-    append.write(b"some").unwrap();
-    assert!(is_kept(&id()));
-
-    let other = Id::new(b"", b"other");
-    let mut append = bench.append_with(&other, 0, declared(6, "b")).unwrap();
-    bench.faults().plan(Fault {
-        op: Op::Write,
-        after: 1,
-        times: 1,
-        errno: ENOSPC,
-        short: Some(2),
-    });
-    assert_refused!(append.write(b"bytes"), Error::StorageFull(_));
-    assert!(!is_kept(&other));
-    drop(append);
-    assert!(is_kept(&other));
 }
 
 impl Bench {

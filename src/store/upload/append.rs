@@ -8,7 +8,6 @@ use std::{fmt, io};
 use crate::store::error::Error;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
-use crate::store::reservations::Reservation;
 use crate::store::upload::checksum::Check;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::guard::StateGuard;
@@ -88,7 +87,7 @@ impl Append {
                 entry.foresee(&state, &intent)?;
             }
             entry.check_said(&state, &intent)?;
-            entry.reserve(&mut state, needed, !asks)?;
+            entry.reserve(needed, !asks)?;
             if !asks || state.record.is_some() || intent.declares() {
                 state.declare(id, intent);
             }
@@ -295,12 +294,10 @@ impl Drop for Append {
             return;
         };
         state.appends -= 1;
-        // Nothing came of it: the space that was kept for it is free again.
+        // No byte came, so the upload needs no space.
         if state.appends == 0 && state.offset == 0 {
-            let claim = state.claim.take();
-            self.entry.shelf.ledger.release(self.entry.key, claim);
+            self.entry.shelf.reservations.release(self.entry.key);
         }
-        self.entry.keep_claim(&state);
     }
 }
 
@@ -332,26 +329,23 @@ impl UploadHandle {
         self.state()
     }
 
-    /// Whether `needed` more bytes will find room on the disk, after what other uploads are still owed. Where they
-    /// are about to come, they are claimed.
-    fn reserve(&self, state: &mut State, needed: u64, are_coming: bool) -> Result<(), Error> {
-        let ledger = &self.shelf.ledger;
-        if state.claim.is_none() && state.offset > 0 {
-            state.claim = ledger.kept(self.key);
-        }
+    /// Checks that `needed` more bytes fit on the disk beside the reservations of other uploads. Reserves them if they
+    /// are about to come.
+    fn reserve(&self, needed: u64, are_coming: bool) -> Result<(), Error> {
         if needed == 0 {
             return Ok(());
         }
-        let mut look = ledger.admitting();
+        let reservations = &self.shelf.reservations;
+        let mut space = reservations.free_space();
         let wanted = needed
             .saturating_add(self.shelf.options.min_free)
-            .saturating_add(ledger.owed_to_others(state.claim.as_deref(), ledger.now()));
-        let free = || Ok(self.disk().free()?.unwrap_or(u64::MAX));
-        if !look.has_room(wanted, free)? {
+            .saturating_add(reservations.of_others(self.key));
+        let read = || Ok(self.disk().free()?.unwrap_or(u64::MAX));
+        if !space.has_room(wanted, read)? {
             return Err(Error::NoSpace);
         }
         if are_coming {
-            self.note(state, needed);
+            reservations.set(self.key, needed);
         }
         Ok(())
     }
@@ -384,28 +378,8 @@ impl UploadHandle {
             state.synced = Some(state.offset);
         }
         let owed = state.length().map_or(0, |length| length - state.offset);
-        self.note(state, owed);
-        if owed > 0 {
-            self.keep_claim(state);
-        }
+        self.shelf.reservations.set(self.key, owed);
         Ok(())
-    }
-
-    /// Has the claim outlive the entry.
-    fn keep_claim(&self, state: &State) {
-        if let Some(claim) = &state.claim {
-            self.shelf.ledger.keep(self.key, claim);
-        }
-    }
-
-    /// Puts the claim on the disk's space up to date.
-    fn note(&self, state: &mut State, owed: u64) {
-        let ledger = &self.shelf.ledger;
-        let now = ledger.now();
-        let stands = |claim: &Arc<Reservation>| claim.note(owed, now);
-        if !state.claim.as_ref().is_some_and(stands) {
-            state.claim = Some(ledger.claim(owed, now));
-        }
     }
 
     /// Handles a failed write. If the disk is full or the file too long, no written byte is lost, so the written bytes

@@ -380,9 +380,9 @@ impl UploadHandle {
         state.phase = Phase::Complete;
         state.data = None;
         state.entries += 1;
-        let (held, entries, claim) = (state.held(), state.entries, state.claim.take());
+        let (held, entries) = (state.held(), state.entries);
         drop(state);
-        self.shelf.ledger.release(self.key, claim);
+        self.shelf.reservations.release(self.key);
         self.shelf.blocked.forget(self.key);
         if let Some(path) = record.publishing_as()
             && record.hook() == Some(Hook::Due)

@@ -22,7 +22,7 @@ use crate::store::upload::state::{Phase, State, Upload};
 pub(crate) struct Registry {
     pub(crate) options: Options,
     pub(crate) disk: Disk,
-    pub(crate) ledger: Reservations,
+    pub(crate) reservations: Reservations,
     /// Full uploads that could not be published.
     pub(crate) blocked: Blocked,
     pub(crate) copies: Copies,
@@ -46,11 +46,11 @@ struct Slot {
 
 impl Registry {
     pub(crate) fn new(disk: Disk, options: Options, server: u64) -> Self {
-        let (ledger, uploads, hooking) = (Reservations::new(), Mutex::default(), Mutex::default());
+        let (uploads, hooking) = (Mutex::default(), Mutex::default());
         Self {
             options,
             disk,
-            ledger,
+            reservations: Reservations::new(),
             blocked: Blocked::default(),
             copies: Copies::default(),
             server,
@@ -153,11 +153,10 @@ impl UploadHandle {
 
     /// Nothing is held any more.
     pub(crate) fn clear(&self, state: &mut State) {
-        let claim = state.claim.take();
         state.clear();
         self.shelf.blocked.forget(self.key);
         self.shelf.copies.forget(self.key);
-        self.shelf.ledger.release(self.key, claim);
+        self.shelf.reservations.release(self.key);
     }
 
     pub(crate) fn read(&self, state: &mut State) -> io::Result<()> {

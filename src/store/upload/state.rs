@@ -10,7 +10,6 @@ use crate::store::fs::group_commit::SharedSync;
 use crate::store::fs::hashed::Hashing;
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::id::{Id, Key};
-use crate::store::reservations::Reservation;
 use crate::store::shared::turn::Turn;
 use crate::store::upload::request::{AppendRequest, BodyLength, Crc32, Digest};
 
@@ -67,8 +66,6 @@ pub(crate) struct State {
     pub(crate) listed: u32,
     /// Appends that are open.
     pub(crate) appends: u32,
-    /// What it is owed of the disk, once it has received bytes.
-    pub(crate) claim: Option<Arc<Reservation>>,
     /// Where other servers are about: what locks them out, and what they were told last.
     pub(crate) latch: Option<OwnedFd>,
     pub(crate) noted_turn: Option<Box<Turn>>,
@@ -152,7 +149,6 @@ impl State {
             entries: 0,
             listed: 0,
             appends: 0,
-            claim: None,
             latch: None,
             noted_turn: None,
         }
@@ -353,7 +349,6 @@ impl State {
         self.marked = 0;
         self.hashing = None;
         self.unsynced = 0;
-        self.claim = None;
         self.noted_turn = None;
     }
 }

@@ -28,10 +28,8 @@ impl Registry {
     ///
     /// Waits for no window and no sync, but where somebody is just looking for the files of an upload.
     pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
-        let now = self.ledger.now();
         let uploads = self.some_uploads(LOOKED_AT_MAX);
         // As this server knows it, without a look at what others may have done to it.
-        let states = uploads.iter().filter_map(|upload| upload.state().ok());
         let blocked = self.blocked.all();
         let mut told: Vec<_> = (blocked.values())
             .filter(|(record, _)| record.id.owner() == owner)
@@ -46,9 +44,13 @@ impl Registry {
             .collect();
         drop(blocked);
         let is_blocked = |upload: &UnderWay| told.iter().any(|it| it.id == upload.id);
-        let sent: Vec<_> = states
-            .filter_map(|state| state.under_way(owner, now))
+        let sent: Vec<_> = (uploads.iter())
+            .filter_map(|upload| upload.state().ok()?.under_way(owner))
             .filter(|upload| !is_blocked(upload))
+            .map(|upload| UnderWay {
+                idle_secs: self.reservations.idle_secs(upload.id.key()),
+                ..upload
+            })
             .collect();
         told.extend(sent);
         told
@@ -56,17 +58,16 @@ impl Registry {
 }
 
 impl State {
-    fn under_way(&self, owner: &[u8], now: u64) -> Option<UnderWay> {
+    fn under_way(&self, owner: &[u8]) -> Option<UnderWay> {
         let is_sent = self.appends > 0 && self.phase == Phase::Receiving;
         let record = self.record.as_ref();
         let record = record.filter(|record| is_sent && record.id.owner() == owner)?;
-        let claim = self.claim.as_ref();
         Some(UnderWay {
             id: record.id.clone(),
             name: record.name.clone(),
             offset: self.offset,
             length: record.length,
-            idle_secs: claim.map_or(0, |claim| claim.silent_for(now)),
+            idle_secs: 0,
             publishing: None,
         })
     }
