@@ -51,7 +51,7 @@ pub enum Error {
     Displaced(io::Error),
     /// A newer append, a cancel, or a publish has taken the upload over; this writer has no more say.
     Superseded,
-    /// A disk failure left in power_loss what is held; until restart nothing about this upload is believed.
+    /// After a disk failure the synced length is unknown. The upload is refused until the server restarts.
     Poisoned,
     /// The disk failed. `InvalidData` means: what lies in this upload's place was not written by this version.
     Io(io::Error),
@@ -119,7 +119,7 @@ impl fmt::Display for Error {
             Self::Superseded => write!(f, "a newer request has taken the upload over"),
             Self::Poisoned => write!(
                 f,
-                "a disk failure left this upload in power_loss; it answers again after a restart"
+                "a disk failure made the length of this upload unknown; restart the server to use it again"
             ),
             Self::Io(error) => write!(f, "the disk failed: {error}"),
         }

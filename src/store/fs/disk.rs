@@ -53,7 +53,7 @@ pub(crate) struct Disk {
     pub(crate) partials: Directory,
     /// Length of the path of `root`: the longer of the absolute path and the path as given.
     pub(crate) path_bytes: usize,
-    /// Progress locked; it says what was opened last (`power_loss`).
+    /// Held locked by the running server. Its content names the mount that was opened last (`power_loss`).
     pub(crate) lock: File,
     /// What the names of this server's half-written records start with; a former server's start otherwise.
     pub(crate) temporary: String,

@@ -33,7 +33,7 @@ impl Registry {
     /// Finds out whether the file system may have forgotten what was only written. If so, each partial is put right
     /// when it is next looked at: opening must not take the longer the more of them there are.
     pub(crate) fn begin_to_doubt(&self) -> io::Result<()> {
-        // A mount is one machine's. Where others go on, its end is no reason to power_loss what they write.
+        // A mount belongs to one machine. Its end says nothing about the bytes that other servers write.
         if self.options.sharing == Sharing::Shared {
             return Ok(());
         }

@@ -25,9 +25,9 @@ pub struct Progress {
 /// An upload that somebody holds. Locks are taken in this order: `changing`, then `window`, then `state`.
 pub(crate) struct Upload {
     pub(crate) key: Key,
-    /// Progress by whoever saves the record, publishes or removes: across syncs, so never by a window.
+    /// Locked to save the record, to publish or to remove. Held across syncs, so never by a window.
     changing: Mutex<()>,
-    /// Progress by whoever changes the state: for one window, or one decision; never across a sync, but for cutting back
+    /// Locked to change the state: for one window, or one decision; never across a sync, but for cutting back
     /// after a failure.
     window: Mutex<()>,
     /// Progress with `window`, but for the moment in which bytes are written: then it can be looked at.
