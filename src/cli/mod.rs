@@ -45,46 +45,50 @@ pub(crate) enum Ask {
 #[derive(Debug)]
 pub(crate) struct UsageError(String);
 
+/// Output of `--help`: effect, then default. The README repeats it.
 pub(crate) const HELP: &str = "\
-resumed [OPTIONS] [DIR]    take uploads into DIR (default: uploads)
+resumed [OPTIONS] [DIR]    receive uploads in DIR (default: uploads)
 resumed put FILE... URL    send files and folders; see resumed put --help
 
-  -l, --listen ADDR          where to listen (default: 127.0.0.1:8080; port 0 picks one;
-                             unix:PATH for a socket file)
-      --socket-mode MODE     who may connect to unix:PATH, such as 0660 (default: by umask)
-      --qr                   show the address as a code for the camera of a telephone
-      --max-size SIZE        largest upload, such as 500M or 50G (default: no limit)
-      --min-free SIZE        disk space that stays free (default: 64M)
-      --expire DURATION      forget partial uploads after 7d (default), 12h, 30m ...
-      --sync durable|fast    answers survive a pulled plug (default), or only a crash of the server
+  -l, --listen ADDR          listen on HOST:PORT or unix:PATH; port 0 picks a free port
+                             (default: 127.0.0.1:8080)
+      --socket-mode MODE     set the mode of unix:PATH, such as 0660 (default: umask)
+      --qr                   print the address as a QR code
+      --max-size SIZE        refuse larger uploads, such as 500M or 50G (default: no limit)
+      --min-free SIZE        keep this much disk space free (default: 64M)
+      --expire DURATION      delete partial uploads without a new byte for this long, such as 12h
+                             (default: 7d)
+      --sync durable|fast    durable: fsync before every response (default)
+                             fast: no fsync; a power loss may lose data
       --on-conflict keep-both|replace
-                             what happens when a file of that name is there (default: keep-both)
-      --shared               several servers work on DIR, each started with this
-      --user NAME:PASSWORD   who may upload (may be given again; shows in ps)
-      --user-file FILE       the same, a NAME:PASSWORD a line
-      --allow-origin ORIGIN  other sites whose pages may upload, such as https://example.org
-      --host NAME            a name this server answers to, besides addresses, localhost,
-                             *.local and this machine's own
-      --public-url URL       where clients reach this server, when that is not what they say in
-                             Host, such as https://up.example.org behind a proxy with TLS
-      --trust-proxy          believe Forwarded and X-Forwarded-Proto, -Host: what a proxy says
-      --no-interim           give no 104 (Upload Resumption Supported): some proxies break on it
-      --allow-root           let root listen on an address that other machines reach
-      --sha256               say at the end what the file hashes to, in Repr-Digest and to hooks
-      --on-complete COMMAND  run by sh for each complete upload, four at once, again until it ends with
-                             0; with UPLOAD_PATH, _NAME, _ID, _LENGTH, _SHA256 and _USER set
+                             keep or replace a file with the same name (default: keep-both)
+      --shared               share DIR with other servers; all of them need this flag
+      --user NAME:PASSWORD   require a user, and add this one; repeatable; visible in ps
+      --user-file FILE       add users from FILE, one NAME:PASSWORD per line
+      --allow-origin ORIGIN  allow pages of ORIGIN to upload, such as https://example.org;
+                             repeatable
+      --host NAME            accept NAME in Host, besides IP addresses, localhost, *.local and
+                             the name of this machine; repeatable
+      --public-url URL       begin upload addresses with URL, not with the Host of the request,
+                             such as https://up.example.org behind a TLS proxy
+      --trust-proxy          trust Forwarded, X-Forwarded-Proto and X-Forwarded-Host
+      --no-interim           send no 104 (Upload Resumption Supported): some proxies fail on it
+      --allow-root           allow root to listen on an address that other machines reach
+      --sha256               compute the SHA-256 of each upload, for Repr-Digest and hooks
+      --on-complete COMMAND  run COMMAND with sh after each complete upload, until it exits with
+                             0; sets UPLOAD_PATH, _NAME, _ID, _LENGTH, _SHA256 and _USER
       --hook-timeout DURATION
-                             end a COMMAND, and run it again, after so long (default: 6h)
-      --metrics              tell Prometheus on /metrics, by the same rules as everything else
-      --workers N            threads (default: twice the cores, at least 4)
-      --max-connections N    connections at once (default: 10000)
-      --head-timeout S       seconds a request head may take (default: 10)
-      --idle-timeout S       seconds a body may be silent (default: 60)
-  -h, --help
-  -V, --version
+                             stop COMMAND after DURATION, and run it again (default: 6h)
+      --metrics              serve metrics for Prometheus at /metrics
+      --workers N            run N worker threads (default: 2 per core, at least 4)
+      --max-connections N    accept at most N connections at once (default: 10000)
+      --head-timeout S       refuse a request head that takes over S seconds (default: 10)
+      --idle-timeout S       cut a body that sends no byte for S seconds (default: 60)
+  -h, --help                 print this help
+  -V, --version              print the version
 
-What it does is logged to standard error; RUST_LOG says how much (error, warn, info, debug;
-default: info,access=off); RUST_LOG=info shows a line for each request too.
+Logs go to standard error. RUST_LOG sets the level: error, warn, info or debug
+(default: info,access=off). RUST_LOG=info also logs each request.
 ";
 
 /// Reads the flags, without the name of the program.
