@@ -1,10 +1,10 @@
-# `make` alone says what there is.
+# `make` prints a list of targets.
 
 CARGO ?= cargo
-# nginx and ip live where only root looks for commands.
+# nginx and ip are in directories that are in the PATH of root only.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-# Where tests note that they could not run.
+# Tests that cannot run write a line here.
 LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 FUZZ_SECS ?= 600
@@ -12,23 +12,22 @@ FUZZ_SECS ?= 600
 .PHONY: help run dist test test-arm test-deb test-image torture fuzz bench tools peers
 
 help:
-	@echo "make run      take uploads into ./uploads"
-	@echo "make test     everything that has to hold: format, lints, documentation, tests"
-	@echo "make test-arm the core of the tests on ARM, 32 and 64 bits: built here, run by qemu (Debian)"
-	@echo "make test-deb the Debian package: in, run, out (as root, on Debian; after make dist)"
-	@echo "make test-image  the container image: built, run, tried (as root, with buildah; after make dist)"
-	@echo "make torture  what make test does a little of, for as long as it takes: kill -9, pulled plugs,"
-	@echo "              requests cut at every byte, a flood of clients"
-	@echo "make fuzz     ten minutes for each target of fuzz/ (cargo install cargo-fuzz)"
-	@echo "make bench    measure it beside others and write docs/bench.md; BENCH=--help says what can be chosen"
-	@echo "make dist     static binaries for x86-64 and ARM, and Debian packages, in target/dist (Debian)"
-	@echo "make tools    install what the tests need beyond Rust (Debian), or say what is missing"
-	@echo "make peers    install others to measure beside: dufs, rustus, @tus/server"
+	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
+	@echo "make test       check format, lints and documentation; run the tests"
+	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
+	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
+	@echo "make test-image build and run the container image (as root, with buildah; after make dist)"
+	@echo "make torture    run the long tests: kill -9, power loss, requests cut at every byte, floods"
+	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
+	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
+	@echo "make dist       build static binaries for x86-64 and ARM, and Debian packages (Debian)"
+	@echo "make tools      install what the tests need (Debian), or list what is missing"
+	@echo "make peers      install the servers to compare with: dufs, rustus, @tus/server"
 
 run:
 	$(CARGO) run --release -- uploads
 
-# The fuzz targets are not linked here: that takes a C++ compiler.
+# The fuzz targets are checked only: linking needs a C++ compiler.
 test: tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --all-features -- -D warnings
@@ -58,7 +57,7 @@ torture: tools
 	TORTURE=1 $(CARGO) test --all-features --release --test it -- --include-ignored --nocapture --test-threads=1 hostile flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
 
-# What is found on the way goes to target/fuzz; fuzz/corpus is what of it is kept. Stable Rust will do.
+# New inputs go to target/fuzz; fuzz/corpus holds the kept ones. Stable Rust is enough.
 fuzz:
 	@for target in body connection flags head id record request; do \
 		mkdir -p target/fuzz/$$target; \
