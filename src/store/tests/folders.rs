@@ -122,7 +122,7 @@ fn a_folder_that_vanishes_in_between_is_made_again() {
     assert_eq!(bench.content("trip/day/a").unwrap(), b"abc");
 }
 
-/// The other end of an order: what a pulled plug may take is a matter for `tests/it/crash`.
+/// The other end of an order: what a pulled plug may take is a matter for `tests/it/durability/crash`.
 #[test]
 fn each_folder_is_durable_before_anything_is_moved_there() {
     let bench = Bench::new();

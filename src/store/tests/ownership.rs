@@ -1,4 +1,4 @@
-//! Group, mode and access rights of a finished file. `tests/it/ownership.rs` tests real folders.
+//! Group, mode and access rights of a finished file. `tests/it/durability/ownership.rs` tests real folders.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 

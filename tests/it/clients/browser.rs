@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use super::node::PROTOCOLS;
 use super::{BOTH_WAYS, SCRIPTS, Trip, Way, command, fetched};
-use crate::chromium::{Browser, Page};
-use crate::proxy::Nginx;
+use crate::support::chromium::{Browser, Page};
+use crate::support::proxy::Nginx;
 
 /// Serves a page with one of these clients. What it is told stands in its address.
 struct Host {

@@ -1,8 +1,8 @@
 //! curl, as `docs/clients.md` prints it.
 
 use super::{BOTH_WAYS, PAGE, Trip, command};
-use crate::readme::block_of;
-use crate::running::{Running, run};
+use crate::ops::readme::block_of;
+use crate::support::running::{Running, run};
 
 #[test]
 fn the_lines_for_curl_go_on_after_a_cut() {

@@ -2,24 +2,26 @@
 //!
 //! What they need is fetched by `make tools`; their scripts are in `tests/clients/`.
 
-mod browser;
-mod curl;
-mod node;
-mod python;
-mod rust;
+pub(crate) mod browser;
+pub(crate) mod curl;
+pub(crate) mod curl_alone;
+pub(crate) mod node;
+pub(crate) mod proxies;
+pub(crate) mod python;
+pub(crate) mod rust;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::left_out::left_out;
-use crate::line::Line;
-use crate::local::{Disk, Local};
-use crate::program::Program;
-use crate::proxy::{Nginx, as_in_the_readme};
-use crate::readme::block_of;
-use crate::running::wait_for_part;
+use crate::ops::readme::block_of;
+use crate::support::left_out::left_out;
+use crate::support::line::Line;
+use crate::support::local::{Disk, Local};
+use crate::support::program::Program;
+use crate::support::proxy::{Nginx, as_in_the_readme};
+use crate::support::running::wait_for_part;
 
 /// Says how each client speaks to the server, in lines to copy.
 const PAGE: &str = include_str!("../../../docs/clients.md");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{BOTH_WAYS, Trip, Way, command, fetched};
-use crate::running::{Running, run};
+use crate::support::running::{Running, run};
 
 /// What it can speak. The last two are revisions of the IETF draft.
 pub(super) const PROTOCOLS: [&str; 3] = ["tus-v1", "ietf-draft-03", "ietf-draft-05"];

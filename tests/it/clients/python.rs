@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{BOTH_WAYS, Trip, Way, command, fetched};
-use crate::running::{Running, run};
+use crate::support::running::{Running, run};
 
 fn script(name: &str) -> Option<impl Fn(&Trip) -> Command> {
     let packages = fetched("pypi")?;

@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Said, put, put_file, run};
-use crate::left_out::left_out;
-use crate::local::{Disk, Local};
 use crate::support::Site;
+use crate::support::left_out::left_out;
+use crate::support::local::{Disk, Local};
 
 /// Starts a server that answers each request with `answer(id)`. It ends with the process.
 fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> String {

@@ -3,9 +3,9 @@
 use std::fs::OpenOptions;
 
 use super::{HEADS, Running, put_file, run, wait_for_part};
-use crate::line::Line;
-use crate::local::Disk;
-use crate::program::Program;
+use crate::support::line::Line;
+use crate::support::local::Disk;
+use crate::support::program::Program;
 use crate::support::{Site, append};
 
 const LENGTH: u64 = 40_000_000;

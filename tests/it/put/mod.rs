@@ -11,8 +11,8 @@ mod whole;
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
-use crate::local::Local;
-use crate::running::{Running, Said, run, wait_for_part};
+use crate::support::local::Local;
+use crate::support::running::{Running, Said, run, wait_for_part};
 
 /// What a request says before its body, and a question, are not longer together.
 const HEADS: u64 = 4_000;

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::thread;
 
 use super::{HEADS, Running, put, wait_for_part};
-use crate::line::Line;
-use crate::program::Program;
 use crate::support::Site;
+use crate::support::line::Line;
+use crate::support::program::Program;
 
 fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at / 7 % 251) as u8).collect()

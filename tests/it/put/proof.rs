@@ -11,9 +11,9 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{HEADS, Running, put, put_file, run, wait_for_part};
-use crate::line::Line;
-use crate::local::{Disk, Local};
-use crate::proxy::{Nginx, as_in_the_readme};
+use crate::support::line::Line;
+use crate::support::local::{Disk, Local};
+use crate::support::proxy::{Nginx, as_in_the_readme};
 use crate::support::{PATIENCE, Site};
 
 const LENGTH: u64 = 8_000_000;

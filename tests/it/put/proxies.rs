@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{HEADS, Running, put, put_file, run, wait_for_part};
-use crate::line::Line;
-use crate::local::Disk;
-use crate::proxy::{DEFAULTS, Nginx, as_in_the_readme, free_address};
 use crate::support::Site;
+use crate::support::line::Line;
+use crate::support::local::Disk;
+use crate::support::proxy::{DEFAULTS, Nginx, as_in_the_readme, free_address};
 
 const LENGTH: u64 = 20_000_000;
 

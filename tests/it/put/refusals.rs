@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 
 use super::{Said, put, put_file, run};
-use crate::local::{Disk, Local};
-use crate::program::Program;
+use crate::support::local::{Disk, Local};
+use crate::support::program::Program;
 
 fn send(flags: &[&str], files: &[&Local], server: &Program) -> Said {
     let url = format!("http://{}", server.addr());

@@ -11,10 +11,10 @@ use resumed::Config;
 use serde_json::Value;
 
 use super::{put, put_file, run};
-use crate::line::Line;
-use crate::local::Disk;
-use crate::readme;
+use crate::ops::readme;
 use crate::support::Site;
+use crate::support::line::Line;
+use crate::support::local::Disk;
 
 fn url(site: &Site) -> String {
     format!("http://{}", site.addr())

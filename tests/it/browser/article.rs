@@ -1,0 +1,56 @@
+//! The client of the article "Resuming file upload" works as it is.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::cuts::Starts;
+use super::{Disk, SLOW, folder};
+use crate::support::Site;
+use crate::support::chromium::Browser;
+use crate::support::proxy::{self, Nginx};
+
+#[test]
+fn the_articles_own_client_stops_and_carries_on() {
+    let disk = Disk::new();
+    let file = disk.file("lesson.mp4", 24_000_000);
+    let starts = Starts::default();
+    let site = Site::with(|config| starts.record(config));
+    let server = proxy::as_in_the_readme().replace("location /", "location ~ ^/(status|upload)$");
+    let locations = folder("/tests/data/article", "") + &server;
+    let nginx = Nginx::before(site.addr(), &locations);
+    let browser = Browser::launch();
+    let page = browser.open(&format!("http://{}/", nginx.addr()));
+    page.limit_uploads(SLOW);
+    page.set_files("#file", &[file.path()]);
+    page.evaluate("document.querySelector('[type=submit]').click()");
+    while site.held(&file.id()) == 0 {}
+    page.evaluate("document.querySelector('#stop').click()");
+    page.wait_for("document.querySelector('#progress').innerText === 'stopped'");
+    // Who asks before all has come hears of fewer bytes, and this client does not ask again.
+    site.wait_until_nobody_sends();
+
+    page.unlimit_uploads();
+    page.evaluate("document.querySelector('[type=submit]').click()");
+    page.wait_for("document.querySelector('#progress').innerText === 'success'");
+    let starts = starts.take();
+    assert!(
+        matches!(starts[..], [0, again] if 0 < again && again < file.length()),
+        "{starts:?}"
+    );
+    let published = site.dir().join("lesson.mp4");
+    file.expect_same(&published);
+    let modified = published
+        .metadata()
+        .expect("published")
+        .modified()
+        .expect("a time");
+    assert_eq!(since_1970_ms(modified), since_1970_ms(file.modified()));
+    // The article has no icon.
+    let mut errors = page.errors();
+    errors.retain(|error| !error.ends_with("/favicon.ico"));
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+fn since_1970_ms(time: SystemTime) -> u128 {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.expect("a time").as_millis()
+}

@@ -1,0 +1,152 @@
+//! An upload that is cut, paused or left carries on from what had arrived.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use resumed::Config;
+
+use super::{CUTS, Disk, SLOW, Visit, expect_nothing_in};
+use crate::support::Site;
+use crate::support::chromium::Browser;
+use crate::support::program::Program;
+use crate::support::proxy::partial;
+
+const KOREAN: &str = "제주도 여행.mp4";
+
+/// Where each append began that a server saw, in order.
+#[derive(Clone, Default)]
+pub(super) struct Starts(Arc<Mutex<Vec<u64>>>);
+
+impl Starts {
+    pub(super) fn record(&self, config: Config) -> Config {
+        let starts = Arc::clone(&self.0);
+        config.authorize(move |head, _| {
+            let field = |name| std::str::from_utf8(head.field(name)?).ok();
+            // Without a body it only declares the file.
+            if head.method() == "POST" && field("Content-Length") != Some("0") {
+                let start = field("X-Start-Byte").expect("a start");
+                starts
+                    .lock()
+                    .expect("not poisoned")
+                    .push(start.parse().expect("a number"));
+            }
+            true
+        })
+    }
+
+    /// Those that were not yet taken.
+    pub(super) fn take(&self) -> Vec<u64> {
+        std::mem::take(&mut self.0.lock().expect("not poisoned"))
+    }
+}
+
+#[test]
+fn an_upload_goes_on_by_itself_when_the_server_was_killed_and_is_back() {
+    let disk = Disk::new();
+    let file = disk.file(KOREAN, 200_000_000);
+    let server = Program::start(&[]);
+    let addr = server.addr();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, addr);
+    visit.page.limit_uploads(40_000_000);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part(KOREAN);
+
+    let dir = server.kill();
+    let had = fs::metadata(partial(dir.path()))
+        .expect("on the disk")
+        .len();
+    assert!(0 < had && had < file.length(), "{had}");
+    visit.wait_for_state(KOREAN, "retrying");
+    assert!(!dir.path().join(KOREAN).exists(), "whole or not there");
+
+    let server = Program::over(dir, &addr.to_string(), &[]);
+    visit.page.unlimit_uploads();
+    visit.wait_for_state(KOREAN, "complete");
+    file.expect_same(&server.dir().join(KOREAN));
+    visit.expect_no_complaints_but(&CUTS);
+}
+
+#[test]
+fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
+    let disk = Disk::new();
+    let file = disk.file("paused.mp4", 24_000_000);
+    let others = ["one.txt", "two.txt"].map(|name| disk.file(name, 100));
+    let starts = Starts::default();
+    let site = Site::with(|config| starts.record(config));
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.limit_uploads(SLOW);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part("paused.mp4");
+    visit.press("paused.mp4", "pause");
+    visit.wait_for_state("paused.mp4", "paused");
+
+    // Others pass by meanwhile.
+    let [one, two] = others.each_ref().map(|other| {
+        visit.choose(&[other.path()]);
+        visit.wait_for_state(other.name(), "complete");
+        site.held(&file.id())
+    });
+    assert_eq!(one, two);
+    assert!(0 < one && one < file.length(), "{one}");
+    visit.wait_for_state("paused.mp4", "paused");
+
+    starts.take();
+    visit.page.unlimit_uploads();
+    visit.press("paused.mp4", "resume");
+    visit.wait_for_state("paused.mp4", "complete");
+    let starts = starts.take();
+    assert_eq!(starts[0], one);
+    assert!(starts.is_sorted(), "{starts:?}");
+    file.expect_same(&site.dir().join("paused.mp4"));
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
+    let disk = Disk::new();
+    let file = disk.file(KOREAN, 24_000_000);
+    let starts = Starts::default();
+    let site = Site::with(|config| starts.record(config));
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.limit_uploads(SLOW);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part(KOREAN);
+    let had = site.held(&file.id());
+    assert!(0 < had && had < file.length(), "{had}");
+    assert_eq!(starts.take(), [0]);
+
+    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.page.unlimit_uploads();
+    visit.choose(&[file.path()]);
+    visit.wait_for_state(KOREAN, "complete");
+    let starts = starts.take();
+    assert!(
+        starts.iter().all(|&start| start >= had),
+        "{starts:?} after {had}"
+    );
+    file.expect_same(&site.dir().join(KOREAN));
+    visit.expect_no_complaints_but(&CUTS);
+}
+
+#[test]
+fn what_is_cancelled_is_gone() {
+    let disk = Disk::new();
+    let file = disk.file("cancelled.mp4", 24_000_000);
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.limit_uploads(SLOW);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part("cancelled.mp4");
+    visit.press("cancelled.mp4", "cancel");
+    visit
+        .page
+        .wait_for("document.querySelectorAll('li.file').length === 0");
+
+    assert_eq!(site.held(&file.id()), 0);
+    expect_nothing_in(site.dir());
+    visit.expect_no_complaints();
+}

@@ -1,0 +1,41 @@
+//! Folders keep their structure, chosen or dropped.
+
+use super::{Disk, Visit};
+use crate::support::Site;
+use crate::support::chromium::Browser;
+
+#[test]
+fn a_folder_that_is_chosen_arrives_as_it_is() {
+    let disk = Disk::new();
+    let files = ["trip/a.jpg", "trip/day 1/b.jpg"].map(|path| (path, disk.file(path, 500_000)));
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit
+        .page
+        .set_files("#folder-picker", &[&disk.path().join("trip")]);
+    for (path, file) in &files {
+        visit.wait_for_state(path, "complete");
+        file.expect_same(&site.dir().join(path));
+    }
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn a_folder_that_is_dropped_arrives_as_it_is_beside_a_file() {
+    let disk = Disk::new();
+    let paths = ["trip/a.jpg", "trip/day 1/b.jpg", "alone.jpg"];
+    let files = paths.map(|path| (path, disk.file(path, 500_000)));
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    let dropped = ["trip", "alone.jpg"].map(|name| disk.path().join(name));
+    visit
+        .page
+        .drop_files("#drop", &dropped.each_ref().map(|path| path.as_path()));
+    for (path, file) in &files {
+        visit.wait_for_state(path, "complete");
+        file.expect_same(&site.dir().join(path));
+    }
+    visit.expect_no_complaints();
+}

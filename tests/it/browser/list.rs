@@ -1,0 +1,76 @@
+//! Several files at once, and the words of the page.
+
+use super::{Disk, SLOW, Visit};
+use crate::support::Site;
+use crate::support::chromium::Browser;
+
+/// Remembers in `most` how many files were being sent at once.
+const COUNT: &str = "
+    globalThis.most = 0;
+    const count = () => {
+      most = Math.max(most, document.querySelectorAll('li.file[data-state=sending]').length);
+    };
+    new MutationObserver(count).observe(document, { subtree: true, attributeFilter: ['data-state'] });
+    0";
+
+#[test]
+fn of_many_files_three_are_sent_at_a_time() {
+    let disk = Disk::new();
+    let files = [1, 2, 3, 4, 5].map(|number| disk.file(&format!("{number}.jpg"), 8_000_000));
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.evaluate(COUNT);
+    visit.page.limit_uploads(SLOW);
+    visit.choose(&files.each_ref().map(|file| file.path()));
+    visit.page.wait_for("most === 3");
+    visit.page.unlimit_uploads();
+    for file in &files {
+        visit.wait_for_state(file.name(), "complete");
+        file.expect_same(&site.dir().join(file.name()));
+    }
+    assert_eq!(visit.page.evaluate("most"), 3);
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('5 of 5 files')");
+    visit.expect_no_complaints();
+}
+
+/// What the page says to a browser of this language: its title, and about a file that is complete.
+fn words(language: &str) -> [String; 3] {
+    let disk = Disk::new();
+    let file = disk.file("a.txt", 5);
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::at(&browser, "about:blank");
+    visit.page.set_language(language);
+    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.choose(&[file.path()]);
+    visit.wait_for_state("a.txt", "complete");
+    visit.expect_no_complaints();
+    let text = |expression| {
+        visit
+            .page
+            .evaluate(expression)
+            .as_str()
+            .expect("text")
+            .to_owned()
+    };
+    [
+        text("document.documentElement.lang"),
+        text("document.querySelector('h1').innerText"),
+        text("document.querySelector('li.file .words').innerText"),
+    ]
+}
+
+#[test]
+fn the_page_speaks_korean_to_a_korean_browser() {
+    let expected = ["ko", "파일 보내기", "완료. 서버가 파일 전체를 받았습니다."];
+    assert_eq!(words("ko-KR"), expected);
+}
+
+#[test]
+fn the_page_speaks_english_to_all_others() {
+    let expected = ["en", "Send files", "Done. The server has the whole file."];
+    assert_eq!(words("fr-FR"), expected);
+}

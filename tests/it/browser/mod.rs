@@ -1,0 +1,144 @@
+//! The page in a real browser: what a person sees and does there, and what is on the disk then.
+
+mod again;
+mod article;
+mod cuts;
+mod elsewhere;
+mod folders;
+mod list;
+mod names;
+mod one_file;
+mod picture;
+mod proof;
+mod proxies;
+mod pure;
+mod recent;
+mod refusals;
+mod small_disk;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::chromium::{Browser, Page};
+use crate::support::local::Disk;
+
+/// Bytes a second at which an upload is met in its middle.
+const SLOW: u64 = 4_000_000;
+
+/// What the console tells of requests that were cut: the browser's words, which no page can keep back.
+const CUTS: [&str; 2] = ["net::ERR_", "status of 409"];
+
+/// The page, and somebody who uses it.
+struct Visit<'b> {
+    page: Page<'b>,
+}
+
+impl<'b> Visit<'b> {
+    fn to(browser: &'b Browser, server: SocketAddr) -> Visit<'b> {
+        Visit::at(browser, &format!("http://{server}/"))
+    }
+
+    fn at(browser: &'b Browser, url: &str) -> Visit<'b> {
+        Visit {
+            page: browser.open(url),
+        }
+    }
+
+    fn choose(&self, files: &[&Path]) {
+        self.page.set_files("#picker", files);
+    }
+
+    /// Waits until something is true of the `row` of this file.
+    #[track_caller]
+    fn wait_for_row(&self, name: &str, condition: &str) {
+        self.page
+            .wait_for(&format!("(row => row && ({condition}))({})", row(name)));
+    }
+
+    #[track_caller]
+    fn wait_for_state(&self, name: &str, state: &str) {
+        self.wait_for_row(name, &format!("row.dataset.state === {}", json!(state)));
+    }
+
+    /// Waits until a part of this file has arrived: the bar shows what the server has confirmed.
+    #[track_caller]
+    fn wait_for_a_part(&self, name: &str) {
+        self.wait_for_row(name, "row.querySelector('.bar').ariaValueNow > 0");
+    }
+
+    #[track_caller]
+    fn press(&self, name: &str, action: &str) {
+        let button = format!("{}.querySelector('[data-action={action}]')", row(name));
+        self.page.evaluate(&format!("{button}.click()"));
+    }
+
+    /// Everything that can be read in the row of this file.
+    #[track_caller]
+    fn text(&self, name: &str) -> String {
+        let text = self.page.evaluate(&format!("{}.innerText", row(name)));
+        text.as_str().expect("text").to_owned()
+    }
+
+    /// Waits until the upload is refused for this reason, and returns what the row says then.
+    #[track_caller]
+    fn wait_for_refusal(&self, name: &str, problem: &str) -> String {
+        self.wait_for_state(name, "failed");
+        let kind = self
+            .page
+            .evaluate(&format!("{}.dataset.problem", row(name)));
+        assert_eq!(kind, problem, "{}", self.text(name));
+        self.text(name)
+    }
+
+    /// The notices above the list, by their kinds.
+    fn notices(&self) -> serde_json::Value {
+        let notices = "document.querySelectorAll('#notices [data-notice]')";
+        self.page.evaluate(&format!(
+            "Array.from({notices}, notice => notice.dataset.notice)"
+        ))
+    }
+
+    /// The page threw nothing and tried nothing that its policy forbids.
+    #[track_caller]
+    fn expect_no_complaints(&self) {
+        self.expect_no_complaints_but(&[]);
+    }
+
+    #[track_caller]
+    fn expect_no_complaints_but(&self, known: &[&str]) {
+        let mut complaints = self.page.errors();
+        complaints.retain(|complaint| !known.iter().any(|known| complaint.contains(known)));
+        assert!(complaints.is_empty(), "{complaints:?}");
+    }
+}
+
+/// Neither a whole file nor a part of one is here.
+#[track_caller]
+fn expect_nothing_in(dir: &Path) {
+    let names = |dir: &Path| -> Vec<_> {
+        let entries = fs::read_dir(dir).expect("listed");
+        entries
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect()
+    };
+    assert_eq!(names(dir), [".resumed"]);
+    assert_eq!(names(&dir.join(".resumed")), ["lock"]);
+}
+
+/// A location of nginx that serves a folder of this repository, with more directives.
+fn folder(path: &str, more: &str) -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let types = "text/html html; text/css css; text/javascript js;";
+    format!("location / {{ root {root}{path}; types {{ {types} }} {more} }}\n")
+}
+
+/// The row of a file, or null.
+fn row(name: &str) -> String {
+    format!(
+        "document.querySelector(`li.file[data-name={}]`)",
+        json!(name)
+    )
+}

@@ -1,0 +1,116 @@
+//! What will not be taken is refused in words before a byte of it is sent.
+
+use std::fs;
+
+use super::small_disk::OnSmallDisk;
+use super::{Disk, SLOW, Visit, elsewhere, expect_nothing_in};
+use crate::support::chromium::Browser;
+use crate::support::program::Program;
+
+const NAME: &str = "refused.bin";
+
+/// What the row says to a file of 20 MB; nothing of it is on the disk then.
+fn refusal(server: &Program, problem: &str, status: u16) -> String {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, server.addr());
+    visit.choose(&[file.path()]);
+    let text = visit.wait_for_refusal(NAME, problem);
+    expect_nothing_in(server.dir());
+    visit.expect_no_complaints_but(&[&format!("status of {status}")]);
+    text
+}
+
+#[test]
+fn a_file_that_is_too_large() {
+    let text = refusal(&Program::start(&["--max-size", "10M"]), "too-large", 413);
+    assert!(text.contains("larger than this server takes"), "{text}");
+    assert!(
+        text.contains("10485760 bytes") || text.contains("10000000 bytes"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_disk_without_room() {
+    let text = refusal(
+        &Program::start(&["--min-free", "1000000G"]),
+        "disk-full",
+        507,
+    );
+    assert!(text.contains("The disk of the server is full."), "{text}");
+}
+
+#[test]
+fn a_directory_that_is_gone() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 1_000_000);
+    let server = Program::start(&[]);
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, server.addr());
+    fs::remove_dir_all(server.dir()).expect("removed");
+    visit.choose(&[file.path()]);
+    visit.wait_for_state(NAME, "retrying");
+    // The line of the server itself, which a proxy's answer would not be taken for.
+    let text = visit.text(NAME);
+    assert!(
+        text.contains("the upload directory was moved, removed"),
+        "{text}"
+    );
+    visit.expect_no_complaints_but(&["status of 503"]);
+}
+
+#[test]
+fn a_stranger() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 1_000_000);
+    // Where the page comes from the server itself, it is the browser that asks for a name.
+    let host = elsewhere::host();
+    let origin = format!("http://{}", host.addr());
+    let flags = ["--user", "ann:secret", "--allow-origin", &origin];
+    let server = Program::start(&flags);
+    let browser = Browser::launch();
+    let visit = elsewhere::visit(&browser, &host, server.addr());
+    visit.choose(&[file.path()]);
+    let text = visit.wait_for_refusal(NAME, "sign-in");
+    assert!(
+        text.contains("The server wants a name and a password."),
+        "{text}"
+    );
+    expect_nothing_in(server.dir());
+
+    visit
+        .page
+        .go(&format!("http://ann:secret@{}/", server.addr()));
+    visit.choose(&[file.path()]);
+    visit.wait_for_state(NAME, "complete");
+    file.expect_same(&server.dir().join(NAME));
+    visit.expect_no_complaints_but(&["status of 401"]);
+}
+
+#[test]
+fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let Some(server) = OnSmallDisk::start("30m") else {
+        return eprintln!("left out: a disk of its own needs namespaces");
+    };
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, server.addr());
+    visit.page.limit_uploads(SLOW);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part(NAME);
+    let ballast = server.dir().join("ballast");
+    // As much as there is room for.
+    fs::write(&ballast, vec![0; 30 << 20]).expect_err("the disk is full");
+    let text = visit.wait_for_refusal(NAME, "disk-full");
+    assert!(text.contains("What has arrived is kept."), "{text}");
+
+    fs::remove_file(&ballast).expect("removed");
+    visit.page.unlimit_uploads();
+    visit.press(NAME, "retry");
+    visit.wait_for_state(NAME, "complete");
+    file.expect_same(&server.dir().join(NAME));
+    visit.expect_no_complaints_but(&["status of 507"]);
+}

@@ -1,0 +1,192 @@
+//! Behind each of the proxies of `docs/proxy.md`, with the configuration that stands there.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::ops::readme::block_of;
+use crate::support::killed::Killed;
+use crate::support::left_out::left_out;
+use crate::support::proxy::{Nginx, as_in_the_readme, free_address};
+use crate::support::{Client, Site, append};
+
+const PAGE: &str = include_str!("../../../docs/proxy.md");
+const SCALING: &str = include_str!("../../../docs/scaling.md");
+
+const LENGTH: usize = 5_000_000;
+const HALF: usize = LENGTH / 2;
+const ID: &str = "through.bin-5000000-1700000000000";
+
+/// What a proxy may keep to itself while more is to come.
+const HELD_BACK: usize = 64 * 1024;
+
+/// What the proxy had is on our disk while more is to come; it is kept when the line is cut, and carried on.
+fn carries_on_through(proxy: SocketAddr, site: &Site) {
+    let content: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
+    let mut client = Client::connect(proxy);
+    client.send(append(ID, 0, LENGTH));
+    client.send(&content[..HALF]);
+    while (site.held(ID) as usize) < HALF - HELD_BACK {}
+    drop(client);
+
+    // The proxy may still be handing on what it had.
+    let last = loop {
+        let held = site.held(ID) as usize;
+        let mut client = Client::connect(proxy);
+        client.send(append(ID, held, LENGTH - held));
+        client.send(&content[held..]);
+        let answer = client.answer();
+        if answer.status != 409 {
+            break answer;
+        }
+    };
+    assert_eq!(last.text(), format!("Success {LENGTH}"));
+    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
+}
+
+/// Asserts that forged forwarding fields do not change the address of an upload.
+fn expect_forged_fields_cleared(proxy: SocketAddr, scheme: &str) {
+    let forged = [
+        "X-Forwarded-Host: forged.local",
+        "Forwarded: host=forged.local;proto=ftp",
+        "X-Forwarded-Host: forged.local\r\nForwarded: for=192.0.2.1;host=\"forged.local\"",
+        "X-Forwarded-Proto: ftp, https\r\nx-forwarded-host: a, forged.local\r\nforwarded: HOST=forged.local",
+    ];
+    for fields in forged {
+        let mut client = Client::connect(proxy);
+        client.send(format!(
+            "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
+             Content-Length: 0\r\n{fields}\r\n\r\n"
+        ));
+        let answer = client.answer();
+        let location = answer.field("Location").expect("an address");
+        let expected = format!("{scheme}://localhost/files/");
+        assert!(location.starts_with(&expected), "{fields}: {location}");
+    }
+}
+
+/// Starts a server with `--trust-proxy`.
+fn believing() -> Site {
+    Site::with(|config| config.trust_proxy())
+}
+
+#[test]
+fn nginx_as_documented_clears_forged_forwarding_fields() {
+    let site = believing();
+    for location in [block_of(PAGE, "nginx"), as_in_the_readme()] {
+        let nginx = Nginx::before(site.addr(), location);
+        expect_forged_fields_cleared(nginx.addr(), "http");
+    }
+    let location = block_of(SCALING, "sticky-location");
+    let upstream = format!("upstream uploads {{ server {}; }}", site.addr());
+    let nginx = Nginx::with(&upstream, location);
+    expect_forged_fields_cleared(nginx.addr(), "http");
+}
+
+#[test]
+fn caddy_as_documented_clears_forged_forwarding_fields() {
+    let site = believing();
+    match caddy(&site) {
+        Some(caddy) => expect_forged_fields_cleared(caddy.addr, "http"),
+        None => left_out("forged fields behind Caddy", "caddy is missing"),
+    }
+}
+
+#[test]
+fn haproxy_as_documented_clears_forged_forwarding_fields() {
+    let site = believing();
+    match haproxy(&site) {
+        Some(haproxy) => expect_forged_fields_cleared(haproxy.addr, "https"),
+        None => left_out("forged fields behind HAProxy", "haproxy is missing"),
+    }
+}
+
+/// Another proxy than nginx.
+struct Proxy {
+    _child: Killed,
+    addr: SocketAddr,
+    _home: TempDir,
+}
+
+impl Proxy {
+    /// `None` where it is not installed. Of ports that are free, somebody else may take one first.
+    fn start(configure: impl Fn(SocketAddr) -> String, command: &[&str]) -> Option<Proxy> {
+        for _ in 0..20 {
+            let (home, addr) = (tempfile::tempdir().expect("a directory"), free_address());
+            fs::write(home.path().join("conf"), configure(addr)).expect("written");
+            let mut child = Killed(run(home.path(), command)?);
+            while child.try_wait().expect("its state").is_none() {
+                if TcpStream::connect(addr).is_ok() {
+                    return Some(Proxy {
+                        _child: child,
+                        addr,
+                        _home: home,
+                    });
+                }
+            }
+        }
+        panic!("{command:?} does not start");
+    }
+}
+
+fn run(home: &Path, command: &[&str]) -> Option<Child> {
+    Command::new(command[0])
+        .args(&command[1..])
+        .current_dir(home)
+        .env("HOME", home)
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()
+}
+
+#[test]
+fn nginx_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    let nginx = Nginx::before(site.addr(), block_of(PAGE, "nginx"));
+    carries_on_through(nginx.addr(), &site);
+}
+
+fn caddy(site: &Site) -> Option<Proxy> {
+    let configure = |addr: SocketAddr| {
+        let block = block_of(PAGE, "caddy").replace("127.0.0.1:8080", &site.addr().to_string());
+        // Without a certificate, and without its remote control.
+        let here = format!("http://:{} {{\n\tbind 127.0.0.1", addr.port());
+        let here = block.replace("up.example.org {", &here);
+        format!("{{\n\tadmin off\n}}\n{here}")
+    };
+    let command = ["caddy", "run", "--config", "conf", "--adapter", "caddyfile"];
+    Proxy::start(configure, &command)
+}
+
+fn haproxy(site: &Site) -> Option<Proxy> {
+    let configure = |addr| {
+        let block = block_of(PAGE, "haproxy").replace("127.0.0.1:8080", &site.addr().to_string());
+        block.replace(
+            "bind :443 ssl crt /etc/haproxy/certificate.pem",
+            &format!("bind {addr}"),
+        )
+    };
+    // In the foreground.
+    Proxy::start(configure, &["haproxy", "-db", "-f", "conf"])
+}
+
+#[test]
+fn caddy_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    match caddy(&site) {
+        Some(caddy) => carries_on_through(caddy.addr, &site),
+        None => left_out("behind Caddy", "caddy is missing"),
+    }
+}
+
+#[test]
+fn haproxy_as_the_page_has_it_keeps_what_came_before_a_cut() {
+    let site = Site::new();
+    match haproxy(&site) {
+        Some(haproxy) => carries_on_through(haproxy.addr, &site),
+        None => left_out("behind HAProxy", "haproxy is missing"),
+    }
+}

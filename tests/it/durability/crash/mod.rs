@@ -1,0 +1,47 @@
+//! Nothing acknowledged is ever lost, whatever happens to the server or to the machine.
+//!
+//! Several clients upload, vanish, ask and cancel (`load`), and what they were told is noted (`facts`). Then the server
+//! is killed (`kill`), or the plug of its disk is pulled (`plug`), and a new server and the directory are looked at
+//! for whatever contradicts that (`check`). `order` watches from outside what a server does before it answers.
+//!
+//! What happens at random comes from a seed, which a failed test shows and `SEED` gives again; what two processes do
+//! at once does not, so a failure may need several tries. `TORTURE` raises the counts.
+
+mod asking;
+mod chance;
+mod check;
+mod disk;
+mod done;
+mod facts;
+mod kept;
+mod kill;
+mod line;
+mod load;
+mod order;
+mod plug;
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::program::Process;
+
+/// A server over `dir`.
+fn start(dir: &Path, flags: &[&str]) -> Process {
+    Process::of(quiet(), dir, "127.0.0.1:0", flags)
+}
+
+/// The command, silent about what is done to it.
+fn quiet() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.env("RUST_LOG", "error");
+    command
+}
+
+#[track_caller]
+fn none(breaches: Vec<String>) {
+    assert!(
+        breaches.is_empty(),
+        "broken promises:\n{}",
+        breaches.join("\n")
+    );
+}

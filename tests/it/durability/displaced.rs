@@ -1,0 +1,216 @@
+//! The directory is removed, moved, replaced or unmounted while the server runs.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use resumed::Config;
+use resumed::store::Error;
+use tempfile::TempDir;
+
+use crate::support::left_out::left_out;
+use crate::support::mount::{Mount, obstacle};
+use crate::support::program::Process;
+use crate::support::{Answer, Client, PATIENCE, append};
+
+const ID: &str = "a.txt-5-1700000000000";
+
+fn ask(addr: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
+    let mut client = Client::connect(addr);
+    client.send(request);
+    client.answer()
+}
+
+fn health(addr: SocketAddr) -> Answer {
+    ask(addr, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+fn status(addr: SocketAddr) -> Answer {
+    let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n");
+    ask(addr, request)
+}
+
+/// Asserts a 503 with `Retry-After` and without an offset.
+#[track_caller]
+fn expect_displaced(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.field("Retry-After").is_some(), "{answer:?}");
+    assert_eq!(answer.field("Upload-Offset"), None, "{answer:?}");
+    let reason = "the upload directory was moved, removed, replaced or unmounted: ";
+    assert!(answer.text().starts_with(reason), "{answer:?}");
+}
+
+/// A directory that can be moved away. Both paths are removed on drop.
+struct Home {
+    home: TempDir,
+}
+
+impl Home {
+    fn new() -> Home {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(home.path().join("uploads")).expect("made");
+        Home { home }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.home.path().join("uploads")
+    }
+
+    fn away(&self) -> PathBuf {
+        self.home.path().join("away")
+    }
+
+    fn serve(&self) -> Process {
+        serve(&self.dir())
+    }
+}
+
+fn serve(dir: &Path) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.env("RUST_LOG", "off").stderr(Stdio::piped());
+    Process::of(command, dir, "127.0.0.1:0", &["--min-free", "0"])
+}
+
+/// Sends the first two bytes of five, and waits until the server has them.
+fn begin(addr: SocketAddr) -> Client {
+    let mut client = Client::connect(addr);
+    client.send(append(ID, 0, 5) + "he");
+    let since = Instant::now();
+    while status(addr).text() != "2" {
+        assert!(since.elapsed() < PATIENCE, "two bytes in {PATIENCE:?}");
+    }
+    client
+}
+
+/// Returns the names in a directory, without `.resumed`.
+fn published(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("listed");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| name.into_string().expect("text"));
+    names.filter(|name| name != ".resumed").collect()
+}
+
+#[test]
+fn command_exits_when_its_directory_stays_removed() {
+    let home = Home::new();
+    let mut process = home.serve();
+    let began = Instant::now();
+    fs::remove_dir_all(home.dir()).expect("removed");
+    expect_displaced(&health(process.addr));
+    expect_displaced(&ask(process.addr, append(ID, 0, 5) + "hello"));
+    expect_displaced(&status(process.addr));
+    let ended = process.child().wait().expect("its end");
+    assert_eq!(ended.code(), Some(1));
+    assert!(began.elapsed() >= Duration::from_secs(30));
+
+    let again = home.serve();
+    let answer = ask(again.addr, append(ID, 0, 5) + "hello");
+    assert_eq!(answer.text(), "Success 5");
+}
+
+#[test]
+fn upload_resumes_when_the_moved_directory_returns() {
+    let home = Home::new();
+    let process = home.serve();
+    let mut client = begin(process.addr);
+    fs::rename(home.dir(), home.away()).expect("moved");
+    fs::create_dir(home.dir()).expect("made");
+    expect_displaced(&health(process.addr));
+    client.send("llo");
+    expect_displaced(&client.answer());
+    expect_displaced(&status(process.addr));
+    assert_eq!(published(&home.dir()), [""; 0]);
+    assert_eq!(published(&home.away()), [""; 0]);
+
+    fs::remove_dir(home.dir()).expect("removed");
+    fs::rename(home.away(), home.dir()).expect("moved back");
+    assert_eq!(health(process.addr).status, 200);
+    let answer = status(process.addr);
+    assert_eq!(answer.field("Upload-Complete"), Some("?1"), "{answer:?}");
+    assert_eq!(fs::read(home.dir().join("a.txt")).expect("there"), b"hello");
+}
+
+#[test]
+fn every_dialect_answers_503_while_the_directory_is_away() {
+    let home = Home::new();
+    let process = home.serve();
+    fs::rename(home.dir(), home.away()).expect("moved");
+    expect_displaced(&health(process.addr));
+    let requests = [
+        "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
+         Content-Length: 0\r\n\r\n",
+        "POST /files HTTP/1.1\r\nHost: localhost\r\nUpload-Complete: ?0\r\nContent-Length: 0\r\n\r\n",
+        "PUT /files/a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
+        "DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a-5-1\r\n\r\n",
+    ];
+    for request in requests {
+        expect_displaced(&ask(process.addr, request));
+    }
+}
+
+/// A bind mount of a directory. Unmounted on drop.
+struct Bind<'p>(&'p Path);
+
+impl<'p> Bind<'p> {
+    fn new(of: &Path, at: &'p Path) -> Bind<'p> {
+        let mut mount = Command::new("mount");
+        let status = mount.arg("--bind").args([of, at]).status();
+        assert!(status.expect("it runs").success());
+        Bind(at)
+    }
+}
+
+impl Drop for Bind<'_> {
+    /// Unmounts lazily, as systemd does after a disk was unplugged: open files stay open.
+    fn drop(&mut self) {
+        let status = Command::new("umount").arg("-l").arg(self.0).status();
+        assert!(status.expect("it runs").success());
+    }
+}
+
+#[test]
+fn upload_resumes_when_the_same_mount_returns() {
+    if let Some(reason) = obstacle(&[]) {
+        return left_out("a directory that is unmounted", &reason);
+    }
+    let (disk, other) = (Mount::tmpfs("size=4m"), Mount::tmpfs("size=4m"));
+    let home = Home::new();
+    let dir = home.dir();
+    let mounted = Bind::new(disk.path(), &dir);
+    let process = home.serve();
+    let mut client = begin(process.addr);
+    drop(mounted);
+    expect_displaced(&health(process.addr));
+    client.send("llo");
+    expect_displaced(&client.answer());
+    // The directory below the mount point is not changed.
+    assert_eq!(fs::read_dir(&dir).expect("listed").count(), 0);
+
+    let another = Bind::new(other.path(), &dir);
+    expect_displaced(&health(process.addr));
+    drop(another);
+
+    let _mounted = Bind::new(disk.path(), &dir);
+    assert_eq!(health(process.addr).status, 200);
+    assert_eq!(status(process.addr).field("Upload-Complete"), Some("?1"));
+    assert_eq!(fs::read(dir.join("a.txt")).expect("there"), b"hello");
+    drop(process);
+}
+
+#[test]
+fn health_of_embedded_server_reports_a_moved_directory() {
+    let home = Home::new();
+    let config = Config::new(home.dir()).listen("127.0.0.1:0");
+    let server = resumed::start(config).expect("it starts");
+    let addr = server.addr().tcp().expect("a port");
+    server.health().expect("in place");
+    fs::rename(home.dir(), home.away()).expect("moved");
+    assert!(matches!(server.health(), Err(Error::Displaced(_))));
+    expect_displaced(&health(addr));
+    // The library does not stop the server by itself.
+    fs::rename(home.away(), home.dir()).expect("moved back");
+    server.health().expect("in place");
+    assert_eq!(health(addr).text(), "ok\n");
+}

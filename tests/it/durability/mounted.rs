@@ -1,0 +1,241 @@
+//! Folders below the directory that are mounts of other file systems.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::left_out::left_out;
+use crate::support::local::Disk;
+use crate::support::mount::{Mount, fuse_obstacle, make_image, obstacle};
+use crate::support::program::Process;
+use crate::support::running::run;
+use crate::support::{Answer, Client, append};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A directory whose folder `photos` is a tmpfs.
+struct Mounted {
+    // Unmounted before it is removed.
+    photos: Mount,
+    dir: tempfile::TempDir,
+}
+
+impl Mounted {
+    /// Returns `None` with a message if the machine cannot mount it.
+    fn new(what: &str, options: &str) -> Option<Mounted> {
+        if let Some(reason) = obstacle(&[]) {
+            left_out(what, &reason);
+            return None;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let photos = dir.path().join("photos");
+        fs::create_dir(&photos).expect("made");
+        let photos = Mount::tmpfs_on(&photos, options);
+        Some(Mounted { photos, dir })
+    }
+
+    fn start(&self) -> Process {
+        Process::start(self.dir.path(), "127.0.0.1:0", &[] as &[&str])
+    }
+
+    fn photos(&self) -> Vec<String> {
+        let names = fs::read_dir(self.photos.path()).expect("listed");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        names
+            .map(|entry| name(entry).into_string().expect("text"))
+            .collect()
+    }
+}
+
+fn ask(process: &Process, head: &str, body: &[u8]) -> Answer {
+    let mut client = Client::connect(process.addr);
+    client.send(head);
+    // The server may refuse and close before it has read the whole body.
+    let _ = client.try_send(body);
+    client.answer()
+}
+
+fn named(id: &str, name: &str, length: usize) -> String {
+    let fields = format!("\r\nX-File-Size: {length}\r\nX-File-Name: {name}\r\n\r\n");
+    append(id, 0, length).replace("\r\n\r\n", &fields)
+}
+
+fn status(process: &Process, id: &str) -> Answer {
+    let head = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n");
+    ask(process, &head, b"")
+}
+
+/// Asks until the copy has ended; while it goes on, the answer has to be 503.
+fn wait_until_complete(process: &Process, id: &str) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = status(process, id);
+        if answer.status == 200 {
+            return assert_eq!(answer.field("Upload-Complete"), Some("?1"));
+        }
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.field("Retry-After").is_some());
+        assert_eq!(answer.field("Upload-Offset"), None);
+        assert!(Instant::now() < until, "{answer:?}");
+    }
+}
+
+#[test]
+fn put_into_a_mounted_folder_ends_with_all_files_there() {
+    let Some(mounted) = Mounted::new("a folder that is another mount", "size=100m") else {
+        return;
+    };
+    let process = mounted.start();
+    let local = Disk::new();
+    let files = [
+        local.file("photos/a.jpg", 300_000),
+        local.file("zz.txt", 10),
+    ];
+    let mut put = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    put.args(["put", "--give-up-after=30s"])
+        .args([local.path().join("photos"), files[1].path().into()])
+        .arg(format!("http://{}", process.addr))
+        .stdin(Stdio::null());
+    run(&mut put).expect(0, &[]);
+    let there = |path: &str| fs::read(mounted.dir.path().join(path)).expect("it is there");
+    for (file, path) in files.iter().zip(["photos/a.jpg", "zz.txt"]) {
+        assert!(there(path) == fs::read(file.path()).expect("readable"));
+    }
+    assert_eq!(mounted.photos(), ["a.jpg"]);
+}
+
+#[test]
+fn file_too_large_for_its_mount_is_refused_before_its_body() {
+    let Some(mounted) = Mounted::new("a folder on a small disk", "size=80m") else {
+        return;
+    };
+    let process = mounted.start();
+    let mut client = Client::connect(process.addr);
+    client.send(named("a", "photos/a", 40 << 20));
+    assert_eq!(client.answer().status, 507);
+    assert!(mounted.photos().is_empty());
+}
+
+/// The server is killed during the copy, and started again.
+#[test]
+fn kill_in_mid_copy_leaves_one_whole_file_after_restart() {
+    let Some(mounted) = Mounted::new("a kill in mid-copy", "size=700m") else {
+        return;
+    };
+    let mut process = mounted.start();
+    let content: Vec<u8> = (0_u32..64 << 20).flat_map(u32::to_le_bytes).collect();
+    let mut client = Client::connect(process.addr);
+    client.send(named("a", "photos/film.mp4", content.len()));
+    client.send(&content);
+    let hidden = wait_for_hidden(mounted.photos.path());
+    let copied = fs::metadata(&hidden).map_or(0, |about| about.len());
+    process.child().kill().expect("killed");
+    drop(process);
+    assert!(copied < content.len() as u64, "the copy was too quick");
+    assert!(hidden.exists() && mounted.photos().len() == 1);
+
+    let process = mounted.start();
+    wait_until_complete(&process, "a");
+    assert_eq!(mounted.photos(), ["film.mp4"]);
+    let film = fs::read(mounted.photos.path().join("film.mp4")).expect("there");
+    assert!(film == content);
+}
+
+/// Waits until the hidden copy has bytes, and returns its path.
+fn wait_for_hidden(dir: &Path) -> PathBuf {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let entries = fs::read_dir(dir).expect("listed");
+        let has_bytes = |path: &PathBuf| fs::metadata(path).is_ok_and(|about| about.len() > 0);
+        let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        if let Some(path) = paths.find(has_bytes) {
+            return path;
+        }
+        assert!(Instant::now() < until, "nothing is copied");
+    }
+}
+
+/// A copied file gets its hook like any other.
+#[test]
+fn hook_runs_for_a_copied_file() {
+    let Some(mounted) = Mounted::new("the hook of a copied file", "size=100m") else {
+        return;
+    };
+    let noted = mounted.dir.path().join("noted");
+    let hook = format!(
+        "echo \"$UPLOAD_PATH\" > {}.new && mv {0}.new {0}",
+        noted.display()
+    );
+    let process = Process::start(mounted.dir.path(), "127.0.0.1:0", &["--on-complete", &hook]);
+    let answer = ask(&process, &named("a", "photos/a", 5), b"hello");
+    assert_eq!(answer.text(), "Success 5");
+    let until = Instant::now() + PATIENCE;
+    while !noted.exists() {
+        assert!(Instant::now() < until, "it does not run");
+    }
+    let path = fs::read_to_string(noted).expect("noted");
+    assert!(path.trim().ends_with("photos/a"), "{path}");
+}
+
+/// A stop does not wait for the end of the copy.
+#[test]
+fn stop_in_mid_copy_is_quick_and_the_next_server_carries_on() {
+    let Some(mounted) = Mounted::new("a stop in mid-copy", "size=700m") else {
+        return;
+    };
+    let mut process = mounted.start();
+    let content = vec![7; 256 << 20];
+    let mut client = Client::connect(process.addr);
+    client.send(named("a", "photos/film.mp4", content.len()));
+    client.send(&content);
+    wait_for_hidden(mounted.photos.path());
+    let stopped = Instant::now();
+    let terminate = Command::new("kill").arg(process.pid().to_string()).status();
+    assert!(terminate.expect("kill runs").success());
+    assert!(process.child().wait().expect("it ends").success());
+    assert!(stopped.elapsed() < Duration::from_secs(5));
+    drop(process);
+    let process = mounted.start();
+    wait_until_complete(&process, "a");
+    assert_eq!(mounted.photos(), ["film.mp4"]);
+}
+
+#[test]
+fn replacing_server_publishes_into_a_mounted_folder() {
+    let Some(mounted) = Mounted::new("replacing in a mounted folder", "size=9m") else {
+        return;
+    };
+    let flags = ["--on-conflict", "replace", "--min-free", "0"];
+    let process = Process::start(mounted.dir.path(), "127.0.0.1:0", &flags);
+    for (id, bytes) in [("one", b"first"), ("two", b"other")] {
+        let head = named(id, "photos%2Fa.txt", bytes.len());
+        ask(&process, &head, bytes);
+        wait_until_complete(&process, id);
+        let path = mounted.photos.path().join("a.txt");
+        assert_eq!(fs::read(path).expect("there"), bytes);
+        assert_eq!(mounted.photos(), ["a.txt"]);
+    }
+}
+
+/// The folder is an exFAT mount; the directory above allows every name.
+#[test]
+fn name_that_a_mounted_folder_refuses_is_respelled() {
+    if let Some(reason) = fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"]) {
+        return left_out("a folder that is an exFAT stick", &reason);
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (photos, image) = (dir.path().join("photos"), dir.path().join("image"));
+    fs::create_dir(&photos).expect("made");
+    make_image(&image, "exfat", 256 << 20);
+    let photos = Mount::fuse_image_on(&photos, &image, "exfat-fuse");
+    let mounted = Mounted { photos, dir };
+    let process = mounted.start();
+    for id in ["a", "b"] {
+        let answer = ask(&process, &named(id, "photos/a%3Ab.txt", 5), b"hello");
+        assert_eq!(answer.text(), "Success 5");
+    }
+    let mut stored = mounted.photos();
+    stored.sort();
+    assert_eq!(stored, ["a_b (1).txt", "a_b.txt"]);
+}

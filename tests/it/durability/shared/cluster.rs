@@ -1,0 +1,196 @@
+//! A GlusterFS volume of two nodes: each a network namespace with a daemon, a brick and a mount of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::ops::readme::block_of;
+
+use super::SCALING;
+use super::namespace::{ip, within};
+
+/// Two nodes. Gone when dropped.
+pub(super) struct Cluster {
+    nodes: [Node; 2],
+    // Removed when nothing runs any more.
+    _home: TempDir,
+}
+
+struct Node {
+    namespace: String,
+    address: String,
+    home: PathBuf,
+    daemon: Child,
+    is_mounted: bool,
+}
+
+/// Why there can be none here, if there cannot.
+pub(super) fn obstacle() -> Option<String> {
+    if !Path::new("/dev/fuse").exists() {
+        return Some("there is no /dev/fuse".into());
+    }
+    super::lacks(&["glusterd", "mount.glusterfs"])
+}
+
+impl Cluster {
+    /// Set up as the page says.
+    pub(super) fn new() -> Cluster {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let [one, other] = [1, 2].map(|number| format!("resumed-node{number}-{}", process::id()));
+        for namespace in [&one, &other] {
+            ip(&["netns", "add", namespace]);
+        }
+        let link = ["link", "add", "wire", "netns", &one, "type", "veth"];
+        ip(&[&link[..], &["peer", "name", "wire", "netns", &other]].concat());
+        let nodes = [(1, one), (2, other)].map(|(number, namespace)| {
+            Node::start(number, namespace, home.path().join(number.to_string()))
+        });
+        let mut cluster = Cluster { nodes, _home: home };
+        cluster.make_volume();
+        cluster.nodes.iter_mut().for_each(Node::mount);
+        cluster
+    }
+
+    fn make_volume(&self) {
+        let [one, other] = &self.nodes;
+        one.gluster(&format!("peer probe {}", other.address));
+        while !one
+            .gluster("peer status")
+            .contains("Peer in Cluster (Connected)")
+        {}
+        let [first, second] =
+            [one, other].map(|node| format!("{}:{}", node.address, node.at("brick")));
+        one.gluster(&format!(
+            "volume create uploads replica 2 {first} {second} force"
+        ));
+        for line in block_of(SCALING, "volume").lines() {
+            one.gluster(line.strip_prefix("gluster ").expect("a command of gluster"));
+        }
+        one.gluster("volume start uploads");
+    }
+
+    /// A new directory, as it is seen from each node.
+    pub(super) fn directory(&self, name: &str) -> [PathBuf; 2] {
+        let paths = self
+            .nodes
+            .each_ref()
+            .map(|node| node.home.join("mount").join(name));
+        fs::create_dir(&paths[0]).expect("made");
+        paths
+    }
+}
+
+impl Node {
+    fn start(number: usize, namespace: String, home: PathBuf) -> Node {
+        for name in ["work", "run", "log", "brick", "mount"] {
+            fs::create_dir_all(home.join(name)).expect("made");
+        }
+        let address = format!("10.98.0.{number}");
+        let within = |args: &[&str]| ip(&[&["-n", &namespace][..], args].concat());
+        within(&["link", "set", "lo", "up"]);
+        within(&["address", "add", &format!("{address}/24"), "dev", "wire"]);
+        within(&["link", "set", "wire", "up"]);
+        fs::write(home.join("glusterd.vol"), configuration(&home)).expect("written");
+        let daemon = daemon(&namespace, &home);
+        let node = Node {
+            namespace,
+            address,
+            home,
+            daemon,
+            is_mounted: false,
+        };
+        while node.try_gluster("pool list").is_err() {}
+        node
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.home.join(name).to_string_lossy().into_owned()
+    }
+
+    #[track_caller]
+    fn gluster(&self, command: &str) -> String {
+        self.try_gluster(command).expect(command)
+    }
+
+    /// What it says; or, when it fails, what it says of that.
+    fn try_gluster(&self, command: &str) -> Result<String, String> {
+        let socket = format!("--glusterd-sock={}", self.at("run/glusterd.socket"));
+        let mut gluster = Command::new("gluster");
+        gluster
+            .args(["--mode=script", &socket])
+            .args(command.split_whitespace());
+        let output = within(&self.namespace, || gluster.output()).expect("it runs");
+        let said = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        if output.status.success() {
+            Ok(said(&output.stdout))
+        } else {
+            Err(said(&output.stderr))
+        }
+    }
+
+    /// As the page says.
+    fn mount(&mut self) {
+        let script = block_of(SCALING, "mount");
+        assert!(script.contains(" node1:/uploads /srv/uploads"), "{script}");
+        let script = script.replace("node1:", &format!("{}:", self.address));
+        let script = script.replace("/srv/uploads", &self.at("mount"));
+        let status = within(&self.namespace, || {
+            Command::new("sh").args(["-c", &script]).status()
+        });
+        assert!(status.expect("sh runs").success(), "{script}");
+        self.is_mounted = true;
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.is_mounted {
+            // Servers that a failing test has left behind keep it busy.
+            let _ = Command::new("umount")
+                .arg("--lazy")
+                .arg(self.at("mount"))
+                .status();
+        }
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        ip(&["netns", "del", &self.namespace]);
+    }
+}
+
+/// The daemon, in a namespace of processes too: what it starts, and leaves, ends with it.
+fn daemon(namespace: &str, home: &Path) -> Child {
+    let mut command = Command::new("unshare");
+    command
+        .args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "glusterd",
+            "--no-daemon",
+        ])
+        .args([
+            "-f",
+            "glusterd.vol",
+            "-p",
+            "run/glusterd.pid",
+            "-l",
+            "log/glusterd.log",
+        ])
+        .current_dir(home)
+        .stdin(Stdio::null());
+    within(namespace, || command.spawn()).expect("unshare runs")
+}
+
+fn configuration(home: &Path) -> String {
+    let home = home.display();
+    format!(
+        "volume management\n    type mgmt/glusterd\n    option working-directory {home}/work\n    \
+         option run-directory {home}/run\n    option glusterd-sockfile {home}/run/glusterd.socket\n    \
+         option logging-directory {home}/log\n    option transport-type socket\n    \
+         option transport.socket.keepalive-time 10\n    option transport.socket.keepalive-interval 2\n    \
+         option ping-timeout 0\nend-volume\n"
+    )
+}

@@ -1,0 +1,187 @@
+//! What an upload hashes to, whichever servers took its bytes.
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use resumed::{Config, Server};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::program::Process;
+use crate::support::{Answer, Client, append};
+
+use super::{ID, LENGTH, Pair, content, expect_whole, held, temporary};
+
+/// As it stands in `Repr-Digest`.
+fn digest(bytes: &[u8]) -> String {
+    format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(bytes)))
+}
+
+fn hashing(paths: [&Path; 2]) -> Pair {
+    Pair(paths.map(|path| started(Config::new(path).sha256())))
+}
+
+fn started(config: Config) -> Server {
+    let server = resumed::start(config.listen("127.0.0.1:0").shared());
+    server.expect("a second server starts too")
+}
+
+/// Sends an upload in parts, each to the other server than the one before, the first of them with this field; and
+/// returns the last answer.
+#[track_caller]
+fn hop(pair: &Pair, content: &[u8], field: &str) -> Answer {
+    hop_with(pair, content, field, "")
+}
+
+/// Does the same as `hop`, with another field for the last part.
+#[track_caller]
+fn hop_with(pair: &Pair, content: &[u8], first: &str, last: &str) -> Answer {
+    let mut at = 0;
+    for which in 0.. {
+        let end = (at + 333_333).min(content.len());
+        let head = append(ID, at, end - at);
+        let field = match (at, end) {
+            (0, _) => first,
+            (_, end) if end == content.len() => last,
+            _ => "",
+        };
+        let head = head.replace("Content-Length", &format!("{field}Content-Length"));
+        let mut client = pair.connect(which);
+        client.send(head);
+        client.send(&content[at..end]);
+        let answer = client.answer();
+        if end == content.len() {
+            return answer;
+        }
+        assert_eq!((answer.status, answer.text()), (200, &*end.to_string()));
+        at = end;
+    }
+    unreachable!()
+}
+
+#[test]
+fn what_hops_between_two_servers_hashes_to_what_was_sent() {
+    let dir = temporary();
+    let pair = hashing([dir.path(); 2]);
+    let content = content(LENGTH);
+    let expected = digest(&content);
+    let last = hop(&pair, &content, "");
+    assert_eq!(last.field("Repr-Digest"), Some(&*expected), "{last:?}");
+    for which in 0..2 {
+        let again = pair.ask(which, append(ID, LENGTH, 0));
+        assert_eq!(again.field("Repr-Digest"), Some(&*expected), "at {which}");
+    }
+    expect_whole(dir.path(), "hops.bin", &content);
+}
+
+#[test]
+fn a_digest_declared_at_one_server_is_kept_to_by_both() {
+    for all_hash in [false, true] {
+        let dir = temporary();
+        let pair = match all_hash {
+            true => hashing([dir.path(); 2]),
+            false => Pair::over([dir.path(); 2]),
+        };
+        let mut content = content(LENGTH);
+        let declared = format!("Repr-Digest: {}\r\n", digest(&content));
+        content[LENGTH / 2] ^= 1;
+        let refused = hop(&pair, &content, &declared);
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert_eq!((pair.held(0, ID), pair.held(1, ID)), (0, 0));
+        assert!(!dir.path().join("hops.bin").exists());
+
+        content[LENGTH / 2] ^= 1;
+        let taken = hop(&pair, &content, &declared);
+        assert_eq!(taken.text(), format!("Success {LENGTH}"));
+        expect_whole(dir.path(), "hops.bin", &content);
+    }
+}
+
+#[test]
+fn crc32_asked_at_one_server_is_compared_by_the_other() {
+    let dir = temporary();
+    let pair = Pair::over([dir.path(); 2]);
+    let mut content = content(LENGTH);
+    let crc32 = format!("X-File-CRC32: {:08x}\r\n", crc32fast::hash(&content));
+    content[LENGTH / 2] ^= 1;
+    let refused = hop_with(&pair, &content, "X-File-CRC32: ?\r\n", &crc32);
+    assert_eq!(refused.status, 412, "{refused:?}");
+    assert_eq!((pair.held(0, ID), pair.held(1, ID)), (0, 0));
+    assert!(!dir.path().join("hops.bin").exists());
+
+    content[LENGTH / 2] ^= 1;
+    let taken = hop_with(&pair, &content, "X-File-CRC32: ?\r\n", &crc32);
+    assert_eq!(taken.field("X-File-CRC32"), Some("?1"), "{taken:?}");
+    expect_whole(dir.path(), "hops.bin", &content);
+    for which in 0..2 {
+        let ask = append(ID, LENGTH, 0).replace("Content", &format!("{crc32}Content"));
+        let again = pair.ask(which, ask);
+        assert_eq!(again.field("X-File-CRC32"), Some("?1"), "at {which}");
+    }
+}
+
+/// The one that takes the bytes did not hash them, for nobody had asked.
+#[test]
+fn a_digest_may_be_declared_at_one_server_while_another_takes_the_bytes() {
+    for is_right in [true, false] {
+        let dir = temporary();
+        let pair = Pair::over([dir.path(); 2]);
+        let content = content(LENGTH);
+        let mut client = pair.connect(0);
+        client.send(append(ID, 0, LENGTH));
+        client.send(&content[..LENGTH / 2]);
+        while pair.held(1, ID) < LENGTH / 2 {}
+        let declared = digest(&content[usize::from(!is_right)..]);
+        let declare = append(ID, LENGTH / 2, 0)
+            .replace("Content", &format!("Repr-Digest: {declared}\r\nContent"));
+        assert_eq!(pair.ask(1, declare).status, 200);
+        client.send(&content[LENGTH / 2..]);
+        let last = client.answer();
+        if is_right {
+            assert_eq!(last.text(), format!("Success {LENGTH}"));
+            expect_whole(dir.path(), "hops.bin", &content);
+        } else {
+            assert_eq!(last.status, 400, "{last:?}");
+            assert!(!dir.path().join("hops.bin").exists());
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_spoils_no_digest() {
+    let dir = temporary();
+    let content = content(LENGTH);
+    let start = || Process::start(dir.path(), "127.0.0.1:0", &["--shared", "--sha256"]);
+    let other = start();
+    for round in 0..3 {
+        let id = format!("killed-{round}.bin-{LENGTH}-1700000000000");
+        let send = |server: &Process, at: usize, end: usize, length| {
+            let mut client = Client::connect(server.addr);
+            client.send(append(&id, at, length));
+            client.send(&content[at..end]);
+            client
+        };
+        // What it has told is kept with its hash, and more comes that it tells nobody of.
+        let killed = start();
+        assert_eq!(send(&killed, 0, 500_000, 500_000).answer().status, 200);
+        assert_eq!(
+            send(&other, 500_000, 1_000_000, 500_000).answer().status,
+            200
+        );
+        let under_way = send(&killed, 1_000_000, 2_000_000, LENGTH - 1_000_000);
+        while held(&mut Client::connect(killed.addr), &id) < 1_500_000 {}
+        drop((killed, under_way));
+        let at = held(&mut Client::connect(other.addr), &id);
+        let last = send(&other, at, LENGTH, LENGTH - at).answer();
+        assert_eq!(last.text(), format!("Success {LENGTH}"));
+        assert_eq!(
+            last.field("Repr-Digest"),
+            Some(&*digest(&content)),
+            "{round}"
+        );
+        assert!(
+            fs::read(dir.path().join(format!("killed-{round}.bin"))).expect("published") == content
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! Several servers over one directory: to clients they are one.
+
+mod cluster;
+mod digest;
+mod namespace;
+mod nfs;
+mod sticky;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use resumed::{Config, Server};
+use rustix::io::Errno;
+use tempfile::TempDir;
+
+use crate::support::left_out::left_out;
+use crate::support::program::Process;
+use crate::support::{Answer, Client, append};
+
+use self::cluster::Cluster;
+use self::nfs::Nfs;
+
+/// What is written about it.
+const SCALING: &str = include_str!("../../../../docs/scaling.md");
+
+const LENGTH: usize = 3_000_000;
+const ID: &str = "hops.bin-3000000-1700000000000";
+
+/// Two servers, each over its own path to the same directory.
+struct Pair([Server; 2]);
+
+impl Pair {
+    fn over(paths: [&Path; 2]) -> Pair {
+        Pair(paths.map(|path| {
+            let config = Config::new(path).listen("127.0.0.1:0").shared();
+            resumed::start(config).expect("a second server starts too")
+        }))
+    }
+
+    fn connect(&self, which: usize) -> Client {
+        Client::connect(self.0[which % 2].addr().tcp().expect("a port"))
+    }
+
+    #[track_caller]
+    fn ask(&self, which: usize, request: impl AsRef<[u8]>) -> Answer {
+        ask(&mut self.connect(which), request)
+    }
+
+    #[track_caller]
+    fn held(&self, which: usize, id: &str) -> usize {
+        held(&mut self.connect(which), id)
+    }
+}
+
+#[track_caller]
+fn ask(client: &mut Client, request: impl AsRef<[u8]>) -> Answer {
+    client.send(request);
+    client.answer()
+}
+
+#[track_caller]
+fn held(client: &mut Client, id: &str) -> usize {
+    let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n");
+    let answer = ask(client, request);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.text().parse().expect("a count")
+}
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8).collect()
+}
+
+/// The directory holds this one file, and nothing of what it took to get there.
+#[track_caller]
+fn expect_whole(dir: &Path, name: &str, content: &[u8]) {
+    assert!(fs::read(dir.join(name)).expect("published") == content);
+    let mut noted = [0; 64];
+    let noted = rustix::fs::getxattr(dir.join(name), "user.resumed.turn", &mut noted);
+    assert_eq!(noted, Err(Errno::NODATA));
+    let names = fs::read_dir(dir).expect("listed");
+    assert_eq!(names.count(), 2, "the file and .resumed");
+}
+
+#[test]
+fn an_upload_hops_between_two_servers_on_every_request() {
+    let dir = temporary();
+    hop(&Pair::over([dir.path(); 2]), dir.path());
+}
+
+fn hop(pair: &Pair, dir: &Path) {
+    let content = content(LENGTH);
+    let mut at = 0;
+    for which in 0.. {
+        assert_eq!(pair.held(which, ID), at, "asked at {which}");
+        let end = (at + 333_333).min(LENGTH);
+        let mut client = pair.connect(which + 1);
+        client.send(append(ID, at, end - at));
+        client.send(&content[at..end]);
+        let answer = client.answer();
+        if end == LENGTH {
+            assert_eq!(answer.text(), format!("Success {LENGTH}"));
+            break;
+        }
+        assert_eq!((answer.status, answer.text()), (200, &*end.to_string()));
+        at = end;
+    }
+    for which in 0..2 {
+        let again = pair.ask(which, append(ID, LENGTH, 0));
+        assert_eq!(again.text(), format!("Success {LENGTH}"), "at {which}");
+    }
+    expect_whole(dir, "hops.bin", &content);
+}
+
+#[test]
+fn the_newest_writer_wins_at_whichever_server_and_a_question_disturbs_nobody() {
+    let dir = temporary();
+    take_over(&Pair::over([dir.path(); 2]), dir.path());
+}
+
+fn take_over(pair: &Pair, dir: &Path) {
+    let content = content(LENGTH);
+    let mut first = pair.connect(0);
+    first.send(append(ID, 0, LENGTH));
+    first.send(&content[..100_000]);
+    while pair.held(1, ID) < 100_000 {}
+    // It was asked at the other server, and goes on.
+    first.send(&content[100_000..200_000]);
+    while pair.held(1, ID) < 200_000 {}
+
+    let head = append(ID, 200_000, LENGTH - 200_000);
+    let mut second = pair.connect(1);
+    let begun = ask(
+        &mut second,
+        head.replace("Content", "Expect: 100-continue\r\nContent"),
+    );
+    assert_eq!(begun.status, 100);
+    first.send([b'x'; 1000]);
+    assert_eq!(
+        first.answer().status,
+        409,
+        "before the second has sent a byte"
+    );
+    second.send(&content[200_000..]);
+    assert_eq!(second.answer().text(), format!("Success {LENGTH}"));
+    expect_whole(dir, "hops.bin", &content);
+}
+
+#[test]
+fn what_is_declared_at_one_server_is_so_at_the_other() {
+    let dir = temporary();
+    declare(&Pair::over([dir.path(); 2]), dir.path());
+}
+
+fn declare(pair: &Pair, dir: &Path) {
+    let declared = |start: &str| {
+        format!(
+            "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: plain\r\n{start}\
+             Content-Length: 4\r\n\r\n"
+        )
+    };
+    let mut first = pair.connect(0);
+    first.send(declared("X-File-Size: 8\r\nX-File-Name: eight.bin\r\n"));
+    first.send(b"abc");
+    while pair.held(1, "plain") < 3 {}
+    // The first has said nothing yet; its name and length count all the same.
+    let mut second = pair.connect(1);
+    second.send(declared("X-Start-Byte: 3\r\n"));
+    second.send(b"defg");
+    assert_eq!(second.answer().text(), "7");
+    let end = append("plain", 7, 1) + "h";
+    assert_eq!(pair.ask(1, end).text(), "Success 8");
+    expect_whole(dir, "eight.bin", b"abcdefgh");
+}
+
+#[test]
+fn what_is_cancelled_at_one_server_is_gone_at_the_other() {
+    let dir = temporary();
+    cancel(&Pair::over([dir.path(); 2]), dir.path());
+}
+
+fn cancel(pair: &Pair, _: &Path) {
+    let mut stale = pair.connect(0);
+    stale.send(append(ID, 0, LENGTH));
+    stale.send([b'a'; 10]);
+    while pair.held(1, ID) < 10 {}
+    let cancel = format!("DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n");
+    assert_eq!(pair.ask(1, cancel).status, 204);
+    let mut next = pair.connect(1);
+    next.send(append(ID, 0, LENGTH));
+    next.send([b'b'; 10]);
+    while pair.held(1, ID) < 10 {}
+    stale.send([b'a'; 90]);
+    assert_eq!(stale.answer().status, 409, "its upload was cancelled");
+    assert_eq!(pair.held(0, ID), 10);
+}
+
+#[test]
+fn clients_that_fight_at_two_servers_leave_one_whole_file() {
+    let dir = temporary();
+    fight(&Pair::over([dir.path(); 2]), dir.path());
+}
+
+fn fight(pair: &Pair, dir: &Path) {
+    let content = content(LENGTH);
+    let fighter = |mut which: usize| {
+        loop {
+            which += 1;
+            let at = pair.held(which, ID);
+            let mut client = pair.connect(which);
+            client.send(append(ID, at, LENGTH - at));
+            // Who is displaced may find the line closed while it still sends.
+            let sent = (content[at..].chunks(50_000)).try_for_each(|part| client.try_send(part));
+            match (sent, client.try_answer()) {
+                (_, Ok(answer)) if answer.status == 200 => return,
+                (_, Ok(answer)) => assert_eq!(answer.status, 409, "{answer:?}"),
+                (_, Err(_)) => {}
+            }
+        }
+    };
+    thread::scope(|scope| {
+        (0..4).for_each(|which| drop(scope.spawn(move || fighter(which))));
+    });
+    expect_whole(dir, "hops.bin", &content);
+}
+
+#[test]
+fn a_server_that_is_killed_leaves_everything_to_the_other() {
+    let dir = temporary();
+    kill_one([dir.path(); 2]);
+}
+
+fn kill_one([one, other]: [&Path; 2]) {
+    let content = content(LENGTH);
+    let start = |path| Process::start(path, "127.0.0.1:0", &["--shared"]);
+    let other_server = start(other);
+    for round in 0..3 {
+        let id = format!("killed-{round}.bin-{LENGTH}-1700000000000");
+        let killed = start(one);
+        let mut client = Client::connect(killed.addr);
+        client.send(append(&id, 0, LENGTH));
+        client.send(&content[..LENGTH / 2]);
+        while held(&mut Client::connect(killed.addr), &id) < LENGTH / 2 {}
+        drop(killed);
+        let mut client = Client::connect(other_server.addr);
+        assert_eq!(held(&mut client, &id), LENGTH / 2, "what was told is there");
+        client.send(append(&id, LENGTH / 2, LENGTH / 2));
+        client.send(&content[LENGTH / 2..]);
+        assert_eq!(client.answer().text(), format!("Success {LENGTH}"));
+        let name = format!("killed-{round}.bin");
+        assert!(fs::read(other.join(name)).expect("published") == content);
+    }
+}
+
+#[test]
+fn a_server_alone_and_one_that_shares_keep_out_of_each_others_directory() {
+    let dir = temporary();
+    let config = || Config::new(dir.path()).listen("127.0.0.1:0");
+    let alone = resumed::start(config()).expect("it starts");
+    assert!(resumed::start(config().shared()).is_err());
+    alone.stop();
+    let _shared = resumed::start(config().shared()).expect("it starts");
+    assert!(resumed::start(config()).is_err());
+}
+
+#[test]
+fn on_a_cluster_of_two_nodes_it_is_the_same() {
+    if let Some(reason) = cluster::obstacle() {
+        return left_out("two servers on two nodes of GlusterFS", &reason);
+    }
+    let cluster = Cluster::new();
+    all_is_the_same(|name| cluster.directory(name));
+}
+
+#[test]
+fn on_nfs_it_is_the_same() {
+    if let Some(reason) = nfs::obstacle() {
+        return left_out("two servers on two machines with NFS", &reason);
+    }
+    let nfs = Nfs::new();
+    all_is_the_same(|name| nfs.directory(name));
+}
+
+/// What two servers do over a new directory, seen by each on a machine of its own.
+fn all_is_the_same(directory: impl Fn(&str) -> [PathBuf; 2]) {
+    let both = |test: fn(&Pair, &Path), name: &str| {
+        let paths = directory(name);
+        let [one, other] = paths.each_ref().map(PathBuf::as_path);
+        test(&Pair::over([one, other]), other);
+    };
+    both(hop, "hop");
+    both(take_over, "take over");
+    both(fight, "fight");
+    both(declare, "declare");
+    both(cancel, "cancel");
+    kill_one(directory("kill").each_ref().map(PathBuf::as_path));
+}
+
+/// What it takes to be somebody on another machine, and is not to be had here.
+fn lacks(tools: &[&str]) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("it needs root".into());
+    }
+    let is_missing = |tool: &&&str| Command::new(tool).arg("--version").output().is_err();
+    let missing = tools.iter().find(is_missing)?;
+    Some(format!("there is no {missing}"))
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}

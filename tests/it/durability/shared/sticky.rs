@@ -1,0 +1,41 @@
+//! The plain way: a directory for each server, and a real nginx that sends an upload always to the same.
+
+use std::fs;
+
+use crate::ops::readme::block_of;
+use crate::support::proxy::Nginx;
+use crate::support::{Client, Site, append};
+
+use super::{SCALING, ask, content, held};
+
+const LENGTH: usize = 400_000;
+
+#[test]
+fn nginx_sends_each_upload_to_the_server_that_has_it() {
+    let sites = [Site::new(), Site::new()];
+    let [one, other] = sites.each_ref().map(|site| site.addr().to_string());
+    let upstream = block_of(SCALING, "sticky")
+        .replace("127.0.0.1:8080", &one)
+        .replace("127.0.0.1:8081", &other);
+    let nginx = Nginx::with(&upstream, block_of(SCALING, "sticky-location"));
+    let content = content(LENGTH);
+    for number in 0..20 {
+        let id = format!("file{number}-{LENGTH}-1700000000000");
+        for at in [0, LENGTH / 2] {
+            let mut client = Client::connect(nginx.addr());
+            assert_eq!(held(&mut client, &id), at);
+            let request = append(&id, at, LENGTH / 2).into_bytes();
+            let answer = ask(
+                &mut client,
+                [&request, &content[at..at + LENGTH / 2]].concat(),
+            );
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+    let finished = sites.each_ref().map(|site| {
+        let names = fs::read_dir(site.dir()).expect("listed");
+        names.count() - 1
+    });
+    assert_eq!(finished[0] + finished[1], 20);
+    assert!(!finished.contains(&0), "both have work: {finished:?}");
+}

@@ -1,0 +1,341 @@
+//! Disk trouble with real disks: full ones, one that promises more than it has, and directories that are not what
+//! they should be.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Barrier;
+use std::thread;
+
+use crate::support::left_out::left_out;
+use crate::support::mount::{Mount, make_image, obstacle};
+use crate::support::program::Process;
+use crate::support::{Answer, Client};
+
+const MB: usize = 1_000_000;
+
+/// A server over a file system, all of which it may fill.
+fn start(mount: &Mount) -> Process {
+    serve(&mount.path().join("uploads"))
+}
+
+fn serve(dir: &Path) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    // What it complains of is what is tested here.
+    command.env("RUST_LOG", "off");
+    Process::of(command, dir, "127.0.0.1:0", &["--min-free", "0"])
+}
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at / 7 % 251) as u8).collect()
+}
+
+fn append(id: &str, start: usize, fields: &str) -> String {
+    format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nX-Start-Byte: {start}\r\n{fields}\r\n"
+    )
+}
+
+#[track_caller]
+fn ask(process: &Process, head: &str, body: &[u8]) -> Answer {
+    let mut client = Client::connect(process.addr);
+    client.send(head);
+    client.send(body);
+    client.answer()
+}
+
+#[track_caller]
+fn status(process: &Process, id: &str) -> Answer {
+    ask(
+        process,
+        &format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n"),
+        b"",
+    )
+}
+
+#[track_caller]
+fn offset(answer: &Answer) -> usize {
+    let offset = answer.field("Upload-Offset").expect("it tells an offset");
+    offset.parse().expect("a count")
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_its_body() {
+    if let Some(reason) = obstacle(&[]) {
+        return left_out("a small disk", &reason);
+    }
+    let mount = Mount::tmpfs("size=4m");
+    let process = start(&mount);
+    let length = 8 * MB;
+    let answer = ask(
+        &process,
+        &append("a", 0, &format!("Content-Length: {length}\r\n")),
+        b"",
+    );
+    assert_eq!((answer.status, offset(&answer)), (507, 0));
+    let declares = format!("X-File-Size: {length}\r\nContent-Length: 1\r\n");
+    let answer = ask(&process, &append("b", 0, &declares), b"");
+    assert_eq!((answer.status, offset(&answer)), (507, 0));
+}
+
+#[test]
+fn uploads_are_taken_where_free_space_is_unknown() {
+    if let Some(reason) = obstacle(&[]) {
+        return left_out("a file system that does not report its free space", &reason);
+    }
+    // A tmpfs without a limit reports zeros, like many FUSE file systems.
+    let mount = Mount::tmpfs("size=0");
+    let dir = mount.path().join("uploads");
+    let log = tempfile::NamedTempFile::new().expect("a log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.stderr(log.reopen().expect("opened twice"));
+    let process = Process::of(command, &dir, "127.0.0.1:0", &[] as &[&str]);
+    let head = append("a", 0, "X-File-Size: 5\r\nContent-Length: 5\r\n");
+    let answer = ask(&process, &head, b"hello");
+    assert_eq!(answer.text(), "Success 5");
+    drop(process);
+    let said = fs::read_to_string(log.path()).expect("readable");
+    let warned = "the file system does not report its free space";
+    assert_eq!(said.matches(warned).count(), 1, "{said}");
+}
+
+#[test]
+fn of_what_shows_no_end_is_kept_what_fits_and_space_that_is_freed_lets_it_carry_on() {
+    if let Some(reason) = obstacle(&[]) {
+        return left_out("a disk that gets full", &reason);
+    }
+    let mount = Mount::tmpfs("size=4m");
+    let ballast = mount.path().join("ballast");
+    fs::write(&ballast, content(2 * MB)).expect("it fits");
+    let process = start(&mount);
+    let content = content(3 * MB);
+
+    let mut body = format!("{:x}\r\n", content.len()).into_bytes();
+    body.extend_from_slice(&content);
+    body.extend_from_slice(b"\r\n0\r\n\r\n");
+    let answer = ask(
+        &process,
+        &append("a", 0, "Transfer-Encoding: chunked\r\n"),
+        &body,
+    );
+    let held = offset(&answer);
+    assert_eq!(answer.status, 507);
+    assert!((MB..3 * MB).contains(&held), "{held} bytes of about 2 MB");
+    assert_eq!(status(&process, "a").text(), held.to_string());
+
+    let rest = format!(
+        "X-File-Size: {}\r\nContent-Length: {}\r\n",
+        content.len(),
+        content.len() - held
+    );
+    assert_eq!(ask(&process, &append("a", held, &rest), b"").status, 507);
+    fs::remove_file(ballast).expect("removed");
+    let answer = ask(&process, &append("a", held, &rest), &content[held..]);
+    assert_eq!(answer.text(), format!("Success {}", content.len()));
+    let file = published(&mount);
+    assert!(file == content);
+}
+
+/// The one file that is there.
+fn published(mount: &Mount) -> Vec<u8> {
+    let dir = fs::read_dir(mount.path().join("uploads")).expect("listed");
+    let paths = dir.map(|entry| entry.expect("an entry").path());
+    let files: Vec<_> = paths.filter(|path| path.is_file()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    fs::read(&files[0]).expect("readable")
+}
+
+#[test]
+fn of_ten_uploads_that_do_not_fit_together_those_admitted_finish() {
+    if let Some(reason) = obstacle(&[]) {
+        return left_out("ten uploads on a small disk", &reason);
+    }
+    let mount = Mount::tmpfs("size=5m");
+    let process = start(&mount);
+    let content = content(MB);
+    // All are admitted or refused before the first byte of any is sent.
+    let decided = Barrier::new(10);
+    let upload = |number: usize| {
+        let mut client = Client::connect(process.addr);
+        let fields =
+            format!("X-File-Size: {MB}\r\nContent-Length: {MB}\r\nExpect: 100-continue\r\n");
+        client.send(append(&format!("upload-{number}"), 0, &fields));
+        let decision = client.answer();
+        decided.wait();
+        if decision.status != 100 {
+            return decision;
+        }
+        client.send(&content);
+        client.answer()
+    };
+    let upload = &upload;
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let uploads: Vec<_> = (0..10)
+            .map(|number| scope.spawn(move || upload(number)))
+            .collect();
+        uploads
+            .into_iter()
+            .map(|upload| upload.join().expect("answered"))
+            .collect()
+    });
+    let (admitted, refused): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(admitted.len(), 5, "{answers:?}");
+    assert!(
+        admitted
+            .iter()
+            .all(|answer| answer.text() == format!("Success {MB}"))
+    );
+    assert!(
+        refused.iter().all(|answer| answer.status == 507),
+        "{answers:?}"
+    );
+}
+
+/// A disk that promises more than it has: an image full of holes, on a file system that can be filled up.
+struct Thin {
+    disk: Option<Mount>,
+    host: Mount,
+}
+
+impl Thin {
+    fn new() -> Thin {
+        let host = Mount::tmpfs("size=200m");
+        let image = host.path().join("image");
+        make_image(&image, "xfs", 1 << 30);
+        Thin {
+            disk: Some(Mount::image(&image)),
+            host,
+        }
+    }
+
+    fn disk(&self) -> &Mount {
+        self.disk.as_ref().expect("mounted")
+    }
+
+    /// From now on nothing new finds room.
+    fn fill(&self) {
+        let mut ballast = fs::File::create(self.host.path().join("ballast")).expect("made");
+        while ballast.write_all(&[1; 4096]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.host.path().join("ballast")).expect("removed");
+    }
+
+    /// What is in memory only is forgotten.
+    fn remount(&mut self) {
+        self.disk = None;
+        self.disk = Some(Mount::image(&self.host.path().join("image")));
+    }
+}
+
+/// Whether a first sync fails, and a second says that all is well.
+fn fails_once(mount: &Mount) -> bool {
+    let file = fs::File::create(mount.path().join("witness")).expect("made");
+    file.write_all_at(&content(8 * MB), 0).expect("taken");
+    file.sync_data().is_err() && file.sync_data().is_ok()
+}
+
+#[test]
+fn a_sync_that_fails_once_and_then_succeeds_makes_nothing_untrue() {
+    if let Some(reason) = obstacle(&["xfs"]) {
+        return left_out("a sync that fails", &reason);
+    }
+    let mut thin = Thin::new();
+    let content = content(9 * MB);
+    let declared = |length| {
+        format!(
+            "X-File-Size: {}\r\nContent-Length: {length}\r\n",
+            content.len()
+        )
+    };
+    let process = start(thin.disk());
+    let answer = ask(&process, &append("a", 0, &declared(MB)), &content[..MB]);
+    assert_eq!(answer.text(), MB.to_string());
+
+    thin.fill();
+    assert!(fails_once(thin.disk()), "the disk is not as it should be");
+    let rest = append("a", MB, &declared(content.len() - MB));
+    let answer = ask(&process, &rest, &content[MB..]);
+    assert!(matches!(answer.status, 500 | 507), "{answer:?}");
+    assert_eq!(status(&process, "a").text(), MB.to_string());
+    // What the next server finds is not what is on the disk, but what the last one wrote.
+    drop(process);
+    let process = start(thin.disk());
+    assert_eq!(status(&process, "a").text(), MB.to_string());
+    drop(process);
+
+    thin.empty();
+    thin.remount();
+    let process = start(thin.disk());
+    assert_eq!(status(&process, "a").text(), MB.to_string());
+    let answer = ask(&process, &rest, &content[MB..]);
+    assert_eq!(answer.text(), format!("Success {}", content.len()));
+    drop(process);
+    thin.remount();
+    assert!(published(thin.disk()) == content);
+}
+
+/// What the command says, and does not start.
+fn refusal(dir: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.args(["--listen", "127.0.0.1:0"]).arg(dir);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("the command runs");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("piped");
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("a line, or none");
+    if !line.is_empty() {
+        child.kill().expect("killed");
+    }
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    let said = String::from_utf8(output.stderr).expect("text");
+    let refusal = said.strip_prefix("resumed: cannot take uploads: ");
+    refusal.unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_refused_with_a_clear_word() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let vanished = home.path().join("vanished");
+    symlink(home.path().join("nowhere"), &vanished).expect("linked");
+    let said = refusal(&vanished);
+    assert_eq!(said, format!("{} is not a directory\n", vanished.display()));
+
+    let occupied = home.path().join("occupied");
+    let file = occupied.join(".resumed");
+    fs::create_dir(&occupied).expect("made");
+    fs::write(&file, "mine").expect("written");
+    let said = refusal(&occupied);
+    assert_eq!(said, format!("{} is not a directory\n", file.display()));
+    assert_eq!(fs::read(file).expect("still there"), b"mine");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_refused_with_a_clear_word() {
+    // Root may write where nobody may, but not where nothing can be written.
+    if obstacle(&[]).is_none() {
+        let mount = Mount::tmpfs("ro");
+        let said = refusal(mount.path());
+        let expected = format!("{} is not writable: Read-only", mount.path().display());
+        assert!(said.starts_with(&expected), "{said}");
+    } else {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o555)).expect("closed");
+        let said = refusal(dir.path());
+        let expected = format!(
+            "{} is not writable: Permission denied",
+            dir.path().display()
+        );
+        assert!(said.starts_with(&expected), "{said}");
+    }
+}

@@ -1,0 +1,251 @@
+//! The page about embedding: what stands there is what runs here.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use crate::support::Client;
+
+const PAGE: &str = include_str!("../../../docs/embedding.md");
+const HERE: &str = include_str!("embedding.rs");
+
+type Tried = Result<(), Box<dyn Error>>;
+
+#[test]
+fn every_example_of_the_page_is_one_of_these() {
+    let examples: Vec<_> = PAGE.split("```rust\n").skip(1).collect();
+    for example in &examples {
+        let (example, _) = example.split_once("```").expect("its end");
+        let indented = example.lines().map(|line| match line {
+            "" => "\n".to_owned(),
+            line => format!("    {line}\n"),
+        });
+        let indented: String = indented.collect();
+        assert!(HERE.contains(&indented), "not here:\n{indented}");
+    }
+    assert_eq!(examples.len(), 8);
+}
+
+#[test]
+fn a_server_inside_a_program() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path();
+
+    use resumed::Config;
+
+    let config = Config::new(dir)
+        .listen("127.0.0.1:0") // port 0 picks one; unix:PATH is a socket file
+        .max_size(50 << 30)
+        .user("alice", "secret")
+        .sha256()
+        .on_complete(|upload| {
+            println!("{} has arrived", upload.path.display());
+            Ok(())
+        });
+    let server = resumed::start(config)?; // it listens when this returns
+    println!("listening on http://{}", server.addr());
+    server.stop(); // dropping it stops it too; `wait` serves until the process ends
+    Ok(())
+}
+
+#[test]
+fn why_it_did_not_start_is_told_apart() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path();
+
+    use resumed::{Config, StartErrorKind};
+
+    let first = resumed::start(Config::new(dir).listen("127.0.0.1:0"))?;
+    let second = resumed::start(Config::new(dir).listen("127.0.0.1:0"));
+    let error = second.err().expect("one server a directory");
+    assert_eq!(error.kind(), StartErrorKind::InUse);
+    drop(first);
+    Ok(())
+}
+
+#[test]
+fn server_is_started_anew_when_its_directory_is_gone() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path().join("uploads");
+
+    use resumed::store::Error;
+    use resumed::{Config, Server, StartError};
+    use std::path::Path;
+
+    // To be called every few seconds. `Uploads` and `Store` have `health` too.
+    fn look_after(server: Server, dir: &Path) -> Result<Server, StartError> {
+        match server.health() {
+            Err(Error::Displaced(_)) => {
+                server.stop();
+                resumed::start(Config::new(dir).listen("127.0.0.1:0"))
+            }
+            _ => Ok(server),
+        }
+    }
+
+    let server = resumed::start(Config::new(&dir).listen("127.0.0.1:0"))?;
+    let address = server.addr().to_string();
+    let server = look_after(server, &dir)?;
+    assert_eq!(server.addr().to_string(), address, "the same server");
+    fs::remove_dir_all(&dir)?;
+    let server = look_after(server, &dir)?;
+    assert!(server.health().is_ok());
+    assert!(dir.join(".resumed").is_dir());
+    Ok(())
+}
+
+#[test]
+fn a_restart_on_a_socket_of_ones_own_refuses_nobody() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path();
+
+    use resumed::{Config, Given};
+    use std::net::TcpListener;
+
+    let socket = TcpListener::bind("127.0.0.1:0")?;
+    let start = || {
+        let socket = socket.try_clone().expect("a descriptor");
+        resumed::start(Config::new(dir).listen_on(Given::Tcp(socket)))
+    };
+    let server = start()?;
+    server.stop();
+    let mut early = Client::connect(socket.local_addr()?);
+    early.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let server = start()?;
+    assert_eq!(early.answer().status, 200);
+    server.stop();
+    Ok(())
+}
+
+#[test]
+fn a_hook_is_told_what_has_arrived() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path();
+    let (tell, told) = std::sync::mpsc::channel();
+
+    use resumed::store::Completed;
+    use resumed::{Config, HookError};
+
+    let seen = move |upload: &Completed| -> Result<(), HookError> {
+        let name = upload.name.as_deref().unwrap_or("?"); // to be shown, never a path
+        let owner = String::from_utf8_lossy(upload.id.owner()); // empty without users
+        let digest = upload.sha256.ok_or("asked for below")?; // an error: again later
+        tell.send(format!(
+            "{owner} {name} {} {:02x}",
+            upload.length, digest[0]
+        ))?;
+        Ok(())
+    };
+    let config = Config::new(dir).sha256().on_complete(seen);
+
+    let server = resumed::start(config.listen("127.0.0.1:0"))?;
+    put(&server, "")?;
+    assert_eq!(told.recv()?, " a.txt 5 2c");
+    Ok(())
+}
+
+/// Sends "hello" as `a.txt`, and answers with the status.
+fn put(server: &resumed::Server, fields: &str) -> Result<u16, Box<dyn Error>> {
+    let mut client = Client::connect(server.addr().tcp().ok_or("a port")?);
+    client.send(format!(
+        "PUT /files/a.txt HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: 5\r\n\r\nhello"
+    ));
+    Ok(client.answer().status)
+}
+
+#[test]
+fn who_may_do_what_is_for_the_program_to_say() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path();
+
+    use resumed::{Config, Verb};
+
+    let config = Config::new(dir).authorize(|head, command| {
+        let may_send = head.field("X-Token") == Some(b"let me in");
+        may_send || matches!(command.verb, Verb::Status(_))
+    });
+
+    let server = resumed::start(config.listen("127.0.0.1:0"))?;
+    assert_eq!(put(&server, "")?, 403);
+    assert_eq!(put(&server, "X-Token: let me in\r\n")?, 201);
+    Ok(())
+}
+
+#[test]
+fn uploads_behind_a_server_that_is_there() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path();
+
+    use resumed::{Head, Options, Response, Uploads};
+    use std::io::Read;
+
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+
+    // For every request under /upload, /status and /files.
+    fn answer(
+        uploads: &Uploads,
+        (method, target, fields): (&str, &str, Fields),
+        mut body: impl Read,
+    ) -> Response {
+        match Head::from_parts(method, target, fields.iter().copied()) {
+            Ok(head) => uploads.handle(&head, &mut body),
+            Err(malformed) => Response::new(malformed.status()).text(malformed.reason()),
+        }
+    }
+
+    let uploads = Uploads::open(dir, Options::default().max_size(50 << 30))?;
+    let [host, id] = [
+        ("Host", "localhost"),
+        ("X-File-Id", "a.txt-5-1700000000000"),
+    ];
+
+    // Three bytes of five come, then the line is cut.
+    let begin = ("POST", "/upload", &[host, id, ("Content-Length", "5")][..]);
+    answer(&uploads, begin, &b"hel"[..]);
+
+    // How much is there? The rest, then.
+    let held = answer(&uploads, ("GET", "/status", &[host, id]), &b""[..]);
+    assert_eq!(held.body_bytes(), b"3");
+    let (start, length) = (("X-Start-Byte", "3"), ("Content-Length", "2"));
+    let rest = ("POST", "/upload", &[host, id, start, length][..]);
+    let done = answer(&uploads, rest, &b"lo"[..]);
+    assert_eq!((done.status(), done.body_bytes()), (200, &b"Success 5"[..]));
+
+    assert_eq!(fs::read(dir.join("a.txt"))?, b"hello");
+    Ok(())
+}
+
+#[test]
+fn a_protocol_of_ones_own() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir: &Path = temporary.path();
+
+    use resumed::store::{AppendRequest, Completes, Error, Id, Options, Store};
+    use std::time::SystemTime;
+
+    let store = Store::open(dir, Options::default())?;
+    store.sweep(SystemTime::now()); // at start and hourly: what crashed, what has expired
+
+    let id = Id::new(b"alice", b"any bytes that you like");
+    let intent = AppendRequest {
+        name: Some("a.txt".into()),
+        length: Some(5),
+        ..AppendRequest::default()
+    };
+    let mut append = store.append_with(&id, 0, intent)?;
+    append.write(b"hel")?;
+    append.cut(); // the line was: what came is kept
+
+    let held = store.status(&id)?; // told when it is durable, not before
+    assert_eq!((held.offset, held.complete), (3, false));
+    assert!(matches!(store.append(&id, 0), Err(Error::Mismatch)));
+
+    let mut append = store.append(&id, held.offset)?;
+    append.write(b"lo")?;
+    let finished = append.finish(Completes::AtLength)?; // whole, durable, under its name
+    let published = finished.published.expect("by this call");
+    println!("{} has arrived", published.path.display());
+
+    assert_eq!(fs::read(published.path)?, b"hello");
+    Ok(())
+}

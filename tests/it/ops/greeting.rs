@@ -1,0 +1,108 @@
+//! What is said when the server listens.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::Client;
+use crate::support::killed::Killed;
+use crate::support::left_out::left_out;
+
+/// The command, and the lines that it says up to an empty one.
+struct Greeted {
+    _child: Killed,
+    _dir: TempDir,
+    lines: Vec<String>,
+}
+
+impl Greeted {
+    fn start(listen: &str) -> Greeted {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let child = Command::new(env!("CARGO_BIN_EXE_resumed"))
+            .args(["--listen", listen, "--allow-root", "--qr"])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = Killed(child.expect("it runs"));
+        let said = BufReader::new(child.stdout.take().expect("piped"));
+        let lines = said.lines().map(|line| line.expect("text"));
+        let lines = lines.take_while(|line| !line.is_empty()).collect();
+        Greeted {
+            _child: child,
+            _dir: dir,
+            lines,
+        }
+    }
+}
+
+#[test]
+fn a_telephone_is_shown_the_address_of_the_machine_in_its_network() {
+    if std::net::UdpSocket::bind("0.0.0.0:0")
+        .and_then(|to| to.connect("192.0.2.1:9"))
+        .is_err()
+    {
+        return left_out("the address in the network", "this machine is in none");
+    }
+    let greeted = Greeted::start("0.0.0.0:0");
+    let [listens, found, code @ ..] = &greeted.lines[..] else {
+        panic!("{:?}", greeted.lines);
+    };
+    assert!(
+        listens.starts_with("listening on http://0.0.0.0:"),
+        "{listens}"
+    );
+    let url = found
+        .strip_prefix("in this network: ")
+        .expect("it says where");
+    let (width, dots) = dots(code);
+    let mut seen = rqrr::PreparedImage::prepare_from_bitmap(width, dots.len(), |x, y| dots[y][x]);
+    let [grid] = &seen.detect_grids()[..] else {
+        panic!("not one code in {code:#?}");
+    };
+    assert_eq!(grid.decode().expect("it can be read").1, url);
+
+    let addr = url.strip_prefix("http://").expect("an address");
+    let mut client = Client::connect(addr.parse().expect("an address"));
+    client.send(format!("GET /health HTTP/1.1\r\nHost: {addr}\r\n\r\n"));
+    assert_eq!(client.answer().status, 200);
+}
+
+/// How wide, and which dots are dark: each is four by four, as a camera sees more than one of a dot.
+fn dots(code: &[String]) -> (usize, Vec<Vec<bool>>) {
+    const SCALE: usize = 4;
+    let mut rows = Vec::new();
+    for line in code {
+        for lower in [false, true] {
+            let is_dark = |sign| match sign {
+                '█' => true,
+                '▀' => !lower,
+                '▄' => lower,
+                _ => false,
+            };
+            let row = line.chars().flat_map(|sign| [is_dark(sign); SCALE]);
+            let row: Vec<_> = row.collect();
+            rows.extend((0..SCALE).map(|_| row.clone()));
+        }
+    }
+    (rows[0].len(), rows)
+}
+
+#[test]
+fn of_an_address_that_no_telephone_reaches_no_code_is_shown() {
+    let mut greeted = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    greeted
+        .args(["--listen", "127.0.0.1:0", "--qr"])
+        .arg(dir.path());
+    let child = greeted.stdout(Stdio::piped()).spawn();
+    let mut child = Killed(child.expect("it runs"));
+    let mut said = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("a line");
+    drop(child);
+    let mut rest = String::new();
+    said.read_line(&mut rest).expect("its end");
+    assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
+    assert_eq!(rest, "");
+}

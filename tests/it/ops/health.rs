@@ -1,0 +1,151 @@
+//! What the server tells of itself: whether it answers, what it has counted, and who asked for what.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use crate::support::program::Process;
+use crate::support::{Answer, Client, Site, append};
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+/// As `alice`, whose password is `secret`.
+fn as_alice(request: &str) -> String {
+    let line = "\r\nAuthorization: Basic YWxpY2U6c2VjcmV0\r\nHost:";
+    request.replacen("\r\nHost:", line, 1)
+}
+
+#[test]
+fn health_is_told_to_everybody_and_to_no_foreign_page() {
+    let site = Site::with(|config| config.user("alice", "secret"));
+    let answer = site.ask(get("/health"));
+    assert_eq!((answer.status, answer.text()), (200, "ok\n"));
+    assert_eq!(answer.field("Cache-Control"), Some("no-store"));
+    let head = site.ask(get("/health").replace("GET", "HEAD"));
+    assert_eq!(
+        (head.status, head.field("Content-Length")),
+        (200, Some("3"))
+    );
+    let post = site.ask(get("/health").replace("GET", "DELETE"));
+    assert_eq!((post.status, post.field("Allow")), (405, Some("GET, HEAD")));
+    let foreign = site.ask(get("/health").replace("localhost", "evil.example"));
+    assert_eq!(foreign.status, 421);
+}
+
+#[test]
+fn metrics_are_there_when_wanted_for_those_who_may_upload() {
+    assert_eq!(Site::new().ask(get("/metrics")).status, 404);
+    let site = Site::with(|config| config.metrics().user("alice", "secret"));
+    assert_eq!(site.ask(get("/metrics")).status, 401);
+    assert_eq!(site.ask(as_alice(&get("/metrics"))).status, 200);
+}
+
+#[test]
+fn metrics_tell_what_has_happened() {
+    let site = Site::with(|config| config.metrics());
+    site.ask(append("a-5-1700000000000", 0, 5) + "hello");
+    site.ask(append("b-10-1700000000000", 5, 5) + "world");
+    let mut under_way = site.connect();
+    under_way.send(append("c-9-1700000000000", 0, 9) + "hel");
+    site.ask(format!(
+        "GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "a".repeat(10_000)
+    ));
+    while site.held("c-9-1700000000000") < 3 {}
+    let told = metrics(&site.ask(get("/metrics")));
+    let of = |name: &str| {
+        let value = told.iter().find(|(known, _)| known == name);
+        value.unwrap_or_else(|| panic!("{name} in {told:?}")).1
+    };
+    assert_eq!(of("resumed_uploads_total{end=\"completed\"}"), 1.0);
+    assert_eq!(of("resumed_uploads_total{end=\"cancelled\"}"), 0.0);
+    assert_eq!(of("resumed_uploads_under_way"), 1.0);
+    assert_eq!(of("resumed_received_bytes_total"), 8.0);
+    assert_eq!(of("resumed_requests_total{status=\"409\"}"), 1.0);
+    assert_eq!(of("resumed_requests_total{status=\"414\"}"), 1.0);
+    assert!(of("resumed_connections{state=\"active\"}") >= 1.0);
+    assert!(of("resumed_connections{state=\"parked\"}") >= 1.0);
+    assert!(of("resumed_sync_seconds_count") >= 1.0);
+    assert!(of("resumed_sync_seconds_sum") > 0.0);
+
+    under_way.cut();
+    site.ask("DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: c-9-1700000000000\r\n\r\n");
+    let told = metrics(&site.ask(get("/metrics")));
+    let now = |name: &str, value| assert!(told.contains(&(name.to_owned(), value)), "{told:?}");
+    now("resumed_uploads_total{end=\"cancelled\"}", 1.0);
+    now("resumed_uploads_under_way", 0.0);
+    now("resumed_cuts_total", 1.0);
+}
+
+/// Every sample; each has its type before it.
+fn metrics(answer: &Answer) -> Vec<(String, f64)> {
+    let mut family = "";
+    let mut samples = Vec::new();
+    for line in answer.text().lines() {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            family = declared.split(' ').next().expect("a name");
+        } else if !line.starts_with('#') {
+            let (name, value) = line.rsplit_once(' ').expect("a sample");
+            assert!(name.starts_with(family), "{line} is not of {family}");
+            samples.push((name.to_owned(), value.parse().expect("a number")));
+        }
+    }
+    samples
+}
+
+#[test]
+fn each_request_is_a_line_of_the_access_log_when_wanted() {
+    let (by_default, wanted) = (access_log(None), access_log(Some("info")));
+    assert_eq!(by_default, Vec::<String>::new());
+    let expected = [
+        "POST /upload 200 5B alice",
+        "GET /status 401 0B -",
+        "POST /upload 409 0B alice",
+        "HEAD /files/01234567... 404 0B alice",
+        "- - 400 0B -",
+        "POST /upload cut 3B alice",
+    ];
+    assert_eq!(wanted, expected);
+}
+
+/// The lines, without what differs from run to run.
+fn access_log(filter: Option<&str>) -> Vec<String> {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let log = home.path().join("log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.stderr(Stdio::from(File::create(&log).expect("created")));
+    command.env_remove("RUST_LOG");
+    command.envs(filter.map(|filter| ("RUST_LOG", filter)));
+    let uploads = home.path().join("uploads");
+    let server = Process::of(
+        command,
+        &uploads,
+        "127.0.0.1:0",
+        &["--user", "alice:secret"],
+    );
+    let ask = |request: String| {
+        let mut client = Client::connect(server.addr);
+        client.send(request);
+        client.answer()
+    };
+    ask(as_alice(&(append("a-9-1700000000000", 0, 5) + "hello")));
+    ask(get("/status"));
+    ask(as_alice(&(append("a-9-1700000000000", 1, 5) + "hello")));
+    ask(as_alice(
+        "HEAD /files/0123456789abcdef0123456789abcdef HTTP/1.1\r\nHost: a.local\r\nTus-Resumable: 1.0.0\r\n\r\n",
+    ));
+    ask("GET / HTTP/1.1\r\n\r\n".into());
+    let mut client = Client::connect(server.addr);
+    client.send(as_alice(&(append("b-9-1700000000000", 0, 5) + "hel")));
+    client.cut();
+    drop(server);
+    let log = std::fs::read_to_string(log).expect("there");
+    let lines = log.lines().filter_map(|line| line.split_once(" access] "));
+    lines.map(|(_, line)| without_time(line)).collect()
+}
+
+fn without_time(line: &str) -> String {
+    let words = line.split(' ').filter(|word| !word.ends_with("ms"));
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,243 @@
+//! `--on-complete`: a command for each complete upload, at least once, whatever happens, and in nobody's way.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::program::Process;
+use crate::support::{Client, PATIENCE};
+
+/// What the server says of commands is among its own lines.
+const LOGGED: &str = "on-complete: ";
+
+/// A pipe with a name, which commands write lines into or wait to read from.
+struct Pipe {
+    path: PathBuf,
+    /// Open for both, so that no command waits for us to open it, and none sees its end before we let go of it.
+    file: File,
+}
+
+impl Pipe {
+    fn new(path: PathBuf) -> Pipe {
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        let both = OpenOptions::new().read(true).write(true).open(&path);
+        Pipe {
+            file: both.expect("a pipe"),
+            path,
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// The lines that come, each within the usual time.
+    fn lines(&self) -> Lines {
+        Lines::of(self.file.try_clone().expect("cloned"))
+    }
+
+    /// Lets one who waits go on.
+    fn let_go(&self) {
+        (&self.file).write_all(b"go\n").expect("written");
+    }
+}
+
+struct Lines(Receiver<String>);
+
+impl Lines {
+    fn of(file: impl std::io::Read + Send + 'static) -> Lines {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(file).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(tell.send(line)));
+        });
+        Lines(told)
+    }
+
+    #[track_caller]
+    fn next(&self) -> String {
+        self.0.recv_timeout(PATIENCE).expect("a line")
+    }
+}
+
+/// Uploads five bytes under a name, as the client wrote it in its request.
+#[track_caller]
+fn upload(server: &Process, name: &str, fields: &str) {
+    let mut client = Client::connect(server.addr);
+    client.send(format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {name}\r\nX-File-Name: {name}\r\n\
+         X-File-Size: 5\r\nContent-Length: 5\r\n{fields}\r\nhello"
+    ));
+    assert_eq!(client.answer().text(), "Success 5");
+}
+
+/// A directory for a server, and two pipes: what its commands say, and what they wait for.
+struct Scene {
+    dir: PathBuf,
+    told: Pipe,
+    gate: Pipe,
+    lines: Lines,
+    home: TempDir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let told = Pipe::new(home.path().join("told"));
+        Scene {
+            dir: home.path().join("uploads"),
+            lines: told.lines(),
+            told,
+            gate: Pipe::new(home.path().join("gate")),
+            home,
+        }
+    }
+
+    /// A command that says this, as the shell expands it.
+    fn say(&self, words: &str) -> String {
+        format!("echo {words} > {}", self.told.shown())
+    }
+
+    /// A command that waits to be let go.
+    fn wait(&self) -> String {
+        format!("read go < {}", self.gate.shown())
+    }
+
+    fn start(&self, hook: &str) -> Process {
+        self.start_with(hook, &[])
+    }
+
+    fn start_with(&self, hook: &str, flags: &[&str]) -> Process {
+        let flags = [&["--on-complete", hook], flags].concat();
+        Process::start(&self.dir, "127.0.0.1:0", &flags)
+    }
+}
+
+#[test]
+fn a_command_is_told_of_the_upload_and_reads_no_word_of_a_client_as_its_own() {
+    let scene = Scene::new();
+    let seen =
+        "\"$UPLOAD_PATH|$UPLOAD_NAME|$UPLOAD_ID|$UPLOAD_LENGTH|$UPLOAD_USER|$UPLOAD_SHA256\"";
+    let hook = format!("printf '%s\\n' {seen} > {}", scene.told.shown());
+    let server = scene.start_with(&hook, &["--user", "ann:secret", "--sha256"]);
+    let ann = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    // A NUL byte, which no environment can hold, is one of them.
+    upload(&server, "$(touch%20x)%60y%60;%22%00.txt", ann);
+    let said = scene.lines.next();
+    let [path, name, id, length, user, sha256] = said.split('|').collect::<Vec<_>>()[..] else {
+        panic!("{said}");
+    };
+    assert_eq!(
+        path,
+        scene
+            .dir
+            .join("$(touch x)`y`;\"_.txt")
+            .display()
+            .to_string()
+    );
+    assert_eq!((name, length, user), ("$(touch x)`y`;\".txt", "5", "ann"));
+    assert_eq!(id.len(), 32, "{id}");
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert_eq!(sha256, hello);
+}
+
+#[test]
+fn a_command_that_fails_is_run_again() {
+    let scene = Scene::new();
+    let once = scene.home.path().join("once");
+    let fail_once = format!("mkdir {} && exit 3 || true", once.display());
+    let server = scene.start(&format!("{}; {fail_once}", scene.say("ran")));
+    upload(&server, "a.txt", "");
+    assert_eq!([scene.lines.next(), scene.lines.next()], ["ran", "ran"]);
+}
+
+/// As many as may are under way, and one more has not begun, although its upload is complete and said to be.
+#[test]
+fn kill_9_between_an_upload_and_its_hook_loses_none_and_slow_ones_block_nobody() {
+    let scene = Scene::new();
+    let hook = format!("{}; {}", scene.say("$UPLOAD_NAME"), scene.wait());
+    let server = scene.start(&hook);
+    let names = ["a", "b", "c", "d", "e"];
+    names.iter().for_each(|name| upload(&server, name, ""));
+    let all_but_one = || (1..names.len()).map(|_| scene.lines.next());
+    assert_eq!(all_but_one().count(), 4);
+    drop(server);
+
+    let _again = scene.start(&hook);
+    let mut ran: Vec<_> = all_but_one().collect();
+    // Of the first server's, and of this one's.
+    (0..2 * names.len()).for_each(|_| scene.gate.let_go());
+    ran.push(scene.lines.next());
+    ran.sort();
+    assert_eq!(ran, names);
+}
+
+#[test]
+fn a_command_that_hangs_keeps_no_other_waiting() {
+    let scene = Scene::new();
+    let hang = format!("test $UPLOAD_NAME = b.txt || {}", scene.wait());
+    let server = scene.start(&format!("{}; {hang}", scene.say("$UPLOAD_NAME")));
+    for name in ["a.txt", "b.txt"] {
+        upload(&server, name, "");
+        assert_eq!(scene.lines.next(), name);
+    }
+}
+
+/// What `sh` runs for the command too: it is told, and says so.
+#[test]
+fn a_command_that_takes_too_long_is_ended_and_run_again() {
+    let scene = Scene::new();
+    let hook = until_told(&scene, "exit");
+    let server = scene.start_with(&hook, &["--hook-timeout", "1"]);
+    upload(&server, "a.txt", "");
+    let lines = [(); 3].map(|()| scene.lines.next());
+    assert_eq!(lines, ["ran", "ended", "ran"]);
+}
+
+#[test]
+fn a_server_that_stops_tells_commands_to_end_and_waits_for_none() {
+    let scene = Scene::new();
+    let hook = until_told(&scene, "read go");
+    let mut server = scene.start(&hook);
+    upload(&server, "a.txt", "");
+    assert_eq!(scene.lines.next(), "ran");
+    kill_process(Pid::from_child(server.child()), Signal::TERM).expect("told");
+    assert_eq!(scene.lines.next(), "ended");
+    assert!(server.child().wait().expect("its end").success());
+    let _again = scene.start(&hook);
+    assert_eq!(scene.lines.next(), "ran");
+}
+
+/// A command that waits, until it is told to end, in a process that it has started; and what that does then.
+fn until_told(scene: &Scene, then: &str) -> String {
+    let (ran, ended, wait) = (scene.say("ran"), scene.say("ended"), scene.wait());
+    let gate = scene.gate.shown();
+    format!("(trap '{ended}; {then} < {gate}' TERM; {ran}; {wait}; true); true")
+}
+
+#[test]
+fn what_a_command_says_is_in_the_log_also_from_the_background() {
+    let scene = Scene::new();
+    let hook = format!("echo out; echo err >&2; ({}; echo late) &", scene.wait());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.env("RUST_LOG", "info").stderr(Stdio::piped());
+    let flags = ["--on-complete", &hook];
+    let mut server = Process::of(command, &scene.dir, "127.0.0.1:0", &flags);
+    let log = Lines::of(server.child().stderr.take().expect("piped"));
+    let next = || loop {
+        if let Some((_, said)) = log.next().split_once(LOGGED) {
+            return said.to_owned();
+        }
+    };
+    upload(&server, "a.txt", "");
+    assert_eq!((next(), next()), ("out".into(), "err".into()));
+    scene.gate.let_go();
+    assert_eq!(next(), "late");
+}

@@ -1,0 +1,13 @@
+//! Running and embedding the server: start-up, hooks, health, users, packages, documentation.
+
+pub(crate) mod embed;
+pub(crate) mod embedding;
+pub(crate) mod greeting;
+pub(crate) mod health;
+pub(crate) mod hook;
+pub(crate) mod packaging;
+pub(crate) mod readme;
+pub(crate) mod scarce;
+pub(crate) mod security;
+pub(crate) mod systemd;
+pub(crate) mod user_file;

@@ -1,0 +1,171 @@
+//! Under systemd: the socket is its own, and stays while the server is restarted.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::killed::Killed;
+use crate::support::left_out::left_out;
+use crate::support::program::Process;
+use crate::support::{Client, PATIENCE, append};
+
+const ID: &str = "a.txt-10-1700000000000";
+
+/// The command on this socket, handed over as sd_listen_fds(3) has it.
+fn start_on(socket: &TcpListener, dir: &Path) -> Process {
+    let mut command = Command::new("sh");
+    let hand_over = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    command.args(["-c", hand_over, env!("CARGO_BIN_EXE_resumed")]);
+    let socket = socket.try_clone().expect("a second descriptor");
+    command.stdin(OwnedFd::from(socket));
+    Process::of(command, dir, "127.0.0.1:0", &[] as &[&str])
+}
+
+/// SIGTERM, as `systemctl stop` sends it; when this returns the server has ended well.
+fn end(child: &mut Child) {
+    kill_process(Pid::from_child(child), Signal::TERM).expect("told");
+    assert!(child.wait().expect("its end").success());
+}
+
+#[test]
+fn a_restart_refuses_nobody_and_an_upload_carries_on() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = socket.local_addr().expect("its address");
+
+    let mut server = start_on(&socket, dir.path());
+    assert_eq!(server.addr, addr);
+    let mut client = Client::connect(addr);
+    client.send(append(ID, 0, 10) + "hello");
+    while fs::read_dir(dir.path().join(".resumed"))
+        .expect("listed")
+        .all(|file| {
+            file.expect("a file")
+                .metadata()
+                .map_or(0, |about| about.len())
+                != 5
+        })
+    {}
+    end(server.child());
+    client.expect_close();
+
+    // Nobody is there, and nobody is refused.
+    let mut client = Client::connect(addr);
+    client.send(append(ID, 5, 5) + "world");
+    let mut again = start_on(&socket, dir.path());
+    assert_eq!(client.answer().text(), "Success 10");
+    assert_eq!(
+        fs::read(dir.path().join("a.txt")).expect("published"),
+        b"helloworld"
+    );
+    end(again.child());
+}
+
+/// The server under the tool that stands for systemd where that does not run.
+struct Activated {
+    child: Killed,
+    home: TempDir,
+}
+
+impl Activated {
+    fn start() -> Activated {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let path = |name| home.path().join(name);
+        let child = Command::new("systemd-socket-activate")
+            .arg("--listen")
+            .arg(path("socket"))
+            .arg(format!(
+                "--setenv=NOTIFY_SOCKET={}",
+                path("notify").display()
+            ))
+            .arg(env!("CARGO_BIN_EXE_resumed"))
+            .arg(path("uploads"))
+            .stdout(Stdio::null())
+            .spawn();
+        let child = Killed(child.expect("it runs"));
+        Activated { child, home }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+}
+
+#[test]
+fn the_first_connection_starts_it_and_it_says_when_it_is_ready_and_when_it_stops() {
+    if !is_there("systemd-socket-activate") {
+        return left_out("socket activation", "systemd-socket-activate is missing");
+    }
+    let mut activated = Activated::start();
+    let notified = UnixDatagram::bind(activated.path("notify")).expect("bound");
+    notified.set_read_timeout(Some(PATIENCE)).expect("patient");
+    let hear = || {
+        let mut said = [0; 64];
+        let length = notified.recv(&mut said).expect("it says something");
+        String::from_utf8_lossy(&said[..length]).into_owned()
+    };
+    let mut client = loop {
+        if let Ok(client) = UnixStream::connect(activated.path("socket")) {
+            break client;
+        }
+    };
+    client.set_read_timeout(Some(PATIENCE)).expect("patient");
+    let request = append(ID, 0, 10) + "helloworld";
+    client.write_all(request.as_bytes()).expect("taken");
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert_eq!(hear(), "READY=1");
+
+    end(&mut activated.child);
+    assert_eq!(hear(), "STOPPING=1");
+    assert!(activated.path("socket").exists(), "it is systemd's");
+}
+
+#[test]
+fn the_units_are_what_systemd_takes_and_let_the_server_do_little() {
+    if !is_there("systemd-analyze") {
+        return left_out("the units", "systemd-analyze is missing");
+    }
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    for unit in ["resumed.service", "resumed.socket"] {
+        let text = fs::read_to_string(packaging.join(unit)).expect("there");
+        let text = text.replace("/usr/bin/resumed", env!("CARGO_BIN_EXE_resumed"));
+        let text = text.replace("man:resumed(1)", "man:systemd(1)");
+        fs::write(home.path().join(unit), text).expect("written");
+    }
+    for arguments in [
+        &["verify", "./resumed.service", "./resumed.socket"][..],
+        // Of a hundred that a service can be exposed to.
+        &[
+            "security",
+            "--offline=yes",
+            "--threshold=15",
+            "./resumed.service",
+        ],
+    ] {
+        let run = Command::new("systemd-analyze")
+            .args(arguments)
+            .current_dir(home.path())
+            .output()
+            .expect("it runs");
+        let said = [run.stdout, run.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(run.status.success(), "{arguments:?}: {said}");
+    }
+}
+
+fn is_there(command: &str) -> bool {
+    Command::new(command)
+        .arg("--version")
+        .output()
+        .is_ok_and(|run| run.status.success())
+}

@@ -1,0 +1,55 @@
+use std::{
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use resumed::{Options, Uploads, store::OnConflict};
+use threadpool::ThreadPool;
+use tiny_http::Server;
+
+use super::{Front, Running, pairs, set};
+
+/// The same uploads behind a server that a program runs already.
+pub(in crate::protocol::transcripts) struct TinyHttp;
+
+impl Front for TinyHttp {
+    fn start(&self, flags: &[String], dir: &Path) -> Running {
+        let options = Options::default();
+        let options =
+            pairs(flags).fold(options, |options, (flag, value)| set!(options, flag, value));
+        let uploads = Arc::new(Uploads::open(dir, options).expect("the directory is ours"));
+        let server = Arc::new(Server::http("127.0.0.1:0").expect("a port"));
+        let addr = server.server_addr().to_ip().expect("it listens on a port");
+        let pool = ThreadPool::new(4);
+        let thread = thread::spawn({
+            let (server, pool) = (Arc::clone(&server), pool.clone());
+            move || resumed::tiny_http::serve(&uploads, &server, &pool)
+        });
+        Running {
+            addr,
+            _server: Box::new(Serving {
+                server,
+                thread: Some(thread),
+                pool,
+            }),
+        }
+    }
+}
+
+struct Serving {
+    server: Arc<Server>,
+    thread: Option<JoinHandle<()>>,
+    pool: ThreadPool,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.server.unblock();
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("it serves until it is told to end");
+        }
+        // The directory is free when the last request has been answered.
+        self.pool.join();
+    }
+}

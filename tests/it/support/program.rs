@@ -1,0 +1,113 @@
+//! The command in a process of its own.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::support::killed::Killed;
+
+/// The command, as a user runs it. Dropped, it is killed: it gets to do nothing more.
+pub(crate) struct Process {
+    child: Killed,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Process {
+    pub(crate) fn start<F: AsRef<OsStr>>(dir: &Path, listen: &str, flags: &[F]) -> Process {
+        Process::of(command(), dir, listen, flags)
+    }
+
+    /// By another command, which takes what the server takes and becomes it.
+    pub(crate) fn of<F: AsRef<OsStr>>(
+        mut command: Command,
+        dir: &Path,
+        listen: &str,
+        flags: &[F],
+    ) -> Process {
+        let child = command
+            .args(["--listen", listen])
+            .args(flags)
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = Killed(child.expect("the command runs"));
+        let stdout = child.stdout.take().expect("piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let addr = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .expect("it listens");
+        let addr = addr.parse().expect("an address");
+        Process { child, addr }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+}
+
+/// By way of `RESUMED_RUNNER`, where this machine cannot run it by itself.
+fn command() -> Command {
+    let path = env!("CARGO_BIN_EXE_resumed");
+    let Some(runner) = env::var_os("RESUMED_RUNNER") else {
+        return Command::new(path);
+    };
+    let mut command = Command::new(runner);
+    command.arg(path);
+    command
+}
+
+/// The command over a directory of its own. Both go when it goes.
+pub(crate) struct Program {
+    // Killed before its directory is removed.
+    process: Process,
+    dir: TempDir,
+}
+
+impl Program {
+    /// Started with these flags besides an address and the directory.
+    pub(crate) fn start(flags: &[&str]) -> Program {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Program::over(dir, "127.0.0.1:0", flags)
+    }
+
+    /// Over a directory, and perhaps on a port, that another had before.
+    pub(crate) fn over(dir: TempDir, listen: &str, flags: &[&str]) -> Program {
+        let process = Process::start(dir.path(), listen, flags);
+        Program { process, dir }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.process.addr
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// SIGKILL. The directory stays as it is.
+    pub(crate) fn kill(self) -> TempDir {
+        drop(self.process);
+        self.dir
+    }
+}

@@ -1,0 +1,178 @@
+//! Behind a real nginx: with the configuration that the README gives, and with nginx's defaults.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use tempfile::TempDir;
+
+use crate::ops::readme;
+use crate::support::{Client, Site, append};
+
+/// An nginx of its own in front of a server. Stopped when dropped.
+pub(crate) struct Nginx {
+    child: Child,
+    addr: SocketAddr,
+    home: TempDir,
+}
+
+/// What nginx does when nobody has told it anything.
+pub(crate) const DEFAULTS: &str = "location / { proxy_pass http://127.0.0.1:8080; }";
+
+/// What the README tells people to write.
+pub(crate) fn as_in_the_readme() -> &'static str {
+    readme::block("nginx")
+}
+
+impl Nginx {
+    pub(crate) fn before(server: SocketAddr, location: &str) -> Nginx {
+        Nginx::with_upstream(server, "", location)
+    }
+
+    /// With something said about the servers behind it, which a location cannot say.
+    pub(crate) fn with_upstream(server: SocketAddr, upstream: &str, location: &str) -> Nginx {
+        let here = |text: &str| text.replace("127.0.0.1:8080", &server.to_string());
+        Nginx::with(&here(upstream), &here(location))
+    }
+
+    /// With this for its locations, and nothing behind it.
+    pub(crate) fn start(location: &str) -> Nginx {
+        Nginx::with("", location)
+    }
+
+    pub(crate) fn with(upstream: &str, location: &str) -> Nginx {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        for _ in 0..20 {
+            let addr = free_address();
+            fs::write(
+                home.path().join("conf"),
+                configuration(home.path(), addr, upstream, location),
+            )
+            .expect("written");
+            if let Some(child) = started(home.path(), addr) {
+                return Nginx { child, addr, home };
+            }
+        }
+        panic!("nginx does not start");
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Cuts every line, and is not there until it is back.
+    pub(crate) fn end(&mut self) {
+        // SIGTERM: it takes its workers with it.
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+        self.child.wait().expect("its end");
+    }
+
+    /// Under the same address as before.
+    pub(crate) fn come_back(&mut self) {
+        self.child = started(self.home.path(), self.addr).expect("its port is free");
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A port that was free a moment ago: nginx cannot be told to pick one.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address")
+}
+
+/// It listens, or has ended because somebody else took the port.
+fn started(home: &Path, addr: SocketAddr) -> Option<Child> {
+    let mut child = Command::new("nginx")
+        .arg("-e")
+        .arg(home.join("error.log"))
+        .arg("-c")
+        .arg(home.join("conf"))
+        .spawn()
+        .expect("nginx runs");
+    while child.try_wait().expect("its state").is_none() {
+        if TcpStream::connect(addr).is_ok() {
+            return Some(child);
+        }
+    }
+    None
+}
+
+fn configuration(home: &Path, addr: SocketAddr, upstream: &str, location: &str) -> String {
+    let home = home.display();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = temporary
+        .map(|name| format!("{name}_temp_path {home}/{name};\n"))
+        .concat();
+    format!(
+        "daemon off;\nworker_processes 1;\nuser root;\npid {home}/pid;\nevents {{}}\n\
+         http {{\naccess_log off;\n{temporary}\n{upstream}\nserver {{\nlisten {addr};\n{location}\n}}\n}}\n"
+    )
+}
+
+const LENGTH: usize = 5_000_000;
+const HALF: usize = LENGTH / 2;
+const ID: &str = "through.bin-5000000-1700000000000";
+
+fn content() -> Vec<u8> {
+    (0..LENGTH).map(|at| (at % 251) as u8).collect()
+}
+
+#[test]
+fn with_the_readmes_configuration_what_nginx_had_passed_on_is_kept_and_resumed() {
+    let site = Site::new();
+    let nginx = Nginx::before(site.addr(), as_in_the_readme());
+    let content = content();
+    let mut client = Client::connect(nginx.addr());
+    client.send(append(ID, 0, LENGTH));
+    client.send(&content[..HALF]);
+    // Nginx passes on what it has while more is to come; only then the line is cut.
+    while site.held(ID) < HALF as u64 {}
+    drop(client);
+    assert_eq!(
+        fs::metadata(partial(site.dir()))
+            .expect("on our disk")
+            .len(),
+        HALF as u64
+    );
+
+    let mut client = Client::connect(nginx.addr());
+    client.send(append(ID, HALF, LENGTH - HALF));
+    client.send(&content[HALF..]);
+    assert_eq!(client.answer().text(), format!("Success {LENGTH}"));
+    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
+}
+
+/// The only file of bytes in `.resumed`.
+pub(crate) fn partial(dir: &Path) -> PathBuf {
+    let files = fs::read_dir(dir.join(".resumed")).expect("listed");
+    let mut files = files.map(|file| file.expect("a file").path());
+    files
+        .find(|path| path.extension().is_none() && !path.ends_with("lock"))
+        .expect("a partial")
+}
+
+#[test]
+fn with_nginx_defaults_an_upload_in_small_pieces_completes() {
+    let site = Site::new();
+    let nginx = Nginx::before(site.addr(), DEFAULTS);
+    let content = content();
+    let mut client = Client::connect(nginx.addr());
+    client.send(append(ID, 0, LENGTH));
+    assert_eq!(client.answer().status, 413, "nginx takes 1 MB at once");
+    let mut last = String::new();
+    for (number, piece) in content.chunks(1_000_000).enumerate() {
+        let mut client = Client::connect(nginx.addr());
+        client.send(append(ID, number * 1_000_000, piece.len()));
+        client.send(piece);
+        last = client.answer().text().to_owned();
+    }
+    assert_eq!(last, format!("Success {LENGTH}"));
+    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
+}
