@@ -42,9 +42,9 @@ fn a_server_inside_a_program() -> Tried {
             println!("{} has arrived", upload.path.display());
             Ok(())
         });
-    let server = resumed::start(config)?; // it listens when this returns
+    let server = resumed::start(config)?; // the socket listens when `start` returns
     println!("listening on http://{}", server.addr());
-    server.stop(); // dropping it stops it too; `wait` serves until the process ends
+    server.stop(); // `drop` stops the server too; `wait` serves until the process ends
     Ok(())
 }
 
@@ -72,7 +72,7 @@ fn server_is_started_anew_when_its_directory_is_gone() -> Tried {
     use resumed::{Config, Server, StartError};
     use std::path::Path;
 
-    // To be called every few seconds. `Uploads` and `Store` have `health` too.
+    // Call this every few seconds. `Uploads` and `Store` have `health` too.
     fn look_after(server: Server, dir: &Path) -> Result<Server, StartError> {
         match server.health() {
             Err(Error::Displaced(_)) => {
@@ -127,9 +127,9 @@ fn a_hook_is_told_what_has_arrived() -> Tried {
     use resumed::{Config, HookError};
 
     let seen = move |upload: &Completed| -> Result<(), HookError> {
-        let name = upload.name.as_deref().unwrap_or("?"); // to be shown, never a path
+        let name = upload.name.as_deref().unwrap_or("?"); // for display; never a path
         let owner = String::from_utf8_lossy(upload.id.owner()); // empty without users
-        let digest = upload.sha256.ok_or("asked for below")?; // an error: again later
+        let digest = upload.sha256.ok_or("no sha256")?; // an error: the hook runs again
         tell.send(format!(
             "{owner} {name} {} {:02x}",
             upload.length, digest[0]
@@ -199,11 +199,11 @@ fn uploads_behind_a_server_that_is_there() -> Tried {
         ("X-File-Id", "a.txt-5-1700000000000"),
     ];
 
-    // Three bytes of five come, then the line is cut.
+    // Three bytes of five arrive, then the connection breaks.
     let begin = ("POST", "/upload", &[host, id, ("Content-Length", "5")][..]);
     answer(&uploads, begin, &b"hel"[..]);
 
-    // How much is there? The rest, then.
+    // Ask for the offset, and send the rest.
     let held = answer(&uploads, ("GET", "/status", &[host, id]), &b""[..]);
     assert_eq!(held.body_bytes(), b"3");
     let (start, length) = (("X-Start-Byte", "3"), ("Content-Length", "2"));
@@ -224,9 +224,9 @@ fn a_protocol_of_ones_own() -> Tried {
     use std::time::SystemTime;
 
     let store = Store::open(dir, Options::default())?;
-    store.sweep(SystemTime::now()); // at start and hourly: what crashed, what has expired
+    store.sweep(SystemTime::now()); // at start and hourly: repair and expiry
 
-    let id = Id::new(b"alice", b"any bytes that you like");
+    let id = Id::new(b"alice", b"any bytes");
     let intent = AppendRequest {
         name: Some("a.txt".into()),
         length: Some(5),
@@ -234,15 +234,15 @@ fn a_protocol_of_ones_own() -> Tried {
     };
     let mut append = store.append_with(&id, 0, intent)?;
     append.write(b"hel")?;
-    append.cut(); // the line was: what came is kept
+    append.cut(); // the connection broke: received bytes are kept
 
-    let held = store.status(&id)?; // told when it is durable, not before
+    let held = store.status(&id)?; // durable when it returns
     assert_eq!((held.offset, held.complete), (3, false));
     assert!(matches!(store.append(&id, 0), Err(Error::Mismatch)));
 
     let mut append = store.append(&id, held.offset)?;
     append.write(b"lo")?;
-    let finished = append.finish(Completes::AtLength)?; // whole, durable, under its name
+    let finished = append.finish(Completes::AtLength)?; // complete, durable, under its name
     let published = finished.published.expect("by this call");
     println!("{} has arrived", published.path.display());
 
