@@ -81,11 +81,11 @@ impl Desk {
 
     /// Tells whoever is to know that a file has got its name.
     pub(super) fn completed(&self, completed: &Completed) {
+        self.arrivals.add(completed);
+        self.metrics.completed.fetch_add(1, Relaxed);
         let (path, length) = (completed.path.display(), completed.length);
         log::info!("{path} is complete: {length} bytes");
         self.housekeeper.completed(completed);
-        self.metrics.completed.fetch_add(1, Relaxed);
-        self.arrivals.add(completed);
     }
 
     /// Whether the program that embeds us has nothing against it.
