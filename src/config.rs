@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::Given;
-use crate::housekeeper::HookError;
+
 use crate::http::{self, Head};
 use crate::protocol::command::Command;
 use crate::store::{Completed, OnConflict, Sharing, Sync};
-use crate::uploads::Options;
+use crate::uploads::{HookError, Options};
 
 /// What a server is started with.
 ///

@@ -73,7 +73,6 @@ compile_error!("resumed needs a Unix: it renames, syncs and locks in ways not to
 
 mod config;
 mod engine;
-mod housekeeper;
 mod http;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -87,8 +86,7 @@ mod uploads;
 
 pub use config::Config;
 pub use engine::{Address, Given};
-pub use housekeeper::HookError;
 pub use http::{Framing, Head, Malformed, Response, Version};
 pub use protocol::command::{Command, Excess, Question, Target, Verb};
 pub use server::{Server, StartError, StartErrorKind, start};
-pub use uploads::{Options, Uploads};
+pub use uploads::{HookError, Options, Uploads};

@@ -10,21 +10,19 @@
 //!
 //! What is taken here is taken by everybody; what anybody might read differently is refused.
 
-pub(crate) mod body;
+pub(crate) mod body_decoder;
+mod coalesce;
 pub(crate) mod connection;
-mod head;
+mod handler;
 mod limits;
-mod pace;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
-mod reason;
+mod read_buffer;
+mod request;
 mod response;
-mod service;
 pub(crate) mod socket;
-mod unsent;
-mod window;
 
-pub use head::{Framing, Head, Malformed, Version};
+pub(crate) use handler::{Action, Census, Ended, Receiver, Service};
 pub(crate) use limits::Limits;
+pub use request::{Framing, Head, Malformed, Version};
 pub use response::Response;
-pub(crate) use service::{Action, Census, Ended, Receiver, Service};

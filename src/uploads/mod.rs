@@ -3,10 +3,11 @@
 //! A request is admitted (host, origin, user), read by its dialect, authorized, carried out by the
 //! store, and answered by its dialect. What waits for the disk is put off until a turn that may.
 
-mod access;
+mod access_log;
 mod arrivals;
-mod desk;
-mod exchange;
+mod context;
+mod handler;
+mod housekeeper;
 mod metrics;
 mod recent;
 
@@ -14,7 +15,6 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::housekeeper::{Housekeeper, OnComplete};
 use crate::http::{Action, Census, Ended, Framing, Head, Receiver, Response, Service};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
@@ -22,7 +22,9 @@ use crate::protocol::access::host::Hosts;
 use crate::protocol::terms::Terms;
 use crate::store::{self, OpenError, Store};
 use arrivals::Arrivals;
-use desk::{Asked, Authorize, Desk};
+use context::{Asked, Authorize, Desk};
+pub use housekeeper::HookError;
+use housekeeper::{Housekeeper, OnComplete};
 use metrics::Metrics;
 
 /// Who may upload, how uploads are stored, and what happens when one is complete.
@@ -134,7 +136,7 @@ impl Uploads {
         let grant = self.desk.origins.grant(head);
         match self.desk.admit(head) {
             Ok(Asked::Command(dialect, command, owner)) => {
-                exchange::carry_out(&self.desk, head, dialect, command, owner, grant)
+                handler::carry_out(&self.desk, head, dialect, command, owner, grant)
             }
             Ok(Asked::Recent(owner)) => recent::tell(&self.desk, head, owner, grant),
             Err(response) => Action::Respond(grant.add_to(response)),
@@ -160,11 +162,11 @@ impl Uploads {
 
 impl Service for Uploads {
     fn respond(&self, head: &Head) -> Action {
-        access::watch(&self.desk, head, || self.decide(head))
+        access_log::watch(&self.desk, head, || self.decide(head))
     }
 
     fn refused(&self, status: u16) {
-        access::refused(&self.desk, status);
+        access_log::refused(&self.desk, status);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::protocol::command::{Command, Question, Target, Verb};
 use crate::protocol::pages::recent::{self, Arrived};
 
 use super::arrivals::Arrival;
-use super::desk::Desk;
+use super::context::Desk;
 
 /// How many uploads that are under way are told.
 const UNDER_WAY_MAX: usize = 50;

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use super::reading::until_more;
 use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
-use crate::http::body::Decoder;
+use crate::http::body_decoder::Decoder;
+use crate::http::handler::Service;
+use crate::http::read_buffer::{Fill, Window};
+use crate::http::response::unsent::Unsent;
 use crate::http::response::{ReplyTo, Response};
-use crate::http::service::Service;
-use crate::http::unsent::Unsent;
-use crate::http::window::{Fill, Window};
 
 impl Connection {
     /// Answers a request; what is unread of its body has to be got out of the way first.
@@ -172,10 +172,10 @@ mod tests {
 
     use super::*;
     use crate::http::connection::{Turn, Wake};
-    use crate::http::head::Head;
+    use crate::http::handler::{Action, Ended, Receiver};
     use crate::http::limits::Limits;
     use crate::http::properties::connection::Alone;
-    use crate::http::service::{Action, Ended, Receiver};
+    use crate::http::request::Head;
     use crate::http::socket::Socket;
 
     /// A service that answers each body with one byte.

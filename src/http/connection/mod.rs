@@ -25,11 +25,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::handler::{Ended, Service};
 use super::limits::Limits;
+use super::read_buffer::Window;
 use super::response::Response;
-use super::service::{Ended, Service};
 use super::socket::Socket;
-use super::window::Window;
 use state::{OVER, State, Step};
 
 impl Connection {

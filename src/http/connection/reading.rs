@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use super::state::{Asked, Body, Connection, Consult, Crew, Next, OVER, State, Step, Until};
-use crate::http::body::Decoder;
-use crate::http::head::{Head, Version};
+use crate::http::body_decoder::Decoder;
+use crate::http::handler::{Action, Ended, Service};
+use crate::http::read_buffer::{Fill, Window};
+use crate::http::request::{Head, Version};
 use crate::http::response::{ReplyTo, Response};
-use crate::http::service::{Action, Ended, Service};
-use crate::http::window::{Fill, Window};
 
 /// What a worker reads at once while it waits for a head: a small upload comes whole.
 const HEAD_READ_BYTES: u64 = 32 * 1024;

@@ -4,11 +4,11 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::state::{Body, Connection, Crew, Next, OVER, QUANTUM_BYTES, State, Step, Until};
-use crate::http::body::Decoder;
-use crate::http::pace::{Lull, Pace};
+use crate::http::body_decoder::Decoder;
+use crate::http::coalesce::{Lull, Pace};
+use crate::http::handler::{Ended, Receiver};
+use crate::http::read_buffer::{Fill, Window};
 use crate::http::response::{ReplyTo, Response};
-use crate::http::service::{Ended, Receiver};
-use crate::http::window::{Fill, Window};
 
 /// The longest that a worker waits for a body that comes fast, while nobody else wants it.
 const LINGER: Duration = Duration::from_millis(1);

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::body::Decoder;
-use crate::http::head::Version;
+use crate::http::body_decoder::Decoder;
+use crate::http::coalesce::Pace;
+use crate::http::handler::{Action, Receiver, Service};
 use crate::http::limits::Limits;
-use crate::http::pace::Pace;
+use crate::http::request::Version;
 use crate::http::response::ReplyTo;
-use crate::http::service::{Action, Receiver, Service};
+use crate::http::response::unsent::Unsent;
 use crate::http::socket::Socket;
-use crate::http::unsent::Unsent;
 
 /// After so many bytes of a body a connection goes to the back of the queue if somebody waits: a millisecond or two.
 pub(super) const QUANTUM_BYTES: u64 = 1024 * 1024;

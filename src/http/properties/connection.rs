@@ -9,10 +9,10 @@ use mio::net::UnixStream;
 
 use super::plain;
 use crate::http::connection::{Connection, Crew, Next, Turn, Until, Wake};
-use crate::http::head::{Framing, Head};
+use crate::http::handler::{Action, Ended, Receiver, Service};
 use crate::http::limits::Limits;
+use crate::http::request::{Framing, Head};
 use crate::http::response::Response;
-use crate::http::service::{Action, Ended, Receiver, Service};
 use crate::http::socket::Socket;
 
 /// What a client sends is taken for the requests that a plain reader finds in it, all of them and no others; and

@@ -2,11 +2,11 @@
 
 pub(crate) mod connection;
 
-use super::body::Decoder;
-use super::head::grammar::{is_field_byte, is_tchar};
-use super::head::oracle::{check_cuts, is_taken_alike};
-use super::head::{Framing, Head, Version};
+use super::body_decoder::Decoder;
 use super::limits::Limits;
+use super::request::grammar::{is_field_byte, is_tchar};
+use super::request::oracle::{check_cuts, is_taken_alike};
+use super::request::{Framing, Head, Version};
 
 /// Limits that short inputs pass.
 fn tight() -> Limits {

@@ -14,24 +14,16 @@ use source::{blanked, functions};
 
 /// Which room may import which, besides itself. A room that is not listed may import any, and is imported by those
 /// that say so. The picture is drawn in ARCHITECTURE.md.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("http", &[]),
     ("store", &[]),
     ("engine", &["http"]),
     ("protocol", &["http", "store"]),
-    ("housekeeper", &["store"]),
-    ("uploads", &["housekeeper", "http", "protocol", "store"]),
+    ("uploads", &["http", "protocol", "store"]),
     ("tiny_http", &["http", "uploads"]),
     (
         "config",
-        &[
-            "engine",
-            "housekeeper",
-            "http",
-            "protocol",
-            "store",
-            "uploads",
-        ],
+        &["engine", "http", "protocol", "store", "uploads"],
     ),
     ("server", &["config", "engine", "http", "store", "uploads"]),
 ];

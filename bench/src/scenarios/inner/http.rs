@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{COPY, Outcome, micros_each, nanos_each, window};
 use crate::bench::Bench;
 use crate::content::SLICE_BYTES;
-use crate::http::body::Decoder;
+use crate::http::body_decoder::Decoder;
 use crate::http::connection::{Connection, Crew, Next, Turn, Wake};
 use crate::http::socket::Socket;
 use crate::http::{Action, Ended, Framing, Head, Limits, Receiver, Response, Service};

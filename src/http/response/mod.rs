@@ -3,10 +3,13 @@
 //! What frames an answer (`Content-Length`, `Connection`, `Transfer-Encoding`, `Date`) is written
 //! by [`Response::encode`] alone, and no value can smuggle a line end into the head.
 
+mod reason;
+pub(in crate::http) mod unsent;
+
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::reason::reason;
+use reason::reason;
 
 /// An answer to a request (RFC 9110, section 15): a status, fields, and a body held in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! One table of heads and verdicts, and what is read from a head.
 
-use super::*;
+use super::{Framing, Head, Malformed};
+use crate::http::limits::Limits;
 
 /// A head and what becomes of it: its framing, or the status it is refused with; `None`: not whole.
 pub(super) type Example = (&'static [u8], Option<Result<Framing, u16>>);

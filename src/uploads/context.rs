@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::housekeeper::Housekeeper;
+use super::housekeeper::Housekeeper;
 use crate::http::{Head, Response};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;

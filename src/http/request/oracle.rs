@@ -1,6 +1,7 @@
 //! `httparse` as the oracle of heads, and heads that are cut.
 
-use super::*;
+use super::{Head, Version};
+use crate::http::limits::Limits;
 
 /// A verdict on a part of the bytes must be the verdict on all of them.
 pub(in crate::http) fn check_cuts(

@@ -5,33 +5,20 @@
 //! cut into packets, the answer to a head is the same. So a client that sends garbage is answered
 //! at its first bad line, not when its head ends.
 
-pub(in crate::http) mod grammar;
-
-mod framing;
-mod malformed;
-#[cfg(any(test, fuzzing))]
-pub(in crate::http) mod oracle;
-mod request_line;
-#[cfg(test)]
-mod tests;
-
-pub use framing::Framing;
-pub use malformed::Malformed;
-pub use request_line::Version;
-
 use std::fmt;
 use std::ops::Range;
 
-use super::limits::Limits;
-use framing::expects_continue;
-use grammar::{is_field_value, is_host, is_token};
-use request_line::{RequestLine, Target, known_method};
+use super::framing::{Framing, expects_continue};
+use super::grammar::{is_field_value, is_host, is_token};
+use super::malformed::Malformed;
+use super::request_line::{RequestLine, Target, Version, known_method};
+use crate::http::limits::Limits;
 
 /// The head of a request (RFC 9112, section 2.1): one copy of its bytes, and where its parts are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head {
     bytes: Box<[u8]>,
-    request_line: RequestLine,
+    pub(super) request_line: RequestLine,
     fields: Vec<Field>,
     framing: Framing,
     expects_continue: bool,
@@ -207,7 +194,7 @@ impl Head {
             && !options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
     }
 
-    fn text(&self, span: &Range<usize>) -> &str {
+    pub(super) fn text(&self, span: &Range<usize>) -> &str {
         ascii(&self.bytes[span.clone()])
     }
 }

@@ -1,6 +1,6 @@
 //! What an engine asks of those who know what a request means.
 
-use super::head::Head;
+use super::request::Head;
 use super::response::Response;
 
 /// What a connection should do with a request, decided from its head alone.

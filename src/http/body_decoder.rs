@@ -1,8 +1,8 @@
 //! Where a body ends (RFC 9112, section 6): a decoder without input or output. It is fed bytes as
 //! they arrive and points out which of them are data; it keeps none.
 
-use super::head::Framing;
-use super::head::grammar::{is_field_byte, is_tchar};
+use super::request::Framing;
+use super::request::grammar::{is_field_byte, is_tchar};
 
 /// What is still to come of a body. A few words: it lives in a parked connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

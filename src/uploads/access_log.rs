@@ -8,7 +8,7 @@ use log::Level::Info;
 
 use crate::http::{Action, Ended, Head, Receiver, Response};
 
-use super::desk::Desk;
+use super::context::Desk;
 
 /// The target of the access log.
 const TARGET: &str = "access";

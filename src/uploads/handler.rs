@@ -9,7 +9,7 @@ use crate::protocol::access::cors::Grant;
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
 use crate::store::{self, Append, AppendRequest, Completes, Hold, Id, Progress, Start};
 
-use super::desk::Desk;
+use super::context::Desk;
 
 /// One request that was read: enough to answer it whenever its answer is known.
 struct Exchange {
