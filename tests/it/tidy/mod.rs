@@ -40,7 +40,7 @@ const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 60;
 const FUNCTION_LINES_MEDIAN_MAX: usize = 9;
 const README_LINES_MAX: usize = 240;
-const ARCHITECTURE_LINES_MAX: usize = 149;
+const ARCHITECTURE_LINES_MAX: usize = 120;
 
 #[test]
 fn rooms_import_only_what_they_may() {
