@@ -9,11 +9,12 @@ LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 FUZZ_SECS ?= 600
 
-.PHONY: help run dist test test-arm test-deb test-image torture fuzz bench tools peers
+.PHONY: help run dist test check-msrv test-arm test-deb test-image torture fuzz bench tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
 	@echo "make test       check format, lints and documentation; run the tests"
+	@echo "make check-msrv check the code with rustc 1.85 of Debian 13, which it fetches (Debian)"
 	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
 	@echo "make test-image build and run the container image (as root, with buildah; after make dist)"
@@ -41,6 +42,9 @@ test: tools
 	$(CARGO) test --all-features
 	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
+
+check-msrv:
+	@.ci/check-msrv
 
 test-arm:
 	@.ci/test-arm

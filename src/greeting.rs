@@ -28,8 +28,8 @@ pub(crate) fn greeting(address: &Address, with_code: bool) -> String {
     if found != *listens {
         let _ = writeln!(text, "in this network: {url}");
     }
-    if with_code && let Some(code) = code(&url) {
-        text += &code;
+    if with_code {
+        text += &code(&url).unwrap_or_default();
     }
     text
 }

@@ -1,8 +1,8 @@
 //! The command that runs for each complete upload.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, BufRead, BufReader, PipeReader, Read};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use resumed::HookError;
 use resumed::store::{Completed, Digest};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::pipe::pipe;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::text::printable;
@@ -161,11 +163,13 @@ fn tell(group: Pid, signal: Signal) {
 
 /// What a client chose is in the environment, never in the text that the shell reads.
 fn start(command: &str, completed: &Completed) -> io::Result<Child> {
-    let (output, input) = io::pipe()?;
+    let (output, input) = pipe()?;
+    fcntl_setfd(&output, FdFlags::CLOEXEC)?;
+    fcntl_setfd(&input, FdFlags::CLOEXEC)?;
     // In a thread that nobody waits for: what the command leaves in the background may write on.
     thread::Builder::new()
         .name("resumed-hook-log".into())
-        .spawn(|| log_lines(output))?;
+        .spawn(|| log_lines(output.into()))?;
     Command::new("sh")
         .args(["-c", command])
         .env("UPLOAD_PATH", &completed.path)
@@ -212,7 +216,7 @@ fn without_nul(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\0', "")
 }
 
-fn log_lines(output: PipeReader) {
+fn log_lines(output: File) {
     let mut output = BufReader::new(output);
     loop {
         let mut line = Vec::new();

@@ -18,7 +18,7 @@ pub(crate) fn flags(bytes: &[u8]) {
         Err(word) => assert!(!word.is_empty()),
         Ok(is_serving) => check_twice(&args, is_serving),
     }
-    for text in args.iter().filter_map(|arg| str::from_utf8(arg).ok()) {
+    for text in args.iter().filter_map(|arg| std::str::from_utf8(arg).ok()) {
         check_size(text);
         check_duration(text);
     }

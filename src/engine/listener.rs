@@ -128,10 +128,10 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Listener::Unix(_, Some(file)) = self
-            && let Err(error) = file.remove()
-        {
-            log::warn!("cannot remove {}: {error}", file.path.display());
+        if let Listener::Unix(_, Some(file)) = self {
+            if let Err(error) = file.remove() {
+                log::warn!("cannot remove {}: {error}", file.path.display());
+            }
         }
     }
 }

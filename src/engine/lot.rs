@@ -272,9 +272,10 @@ impl Lot {
     }
 
     fn forget(&self, entry: &mut Slot, socket: &mut Socket) {
-        if entry.told_of.take().is_some()
-            && let Err(error) = socket.deregister(&self.registry)
-        {
+        if entry.told_of.take().is_none() {
+            return;
+        }
+        if let Err(error) = socket.deregister(&self.registry) {
             log::warn!("a connection cannot be taken from the poller: {error}");
         }
     }
@@ -305,9 +306,8 @@ impl Slots {
     }
 
     fn remove(&mut self, slot: usize) {
-        if let Some(entry) = self.slab.try_remove(slot)
-            && let Some(alarm) = entry.alarm
-        {
+        let entry = self.slab.try_remove(slot);
+        if let Some(alarm) = entry.and_then(|entry| entry.alarm) {
             self.alarms.remove(&(alarm, slot));
         }
     }

@@ -126,10 +126,10 @@ impl Poller {
         let deadline = connection.first_deadline();
         let guest = lot.admit(connection);
         // The one that has been silent longest gives way.
-        if lot.len() > self.connections
-            && let Some(quietest) = lot.take_quietest()
-        {
-            crew.push(quietest, Wake::Displaced);
+        if lot.len() > self.connections {
+            if let Some(quietest) = lot.take_quietest() {
+                crew.push(quietest, Wake::Displaced);
+            }
         }
         lot.park(guest, Until::Readable, deadline);
     }

@@ -70,7 +70,7 @@ pub fn request(bytes: &[u8]) {
     let (method, rest) = first.split_once(' ').unwrap_or((&first, ""));
     let fields = lines.filter_map(|line| {
         let colon = line.iter().position(|byte| *byte == b':')?;
-        let name = str::from_utf8(&line[..colon]).ok()?;
+        let name = std::str::from_utf8(&line[..colon]).ok()?;
         Some((name, &line[colon + 1..]))
     });
     let all = [("Host", &b"localhost"[..])].into_iter().chain(fields);

@@ -87,7 +87,7 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(str::from_utf8(&self.digits()).expect(ASCII))
+        f.write_str(std::str::from_utf8(&self.digits()).expect(ASCII))
     }
 }
 
@@ -106,9 +106,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 fn write_hex(bytes: &[u8], digits: &mut [u8]) {
     let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-    let (pairs, _) = digits.as_chunks_mut();
-    for (pair, byte) in pairs.iter_mut().zip(bytes) {
-        *pair = [digit(byte >> 4), digit(byte & 15)];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
 }
 
@@ -117,12 +116,13 @@ const ASCII: &str = "digits are ASCII";
 /// The bytes that `text` spells in hex; `None` when it does not.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let bytes = pairs
-        .iter()
-        .map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?))
-        .collect();
-    rest.is_empty().then_some(bytes)?
+    let pairs = text.as_bytes().chunks(2);
+    pairs
+        .map(|pair| match *pair {
+            [high, low] => Some(nibble(high)? << 4 | nibble(low)?),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Returns a random number.

@@ -13,10 +13,9 @@ use crate::store::upload::request::Crc32;
 /// begins.
 pub fn id(bytes: &[u8]) {
     assert_eq!(unhex(&hex(bytes)).as_deref(), Some(bytes));
-    if let Some(text) = str::from_utf8(bytes).ok()
-        && let Some(key) = Key::parse(text)
-    {
-        assert_eq!(key.to_string(), text);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let key = Key::parse(text);
+        assert!(key.is_none_or(|key| key.to_string() == text));
     }
     let Some((&first, bytes)) = bytes.split_first() else {
         return;

@@ -140,9 +140,10 @@ impl Table {
     }
 
     fn expire(&mut self, now: u64) {
-        while let Some(&(queued, key)) = self.by_age.first()
-            && now > queued + LIFETIME_SECS
-        {
+        while let Some(&(queued, key)) = self.by_age.first() {
+            if now <= queued + LIFETIME_SECS {
+                return;
+            }
             self.by_age.pop_first();
             let Some(reservation) = self.by_key.get_mut(&key) else {
                 continue;

@@ -8,12 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::io::Errno;
+
 use crate::store::{Completed, Store};
 
 /// The failure of a completion hook. It is logged, and the hook runs again later.
 ///
-/// An [`io::Error`] of the kind `NotFound`, `ArgumentListTooLong` or `InvalidFilename`, also as a source, is a lasting
-/// obstacle. After a day of such failures the hook is given up, with a warning in the log.
+/// An [`io::Error`] of the kind `NotFound` or `ArgumentListTooLong`, or of the code `ENAMETOOLONG`, also as a source, is a
+/// lasting obstacle. After a day of such failures the hook is given up, with a warning in the log.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
@@ -286,8 +288,8 @@ fn stays(error: &(dyn Error + 'static)) -> bool {
     let is_lasting = |error: &io::Error| {
         matches!(
             error.kind(),
-            ErrorKind::NotFound | ErrorKind::ArgumentListTooLong | ErrorKind::InvalidFilename
-        )
+            ErrorKind::NotFound | ErrorKind::ArgumentListTooLong
+        ) || Errno::from_io_error(error) == Some(Errno::NAMETOOLONG)
     };
     let is_one = error.downcast_ref().is_some_and(is_lasting);
     is_one || error.source().is_some_and(stays)

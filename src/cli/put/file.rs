@@ -154,9 +154,9 @@ impl Source for LocalFile {
 
     /// Looked at after every read, and so before the bytes that would complete a mix go out.
     fn read_at(&mut self, buffer: &mut [u8], at: u64) -> Result<usize, Problem> {
-        if let Some((start, bytes)) = &self.last
-            && let Some(skip) = at.checked_sub(*start)
-        {
+        let last = self.last.as_ref();
+        let last = last.and_then(|(start, bytes)| Some((at.checked_sub(*start)?, bytes)));
+        if let Some((skip, bytes)) = last {
             let rest = bytes.get(skip as usize..).unwrap_or_default();
             let count = rest.len().min(buffer.len());
             buffer[..count].copy_from_slice(&rest[..count]);

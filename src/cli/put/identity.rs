@@ -42,7 +42,7 @@ impl Identity {
 /// As `encodeURIComponent` does it, after macOS's names, which are taken apart, were put together (NFC). What is not
 /// UTF-8 is encoded as it stands.
 fn encoded(name: &[u8]) -> String {
-    let composed = str::from_utf8(name).map(|text| text.nfc().collect::<String>());
+    let composed = std::str::from_utf8(name).map(|text| text.nfc().collect::<String>());
     let bytes = composed.as_deref().map_or(name, str::as_bytes);
     percent_encode(bytes, ESCAPED).to_string()
 }

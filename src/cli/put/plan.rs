@@ -66,7 +66,7 @@ impl Plan {
     pub(super) fn succeeded(&mut self, bytes: u64, took: Duration) {
         self.resets = 0;
         self.successes += 1;
-        if self.successes.is_multiple_of(SUCCESSES_TO_GROW_AGAIN) {
+        if self.successes % SUCCESSES_TO_GROW_AGAIN == 0 {
             self.ceiling = (self.ceiling * 2).min(SIZE_MAX);
         }
         let seconds = took.as_secs_f64();

@@ -199,12 +199,10 @@ impl Wire {
         }
         let compares = part.tail.is_some() || matches!(part.proof, Proof::Whole(_));
         let answer = read(request.send(SendBody::from_reader(part.body)))?;
-        match answer.status {
-            409 if answer.count().is_some() => Ok(Posted::Conflict),
-            412 if compares && let Some(offset) = answer.offset => {
-                Ok(Posted::Differs(answer.with(offset)))
-            }
-            200..=299 => answer.held().map(Posted::Taken),
+        match (answer.status, answer.offset) {
+            (409, _) if answer.count().is_some() => Ok(Posted::Conflict),
+            (412, Some(offset)) if compares => Ok(Posted::Differs(answer.with(offset))),
+            (200..=299, _) => answer.held().map(Posted::Taken),
             _ => Err(answer.problem()),
         }
     }

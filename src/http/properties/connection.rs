@@ -166,9 +166,10 @@ impl Line {
     /// Goes on until there is nothing to read, which a second look has to show: what has come in between is there.
     fn turn(&mut self) {
         let mut parked = 0;
-        while parked < 2
-            && let Some(connection) = &mut self.connection
-        {
+        while parked < 2 {
+            let Some(connection) = &mut self.connection else {
+                return;
+            };
             let turn = Turn {
                 service: &self.service,
                 crew: &mut self.worker,

@@ -23,9 +23,10 @@ fn tight() -> Limits {
 pub fn head(bytes: &[u8]) {
     check_cuts(bytes, &Limits::default(), 0..bytes.len());
     check_cuts(bytes, &tight(), 0..bytes.len());
-    if is_taken_alike(bytes)
-        && let Ok(Some((head, _))) = Head::parse(bytes, &Limits::default())
-    {
+    if !is_taken_alike(bytes) {
+        return;
+    }
+    if let Ok(Some((head, _))) = Head::parse(bytes, &Limits::default()) {
         check_parts(&head);
     }
 }
@@ -117,7 +118,7 @@ fn plain(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
         if !is_extension || size.len() > 16 || line.len() > 256 {
             return None;
         }
-        let size = u64::from_str_radix(str::from_utf8(size).ok()?, 16).ok()?;
+        let size = u64::from_str_radix(std::str::from_utf8(size).ok()?, 16).ok()?;
         let oracle = httparse::parse_chunk_size(bytes);
         assert_eq!(
             oracle,

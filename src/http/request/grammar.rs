@@ -87,7 +87,7 @@ fn is_reg_name(bytes: &[u8]) -> bool {
 }
 
 fn is_ipv6(bytes: &[u8]) -> bool {
-    str::from_utf8(bytes).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+    std::str::from_utf8(bytes).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 fn is_port(bytes: &[u8]) -> bool {

@@ -304,7 +304,7 @@ fn read_lines(
 
 /// Names and targets are ASCII by their grammar.
 fn ascii(bytes: &[u8]) -> &str {
-    str::from_utf8(bytes).expect("the grammar allows only ASCII here")
+    std::str::from_utf8(bytes).expect("the grammar allows only ASCII here")
 }
 
 const BAD_FIELD_NAME: Malformed = Malformed::bad("a field line is a token, a colon and a value");

@@ -69,10 +69,10 @@ impl UploadHandle {
         copy: Option<&Copy>,
     ) -> Result<(), Error> {
         let data = self.to_be_moved(copy)?;
-        if let (Some(mode), Some(data)) = (adopted.last_mode, data)
-            && let Err(error) = fchmod(&data.0, mode)
-        {
-            log::warn!("{}: cannot set the mode {mode:?}: {error}", self.key);
+        if let (Some(mode), Some(data)) = (adopted.last_mode, data) {
+            if let Err(error) = fchmod(&data.0, mode) {
+                log::warn!("{}: cannot set the mode {mode:?}: {error}", self.key);
+            }
         }
         Ok(())
     }

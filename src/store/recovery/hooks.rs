@@ -31,19 +31,18 @@ impl Registry {
         for name in self.disk.names()? {
             // A record that is replaced meanwhile may be met twice.
             let key = name?.strip_suffix(".json").and_then(Key::parse);
-            if let Some(key) = key
-                && self.disk.modified(&key.to_string())?.is_none()
-            {
+            let Some(key) = key else { continue };
+            if self.disk.modified(&key.to_string())?.is_none() {
                 look(key);
             }
         }
         for key in self.disk.keys_in_journal()? {
             let line = self.disk.find_line(key)?;
             let record = line.map(|line| Record::parse(&line, key));
-            if let Some(Ok(Some(record))) = record
-                && record.hook() == Some(Hook::Due)
-            {
-                look(key);
+            if let Some(Ok(Some(record))) = record {
+                if record.hook() == Some(Hook::Due) {
+                    look(key);
+                }
             }
         }
         Ok(due.into_values().collect())

@@ -25,7 +25,7 @@ pub(crate) const MARK: &str = "user.resumed.synced";
 
 /// Parses the value of the marker. An earlier version appended ` told`.
 fn parse(value: &[u8]) -> Option<u64> {
-    let text = str::from_utf8(value).ok()?;
+    let text = std::str::from_utf8(value).ok()?;
     text.strip_suffix(" told").unwrap_or(text).parse().ok()
 }
 

@@ -101,11 +101,11 @@ impl UploadHandle {
         let (before, held) = (state.data.clone(), state.offset);
         state.forget_disk();
         self.read(state)?;
-        if let (Some(before), Some(data)) = (&before, &state.data)
-            && is_same_file(before, data).unwrap_or(false)
-        {
-            // A sync under way is one of this very file.
-            state.data = Some(Arc::clone(before));
+        if let (Some(before), Some(data)) = (&before, &state.data) {
+            if is_same_file(before, data).unwrap_or(false) {
+                // A sync under way is one of this very file.
+                state.data = Some(Arc::clone(before));
+            }
         }
         // What is marked is synced, and nothing that was told is beyond it: so there is always a place to cut back to.
         let is_whole = state.is_publishing();

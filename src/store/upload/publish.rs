@@ -384,9 +384,8 @@ impl UploadHandle {
         drop(state);
         self.shelf.reservations.release(self.key);
         self.shelf.blocked.forget(self.key);
-        if let Some(path) = record.publishing_as()
-            && record.hook() == Some(Hook::Due)
-        {
+        let is_due = record.hook() == Some(Hook::Due);
+        if let Some(path) = record.publishing_as().filter(|_| is_due) {
             self.shelf.hooking().insert(self.key, path.into());
         }
         self.sync_names(record.publishing_as())?;

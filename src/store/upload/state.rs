@@ -231,10 +231,11 @@ impl State {
         intent: &AppendRequest,
         max_size: Option<u64>,
     ) -> Result<u64, Error> {
-        if let (Some(declared), Some(again)) = (self.length(), intent.length)
-            && declared != again
-        {
-            return Err(Error::LengthDiffers { declared });
+        match (self.length(), intent.length) {
+            (Some(declared), Some(again)) if declared != again => {
+                return Err(Error::LengthDiffers { declared });
+            }
+            _ => {}
         }
         if start != self.offset {
             return Err(Error::Mismatch);

@@ -37,7 +37,7 @@ fn curl(site: &Site, from: &Path, args: &[&str], path: &str) -> Command {
 }
 
 fn said(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).expect("text")
+    std::str::from_utf8(&output.stdout).expect("text")
 }
 
 fn held(site: &Site) -> u64 {

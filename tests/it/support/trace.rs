@@ -1,10 +1,13 @@
 //! The system calls of a running server, as `strace` tells of them.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
+
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::support::program::Process;
 
@@ -43,7 +46,8 @@ impl Traced {
             .args(told);
         strace.arg(env!("CARGO_BIN_EXE_resumed"));
         // Read from the beginning: strace waits while the pipe is full, and the server with it.
-        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
+        let mut reader = File::from(reader);
         strace.env("RUST_LOG", "off").stderr(writer);
         let trace = thread::spawn(move || {
             let mut bytes = Vec::new();

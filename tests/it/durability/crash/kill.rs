@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+
 use crate::support::PATIENCE;
 use crate::support::torture::some_or_all;
 
@@ -96,7 +98,7 @@ fn wait_for_hooks(facts: &Facts, hooked: &Path) {
 /// A hook that was about to be started when the server died holds, for that moment, what the server held.
 fn wait_for_the_lock(dir: &Path) {
     if let Ok(lock) = fs::File::open(dir.join(".resumed/lock")) {
-        lock.lock().expect("nobody keeps it");
+        flock(&lock, FlockOperation::LockExclusive).expect("nobody keeps it");
     }
 }
 

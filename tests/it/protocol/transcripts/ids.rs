@@ -27,12 +27,11 @@ impl Ids {
         let Some((before, name)) = value.strip_suffix('}').and_then(|v| v.rsplit_once('{')) else {
             return value.to_owned();
         };
-        if !self.0.contains_key(name)
-            && let Some(id) = came.and_then(|came| came.strip_prefix(before))
-            && is_id(id)
-            && !self.0.values().any(|known| known == id)
-        {
-            self.0.insert(name.to_owned(), id.to_owned());
+        let id = came.and_then(|came| came.strip_prefix(before));
+        let is_new = |id: &&str| is_id(id) && !self.0.values().any(|known| known == id);
+        if let Some(id) = id.filter(is_new) {
+            let named = self.0.entry(name.to_owned());
+            named.or_insert_with(|| id.to_owned());
         }
         match self.0.get(name) {
             Some(id) => format!("{before}{id}"),
