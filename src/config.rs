@@ -28,7 +28,7 @@ pub struct Config {
     pub(crate) http: http::Limits,
     pub(crate) workers: usize,
     pub(crate) buffer_bytes: usize,
-    pub(crate) longest_look: Duration,
+    pub(crate) coalesce_max: Duration,
     pub(crate) max_connections: usize,
 }
 
@@ -49,7 +49,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Short beside the round trip of any link that is slow enough to be looked at rather than waited
 /// for: its sender never runs out of window.
-const LONGEST_LOOK: Duration = Duration::from_millis(20);
+const COALESCE_MAX: Duration = Duration::from_millis(20);
 
 /// More than a home ever has; descriptors may allow fewer.
 const MAX_CONNECTIONS: usize = 10_000;
@@ -68,7 +68,7 @@ impl Config {
             http: http::Limits::default(),
             workers: (2 * cores).max(4),
             buffer_bytes: BUFFER_BYTES,
-            longest_look: LONGEST_LOOK,
+            coalesce_max: COALESCE_MAX,
             max_connections: MAX_CONNECTIONS,
         }
     }
@@ -127,8 +127,8 @@ impl Config {
     /// The longest that a slow body may be left before it is looked at again, instead of being woken
     /// by each packet; longer where very many upload. Zero: woken by each packet. Default: 20 ms.
     #[must_use]
-    pub fn longest_look(mut self, longest: Duration) -> Config {
-        self.longest_look = longest;
+    pub fn coalesce_max(mut self, longest: Duration) -> Config {
+        self.coalesce_max = longest;
         self
     }
 

@@ -53,12 +53,12 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         workers: config.workers,
         disk_waits,
         buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
-        longest_look: config.longest_look,
+        coalesce_max: config.coalesce_max,
     };
     let engine = Engine::start(listener, Arc::clone(&uploads) as _, limits, config.http).map_err(
         |error| StartError::new(StartErrorKind::System, "the engine cannot start", error),
     )?;
-    uploads.count_connections(engine.census());
+    uploads.count_connections(engine.connection_counts());
     log::info!("finished files land in {}", config.dir.display());
     Ok(Server {
         address,

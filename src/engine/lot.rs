@@ -13,7 +13,7 @@ use mio::event::{Event, Source};
 use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
-use crate::http::Census;
+use crate::http::ConnectionCounts;
 use crate::http::connection::{Connection, Until};
 use crate::http::socket::Socket;
 
@@ -104,12 +104,12 @@ impl Lot {
     }
 
     /// The same, by what they do.
-    pub(super) fn census(&self) -> Census {
+    pub(super) fn connection_counts(&self) -> ConnectionCounts {
         let slots = self.lock();
         let is_parked = |(_, slot): &(usize, &Slot)| slot.parked.is_some();
         let parked = slots.slab.iter().filter(is_parked).count();
         let active = slots.slab.len() - parked;
-        Census { parked, active }
+        ConnectionCounts { parked, active }
     }
 
     /// How many wait for a look rather than for an event.

@@ -30,7 +30,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use crate::http::{self, Census, Service};
+use crate::http::{self, ConnectionCounts, Handler};
 use crew::Crew;
 use lot::Lot;
 use poller::Poller;
@@ -49,7 +49,7 @@ impl Engine {
     /// When the poller cannot be made.
     pub(crate) fn start(
         listener: Listener,
-        service: Arc<dyn Service>,
+        handler: Arc<dyn Handler>,
         limits: Limits,
         http_limits: http::Limits,
     ) -> io::Result<Engine> {
@@ -60,7 +60,7 @@ impl Engine {
             lot,
             poller: Mutex::new(poller),
             crew: Crew::new(limits.workers, limits.disk_waits),
-            service,
+            handler,
             limits,
             stopping: AtomicBool::new(false),
         });
@@ -69,12 +69,16 @@ impl Engine {
     }
 
     /// Counts the connections, as long as there are any.
-    pub(crate) fn census(&self) -> impl Fn() -> Census + Send + Sync + 'static {
-        // The service that counts belongs to what it counts.
+    pub(crate) fn connection_counts(
+        &self,
+    ) -> impl Fn() -> ConnectionCounts + Send + Sync + 'static {
+        // The handler that counts belongs to what it counts.
         let shared = Arc::downgrade(&self.shared);
         move || {
             let shared = shared.upgrade();
-            shared.map_or_else(Census::default, |shared| shared.lot.census())
+            shared.map_or_else(ConnectionCounts::default, |shared| {
+                shared.lot.connection_counts()
+            })
         }
     }
 

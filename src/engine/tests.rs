@@ -30,12 +30,12 @@ impl Stage {
     }
 }
 
-impl Service for Stage {
-    fn respond(&self, head: &Head) -> Action {
+impl Handler for Stage {
+    fn handle(&self, head: &Head) -> Action {
         let tell = self.tell.clone();
         match head.path() {
             "/told" => Action::Respond(Stage::wait(&tell)),
-            "/place" => Action::Consult(Box::new(move || Action::Respond(Stage::wait(&tell)))),
+            "/place" => Action::Blocking(Box::new(move || Action::Respond(Stage::wait(&tell)))),
             _ => {
                 let engine = self.engine.get().and_then(Weak::upgrade);
                 let has_stayed = engine.is_some_and(|engine| engine.lot.is_muted(0));
@@ -63,7 +63,7 @@ impl House {
             workers: 2,
             disk_waits: 0,
             buffer_bytes: 64 * 1024,
-            longest_look: Duration::from_millis(20),
+            coalesce_max: Duration::from_millis(20),
         };
         let stage = Stage {
             tell,

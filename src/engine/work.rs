@@ -10,7 +10,7 @@ use super::lot::{Guest, Lot};
 use super::poller::Poller;
 use super::queues::{Job, Standing};
 use super::tempo::{AWAKE_MAX, Tempo};
-use crate::http::Service;
+use crate::http::Handler;
 use crate::http::connection::{self, Next, Turn, Wake};
 use crate::http::socket::Socket;
 
@@ -32,7 +32,7 @@ pub(crate) struct Limits {
     /// The buffer that each thread has.
     pub(crate) buffer_bytes: usize,
     /// The longest that a slow body is left before the next look; zero waits for every packet.
-    pub(crate) longest_look: Duration,
+    pub(crate) coalesce_max: Duration,
 }
 
 /// Everything that the workers share.
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     /// In the hands of the worker on watch.
     pub(super) poller: Mutex<Poller>,
     pub(super) crew: Crew,
-    pub(super) service: Arc<dyn Service>,
+    pub(super) handler: Arc<dyn Handler>,
     pub(super) limits: Limits,
     pub(super) stopping: AtomicBool,
 }
@@ -147,12 +147,12 @@ impl Shift<'_> {
 
     /// A panic costs its connection, not the server.
     fn turn(&mut self, guest: &mut Guest, wake: Wake, buffer: &mut [u8]) -> Next {
-        let service = &*self.shared.service;
+        let handler = &*self.shared.handler;
         let turn = || {
             guest.connection.turn(
                 wake,
                 Turn {
-                    service,
+                    handler,
                     crew: self,
                     buffer,
                 },
@@ -216,8 +216,8 @@ impl connection::Crew for Shift<'_> {
         self.tempo.was_slow();
     }
 
-    fn longest_look(&self) -> Duration {
-        let longest = self.shared.limits.longest_look;
+    fn coalesce_max(&self) -> Duration {
+        let longest = self.shared.limits.coalesce_max;
         if longest.is_zero() {
             return longest;
         }

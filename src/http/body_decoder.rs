@@ -6,7 +6,7 @@ use super::request::grammar::{is_field_byte, is_tchar};
 
 /// What is still to come of a body. A few words: it lives in a parked connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decoder {
+pub(crate) enum BodyDecoder {
     /// The body has ended.
     Done,
     /// This many bytes are to come, at least one; then the body has ended.
@@ -54,17 +54,17 @@ pub(crate) struct Decoded<'a> {
     pub(crate) done: bool,
 }
 
-impl From<Framing> for Decoder {
-    fn from(framing: Framing) -> Decoder {
+impl From<Framing> for BodyDecoder {
+    fn from(framing: Framing) -> BodyDecoder {
         match framing {
-            Framing::Length(0) => Decoder::Done,
-            Framing::Length(length) => Decoder::Length(length),
-            Framing::Chunked => Decoder::Size(ChunkLine::default()),
+            Framing::Length(0) => BodyDecoder::Done,
+            Framing::Length(length) => BodyDecoder::Length(length),
+            Framing::Chunked => BodyDecoder::Size(ChunkLine::default()),
         }
     }
 }
 
-impl Decoder {
+impl BodyDecoder {
     /// Looks at the bytes that arrived, up to the end of the first data among them. To be called
     /// again with what was not consumed, until that is empty or the body is done.
     ///
@@ -93,31 +93,31 @@ impl Decoder {
     /// How many bytes of data are still to come, where that is known.
     pub(crate) fn wanted(&self) -> Option<u64> {
         match *self {
-            Decoder::Done => Some(0),
-            Decoder::Length(left) => Some(left),
+            BodyDecoder::Done => Some(0),
+            BodyDecoder::Length(left) => Some(left),
             _ => None,
         }
     }
 
     /// Whether the body has ended; one of length zero has ended before its first byte.
     pub(crate) fn is_done(&self) -> bool {
-        *self == Decoder::Done
+        *self == BodyDecoder::Done
     }
 
     /// How many of the next bytes are data, where they are.
     fn data_left(self) -> Option<u64> {
         match self {
-            Decoder::Length(left) | Decoder::Data { left } => Some(left),
+            BodyDecoder::Length(left) | BodyDecoder::Data { left } => Some(left),
             _ => None,
         }
     }
 
-    fn after_data(self, taken: u64) -> Decoder {
+    fn after_data(self, taken: u64) -> BodyDecoder {
         match self {
-            Decoder::Length(left) if left == taken => Decoder::Done,
-            Decoder::Length(left) => Decoder::Length(left - taken),
-            Decoder::Data { left } if left == taken => Decoder::DataCr,
-            Decoder::Data { left } => Decoder::Data { left: left - taken },
+            BodyDecoder::Length(left) if left == taken => BodyDecoder::Done,
+            BodyDecoder::Length(left) => BodyDecoder::Length(left - taken),
+            BodyDecoder::Data { left } if left == taken => BodyDecoder::DataCr,
+            BodyDecoder::Data { left } => BodyDecoder::Data { left: left - taken },
             between_data => between_data,
         }
     }
@@ -133,8 +133,8 @@ impl Decoder {
     /// ```
     /// Narrower: no space before the first `;`, and sizes, their lines and trailers have limits.
     /// Wider: an extension may be anything that a field value may be, as nobody reads it.
-    fn after_byte(self, byte: u8) -> Result<Decoder, &'static str> {
-        use Decoder::*;
+    fn after_byte(self, byte: u8) -> Result<BodyDecoder, &'static str> {
+        use BodyDecoder::*;
         Ok(match (self, byte) {
             (Size(line), _) if byte.is_ascii_hexdigit() => Size(line.digit(byte)?),
             (Size(ChunkLine { bytes: 0, .. }), _) => return Err("chunk size is not hexadecimal"),
@@ -223,7 +223,7 @@ mod tests {
         framing: Framing,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> (Vec<u8>, Result<Option<Vec<u8>>, &'static str>) {
-        let mut decoder = Decoder::from(framing);
+        let mut decoder = BodyDecoder::from(framing);
         let (mut data, mut behind) = (Vec::new(), Vec::new());
         for mut piece in pieces {
             while !piece.is_empty() && !decoder.is_done() {
@@ -357,13 +357,13 @@ mod tests {
 
     #[test]
     fn data_is_not_copied_and_what_is_wanted_is_known() {
-        let mut decoder = Decoder::from(Framing::Length(5));
+        let mut decoder = BodyDecoder::from(Framing::Length(5));
         let input = b"hel";
         let decoded = decoder.decode(input).unwrap();
         assert!(std::ptr::eq(decoded.data, &input[..]));
         assert_eq!((decoder.wanted(), decoder.is_done()), (Some(2), false));
-        assert_eq!(Decoder::from(Framing::Length(0)).wanted(), Some(0));
-        assert_eq!(Decoder::from(Framing::Chunked).wanted(), None);
-        assert!(size_of::<Decoder>() <= 24);
+        assert_eq!(BodyDecoder::from(Framing::Length(0)).wanted(), Some(0));
+        assert_eq!(BodyDecoder::from(Framing::Chunked).wanted(), None);
+        assert!(size_of::<BodyDecoder>() <= 24);
     }
 }

@@ -1,58 +1,58 @@
-//! What an engine asks of those who know what a request means.
+//! The interface between connections and the code that gives requests a meaning.
 
 use super::request::Head;
 use super::response::Response;
 
-/// What a connection should do with a request, decided from its head alone.
+/// What a connection does with a request.
 pub(crate) enum Action {
-    /// The answer is known; the body, if there is one, is not wanted.
+    /// Sends this response. The body of the request, if any, is not read by the handler.
     Respond(Response),
-    /// What to do has to wait for the disk.
-    Consult(Box<dyn FnOnce() -> Action + Send>),
-    /// The body is wanted, window by window.
+    /// Runs this closure, which may wait for the disk, and then the action that it returns.
+    Blocking(Box<dyn FnOnce() -> Action + Send>),
+    /// Passes the body to the sink, one window after another.
     Receive {
-        /// An informational answer to send first (only to HTTP/1.1).
+        /// An informational response to send first (HTTP/1.1 only).
         interim: Option<Response>,
-        /// Who takes the body.
-        receiver: Box<dyn Receiver>,
+        /// The destination of the body.
+        sink: Box<dyn BodySink>,
     },
 }
 
-/// Takes a body window by window; owns no socket.
-pub(crate) trait Receiver: Send {
-    /// Takes the next bytes of the body, in order. An error is the answer: nothing more is wanted.
+/// The destination of one request body.
+pub(crate) trait BodySink: Send {
+    /// Takes the next bytes of the body, in order. An error is the response: no further byte is passed.
     fn write(&mut self, window: &[u8]) -> Result<(), Response>;
-    /// Whether [`end`](Receiver::end) waits for the disk.
-    fn end_waits(&self) -> bool;
-    /// Is told how the body ended, and answers. A cut is not an error.
-    fn end(self: Box<Self>, ended: Ended) -> Response;
+    /// Returns whether [`end`](BodySink::end) waits for the disk.
+    fn end_blocks(&self) -> bool;
+    /// Takes the end of the body and returns the response.
+    fn end(self: Box<Self>, end: BodyEnd) -> Response;
 }
 
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// Every byte that its framing announced has arrived.
-    Whole,
-    /// The connection ended first; nobody will read the answer.
+pub(crate) enum BodyEnd {
+    /// All bytes that the framing announced have arrived.
+    Complete,
+    /// The connection ended first; the response cannot be delivered.
     Cut,
-    /// No byte came for the time that a silent body is given.
+    /// No byte arrived for [`Limits::body_idle`](super::Limits::body_idle).
     TimedOut,
-    /// Its chunked framing broke; what came before the break has been written.
+    /// The chunked framing is malformed. All bytes before the error were written.
     Malformed(&'static str),
 }
 
-/// How many clients there are: those that wait for the network, and those whose turn it is.
+/// The number of connections that wait for the network, and of those in a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Census {
+pub(crate) struct ConnectionCounts {
     pub(crate) parked: usize,
     pub(crate) active: usize,
 }
 
-/// Decides what becomes of a request. One for all connections.
-pub(crate) trait Service: Send + Sync {
-    /// Decides from the head alone; may look at files, must not wait for the disk.
-    fn respond(&self, head: &Head) -> Action;
+/// Handles the requests of all connections.
+pub(crate) trait Handler: Send + Sync {
+    /// Decides from the head alone. May read files; must not wait for a sync.
+    fn handle(&self, head: &Head) -> Action;
 
-    /// Is told that what came was no request, or not in time, and how that was answered.
+    /// Reports a refusal with this status, of bytes that are no request or came too late.
     fn refused(&self, _status: u16) {}
 }

@@ -22,7 +22,7 @@ mod request;
 mod response;
 pub(crate) mod socket;
 
-pub(crate) use handler::{Action, Census, Ended, Receiver, Service};
+pub(crate) use handler::{Action, BodyEnd, BodySink, ConnectionCounts, Handler};
 pub(crate) use limits::Limits;
 pub use request::{Framing, Head, Malformed, Version};
 pub use response::Response;

@@ -1,34 +1,32 @@
-//! A worker's buffer, lent to one connection for one turn.
+//! The read buffer of a worker, lent to one connection at a time.
 
 use std::io::{self, Read};
 
-/// The bytes that were read and are not used up yet, inside a worker's buffer.
-pub(crate) struct Window<'b> {
+/// The bytes that were read and not consumed, in the buffer of a worker.
+pub(crate) struct ReadBuffer<'b> {
     buffer: &'b mut [u8],
     start: usize,
     end: usize,
-    took_all: bool,
+    drained: bool,
 }
 
-/// What a read brought.
+/// The result of one read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
     Bytes(usize),
-    /// Nothing is there now.
-    Nothing,
-    /// The other side has ended its stream.
-    Ended,
+    WouldBlock,
+    Eof,
 }
 
-impl<'b> Window<'b> {
-    /// Begins with what the connection had left over from its last turn.
-    pub(crate) fn new(buffer: &'b mut [u8], left_over: &[u8]) -> Window<'b> {
+impl<'b> ReadBuffer<'b> {
+    /// Starts with the bytes that the connection kept from its last turn.
+    pub(crate) fn new(buffer: &'b mut [u8], left_over: &[u8]) -> ReadBuffer<'b> {
         buffer[..left_over.len()].copy_from_slice(left_over);
-        Window {
+        ReadBuffer {
             buffer,
             start: 0,
             end: left_over.len(),
-            took_all: false,
+            drained: false,
         }
     }
 
@@ -40,9 +38,9 @@ impl<'b> Window<'b> {
         self.start == self.end
     }
 
-    /// Whether the last read of this turn took all that was there: it found nothing, or less than it asked for.
-    pub(crate) fn took_all(&self) -> bool {
-        self.took_all
+    /// Returns whether the last read emptied the socket: it returned fewer bytes than requested.
+    pub(crate) fn drained(&self) -> bool {
+        self.drained
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
@@ -54,22 +52,22 @@ impl<'b> Window<'b> {
         self.start = self.end;
     }
 
-    /// Reads once, behind what is there, at most `most` bytes.
+    /// Reads once, at most `most` bytes, and appends them.
     pub(crate) fn fill(&mut self, socket: &mut impl Read, most: u64) -> io::Result<Fill> {
         self.make_room();
         let room = self.buffer.len() - self.end;
         let asked = usize::try_from(most).map_or(room, |most| most.min(room));
         loop {
             match socket.read(&mut self.buffer[self.end..self.end + asked]) {
-                Ok(0) => return Ok(Fill::Ended),
+                Ok(0) => return Ok(Fill::Eof),
                 Ok(count) => {
                     self.end += count;
-                    self.took_all = count < asked;
+                    self.drained = count < asked;
                     return Ok(Fill::Bytes(count));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.took_all = true;
-                    return Ok(Fill::Nothing);
+                    self.drained = true;
+                    return Ok(Fill::WouldBlock);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

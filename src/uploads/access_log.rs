@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use log::Level::Info;
 
-use crate::http::{Action, Ended, Head, Receiver, Response};
+use crate::http::{Action, BodyEnd, BodySink, Head, Response};
 
 use super::context::Desk;
 
@@ -65,14 +65,14 @@ impl Visit {
                 self.status = Some(response.status());
                 Action::Respond(response)
             }
-            Action::Consult(decide) => Action::Consult(Box::new(move || self.watch(decide()))),
-            Action::Receive { interim, receiver } => {
+            Action::Blocking(decide) => Action::Blocking(Box::new(move || self.watch(decide()))),
+            Action::Receive { interim, sink } => {
                 self.has_body = true;
                 self.desk.metrics.under_way.fetch_add(1, Relaxed);
                 let visit = self;
                 Action::Receive {
                     interim,
-                    receiver: Box::new(Watched { receiver, visit }),
+                    sink: Box::new(Watched { sink, visit }),
                 }
             }
         }
@@ -101,32 +101,29 @@ impl Drop for Visit {
 
 /// Takes a body, and notes what becomes of it.
 struct Watched {
-    receiver: Box<dyn Receiver>,
+    sink: Box<dyn BodySink>,
     visit: Visit,
 }
 
-impl Receiver for Watched {
+impl BodySink for Watched {
     fn write(&mut self, window: &[u8]) -> Result<(), Response> {
         self.visit.received += window.len() as u64;
         let received = &self.visit.desk.metrics.received_bytes;
         received.fetch_add(window.len() as u64, Relaxed);
-        let written = self.receiver.write(window);
+        let written = self.sink.write(window);
         self.visit.status = written.as_ref().err().map(Response::status);
         written
     }
 
-    fn end_waits(&self) -> bool {
-        self.receiver.end_waits()
+    fn end_blocks(&self) -> bool {
+        self.sink.end_blocks()
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> Response {
-        let Watched {
-            receiver,
-            mut visit,
-        } = *self;
-        let response = receiver.end(ended);
+    fn end(self: Box<Self>, ended: BodyEnd) -> Response {
+        let Watched { sink, mut visit } = *self;
+        let response = sink.end(ended);
         // Who is gone hears nothing.
-        visit.status = (ended != Ended::Cut).then(|| response.status());
+        visit.status = (ended != BodyEnd::Cut).then(|| response.status());
         response
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::{Action, Ended, Head, Receiver, Response};
+use crate::http::{Action, BodyEnd, BodySink, Head, Response};
 use crate::protocol::Dialect;
 use crate::protocol::access::cors::Grant;
 use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
@@ -100,7 +100,7 @@ impl Exchange {
                 excess,
                 anew,
             }),
-            Verb::Cancel => Action::Consult(Box::new(move || {
+            Verb::Cancel => Action::Blocking(Box::new(move || {
                 let result = self.desk.store.cancel(self.upload.id());
                 if let Ok(true) = result {
                     self.desk.metrics.cancelled.fetch_add(1, Relaxed);
@@ -120,7 +120,7 @@ impl Exchange {
         };
         match settled {
             Some(held) => Action::Respond(self.tell(held, question)),
-            None => Action::Consult(Box::new(move || {
+            None => Action::Blocking(Box::new(move || {
                 Action::Respond(match self.ask(question) {
                     Ok(held) => self.tell(held, question),
                     Err(error) => self.refuse(error),
@@ -139,12 +139,12 @@ impl Exchange {
     fn append(self, wanted: Wanted) -> Action {
         let is_finished = |held: Progress| held.complete;
         if wanted.anew && self.upload.settled().is_none_or(is_finished) {
-            return Action::Consult(Box::new(move || self.begin_anew(wanted)));
+            return Action::Blocking(Box::new(move || self.begin_anew(wanted)));
         }
         let location = self.location.as_deref();
         match location.and_then(|location| self.dialect.interim(&self.desk.terms, location)) {
             None => self.begin(wanted, None),
-            Some(interim) => Action::Consult(Box::new(move || self.announce(wanted, interim))),
+            Some(interim) => Action::Blocking(Box::new(move || self.announce(wanted, interim))),
         }
     }
 
@@ -185,14 +185,14 @@ impl Exchange {
         match self.desk.store.append_with(self.upload.id(), start, intent) {
             Ok(append) => Action::Receive {
                 interim,
-                receiver: Box::new(BodyLength {
+                sink: Box::new(BodyLength {
                     exchange: self,
                     append,
                     completes,
                     excess,
                 }),
             },
-            Err(error) if is_fatal(&error, excess) => Action::Consult(Box::new(move || {
+            Err(error) if is_fatal(&error, excess) => Action::Blocking(Box::new(move || {
                 // An upload that was full before is published, and so stays.
                 Action::Respond(match self.held() {
                     Ok(_) => self.spoil(error),
@@ -201,7 +201,7 @@ impl Exchange {
             })),
             Err(error) => match self.upload.settled() {
                 Some(held) => Action::Respond(self.reply(held, Err(error.into()))),
-                None => Action::Consult(Box::new(move || Action::Respond(self.refuse(error)))),
+                None => Action::Blocking(Box::new(move || Action::Respond(self.refuse(error)))),
             },
         }
     }
@@ -266,7 +266,7 @@ fn is_fatal(error: &store::Error, excess: Excess) -> bool {
     excess == Excess::Fatal && matches!(error, store::Error::Overshoot { .. })
 }
 
-impl Receiver for BodyLength {
+impl BodySink for BodyLength {
     fn write(&mut self, window: &[u8]) -> Result<(), Response> {
         self.append.write(window).map_err(|error| {
             if is_fatal(&error, self.excess) {
@@ -277,11 +277,11 @@ impl Receiver for BodyLength {
         })
     }
 
-    fn end_waits(&self) -> bool {
+    fn end_blocks(&self) -> bool {
         self.exchange.desk.store.is_durable() || self.append.is_checked()
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> Response {
+    fn end(self: Box<Self>, ended: BodyEnd) -> Response {
         let BodyLength {
             exchange,
             append,
@@ -289,15 +289,15 @@ impl Receiver for BodyLength {
             ..
         } = *self;
         let cut = match ended {
-            Ended::Whole => return exchange.finish(append, completes),
-            Ended::Cut | Ended::TimedOut => Refusal::TimedOut,
-            Ended::Malformed(reason) => Refusal::Malformed(reason),
+            BodyEnd::Complete => return exchange.finish(append, completes),
+            BodyEnd::Cut | BodyEnd::TimedOut => Refusal::TimedOut,
+            BodyEnd::Malformed(reason) => Refusal::Malformed(reason),
         };
         append
             .cut()
             .iter()
             .for_each(|file| exchange.desk.completed(file));
-        if ended == Ended::Cut {
+        if ended == BodyEnd::Cut {
             return Response::new(408);
         }
         exchange.refuse(cut)

@@ -5,12 +5,12 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::http::{Census, Head, Response};
+use crate::http::{ConnectionCounts, Head, Response};
 use crate::store::Store;
 
 const PATH: &str = "/metrics";
 
-type TakeCensus = Box<dyn Fn() -> Census + Send + Sync>;
+type CountConnections = Box<dyn Fn() -> ConnectionCounts + Send + Sync>;
 
 /// Counts since the server was started.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub(super) struct Metrics {
     pub(super) under_way: AtomicUsize,
     answers: Mutex<BTreeMap<u16, u64>>,
     /// Who drives the connections knows how many there are; a program with a server of its own tells nobody.
-    pub(super) connections: OnceLock<TakeCensus>,
+    pub(super) connections: OnceLock<CountConnections>,
 }
 
 pub(super) fn is_asked_for(head: &Head) -> bool {
@@ -82,8 +82,8 @@ impl Metrics {
             "Requests whose client was gone before the answer.",
         );
         page.sample("cuts_total", "", self.cut.load(Relaxed));
-        if let Some(census) = self.connections.get() {
-            let Census { parked, active } = census();
+        if let Some(connection_counts) = self.connections.get() {
+            let ConnectionCounts { parked, active } = connection_counts();
             page.family(
                 "connections",
                 "gauge",

@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::http::{Action, Census, Ended, Framing, Head, Receiver, Response, Service};
+use crate::http::{Action, BodyEnd, BodySink, ConnectionCounts, Framing, Handler, Head, Response};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
@@ -127,9 +127,16 @@ impl Uploads {
     }
 
     /// Has `/metrics` tell how many connections there are.
-    pub(crate) fn count_connections(&self, census: impl Fn() -> Census + Send + Sync + 'static) {
+    pub(crate) fn count_connections(
+        &self,
+        connection_counts: impl Fn() -> ConnectionCounts + Send + Sync + 'static,
+    ) {
         // Who counted first goes on counting.
-        let _ = self.desk.metrics.connections.set(Box::new(census));
+        let _ = self
+            .desk
+            .metrics
+            .connections
+            .set(Box::new(connection_counts));
     }
 
     fn decide(&self, head: &Head) -> Action {
@@ -149,19 +156,19 @@ impl Uploads {
     /// head announces, or fails, the upload was cut: what came is kept, and nobody is left to
     /// read the answer.
     pub fn handle(&self, head: &Head, body: &mut dyn Read) -> Response {
-        let mut action = self.respond(head);
+        let mut action = Handler::handle(self, head);
         loop {
             match action {
                 Action::Respond(response) => return response,
-                Action::Consult(decide) => action = decide(),
-                Action::Receive { receiver, .. } => return pump(receiver, head.framing(), body),
+                Action::Blocking(decide) => action = decide(),
+                Action::Receive { sink, .. } => return pump(sink, head.framing(), body),
             }
         }
     }
 }
 
-impl Service for Uploads {
-    fn respond(&self, head: &Head) -> Action {
+impl Handler for Uploads {
+    fn handle(&self, head: &Head) -> Action {
         access_log::watch(&self.desk, head, || self.decide(head))
     }
 
@@ -171,7 +178,7 @@ impl Service for Uploads {
 }
 
 /// Moves a body whose reader blocks.
-fn pump(mut receiver: Box<dyn Receiver>, framing: Framing, body: &mut dyn Read) -> Response {
+fn pump(mut sink: Box<dyn BodySink>, framing: Framing, body: &mut dyn Read) -> Response {
     let mut left = match framing {
         Framing::Length(length) => length,
         Framing::Chunked => u64::MAX,
@@ -185,14 +192,18 @@ fn pump(mut receiver: Box<dyn Receiver>, framing: Framing, body: &mut dyn Read) 
             Ok(0) => break,
             Ok(count) => {
                 left -= count as u64;
-                if let Err(response) = receiver.write(&buffer[..count]) {
+                if let Err(response) = sink.write(&buffer[..count]) {
                     return response;
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return receiver.end(Ended::Cut),
+            Err(_) => return sink.end(BodyEnd::Cut),
         }
     }
     let whole = left == 0 || framing == Framing::Chunked;
-    receiver.end(if whole { Ended::Whole } else { Ended::Cut })
+    sink.end(if whole {
+        BodyEnd::Complete
+    } else {
+        BodyEnd::Cut
+    })
 }

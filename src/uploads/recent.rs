@@ -16,7 +16,7 @@ const UNDER_WAY_MAX: usize = 50;
 /// Tells `owner`, in a turn that may wait for the disk: of one of many uploads somebody may be looking for the files.
 pub(super) fn tell(desk: &Arc<Desk>, head: &Head, owner: &str, grant: Grant) -> Action {
     let (desk, head, owner) = (Arc::clone(desk), head.clone(), owner.to_owned());
-    Action::Consult(Box::new(move || {
+    Action::Blocking(Box::new(move || {
         Action::Respond(grant.add_to(desk.recent(&head, &owner)))
     }))
 }

@@ -14,7 +14,7 @@ pub(super) fn serve(dir: PathBuf, listen: &str, look_ms: &str) -> io::Result<()>
         .listen(format!("{listen}:0"))
         .allow_root()
         .sync(Sync::Fast)
-        .longest_look(look);
+        .coalesce_max(look);
     let server = resumed::start(config).map_err(io::Error::other)?;
     super::announce(server.addr().tcp().expect("it listens on a port"));
     server.wait();

@@ -234,7 +234,7 @@ struct Role {
     unread: usize,
     /// In its turn; and whether that has taken all.
     guest: Option<Box<Guest>>,
-    took_all: bool,
+    drained: bool,
 }
 
 impl Play {
@@ -246,7 +246,7 @@ impl Play {
                 client,
                 unread: 0,
                 guest: Some(guest),
-                took_all: false,
+                drained: false,
             }
         };
         let roles = (0..3).map(enters).collect();
@@ -289,7 +289,7 @@ impl Play {
         for guest in self.stage.take().chain(due) {
             let role = &mut self.roles[guest.slot];
             role.guest = Some(guest);
-            role.took_all = false;
+            role.drained = false;
             any = true;
         }
         any
@@ -299,14 +299,14 @@ impl Play {
         let role = &mut self.roles[role];
         if let Some(guest) = &mut role.guest {
             let count = read(guest, most).unwrap_or(0);
-            role.took_all = count < most;
+            role.drained = count < most;
             role.unread -= count;
         }
     }
 
     fn park(&mut self, role: usize, otherwise: bool) {
         let role = &mut self.roles[role];
-        let until = match (role.took_all, otherwise) {
+        let until = match (role.drained, otherwise) {
             (true, true) => Until::Look(Instant::now()),
             (false, true) => Until::Writable,
             (true, false) => Until::More,

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::reading::until_more;
 use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
-use crate::http::body_decoder::Decoder;
-use crate::http::handler::Service;
-use crate::http::read_buffer::{Fill, Window};
+use crate::http::body_decoder::BodyDecoder;
+use crate::http::handler::Handler;
+use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::response::unsent::Unsent;
 use crate::http::response::{ReplyTo, Response};
 
@@ -16,8 +16,8 @@ impl Connection {
         &self,
         response: Response,
         to: ReplyTo,
-        mut unread: Decoder,
-        window: &mut Window<'_>,
+        mut unread: BodyDecoder,
+        window: &mut ReadBuffer<'_>,
     ) -> State {
         let all_read = skip(&mut unread, window);
         let keep_alive = to.keep_alive && all_read && !response.is_closing();
@@ -31,8 +31,8 @@ impl Connection {
 
     /// Answers what is not a request that we understand: nothing after it can be trusted. But that it asks for no
     /// body shows at its beginning.
-    pub(super) fn refuse(&self, response: Response, service: &dyn Service, head: &[u8]) -> State {
-        service.refused(response.status());
+    pub(super) fn refuse(&self, response: Response, handler: &dyn Handler, head: &[u8]) -> State {
+        handler.refused(response.status());
         self.send(
             response,
             ReplyTo {
@@ -58,7 +58,7 @@ impl Connection {
         &mut self,
         mut reply: Box<Reply>,
         crew: &mut dyn Crew,
-        window: &mut Window<'_>,
+        window: &mut ReadBuffer<'_>,
     ) -> Step {
         if !reply.is_due && crew.holds_answers() {
             reply.is_due = true;
@@ -83,7 +83,12 @@ impl Connection {
         }
     }
 
-    fn after_reply(&mut self, then: Then, crew: &mut dyn Crew, window: &mut Window<'_>) -> Step {
+    fn after_reply(
+        &mut self,
+        then: Then,
+        crew: &mut dyn Crew,
+        window: &mut ReadBuffer<'_>,
+    ) -> Step {
         match then {
             Then::NextRequest(until) if window.is_empty() => self.next_request(until, crew, window),
             Then::NextRequest(_) => {
@@ -118,7 +123,7 @@ impl Connection {
         mut left: u64,
         until: Instant,
         crew: &mut dyn Crew,
-        window: &mut Window<'_>,
+        window: &mut ReadBuffer<'_>,
     ) -> Step {
         let park = Next::Park {
             until: Until::More,
@@ -139,8 +144,8 @@ impl Connection {
                     taken += count as u64;
                     window.clear();
                 }
-                Ok(Fill::Nothing) => return Step::Leave(drain, park),
-                Ok(Fill::Ended) | Err(_) => return OVER,
+                Ok(Fill::WouldBlock) => return Step::Leave(drain, park),
+                Ok(Fill::Eof) | Err(_) => return OVER,
             }
         }
         OVER
@@ -148,7 +153,7 @@ impl Connection {
 }
 
 /// Passes over the rest of a body if it is in the window already.
-fn skip(unread: &mut Decoder, window: &mut Window<'_>) -> bool {
+fn skip(unread: &mut BodyDecoder, window: &mut ReadBuffer<'_>) -> bool {
     while !unread.is_done() && !window.is_empty() {
         match unread.decode(window.bytes()) {
             Ok(decoded) => {
@@ -172,34 +177,34 @@ mod tests {
 
     use super::*;
     use crate::http::connection::{Turn, Wake};
-    use crate::http::handler::{Action, Ended, Receiver};
+    use crate::http::handler::{Action, BodyEnd, BodySink};
     use crate::http::limits::Limits;
     use crate::http::properties::connection::Alone;
     use crate::http::request::Head;
     use crate::http::socket::Socket;
 
-    /// A service that answers each body with one byte.
+    /// A handler that answers each body with one byte.
     struct Answering;
 
-    impl Service for Answering {
-        fn respond(&self, _: &Head) -> Action {
+    impl Handler for Answering {
+        fn handle(&self, _: &Head) -> Action {
             Action::Receive {
                 interim: None,
-                receiver: Box::new(Answering),
+                sink: Box::new(Answering),
             }
         }
     }
 
-    impl Receiver for Answering {
+    impl BodySink for Answering {
         fn write(&mut self, _: &[u8]) -> Result<(), Response> {
             Ok(())
         }
 
-        fn end_waits(&self) -> bool {
+        fn end_blocks(&self) -> bool {
             false
         }
 
-        fn end(self: Box<Self>, _: Ended) -> Response {
+        fn end(self: Box<Self>, _: BodyEnd) -> Response {
             Response::new(200).body("text/plain", b"a".to_vec())
         }
     }
@@ -230,7 +235,7 @@ mod tests {
                 client
             });
             let turn = Turn {
-                service: &Answering,
+                handler: &Answering,
                 crew: &mut crew,
                 buffer: &mut buffer,
             };

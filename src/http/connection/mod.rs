@@ -4,7 +4,7 @@
 //!          +-------------------------- next request --------------------------+
 //!          v                                                                  |
 //!        Head --> Body (windows) ----------------> Reply (what is unsent) ----+--> over
-//!          |  \-> Consult (asks the disk) --------^   |
+//!          |  \-> Blocking (waits for the disk) ----^   |
 //!          |                                          v
 //!          +--- refused or malformed -------------> Drain (reads on, so that the answer arrives)
 //! ```
@@ -25,9 +25,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::handler::{Ended, Service};
+use super::handler::{BodyEnd, Handler};
 use super::limits::Limits;
-use super::read_buffer::Window;
+use super::read_buffer::ReadBuffer;
 use super::response::Response;
 use super::socket::Socket;
 use state::{OVER, State, Step};
@@ -48,7 +48,7 @@ impl Connection {
     pub(crate) fn needs_place(&self) -> bool {
         matches!(
             self.state,
-            State::Body(_) | State::Consult(_) | State::Drain { .. }
+            State::Body(_) | State::Blocking(_) | State::Drain { .. }
         )
     }
 
@@ -69,21 +69,21 @@ impl Connection {
     /// Goes on as far as it can without waiting for the network.
     pub(crate) fn turn(&mut self, wake: Wake, turn: Turn<'_>) -> Next {
         let Turn {
-            service,
+            handler,
             crew,
             buffer,
         } = turn;
-        let mut window = Window::new(buffer, &mem::take(&mut self.left_over));
+        let mut window = ReadBuffer::new(buffer, &mem::take(&mut self.left_over));
         let mut state = mem::replace(&mut self.state, State::Over);
         match wake {
             Wake::Ready => {}
-            Wake::Expired => state = self.expire(state, service, crew, &mut window),
+            Wake::Expired => state = self.expire(state, handler, crew, &mut window),
             Wake::Displaced => self.displaced = true,
         }
         loop {
             let step = match state {
-                State::Head { since } => self.head(since, service, crew, &mut window),
-                State::Consult(consult) => self.consult(consult, crew, &mut window),
+                State::Head { since } => self.head(since, handler, crew, &mut window),
+                State::Blocking(consult) => self.consult(consult, crew, &mut window),
                 State::Body(body) => self.body(body, crew, &mut window),
                 State::Reply(reply) => self.reply(reply, crew, &mut window),
                 State::Drain { left, until } => self.drain(left, until, crew, &mut window),
@@ -92,7 +92,7 @@ impl Connection {
             match step {
                 Step::On(next) => state = next,
                 Step::Leave(State::Body(body), Next::Park { .. }) if self.displaced => {
-                    receiving::end(body.receiver, Ended::Cut, crew);
+                    receiving::end(body.sink, BodyEnd::Cut, crew);
                     return Next::Close;
                 }
                 Step::Leave(_, Next::Park { .. }) if self.displaced => return Next::Close,
@@ -109,18 +109,18 @@ impl Connection {
     fn expire(
         &mut self,
         state: State,
-        service: &dyn Service,
+        handler: &dyn Handler,
         crew: &mut dyn Crew,
-        window: &mut Window<'_>,
+        window: &mut ReadBuffer<'_>,
     ) -> State {
         match state {
             State::Body(body) => {
-                let response = receiving::end(body.receiver, Ended::TimedOut, crew);
+                let response = receiving::end(body.sink, BodyEnd::TimedOut, crew);
                 self.answer(response.closing(), body.to, body.decoder, window)
             }
             State::Head { since: Some(_) } => {
                 let response = Response::new(408).text("the request head did not end in time\n");
-                self.refuse(response, service, window.bytes())
+                self.refuse(response, handler, window.bytes())
             }
             _ => State::Over,
         }

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
-use super::state::{Asked, Body, Connection, Consult, Crew, Next, OVER, State, Step, Until};
-use crate::http::body_decoder::Decoder;
-use crate::http::handler::{Action, Ended, Service};
-use crate::http::read_buffer::{Fill, Window};
+use super::state::{Asked, Blocking, Body, Connection, Crew, Next, OVER, State, Step, Until};
+use crate::http::body_decoder::BodyDecoder;
+use crate::http::handler::{Action, BodyEnd, Handler};
+use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::request::{Head, Version};
 use crate::http::response::{ReplyTo, Response};
 
@@ -17,19 +17,19 @@ impl Connection {
     pub(super) fn head(
         &mut self,
         since: Option<Instant>,
-        service: &dyn Service,
+        handler: &dyn Handler,
         crew: &mut dyn Crew,
-        window: &mut Window<'_>,
+        window: &mut ReadBuffer<'_>,
     ) -> Step {
         if !window.is_empty() {
             match Head::parse(window.bytes(), &self.limits) {
                 Ok(Some((head, consumed))) => {
                     window.consume(consumed);
-                    return Step::On(self.request(&head, service, window));
+                    return Step::On(self.request(&head, handler, window));
                 }
                 Ok(None) => {}
                 Err(malformed) => {
-                    return Step::On(self.refuse(malformed.into(), service, window.bytes()));
+                    return Step::On(self.refuse(malformed.into(), handler, window.bytes()));
                 }
             }
         }
@@ -44,14 +44,14 @@ impl Connection {
         &self,
         since: Option<Instant>,
         filled: io::Result<Fill>,
-        window: &Window<'_>,
+        window: &ReadBuffer<'_>,
     ) -> Step {
         match filled {
             Ok(Fill::Bytes(_)) => Step::On(State::Head {
                 since: since.or(Some(Instant::now())),
             }),
-            Ok(Fill::Nothing) => self.await_head(since, until_more(window)),
-            Ok(Fill::Ended) | Err(_) => OVER,
+            Ok(Fill::WouldBlock) => self.await_head(since, until_more(window)),
+            Ok(Fill::Eof) | Err(_) => OVER,
         }
     }
 
@@ -60,7 +60,7 @@ impl Connection {
         &mut self,
         until: Until,
         crew: &mut dyn Crew,
-        window: &mut Window<'_>,
+        window: &mut ReadBuffer<'_>,
     ) -> Step {
         let Some(longest) = crew.stays(&mut self.socket).filter(|_| !self.displaced) else {
             return self.await_head(None, until);
@@ -68,7 +68,7 @@ impl Connection {
         let began = Instant::now();
         loop {
             let filled = window.fill(&mut self.socket, HEAD_READ_BYTES);
-            let is_nothing = matches!(filled, Ok(Fill::Nothing));
+            let is_nothing = matches!(filled, Ok(Fill::WouldBlock));
             if is_nothing && began.elapsed() < longest {
                 continue;
             }
@@ -87,7 +87,12 @@ impl Connection {
         Step::Leave(State::Head { since }, Next::Park { until, deadline })
     }
 
-    fn request(&mut self, head: &Head, service: &dyn Service, window: &mut Window<'_>) -> State {
+    fn request(
+        &mut self,
+        head: &Head,
+        handler: &dyn Handler,
+        window: &mut ReadBuffer<'_>,
+    ) -> State {
         let to = ReplyTo {
             head_only: head.method() == "HEAD",
             keep_alive: head.keep_alive(),
@@ -96,16 +101,16 @@ impl Connection {
             to,
             version: head.version(),
             expects_continue: head.expects_continue(),
-            unread: Decoder::from(head.framing()),
+            unread: BodyDecoder::from(head.framing()),
         };
-        self.act(service.respond(head), asked, window)
+        self.act(handler.handle(head), asked, window)
     }
 
-    fn act(&mut self, action: Action, asked: Asked, window: &mut Window<'_>) -> State {
+    fn act(&mut self, action: Action, asked: Asked, window: &mut ReadBuffer<'_>) -> State {
         match action {
             Action::Respond(response) => self.answer(response, asked.to, asked.unread, window),
-            Action::Consult(decide) => State::Consult(Box::new(Consult { decide, asked })),
-            Action::Receive { interim, receiver } => {
+            Action::Blocking(decide) => State::Blocking(Box::new(Blocking { decide, asked })),
+            Action::Receive { interim, sink } => {
                 let Asked { to, unread, .. } = asked;
                 let awaited = asked.expects_continue && window.is_empty() && !unread.is_done();
                 let proceed = awaited.then(|| Response::new(100));
@@ -114,10 +119,10 @@ impl Connection {
                     .send_interim(interim.into_iter().chain(proceed))
                     .is_err()
                 {
-                    receiver.end(Ended::Cut);
+                    sink.end(BodyEnd::Cut);
                     return State::Over;
                 }
-                State::Body(Box::new(Body::new(unread, receiver, to)))
+                State::Body(Box::new(Body::new(unread, sink, to)))
             }
         }
     }
@@ -133,25 +138,25 @@ impl Connection {
 
     pub(super) fn consult(
         &mut self,
-        consult: Box<Consult>,
+        consult: Box<Blocking>,
         crew: &mut dyn Crew,
-        window: &mut Window<'_>,
+        window: &mut ReadBuffer<'_>,
     ) -> Step {
         if crew.stopping() {
             return OVER;
         }
         if !crew.claim_place() {
-            return Step::Leave(State::Consult(consult), Next::Queue);
+            return Step::Leave(State::Blocking(consult), Next::Queue);
         }
         crew.wait_for_disk();
-        let Consult { decide, asked } = *consult;
+        let Blocking { decide, asked } = *consult;
         Step::On(self.act(decide(), asked, window))
     }
 }
 
 /// What ends a wait for something to read.
-pub(super) fn until_more(window: &Window<'_>) -> Until {
-    match window.took_all() {
+pub(super) fn until_more(window: &ReadBuffer<'_>) -> Until {
+    match window.drained() {
         true => Until::More,
         false => Until::Readable,
     }

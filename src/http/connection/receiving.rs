@@ -1,13 +1,13 @@
-//! Inside a body: from the socket into the buffer, from the buffer to its receiver.
+//! Inside a body: from the socket into the buffer, from the buffer to its sink.
 
 use std::mem;
 use std::time::{Duration, Instant};
 
 use super::state::{Body, Connection, Crew, Next, OVER, QUANTUM_BYTES, State, Step, Until};
-use crate::http::body_decoder::Decoder;
-use crate::http::coalesce::{Lull, Pace};
-use crate::http::handler::{Ended, Receiver};
-use crate::http::read_buffer::{Fill, Window};
+use crate::http::body_decoder::BodyDecoder;
+use crate::http::coalesce::{ArrivalRate, Wait};
+use crate::http::handler::{BodyEnd, BodySink};
+use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::response::{ReplyTo, Response};
 
 /// The longest that a worker waits for a body that comes fast, while nobody else wants it.
@@ -18,7 +18,7 @@ impl Connection {
         &mut self,
         mut body: Box<Body>,
         crew: &mut dyn Crew,
-        window: &mut Window<'_>,
+        window: &mut ReadBuffer<'_>,
     ) -> Step {
         let mut taken = 0;
         loop {
@@ -32,14 +32,14 @@ impl Connection {
                 return OVER;
             }
             let is_done = body.decoder.is_done();
-            let is_short = is_done && !body.receiver.end_waits();
+            let is_short = is_done && !body.sink.end_blocks();
             if !is_short && !crew.claim_place() {
                 return Step::Leave(State::Body(body), Next::Queue);
             }
             if is_done {
                 return Step::On(self.end_body(*body, crew, window));
             }
-            if let Some(after) = body.look_after(window.took_all(), crew) {
+            if let Some(after) = body.look_after(window.drained(), crew) {
                 return self.park_body(body, Until::Look(after));
             }
             if taken >= QUANTUM_BYTES && crew.others_wait() {
@@ -53,18 +53,18 @@ impl Connection {
                     taken += count as u64;
                     body.saw(count);
                 }
-                Ok(Fill::Nothing) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
-                Ok(Fill::Nothing) => return self.park_body(body, Until::More),
-                Ok(Fill::Ended) | Err(_) => {
-                    end(body.receiver, Ended::Cut, crew);
+                Ok(Fill::WouldBlock) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
+                Ok(Fill::WouldBlock) => return self.park_body(body, Until::More),
+                Ok(Fill::Eof) | Err(_) => {
+                    end(body.sink, BodyEnd::Cut, crew);
                     return OVER;
                 }
             }
         }
     }
 
-    fn end_body(&self, body: Body, crew: &mut dyn Crew, window: &mut Window<'_>) -> State {
-        let response = end(body.receiver, Ended::Whole, crew);
+    fn end_body(&self, body: Body, crew: &mut dyn Crew, window: &mut ReadBuffer<'_>) -> State {
+        let response = end(body.sink, BodyEnd::Complete, crew);
         self.answer(response, body.to, body.decoder, window)
     }
 
@@ -75,55 +75,55 @@ impl Connection {
 }
 
 /// Ends a body, however it ended. Nobody else has to wait for what the disk does then.
-pub(super) fn end(receiver: Box<dyn Receiver>, ended: Ended, crew: &mut dyn Crew) -> Response {
-    if receiver.end_waits() {
+pub(super) fn end(sink: Box<dyn BodySink>, ended: BodyEnd, crew: &mut dyn Crew) -> Response {
+    if sink.end_blocks() {
         crew.wait_for_disk();
     }
-    receiver.end(ended)
+    sink.end(ended)
 }
 
 impl Body {
-    pub(super) fn new(decoder: Decoder, receiver: Box<dyn Receiver>, to: ReplyTo) -> Body {
-        let (last_byte, pace) = (Instant::now(), Pace::default());
+    pub(super) fn new(decoder: BodyDecoder, sink: Box<dyn BodySink>, to: ReplyTo) -> Body {
+        let (last_byte, rate) = (Instant::now(), ArrivalRate::default());
         Body {
             decoder,
-            receiver,
+            sink,
             to,
             last_byte,
-            pace,
+            rate,
         }
     }
 
     /// When a slow body is worth a look again, if the last read has taken all there was.
     fn look_after(&self, was_all: bool, crew: &dyn Crew) -> Option<Instant> {
-        let longest = crew.longest_look();
-        match self.pace.lull(self.decoder.wanted(), longest) {
-            Lull::Look(after) if was_all => Some(self.last_byte + after),
+        let longest = crew.coalesce_max();
+        match self.rate.wait(self.decoder.wanted(), longest) {
+            Wait::For(after) if was_all => Some(self.last_byte + after),
             _ => None,
         }
     }
 
     /// A fast body is waited for where it is: parking and waking would cost more than the lull.
     fn may_linger(&self, crew: &dyn Crew) -> bool {
-        let lull = self.pace.lull(self.decoder.wanted(), crew.longest_look());
-        lull == Lull::Short && crew.may_linger()
+        let wait = self.rate.wait(self.decoder.wanted(), crew.coalesce_max());
+        wait == Wait::Short && crew.may_linger()
     }
 
     fn saw(&mut self, bytes: usize) {
         self.last_byte = Instant::now();
-        self.pace.saw(bytes, self.last_byte);
+        self.rate.record(bytes, self.last_byte);
     }
 
-    /// Gives what is in the window to the receiver. An error is the answer to send.
-    fn take(&mut self, window: &mut Window<'_>) -> Result<(), Response> {
+    /// Gives what is in the window to the sink. An error is the answer to send.
+    fn take(&mut self, window: &mut ReadBuffer<'_>) -> Result<(), Response> {
         while !window.is_empty() && !self.decoder.is_done() {
             let decoded = match self.decoder.decode(window.bytes()) {
                 Ok(decoded) => decoded,
-                Err(reason) => return Err(self.give_up(Ended::Malformed(reason))),
+                Err(reason) => return Err(self.give_up(BodyEnd::Malformed(reason))),
             };
             let written = match decoded.data {
                 [] => Ok(()),
-                data => self.receiver.write(data),
+                data => self.sink.write(data),
             };
             let consumed = decoded.consumed;
             // Refused or not: the decoder is past these bytes, and they are no next request.
@@ -133,25 +133,25 @@ impl Body {
         Ok(())
     }
 
-    fn give_up(&mut self, ended: Ended) -> Response {
-        let receiver = mem::replace(&mut self.receiver, Box::new(Spent));
-        receiver.end(ended).closing()
+    fn give_up(&mut self, ended: BodyEnd) -> Response {
+        let sink = mem::replace(&mut self.sink, Box::new(Spent));
+        sink.end(ended).closing()
     }
 }
 
-/// Stands where a receiver was that has answered already.
+/// Stands where a sink was that has answered already.
 struct Spent;
 
-impl Receiver for Spent {
+impl BodySink for Spent {
     fn write(&mut self, _: &[u8]) -> Result<(), Response> {
         Ok(())
     }
 
-    fn end_waits(&self) -> bool {
+    fn end_blocks(&self) -> bool {
         false
     }
 
-    fn end(self: Box<Self>, _: Ended) -> Response {
+    fn end(self: Box<Self>, _: BodyEnd) -> Response {
         Response::new(400)
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::body_decoder::Decoder;
-use crate::http::coalesce::Pace;
-use crate::http::handler::{Action, Receiver, Service};
+use crate::http::body_decoder::BodyDecoder;
+use crate::http::coalesce::ArrivalRate;
+use crate::http::handler::{Action, BodySink, Handler};
 use crate::http::limits::Limits;
 use crate::http::request::Version;
 use crate::http::response::ReplyTo;
@@ -76,12 +76,12 @@ pub(crate) trait Crew {
     /// Says that it has stayed so long for nothing.
     fn stayed_in_vain(&mut self);
     /// The longest that a slow body may be left before the next look.
-    fn longest_look(&self) -> Duration;
+    fn coalesce_max(&self) -> Duration;
 }
 
 /// What a turn has to work with.
 pub(crate) struct Turn<'a> {
-    pub(crate) service: &'a dyn Service,
+    pub(crate) handler: &'a dyn Handler,
     pub(crate) crew: &'a mut dyn Crew,
     pub(crate) buffer: &'a mut [u8],
 }
@@ -101,7 +101,7 @@ pub(super) enum State {
     Head {
         since: Option<Instant>,
     },
-    Consult(Box<Consult>),
+    Blocking(Box<Blocking>),
     Body(Box<Body>),
     Reply(Box<Reply>),
     Drain {
@@ -119,7 +119,7 @@ pub(super) enum Step {
 pub(super) const OVER: Step = Step::Leave(State::Over, Next::Close);
 
 /// A request that waits for the disk.
-pub(super) struct Consult {
+pub(super) struct Blocking {
     pub(super) decide: Box<dyn FnOnce() -> Action + Send>,
     pub(super) asked: Asked,
 }
@@ -129,16 +129,16 @@ pub(super) struct Asked {
     pub(super) to: ReplyTo,
     pub(super) version: Version,
     pub(super) expects_continue: bool,
-    pub(super) unread: Decoder,
+    pub(super) unread: BodyDecoder,
 }
 
 /// A body that is on its way.
 pub(super) struct Body {
-    pub(super) decoder: Decoder,
-    pub(super) receiver: Box<dyn Receiver>,
+    pub(super) decoder: BodyDecoder,
+    pub(super) sink: Box<dyn BodySink>,
     pub(super) to: ReplyTo,
     pub(super) last_byte: Instant,
-    pub(super) pace: Pace,
+    pub(super) rate: ArrivalRate,
 }
 
 /// An answer on its way, and what follows it.

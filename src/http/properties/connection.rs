@@ -9,7 +9,7 @@ use mio::net::UnixStream;
 
 use super::plain;
 use crate::http::connection::{Connection, Crew, Next, Turn, Until, Wake};
-use crate::http::handler::{Action, Ended, Receiver, Service};
+use crate::http::handler::{Action, BodyEnd, BodySink, Handler};
 use crate::http::limits::Limits;
 use crate::http::request::{Framing, Head};
 use crate::http::response::Response;
@@ -36,7 +36,7 @@ pub fn connection(bytes: &[u8]) {
     }
 }
 
-/// A request as a service gets it, and what it took of the body.
+/// A request as a handler gets it, and what it took of the body.
 #[derive(Debug, Default, PartialEq)]
 struct Request {
     head: String,
@@ -133,7 +133,7 @@ fn converse(pieces: &[&[u8]], worker: Alone) -> Outcome {
     let buffer = vec![0; 4 * limits.head_bytes];
     let mut line = Line {
         connection: Some(Connection::new(Socket::Unix(socket), Arc::new(limits))),
-        service: Log::default(),
+        handler: Log::default(),
         buffer,
         worker,
     };
@@ -149,7 +149,7 @@ fn converse(pieces: &[&[u8]], worker: Alone) -> Outcome {
     assert!(line.connection.is_none(), "it is over when its client is");
     let _ = client.read_to_end(&mut answers);
     Outcome {
-        requests: std::mem::take(&mut *line.service.requests()),
+        requests: std::mem::take(&mut *line.handler.requests()),
         answers: String::from_utf8(answers).expect("answers are text"),
     }
 }
@@ -157,7 +157,7 @@ fn converse(pieces: &[&[u8]], worker: Alone) -> Outcome {
 /// A connection, and a worker all of its own.
 struct Line {
     connection: Option<Connection>,
-    service: Log,
+    handler: Log,
     buffer: Vec<u8>,
     worker: Alone,
 }
@@ -171,7 +171,7 @@ impl Line {
                 return;
             };
             let turn = Turn {
-                service: &self.service,
+                handler: &self.handler,
                 crew: &mut self.worker,
                 buffer: &mut self.buffer,
             };
@@ -229,7 +229,7 @@ impl Crew for Alone {
         self.stayed_in_vain = true;
     }
 
-    fn longest_look(&self) -> Duration {
+    fn coalesce_max(&self) -> Duration {
         Duration::ZERO
     }
 }
@@ -244,8 +244,8 @@ impl Log {
     }
 }
 
-impl Service for Log {
-    fn respond(&self, head: &Head) -> Action {
+impl Handler for Log {
+    fn handle(&self, head: &Head) -> Action {
         self.requests().push(Request {
             head: shown(head),
             ..Request::default()
@@ -253,9 +253,9 @@ impl Service for Log {
         match head.path() {
             "/take" => Action::Receive {
                 interim: None,
-                receiver: Box::new(Taker(self.clone(), room(head))),
+                sink: Box::new(Taker(self.clone(), room(head))),
             },
-            "/ask" => Action::Consult(Box::new(|| {
+            "/ask" => Action::Blocking(Box::new(|| {
                 Action::Respond(Response::new(200).text("asked"))
             })),
             "/close" => Action::Respond(Response::new(200).closing()),
@@ -267,7 +267,7 @@ impl Service for Log {
 /// Takes so many bytes, and refuses the rest.
 struct Taker(Log, usize);
 
-impl Receiver for Taker {
+impl BodySink for Taker {
     fn write(&mut self, window: &[u8]) -> Result<(), Response> {
         let mut requests = self.0.requests();
         let body = &mut requests.last_mut().expect("its own").body;
@@ -279,12 +279,12 @@ impl Receiver for Taker {
         Ok(())
     }
 
-    fn end_waits(&self) -> bool {
+    fn end_blocks(&self) -> bool {
         false
     }
 
-    fn end(self: Box<Self>, ended: Ended) -> Response {
-        let status = if ended == Ended::Whole { 200 } else { 400 };
+    fn end(self: Box<Self>, ended: BodyEnd) -> Response {
+        let status = if ended == BodyEnd::Complete { 200 } else { 400 };
         Response::new(status)
     }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod connection;
 
-use super::body_decoder::Decoder;
+use super::body_decoder::BodyDecoder;
 use super::limits::Limits;
 use super::request::grammar::{is_field_byte, is_tchar};
 use super::request::oracle::{check_cuts, is_taken_alike};
@@ -57,14 +57,14 @@ pub fn body(bytes: &[u8]) {
     match (plain(bytes), &whole) {
         (
             Some((data, rest)),
-            Ended::There {
+            BodyEnd::There {
                 data: decoded,
                 consumed,
             },
         ) => {
             assert!(data == *decoded && bytes.len() - rest.len() == *consumed);
         }
-        (None, Ended::There { .. }) => panic!("only the decoder finds an end"),
+        (None, BodyEnd::There { .. }) => panic!("only the decoder finds an end"),
         (Some(_), _) => panic!("only the plain reader finds an end"),
         (None, _) => {}
     }
@@ -76,20 +76,20 @@ pub fn body(bytes: &[u8]) {
 
 /// How a body ended.
 #[derive(Debug, PartialEq)]
-enum Ended {
+enum BodyEnd {
     There { data: Vec<u8>, consumed: usize },
     NotYet { data: Vec<u8> },
     Broken { data: Vec<u8>, reason: &'static str },
 }
 
-fn decode(pieces: &[&[u8]]) -> Ended {
-    let mut decoder = Decoder::from(Framing::Chunked);
+fn decode(pieces: &[&[u8]]) -> BodyEnd {
+    let mut decoder = BodyDecoder::from(Framing::Chunked);
     let (mut data, mut consumed) = (Vec::new(), 0);
     for mut piece in pieces.iter().copied() {
         while !piece.is_empty() && !decoder.is_done() {
             let decoded = match decoder.decode(piece) {
                 Ok(decoded) => decoded,
-                Err(reason) => return Ended::Broken { data, reason },
+                Err(reason) => return BodyEnd::Broken { data, reason },
             };
             assert!(decoded.consumed > 0 && decoded.done == decoder.is_done());
             data.extend_from_slice(decoded.data);
@@ -98,9 +98,9 @@ fn decode(pieces: &[&[u8]]) -> Ended {
         }
     }
     if decoder.is_done() {
-        Ended::There { data, consumed }
+        BodyEnd::There { data, consumed }
     } else {
-        Ended::NotYet { data }
+        BodyEnd::NotYet { data }
     }
 }
 

@@ -1,9 +1,9 @@
-//! An answer on its way out.
+//! An encoded response and how much of it was sent.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// What the client has not taken yet.
+/// An encoded response; `sent` bytes of it are in the socket.
 pub(crate) struct Unsent {
     head: Vec<u8>,
     body: Cow<'static, [u8]>,
@@ -19,7 +19,7 @@ impl Unsent {
         }
     }
 
-    /// Sends what the socket takes now; whether that was the rest.
+    /// Sends as many bytes as the socket takes now. Returns whether none is left.
     pub(crate) fn send(&mut self, socket: &mut impl Write) -> io::Result<bool> {
         while let Some(bytes) = self.rest() {
             match socket.write(bytes) {

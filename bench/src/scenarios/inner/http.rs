@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::{COPY, Outcome, micros_each, nanos_each, window};
 use crate::bench::Bench;
 use crate::content::SLICE_BYTES;
-use crate::http::body_decoder::Decoder;
+use crate::http::body_decoder::BodyDecoder;
 use crate::http::connection::{Connection, Crew, Next, Turn, Wake};
 use crate::http::socket::Socket;
-use crate::http::{Action, Ended, Framing, Head, Limits, Receiver, Response, Service};
+use crate::http::{Action, BodyEnd, Framing, Head, Limits, BodySink, Response, Handler};
 use crate::peers::OURS;
 use crate::samples::Samples;
 
@@ -95,7 +95,7 @@ fn chunked() -> Vec<u8> {
 }
 
 fn decode(mut body: &[u8]) -> Result<(), &'static str> {
-    let mut decoder = Decoder::from(Framing::Chunked);
+    let mut decoder = BodyDecoder::from(Framing::Chunked);
     while !body.is_empty() {
         let decoded = decoder.decode(body)?;
         black_box(decoded.data);
@@ -209,7 +209,7 @@ impl Line {
     /// Goes on until there is nothing to read.
     fn turn(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let turn = Turn {
-            service: &Nobody,
+            handler: &Nobody,
             crew: &mut Alone,
             buffer,
         };
@@ -249,7 +249,7 @@ impl Crew for Alone {
 
     fn stayed_in_vain(&mut self) {}
 
-    fn longest_look(&self) -> Duration {
+    fn coalesce_max(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -261,26 +261,26 @@ impl Crew for Alone {
 /// Takes bodies and keeps nothing.
 struct Nobody;
 
-impl Service for Nobody {
-    fn respond(&self, _: &Head) -> Action {
+impl Handler for Nobody {
+    fn handle(&self, _: &Head) -> Action {
         Action::Receive {
             interim: None,
-            receiver: Box::new(Nobody),
+            sink: Box::new(Nobody),
         }
     }
 }
 
-impl Receiver for Nobody {
+impl BodySink for Nobody {
     fn write(&mut self, window: &[u8]) -> Result<(), Response> {
         black_box(window);
         Ok(())
     }
 
-    fn end_waits(&self) -> bool {
+    fn end_blocks(&self) -> bool {
         false
     }
 
-    fn end(self: Box<Self>, _: Ended) -> Response {
+    fn end(self: Box<Self>, _: BodyEnd) -> Response {
         Response::new(200)
     }
 }
