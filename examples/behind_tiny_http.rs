@@ -1,4 +1,4 @@
-//! Uploads inside a program whose own server is `tiny_http`.
+//! Uploads in a program with its own `tiny_http` server.
 //!
 //! `cargo run --example behind_tiny_http --features tiny_http -- DIR`
 

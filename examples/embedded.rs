@@ -1,4 +1,4 @@
-//! A program with a server of its own inside: it prints what arrives.
+//! A program with an embedded server. It prints complete uploads.
 //!
 //! `cargo run --example embedded -- DIR`
 
