@@ -210,13 +210,6 @@ impl Crew {
         (state.idle > 0 || state.watch.taken) && state.queues.is_empty()
     }
 
-    /// Whether nobody but the worker that asks has anything to do, and somebody else can watch.
-    pub(super) fn is_at_rest(&self) -> bool {
-        let state = self.state();
-        let at_rest = state.idle + usize::from(state.watch.taken);
-        at_rest > 0 && at_rest + 1 == state.hired && state.queues.is_empty()
-    }
-
     /// Waits to be woken; stands by the watch while that is left again and again.
     fn wait<'s>(
         &self,
@@ -340,24 +333,6 @@ mod tests {
         crew.push(guest(&lot), Wake::Ready);
         find_turn(&crew);
         assert_eq!(watch.recv_timeout(PATIENCE), Ok(()));
-    }
-
-    #[test]
-    fn the_others_are_at_rest_when_they_watch_or_wait_and_nothing_waits_for_them() {
-        let crew = Arc::new(Crew::new(3, 0));
-        crew.hire(|| {});
-        assert!(!crew.is_at_rest(), "nobody else can watch");
-        crew.hire(|| {});
-        assert!(!crew.is_at_rest(), "the other works");
-        assert!(matches!(crew.next(Done::Nothing), Duty::Watch(_)));
-        assert!(crew.is_at_rest());
-        crew.hire(|| {});
-        assert!(!crew.is_at_rest(), "a third works");
-        let _watch = others(&crew, 1);
-        assert!(crew.is_at_rest());
-        let lot = Lot::new(&Poll::new().unwrap()).unwrap();
-        crew.push(guest(&lot), Wake::Ready);
-        assert!(!crew.is_at_rest());
     }
 
     #[test]

@@ -95,14 +95,6 @@ impl Lot {
         self.lock().slab.len()
     }
 
-    /// Whether the poller tells nothing of the connection in `slot`.
-    #[cfg(test)]
-    pub(super) fn is_muted(&self, slot: usize) -> bool {
-        let slots = self.lock();
-        let entry = slots.slab.get(slot);
-        entry.is_some_and(|entry| entry.told_of.is_none())
-    }
-
     /// The same, by what they do.
     pub(super) fn connection_counts(&self) -> ConnectionCounts {
         let slots = self.lock();

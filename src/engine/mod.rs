@@ -4,7 +4,6 @@
 //! - `crew.rs`: the workers, and which of them is on watch.
 //! - `queues.rs`: the turns that wait for them, and who may have a place.
 //! - `work.rs`: what a worker does, from turn to turn.
-//! - `tempo.rs`: for whose next request it stays awake.
 //! - `poller.rs`: what it does on watch: waits for the listener, the parked, the clock.
 //! - `listener.rs`: newcomers, also when descriptors run out.
 //!
@@ -16,9 +15,6 @@ mod listener;
 mod lot;
 mod poller;
 mod queues;
-mod tempo;
-#[cfg(test)]
-mod tests;
 mod watch;
 mod work;
 

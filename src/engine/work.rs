@@ -3,13 +3,12 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::crew::{Crew, Done, Duty};
 use super::lot::{Guest, Lot};
 use super::poller::Poller;
 use super::queues::{Job, Standing};
-use super::tempo::{AWAKE_MAX, Tempo};
 use crate::http::Handler;
 use crate::http::connection::{self, Next, Turn, Wake};
 use crate::http::socket::Socket;
@@ -66,11 +65,10 @@ impl Shared {
 
     fn work(self: &Arc<Shared>) {
         let mut buffer = vec![0; self.limits.buffer_bytes];
-        let mut tempo = Tempo::default();
         let mut done = Done::Nothing;
         loop {
             done = match self.crew.next(done) {
-                Duty::Turn(job, standing) => self.turn(job, standing, &mut buffer, &mut tempo),
+                Duty::Turn(job, standing) => self.turn(job, standing, &mut buffer),
                 Duty::Watch(alone) => {
                     if alone {
                         self.crew.hire(self.worker());
@@ -97,13 +95,7 @@ impl Shared {
         Done::Watch
     }
 
-    fn turn(
-        self: &Arc<Shared>,
-        job: Job,
-        standing: Standing,
-        buffer: &mut [u8],
-        tempo: &mut Tempo,
-    ) -> Done {
+    fn turn(self: &Arc<Shared>, job: Job, standing: Standing, buffer: &mut [u8]) -> Done {
         let Job {
             mut guest, wake, ..
         } = job;
@@ -112,9 +104,7 @@ impl Shared {
             slot: guest.slot,
             standing,
             settled: false,
-            tempo,
         };
-        shift.tempo.asked(guest.slot, Instant::now);
         match shift.turn(&mut guest, wake, buffer) {
             Next::Park { until, deadline } => self.lot.park(guest, until, deadline),
             Next::Queue => {
@@ -135,7 +125,6 @@ struct Shift<'a> {
     slot: usize,
     standing: Standing,
     settled: bool,
-    tempo: &'a mut Tempo,
 }
 
 impl Shift<'_> {
@@ -200,20 +189,6 @@ impl connection::Crew for Shift<'_> {
 
     fn stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Relaxed)
-    }
-
-    fn stays(&mut self, socket: &mut Socket) -> Option<Duration> {
-        self.tempo.answered(self.slot, Instant::now());
-        let may_stay = self.standing == Standing::Nothing && !self.stopping();
-        if !self.tempo.is_quick() || !may_stay || !self.shared.crew.is_at_rest() {
-            return None;
-        }
-        self.settle_in(socket);
-        Some(AWAKE_MAX)
-    }
-
-    fn stayed_in_vain(&mut self) {
-        self.tempo.was_slow();
     }
 
     fn coalesce_max(&self) -> Duration {

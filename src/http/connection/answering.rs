@@ -90,7 +90,7 @@ impl Connection {
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         match then {
-            Then::NextRequest(until) if window.is_empty() => self.next_request(until, crew, window),
+            Then::NextRequest(until) if window.is_empty() => self.await_head(None, until),
             Then::NextRequest(_) => {
                 let next = State::Head {
                     since: Some(Instant::now()),
@@ -164,114 +164,4 @@ fn skip(unread: &mut BodyDecoder, window: &mut ReadBuffer<'_>) -> bool {
         }
     }
     unread.is_done()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::Shutdown;
-    use std::os::unix::net::UnixStream;
-    use std::sync::Arc;
-    use std::thread;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::http::connection::{Turn, Wake};
-    use crate::http::handler::{Action, BodyEnd, BodySink};
-    use crate::http::limits::Limits;
-    use crate::http::properties::connection::Alone;
-    use crate::http::request::Head;
-    use crate::http::socket::Socket;
-
-    /// A handler that answers each body with one byte.
-    struct Answering;
-
-    impl Handler for Answering {
-        fn handle(&self, _: &Head) -> Action {
-            Action::Receive {
-                interim: None,
-                sink: Box::new(Answering),
-            }
-        }
-    }
-
-    impl BodySink for Answering {
-        fn write(&mut self, _: &[u8]) -> Result<(), Response> {
-            Ok(())
-        }
-
-        fn end_blocks(&self) -> bool {
-            false
-        }
-
-        fn end(self: Box<Self>, _: BodyEnd) -> Response {
-            Response::new(200).body("text/plain", b"a".to_vec())
-        }
-    }
-
-    const BODY: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1";
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    /// Runs one turn of a connection that has received a body, while `client_does` runs. Returns the worker too.
-    fn turn(
-        stays: Option<Duration>,
-        client_does: impl FnOnce(&mut UnixStream) + Send,
-    ) -> (Next, Alone) {
-        let (mut client, socket) = UnixStream::pair().unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let socket = Socket::Unix(mio::net::UnixStream::from_std(socket));
-        let limits = Arc::new(Limits::default());
-        let mut buffer = vec![0; 4 * limits.head_bytes];
-        let mut connection = Connection::new(socket, limits);
-        client.write_all(BODY).unwrap();
-        let mut crew = Alone {
-            stays,
-            ..Alone::default()
-        };
-        let next = thread::scope(|scope| {
-            let meanwhile = scope.spawn(move || {
-                client_does(&mut client);
-                client
-            });
-            let turn = Turn {
-                handler: &Answering,
-                crew: &mut crew,
-                buffer: &mut buffer,
-            };
-            let next = connection.turn(Wake::Ready, turn);
-            meanwhile.join().unwrap();
-            next
-        });
-        (next, crew)
-    }
-
-    fn read_answer(client: &mut UnixStream) {
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\na") {
-            let mut byte = [0];
-            client.read_exact(&mut byte).unwrap();
-            answer.extend(byte);
-        }
-    }
-
-    #[test]
-    fn worker_that_waits_for_next_request_takes_it_at_once() {
-        let (next, crew) = turn(Some(PATIENCE), |client| {
-            read_answer(client);
-            client.write_all(BODY).unwrap();
-            read_answer(client);
-            client.shutdown(Shutdown::Write).unwrap();
-        });
-        assert!(matches!(next, Next::Close), "{next:?}");
-        assert!(!crew.stayed_in_vain);
-    }
-
-    #[test]
-    fn who_stays_in_vain_waits_like_everybody_else() {
-        let (next, crew) = turn(Some(Duration::ZERO), |_| {});
-        let until = Until::More;
-        assert!(matches!(next, Next::Park { until: now, .. } if now == until));
-        assert!(crew.stayed_in_vain);
-    }
 }

@@ -36,17 +36,7 @@ impl Connection {
         if crew.stopping() {
             return OVER;
         }
-        let filled = window.fill(&mut self.socket, HEAD_READ_BYTES);
-        self.filled(since, filled, window)
-    }
-
-    fn filled(
-        &self,
-        since: Option<Instant>,
-        filled: io::Result<Fill>,
-        window: &ReadBuffer<'_>,
-    ) -> Step {
-        match filled {
+        match window.fill(&mut self.socket, HEAD_READ_BYTES) {
             Ok(Fill::Bytes(_)) => Step::On(State::Head {
                 since: since.or(Some(Instant::now())),
             }),
@@ -55,31 +45,7 @@ impl Connection {
         }
     }
 
-    /// Nothing of it is there yet.
-    pub(super) fn next_request(
-        &mut self,
-        until: Until,
-        crew: &mut dyn Crew,
-        window: &mut ReadBuffer<'_>,
-    ) -> Step {
-        let Some(longest) = crew.stays(&mut self.socket).filter(|_| !self.displaced) else {
-            return self.await_head(None, until);
-        };
-        let began = Instant::now();
-        loop {
-            let filled = window.fill(&mut self.socket, HEAD_READ_BYTES);
-            let is_nothing = matches!(filled, Ok(Fill::WouldBlock));
-            if is_nothing && began.elapsed() < longest {
-                continue;
-            }
-            if is_nothing {
-                crew.stayed_in_vain();
-            }
-            return self.filled(None, filled, window);
-        }
-    }
-
-    fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
+    pub(super) fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
         let deadline = match since {
             Some(first_byte) => first_byte + self.limits.head_timeout,
             None => Instant::now() + self.limits.keep_alive_idle,

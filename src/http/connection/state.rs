@@ -70,11 +70,6 @@ pub(crate) trait Crew {
     fn holds_answers(&self) -> bool;
     /// Whether this worker may wait a moment: nobody else wants it, and another is free.
     fn may_linger(&self) -> bool;
-    /// Whether this worker stays for the next request, awake, and how long: the client was quick with the last ones,
-    /// and nobody else has anything to do. As with `settle_in`, it is then this turn that looks for what comes.
-    fn stays(&mut self, socket: &mut Socket) -> Option<Duration>;
-    /// Says that it has stayed so long for nothing.
-    fn stayed_in_vain(&mut self);
     /// The longest that a slow body may be left before the next look.
     fn coalesce_max(&self) -> Duration;
 }

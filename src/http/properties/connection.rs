@@ -28,8 +28,6 @@ pub fn connection(bytes: &[u8]) {
     for pieces in [&[start, rest][..], &[start, middle, end]] {
         let worker = Alone {
             holds_answers: true,
-            stays: Some(Duration::ZERO),
-            ..Alone::default()
         };
         let cut = converse(pieces, worker);
         assert!(cut.is_like(&whole), "{cut:#?}\n{whole:#?}");
@@ -192,8 +190,6 @@ impl Line {
 #[derive(Default)]
 pub(in crate::http) struct Alone {
     pub(in crate::http) holds_answers: bool,
-    pub(in crate::http) stays: Option<Duration>,
-    pub(in crate::http) stayed_in_vain: bool,
 }
 
 impl Crew for Alone {
@@ -219,14 +215,6 @@ impl Crew for Alone {
 
     fn may_linger(&self) -> bool {
         false
-    }
-
-    fn stays(&mut self, _: &mut Socket) -> Option<Duration> {
-        self.stays
-    }
-
-    fn stayed_in_vain(&mut self) {
-        self.stayed_in_vain = true;
     }
 
     fn coalesce_max(&self) -> Duration {

@@ -243,12 +243,6 @@ impl Crew for Alone {
         false
     }
 
-    fn stays(&mut self, _: &mut Socket) -> Option<Duration> {
-        None
-    }
-
-    fn stayed_in_vain(&mut self) {}
-
     fn coalesce_max(&self) -> Duration {
         Duration::ZERO
     }
