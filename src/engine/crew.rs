@@ -204,12 +204,6 @@ impl Crew {
         !self.state().queues.is_empty()
     }
 
-    /// Whether no turn waits for a worker, and a worker waits for a turn.
-    pub(super) fn has_idle(&self) -> bool {
-        let state = self.state();
-        (state.idle > 0 || state.watch.taken) && state.queues.is_empty()
-    }
-
     /// Waits to be woken; stands by the watch while that is left again and again.
     fn wait<'s>(
         &self,

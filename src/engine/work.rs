@@ -183,10 +183,6 @@ impl connection::Crew for Shift<'_> {
         self.shared.crew.holds_answers()
     }
 
-    fn may_linger(&self) -> bool {
-        self.shared.crew.has_idle()
-    }
-
     fn stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Relaxed)
     }

@@ -39,29 +39,18 @@ impl ArrivalRate {
         self.last = Some(now);
     }
 
-    /// Returns how to wait for the next bytes: for [`READ_BYTES`] or the `left` bytes of the body, and at most `max`.
-    pub(crate) fn wait(&self, left: Option<u64>, max: Duration) -> Wait {
+    /// Returns the time until [`READ_BYTES`], or the `left` bytes of the body, should have arrived: at most `max`.
+    ///
+    /// `None` if the rate is unknown, or the time is shorter than [`WAIT_MIN`]: then the poller reports the next bytes.
+    pub(crate) fn wait(&self, left: Option<u64>, max: Duration) -> Option<Duration> {
         if self.weight == 0.0 {
-            return Wait::Readable;
+            return None;
         }
         let bytes = left.map_or(READ_BYTES, |left| READ_BYTES.min(left as f32));
         let secs = bytes * self.weight / self.average;
-        match Duration::from_secs_f32(secs.min(max.as_secs_f32())) {
-            wait if wait < WAIT_MIN => Wait::Short,
-            wait => Wait::For(wait),
-        }
+        let wait = Duration::from_secs_f32(secs.min(max.as_secs_f32()));
+        (wait >= WAIT_MIN).then_some(wait)
     }
-}
-
-/// How to wait for the next bytes of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// Until the socket is readable: the rate is unknown.
-    Readable,
-    /// Less than a millisecond.
-    Short,
-    /// This long.
-    For(Duration),
 }
 
 #[cfg(test)]
@@ -71,7 +60,7 @@ mod tests {
     const MAX_WAIT: Duration = Duration::from_millis(20);
 
     /// Returns the wait after 20 packets of `bytes`, one `every` interval.
-    fn wait_after(bytes: usize, every: Duration, left: Option<u64>) -> Wait {
+    fn wait_after(bytes: usize, every: Duration, left: Option<u64>) -> Option<Duration> {
         let start = Instant::now();
         let mut rate = ArrivalRate::default();
         for packet in 0..20 {
@@ -84,7 +73,7 @@ mod tests {
     fn slow_body_is_read_when_64_kib_should_be_there() {
         let wait = wait_after(1448, Duration::from_micros(362), None);
         assert!(
-            matches!(wait, Wait::For(after) if (15..=17).contains(&after.as_millis())),
+            matches!(wait, Some(after) if (15..=17).contains(&after.as_millis())),
             "{wait:?}"
         );
     }
@@ -93,40 +82,37 @@ mod tests {
     fn very_slow_body_is_read_after_the_maximum_wait() {
         assert_eq!(
             wait_after(1448, Duration::from_millis(100), None),
-            Wait::For(MAX_WAIT)
+            Some(MAX_WAIT)
         );
     }
 
     #[test]
-    fn fast_body_has_short_waits() {
-        assert_eq!(
-            wait_after(100_000, Duration::from_micros(100), None),
-            Wait::Short
-        );
+    fn fast_body_is_left_to_the_poller() {
+        assert_eq!(wait_after(100_000, Duration::from_micros(100), None), None);
     }
 
     #[test]
     fn last_bytes_are_read_when_they_should_be_there() {
         let wait = wait_after(1448, Duration::from_micros(362), Some(8_000));
         assert!(
-            matches!(wait, Wait::For(after) if after.as_millis() < 3),
+            matches!(wait, Some(after) if after.as_millis() < 3),
             "{wait:?}"
         );
         assert_eq!(
             wait_after(1448, Duration::from_micros(362), Some(1_000)),
-            Wait::Short
+            None
         );
     }
 
     #[test]
     fn rate_is_unknown_before_two_reads() {
         let mut rate = ArrivalRate::default();
-        assert_eq!(rate.wait(None, MAX_WAIT), Wait::Readable);
+        assert_eq!(rate.wait(None, MAX_WAIT), None);
         let start = Instant::now();
         rate.record(1448, start);
-        assert_eq!(rate.wait(None, MAX_WAIT), Wait::Readable);
+        assert_eq!(rate.wait(None, MAX_WAIT), None);
         rate.record(1448, start + Duration::from_millis(1));
-        assert_ne!(rate.wait(None, MAX_WAIT), Wait::Readable);
+        assert_ne!(rate.wait(None, MAX_WAIT), None);
     }
 
     /// 64 KiB in packets that come at once, every 16 ms: as many bytes as with an even rate.
@@ -143,7 +129,7 @@ mod tests {
         }
         let wait = rate.wait(None, MAX_WAIT);
         assert!(
-            matches!(wait, Wait::For(after) if (12..=18).contains(&after.as_millis())),
+            matches!(wait, Some(after) if (12..=18).contains(&after.as_millis())),
             "{wait:?}"
         );
     }

@@ -3,11 +3,8 @@
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::AsFd;
-use std::time::Duration;
 
 /// A client's end, never blocking.
 pub(crate) enum Socket {
@@ -24,15 +21,18 @@ impl Socket {
         }
     }
 
-    /// Waits until there is something to read, for at most this long; whether there is.
-    pub(crate) fn linger(&self, longest: Duration) -> bool {
+    /// Returns whether a read would return bytes or the end of the stream at once.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn is_readable(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use std::os::fd::AsFd;
+
         let fd = match self {
             Socket::Tcp(stream) => stream.as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
         };
-        let longest = Timespec::try_from(longest).ok();
-        let mut waited_for = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-        poll(&mut waited_for, longest.as_ref()).is_ok_and(|ready| ready > 0)
+        let mut socket = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+        poll(&mut socket, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     fn source(&mut self) -> &mut dyn Source {

@@ -1,17 +1,14 @@
 //! Inside a body: from the socket into the buffer, from the buffer to its sink.
 
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::state::{Body, Connection, Crew, Next, OVER, QUANTUM_BYTES, State, Step, Until};
 use crate::http::body_decoder::BodyDecoder;
-use crate::http::coalesce::{ArrivalRate, Wait};
+use crate::http::coalesce::ArrivalRate;
 use crate::http::handler::{BodyEnd, BodySink};
 use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::response::{ReplyTo, Response};
-
-/// The longest that a worker waits for a body that comes fast, while nobody else wants it.
-const LINGER: Duration = Duration::from_millis(1);
 
 impl Connection {
     pub(super) fn body(
@@ -53,7 +50,6 @@ impl Connection {
                     taken += count as u64;
                     body.saw(count);
                 }
-                Ok(Fill::WouldBlock) if body.may_linger(crew) && self.socket.linger(LINGER) => {}
                 Ok(Fill::WouldBlock) => return self.park_body(body, Until::More),
                 Ok(Fill::Eof) | Err(_) => {
                     end(body.sink, BodyEnd::Cut, crew);
@@ -97,16 +93,8 @@ impl Body {
     /// When a slow body is worth a look again, if the last read has taken all there was.
     fn look_after(&self, was_all: bool, crew: &dyn Crew) -> Option<Instant> {
         let longest = crew.coalesce_max();
-        match self.rate.wait(self.decoder.wanted(), longest) {
-            Wait::For(after) if was_all => Some(self.last_byte + after),
-            _ => None,
-        }
-    }
-
-    /// A fast body is waited for where it is: parking and waking would cost more than the lull.
-    fn may_linger(&self, crew: &dyn Crew) -> bool {
-        let wait = self.rate.wait(self.decoder.wanted(), crew.coalesce_max());
-        wait == Wait::Short && crew.may_linger()
+        let wait = self.rate.wait(self.decoder.wanted(), longest)?;
+        was_all.then(|| self.last_byte + wait)
     }
 
     fn saw(&mut self, bytes: usize) {

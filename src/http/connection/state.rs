@@ -68,8 +68,6 @@ pub(crate) trait Crew {
     /// Whether answers come after the turns that wait. One right after the other they wake a client once that has
     /// several connections; one by one they cost it as much again, and the workers too.
     fn holds_answers(&self) -> bool;
-    /// Whether this worker may wait a moment: nobody else wants it, and another is free.
-    fn may_linger(&self) -> bool;
     /// The longest that a slow body may be left before the next look.
     fn coalesce_max(&self) -> Duration;
 }

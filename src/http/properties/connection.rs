@@ -175,7 +175,7 @@ impl Line {
             };
             match connection.turn(Wake::Ready, turn) {
                 Next::Park { until, .. } => {
-                    let is_left = connection.socket().linger(Duration::ZERO);
+                    let is_left = connection.socket().is_readable();
                     assert!(until != Until::More || !is_left, "all was taken");
                     parked += 1;
                 }
@@ -186,7 +186,7 @@ impl Line {
     }
 }
 
-/// A worker with nobody beside it, who never lingers in a body.
+/// A worker without other workers.
 #[derive(Default)]
 pub(in crate::http) struct Alone {
     pub(in crate::http) holds_answers: bool,
@@ -211,10 +211,6 @@ impl Crew for Alone {
 
     fn holds_answers(&self) -> bool {
         self.holds_answers
-    }
-
-    fn may_linger(&self) -> bool {
-        false
     }
 
     fn coalesce_max(&self) -> Duration {

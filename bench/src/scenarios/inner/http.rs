@@ -239,10 +239,6 @@ impl Crew for Alone {
         false
     }
 
-    fn may_linger(&self) -> bool {
-        false
-    }
-
     fn coalesce_max(&self) -> Duration {
         Duration::ZERO
     }
