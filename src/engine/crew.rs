@@ -117,7 +117,7 @@ impl Crew {
         grown.is_ok()
     }
 
-    /// Sends every worker home after the turn it is in, and the answers that are held. One on watch has to be woken.
+    /// Sends every worker home after the turn it is in. One on watch has to be woken.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.duty_calls.notify_all();
@@ -145,8 +145,7 @@ impl Crew {
         let (mut is_awake, mut left_before) = (true, state.watch.left);
         loop {
             if state.closed {
-                let answer = state.queues.pop_answer();
-                return answer.map_or(Duty::Over, |job| Duty::Turn(job, Standing::Nothing));
+                return Duty::Over;
             }
             if let Some((job, standing)) = state.queues.pop() {
                 if state.needs_another() {
@@ -194,10 +193,6 @@ impl Crew {
         } else {
             had
         }
-    }
-
-    pub(super) fn holds_answers(&self) -> bool {
-        self.state().queues.holds_answers()
     }
 
     pub(super) fn others_wait(&self) -> bool {

@@ -110,18 +110,6 @@ impl Queues {
         }
     }
 
-    /// Whether an answer would wait for turns that are short, nearly all, and for no others.
-    pub(super) fn holds_answers(&self) -> bool {
-        !self.heads.is_empty() && self.bodies.is_empty()
-    }
-
-    /// A turn that waits only for its answer to be sent.
-    pub(super) fn pop_answer(&mut self) -> Option<Job> {
-        let is_answered = |job: &Job| job.guest.connection.is_answered();
-        let at = self.heads.iter().position(is_answered)?;
-        self.heads.remove(at)
-    }
-
     pub(super) fn disk_waits(&self) -> usize {
         self.disk_waits
     }

@@ -111,8 +111,6 @@ impl Shared {
                 self.lot.mute(guest.slot, guest.connection.socket());
                 self.crew.push(guest, Wake::Ready);
             }
-            // It waits for nothing from its client.
-            Next::Answer => self.crew.push(guest, Wake::Ready),
             Next::Close => self.lot.leave(guest),
         }
         Done::Turn(shift.standing)
@@ -177,10 +175,6 @@ impl connection::Crew for Shift<'_> {
 
     fn others_wait(&self) -> bool {
         self.shared.crew.others_wait()
-    }
-
-    fn holds_answers(&self) -> bool {
-        self.shared.crew.holds_answers()
     }
 
     fn stopping(&self) -> bool {

@@ -50,7 +50,6 @@ impl Connection {
             unsent,
             then,
             until,
-            is_due: false,
         }))
     }
 
@@ -60,10 +59,6 @@ impl Connection {
         crew: &mut dyn Crew,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
-        if !reply.is_due && crew.holds_answers() {
-            reply.is_due = true;
-            return Step::Leave(State::Reply(reply), Next::Answer);
-        }
         match reply.unsent.send(&mut self.socket) {
             Ok(true) => self.after_reply(reply.then, crew, window),
             Ok(false) => {

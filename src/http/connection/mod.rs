@@ -52,11 +52,6 @@ impl Connection {
         )
     }
 
-    /// Whether all there is to do in its next turn is to send an answer.
-    pub(crate) fn is_answered(&self) -> bool {
-        matches!(self.state, State::Reply(_))
-    }
-
     /// When it gives up waiting for a first request.
     pub(crate) fn first_deadline(&self) -> Instant {
         Instant::now() + self.limits.keep_alive_idle

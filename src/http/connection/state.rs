@@ -33,8 +33,6 @@ pub(crate) enum Next {
     Park { until: Until, deadline: Instant },
     /// Back of the queue.
     Queue,
-    /// The same, to be answered: see [`Crew::holds_answers`].
-    Answer,
     /// Nothing: it is over.
     Close,
 }
@@ -65,9 +63,6 @@ pub(crate) trait Crew {
     fn others_wait(&self) -> bool;
     /// Whether the server is being stopped.
     fn stopping(&self) -> bool;
-    /// Whether answers come after the turns that wait. One right after the other they wake a client once that has
-    /// several connections; one by one they cost it as much again, and the workers too.
-    fn holds_answers(&self) -> bool;
     /// The longest that a slow body may be left before the next look.
     fn coalesce_max(&self) -> Duration;
 }
@@ -139,8 +134,6 @@ pub(super) struct Reply {
     pub(super) unsent: Unsent,
     pub(super) then: Then,
     pub(super) until: Instant,
-    /// It was held.
-    pub(super) is_due: bool,
 }
 
 /// What follows an answer.

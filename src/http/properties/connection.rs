@@ -21,15 +21,12 @@ pub fn connection(bytes: &[u8]) {
     let Some((&[one, two], bytes)) = bytes.split_first_chunk() else {
         return;
     };
-    let whole = converse(&[bytes], Alone::default());
+    let whole = converse(&[bytes]);
     check_requests(&whole.requests, &plain_requests(bytes));
     let (start, rest) = bytes.split_at(usize::from(one) % (bytes.len() + 1));
     let (middle, end) = rest.split_at(usize::from(two) % (rest.len() + 1));
     for pieces in [&[start, rest][..], &[start, middle, end]] {
-        let worker = Alone {
-            holds_answers: true,
-        };
-        let cut = converse(pieces, worker);
+        let cut = converse(pieces);
         assert!(cut.is_like(&whole), "{cut:#?}\n{whole:#?}");
     }
 }
@@ -125,7 +122,7 @@ fn room(head: &Head) -> usize {
 }
 
 /// Sends these pieces to a connection, each when the one before has been read; and then that nothing more will come.
-fn converse(pieces: &[&[u8]], worker: Alone) -> Outcome {
+fn converse(pieces: &[&[u8]]) -> Outcome {
     let (mut client, socket) = UnixStream::pair().expect("a pair of sockets");
     let limits = Limits::default();
     let buffer = vec![0; 4 * limits.head_bytes];
@@ -133,7 +130,6 @@ fn converse(pieces: &[&[u8]], worker: Alone) -> Outcome {
         connection: Some(Connection::new(Socket::Unix(socket), Arc::new(limits))),
         handler: Log::default(),
         buffer,
-        worker,
     };
     let mut answers = Vec::new();
     for piece in pieces {
@@ -157,7 +153,6 @@ struct Line {
     connection: Option<Connection>,
     handler: Log,
     buffer: Vec<u8>,
-    worker: Alone,
 }
 
 impl Line {
@@ -170,7 +165,7 @@ impl Line {
             };
             let turn = Turn {
                 handler: &self.handler,
-                crew: &mut self.worker,
+                crew: &mut Alone,
                 buffer: &mut self.buffer,
             };
             match connection.turn(Wake::Ready, turn) {
@@ -179,7 +174,7 @@ impl Line {
                     assert!(until != Until::More || !is_left, "all was taken");
                     parked += 1;
                 }
-                Next::Queue | Next::Answer => {}
+                Next::Queue => {}
                 Next::Close => self.connection = None,
             }
         }
@@ -187,10 +182,7 @@ impl Line {
 }
 
 /// A worker without other workers.
-#[derive(Default)]
-pub(in crate::http) struct Alone {
-    pub(in crate::http) holds_answers: bool,
-}
+struct Alone;
 
 impl Crew for Alone {
     fn claim_place(&mut self) -> bool {
@@ -207,10 +199,6 @@ impl Crew for Alone {
 
     fn stopping(&self) -> bool {
         false
-    }
-
-    fn holds_answers(&self) -> bool {
-        self.holds_answers
     }
 
     fn coalesce_max(&self) -> Duration {

@@ -235,10 +235,6 @@ impl Crew for Alone {
         false
     }
 
-    fn holds_answers(&self) -> bool {
-        false
-    }
-
     fn coalesce_max(&self) -> Duration {
         Duration::ZERO
     }
