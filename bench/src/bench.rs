@@ -150,7 +150,7 @@ impl Bench {
                 ..turn(peer)
             }));
         }
-        if who.others && round.is_multiple_of(OTHERS_EVERY) {
+        if who.others && round % OTHERS_EVERY == 0 {
             turns.extend(peers().filter(|peer| !is_constant(*peer)).map(turn));
         }
         if round % 2 == 1 {

@@ -44,7 +44,7 @@ fn large(bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
     let megabytes = bytes as f64 / 1e6;
     for at in 0..2 {
         settle_disk(bench)?;
-        if (at + round).is_multiple_of(2) {
+        if (at + round) % 2 == 0 {
             let server = Ours::durable(&bench.server).start(&bench.disk)?;
             let peer = Ours::durable(&bench.server);
             let upload = Upload::new(bytes);

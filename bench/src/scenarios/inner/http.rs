@@ -40,7 +40,7 @@ pub(super) fn heads(bench: &Bench, round: usize, samples: &mut Samples) -> Outco
     let limits = Limits::default();
     for at in 0..2 {
         let begin = Instant::now();
-        if (at + round).is_multiple_of(2) {
+        if (at + round) % 2 == 0 {
             for _ in 0..count {
                 let parsed = Head::parse(black_box(HEAD.as_bytes()), &limits)?;
                 black_box(parsed.ok_or("a part of a head")?);
@@ -68,7 +68,7 @@ pub(super) fn chunks(bench: &Bench, round: usize, samples: &mut Samples) -> Outc
     let count = times * (SLICE_BYTES / CHUNK_BYTES) as u32;
     for at in 0..2 {
         let begin = Instant::now();
-        if (at + round).is_multiple_of(2) {
+        if (at + round) % 2 == 0 {
             for _ in 0..times {
                 decode(black_box(&body))?;
             }
@@ -123,7 +123,7 @@ pub(super) fn turns(bench: &Bench, round: usize, samples: &mut Samples) -> Outco
     for at in 0..2 {
         let (mut client, mut served) = pair()?;
         let mut buffer = vec![0; SLICE_BYTES];
-        if (at + round).is_multiple_of(2) {
+        if (at + round) % 2 == 0 {
             let mut line = Line::new(served);
             client.write_all(
                 b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999999999\r\n\r\n",

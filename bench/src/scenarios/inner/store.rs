@@ -21,7 +21,7 @@ pub(super) fn windows(bench: &Bench, round: usize, samples: &mut Samples) -> Out
     let window = window();
     for at in 0..2 {
         let place = place::new(&bench.memory)?;
-        if (at + round).is_multiple_of(2) {
+        if (at + round) % 2 == 0 {
             let store = Store::open(
                 place.path(),
                 Options {
