@@ -7,5 +7,5 @@ mod http;
 mod ops;
 mod protocol;
 mod put;
+mod structure;
 mod support;
-mod tidy;
