@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::engine::Given;
+use crate::engine::ListenSocket;
 
 use crate::http::{self, Head};
 use crate::protocol::command::Command;
@@ -37,7 +37,7 @@ pub(crate) enum Listen {
     /// Where it is told to.
     At(String),
     /// On a socket that is there already.
-    On(Given),
+    On(ListenSocket),
 }
 
 /// 127.0.0.1: a server that anybody may write to has to be opened to the network on purpose.
@@ -90,7 +90,7 @@ impl Config {
     /// A socket to listen on that is there already, and stays when the server stops: who keeps it
     /// can start another server on it, and nobody is refused in between.
     #[must_use]
-    pub fn listen_on(mut self, socket: Given) -> Config {
+    pub fn listen_on(mut self, socket: ListenSocket) -> Config {
         self.listen = Listen::On(socket);
         self
     }

@@ -85,7 +85,7 @@ pub mod tiny_http;
 mod uploads;
 
 pub use config::Config;
-pub use engine::{Address, Given};
+pub use engine::{Address, ListenSocket};
 pub use http::{Framing, Head, Malformed, Response, Version};
 pub use protocol::command::{Command, Excess, Question, Target, Verb};
 pub use server::{Server, StartError, StartErrorKind, start};

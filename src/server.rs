@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::config::{Config, Listen};
-use crate::engine::{self, Address, Engine, Given, Listener};
+use crate::engine::{self, Address, Engine, ListenSocket, Listener};
 use crate::store::{self, OpenError, Sharing};
 use crate::uploads::Uploads;
 
@@ -42,7 +42,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         Sharing::Alone => 2,
         Sharing::Shared => 3,
     };
-    let disk_waits = match options.store.sync {
+    let disk_permits = match options.store.sync {
         store::Sync::Durable => options.store.syncs,
         store::Sync::Fast => 0,
     };
@@ -51,7 +51,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed(body)).max(1),
         workers: config.workers,
-        disk_waits,
+        disk_permits,
         buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
         coalesce_max: config.coalesce_max,
     };
@@ -126,11 +126,11 @@ fn bind(address: &str, socket_mode: Option<u32>, allow_root: bool) -> io::Result
     result
 }
 
-fn take(socket: Given, allow_root: bool) -> io::Result<Listener> {
-    if let Given::Tcp(socket) = &socket {
+fn take(socket: ListenSocket, allow_root: bool) -> io::Result<Listener> {
+    if let ListenSocket::Tcp(socket) = &socket {
         may_listen(socket.local_addr()?, allow_root)?;
     }
-    Listener::given(socket)
+    Listener::from_socket(socket)
 }
 
 fn may_listen(addr: SocketAddr, allow_root: bool) -> io::Result<()> {

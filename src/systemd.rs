@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 
 use listenfd::ListenFd;
-use resumed::Given;
+use resumed::ListenSocket;
 
 /// The socket that systemd listens on for us (sd_listen_fds(3)), if it does.
-pub(crate) fn socket() -> io::Result<Option<Given>> {
+pub(crate) fn socket() -> io::Result<Option<ListenSocket>> {
     let mut sockets = ListenFd::from_env();
     if sockets.len() > 1 {
         return Err(io::Error::other(
@@ -17,9 +17,9 @@ pub(crate) fn socket() -> io::Result<Option<Given>> {
     }
     // A socket of the other kind is an error here, not nothing.
     if let Ok(Some(socket)) = sockets.take_tcp_listener(0) {
-        return Ok(Some(Given::Tcp(socket)));
+        return Ok(Some(ListenSocket::Tcp(socket)));
     }
-    Ok(sockets.take_unix_listener(0)?.map(Given::Unix))
+    Ok(sockets.take_unix_listener(0)?.map(ListenSocket::Unix))
 }
 
 /// Tells systemd, if it wants to hear (sd_notify(3)). Nothing depends on its listening.

@@ -1,40 +1,45 @@
-//! Connections on threads: many connections, few threads, and nobody waits for the network.
+//! Many connections on few threads: the reactor pattern with a worker pool.
 //!
-//! - `lot.rs`: where connections are parked: a slot and a socket each, no thread, no buffer.
-//! - `crew.rs`: the workers, and which of them is on watch.
-//! - `queues.rs`: the turns that wait for them, and who may have a place.
-//! - `work.rs`: what a worker does, from turn to turn.
-//! - `poller.rs`: what it does on watch: waits for the listener, the parked, the clock.
-//! - `listener.rs`: newcomers, also when descriptors run out.
+//! One thread runs the *event loop*. It waits in the poller for all connections that are *parked*: a parked connection
+//! has a socket and a slot in the connection table, no thread and no buffer. When a parked connection is ready, the
+//! event loop takes it from the table and puts it as a *task* into a run queue. A *worker* takes the task, lends it a
+//! buffer and polls it: the connection goes on as far as it can without waiting for the network. Then the worker parks
+//! it again, puts it at the end of the queue, or closes it.
 //!
-//! The poller tells of what comes, and once. So a turn that stops reading before the end of what is
-//! there says so, and the poller is asked anew: then it tells of that too.
+//! - [`acceptor`]: listening sockets.
+//! - [`connections`]: the connection table, with a deadline for each parked connection.
+//! - [`event_loop`]: the thread that waits.
+//! - [`scheduler`]: the run queues, the permits and the threads of the pool.
+//! - [`worker`]: the threads that poll tasks.
+//!
+//! Polling is edge-triggered: each readiness change is reported once. A task that leaves bytes unread returns
+//! `Until::Readable`, so that its socket is registered again.
 
-mod crew;
-mod listener;
-mod lot;
-mod poller;
-mod queues;
-mod watch;
-mod work;
+mod acceptor;
+mod connections;
+mod event_loop;
+mod scheduler;
+mod worker;
 
-pub(crate) use listener::Listener;
-pub use listener::{Address, Given};
-pub(crate) use work::Limits;
+pub(crate) use acceptor::Listener;
+pub use acceptor::{Address, ListenSocket};
+pub(crate) use worker::Limits;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 
 use crate::http::{self, ConnectionCounts, Handler};
-use crew::Crew;
-use lot::Lot;
-use poller::Poller;
-use work::Shared;
+use connections::ConnectionTable;
+use event_loop::EventLoop;
+use scheduler::Scheduler;
+use worker::Shared;
 
 /// A running engine.
 pub(crate) struct Engine {
     shared: Arc<Shared>,
+    event_loop: Option<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -42,7 +47,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the poller cannot be made.
+    /// When the system refuses the poller or the thread of the event loop.
     pub(crate) fn start(
         listener: Listener,
         handler: Arc<dyn Handler>,
@@ -50,46 +55,52 @@ impl Engine {
         http_limits: http::Limits,
     ) -> io::Result<Engine> {
         let poll = mio::Poll::new()?;
-        let lot = Lot::new(&poll)?;
-        let poller = Poller::new(poll, listener, limits.connections, http_limits)?;
+        let connections = ConnectionTable::new(&poll)?;
+        let event_loop = EventLoop::new(poll, listener, http_limits)?;
         let shared = Arc::new(Shared {
-            lot,
-            poller: Mutex::new(poller),
-            crew: Crew::new(limits.workers, limits.disk_waits),
+            connections,
+            scheduler: Scheduler::new(limits.workers, limits.disk_permits),
             handler,
             limits,
-            stopping: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
         });
-        shared.begin();
-        Ok(Engine { shared })
+        let thread = thread::Builder::new().name("resumed-events".into());
+        let of_loop = Arc::clone(&shared);
+        let event_loop = thread.spawn(move || event_loop.run(&of_loop))?;
+        Ok(Engine {
+            shared,
+            event_loop: Some(event_loop),
+        })
     }
 
-    /// Counts the connections, as long as there are any.
+    /// Returns a function that counts the connections. After the engine is dropped it returns zeros.
     pub(crate) fn connection_counts(
         &self,
     ) -> impl Fn() -> ConnectionCounts + Send + Sync + 'static {
-        // The handler that counts belongs to what it counts.
+        // A strong reference would be a cycle: the handler holds this function, and the engine the handler.
         let shared = Arc::downgrade(&self.shared);
         move || {
             let shared = shared.upgrade();
             shared.map_or_else(ConnectionCounts::default, |shared| {
-                shared.lot.connection_counts()
+                shared.connections.counts()
             })
         }
     }
 
-    /// Closes every connection; when it returns every turn has ended and nothing is held. Starts
-    /// no sync: nothing unacknowledged was promised.
+    /// Closes all connections, and returns when each task has ended. Starts no sync: no response promised one.
     pub(crate) fn stop(&mut self) {
         self.shared.stop();
         self.wait();
     }
 
-    /// Waits until every worker has stopped, which they do by themselves only when the system fails
-    /// the poller.
+    /// Waits until the engine has stopped. It stops by itself only when the poller fails.
     pub(crate) fn wait(&mut self) {
-        self.shared.crew.join();
-        self.shared.lot.clear();
+        if let Some(event_loop) = self.event_loop.take() {
+            // The loop catches panics.
+            let _ = event_loop.join();
+        }
+        self.shared.scheduler.join();
+        self.shared.connections.clear();
     }
 }
 

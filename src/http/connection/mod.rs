@@ -1,25 +1,25 @@
-//! One connection's life as a small state machine.
+//! The state machine of one connection.
 //!
 //! ```text
 //!          +-------------------------- next request --------------------------+
 //!          v                                                                  |
-//!        Head --> Body (windows) ----------------> Reply (what is unsent) ----+--> over
-//!          |  \-> Blocking (waits for the disk) ----^   |
+//!        Head --> Body (windows) ----------------> Reply (unsent bytes) ------+--> over
+//!          |  \-> Blocking (waits for the disk) --^   |
 //!          |                                          v
-//!          +--- refused or malformed -------------> Drain (reads on, so that the answer arrives)
+//!          +--- refused or malformed -------------> Drain (reads on, so that the response arrives)
 //! ```
 //!
-//! What a consultation finds may also be that the body is wanted.
+//! A blocking action can end in a response or in a body.
 //!
-//! A worker calls [`Connection::turn`]: it goes on as far as it can without waiting for the
-//! network, and says what is next. Between turns a connection owns no buffer and no thread.
+//! A worker calls [`Connection::poll`]: the connection goes on as far as it can without waiting for the network, and
+//! returns the next step. Between two polls it owns no buffer and no thread.
 
-mod answering;
-mod reading;
-mod receiving;
+mod read_body;
+mod read_head;
 mod state;
+mod write_response;
 
-pub(crate) use state::{Connection, Crew, Next, Turn, Until, Wake};
+pub(crate) use state::{Connection, Next, TaskContext, Until, Wake};
 
 use std::mem;
 use std::sync::Arc;
@@ -44,15 +44,15 @@ impl Connection {
         }
     }
 
-    /// Whether its next turn moves a body or waits for the disk, so that it needs a place.
-    pub(crate) fn needs_place(&self) -> bool {
+    /// Returns whether the next poll moves a body or waits for the disk, and so needs a permit.
+    pub(crate) fn needs_permit(&self) -> bool {
         matches!(
             self.state,
             State::Body(_) | State::Blocking(_) | State::Drain { .. }
         )
     }
 
-    /// When it gives up waiting for a first request.
+    /// Returns the deadline of the first request.
     pub(crate) fn first_deadline(&self) -> Instant {
         Instant::now() + self.limits.keep_alive_idle
     }
@@ -61,33 +61,34 @@ impl Connection {
         &mut self.socket
     }
 
-    /// Goes on as far as it can without waiting for the network.
-    pub(crate) fn turn(&mut self, wake: Wake, turn: Turn<'_>) -> Next {
-        let Turn {
-            handler,
-            crew,
-            buffer,
-        } = turn;
+    /// Goes on as far as possible without waiting for the network.
+    pub(crate) fn poll(
+        &mut self,
+        wake: Wake,
+        handler: &dyn Handler,
+        context: &mut dyn TaskContext,
+        buffer: &mut [u8],
+    ) -> Next {
         let mut window = ReadBuffer::new(buffer, &mem::take(&mut self.left_over));
         let mut state = mem::replace(&mut self.state, State::Over);
         match wake {
             Wake::Ready => {}
-            Wake::Expired => state = self.expire(state, handler, crew, &mut window),
+            Wake::Expired => state = self.expire(state, handler, context, &mut window),
             Wake::Displaced => self.displaced = true,
         }
         loop {
             let step = match state {
-                State::Head { since } => self.head(since, handler, crew, &mut window),
-                State::Blocking(consult) => self.consult(consult, crew, &mut window),
-                State::Body(body) => self.body(body, crew, &mut window),
-                State::Reply(reply) => self.reply(reply, crew, &mut window),
-                State::Drain { left, until } => self.drain(left, until, crew, &mut window),
+                State::Head { since } => self.head(since, handler, context, &mut window),
+                State::Blocking(consult) => self.consult(consult, context, &mut window),
+                State::Body(body) => self.body(body, context, &mut window),
+                State::Reply(reply) => self.reply(reply, context, &mut window),
+                State::Drain { left, until } => self.drain(left, until, context, &mut window),
                 State::Over => OVER,
             };
             match step {
                 Step::On(next) => state = next,
                 Step::Leave(State::Body(body), Next::Park { .. }) if self.displaced => {
-                    receiving::end(body.sink, BodyEnd::Cut, crew);
+                    read_body::end(body.sink, BodyEnd::Cut, context);
                     return Next::Close;
                 }
                 Step::Leave(_, Next::Park { .. }) if self.displaced => return Next::Close,
@@ -100,17 +101,17 @@ impl Connection {
         }
     }
 
-    /// A deadline has passed.
+    /// Ends a state whose deadline has passed.
     fn expire(
         &mut self,
         state: State,
         handler: &dyn Handler,
-        crew: &mut dyn Crew,
+        context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> State {
         match state {
             State::Body(body) => {
-                let response = receiving::end(body.sink, BodyEnd::TimedOut, crew);
+                let response = read_body::end(body.sink, BodyEnd::TimedOut, context);
                 self.answer(response.closing(), body.to, body.decoder, window)
             }
             State::Head { since: Some(_) } => {

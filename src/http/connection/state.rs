@@ -1,91 +1,82 @@
-//! What a connection is and can be, and what its turns are made of.
+//! The states of a connection, and the types of its interface to the engine.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::coalesce::ArrivalRate;
-use crate::http::handler::{Action, BodySink, Handler};
+use crate::http::handler::{Action, BodySink};
 use crate::http::limits::Limits;
 use crate::http::request::Version;
 use crate::http::response::ReplyTo;
 use crate::http::response::unsent::Unsent;
 use crate::http::socket::Socket;
 
-/// After so many bytes of a body a connection goes to the back of the queue if somebody waits: a millisecond or two.
+/// The bytes of a body that one poll reads if another task waits: 1 to 2 ms.
 pub(super) const QUANTUM_BYTES: u64 = 1024 * 1024;
 
-/// Why a connection is given a turn.
+/// The reason for which a task is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// What it waited for is there, or its place in the queue has come.
+    /// The socket is ready, the time has come, or a worker is free.
     Ready,
-    /// Its deadline has passed.
+    /// The deadline has passed.
     Expired,
-    /// It has been silent longest, and its descriptor is needed.
+    /// The table is full, and this connection has been silent longest. It takes the bytes that are there, and closes.
     Displaced,
 }
 
-/// What comes after a turn.
+/// What follows a poll.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// Wait for the network, without a thread.
+    /// Park the connection.
     Park { until: Until, deadline: Instant },
-    /// Back of the queue.
-    Queue,
-    /// Nothing: it is over.
+    /// Put the task at the end of the run queue.
+    Requeue,
+    /// Close the connection.
     Close,
 }
 
-/// What ends a wait.
+/// The event that ends the parking of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
-    /// There is something to read: what was left of what is there, or what comes.
+    /// The socket is readable, also with bytes that this poll left unread.
     Readable,
-    /// Something comes: this turn has taken all that was there.
+    /// New bytes arrive. This poll has read all bytes before them.
     More,
     Writable,
-    /// Look again then: see `pace.rs`.
-    Look(Instant),
+    /// This time: the socket is not registered meanwhile (read coalescing).
+    Time(Instant),
 }
 
-/// What a turn asks of the crew that works it.
-pub(crate) trait Crew {
-    /// Takes one of the places for turns that move bodies or wait for the disk. One worker has
-    /// none, so heads are always read. Once taken it lasts to the end of the turn, or until that
-    /// waits for the disk.
-    fn claim_place(&mut self) -> bool;
-    /// Says that this turn will be long: it moves more than is there now, and looks by itself for what comes.
-    fn settle_in(&mut self, socket: &mut Socket);
-    /// Says that this turn waits for the disk from now on. Its place may then be another's.
-    fn wait_for_disk(&mut self);
-    /// Whether another connection waits for a worker.
-    fn others_wait(&self) -> bool;
-    /// Whether the server is being stopped.
-    fn stopping(&self) -> bool;
-    /// The longest that a slow body may be left before the next look.
+/// The resources of the engine that a task uses while it is polled.
+pub(crate) trait TaskContext {
+    /// Acquires a body permit, if one is free. The task keeps it to the end of the poll, or to `enter_disk_wait`.
+    fn acquire_body_permit(&mut self) -> bool;
+    /// Deregisters the socket from the poller: this poll reads it until it would block.
+    fn deregister(&mut self, socket: &mut Socket);
+    /// Announces that this poll waits for the disk from now on. Releases the body permit to other tasks.
+    fn enter_disk_wait(&mut self);
+    /// Returns whether another task waits for a worker.
+    fn has_waiting(&self) -> bool;
+    /// Returns whether the server is stopping.
+    fn is_stopping(&self) -> bool;
+    /// Returns the longest time that a slow body is not read.
     fn coalesce_max(&self) -> Duration;
 }
 
-/// What a turn has to work with.
-pub(crate) struct Turn<'a> {
-    pub(crate) handler: &'a dyn Handler,
-    pub(crate) crew: &'a mut dyn Crew,
-    pub(crate) buffer: &'a mut [u8],
-}
-
-/// A client, between its first byte and its last.
+/// The connection of one client, between two polls.
 pub(crate) struct Connection {
     pub(super) socket: Socket,
     pub(super) limits: Arc<Limits>,
     pub(super) state: State,
     pub(super) left_over: Box<[u8]>,
-    /// This is its last turn: it may take what is there, and not wait for more.
+    /// See [`Wake::Displaced`].
     pub(super) displaced: bool,
 }
 
 pub(super) enum State {
-    /// Between requests, or inside a head that began then.
+    /// Between two requests, or in a head whose first byte arrived at `since`.
     Head {
         since: Option<Instant>,
     },
@@ -106,13 +97,13 @@ pub(super) enum Step {
 
 pub(super) const OVER: Step = Step::Leave(State::Over, Next::Close);
 
-/// A request that waits for the disk.
+/// A blocking action that waits for a body permit.
 pub(super) struct Blocking {
     pub(super) decide: Box<dyn FnOnce() -> Action + Send>,
     pub(super) asked: Asked,
 }
 
-/// What is kept of a head until it is known what becomes of its request.
+/// The parts of a head that its response needs.
 pub(super) struct Asked {
     pub(super) to: ReplyTo,
     pub(super) version: Version,
@@ -120,7 +111,7 @@ pub(super) struct Asked {
     pub(super) unread: BodyDecoder,
 }
 
-/// A body that is on its way.
+/// A body of which bytes are missing.
 pub(super) struct Body {
     pub(super) decoder: BodyDecoder,
     pub(super) sink: Box<dyn BodySink>,
@@ -129,16 +120,16 @@ pub(super) struct Body {
     pub(super) rate: ArrivalRate,
 }
 
-/// An answer on its way, and what follows it.
+/// A response of which bytes are unsent, and the step after it.
 pub(super) struct Reply {
     pub(super) unsent: Unsent,
     pub(super) then: Then,
     pub(super) until: Instant,
 }
 
-/// What follows an answer.
+/// The step after a response.
 pub(super) enum Then {
-    /// Where nothing of it is there yet, it is waited for until then.
+    /// Read the next request. Without bytes, park until this event.
     NextRequest(Until),
     Drain,
     Close,

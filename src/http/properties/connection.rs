@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::net::UnixStream;
 
 use super::plain;
-use crate::http::connection::{Connection, Crew, Next, Turn, Until, Wake};
+use crate::http::connection::{Connection, Next, TaskContext, Until, Wake};
 use crate::http::handler::{Action, BodyEnd, BodySink, Handler};
 use crate::http::limits::Limits;
 use crate::http::request::{Framing, Head};
@@ -163,18 +163,13 @@ impl Line {
             let Some(connection) = &mut self.connection else {
                 return;
             };
-            let turn = Turn {
-                handler: &self.handler,
-                crew: &mut Alone,
-                buffer: &mut self.buffer,
-            };
-            match connection.turn(Wake::Ready, turn) {
+            match connection.poll(Wake::Ready, &self.handler, &mut Alone, &mut self.buffer) {
                 Next::Park { until, .. } => {
                     let is_left = connection.socket().is_readable();
                     assert!(until != Until::More || !is_left, "all was taken");
                     parked += 1;
                 }
-                Next::Queue => {}
+                Next::Requeue => {}
                 Next::Close => self.connection = None,
             }
         }
@@ -184,20 +179,20 @@ impl Line {
 /// A worker without other workers.
 struct Alone;
 
-impl Crew for Alone {
-    fn claim_place(&mut self) -> bool {
+impl TaskContext for Alone {
+    fn acquire_body_permit(&mut self) -> bool {
         true
     }
 
-    fn settle_in(&mut self, _: &mut Socket) {}
+    fn deregister(&mut self, _: &mut Socket) {}
 
-    fn wait_for_disk(&mut self) {}
+    fn enter_disk_wait(&mut self) {}
 
-    fn others_wait(&self) -> bool {
+    fn has_waiting(&self) -> bool {
         false
     }
 
-    fn stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         false
     }
 

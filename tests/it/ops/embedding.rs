@@ -99,13 +99,13 @@ fn a_restart_on_a_socket_of_ones_own_refuses_nobody() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir = temporary.path();
 
-    use resumed::{Config, Given};
+    use resumed::{Config, ListenSocket};
     use std::net::TcpListener;
 
     let socket = TcpListener::bind("127.0.0.1:0")?;
     let start = || {
         let socket = socket.try_clone().expect("a descriptor");
-        resumed::start(Config::new(dir).listen_on(Given::Tcp(socket)))
+        resumed::start(Config::new(dir).listen_on(ListenSocket::Tcp(socket)))
     };
     let server = start()?;
     server.stop();

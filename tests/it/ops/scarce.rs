@@ -76,7 +76,11 @@ fn newcomers_wait_for_descriptors_and_an_upload_under_way_keeps_what_comes() {
     let file = fs::read(dir.path().join("uploads/a.bin")).expect("published");
     assert_eq!(file, [&b"some of it"[..], &[b'.'; 90]].concat());
     let said = fs::read_to_string(log(&dir)).expect("a log");
-    assert_eq!(said.matches("no newcomer").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("cannot accept connections").count(),
+        1,
+        "{said}"
+    );
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
     }
 }
 
-/// The number of threads that leaves room for two workers: a worker that waits for the disk gets no replacement.
+/// The limit leaves threads for two workers and the event loop: no thread more for a worker that waits for the disk.
 #[test]
 fn where_there_are_no_more_threads_uploads_wait_for_those_there_are() {
     const NOBODY: u32 = 64321;
@@ -133,7 +137,7 @@ fn where_there_are_no_more_threads_uploads_wait_for_those_there_are() {
     }
     let said = fs::read_to_string(log(&dir)).expect("a log");
     assert_eq!(
-        said.matches("there will be no more threads").count(),
+        said.matches("cannot start a worker thread").count(),
         1,
         "{said}"
     );

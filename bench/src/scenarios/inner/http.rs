@@ -10,7 +10,7 @@ use super::{COPY, Outcome, micros_each, nanos_each, window};
 use crate::bench::Bench;
 use crate::content::SLICE_BYTES;
 use crate::http::body_decoder::BodyDecoder;
-use crate::http::connection::{Connection, Crew, Next, Turn, Wake};
+use crate::http::connection::{Connection, TaskContext, Next, Wake};
 use crate::http::socket::Socket;
 use crate::http::{Action, BodyEnd, Framing, Head, Limits, BodySink, Response, Handler};
 use crate::peers::OURS;
@@ -208,12 +208,7 @@ impl Line {
 
     /// Goes on until there is nothing to read.
     fn turn(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        let turn = Turn {
-            handler: &Nobody,
-            crew: &mut Alone,
-            buffer,
-        };
-        match self.0.turn(Wake::Ready, turn) {
+        match self.0.poll(Wake::Ready, &Nobody, &mut Alone, buffer) {
             Next::Park { .. } => Ok(()),
             _ => Err(io::Error::other("a turn has not parked")),
         }
@@ -222,16 +217,16 @@ impl Line {
 
 struct Alone;
 
-impl Crew for Alone {
-    fn claim_place(&mut self) -> bool {
+impl TaskContext for Alone {
+    fn acquire_body_permit(&mut self) -> bool {
         true
     }
 
-    fn others_wait(&self) -> bool {
+    fn has_waiting(&self) -> bool {
         false
     }
 
-    fn stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         false
     }
 
@@ -239,9 +234,9 @@ impl Crew for Alone {
         Duration::ZERO
     }
 
-    fn settle_in(&mut self, _: &mut Socket) {}
+    fn deregister(&mut self, _: &mut Socket) {}
 
-    fn wait_for_disk(&mut self) {}
+    fn enter_disk_wait(&mut self) {}
 }
 
 /// Takes bodies and keeps nothing.

@@ -22,7 +22,12 @@ impl Echo {
     /// Starts this program a second time, for the one test below.
     pub(super) fn start() -> Echo {
         let child = Command::new(env::current_exe().expect("a path"))
-            .args(["--exact", "flood::echo::echo", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "http::flood::echo::echo",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(IS_ECHO, "")
             .stdout(Stdio::piped())
             .spawn();

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
-use super::state::{Asked, Blocking, Body, Connection, Crew, Next, OVER, State, Step, Until};
+use super::state::{
+    Asked, Blocking, Body, Connection, Next, OVER, State, Step, TaskContext, Until,
+};
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::handler::{Action, BodyEnd, Handler};
 use crate::http::read_buffer::{Fill, ReadBuffer};
@@ -18,7 +20,7 @@ impl Connection {
         &mut self,
         since: Option<Instant>,
         handler: &dyn Handler,
-        crew: &mut dyn Crew,
+        context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         if !window.is_empty() {
@@ -33,7 +35,7 @@ impl Connection {
                 }
             }
         }
-        if crew.stopping() {
+        if context.is_stopping() {
             return OVER;
         }
         match window.fill(&mut self.socket, HEAD_READ_BYTES) {
@@ -105,16 +107,16 @@ impl Connection {
     pub(super) fn consult(
         &mut self,
         consult: Box<Blocking>,
-        crew: &mut dyn Crew,
+        context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
-        if crew.stopping() {
+        if context.is_stopping() {
             return OVER;
         }
-        if !crew.claim_place() {
-            return Step::Leave(State::Blocking(consult), Next::Queue);
+        if !context.acquire_body_permit() {
+            return Step::Leave(State::Blocking(consult), Next::Requeue);
         }
-        crew.wait_for_disk();
+        context.enter_disk_wait();
         let Blocking { decide, asked } = *consult;
         Step::On(self.act(decide(), asked, window))
     }

@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Instant;
 
-use super::state::{Body, Connection, Crew, Next, OVER, QUANTUM_BYTES, State, Step, Until};
+use super::state::{Body, Connection, Next, OVER, QUANTUM_BYTES, State, Step, TaskContext, Until};
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::coalesce::ArrivalRate;
 use crate::http::handler::{BodyEnd, BodySink};
@@ -14,7 +14,7 @@ impl Connection {
     pub(super) fn body(
         &mut self,
         mut body: Box<Body>,
-        crew: &mut dyn Crew,
+        context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         let mut taken = 0;
@@ -25,25 +25,25 @@ impl Connection {
                     return Step::On(self.answer(response, body.to, body.decoder, window));
                 }
             }
-            if crew.stopping() {
+            if context.is_stopping() {
                 return OVER;
             }
             let is_done = body.decoder.is_done();
             let is_short = is_done && !body.sink.end_blocks();
-            if !is_short && !crew.claim_place() {
-                return Step::Leave(State::Body(body), Next::Queue);
+            if !is_short && !context.acquire_body_permit() {
+                return Step::Leave(State::Body(body), Next::Requeue);
             }
             if is_done {
-                return Step::On(self.end_body(*body, crew, window));
+                return Step::On(self.end_body(*body, context, window));
             }
-            if let Some(after) = body.look_after(window.drained(), crew) {
-                return self.park_body(body, Until::Look(after));
+            if let Some(after) = body.look_after(window.drained(), context) {
+                return self.park_body(body, Until::Time(after));
             }
-            if taken >= QUANTUM_BYTES && crew.others_wait() {
-                return Step::Leave(State::Body(body), Next::Queue);
+            if taken >= QUANTUM_BYTES && context.has_waiting() {
+                return Step::Leave(State::Body(body), Next::Requeue);
             }
             if taken > 0 {
-                crew.settle_in(&mut self.socket);
+                context.deregister(&mut self.socket);
             }
             match window.fill(&mut self.socket, body.decoder.wanted().unwrap_or(u64::MAX)) {
                 Ok(Fill::Bytes(count)) => {
@@ -52,15 +52,20 @@ impl Connection {
                 }
                 Ok(Fill::WouldBlock) => return self.park_body(body, Until::More),
                 Ok(Fill::Eof) | Err(_) => {
-                    end(body.sink, BodyEnd::Cut, crew);
+                    end(body.sink, BodyEnd::Cut, context);
                     return OVER;
                 }
             }
         }
     }
 
-    fn end_body(&self, body: Body, crew: &mut dyn Crew, window: &mut ReadBuffer<'_>) -> State {
-        let response = end(body.sink, BodyEnd::Complete, crew);
+    fn end_body(
+        &self,
+        body: Body,
+        context: &mut dyn TaskContext,
+        window: &mut ReadBuffer<'_>,
+    ) -> State {
+        let response = end(body.sink, BodyEnd::Complete, context);
         self.answer(response, body.to, body.decoder, window)
     }
 
@@ -71,9 +76,13 @@ impl Connection {
 }
 
 /// Ends a body, however it ended. Nobody else has to wait for what the disk does then.
-pub(super) fn end(sink: Box<dyn BodySink>, ended: BodyEnd, crew: &mut dyn Crew) -> Response {
+pub(super) fn end(
+    sink: Box<dyn BodySink>,
+    ended: BodyEnd,
+    context: &mut dyn TaskContext,
+) -> Response {
     if sink.end_blocks() {
-        crew.wait_for_disk();
+        context.enter_disk_wait();
     }
     sink.end(ended)
 }
@@ -91,8 +100,8 @@ impl Body {
     }
 
     /// When a slow body is worth a look again, if the last read has taken all there was.
-    fn look_after(&self, was_all: bool, crew: &dyn Crew) -> Option<Instant> {
-        let longest = crew.coalesce_max();
+    fn look_after(&self, was_all: bool, context: &dyn TaskContext) -> Option<Instant> {
+        let longest = context.coalesce_max();
         let wait = self.rate.wait(self.decoder.wanted(), longest)?;
         was_all.then(|| self.last_byte + wait)
     }

@@ -44,7 +44,7 @@ impl fmt::Display for Address {
 
 /// A socket that somebody else made, and that stays theirs: it goes on listening when the server has stopped.
 #[derive(Debug)]
-pub enum Given {
+pub enum ListenSocket {
     /// An address of the network.
     Tcp(std::net::TcpListener),
     /// A socket of the file system. Its file stays.
@@ -76,13 +76,13 @@ impl Listener {
         Ok(listener)
     }
 
-    pub(crate) fn given(socket: Given) -> io::Result<Listener> {
+    pub(crate) fn from_socket(socket: ListenSocket) -> io::Result<Listener> {
         match socket {
-            Given::Tcp(socket) => {
+            ListenSocket::Tcp(socket) => {
                 socket.set_nonblocking(true)?;
                 Ok(Listener::Tcp(TcpListener::from_std(socket)))
             }
-            Given::Unix(socket) => {
+            ListenSocket::Unix(socket) => {
                 socket.set_nonblocking(true)?;
                 Ok(Listener::Unix(UnixListener::from_std(socket), None))
             }

@@ -8,48 +8,49 @@ use std::time::{Duration, Instant};
 use mio::net::UnixStream;
 use mio::{Events, Poll};
 
-use super::{Guest, Lot};
+use super::{ConnectionTable, Task};
 use crate::http::Limits;
 use crate::http::connection::{Connection, Until};
 use crate::http::socket::Socket;
 
-struct Stage {
+struct Bench {
     poll: Poll,
     events: Events,
-    lot: Lot,
+    table: ConnectionTable,
 }
 
-impl Stage {
-    fn new() -> Stage {
+impl Bench {
+    fn new() -> Bench {
         let poll = Poll::new().unwrap();
-        let lot = Lot::new(&poll).unwrap();
-        Stage {
+        let table = ConnectionTable::new(&poll).unwrap();
+        Bench {
             poll,
             events: Events::with_capacity(16),
-            lot,
+            table,
         }
     }
 
-    fn newcomer(&self) -> (UnixStream, Box<Guest>) {
+    fn newcomer(&self) -> (UnixStream, Box<Task>) {
         let (theirs, ours) = UnixStream::pair().unwrap();
         let limits = Arc::new(Limits::default());
         (
             theirs,
-            self.lot.admit(Connection::new(Socket::Unix(ours), limits)),
+            self.table
+                .insert(Connection::new(Socket::Unix(ours), limits)),
         )
     }
 
     /// A newcomer who has sent `bytes`, and has its turn.
-    fn worked(&mut self, bytes: &[u8]) -> (UnixStream, Box<Guest>) {
-        let (mut client, guest) = self.newcomer();
-        self.park(guest, Until::Readable);
+    fn worked(&mut self, bytes: &[u8]) -> (UnixStream, Box<Task>) {
+        let (mut client, task) = self.newcomer();
+        self.park(task, Until::Readable);
         client.write_all(bytes).unwrap();
         (client, self.told())
     }
 
-    fn park(&self, guest: Box<Guest>, until: Until) {
+    fn park(&self, task: Box<Task>, until: Until) {
         let deadline = Instant::now() + Duration::from_secs(60);
-        self.lot.park(guest, until, deadline);
+        self.table.park(task, until, deadline);
     }
 
     fn fetch(&mut self) {
@@ -58,12 +59,12 @@ impl Stage {
     }
 
     /// Those whom an event has come for that was fetched.
-    fn take(&self) -> impl Iterator<Item = Box<Guest>> {
+    fn take(&self) -> impl Iterator<Item = Box<Task>> {
         let events = self.events.iter();
-        events.filter_map(|event| self.lot.take(event))
+        events.filter_map(|event| self.table.take(event))
     }
 
-    fn all_told(&mut self) -> impl Iterator<Item = Box<Guest>> {
+    fn all_told(&mut self) -> impl Iterator<Item = Box<Task>> {
         self.fetch();
         self.take()
     }
@@ -75,21 +76,21 @@ impl Stage {
 
     /// The only one that is told.
     #[track_caller]
-    fn told(&mut self) -> Box<Guest> {
+    fn told(&mut self) -> Box<Task> {
         let mut all = self.all_told();
-        let guest = all.next().expect("somebody is told");
+        let task = all.next().expect("somebody is told");
         assert!(all.next().is_none());
-        guest
+        task
     }
 
-    fn due(&self) -> Option<Box<Guest>> {
-        self.lot.take_due(Instant::now()).map(|(guest, _)| guest)
+    fn due(&self) -> Option<Box<Task>> {
+        self.table.take_due(Instant::now()).map(|(task, _)| task)
     }
 }
 
 /// Reads once; nothing, where nothing is there.
-fn read(guest: &mut Guest, most: usize) -> Option<usize> {
-    match guest.connection.socket().read(&mut [0; 16][..most]) {
+fn read(task: &mut Task, most: usize) -> Option<usize> {
+    match task.connection.socket().read(&mut [0; 16][..most]) {
         Ok(count) => Some(count),
         Err(error) if error.kind() == ErrorKind::WouldBlock => None,
         Err(error) => panic!("{error}"),
@@ -97,126 +98,126 @@ fn read(guest: &mut Guest, most: usize) -> Option<usize> {
 }
 
 #[track_caller]
-fn take_all(guest: &mut Guest, bytes: usize) {
-    assert_eq!(read(guest, 16), Some(bytes));
+fn take_all(task: &mut Task, bytes: usize) {
+    assert_eq!(read(task, 16), Some(bytes));
 }
 
 #[test]
 fn what_comes_is_told_once_and_the_next_too() {
-    let mut stage = Stage::new();
-    let (mut client, mut guest) = stage.worked(b"one");
+    let mut bench = Bench::new();
+    let (mut client, mut task) = bench.worked(b"one");
     for _ in 0..3 {
-        take_all(&mut guest, 3);
-        stage.park(guest, Until::More);
-        stage.nobody_is_told();
+        take_all(&mut task, 3);
+        bench.park(task, Until::More);
+        bench.nobody_is_told();
         client.write_all(b"two").unwrap();
-        guest = stage.told();
+        task = bench.told();
     }
 }
 
 #[test]
 fn what_comes_in_a_turn_is_told_after_it() {
-    let mut stage = Stage::new();
-    let (mut client, mut guest) = stage.worked(b"one");
-    take_all(&mut guest, 3);
+    let mut bench = Bench::new();
+    let (mut client, mut task) = bench.worked(b"one");
+    take_all(&mut task, 3);
     client.write_all(b"two").unwrap();
-    stage.nobody_is_told();
-    stage.park(guest, Until::More);
-    take_all(&mut stage.told(), 3);
+    bench.nobody_is_told();
+    bench.park(task, Until::More);
+    take_all(&mut bench.told(), 3);
 }
 
 #[test]
 fn what_was_left_is_told() {
-    let mut stage = Stage::new();
-    let (_client, mut guest) = stage.worked(b"onetwo");
-    assert_eq!(read(&mut guest, 3), Some(3));
-    stage.park(guest, Until::Readable);
-    take_all(&mut stage.told(), 3);
+    let mut bench = Bench::new();
+    let (_client, mut task) = bench.worked(b"onetwo");
+    assert_eq!(read(&mut task, 3), Some(3));
+    bench.park(task, Until::Readable);
+    take_all(&mut bench.told(), 3);
 }
 
 #[test]
 fn an_end_is_told_also_if_the_last_bytes_came_with_it() {
-    let mut stage = Stage::new();
-    let (client, guest) = stage.newcomer();
-    stage.park(guest, Until::Readable);
+    let mut bench = Bench::new();
+    let (client, task) = bench.newcomer();
+    bench.park(task, Until::Readable);
     (&client).write_all(b"one").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
-    let mut guest = stage.told();
-    take_all(&mut guest, 3);
-    stage.park(guest, Until::More);
-    assert_eq!(read(&mut stage.told(), 16), Some(0));
+    let mut task = bench.told();
+    take_all(&mut task, 3);
+    bench.park(task, Until::More);
+    assert_eq!(read(&mut bench.told(), 16), Some(0));
 }
 
 #[test]
 fn who_waited_to_write_is_told_what_came_meanwhile() {
-    let mut stage = Stage::new();
-    let (mut client, mut guest) = stage.worked(b"one");
+    let mut bench = Bench::new();
+    let (mut client, mut task) = bench.worked(b"one");
     let flood = [0; 4096];
-    while guest.connection.socket().write(&flood).is_ok() {}
-    stage.park(guest, Until::Writable);
+    while task.connection.socket().write(&flood).is_ok() {}
+    bench.park(task, Until::Writable);
     client.write_all(b"two").unwrap();
-    stage.nobody_is_told();
+    bench.nobody_is_told();
     let mut taken = vec![0; 1 << 20];
     while client.read(&mut taken).is_ok() {}
-    let guest = stage.told();
-    stage.park(guest, Until::More);
-    take_all(&mut stage.told(), 6);
+    let task = bench.told();
+    bench.park(task, Until::More);
+    take_all(&mut bench.told(), 6);
 }
 
 #[test]
 fn nothing_is_told_of_a_long_turn_and_all_after_it() {
-    let mut stage = Stage::new();
-    let (mut client, mut guest) = stage.worked(b"one");
-    stage.lot.mute(guest.slot, guest.connection.socket());
-    take_all(&mut guest, 3);
+    let mut bench = Bench::new();
+    let (mut client, mut task) = bench.worked(b"one");
+    bench.table.deregister(task.slot, task.connection.socket());
+    take_all(&mut task, 3);
     client.write_all(b"two").unwrap();
-    stage.fetch();
-    assert!(stage.events.is_empty());
-    stage.park(guest, Until::More);
-    take_all(&mut stage.told(), 3);
+    bench.fetch();
+    assert!(bench.events.is_empty());
+    bench.park(task, Until::More);
+    take_all(&mut bench.told(), 3);
 }
 
 #[test]
 fn who_is_looked_at_is_not_told_until_then() {
-    let mut stage = Stage::new();
-    let (mut client, mut guest) = stage.worked(b"one");
-    take_all(&mut guest, 3);
-    stage.park(guest, Until::Look(Instant::now()));
-    assert_eq!(stage.lot.looking(), 1);
+    let mut bench = Bench::new();
+    let (mut client, mut task) = bench.worked(b"one");
+    take_all(&mut task, 3);
+    bench.park(task, Until::Time(Instant::now()));
+    assert_eq!(bench.table.coalesced(), 1);
     client.write_all(b"two").unwrap();
-    stage.fetch();
-    assert!(stage.events.is_empty());
-    let guest = stage.due().expect("its moment has come");
-    assert_eq!(stage.lot.looking(), 0);
-    stage.park(guest, Until::More);
-    take_all(&mut stage.told(), 3);
+    bench.fetch();
+    assert!(bench.events.is_empty());
+    let task = bench.due().expect("its moment has come");
+    assert_eq!(bench.table.coalesced(), 0);
+    bench.park(task, Until::More);
+    take_all(&mut bench.told(), 3);
 }
 
 #[test]
 fn what_was_told_of_one_that_has_left_does_its_successor_no_harm() {
-    let mut stage = Stage::new();
-    let (mut gone, guest) = stage.worked(b"one");
+    let mut bench = Bench::new();
+    let (mut gone, task) = bench.worked(b"one");
     gone.write_all(b"two").unwrap();
-    stage.fetch();
-    let slot = guest.slot;
-    stage.lot.leave(guest);
+    bench.fetch();
+    let slot = task.slot;
+    bench.table.remove(task);
 
-    let (mut client, guest) = stage.newcomer();
-    assert_eq!(guest.slot, slot);
-    stage.park(guest, Until::Readable);
-    let mut guest = stage.take().next().expect("it is told for nothing");
-    assert_eq!(read(&mut guest, 16), None);
-    stage.park(guest, Until::More);
+    let (mut client, task) = bench.newcomer();
+    assert_eq!(task.slot, slot);
+    bench.park(task, Until::Readable);
+    let mut task = bench.take().next().expect("it is told for nothing");
+    assert_eq!(read(&mut task, 16), None);
+    bench.park(task, Until::More);
     client.write_all(b"three").unwrap();
-    take_all(&mut stage.told(), 5);
+    take_all(&mut bench.told(), 5);
 }
 
 #[test]
 fn who_has_its_turn_when_all_is_cleared_is_gone_after_it() {
-    let mut stage = Stage::new();
-    let (mut client, guest) = stage.worked(b"one");
-    stage.lot.clear();
-    stage.park(guest, Until::More);
+    let mut bench = Bench::new();
+    let (mut client, task) = bench.worked(b"one");
+    bench.table.clear();
+    bench.park(task, Until::More);
     let end = client.read(&mut [0; 16]);
     // Bytes that were not read reset the connection.
     assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
@@ -224,7 +225,7 @@ fn who_has_its_turn_when_all_is_cleared_is_gone_after_it() {
 
 /// Some clients, and what they do in an order that only its first number knows.
 struct Play {
-    stage: Stage,
+    bench: Bench,
     roles: Vec<Role>,
     random: u64,
 }
@@ -233,25 +234,25 @@ struct Role {
     client: UnixStream,
     unread: usize,
     /// In its turn; and whether that has taken all.
-    guest: Option<Box<Guest>>,
+    task: Option<Box<Task>>,
     drained: bool,
 }
 
 impl Play {
     fn new(seed: u64) -> Play {
-        let stage = Stage::new();
+        let bench = Bench::new();
         let enters = |_| {
-            let (client, guest) = stage.newcomer();
+            let (client, task) = bench.newcomer();
             Role {
                 client,
                 unread: 0,
-                guest: Some(guest),
+                task: Some(task),
                 drained: false,
             }
         };
         let roles = (0..3).map(enters).collect();
         Play {
-            stage,
+            bench,
             roles,
             random: seed,
         }
@@ -283,12 +284,12 @@ impl Play {
 
     /// Everybody who is told has its turn.
     fn call(&mut self) -> bool {
-        self.stage.fetch();
-        let due = std::iter::from_fn(|| self.stage.due());
+        self.bench.fetch();
+        let due = std::iter::from_fn(|| self.bench.due());
         let mut any = false;
-        for guest in self.stage.take().chain(due) {
-            let role = &mut self.roles[guest.slot];
-            role.guest = Some(guest);
+        for task in self.bench.take().chain(due) {
+            let role = &mut self.roles[task.slot];
+            role.task = Some(task);
             role.drained = false;
             any = true;
         }
@@ -297,8 +298,8 @@ impl Play {
 
     fn read(&mut self, role: usize, most: usize) {
         let role = &mut self.roles[role];
-        if let Some(guest) = &mut role.guest {
-            let count = read(guest, most).unwrap_or(0);
+        if let Some(task) = &mut role.task {
+            let count = read(task, most).unwrap_or(0);
             role.drained = count < most;
             role.unread -= count;
         }
@@ -307,13 +308,13 @@ impl Play {
     fn park(&mut self, role: usize, otherwise: bool) {
         let role = &mut self.roles[role];
         let until = match (role.drained, otherwise) {
-            (true, true) => Until::Look(Instant::now()),
+            (true, true) => Until::Time(Instant::now()),
             (false, true) => Until::Writable,
             (true, false) => Until::More,
             (false, false) => Until::Readable,
         };
-        if let Some(guest) = role.guest.take() {
-            self.stage.park(guest, until);
+        if let Some(task) = role.task.take() {
+            self.bench.park(task, until);
         }
     }
 

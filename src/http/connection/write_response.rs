@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use super::reading::until_more;
-use super::state::{Connection, Crew, Next, OVER, QUANTUM_BYTES, Reply, State, Step, Then, Until};
+use super::read_head::until_more;
+use super::state::{
+    Connection, Next, OVER, QUANTUM_BYTES, Reply, State, Step, TaskContext, Then, Until,
+};
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::handler::Handler;
 use crate::http::read_buffer::{Fill, ReadBuffer};
@@ -56,11 +58,11 @@ impl Connection {
     pub(super) fn reply(
         &mut self,
         mut reply: Box<Reply>,
-        crew: &mut dyn Crew,
+        context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         match reply.unsent.send(&mut self.socket) {
-            Ok(true) => self.after_reply(reply.then, crew, window),
+            Ok(true) => self.after_reply(reply.then, context, window),
             Ok(false) => {
                 // Who sends requests ahead and leaves the answers lying is not remembered: those
                 // bytes would be held for as long as the client likes.
@@ -81,7 +83,7 @@ impl Connection {
     fn after_reply(
         &mut self,
         then: Then,
-        crew: &mut dyn Crew,
+        context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         match then {
@@ -90,8 +92,8 @@ impl Connection {
                 let next = State::Head {
                     since: Some(Instant::now()),
                 };
-                if crew.others_wait() {
-                    Step::Leave(next, Next::Queue)
+                if context.has_waiting() {
+                    Step::Leave(next, Next::Requeue)
                 } else {
                     Step::On(next)
                 }
@@ -117,7 +119,7 @@ impl Connection {
         &mut self,
         mut left: u64,
         until: Instant,
-        crew: &mut dyn Crew,
+        context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         let park = Next::Park {
@@ -125,13 +127,13 @@ impl Connection {
             deadline: until,
         };
         let mut taken = 0;
-        while left > 0 && Instant::now() < until && !crew.stopping() {
+        while left > 0 && Instant::now() < until && !context.is_stopping() {
             let drain = State::Drain { left, until };
-            if !crew.claim_place() || (taken >= QUANTUM_BYTES && crew.others_wait()) {
-                return Step::Leave(drain, Next::Queue);
+            if !context.acquire_body_permit() || (taken >= QUANTUM_BYTES && context.has_waiting()) {
+                return Step::Leave(drain, Next::Requeue);
             }
             if taken > 0 {
-                crew.settle_in(&mut self.socket);
+                context.deregister(&mut self.socket);
             }
             match window.fill(&mut self.socket, left) {
                 Ok(Fill::Bytes(count)) => {
