@@ -284,7 +284,7 @@ upload_settings! {
 
     /// Decides about each request that was understood; `false` is answered with 403. Runs in a
     /// worker before anything is done, so it should be quick. `/recent` tells of those uploads
-    /// about which it lets [`Verb::Status`](crate::Verb::Status) be asked.
+    /// about which it lets [`Operation::Status`](crate::Operation::Status) be asked.
     authorize(may: impl Fn(&Head, &Command) -> bool + Send + std::marker::Sync + 'static)
         |options| options.authorize = Some(Box::new(may));
 

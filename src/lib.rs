@@ -87,6 +87,6 @@ mod uploads;
 pub use config::Config;
 pub use engine::{Address, ListenSocket};
 pub use http::{Framing, Head, Malformed, Response, Version};
-pub use protocol::command::{Command, Excess, Question, Target, Verb};
+pub use protocol::command::{AppendCommand, Command, Operation, StatusQuery, Target};
 pub use server::{Server, StartError, StartErrorKind, start};
 pub use uploads::{HookError, Options, Uploads};

@@ -1,132 +1,86 @@
-//! The vocabulary that all dialects share: what a request asks for, and what came of it.
+//! The vocabulary of all dialects: the command of a request, and its outcome.
 
-use crate::store::{self, AppendRequest, Completes, Finished, Start, Tail, UploadInfo};
+use crate::store::{AppendRequest, Completes, Finished, Start, Tail, UploadInfo};
 
-/// What a request asks for, whichever dialect it was said in.
+/// The command of one request, in any dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// Which upload.
+    /// The upload.
     pub target: Target,
-    /// What is to be done with it.
-    pub verb: Verb,
+    /// The operation on it.
+    pub operation: Operation,
 }
 
 impl Command {
-    /// The id of the upload, as its client sent it; `None` where it is to be made.
+    /// Returns the id of the upload, as the client sent it. `None` if the server generates the id.
     pub fn id(&self) -> Option<&[u8]> {
         match &self.target {
-            Target::Named(id) | Target::Anew(id) => Some(id),
-            Target::New => None,
+            Target::Id(id) | Target::Restart(id) => Some(id),
+            Target::Generated => None,
         }
     }
 }
 
-/// Which upload a command is about.
+/// The upload that a command is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The one of this id, as its client sent it.
-    Named(Vec<u8>),
-    /// The one of this id; where it is finished, another that has its id from now on.
-    Anew(Vec<u8>),
-    /// A new one. Its id is made here, and nobody can guess it.
-    New,
+    /// The upload with this id, as the client sent it.
+    Id(Vec<u8>),
+    /// The upload with this id. If that one is complete, a new upload takes over the id.
+    Restart(Vec<u8>),
+    /// A new upload, with an id of 128 random bits.
+    Generated,
 }
 
-/// What is to be done with an upload.
+/// The operation of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "taken apart at once; a box would cost each request an allocation"
 )]
-pub enum Verb {
-    /// Say how much is held.
-    Status(Question),
-    /// Take bytes; with none, declare the upload or just ask.
-    Append {
-        /// Where the client believes the file ends.
-        start: Start,
-        /// What the client says of the upload and of this body.
-        intent: AppendRequest,
-        /// When the upload is complete.
-        completes: Completes,
-        /// What becomes of an upload that is sent more than its length.
-        excess: Excess,
-    },
-    /// Forget the upload and what is held of it.
+pub enum Operation {
+    /// Returns the offset of the upload.
+    Status(StatusQuery),
+    /// Declares the upload and appends the body of the request.
+    Append(AppendCommand),
+    /// Removes the upload. A published file stays.
     Cancel,
 }
 
-/// What is asked besides how much is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// What it ends in.
-    Tail,
-    /// What is known of the upload.
-    About,
-    /// The same as `About`, after every earlier append is stopped. The next append may begin at the returned offset.
-    Fence,
+/// The options of a status request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatusQuery {
+    /// Stops all running appends first, so that the next append can start at the returned offset.
+    pub fence: bool,
+    /// Returns a checksum of the last bytes, instead of the declared properties.
+    pub tail: bool,
 }
 
-/// What becomes of an upload that is sent more than its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Excess {
-    /// What goes beyond is refused, the upload stays.
-    Refused,
-    /// It is forgotten.
-    Fatal,
+/// The parameters of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendCommand {
+    /// The offset at which the client believes that the upload ends.
+    pub start: Start,
+    /// The properties of the upload and of the request body.
+    pub request: AppendRequest,
+    /// The condition that completes the upload.
+    pub completes: Completes,
+    /// Removes an upload that receives more bytes than its length. Otherwise only the excess bytes are refused.
+    pub discard_on_overflow: bool,
 }
 
-/// What came of a command that was carried out.
+/// The result of a successful command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// What is held ends in this.
+    /// The checksum of the last bytes.
     Tail(Option<Tail>),
-    /// This is known of the upload; nothing, where nobody has begun it.
-    About(Option<UploadInfo>),
-    /// So the append ended.
+    /// The properties of the upload; `None` if there is no such upload.
+    Info(Option<UploadInfo>),
+    /// The append has ended.
     Appended(Finished),
-    /// Nothing is held any more.
+    /// The upload is removed.
     Cancelled {
-        /// Whether there was such an upload.
-        was_known: bool,
+        /// Whether the upload existed.
+        existed: bool,
     },
-}
-
-/// Why a command was not carried out, or not in full.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// Nobody has said who asks, or the password is wrong.
-    Unauthenticated,
-    /// Who asks may not do this.
-    Forbidden,
-    /// The body was silent for too long; what came is kept.
-    TimedOut,
-    /// The framing of the body broke; what came before is kept.
-    Malformed(&'static str),
-    /// The store refused.
-    Store(store::Error),
-}
-
-impl Refusal {
-    /// The refusal in a line for whoever reads it.
-    pub(super) fn line(&self) -> String {
-        let line = match self {
-            Refusal::Unauthenticated => "a name and a password, please",
-            Refusal::Forbidden => "you may not do that",
-            Refusal::TimedOut => "no byte came for too long; what came is kept",
-            Refusal::Malformed(reason) => reason,
-            Refusal::Store(store::Error::Poisoned | store::Error::Io(_)) => {
-                "the disk has failed; see the server's log"
-            }
-            Refusal::Store(store::Error::StorageFull(_)) => "the disk is full",
-            Refusal::Store(error) => return format!("{error}\n"),
-        };
-        format!("{line}\n")
-    }
-}
-
-impl From<store::Error> for Refusal {
-    fn from(error: store::Error) -> Refusal {
-        Refusal::Store(error)
-    }
 }

@@ -1,124 +1,123 @@
-//! Requests in, commands out; outcomes in, answers out. Nothing here does anything: no files, no
-//! sockets, no clock.
+//! Requests to commands, outcomes to responses. Pure: no file, no socket, no clock.
 //!
-//! A dialect is one file with two functions, `read` and `reply`. Where dialects truly differ the
-//! difference is data in the [`Command`].
+//! A dialect is one file with two functions, `read` and `reply`. A difference between dialects is data in the
+//! [`Command`].
 //!
-//! | path | dialect |
+//! | path | module |
 //! | --- | --- |
-//! | `/status`, `/upload` | `file_id`: the article's `X-File-Id` |
-//! | `/files`, `/files/...` | `tus`: `Tus-Resumable`; `ietf`: the draft "Resumable Uploads for HTTP"; `plain`: `PUT`, and what `curl` can say |
-//! | `/health`, `/recent` | none: `health`, `recent` |
-//! | everything else | `page`: the browser page, or 404 |
+//! | `/status`, `/upload` | `x_file_id`: the protocol of an article, `X-File-Id` |
+//! | `/files`, `/files/...` | `tus`: `Tus-Resumable`; `ietf`: the draft "Resumable Uploads for HTTP"; `plain`: `PUT`, as curl sends it |
+//! | `/health`, `/recent` | `pages`: `health`, `recent` |
+//! | any other | `pages::page`: the browser page, or 404 |
 //!
-//! Who may ask at all is decided before: `host`, `origin`, `users`.
+//! `access` decides first which hosts, origins and users may send requests.
 
 pub(crate) mod access;
 pub(crate) mod command;
 mod dialects;
 pub(crate) mod pages;
 mod parse;
-mod problem;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
-pub(crate) mod terms;
+pub(crate) mod refusal;
+mod reply;
+pub(crate) mod server_info;
 
 use crate::http::{Head, Response};
 use crate::store::Progress;
-use command::{Command, Outcome, Refusal};
+use command::{Command, Outcome};
 use dialects::{form, ietf, plain, tus, x_file_id};
 use pages::page;
-use parse::target::{self, Place};
-use terms::Terms;
+use parse::files_path::{self, FilesPath};
+use refusal::Refusal;
+use server_info::ServerInfo;
 
-/// How a client speaks.
+/// The dialect of a request, with what its reply depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     FileId,
     Tus,
-    Ietf(ietf::Said),
-    Plain(plain::Said),
+    Ietf(ietf::Reply),
+    Plain(plain::Method),
 }
 
-/// Reads a request: how it is said, and what it asks for. An error is its answer: there is nothing
-/// to carry out.
-pub(crate) fn read(head: &Head, terms: &Terms) -> (Dialect, Result<Command, Response>) {
+/// Reads the dialect and the command of a request. An error is the response: there is no command.
+pub(crate) fn read(head: &Head, server: &ServerInfo) -> (Dialect, Result<Command, Response>) {
     let dialect = Dialect::of(head);
-    if let Some(refusal) = form::refuse(head, terms) {
+    if let Some(refusal) = form::refuse(head, server) {
         return (dialect, Err(refusal));
     }
     let command = match (dialect, head.path()) {
         (Dialect::FileId, x_file_id::STATUS | x_file_id::UPLOAD) => x_file_id::read(head),
         (Dialect::FileId, _) => Err(page::respond(head)),
-        _ if head.method() == "OPTIONS" => Err(options(head, terms)),
+        _ if head.method() == "OPTIONS" => Err(options(head, server)),
         (Dialect::Tus, _) => tus::read(head),
-        (Dialect::Ietf(said), _) => ietf::read(said, head),
+        (Dialect::Ietf(reply), _) => ietf::read(reply, head),
         (Dialect::Plain(_), _) => plain::read(head),
     };
     (dialect, command)
 }
 
-/// What is spoken among the files, for who asks.
-fn options(head: &Head, terms: &Terms) -> Response {
-    let said = ietf::Said::in_head(head);
-    tus::offer(terms, ietf::offer(said, terms, Response::new(200)))
+fn options(head: &Head, server: &ServerInfo) -> Response {
+    let reply = ietf::Reply::to(head);
+    tus::announce(server, ietf::announce(reply, server, Response::new(200)))
 }
 
 impl Dialect {
-    /// The page has none of its own: what it is refused is said as to its own requests.
+    /// Pages count as `FileId`: their refusals have the form of that dialect.
     fn of(head: &Head) -> Dialect {
-        match Place::of(head) {
+        match FilesPath::of(head) {
             None => Dialect::FileId,
-            Some(place) => Dialect::among_files(head, &place),
+            Some(path) => Dialect::below_files(head, &path),
         }
     }
 
-    /// By what only one of them says; else by what is most likely meant.
-    fn among_files(head: &Head, place: &Place) -> Dialect {
-        let is_named = matches!(place, Place::One(id) if !target::is_made(id));
+    /// Chooses by fields of a single dialect first, then by the most likely meaning.
+    fn below_files(head: &Head, path: &FilesPath) -> Dialect {
+        let is_named = matches!(path, FilesPath::Upload(id) if !files_path::is_generated(id));
         let is_plain = match head.method() {
             "PUT" => true,
             "HEAD" | "GET" | "DELETE" => is_named,
             _ => false,
         };
-        if tus::is_meant(head) {
+        if tus::is_named(head) {
             Dialect::Tus
-        } else if plain::is_meant(head) {
-            Dialect::Plain(plain::Said::in_head(head))
-        } else if ietf::is_meant(head) {
-            Dialect::Ietf(ietf::Said::in_head(head))
+        } else if plain::is_named(head) {
+            Dialect::Plain(plain::Method::of(head))
+        } else if ietf::is_named(head) {
+            Dialect::Ietf(ietf::Reply::to(head))
         } else if is_plain {
-            Dialect::Plain(plain::Said::in_head(head))
-        } else if tus::is_like(head) {
+            Dialect::Plain(plain::Method::of(head))
+        } else if tus::is_likely(head) {
             Dialect::Tus
         } else {
-            Dialect::Ietf(ietf::Said::in_head(head))
+            Dialect::Ietf(ietf::Reply::to(head))
         }
     }
 
-    /// Says what came of a command. `held` is what a client may rely on now, `location` where the
-    /// upload is, if it was made.
+    /// Returns the response to a command: its result, the progress that the client may rely on, and the address of an
+    /// upload with a generated id.
     pub(crate) fn reply(
         self,
-        terms: &Terms,
-        held: Progress,
+        server: &ServerInfo,
+        progress: Progress,
         location: Option<&str>,
         result: Result<Outcome, Refusal>,
     ) -> Response {
-        match self {
-            Dialect::FileId => x_file_id::reply(held, result),
-            Dialect::Tus => tus::reply(held, location, result),
-            Dialect::Ietf(said) => ietf::reply(said, terms, held, location, result),
-            Dialect::Plain(said) => plain::reply(said, held, result),
-        }
+        let response = match self {
+            Dialect::FileId => x_file_id::reply(progress, result),
+            Dialect::Tus => tus::reply(progress, location, result),
+            Dialect::Ietf(reply) => ietf::reply(reply, server, progress, location, result),
+            Dialect::Plain(method) => plain::reply(method, progress, result),
+        };
+        response.field("Cache-Control", "no-store")
     }
 
-    /// What is said before the body of an upload at `location` is read, where something is. The
-    /// upload has to be there by then.
-    pub(crate) fn interim(self, terms: &Terms, location: &str) -> Option<Response> {
+    /// Returns the response to send before the body of an upload at `location`, if any. The upload must exist by then.
+    pub(crate) fn interim(self, server: &ServerInfo, location: &str) -> Option<Response> {
         match self {
             Dialect::FileId | Dialect::Tus | Dialect::Plain(_) => None,
-            Dialect::Ietf(said) => ietf::interim(said, terms, location),
+            Dialect::Ietf(reply) => ietf::interim(reply, server, location),
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What holds of requests, and of what an id says of its file, whatever bytes they are made of.
+//! Properties of requests and of ids, for arbitrary bytes.
 
 use super::read;
 use crate::http::Head;
-use crate::protocol::command::{Command, Refusal, Target, Verb};
-use crate::protocol::terms::Terms;
+use crate::protocol::command::{AppendCommand, Command, Operation, Target};
+use crate::protocol::refusal::Refusal;
+use crate::protocol::server_info::ServerInfo;
 use crate::store::{self, AppendRequest, Precondition, Progress, Start};
 
-/// An id is taken as it came. What it declares is what it says again when its name is percent-encoded, and what the
-/// fields for it declare.
+/// Checks that an id declares the same with a percent-encoded name, and as separate fields.
 pub fn declaration(bytes: &[u8]) {
     let Some(intent) = declared(&[("X-File-Id", bytes)]) else {
         return;
@@ -44,16 +44,16 @@ pub fn declaration(bytes: &[u8]) {
     assert_eq!(declared(&in_fields), Some(intent));
 }
 
-/// What an append with these fields declares; `None` when it is no request.
+/// Returns the declarations of an append with these fields; `None` if it is no request.
 fn declared(fields: &[(&str, &[u8])]) -> Option<AppendRequest> {
     let all = [("Host", &b"localhost"[..])].into_iter();
     let head = Head::from_parts("POST", "/upload", all.chain(fields.iter().copied())).ok()?;
-    let (_, command) = read(&head, &Terms::default());
-    let Command { target, verb } = command.ok()?;
+    let (_, command) = read(&head, &ServerInfo::default());
+    let Command { target, operation } = command.ok()?;
     let sent = head.field("X-File-Id").map(<[u8]>::to_vec);
-    assert_eq!(Some(target), sent.map(Target::Named));
-    match verb {
-        Verb::Append { intent, .. } => Some(intent),
+    assert_eq!(Some(target), sent.map(Target::Id));
+    match operation {
+        Operation::Append(append) => Some(append.request),
         _ => panic!("a POST appends"),
     }
 }
@@ -62,8 +62,8 @@ fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// A request among the files is read, or refused; what is to be made begins at its first byte; and whoever asked, in
-/// whichever words, can be refused. The first line is the method and the end of the address, each further one a field.
+/// Checks that a request below `/files` is read or refused, that a new upload starts at 0, and that each dialect has a
+/// reply to a refusal. The first line is the method and the end of the path; each further line is a field.
 pub fn request(bytes: &[u8]) {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let first = String::from_utf8_lossy(lines.next().unwrap_or_default());
@@ -77,29 +77,29 @@ pub fn request(bytes: &[u8]) {
     let Ok(head) = Head::from_parts(method, &format!("/files{rest}"), all) else {
         return;
     };
-    let terms = Terms::default();
-    let (dialect, command) = read(&head, &terms);
+    let server = ServerInfo::default();
+    let (dialect, command) = read(&head, &server);
     match command {
         Ok(command) => check_command(&command),
         Err(response) => assert!(response.status() >= 400 || method == "OPTIONS"),
     }
     for refusal in [store::Error::Mismatch, store::Error::Unknown] {
         let refusal = Err(Refusal::from(refusal));
-        let response = dialect.reply(&terms, Progress::default(), None, refusal);
+        let response = dialect.reply(&server, Progress::default(), None, refusal);
         assert!(response.status() >= 400);
     }
 }
 
 fn check_command(command: &Command) {
-    let Verb::Append { start, intent, .. } = &command.verb else {
-        return assert!(matches!(command.target, Target::Named(_)));
+    let Operation::Append(AppendCommand { start, request, .. }) = &command.operation else {
+        return assert!(matches!(command.target, Target::Id(_)));
     };
     match command.target {
-        Target::Named(_) => assert_ne!(intent.existence, Precondition::Made),
-        Target::Anew(_) => assert_eq!(*start, Start::At(0)),
-        Target::New => {
+        Target::Id(_) => assert_ne!(request.existence, Precondition::Made),
+        Target::Restart(_) => assert_eq!(*start, Start::At(0)),
+        Target::Generated => {
             assert_eq!(
-                (*start, intent.existence),
+                (*start, request.existence),
                 (Start::At(0), Precondition::Made)
             );
         }

@@ -90,7 +90,7 @@ impl fmt::Display for Error {
                 f,
                 "the bytes go beyond the upload's length of {length} bytes"
             ),
-            Self::TooLarge { max } => write!(f, "larger than the {max} bytes taken here"),
+            Self::TooLarge { max } => write!(f, "larger than the {max} bytes this server takes"),
             Self::DigestDiffers => write!(f, "what came does not have the digest that was sent"),
             Self::Differs(Difference::Crc32) => {
                 write!(

@@ -1,4 +1,4 @@
-//! What is told of a request when it is over: a line of the access log, and counts.
+//! The access log and the request metrics: one line and one count for each request, at its end.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,131 +6,109 @@ use std::time::Instant;
 
 use log::Level::Info;
 
-use crate::http::{Action, BodyEnd, BodySink, Head, Response};
+use crate::http::Head;
 
-use super::context::Desk;
+use super::context::Context;
+use super::metrics::Metrics;
 
 /// The target of the access log.
 const TARGET: &str = "access";
 
-/// What is shown of an id: enough to find it again, too little to use it.
+/// The logged part of an id: enough to find it again, too little to use it.
 const ID_CHARS: usize = 8;
-/// ... and of a path at all.
+/// The maximum length of a logged path.
 const PATH_CHARS: usize = 64;
 
-/// Has `action`, whatever it leads to, told when it is over, if anybody wants to hear.
-pub(super) fn watch(desk: &Arc<Desk>, head: &Head, action: impl FnOnce() -> Action) -> Action {
-    let is_logged = log::log_enabled!(target: TARGET, Info);
-    if !is_logged && !desk.tells_metrics {
-        return action();
-    }
-    let visit = Visit {
-        desk: Arc::clone(desk),
-        line: is_logged.then(|| Line::of(desk, head)),
-        began: Instant::now(),
-        received: 0,
-        has_body: false,
-        status: None,
-    };
-    visit.watch(action())
-}
+/// The log entry of one request. A request whose entry is dropped without [`answered`](Self::answered) was cut.
+pub(super) struct RequestLog(Option<Entry>);
 
-/// Has it told that a client was answered so, and that nobody knows what it wanted.
-pub(super) fn refused(desk: &Desk, status: u16) {
-    desk.metrics.answered(status);
-    log::info!(target: TARGET, "- - {status} 0B 0ms -");
-}
-
-/// One request. It is over when this is dropped: without an answer, its client was gone.
-struct Visit {
-    desk: Arc<Desk>,
+struct Entry {
+    metrics: Arc<Metrics>,
     line: Option<Line>,
-    began: Instant,
-    received: u64,
+    start: Instant,
+    received_bytes: u64,
     has_body: bool,
-    status: Option<u16>,
 }
 
-/// Who asked, and what for.
 struct Line {
     method: String,
     path: String,
     user: String,
 }
 
-impl Visit {
-    fn watch(mut self, action: Action) -> Action {
-        match action {
-            Action::Respond(response) => {
-                self.status = Some(response.status());
-                Action::Respond(response)
-            }
-            Action::Blocking(decide) => Action::Blocking(Box::new(move || self.watch(decide()))),
-            Action::Receive { interim, sink } => {
-                self.has_body = true;
-                self.desk.metrics.under_way.fetch_add(1, Relaxed);
-                let visit = self;
-                Action::Receive {
-                    interim,
-                    sink: Box::new(Watched { sink, visit }),
-                }
-            }
+impl RequestLog {
+    /// Returns an empty entry if neither the log nor `/metrics` is enabled.
+    pub(super) fn start(context: &Context, head: &Head) -> RequestLog {
+        let is_logged = log::log_enabled!(target: TARGET, Info);
+        RequestLog((is_logged || context.serves_metrics).then(|| Entry {
+            metrics: Arc::clone(&context.metrics),
+            line: is_logged.then(|| Line::of(context, head)),
+            start: Instant::now(),
+            received_bytes: 0,
+            has_body: false,
+        }))
+    }
+
+    /// Counts the request among the running uploads, until its end.
+    pub(super) fn body_starts(&mut self) {
+        if let Some(entry) = &mut self.0 {
+            entry.has_body = true;
+            entry.metrics.under_way.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn received(&mut self, bytes: usize) {
+        if let Some(entry) = &mut self.0 {
+            entry.received_bytes += bytes as u64;
+            entry
+                .metrics
+                .received_bytes
+                .fetch_add(bytes as u64, Relaxed);
+        }
+    }
+
+    pub(super) fn answered(&mut self, status: u16) {
+        if let Some(entry) = self.0.take() {
+            entry.end(Some(status));
         }
     }
 }
 
-impl Drop for Visit {
+impl Drop for RequestLog {
     fn drop(&mut self) {
+        if let Some(entry) = self.0.take() {
+            entry.end(None);
+        }
+    }
+}
+
+impl Entry {
+    fn end(self, status: Option<u16>) {
         if self.has_body {
-            self.desk.metrics.under_way.fetch_sub(1, Relaxed);
+            self.metrics.under_way.fetch_sub(1, Relaxed);
         }
-        match self.status {
-            Some(status) => self.desk.metrics.answered(status),
-            None => _ = self.desk.metrics.cut.fetch_add(1, Relaxed),
+        match status {
+            Some(status) => self.metrics.answered(status),
+            None => _ = self.metrics.cut.fetch_add(1, Relaxed),
         }
-        let Some(Line { method, path, user }) = &self.line else {
+        let Some(Line { method, path, user }) = self.line else {
             return;
         };
-        let (received, took) = (self.received, self.began.elapsed().as_millis());
-        let status = self
-            .status
-            .map_or("cut".to_owned(), |status| status.to_string());
-        log::info!(target: TARGET, "{method} {path} {status} {received}B {took}ms {user}");
+        let (received, ms) = (self.received_bytes, self.start.elapsed().as_millis());
+        let status = status.map_or("cut".to_owned(), |status| status.to_string());
+        log::info!(target: TARGET, "{method} {path} {status} {received}B {ms}ms {user}");
     }
 }
 
-/// Takes a body, and notes what becomes of it.
-struct Watched {
-    sink: Box<dyn BodySink>,
-    visit: Visit,
-}
-
-impl BodySink for Watched {
-    fn write(&mut self, window: &[u8]) -> Result<(), Response> {
-        self.visit.received += window.len() as u64;
-        let received = &self.visit.desk.metrics.received_bytes;
-        received.fetch_add(window.len() as u64, Relaxed);
-        let written = self.sink.write(window);
-        self.visit.status = written.as_ref().err().map(Response::status);
-        written
-    }
-
-    fn end_blocks(&self) -> bool {
-        self.sink.end_blocks()
-    }
-
-    fn end(self: Box<Self>, ended: BodyEnd) -> Response {
-        let Watched { sink, mut visit } = *self;
-        let response = sink.end(ended);
-        // Who is gone hears nothing.
-        visit.status = (ended != BodyEnd::Cut).then(|| response.status());
-        response
-    }
+/// Logs the refusal of bytes that are no request.
+pub(super) fn refused(context: &Context, status: u16) {
+    context.metrics.answered(status);
+    log::info!(target: TARGET, "- - {status} 0B 0ms -");
 }
 
 impl Line {
-    fn of(desk: &Desk, head: &Head) -> Line {
-        let user = desk.users.authenticate(head).unwrap_or_default();
+    fn of(context: &Context, head: &Head) -> Line {
+        let user = context.users.authenticate(head).unwrap_or_default();
         Line {
             method: head.method().to_owned(),
             path: shown(head.path()),
@@ -143,16 +121,16 @@ impl Line {
     }
 }
 
-/// A path without the whole of an id.
+/// Returns the path without the end of an id.
 fn shown(path: &str) -> String {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let is_id = folder == "/files" && name.len() > ID_CHARS;
-    let most = if is_id {
+    let max = if is_id {
         folder.len() + 1 + ID_CHARS
     } else {
         PATH_CHARS
     };
-    match path.char_indices().nth(most) {
+    match path.char_indices().nth(max) {
         Some((end, _)) => format!("{}...", path[..end].escape_debug()),
         None => path.escape_debug().to_string(),
     }
@@ -163,7 +141,7 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn of_an_id_the_beginning_is_shown() {
+    fn id_in_a_path_is_shortened() {
         for (path, expected) in [
             ("/upload", "/upload"),
             ("/files/", "/files/"),

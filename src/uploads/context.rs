@@ -1,56 +1,56 @@
-//! Who may ask, and for what.
+//! The state that all requests share, and the routing of a request.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::housekeeper::Housekeeper;
 use crate::http::{Head, Response};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
-use crate::protocol::command::{Command, Refusal};
+use crate::protocol::command::Command;
 use crate::protocol::pages::{health, recent};
-use crate::protocol::terms::Terms;
+use crate::protocol::refusal::Refusal;
+use crate::protocol::server_info::ServerInfo;
 use crate::protocol::{self, Dialect};
 use crate::store::{Completed, Progress, Store};
 
-use super::arrivals::Arrivals;
+use super::housekeeper::Housekeeper;
 use super::metrics::{self, Metrics};
+use super::recent_files::RecentFiles;
 
 pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
 
-/// What every request needs, also those that outlive their head.
-pub(super) struct Desk {
+/// The state that all requests share.
+pub(super) struct Context {
     pub(super) store: Store,
     pub(super) hosts: Hosts,
     pub(super) origins: Origins,
     pub(super) users: Users,
-    pub(super) terms: Terms,
-    /// Whether `/metrics` is there.
-    pub(super) tells_metrics: bool,
-    pub(super) metrics: Metrics,
-    pub(super) arrivals: Arrivals,
+    pub(super) server: ServerInfo,
+    /// Whether `/metrics` exists.
+    pub(super) serves_metrics: bool,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) recent: RecentFiles,
     pub(super) authorize: Option<Authorize>,
     pub(super) housekeeper: Housekeeper,
 }
 
-/// What is asked, and by whom.
+/// The meaning of an admitted request. The text is the name of the user.
 #[expect(
     clippy::large_enum_variant,
     reason = "taken apart at once; a box would cost each request an allocation"
 )]
-pub(super) enum Asked<'d> {
-    /// That something is done with an upload.
-    Command(Dialect, Command, &'d str),
-    /// What is under way, and what has arrived lately.
-    Recent(&'d str),
+pub(super) enum Route<'c> {
+    Command(Dialect, Command, &'c str),
+    Recent(&'c str),
 }
 
-impl Desk {
-    /// Who asks for what. An error is the answer.
-    pub(super) fn admit(&self, head: &Head) -> Result<Asked<'_>, Response> {
+impl Context {
+    /// Checks host, origin and user, reads the command, and asks the embedding program. An error is the response.
+    pub(super) fn route(&self, head: &Head) -> Result<Route<'_>, Response> {
         self.hosts.check(head)?;
         // A proxy may forward a host that its client forged.
-        if let Some(host) = self.terms.forwarded_host(head) {
+        if let Some(host) = self.server.forwarded_host(head) {
             self.hosts.check_name(host)?;
         }
         if let Some(health) = health::respond(head, || self.store.health()) {
@@ -61,34 +61,35 @@ impl Desk {
         }
         self.origins.check(head)?;
         let user = self.users.authenticate(head);
-        let (dialect, command) = protocol::read(head, &self.terms);
-        let refused = |refusal| dialect.reply(&self.terms, Progress::default(), None, Err(refusal));
-        let Ok(owner) = user else {
+        let (dialect, command) = protocol::read(head, &self.server);
+        let refused =
+            |refusal| dialect.reply(&self.server, Progress::default(), None, Err(refusal));
+        let Ok(user) = user else {
             return Err(refused(Refusal::Unauthenticated));
         };
-        if self.tells_metrics && metrics::is_asked_for(head) {
+        if self.serves_metrics && metrics::is_requested(head) {
             return Err(self.metrics.respond(head, &self.store));
         }
-        if let Some(asked) = recent::read(head) {
-            return asked.map(|()| Asked::Recent(owner));
+        if let Some(recent) = recent::read(head) {
+            return recent.map(|()| Route::Recent(user));
         }
         let command = command?;
         if !self.allows(head, &command) {
             return Err(refused(Refusal::Forbidden));
         }
-        Ok(Asked::Command(dialect, command, owner))
+        Ok(Route::Command(dialect, command, user))
     }
 
-    /// Tells whoever is to know that a file has got its name.
+    /// Reports a published file to the log, the metrics, `/recent` and the hook.
     pub(super) fn completed(&self, completed: &Completed) {
-        self.arrivals.add(completed);
+        self.recent.add(completed);
         self.metrics.completed.fetch_add(1, Relaxed);
         let (path, length) = (completed.path.display(), completed.length);
         log::info!("{path} is complete: {length} bytes");
         self.housekeeper.completed(completed);
     }
 
-    /// Whether the program that embeds us has nothing against it.
+    /// Returns whether the embedding program permits this command.
     pub(super) fn allows(&self, head: &Head, command: &Command) -> bool {
         let authorize = self.authorize.as_ref();
         authorize.is_none_or(|may| may(head, command))

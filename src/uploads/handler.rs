@@ -1,260 +1,265 @@
-//! One request that was admitted: carried out, now or in a turn that may wait for the disk, and answered.
+//! One command, from its route to the response: the place where requests and the store meet.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::{Action, BodyEnd, BodySink, Head, Response};
 use crate::protocol::Dialect;
-use crate::protocol::access::cors::Grant;
-use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
-use crate::store::{self, Append, AppendRequest, Completes, Hold, Id, Progress, Start};
+use crate::protocol::access::cors::CorsHeaders;
+use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
+use crate::protocol::refusal::Refusal;
+use crate::store::{self, Append, AppendRequest, BodyLength, Completes, Hold, Id, Progress};
 
-use super::context::Desk;
+use super::access_log::RequestLog;
+use super::context::Context;
 
-/// One request that was read: enough to answer it whenever its answer is known.
+/// A request without its head: all that the response needs.
 struct Exchange {
-    desk: Arc<Desk>,
+    context: Arc<Context>,
     upload: Hold,
     dialect: Dialect,
-    /// Where the upload is, if it is this request that makes it.
+    /// The address of the upload, if this request generates its id.
     location: Option<Box<str>>,
-    /// An interim answer has said where. The final one closes the connection: some proxies take the first answer for
-    /// the last, and wait for that.
-    was_announced: bool,
-    grant: Grant,
+    /// Whether an interim response was sent. The final response then closes the connection: some proxies take the first
+    /// response for the last, and wait for the end.
+    interim_sent: bool,
+    cors: CorsHeaders,
+    log: RequestLog,
 }
 
-/// What a request wants of an append.
-struct Wanted {
-    start: Start,
-    intent: AppendRequest,
-    completes: Completes,
-    excess: Excess,
-    /// Where the upload is finished, another is meant.
-    anew: bool,
-}
-
-/// Takes the body of an append.
-struct BodyLength {
+/// The destination of the body of an append.
+struct UploadSink {
     exchange: Exchange,
     append: Append,
     completes: Completes,
-    excess: Excess,
+    discard_on_overflow: bool,
 }
 
-/// Does what `owner` asks for.
-pub(super) fn carry_out(
-    desk: &Arc<Desk>,
+/// Carries out a command of the user `owner`.
+pub(super) fn handle(
+    context: &Arc<Context>,
     head: &Head,
-    dialect: Dialect,
-    command: Command,
-    owner: &str,
-    grant: Grant,
+    (dialect, command, owner): (Dialect, Command, &str),
+    cors: CorsHeaders,
+    log: RequestLog,
 ) -> Action {
-    let anew = matches!(command.target, Target::Anew(_));
-    let (name, location) = match command.target {
-        Target::Named(name) | Target::Anew(name) => (name, None),
-        Target::New => match new_name() {
-            Ok(name) => {
-                let location = desk.terms.location(head, &name).into();
-                (name.into(), Some(location))
+    let restarts = matches!(command.target, Target::Restart(_));
+    let (id, location, failure) = match command.target {
+        Target::Id(id) | Target::Restart(id) => (id, None, None),
+        Target::Generated => match generate_id() {
+            Ok(id) => {
+                let location = context.server.location(head, &id).into();
+                (id.into_bytes(), Some(location), None)
             }
-            Err(error) => {
-                let refusal = Refusal::Store(store::Error::Io(error.into()));
-                let response = dialect.reply(&desk.terms, Progress::default(), None, Err(refusal));
-                return Action::Respond(grant.add_to(response));
-            }
+            Err(error) => (Vec::new(), None, Some(store::Error::Io(error.into()))),
         },
     };
-    let exchange = Exchange {
-        desk: Arc::clone(desk),
-        upload: desk.store.hold(&Id::new(owner.as_bytes(), &name)),
+    let mut exchange = Exchange {
+        context: Arc::clone(context),
+        upload: context.store.hold(&Id::new(owner.as_bytes(), &id)),
         dialect,
         location,
-        was_announced: false,
-        grant,
+        interim_sent: false,
+        cors,
+        log,
     };
-    exchange.carry_out(command.verb, anew)
+    if let Some(error) = failure {
+        return Action::Respond(exchange.refuse_unknown(error));
+    }
+    match command.operation {
+        Operation::Status(query) => exchange.status(query),
+        Operation::Append(append) if restarts => exchange.restart(append),
+        Operation::Append(append) => exchange.append(append),
+        Operation::Cancel => blocking(move || exchange.cancel()),
+    }
 }
 
-/// The id of an upload that is made here: 128 bits that nobody can guess, and that say nothing.
-fn new_name() -> Result<String, getrandom::Error> {
+/// Returns 128 random bits in hexadecimal: nobody can guess the id.
+fn generate_id() -> Result<String, getrandom::Error> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits)?;
     Ok(format!("{:032x}", u128::from_ne_bytes(bits)))
 }
 
+fn blocking(respond: impl FnOnce() -> Response + Send + 'static) -> Action {
+    Action::Blocking(Box::new(move || Action::Respond(respond())))
+}
+
 impl Exchange {
-    fn carry_out(self, verb: Verb, anew: bool) -> Action {
-        match verb {
-            Verb::Status(question) => self.status(question),
-            Verb::Append {
-                start,
-                intent,
-                completes,
-                excess,
-            } => self.append(Wanted {
-                start,
-                intent,
-                completes,
-                excess,
-                anew,
-            }),
-            Verb::Cancel => Action::Blocking(Box::new(move || {
-                let result = self.desk.store.cancel(self.upload.id());
-                if let Ok(true) = result {
-                    self.desk.metrics.cancelled.fetch_add(1, Relaxed);
-                }
-                let result = result.map(|was_known| Outcome::Cancelled { was_known });
-                let result = result.map_err(Refusal::from);
-                Action::Respond(self.reply(Progress::default(), result))
-            })),
-        }
-    }
-
-    fn status(self, question: Question) -> Action {
-        let settled = match question {
-            // A fence waits for a running write.
-            Question::Fence => None,
-            Question::Tail | Question::About => self.upload.settled(),
+    fn status(mut self, query: StatusQuery) -> Action {
+        // A fence waits for a running write.
+        let progress = if query.fence {
+            None
+        } else {
+            self.upload.settled()
         };
-        match settled {
-            Some(held) => Action::Respond(self.tell(held, question)),
-            None => Action::Blocking(Box::new(move || {
-                Action::Respond(match self.ask(question) {
-                    Ok(held) => self.tell(held, question),
-                    Err(error) => self.refuse(error),
-                })
-            })),
+        match progress {
+            Some(progress) => Action::Respond(self.describe(progress, query)),
+            None => blocking(move || match self.status_after_sync(query) {
+                Ok(progress) => self.describe(progress, query),
+                Err(error) => self.refuse(error),
+            }),
         }
     }
 
-    fn ask(&self, question: Question) -> Result<Progress, store::Error> {
-        if question == Question::Fence {
+    fn status_after_sync(&self, query: StatusQuery) -> Result<Progress, store::Error> {
+        if query.fence {
             self.upload.fence()?;
         }
-        self.held()
+        self.progress()
     }
 
-    fn append(self, wanted: Wanted) -> Action {
-        let is_finished = |held: Progress| held.complete;
-        if wanted.anew && self.upload.settled().is_none_or(is_finished) {
-            return Action::Blocking(Box::new(move || self.begin_anew(wanted)));
+    fn describe(&mut self, progress: Progress, query: StatusQuery) -> Response {
+        let outcome = if query.tail {
+            self.upload.tail(progress).map(Outcome::Tail)
+        } else {
+            self.upload.about().map(Outcome::Info)
+        };
+        self.reply(progress, outcome.map_err(Refusal::from))
+    }
+
+    fn cancel(mut self) -> Response {
+        let result = self.context.store.cancel(self.upload.id());
+        if let Ok(true) = result {
+            self.context.metrics.cancelled.fetch_add(1, Relaxed);
         }
+        let result = result.map(|existed| Outcome::Cancelled { existed });
+        self.reply(Progress::default(), result.map_err(Refusal::from))
+    }
+
+    /// Forgets a complete upload before the first byte of the next one: after a crash in between, the two could not be
+    /// told apart.
+    fn restart(mut self, append: AppendCommand) -> Action {
+        match self.upload.settled() {
+            Some(Progress {
+                complete: false, ..
+            }) => self.append(append),
+            _ => Action::Blocking(Box::new(move || {
+                let id = self.upload.id();
+                match self.progress().and_then(|_| self.context.store.forget(id)) {
+                    Ok(()) => self.append(append),
+                    Err(error) => Action::Respond(self.refuse(error)),
+                }
+            })),
+        }
+    }
+
+    fn append(self, append: AppendCommand) -> Action {
         let location = self.location.as_deref();
-        match location.and_then(|location| self.dialect.interim(&self.desk.terms, location)) {
-            None => self.begin(wanted, None),
-            Some(interim) => Action::Blocking(Box::new(move || self.announce(wanted, interim))),
+        match location.and_then(|location| self.dialect.interim(&self.context.server, location)) {
+            None => self.receive(append, None),
+            Some(interim) => Action::Blocking(Box::new(move || self.create_first(append, interim))),
         }
     }
 
-    /// What is finished is forgotten before the first byte comes: after a crash in between they could not be told apart.
-    fn begin_anew(self, wanted: Wanted) -> Action {
-        let store = &self.desk.store;
-        match self.held().and_then(|_| store.forget(self.upload.id())) {
-            Ok(()) => self.begin(wanted, None),
-            Err(error) => Action::Respond(self.refuse(error)),
-        }
-    }
-
-    /// Makes an upload before its body is read, so that it can be said where it is.
-    fn announce(mut self, wanted: Wanted, interim: Response) -> Action {
+    /// Creates the upload before its body is read: the interim response gives its address.
+    fn create_first(mut self, append: AppendCommand, interim: Response) -> Action {
         let declared = AppendRequest {
             body_digest: None,
-            incoming: store::BodyLength::Nothing,
-            ..wanted.intent.clone()
+            incoming: BodyLength::Nothing,
+            ..append.request.clone()
         };
-        let made = self.desk.store.append_with(self.upload.id(), 0, declared);
-        match made.and_then(|made| made.finish(Completes::AtLength)) {
+        let created = (self.context.store).append_with(self.upload.id(), append.start, declared);
+        match created.and_then(|created| created.finish(Completes::AtLength)) {
             Ok(_) => {
-                self.was_announced = true;
-                self.begin(wanted, Some(interim))
+                self.interim_sent = true;
+                self.receive(append, Some(interim))
             }
             Err(error) => Action::Respond(self.refuse(error)),
         }
     }
 
-    fn begin(self, wanted: Wanted, interim: Option<Response>) -> Action {
-        let Wanted {
+    fn receive(mut self, append: AppendCommand, interim: Option<Response>) -> Action {
+        let AppendCommand {
             start,
-            intent,
+            request,
             completes,
-            excess,
-            ..
-        } = wanted;
-        match self.desk.store.append_with(self.upload.id(), start, intent) {
-            Ok(append) => Action::Receive {
-                interim,
-                sink: Box::new(BodyLength {
+            discard_on_overflow,
+        } = append;
+        match (self.context.store).append_with(self.upload.id(), start, request) {
+            Ok(append) => {
+                self.log.body_starts();
+                let sink = Box::new(UploadSink {
                     exchange: self,
                     append,
                     completes,
-                    excess,
-                }),
-            },
-            Err(error) if is_fatal(&error, excess) => Action::Blocking(Box::new(move || {
-                // An upload that was full before is published, and so stays.
-                Action::Respond(match self.held() {
-                    Ok(_) => self.spoil(error),
-                    Err(error) => self.reply(Progress::default(), Err(error.into())),
+                    discard_on_overflow,
+                });
+                Action::Receive { interim, sink }
+            }
+            Err(error @ store::Error::Overshoot { .. }) if discard_on_overflow => {
+                // A full upload is published here, so it is not discarded.
+                blocking(move || match self.progress() {
+                    Ok(_) => self.discard(error),
+                    Err(error) => self.refuse_unknown(error),
                 })
-            })),
+            }
             Err(error) => match self.upload.settled() {
-                Some(held) => Action::Respond(self.reply(held, Err(error.into()))),
-                None => Action::Blocking(Box::new(move || Action::Respond(self.refuse(error)))),
+                Some(progress) => Action::Respond(self.reply(progress, Err(error.into()))),
+                None => blocking(move || self.refuse(error)),
             },
         }
     }
 
-    fn tell(&self, held: Progress, question: Question) -> Response {
-        let outcome = match question {
-            Question::Tail => self.upload.tail(held).map(Outcome::Tail),
-            Question::About | Question::Fence => self.upload.about().map(Outcome::About),
-        };
-        self.reply(held, outcome.map_err(Refusal::from))
+    /// Returns the durable progress. Reports a file that this publishes.
+    fn progress(&self) -> Result<Progress, store::Error> {
+        let (progress, published) = self.upload.status()?;
+        published
+            .iter()
+            .for_each(|file| self.context.completed(file));
+        Ok(progress)
     }
 
-    /// What is held, durably.
-    fn held(&self) -> Result<Progress, store::Error> {
-        let (held, published) = self.upload.status()?;
-        published.iter().for_each(|file| self.desk.completed(file));
-        Ok(held)
-    }
-
-    /// A refusal says how much is held, so that has to be true first.
-    fn refuse(&self, refusal: impl Into<Refusal>) -> Response {
+    /// Refuses with the durable progress.
+    fn refuse(&mut self, refusal: impl Into<Refusal>) -> Response {
         let refusal = refusal.into();
         if let Refusal::Store(store::Error::NotPublished(_) | store::Error::Displaced(_)) = refusal
         {
-            return self.reply(Progress::default(), Err(refusal));
+            return self.refuse_unknown(refusal);
         }
-        match self.held() {
-            Ok(held) => self.reply(held, Err(refusal)),
-            Err(error) => self.reply(Progress::default(), Err(error.into())),
+        match self.progress() {
+            Ok(progress) => self.reply(progress, Err(refusal)),
+            Err(error) => self.refuse_unknown(error),
         }
     }
 
-    /// Refuses the upload and removes it, unless it is complete. The upload may be full by now; it is not published.
-    fn spoil(&self, error: store::Error) -> Response {
+    /// Refuses without progress.
+    fn refuse_unknown(&mut self, refusal: impl Into<Refusal>) -> Response {
+        self.reply(Progress::default(), Err(refusal.into()))
+    }
+
+    /// Refuses and removes the upload, unless it is complete. A full upload is not published.
+    fn discard(&mut self, error: store::Error) -> Response {
         match self.upload.glance() {
-            Ok(held) if held.complete => self.reply(held, Err(error.into())),
-            Ok(_) => match self.desk.store.cancel(self.upload.id()) {
-                Ok(_) => self.reply(Progress::default(), Err(error.into())),
+            Ok(progress) if progress.complete => self.reply(progress, Err(error.into())),
+            Ok(_) => match self.context.store.cancel(self.upload.id()) {
+                Ok(_) => self.refuse_unknown(error),
                 Err(error) => self.refuse(error),
             },
-            Err(error) => self.reply(Progress::default(), Err(error.into())),
+            Err(error) => self.refuse_unknown(error),
         }
     }
 
-    fn reply(&self, held: Progress, result: Result<Outcome, Refusal>) -> Response {
+    fn finish(&mut self, append: Append, completes: Completes) -> Response {
+        match append.finish(completes) {
+            Ok(finished) => {
+                (finished.published.iter()).for_each(|file| self.context.completed(file));
+                self.reply(finished.held, Ok(Outcome::Appended(finished)))
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    fn reply(&mut self, progress: Progress, result: Result<Outcome, Refusal>) -> Response {
         if let Err(Refusal::Store(error @ (store::Error::Io(_) | store::Error::Poisoned))) = &result
         {
             log::error!("{}: {error}", self.upload.id().key());
         }
-        let location = self.location.as_deref();
-        let response = self.dialect.reply(&self.desk.terms, held, location, result);
-        let response = self.grant.add_to(response);
-        if self.was_announced {
+        let (server, location) = (&self.context.server, self.location.as_deref());
+        let response = self.dialect.reply(server, progress, location, result);
+        let response = self.cors.add_to(response);
+        self.log.answered(response.status());
+        if self.interim_sent {
             response.closing()
         } else {
             response
@@ -262,56 +267,36 @@ impl Exchange {
     }
 }
 
-fn is_fatal(error: &store::Error, excess: Excess) -> bool {
-    excess == Excess::Fatal && matches!(error, store::Error::Overshoot { .. })
-}
-
-impl BodySink for BodyLength {
+impl BodySink for UploadSink {
     fn write(&mut self, window: &[u8]) -> Result<(), Response> {
-        self.append.write(window).map_err(|error| {
-            if is_fatal(&error, self.excess) {
-                self.exchange.spoil(error)
-            } else {
-                self.exchange.refuse(error)
+        self.exchange.log.received(window.len());
+        self.append.write(window).map_err(|error| match error {
+            store::Error::Overshoot { .. } if self.discard_on_overflow => {
+                self.exchange.discard(error)
             }
+            error => self.exchange.refuse(error),
         })
     }
 
     fn end_blocks(&self) -> bool {
-        self.exchange.desk.store.is_durable() || self.append.is_checked()
+        self.exchange.context.store.is_durable() || self.append.is_checked()
     }
 
-    fn end(self: Box<Self>, ended: BodyEnd) -> Response {
-        let BodyLength {
-            exchange,
+    fn end(self: Box<Self>, end: BodyEnd) -> Response {
+        let UploadSink {
+            mut exchange,
             append,
             completes,
             ..
         } = *self;
-        let cut = match ended {
-            BodyEnd::Complete => return exchange.finish(append, completes),
-            BodyEnd::Cut | BodyEnd::TimedOut => Refusal::TimedOut,
-            BodyEnd::Malformed(reason) => Refusal::Malformed(reason),
-        };
-        append
-            .cut()
-            .iter()
-            .for_each(|file| exchange.desk.completed(file));
-        if ended == BodyEnd::Cut {
-            return Response::new(408);
+        if end == BodyEnd::Complete {
+            return exchange.finish(append, completes);
         }
-        exchange.refuse(cut)
-    }
-}
-
-impl Exchange {
-    fn finish(self, append: Append, completes: Completes) -> Response {
-        match append.finish(completes) {
-            Ok(finished) => {
-                (finished.published.iter()).for_each(|file| self.desk.completed(file));
-                self.reply(finished.held, Ok(Outcome::Appended(finished)))
-            }
-            Err(error) => self.refuse(error),
+        (append.cut().iter()).for_each(|file| exchange.context.completed(file));
+        match end {
+            BodyEnd::Malformed(reason) => exchange.refuse(Refusal::Malformed(reason)),
+            BodyEnd::TimedOut => exchange.refuse(Refusal::TimedOut),
+            BodyEnd::Complete | BodyEnd::Cut => Response::new(408),
         }
     }
 }

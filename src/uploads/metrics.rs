@@ -1,4 +1,4 @@
-//! What is counted, and how it is told (the text format of Prometheus, version 0.0.4).
+//! Counters, and `/metrics` (the text format of Prometheus, version 0.0.4).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,21 +12,21 @@ const PATH: &str = "/metrics";
 
 type CountConnections = Box<dyn Fn() -> ConnectionCounts + Send + Sync>;
 
-/// Counts since the server was started.
+/// Counters since the start of the server.
 #[derive(Default)]
 pub(super) struct Metrics {
     pub(super) received_bytes: AtomicU64,
     pub(super) completed: AtomicU64,
     pub(super) cancelled: AtomicU64,
     pub(super) cut: AtomicU64,
-    /// Bodies that are being taken now.
+    /// The number of bodies in transfer.
     pub(super) under_way: AtomicUsize,
     answers: Mutex<BTreeMap<u16, u64>>,
-    /// Who drives the connections knows how many there are; a program with a server of its own tells nobody.
+    /// The source of the connection counts; unset in a program with its own server.
     pub(super) connections: OnceLock<CountConnections>,
 }
 
-pub(super) fn is_asked_for(head: &Head) -> bool {
+pub(super) fn is_requested(head: &Head) -> bool {
     head.path() == PATH
 }
 
@@ -47,13 +47,9 @@ impl Metrics {
 
     fn text(&self, store: &Store) -> String {
         let mut page = Page::default();
-        page.family("uploads_under_way", "gauge", "Bodies that are being taken.");
+        page.family("uploads_under_way", "gauge", "Bodies in transfer.");
         page.sample("uploads_under_way", "", self.under_way.load(Relaxed));
-        page.family(
-            "uploads_total",
-            "counter",
-            "Uploads that have come to an end.",
-        );
+        page.family("uploads_total", "counter", "Uploads that have ended.");
         page.sample(
             "uploads_total",
             "{end=\"completed\"}",
@@ -64,13 +60,17 @@ impl Metrics {
             "{end=\"cancelled\"}",
             self.cancelled.load(Relaxed),
         );
-        page.family("received_bytes_total", "counter", "Bytes of bodies.");
+        page.family(
+            "received_bytes_total",
+            "counter",
+            "Received bytes of bodies.",
+        );
         page.sample(
             "received_bytes_total",
             "",
             self.received_bytes.load(Relaxed),
         );
-        page.family("requests_total", "counter", "Requests that were answered.");
+        page.family("requests_total", "counter", "Answered requests.");
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         for (status, count) in &*answers {
             page.sample("requests_total", &format!("{{status=\"{status}\"}}"), count);
@@ -79,7 +79,7 @@ impl Metrics {
         page.family(
             "cuts_total",
             "counter",
-            "Requests whose client was gone before the answer.",
+            "Requests whose client disconnected before the response.",
         );
         page.sample("cuts_total", "", self.cut.load(Relaxed));
         if let Some(connection_counts) = self.connections.get() {
@@ -87,13 +87,13 @@ impl Metrics {
             page.family(
                 "connections",
                 "gauge",
-                "Clients that wait, and that have a thread.",
+                "Connections that wait, and that are in a worker.",
             );
             page.sample("connections", "{state=\"parked\"}", parked);
             page.sample("connections", "{state=\"active\"}", active);
         }
         let (count, time) = store.synced();
-        page.family("sync_seconds", "summary", "Time that syncs have taken.");
+        page.family("sync_seconds", "summary", "Duration of syncs.");
         page.sample("sync_seconds_sum", "", time.as_secs_f64());
         page.sample("sync_seconds_count", "", count);
         page.text

@@ -1,15 +1,17 @@
-//! One request from head to reply: the only place where requests and files meet.
+//! One request from head to response: `context` routes it, `handler` carries it out.
 //!
-//! A request is admitted (host, origin, user), read by its dialect, authorized, carried out by the
-//! store, and answered by its dialect. What waits for the disk is put off until a turn that may.
+//! 1. `Context::route` checks host, origin and user, reads the command, and asks the embedding program.
+//! 2. `handler::handle` runs the command on the store. An operation that waits for the disk becomes an
+//!    [`Action::Blocking`].
+//! 3. The dialect of the request writes the response.
 
 mod access_log;
-mod arrivals;
 mod context;
 mod handler;
 mod housekeeper;
 mod metrics;
 mod recent;
+mod recent_files;
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -19,15 +21,16 @@ use crate::http::{Action, BodyEnd, BodySink, ConnectionCounts, Framing, Handler,
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
-use crate::protocol::terms::Terms;
+use crate::protocol::server_info::ServerInfo;
 use crate::store::{self, OpenError, Store};
-use arrivals::Arrivals;
-use context::{Asked, Authorize, Desk};
+use access_log::RequestLog;
+use context::{Authorize, Context, Route};
 pub use housekeeper::HookError;
 use housekeeper::{Housekeeper, OnComplete};
 use metrics::Metrics;
+use recent_files::RecentFiles;
 
-/// Who may upload, how uploads are stored, and what happens when one is complete.
+/// Access, storage and completion hooks of [`Uploads`].
 #[derive(Default)]
 pub struct Options {
     pub(crate) store: store::Options,
@@ -42,7 +45,7 @@ pub struct Options {
     pub(crate) on_complete: Option<OnComplete>,
 }
 
-/// Uploads into one directory, for a program that has its own server.
+/// Uploads into one directory, for a program with its own HTTP server.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -58,18 +61,18 @@ pub struct Options {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Uploads {
-    desk: Arc<Desk>,
+    context: Arc<Context>,
 }
 
-/// Bytes that [`Uploads::handle`] moves at once.
-const WINDOW_BYTES: usize = 256 * 1024;
+/// The read buffer of [`Uploads::handle`], in bytes.
+const BUFFER_BYTES: usize = 256 * 1024;
 
 impl Uploads {
-    /// Opens `dir`, which is made if it is not there.
+    /// Opens `dir`, and creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// When another server has `dir`, or it cannot be written.
+    /// [`OpenError`], if another server uses `dir` or it cannot be written.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Uploads, OpenError> {
         let mark_hooks = options.on_complete.is_some();
         let expire_secs = options.store.expire.as_secs();
@@ -83,7 +86,7 @@ impl Uploads {
         for name in options.users.unusable() {
             log::warn!("user {name:?} cannot log in: the name or the password is empty");
         }
-        let terms = Terms {
+        let server = ServerInfo {
             max_size: store.max_size(),
             expire_secs,
             public_url: options.public_url,
@@ -95,73 +98,60 @@ impl Uploads {
             .nodename()
             .to_string_lossy()
             .into_owned();
-        let desk = Desk {
+        let context = Context {
             store,
             hosts: Hosts::new(options.hosts.into_iter().chain([own_name])),
             origins: Origins::new(options.origins),
             users: options.users,
-            terms,
-            tells_metrics: options.metrics,
-            metrics: Metrics::default(),
-            arrivals: Arrivals::default(),
+            server,
+            serves_metrics: options.metrics,
+            metrics: Arc::new(Metrics::default()),
+            recent: RecentFiles::default(),
             authorize: options.authorize,
             housekeeper,
         };
-        let desk = Arc::new(desk);
-        let told = Arc::downgrade(&desk);
-        desk.store.tell_of_copies(Arc::new(move |completed: &_| {
-            if let Some(desk) = told.upgrade() {
-                desk.completed(completed);
+        let context = Arc::new(context);
+        let weak = Arc::downgrade(&context);
+        context.store.tell_of_copies(Arc::new(move |completed: &_| {
+            if let Some(context) = weak.upgrade() {
+                context.completed(completed);
             }
         }));
-        Ok(Uploads { desk })
+        Ok(Uploads { context })
     }
 
-    /// Checks that the directory is still the opened one, and can be written, as `/health` does.
+    /// Checks that the directory is still the opened one and can be written, as `/health` does.
     ///
     /// # Errors
     ///
-    /// The same as [`Store::health`].
+    /// The errors of [`Store::health`].
     pub fn health(&self) -> Result<(), store::Error> {
-        self.desk.store.health()
+        self.context.store.health()
     }
 
-    /// Has `/metrics` tell how many connections there are.
+    /// Sets the source of the connection counts in `/metrics`. Only the first call has an effect.
     pub(crate) fn count_connections(
         &self,
         connection_counts: impl Fn() -> ConnectionCounts + Send + Sync + 'static,
     ) {
-        // Who counted first goes on counting.
         let _ = self
-            .desk
+            .context
             .metrics
             .connections
             .set(Box::new(connection_counts));
     }
 
-    fn decide(&self, head: &Head) -> Action {
-        let grant = self.desk.origins.grant(head);
-        match self.desk.admit(head) {
-            Ok(Asked::Command(dialect, command, owner)) => {
-                handler::carry_out(&self.desk, head, dialect, command, owner, grant)
-            }
-            Ok(Asked::Recent(owner)) => recent::tell(&self.desk, head, owner, grant),
-            Err(response) => Action::Respond(grant.add_to(response)),
-        }
-    }
-
-    /// Answers a request whose head was read by somebody else. Blocks as long as `body` does.
+    /// Answers a request with a parsed head and a blocking body.
     ///
-    /// `body` yields the body without its transfer coding. If it ends before the length that the
-    /// head announces, or fails, the upload was cut: what came is kept, and nobody is left to
-    /// read the answer.
+    /// `body` yields the body without its transfer coding. If it ends early or fails, the received bytes are kept; the
+    /// response then has no reader.
     pub fn handle(&self, head: &Head, body: &mut dyn Read) -> Response {
         let mut action = Handler::handle(self, head);
         loop {
             match action {
                 Action::Respond(response) => return response,
                 Action::Blocking(decide) => action = decide(),
-                Action::Receive { sink, .. } => return pump(sink, head.framing(), body),
+                Action::Receive { sink, .. } => return receive(sink, head.framing(), body),
             }
         }
     }
@@ -169,21 +159,32 @@ impl Uploads {
 
 impl Handler for Uploads {
     fn handle(&self, head: &Head) -> Action {
-        access_log::watch(&self.desk, head, || self.decide(head))
+        let mut log = RequestLog::start(&self.context, head);
+        let cors = self.context.origins.headers(head);
+        match self.context.route(head) {
+            Ok(Route::Command(dialect, command, owner)) => {
+                handler::handle(&self.context, head, (dialect, command, owner), cors, log)
+            }
+            Ok(Route::Recent(owner)) => recent::respond(&self.context, head, owner, cors, log),
+            Err(response) => {
+                log.answered(response.status());
+                Action::Respond(cors.add_to(response))
+            }
+        }
     }
 
     fn refused(&self, status: u16) {
-        access_log::refused(&self.desk, status);
+        access_log::refused(&self.context, status);
     }
 }
 
-/// Moves a body whose reader blocks.
-fn pump(mut sink: Box<dyn BodySink>, framing: Framing, body: &mut dyn Read) -> Response {
+/// Passes a body from a blocking reader to its sink.
+fn receive(mut sink: Box<dyn BodySink>, framing: Framing, body: &mut dyn Read) -> Response {
     let mut left = match framing {
         Framing::Length(length) => length,
         Framing::Chunked => u64::MAX,
     };
-    let mut buffer = vec![0; WINDOW_BYTES.min(usize::try_from(left).unwrap_or(WINDOW_BYTES))];
+    let mut buffer = vec![0; BUFFER_BYTES.min(usize::try_from(left).unwrap_or(BUFFER_BYTES))];
     while left > 0 {
         let most = buffer
             .len()

@@ -1,56 +1,58 @@
-//! Tells what is under way and what has arrived lately: to whom may ask about each upload by itself.
+//! `/recent`: the running uploads and the recently published files of a user.
 
 use std::sync::Arc;
 
 use crate::http::{Action, Head, Response};
-use crate::protocol::access::cors::Grant;
-use crate::protocol::command::{Command, Question, Target, Verb};
+use crate::protocol::access::cors::CorsHeaders;
+use crate::protocol::command::{Command, Operation, StatusQuery, Target};
 use crate::protocol::pages::recent::{self, Arrived};
 
-use super::arrivals::Arrival;
-use super::context::Desk;
+use super::access_log::RequestLog;
+use super::context::Context;
 
-/// How many uploads that are under way are told.
+/// The maximum number of running uploads in a response.
 const UNDER_WAY_MAX: usize = 50;
 
-/// Tells `owner`, in a turn that may wait for the disk: of one of many uploads somebody may be looking for the files.
-pub(super) fn tell(desk: &Arc<Desk>, head: &Head, owner: &str, grant: Grant) -> Action {
-    let (desk, head, owner) = (Arc::clone(desk), head.clone(), owner.to_owned());
+/// Lists the uploads of `owner`. Blocking: another request may be reading the files of an upload.
+pub(super) fn respond(
+    context: &Arc<Context>,
+    head: &Head,
+    owner: &str,
+    cors: CorsHeaders,
+    mut log: RequestLog,
+) -> Action {
+    let (context, head, owner) = (Arc::clone(context), head.clone(), owner.to_owned());
     Action::Blocking(Box::new(move || {
-        Action::Respond(grant.add_to(desk.recent(&head, &owner)))
+        let response = cors.add_to(list(&context, &head, &owner));
+        log.answered(response.status());
+        Action::Respond(response)
     }))
 }
 
-impl Desk {
-    fn recent(&self, head: &Head, owner: &str) -> Response {
-        let mut under_way = self.store.under_way(owner.as_bytes());
-        // Those to which bytes came last.
-        under_way.sort_by_key(|upload| upload.idle_secs);
-        let under_way = under_way
-            .into_iter()
-            .filter(|upload| self.may_ask_about(head, upload.id.as_bytes()))
-            .take(UNDER_WAY_MAX);
-        let mut arrivals = self.arrivals.of(owner);
-        arrivals.retain(|arrival| self.may_ask_about(head, arrival.completed.id.as_bytes()));
-        let arrived = arrivals.iter().filter_map(|arrival| self.arrived(arrival));
-        recent::reply(under_way, arrived)
-    }
-
-    fn may_ask_about(&self, head: &Head, id: &[u8]) -> bool {
+fn list(context: &Context, head: &Head, owner: &str) -> Response {
+    let is_allowed = |id: &[u8]| {
         let command = Command {
-            target: Target::Named(id.to_vec()),
-            verb: Verb::Status(Question::About),
+            target: Target::Id(id.to_vec()),
+            operation: Operation::Status(StatusQuery::default()),
         };
-        self.allows(head, &command)
-    }
-
-    fn arrived<'a>(&self, Arrival { at, completed }: &'a Arrival) -> Option<Arrived<'a>> {
-        let path = completed.path.strip_prefix(self.store.dir()).ok()?;
+        context.allows(head, &command)
+    };
+    let mut under_way = context.store.under_way(owner.as_bytes());
+    under_way.sort_by_key(|upload| upload.idle_secs);
+    let under_way = under_way
+        .into_iter()
+        .filter(|upload| is_allowed(upload.id.as_bytes()))
+        .take(UNDER_WAY_MAX);
+    let mut files = context.recent.of(owner);
+    files.retain(|file| is_allowed(file.completed.id.as_bytes()));
+    let arrived = files.iter().filter_map(|file| {
+        let path = file.completed.path.strip_prefix(context.store.dir()).ok()?;
         Some(Arrived {
-            name: completed.name.as_deref(),
+            name: file.completed.name.as_deref(),
             path: path.to_str()?,
-            length: completed.length,
-            ago_secs: at.elapsed().as_secs(),
+            length: file.completed.length,
+            ago_secs: file.at.elapsed().as_secs(),
         })
-    }
+    });
+    recent::reply(under_way, arrived)
 }

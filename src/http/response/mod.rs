@@ -17,7 +17,7 @@ pub struct Response {
     status: u16,
     fields: Vec<(&'static str, Cow<'static, str>)>,
     body: Cow<'static, [u8]>,
-    stands_for: Option<u64>,
+    head_length: Option<u64>,
     closing: bool,
 }
 
@@ -30,16 +30,21 @@ impl Response {
             status,
             fields: Vec::new(),
             body: Cow::Borrowed(&[]),
-            stands_for: None,
+            head_length: None,
             closing: false,
         }
     }
 
-    /// The answer to a method that a path does not know (RFC 9110, section 15.5.6).
+    /// Returns a 404 (RFC 9110, section 15.5.5).
+    pub(crate) fn not_found() -> Response {
+        Response::new(404).text("not found\n")
+    }
+
+    /// Returns a 405 with the allowed methods (RFC 9110, section 15.5.6).
     pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
         Response::new(405)
             .field("Allow", allow)
-            .text(format!("only {allow} here\n"))
+            .text(format!("allowed methods: {allow}\n"))
     }
 
     /// Adds a field line (RFC 9110, section 5.2); control characters in the value are sent as
@@ -73,16 +78,21 @@ impl Response {
         self.body("text/plain; charset=utf-8", text.into().into_bytes())
     }
 
-    /// Tells who asked with HEAD that there are so many bytes, instead of those of the body that
-    /// this answer has (RFC 9110, section 8.6).
-    pub(crate) fn standing_for(mut self, bytes: u64) -> Response {
-        self.stands_for = Some(bytes);
+    /// Replaces the status code.
+    pub(crate) fn with_status(mut self, status: u16) -> Response {
+        self.status = status;
+        self
+    }
+
+    /// Sets the `Content-Length` for HEAD, if it is not the length of this body (RFC 9110, section 8.6).
+    pub(crate) fn head_length(mut self, bytes: u64) -> Response {
+        self.head_length = Some(bytes);
         self
     }
 
     /// The length that is told of the content.
     pub(crate) fn content_length(&self, head_only: bool) -> u64 {
-        let told = self.stands_for.filter(|_| head_only);
+        let told = self.head_length.filter(|_| head_only);
         told.unwrap_or(self.body.len() as u64)
     }
 
@@ -286,7 +296,7 @@ mod tests {
             head_only: true,
             ..KEEP
         };
-        let response = Response::new(200).standing_for(1 << 40);
+        let response = Response::new(200).head_length(1 << 40);
         let answer = sent(response.clone(), to);
         assert!(
             answer.ends_with("Content-Length: 1099511627776\r\n\r\n"),

@@ -1,18 +1,18 @@
-//! Who asks: names and passwords (RFC 7617, Basic).
+//! Users and their passwords (RFC 7617, Basic).
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use sha2::{Digest, Sha256};
 
 use crate::http::Head;
 
-/// The users of this server; with none it is open to everybody who reaches it.
+/// The users of the server. Without any, everybody may upload.
 #[derive(Clone, Default)]
 pub(crate) struct Users {
     users: Vec<User>,
 }
 
-/// What a user's `Authorization` hashes to: comparing digests tells a clock nothing of use, and
-/// no password stays in memory.
+/// A user, with the SHA-256 of the credentials: a comparison of digests leaks no timing, and no password stays in
+/// memory.
 #[derive(Clone)]
 struct User {
     name: String,
@@ -21,7 +21,7 @@ struct User {
     credentials: [u8; 32],
 }
 
-/// Nobody has said who asks, or the password is wrong.
+/// The request has no credentials, or wrong ones.
 #[derive(Debug)]
 pub(crate) struct Unauthenticated;
 
@@ -46,7 +46,7 @@ impl Users {
         unusable.map(|user| user.name.as_str())
     }
 
-    /// The name of who asks: the name space that their ids live in. Empty where all are welcome.
+    /// Returns the name of the user, which is the name space of the ids. Empty for a server without users.
     pub(crate) fn authenticate(&self, head: &Head) -> Result<&str, Unauthenticated> {
         if self.users.is_empty() {
             return Ok("");

@@ -1,10 +1,9 @@
-//! Pages of other origins: which may read and write here, and what a browser is told of it
-//! (the Fetch standard, "CORS protocol").
+//! Cross-origin requests: the allowed origins, and the response fields of CORS (the Fetch standard).
 
 use crate::http::{Head, Response};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// What any dialect reads, and what it refuses: a page can only show a refusal that it got.
+/// All fields that a dialect reads, also to refuse them: a page cannot see the refusal of a field that is not allowed.
 const REQUEST_FIELDS: &str = "X-File-Id, X-Start-Byte, X-File-Size, X-File-Name, X-File-Modified, \
                               X-File-CRC32, X-Tail-Digest, Authorization, Content-Type, X-Requested-With, X-Request-ID, \
                               X-HTTP-Method-Override, Tus-Resumable, Upload-Length, Upload-Offset, \
@@ -20,42 +19,42 @@ const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Loc
                               Retry-After";
 const PREFLIGHT_SECS: &str = "86400";
 
-/// The origins whose pages may use this server besides its own.
+/// The allowed origins, besides the own origin.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
     allowed: Vec<String>,
 }
 
-/// What is added to an answer so that the asking page may read it.
+/// The response fields that let a page of an allowed origin read the response.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Grant {
+pub(crate) struct CorsHeaders {
     origin: Option<Box<str>>,
     varies: bool,
 }
 
 impl Origins {
-    /// `*` allows every page.
+    /// Allows these origins; `*` allows all.
     pub(crate) fn new(allowed: impl IntoIterator<Item = String>) -> Origins {
         Origins {
             allowed: allowed.into_iter().collect(),
         }
     }
 
-    /// What the answer to this request carries, errors included.
-    pub(crate) fn grant(&self, head: &Head) -> Grant {
+    /// Returns the fields for the response to this request, also for an error.
+    pub(crate) fn headers(&self, head: &Head) -> CorsHeaders {
         let origin = self.allowed_origin(head).map(Box::from);
-        Grant {
+        CorsHeaders {
             origin,
             varies: !self.allowed.is_empty(),
         }
     }
 
-    /// The answer to a browser that asks first. It needs no user: it cannot name one. 200, because
-    /// some old ones take nothing else.
+    /// Returns the response to a preflight request. It needs no user: a browser sends no credentials. The status is 200:
+    /// old browsers accept no other.
     pub(crate) fn preflight(&self, head: &Head) -> Option<Response> {
-        let asks =
+        let is_preflight =
             head.method() == "OPTIONS" && head.field("Access-Control-Request-Method").is_some();
-        (asks && self.allowed_origin(head).is_some()).then(|| {
+        (is_preflight && self.allowed_origin(head).is_some()).then(|| {
             Response::new(200)
                 .field("Access-Control-Allow-Methods", METHODS)
                 .field("Access-Control-Allow-Headers", REQUEST_FIELDS)
@@ -63,8 +62,8 @@ impl Origins {
         })
     }
 
-    /// Refuses the page of another origin. Only browsers send `Origin`, and no page can forge it
-    /// or `Sec-Fetch-Site`; a proxy that hides our name in `Host` leaves the latter alone.
+    /// Refuses a page of another origin. No page can forge `Origin` or `Sec-Fetch-Site`. A proxy that changes `Host`
+    /// keeps `Sec-Fetch-Site`.
     pub(crate) fn check(&self, head: &Head) -> Result<(), Response> {
         let Some(origin) = head.fields_named("Origin").next() else {
             return Ok(());
@@ -79,8 +78,8 @@ impl Origins {
             return Ok(());
         }
         Err(Response::new(403).text(
-            "a page of another origin may not use this server; if it should, start it with \
-             --allow-origin (behind a proxy: let it pass Host on)\n",
+            "pages of another origin must not use this server; --allow-origin permits them \
+             (behind a proxy: forward Host)\n",
         ))
     }
 
@@ -91,7 +90,8 @@ impl Origins {
     }
 }
 
-impl Grant {
+impl CorsHeaders {
+    /// Adds the fields to a response.
     pub(crate) fn add_to(&self, response: Response) -> Response {
         let response = if self.varies {
             response.field("Vary", "Origin")

@@ -1,14 +1,13 @@
-//! The names this server answers to.
+//! The host names of this server.
 //!
-//! A page of the internet may point a name of its own at an address of the home network (DNS
-//! rebinding); the browser then takes our answers for that page's own. What it cannot forge is
-//! `Host`, so a name that is not ours is refused.
+//! DNS rebinding: a page of the internet points its own name at an address of the home network, and the browser lets
+//! it read the responses. `Host` then has that name, so the server refuses names other than its own.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::http::{Head, Response};
 
-/// The names besides addresses, `localhost` and `*.local`.
+/// The accepted names, besides addresses, `localhost` and `*.local`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts {
     names: Vec<String>,
@@ -24,22 +23,22 @@ impl Hosts {
         }
     }
 
-    /// An error is the answer. A request without `Host` (HTTP/1.0) comes from no browser.
+    /// Refuses a foreign name. A request without `Host` (HTTP/1.0) passes: it comes from no browser.
     pub(crate) fn check(&self, head: &Head) -> Result<(), Response> {
         head.host().map_or(Ok(()), |host| self.check_name(host))
     }
 
-    /// Does the same for a host name that a proxy forwards.
+    /// Does the same for a name that a proxy forwards.
     pub(crate) fn check_name(&self, host: &str) -> Result<(), Response> {
-        if self.answers_to(host) {
+        if self.is_own(host) {
             return Ok(());
         }
         Err(Response::new(421).text(format!(
-            "this server does not answer to the name {host}; if it should, start it with --host\n"
+            "{host} is not a name of this server; --host adds one\n"
         )))
     }
 
-    fn answers_to(&self, host: &str) -> bool {
+    fn is_own(&self, host: &str) -> bool {
         let name = without_port(host)
             .trim_end_matches('.')
             .to_ascii_lowercase();
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_names_of_ones_own_are_answered() {
+    fn own_names_and_addresses_are_accepted() {
         let hosts = Hosts::new(["Pi".to_owned(), "files.example.org".to_owned()]);
         for own in [
             "127.0.0.1",
@@ -86,7 +85,7 @@ mod tests {
             "files.example.org.:80",
             "a.localhost",
         ] {
-            assert!(hosts.answers_to(own), "{own}");
+            assert!(hosts.is_own(own), "{own}");
         }
         for foreign in [
             "evil.example",
@@ -96,7 +95,7 @@ mod tests {
             "",
             "::1",
         ] {
-            assert!(!hosts.answers_to(foreign), "{foreign}");
+            assert!(!hosts.is_own(foreign), "{foreign}");
         }
     }
 }

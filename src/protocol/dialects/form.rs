@@ -1,13 +1,13 @@
 //! Refuses requests that send a file in an unsupported way: as a form, as a `POST` of no dialect, or
-//! to a wrong address. The answer names a request that uploads.
+//! to a wrong address. The response names a request that uploads.
 
 use crate::http::{Head, Response};
 
 use crate::protocol::dialects::x_file_id::{STATUS, UPLOAD};
 use crate::protocol::pages::page;
 use crate::protocol::parse::fields::media_type;
-use crate::protocol::parse::target::Place;
-use crate::protocol::terms::Terms;
+use crate::protocol::parse::files_path::FilesPath;
+use crate::protocol::server_info::ServerInfo;
 
 /// Request fields of the dialects: each of their clients sends at least one with a `POST`.
 const MARKS: [&str; 12] = [
@@ -25,25 +25,25 @@ const MARKS: [&str; 12] = [
     "X-File-Id",
 ];
 
-/// Answers such a request; `None` for any other. A form gets a 415: its framing would become part of the file.
-pub(crate) fn refuse(head: &Head, terms: &Terms) -> Option<Response> {
+/// Returns the response to such a request; `None` for any other. A form gets a 415: its framing would become part of the file.
+pub(crate) fn refuse(head: &Head, server: &ServerInfo) -> Option<Response> {
     let is_form = media_type(head).as_deref() == Some("multipart/form-data");
-    let is_among_files = Place::of(head).is_some();
+    let is_below_files = FilesPath::of(head).is_some();
     let (status, what) = match (head.method(), head.path()) {
         ("PUT", UPLOAD) | (_, STATUS) => return None,
-        ("POST" | "PUT", path) if is_form && (is_among_files || matches!(path, "/" | UPLOAD)) => {
+        ("POST" | "PUT", path) if is_form && (is_below_files || matches!(path, "/" | UPLOAD)) => {
             (415, "forms are not accepted")
         }
         ("POST" | "PUT", "/") => (400, "no file is accepted at this address"),
-        ("POST", _) if is_among_files && !is_marked(head) => {
+        ("POST", _) if is_below_files && !is_marked(head) => {
             (400, "a POST without fields of a protocol is not accepted")
         }
-        ("POST" | "PUT", path) if !is_among_files && path != UPLOAD && !page::has(path) => {
-            (404, "nothing here")
+        ("POST" | "PUT", path) if !is_below_files && path != UPLOAD && !page::has(path) => {
+            (404, "not found")
         }
         _ => return None,
     };
-    let url = terms.location(head, "");
+    let url = server.location(head, "");
     Some(Response::new(status).text(format!("{what}; send a file with: curl -T FILE {url}\n")))
 }
 

@@ -2,126 +2,130 @@
 //!
 //! | request | answer |
 //! | --- | --- |
-//! | `PUT /files/NAME` | `201` when all of it came; `409` if some of it is held from before |
-//! | `PUT /files/NAME`, `Content-Range: bytes N-M/TOTAL` (`curl -C N -T`) | `201`, or `308` and `Range: bytes=0-M` while more is to come; `409` if the file does not end at `N` |
-//! | `PUT /files/NAME`, `Content-Range: bytes */TOTAL` | `308` and `Range: bytes=0-M` (none, where nothing is held), or `200` |
-//! | `HEAD /files/NAME` | `200`, `Content-Length` is what is held; `404` |
-//! | `PATCH /files/NAME`, `X-Update-Range: append` or `bytes=N-M` | `204`; `200` or `201` when that was all |
-//! | `DELETE /files/NAME` | `204`; what is held is gone, a finished file stays |
+//! | `PUT /files/NAME` | `201`; `409` if an earlier request left a part of it |
+//! | `PUT /files/NAME`, `Content-Range: bytes N-M/TOTAL` (`curl -C N -T`) | `201`, or `308` and `Range: bytes=0-M` before the last part; `409` if the offset is not `N` |
+//! | `PUT /files/NAME`, `Content-Range: bytes */TOTAL` | `308` and `Range: bytes=0-M` (none at offset 0), or `200` |
+//! | `HEAD /files/NAME` | `200`, `Content-Length` is the offset; `404` |
+//! | `PATCH /files/NAME`, `X-Update-Range: append` or `bytes=N-M` | `204`; `200` or `201` if that completes the upload |
+//! | `DELETE /files/NAME` | `204`; removes a partial upload, not a complete file |
 //!
-//! The name is the id. A whole file may be put under the name of one that is finished: that begins
-//! another upload, and what happens to a taken name is a setting. A `PUT` without a range never
-//! continues: who repeats it may have another file in hand.
+//! The name is the id. A `PUT` of a whole file under the name of a complete upload begins another upload; a setting
+//! decides about a name that is taken. A `PUT` without a range never continues a partial upload: the client may send
+//! another file.
 //!
-//! What is appended with `X-Update-Range` has no end of its own: `X-File-Size: TOTAL` or
-//! `Upload-Complete: ?1` says where it is. Until then the file is not among the finished ones.
+//! An append with `X-Update-Range` does not end the upload. `X-File-Size: TOTAL` or `Upload-Complete: ?1` gives its
+//! length.
 //!
-//! Not spoken: ranges in another order than that of their bytes, and changes inside of what is
-//! held (a file here ends where it ends); `GET` (there are no downloads).
+//! Not supported: ranges out of order, changes to received bytes, and `GET` (the server has no downloads).
 
 use crate::http::{Head, Response};
-use crate::store::{self, AppendRequest, BodyLength, Completes, Finished, Progress, Start};
+use crate::store::{
+    self, AppendRequest, BodyLength, Completes, Finished, Precondition, Progress, Start,
+};
 
-use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
+use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::parse::fields::{
-    bad, digits, incoming, number, sha256, single, utf8_or_latin1, whom_to_be, with_digest,
+    bad_request, body_length, digits, number, sha256, single, utf8_or_latin1,
 };
 use crate::protocol::parse::filename;
+use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::structured::boolean;
-use crate::protocol::parse::target::Place;
-use crate::protocol::problem::{later, not_published};
+use crate::protocol::refusal::Refusal;
+use crate::protocol::reply::{with_digest, with_progress};
 
-/// What of a request decides how it is answered.
+/// The method of a request, as far as the reply depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum Method {
     Head,
     Put,
-    /// Anything else.
     Other,
 }
 
-/// Whether a request is meant for this dialect.
-pub(crate) fn is_meant(head: &Head) -> bool {
+/// Returns whether a request names this dialect.
+pub(crate) fn is_named(head: &Head) -> bool {
     head.fields_named("X-Update-Range").next().is_some()
 }
 
-impl Said {
-    pub(crate) fn in_head(head: &Head) -> Said {
+impl Method {
+    pub(crate) fn of(head: &Head) -> Method {
         match head.method() {
-            "HEAD" => Said::Head,
-            "PUT" => Said::Put,
-            _ => Said::Other,
+            "HEAD" => Method::Head,
+            "PUT" => Method::Put,
+            _ => Method::Other,
         }
     }
 }
 
 pub(crate) fn read(head: &Head) -> Result<Command, Response> {
-    let name = match Place::of(head) {
-        Some(Place::One(name)) => name,
-        Some(Place::All) => return Err(bad("a name, please: PUT /files/NAME")),
-        Some(Place::Nested) | None => return Err(bad("files lie side by side: a name has no /")),
+    let name = match FilesPath::of(head) {
+        Some(FilesPath::Upload(name)) => name,
+        Some(FilesPath::Collection) => {
+            return Err(bad_request("the name is missing: PUT /files/NAME"));
+        }
+        Some(FilesPath::Nested) | None => return Err(bad_request("a name must not contain /")),
     };
-    let (target, verb) = match head.method() {
+    let (target, operation) = match head.method() {
         "PUT" => read_put(head, name)?,
         "PATCH" => {
-            let verb = read_patch(head, &name)?;
-            (Target::Named(name), verb)
+            let operation = read_patch(head, &name)?;
+            (Target::Id(name), operation)
         }
-        "HEAD" => (Target::Named(name), Verb::Status(Question::About)),
-        "DELETE" => (Target::Named(name), Verb::Cancel),
+        "HEAD" => (Target::Id(name), INFO),
+        "DELETE" => (Target::Id(name), Operation::Cancel),
         _ => {
             return Err(Response::method_not_allowed(
                 "HEAD, PUT, PATCH, DELETE, OPTIONS",
             ));
         }
     };
-    Ok(Command { target, verb })
+    Ok(Command { target, operation })
 }
 
-fn read_put(head: &Head, name: Vec<u8>) -> Result<(Target, Verb), Response> {
-    let intent = body(head, &name)?;
+const INFO: Operation = Operation::Status(StatusQuery {
+    fence: false,
+    tail: false,
+});
+
+fn read_put(head: &Head, name: Vec<u8>) -> Result<(Target, Operation), Response> {
+    let incoming = body_length(head);
     let Some(range) = single(head, "Content-Range")? else {
-        let length = match intent.incoming {
+        let length = match incoming {
             BodyLength::Nothing => Some(0),
             BodyLength::Exactly(bytes) => Some(bytes),
             BodyLength::Unknown => None,
         };
-        let intent = AppendRequest { length, ..intent };
-        let verb = appending(Start::At(0), intent, Completes::AtEnd);
-        return Ok((Target::Anew(name), verb));
+        let operation = append(head, &name, Start::At(0), length, Completes::AtEnd)?;
+        return Ok((Target::Restart(name), operation));
     };
     match ContentRange::parse(range) {
-        Some(ContentRange::Unsatisfied) if intent.incoming == BodyLength::Nothing => {
-            Ok((Target::Named(name), Verb::Status(Question::About)))
+        Some(ContentRange::Unsatisfied) if incoming == BodyLength::Nothing => {
+            Ok((Target::Id(name), INFO))
         }
-        Some(ContentRange::Part { first, last, total }) if fits(first, last, intent.incoming) => {
-            let intent = AppendRequest {
-                length: total,
-                ..intent
-            };
-            let verb = appending(Start::At(first), intent, Completes::AtLength);
+        Some(ContentRange::Part { first, last, total }) if fits(first, last, incoming) => {
+            let operation = append(head, &name, Start::At(first), total, Completes::AtLength)?;
             let target = match first {
-                0 => Target::Anew(name),
-                _ => Target::Named(name),
+                0 => Target::Restart(name),
+                _ => Target::Id(name),
             };
-            Ok((target, verb))
+            Ok((target, operation))
         }
-        Some(_) => Err(bad("Content-Range does not say what comes")),
-        None => Err(bad("Content-Range is not bytes N-M/TOTAL or bytes */TOTAL")),
+        Some(_) => Err(bad_request("Content-Range does not match the body")),
+        None => Err(bad_request(
+            "Content-Range must be bytes N-M/TOTAL or bytes */TOTAL",
+        )),
     }
 }
 
-fn read_patch(head: &Head, name: &[u8]) -> Result<Verb, Response> {
-    let intent = body(head, name)?;
+fn read_patch(head: &Head, name: &[u8]) -> Result<Operation, Response> {
     let range = single(head, "X-Update-Range")?.unwrap_or_default();
     let start = match update_range(range) {
         Some((start, None)) => start,
-        Some((Start::At(first), Some(last))) if fits(first, last, intent.incoming) => {
+        Some((Start::At(first), Some(last))) if fits(first, last, body_length(head)) => {
             Start::At(first)
         }
         _ => {
-            return Err(bad(
-                "X-Update-Range is not append or bytes=N-M, where M is the last that comes",
+            return Err(bad_request(
+                "X-Update-Range must be append or bytes=N-M, where M is the last byte of the body",
             ));
         }
     };
@@ -130,33 +134,36 @@ fn read_patch(head: &Head, name: &[u8]) -> Result<Verb, Response> {
         Some(false) | None => Completes::AtLength,
     };
     let length = number(head, "X-File-Size")?;
-    Ok(appending(
+    append(head, name, start, length, completes)
+}
+
+fn append(
+    head: &Head,
+    name: &[u8],
+    start: Start,
+    length: Option<u64>,
+    completes: Completes,
+) -> Result<Operation, Response> {
+    Ok(Operation::Append(AppendCommand {
         start,
-        AppendRequest { length, ..intent },
+        request: AppendRequest {
+            existence: Precondition::Either,
+            length,
+            name: Some(filename::flat(&utf8_or_latin1(name))),
+            modified_ms: None,
+            metadata: None,
+            digest: sha256(head, "Repr-Digest")?,
+            crc32: None,
+            tail: None,
+            body_digest: sha256(head, "Content-Digest")?,
+            incoming: body_length(head),
+        },
         completes,
-    ))
+        discard_on_overflow: false,
+    }))
 }
 
-fn appending(start: Start, intent: AppendRequest, completes: Completes) -> Verb {
-    Verb::Append {
-        start,
-        intent,
-        completes,
-        excess: Excess::Refused,
-    }
-}
-
-/// What a request says of the bytes that it brings.
-fn body(head: &Head, name: &[u8]) -> Result<AppendRequest, Response> {
-    Ok(AppendRequest {
-        name: Some(filename::flat(&utf8_or_latin1(name))),
-        digest: sha256(head, "Repr-Digest")?,
-        body_digest: sha256(head, "Content-Digest")?,
-        incoming: incoming(head),
-        ..AppendRequest::default()
-    })
-}
-
+/// Returns whether the body has the length of the range.
 fn fits(first: u64, last: u64, incoming: BodyLength) -> bool {
     match incoming {
         BodyLength::Nothing => false,
@@ -168,13 +175,13 @@ fn fits(first: u64, last: u64, incoming: BodyLength) -> bool {
 /// `Content-Range` (RFC 9110, section 14.4).
 #[derive(Debug, PartialEq, Eq)]
 enum ContentRange {
-    /// `bytes N-M/TOTAL`, or `*` for a total that is not known.
+    /// `bytes N-M/TOTAL`, or `*` for an unknown total.
     Part {
         first: u64,
         last: u64,
         total: Option<u64>,
     },
-    /// `bytes */TOTAL`: of what is held, not of what comes.
+    /// `bytes */TOTAL`: a request for the received range.
     Unsatisfied,
 }
 
@@ -217,90 +224,85 @@ fn pair(text: &[u8]) -> Option<(u64, Option<u64>)> {
     }
 }
 
-pub(crate) fn reply(said: Said, held: Progress, result: Result<Outcome, Refusal>) -> Response {
+pub(crate) fn reply(
+    method: Method,
+    progress: Progress,
+    result: Result<Outcome, Refusal>,
+) -> Response {
     match result {
-        Ok(Outcome::About(None)) if said != Said::Put => refuse(held, store::Error::Unknown.into()),
-        Ok(Outcome::About(_) | Outcome::Tail(_)) => tell(said, held),
-        Ok(Outcome::Appended(finished)) => appended(said, held, &finished),
-        Ok(Outcome::Cancelled { was_known: true }) => about(held, 204),
-        Ok(Outcome::Cancelled { was_known: false }) => refuse(held, store::Error::Unknown.into()),
-        Err(refusal) => refuse(held, refusal),
+        Ok(Outcome::Info(None)) if method != Method::Put => {
+            refuse(progress, &store::Error::Unknown.into())
+        }
+        Ok(Outcome::Info(_) | Outcome::Tail(_)) => status(method, progress),
+        Ok(Outcome::Appended(finished)) => appended(method, progress, &finished),
+        Ok(Outcome::Cancelled { existed: true }) => with_progress(Response::new(204), progress),
+        Ok(Outcome::Cancelled { existed: false }) => {
+            refuse(progress, &store::Error::Unknown.into())
+        }
+        Err(refusal) => refuse(progress, &refusal),
     }
 }
 
-fn tell(said: Said, held: Progress) -> Response {
-    match said {
-        Said::Put if !held.complete => more(held),
-        Said::Put | Said::Other => about(held, 200),
-        Said::Head => about(held, 200).standing_for(held.offset),
+fn status(method: Method, progress: Progress) -> Response {
+    let response = with_progress(Response::new(200), progress);
+    match method {
+        Method::Put if !progress.complete => incomplete(progress),
+        Method::Put | Method::Other => response,
+        Method::Head => response.head_length(progress.offset),
     }
 }
 
-fn appended(said: Said, held: Progress, finished: &Finished) -> Response {
-    let complete = |status| with_digest(about(held, status), finished.sha256);
-    match (said, held.complete) {
-        (_, true) if finished.published.is_some() => complete(201),
-        (_, true) => complete(200),
-        (Said::Put, false) => more(held),
-        (Said::Head | Said::Other, false) => about(held, 204),
-    }
+fn appended(method: Method, progress: Progress, finished: &Finished) -> Response {
+    let status = match (method, progress.complete) {
+        (_, true) if finished.published.is_some() => 201,
+        (_, true) => 200,
+        (Method::Put, false) => return incomplete(progress),
+        (Method::Head | Method::Other, false) => 204,
+    };
+    let response = with_progress(Response::new(status), progress);
+    with_digest(response, finished.sha256)
 }
 
-/// So much is held, more is to come: said as stores of objects say it.
-fn more(held: Progress) -> Response {
-    let response = about(held, 308);
-    match held.offset.checked_sub(1) {
+/// Returns a 308 with the received range, as object stores do.
+fn incomplete(progress: Progress) -> Response {
+    let response = with_progress(Response::new(308), progress);
+    match progress.offset.checked_sub(1) {
         Some(last) => response.field("Range", format!("bytes=0-{last}")),
         None => response,
     }
 }
 
-fn refuse(held: Progress, refusal: Refusal) -> Response {
-    let line = |status| about(held, status).text(refusal.line());
-    match &refusal {
-        Refusal::Unauthenticated => whom_to_be(line(401)),
-        Refusal::Forbidden => line(403),
-        Refusal::TimedOut => line(408),
-        Refusal::Malformed(_) => line(400),
-        Refusal::Store(error) => match error {
-            store::Error::Unknown => line(404),
-            store::Error::Mismatch | store::Error::Superseded | store::Error::Overshoot { .. } => {
-                about(held, 409).text(way_on(held))
-            }
-            store::Error::LengthDiffers { declared } => about(held, 409).text(format!(
-                "{} of {declared} bytes of this file are held: curl -X DELETE forgets them\n",
-                held.offset
-            )),
-            store::Error::DigestDiffers => line(400),
-            store::Error::Differs(_) => line(412),
-            store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => line(413),
-            store::Error::HookDue => line(503).field("Retry-After", "1"),
-            store::Error::Displaced(_) => later(error),
-            store::Error::NotPublished(obstacle) => not_published(obstacle),
-            store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
-            // Nothing is believed now: no offset is told.
-            store::Error::Poisoned | store::Error::Io(_) => Response::new(500).text(refusal.line()),
-        },
+fn refuse(progress: Progress, refusal: &Refusal) -> Response {
+    use store::Error::{LengthDiffers, Mismatch, Overshoot, Superseded};
+    let response = match refusal {
+        Refusal::Store(Mismatch | Superseded | Overshoot { .. }) => {
+            Response::new(409).text(next_step(progress))
+        }
+        Refusal::Store(LengthDiffers { declared }) => Response::new(409).text(format!(
+            "the server has {} of {declared} bytes of this file: curl -X DELETE removes them\n",
+            progress.offset
+        )),
+        _ => refusal.response(),
+    };
+    if refusal.may_state_offset() {
+        with_progress(response, progress)
+    } else {
+        response
     }
 }
 
-/// Who is refused here sits before a terminal, and wants to know what to type.
-fn way_on(held: Progress) -> String {
-    match held {
+/// Returns the next step for a user of curl.
+fn next_step(progress: Progress) -> String {
+    match progress {
         Progress { complete: true, .. } => "this file is complete\n".to_owned(),
-        Progress { offset: 0, .. } => "nothing of this file is held: begin at 0\n".to_owned(),
+        Progress { offset: 0, .. } => {
+            "the server has no byte of this file: start at 0\n".to_owned()
+        }
         Progress { offset, .. } => format!(
-            "{offset} bytes of this file are held: curl -C {offset} -T FILE sends the rest of it, \
-             curl -X DELETE forgets them\n"
+            "the server has {offset} bytes of this file: curl -C {offset} -T FILE sends the rest, \
+             curl -X DELETE removes them\n"
         ),
     }
-}
-
-fn about(held: Progress, status: u16) -> Response {
-    Response::new(status)
-        .field("Cache-Control", "no-store")
-        .field("Upload-Offset", held.offset.to_string())
-        .field("Upload-Complete", if held.complete { "?1" } else { "?0" })
 }
 
 #[cfg(test)]
@@ -308,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_content_range_is_read_or_it_is_none() {
+    fn content_range_is_parsed_strictly() {
         let part = |first, last, total| Some(ContentRange::Part { first, last, total });
         for (text, range) in [
             ("bytes 0-0/1", part(0, 0, Some(1))),
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_range_is_read_or_it_is_none() {
+    fn update_range_is_parsed_strictly() {
         for (text, range) in [
             ("append", Some((Start::End, None))),
             ("bytes=5-9", Some((Start::At(5), Some(9)))),

@@ -3,52 +3,52 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `POST /files`, `Upload-Length: N` or `Upload-Defer-Length: 1` | `201`, `Location`; with a body, `Upload-Offset` |
-//! | `HEAD /files/ID` | `200`, `Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata` as it came; an earlier `PATCH` is stopped |
-//! | `PATCH /files/ID`, `Upload-Offset: N` | `204`, `Upload-Offset`; `409` if the upload does not end at `N` |
+//! | `HEAD /files/ID` | `200`, `Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata` as sent; stops an earlier `PATCH` |
+//! | `PATCH /files/ID`, `Upload-Offset: N` | `204`, `Upload-Offset`; `409` if the offset is not `N` |
 //! | `DELETE /files/ID` | `204` |
 //!
-//! Spoken: core, creation, creation-with-upload, creation-defer-length, termination, expiration.
+//! Supported: core, creation, creation-with-upload, creation-defer-length, termination, expiration.
 //!
-//! Not spoken, and not announced:
-//! - *checksum* and *checksum-trailer*: the server would have to cut a wrong part off the file, and it
-//!   never does so for a client. `Upload-Checksum` is ignored; `Content-Digest` is checked.
-//! - *concatenation*: files would be copied, and parts of one upload are better sent in order.
-//!   `Upload-Concat` is refused with `400`: without it, each part would become a file.
+//! Not supported, and not announced:
+//! - *checksum* and *checksum-trailer*: the server would have to truncate the file after a wrong part, and no client
+//!   may make it truncate. `Upload-Checksum` is ignored; `Content-Digest` is checked.
+//! - *concatenation*: it copies files. `Upload-Concat` gets a `400`: otherwise each part would become a file.
 //!
-//! An upload that has expired is `404`: what was once there is not remembered. `Upload-Checksum`
-//! algorithms are not announced, and `410` is never said.
+//! An expired upload gets a `404`, never a `410`: the server keeps no trace of it.
 
 use crate::http::{Head, Response};
 use crate::store::{
-    self, AppendRequest, Completes, Finished, Precondition, Progress, Start, UploadInfo,
+    self, AppendRequest, BodyLength, Completes, Expiry, Finished, Precondition, Progress, Start,
+    UploadInfo,
 };
 
-use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
+use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::parse::fields::{
-    bad, incoming, media_type, number, sha256, single, whom_to_be, with_digest,
+    bad_request, body_length, media_type, number, sha256, single,
 };
+use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::metadata::Metadata;
-use crate::protocol::parse::target::Place;
-use crate::protocol::problem::{later, not_published};
-use crate::protocol::terms::Terms;
+use crate::protocol::refusal::Refusal;
+use crate::protocol::reply::{with_digest, with_offset};
+use crate::protocol::server_info::ServerInfo;
 
 const VERSION: &str = "1.0.0";
 const EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,termination,expiration";
 
-/// The type of a body that is bytes of a file.
+/// The media type of a body that is part of a file.
 const BYTES: &str = "application/offset+octet-stream";
 
-/// Whether a request is meant for this dialect, in this version or another.
-pub(crate) fn is_meant(head: &Head) -> bool {
+/// Returns whether a request names this dialect, in any version.
+pub(crate) fn is_named(head: &Head) -> bool {
     let marks = ["Tus-Resumable", "X-HTTP-Method-Override"];
     marks
         .iter()
         .any(|name| head.fields_named(name).next().is_some())
 }
 
-/// Whether a request can only be meant for this dialect, though it does not say so.
-pub(crate) fn is_like(head: &Head) -> bool {
+/// Returns whether a request has the form of this dialect, without naming it.
+pub(crate) fn is_likely(head: &Head) -> bool {
     match head.method() {
         "POST" => head.field("Upload-Complete").is_none(),
         "PATCH" => media_type(head).as_deref() == Some(BYTES),
@@ -56,13 +56,13 @@ pub(crate) fn is_like(head: &Head) -> bool {
     }
 }
 
-/// What `OPTIONS` says of this dialect.
-pub(crate) fn offer(terms: &Terms, response: Response) -> Response {
+/// Adds the fields of this dialect to the response of `OPTIONS`.
+pub(crate) fn announce(server: &ServerInfo, response: Response) -> Response {
     let response = response
         .field("Tus-Resumable", VERSION)
         .field("Tus-Version", VERSION)
         .field("Tus-Extension", EXTENSIONS);
-    match terms.max_size {
+    match server.max_size {
         Some(max) => response.field("Tus-Max-Size", max.to_string()),
         None => response,
     }
@@ -76,162 +76,168 @@ fn read_command(head: &Head) -> Result<Command, Response> {
     if head.field("Tus-Resumable") != Some(VERSION.as_bytes()) {
         return Err(Response::new(412)
             .field("Tus-Version", VERSION)
-            .text("Tus-Resumable: 1.0.0 is what is spoken here\n"));
+            .text("Tus-Resumable must be 1.0.0\n"));
     }
-    let (target, verb) = match (method(head), Place::of(head)) {
-        (b"POST", Some(Place::All)) => (Target::New, read_creation(head)?),
-        (_, Some(Place::All)) => return Err(Response::method_not_allowed("POST, OPTIONS")),
-        (b"HEAD", Some(Place::One(id))) => (Target::Named(id), Verb::Status(Question::Fence)),
-        (b"PATCH", Some(Place::One(id))) => (Target::Named(id), read_append(head)?),
-        (b"DELETE", Some(Place::One(id))) => (Target::Named(id), Verb::Cancel),
-        (_, Some(Place::One(_))) => {
+    let (target, operation) = match (method(head), FilesPath::of(head)) {
+        (b"POST", Some(FilesPath::Collection)) => (Target::Generated, read_creation(head)?),
+        (_, Some(FilesPath::Collection)) => {
+            return Err(Response::method_not_allowed("POST, OPTIONS"));
+        }
+        (b"HEAD", Some(FilesPath::Upload(id))) => {
+            let (fence, tail) = (true, false);
+            (
+                Target::Id(id),
+                Operation::Status(StatusQuery { fence, tail }),
+            )
+        }
+        (b"PATCH", Some(FilesPath::Upload(id))) => (Target::Id(id), read_append(head)?),
+        (b"DELETE", Some(FilesPath::Upload(id))) => (Target::Id(id), Operation::Cancel),
+        (_, Some(FilesPath::Upload(_))) => {
             return Err(Response::method_not_allowed("HEAD, PATCH, DELETE, OPTIONS"));
         }
-        (_, Some(Place::Nested) | None) => return Err(Response::new(404).text("nothing here\n")),
+        (_, Some(FilesPath::Nested) | None) => return Err(Response::not_found()),
     };
-    Ok(Command { target, verb })
+    Ok(Command { target, operation })
 }
 
-/// For clients whose surroundings know neither PATCH nor DELETE.
+/// Returns the method; clients without PATCH and DELETE send it in a field.
 fn method(head: &Head) -> &[u8] {
     head.field("X-HTTP-Method-Override")
         .unwrap_or(head.method().as_bytes())
 }
 
-fn read_creation(head: &Head) -> Result<Verb, Response> {
+fn read_creation(head: &Head) -> Result<Operation, Response> {
     if head.field("Upload-Concat").is_some() {
-        return Err(bad("concatenation is not spoken here"));
+        return Err(bad_request("the concatenation extension is not supported"));
     }
     let deferred = single(head, "Upload-Defer-Length")?;
     let length = match (number(head, "Upload-Length")?, deferred) {
         (Some(length), None) => Some(length),
         (None, Some(b"1")) => None,
-        (None, Some(_)) => return Err(bad("Upload-Defer-Length can only be 1")),
-        _ => return Err(bad("either Upload-Length or Upload-Defer-Length, please")),
+        (None, Some(_)) => return Err(bad_request("Upload-Defer-Length must be 1")),
+        _ => {
+            return Err(bad_request(
+                "exactly one of Upload-Length and Upload-Defer-Length is required",
+            ));
+        }
     };
-    let metadata = Metadata::read(head)?;
-    let intent = AppendRequest {
-        existence: Precondition::Made,
-        length,
-        name: metadata.name,
-        metadata: metadata.as_sent,
-        ..body(head)?
-    };
-    Ok(appending(0, intent))
+    append(head, 0, Precondition::Made, length, Metadata::read(head)?)
 }
 
-fn read_append(head: &Head) -> Result<Verb, Response> {
+fn read_append(head: &Head) -> Result<Operation, Response> {
     if media_type(head).as_deref() != Some(BYTES) {
         return Err(wrong_type());
     }
-    let start = number(head, "Upload-Offset")?.ok_or_else(|| bad("Upload-Offset is missing"))?;
-    let intent = AppendRequest {
-        existence: Precondition::Known,
-        length: number(head, "Upload-Length")?,
-        ..body(head)?
-    };
-    Ok(appending(start, intent))
+    let start = number(head, "Upload-Offset")?;
+    let start = start.ok_or_else(|| bad_request("Upload-Offset is missing"))?;
+    let length = number(head, "Upload-Length")?;
+    append(
+        head,
+        start,
+        Precondition::Known,
+        length,
+        Metadata::default(),
+    )
 }
 
-fn appending(start: u64, intent: AppendRequest) -> Verb {
-    Verb::Append {
-        start: Start::At(start),
-        intent,
-        completes: Completes::AtLength,
-        excess: Excess::Refused,
-    }
-}
-
-/// What a request says of the bytes that it brings.
-fn body(head: &Head) -> Result<AppendRequest, Response> {
-    let incoming = incoming(head);
-    if incoming != store::BodyLength::Nothing && media_type(head).as_deref() != Some(BYTES) {
+fn append(
+    head: &Head,
+    start: u64,
+    existence: Precondition,
+    length: Option<u64>,
+    metadata: Metadata,
+) -> Result<Operation, Response> {
+    let incoming = body_length(head);
+    if incoming != BodyLength::Nothing && media_type(head).as_deref() != Some(BYTES) {
         return Err(wrong_type());
     }
-    Ok(AppendRequest {
-        digest: sha256(head, "Repr-Digest")?,
-        body_digest: sha256(head, "Content-Digest")?,
-        incoming,
-        ..AppendRequest::default()
-    })
+    Ok(Operation::Append(AppendCommand {
+        start: Start::At(start),
+        request: AppendRequest {
+            existence,
+            length,
+            name: metadata.name,
+            modified_ms: None,
+            metadata: metadata.as_sent,
+            digest: sha256(head, "Repr-Digest")?,
+            crc32: None,
+            tail: None,
+            body_digest: sha256(head, "Content-Digest")?,
+            incoming,
+        },
+        completes: Completes::AtLength,
+        discard_on_overflow: false,
+    }))
 }
 
 fn wrong_type() -> Response {
-    Response::new(415).text(format!("the bytes of a file are {BYTES}\n"))
+    Response::new(415).text(format!("Content-Type must be {BYTES}\n"))
 }
 
 pub(crate) fn reply(
-    held: Progress,
+    progress: Progress,
     location: Option<&str>,
     result: Result<Outcome, Refusal>,
 ) -> Response {
     let response = match result {
-        Ok(Outcome::About(Some(known))) => describe(held, known),
-        Ok(Outcome::Tail(_)) => offset(held, Response::new(200)),
-        Ok(Outcome::Appended(finished)) => appended(held, location, &finished),
-        Ok(Outcome::Cancelled { was_known: true }) => Response::new(204),
-        Ok(Outcome::About(None) | Outcome::Cancelled { was_known: false }) => {
-            refuse(held, store::Error::Unknown.into())
+        Ok(Outcome::Info(Some(info))) => describe(progress, info),
+        Ok(Outcome::Tail(_)) => with_offset(Response::new(200), progress),
+        Ok(Outcome::Appended(finished)) => appended(progress, location, &finished),
+        Ok(Outcome::Cancelled { existed: true }) => Response::new(204),
+        Ok(Outcome::Info(None) | Outcome::Cancelled { existed: false }) => {
+            refuse(progress, &store::Error::Unknown.into())
         }
-        Err(refusal) => refuse(held, refusal),
+        Err(refusal) => refuse(progress, &refusal),
     };
-    response
-        .field("Tus-Resumable", VERSION)
-        .field("Cache-Control", "no-store")
+    response.field("Tus-Resumable", VERSION)
 }
 
-fn describe(held: Progress, known: UploadInfo) -> Response {
-    let response = offset(held, Response::new(200));
-    let response = match known.length {
+fn describe(progress: Progress, info: UploadInfo) -> Response {
+    let response = with_offset(Response::new(200), progress);
+    let response = match info.length {
         Some(length) => response.field("Upload-Length", length.to_string()),
         None => response.field("Upload-Defer-Length", "1"),
     };
-    let response = match known.metadata {
+    let response = match info.metadata {
         Some(metadata) => response.field("Upload-Metadata", metadata),
         None => response,
     };
-    match known.expires {
-        Some(expiry) => response.field("Upload-Expires", httpdate::fmt_http_date(expiry.at)),
-        None => response,
-    }
+    with_expiry(response, info.expires)
 }
 
-fn appended(held: Progress, location: Option<&str>, finished: &Finished) -> Response {
+fn appended(progress: Progress, location: Option<&str>, finished: &Finished) -> Response {
     let response = match location {
         Some(location) => Response::new(201).field("Location", location.to_owned()),
         None => Response::new(204),
     };
-    let response = with_digest(offset(held, response), finished.sha256);
-    match finished.expires {
+    let response = with_digest(with_offset(response, progress), finished.sha256);
+    with_expiry(response, finished.expires)
+}
+
+fn with_expiry(response: Response, expires: Option<Expiry>) -> Response {
+    match expires {
         Some(expiry) => response.field("Upload-Expires", httpdate::fmt_http_date(expiry.at)),
         None => response,
     }
 }
 
-fn offset(held: Progress, response: Response) -> Response {
-    response.field("Upload-Offset", held.offset.to_string())
-}
-
-fn refuse(held: Progress, refusal: Refusal) -> Response {
-    let line = |status| Response::new(status).text(refusal.line());
-    match &refusal {
-        Refusal::Unauthenticated => whom_to_be(line(401)),
-        Refusal::Forbidden => line(403),
-        // Not 408: its clients take any 4xx but 409 and 423 for final, and this one may go on.
-        Refusal::TimedOut => offset(held, line(503)),
-        Refusal::Malformed(_) => offset(held, line(400)),
-        Refusal::Store(error) => match error {
-            store::Error::Unknown => line(404),
-            store::Error::Mismatch | store::Error::Superseded => offset(held, line(409)),
-            store::Error::LengthDiffers { .. } | store::Error::DigestDiffers => line(400),
-            store::Error::Differs(_) => offset(held, line(412)),
-            store::Error::Overshoot { .. } => offset(held, line(413)),
-            store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => line(413),
-            store::Error::HookDue => line(503).field("Retry-After", "1"),
-            store::Error::Displaced(_) => later(error),
-            store::Error::NotPublished(obstacle) => not_published(obstacle),
-            store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
-            store::Error::Poisoned | store::Error::Io(_) => line(500),
-        },
+fn refuse(progress: Progress, refusal: &Refusal) -> Response {
+    let response = refusal.response();
+    let response = match refusal {
+        // Clients of tus give up after a 4xx other than 409 and 423.
+        Refusal::TimedOut => response.with_status(503),
+        Refusal::Store(store::Error::Overshoot { .. }) => response.with_status(413),
+        _ => response,
+    };
+    match refusal {
+        Refusal::TimedOut
+        | Refusal::Malformed(_)
+        | Refusal::Store(
+            store::Error::Mismatch
+            | store::Error::Superseded
+            | store::Error::Differs(_)
+            | store::Error::Overshoot { .. },
+        ) => with_offset(response, progress),
+        _ => response,
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! | request | answer |
 //! | --- | --- |
-//! | `GET /status`, `HEAD /status` | `200`, the count of bytes held |
-//! | `POST /upload`, `X-Start-Byte: N` | `200` and the new count, or `200` and `Success COUNT`; `409` and the count if the file does not end at `N` |
+//! | `GET /status`, `HEAD /status` | `200`, the offset |
+//! | `POST /upload`, `X-Start-Byte: N` | `200` and the new offset, or `200` and `Success LENGTH`; `409` and the offset if it is not `N` |
 //! | `DELETE /upload` | `204` |
 //!
 //! `X-File-Size`, `X-File-Name` (percent-encoded UTF-8) and `X-File-Modified` (ms since 1970)
@@ -12,13 +12,14 @@
 //! of a millisecond is dropped. A time before 1970 is ignored.
 
 use crate::http::{Head, Response};
-use crate::store::{self, AppendRequest, Completes, Crc32, Progress, Start, Tail};
+use crate::store::{self, AppendRequest, Completes, Crc32, Precondition, Progress, Start, Tail};
 
-use crate::protocol::command::{Command, Excess, Outcome, Question, Refusal, Target, Verb};
+use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::parse::fields::{
-    bad, digits, incoming, number, sha256, single, text, whom_to_be, with_digest,
+    bad_request, body_length, digits, number, sha256, single, text,
 };
-use crate::protocol::problem::{later, not_published};
+use crate::protocol::refusal::Refusal;
+use crate::protocol::reply::{with_complete, with_digest, with_progress};
 
 pub(crate) const STATUS: &str = "/status";
 pub(crate) const UPLOAD: &str = "/upload";
@@ -27,124 +28,72 @@ const CRC32: &str = "X-File-CRC32";
 const TAIL: &str = "X-Tail-Digest";
 
 pub(crate) fn read(head: &Head) -> Result<Command, Response> {
-    let verb = match (head.path(), head.method()) {
-        (STATUS, "GET" | "HEAD") => Verb::Status(Question::Tail),
+    let operation = match (head.path(), head.method()) {
+        (STATUS, "GET" | "HEAD") => Operation::Status(StatusQuery {
+            fence: false,
+            tail: true,
+        }),
         (STATUS, _) => return Err(Response::method_not_allowed("GET, HEAD")),
-        (_, "POST") => read_append(head)?,
-        (_, "DELETE") => Verb::Cancel,
+        (_, "POST") => Operation::Append(read_append(head)?),
+        (_, "DELETE") => Operation::Cancel,
         _ => return Err(Response::method_not_allowed("POST, DELETE")),
     };
     Ok(Command {
-        target: Target::Named(id(head)?.to_vec()),
-        verb,
+        target: Target::Id(id(head)?.to_vec()),
+        operation,
     })
 }
 
-fn read_append(head: &Head) -> Result<Verb, Response> {
-    let from_id = Declared::in_id(id(head)?);
-    let intent = AppendRequest {
-        length: number(head, "X-File-Size")?.or(from_id.length),
-        name: single(head, "X-File-Name")?.map(text).or(from_id.name),
-        modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
-        digest: sha256(head, "Repr-Digest")?,
-        crc32: crc32(head)?,
-        tail: tail(head)?,
-        body_digest: sha256(head, "Content-Digest")?,
-        incoming: incoming(head),
-        ..AppendRequest::default()
-    };
-    let start = number(head, "X-Start-Byte")?.unwrap_or(0);
-    Ok(Verb::Append {
-        start: Start::At(start),
-        intent,
+fn read_append(head: &Head) -> Result<AppendCommand, Response> {
+    let from_id = FromId::in_id(id(head)?);
+    Ok(AppendCommand {
+        start: Start::At(number(head, "X-Start-Byte")?.unwrap_or(0)),
+        request: AppendRequest {
+            existence: Precondition::Either,
+            length: number(head, "X-File-Size")?.or(from_id.length),
+            name: single(head, "X-File-Name")?.map(text).or(from_id.name),
+            modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
+            metadata: None,
+            digest: sha256(head, "Repr-Digest")?,
+            crc32: crc32(head)?,
+            tail: tail(head)?,
+            body_digest: sha256(head, "Content-Digest")?,
+            incoming: body_length(head),
+        },
         completes: Completes::AtLength,
-        excess: Excess::Refused,
+        discard_on_overflow: false,
     })
 }
 
-pub(crate) fn reply(held: Progress, result: Result<Outcome, Refusal>) -> Response {
+pub(crate) fn reply(progress: Progress, result: Result<Outcome, Refusal>) -> Response {
+    let count = |response| with_progress(response, progress).text(progress.offset.to_string());
     match result {
-        Ok(Outcome::Tail(Some(tail))) => count(held).field(TAIL, digest(tail)),
-        Ok(Outcome::Tail(None) | Outcome::About(_)) => count(held),
-        Ok(Outcome::Appended(finished)) if held.complete => {
-            let response = with_digest(about(held, 200), finished.sha256);
+        Ok(Outcome::Tail(Some(tail))) => count(Response::new(200)).field(TAIL, digest(tail)),
+        Ok(Outcome::Tail(None) | Outcome::Info(_)) => count(Response::new(200)),
+        Ok(Outcome::Appended(finished)) if progress.complete => {
+            let response =
+                with_digest(with_progress(Response::new(200), progress), finished.sha256);
             let response = match finished.is_compared {
                 Some(true) => response.field(CRC32, "?1"),
                 Some(false) => response.field(CRC32, "?0"),
                 None => response,
             };
-            response.text(format!("Success {}", held.offset))
+            response.text(format!("Success {}", progress.offset))
         }
-        Ok(Outcome::Appended(_)) => count(held),
-        Ok(Outcome::Cancelled { .. }) => about(held, 204),
-        Err(refusal) => refuse(held, refusal),
+        Ok(Outcome::Appended(_)) => count(Response::new(200)),
+        Ok(Outcome::Cancelled { .. }) => with_progress(Response::new(204), progress),
+        Err(Refusal::Store(store::Error::Mismatch | store::Error::Superseded)) => {
+            count(Response::new(409))
+        }
+        Err(refusal) if refusal.may_state_offset() => with_progress(refusal.response(), progress),
+        // The page takes a refusal without `Upload-Complete` for the response of a proxy.
+        Err(refusal) => with_complete(refusal.response(), false),
     }
-}
-
-fn refuse(held: Progress, refusal: Refusal) -> Response {
-    let line = |status, line: &str| about(held, status).text(format!("{line}\n"));
-    match refusal {
-        Refusal::Unauthenticated => whom_to_be(line(401, "a name and a password, please")),
-        Refusal::Forbidden => line(403, "you may not do that"),
-        Refusal::TimedOut => line(408, "no byte came for too long; what came is kept"),
-        Refusal::Malformed(reason) => line(400, reason),
-        Refusal::Store(error) => match error {
-            store::Error::Unknown => line(404, "there is no such upload"),
-            store::Error::DigestDiffers => line(400, "the bytes do not have the digest declared"),
-            store::Error::Differs(_) => line(412, &error.to_string()),
-            store::Error::HookDue => {
-                line(503, "the finished upload is still being handed on").field("Retry-After", "1")
-            }
-            store::Error::Mismatch | store::Error::Superseded => {
-                about(held, 409).text(held.offset.to_string())
-            }
-            store::Error::LengthDiffers { declared } => line(
-                400,
-                &format!("this upload was declared with {declared} bytes"),
-            ),
-            store::Error::Overshoot { length } => line(
-                400,
-                &format!("that goes beyond the {length} bytes declared"),
-            ),
-            store::Error::TooLarge { max } => line(
-                413,
-                &format!("larger than the {max} bytes this server takes"),
-            ),
-            store::Error::FileTooLarge(_) => line(413, &error.to_string()),
-            store::Error::NoSpace | store::Error::StorageFull(_) => line(507, "the disk is full"),
-            store::Error::Displaced(_) => later(&error).field("Upload-Complete", "?0"),
-            store::Error::NotPublished(obstacle) => {
-                not_published(&obstacle).field("Upload-Complete", "?0")
-            }
-            store::Error::Poisoned => failed("the disk has failed"),
-            store::Error::Io(_) => failed("the file cannot be written"),
-        },
-    }
-}
-
-fn count(held: Progress) -> Response {
-    about(held, 200).text(held.offset.to_string())
-}
-
-fn about(held: Progress, status: u16) -> Response {
-    Response::new(status)
-        .field("Cache-Control", "no-store")
-        .field("Upload-Offset", held.offset.to_string())
-        .field("Upload-Complete", if held.complete { "?1" } else { "?0" })
-}
-
-/// Nothing is believed now, so no offset is told: 0 would be taken for "nothing is held". That it is not said to be
-/// complete shows a page that this is no proxy's answer.
-fn failed(what: &str) -> Response {
-    Response::new(500)
-        .field("Cache-Control", "no-store")
-        .field("Upload-Complete", "?0")
-        .text(format!("{what}; see the server's log\n"))
 }
 
 /// Reads `X-File-CRC32`, the CRC-32 of the whole file: `?` to request it, or eight lower-case hexadecimal digits.
 fn crc32(head: &Head) -> Result<Option<Crc32>, Response> {
-    let wrong = || bad("X-File-CRC32 is neither ? nor 8 lower-case hexadecimal digits");
+    let wrong = || bad_request("X-File-CRC32 is neither ? nor 8 lower-case hexadecimal digits");
     match single(head, CRC32)? {
         None => Ok(None),
         Some(b"?") => Ok(Some(Crc32::Asked)),
@@ -167,7 +116,7 @@ fn tail(head: &Head) -> Result<Option<Tail>, Response> {
         let is_tail = (1..=store::TAIL_BYTES).contains(&length);
         is_tail.then_some(Tail { crc32, length })
     };
-    let wrong = || bad("X-Tail-Digest is not crc32=HEX; length=N, with N from 1 to 65536");
+    let wrong = || bad_request("X-Tail-Digest is not crc32=HEX; length=N, with N from 1 to 65536");
     parse().map(Some).ok_or_else(wrong)
 }
 
@@ -188,25 +137,25 @@ fn digest(tail: Tail) -> String {
 fn id(head: &Head) -> Result<&[u8], Response> {
     match single(head, "X-File-Id")? {
         Some(id) if !id.is_empty() => Ok(id),
-        _ => Err(bad("X-File-Id is missing")),
+        _ => Err(bad_request("X-File-Id is missing")),
     }
 }
 
-/// The properties of a file that an id of the form `name-size-lastModified` declares. Only the time may be missing.
+/// The declarations in an id of the form `name-size-lastModified`. Only the time may be missing.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Declared {
+struct FromId {
     name: Option<String>,
     length: Option<u64>,
     modified_ms: Option<u64>,
 }
 
-impl Declared {
-    fn in_id(id: &[u8]) -> Declared {
-        Declared::split(id).unwrap_or_default()
+impl FromId {
+    fn in_id(id: &[u8]) -> FromId {
+        FromId::split(id).unwrap_or_default()
     }
 
     /// Reads `name-<digits>-<number>`. The time may be short, negative or have a fraction.
-    fn split(id: &[u8]) -> Option<Declared> {
+    fn split(id: &[u8]) -> Option<FromId> {
         let (rest, modified) = split_at_last_dash(id)?;
         // A second dash is the sign of the time.
         let (rest, is_negative) = match rest.strip_suffix(b"-") {
@@ -215,7 +164,7 @@ impl Declared {
         };
         let (name, length) = split_at_last_dash(rest)?;
         let modified_ms = digits(whole_part(modified)?);
-        Some(Declared {
+        Some(FromId {
             name: Some(text(name)),
             length: Some(digits(length)?),
             modified_ms: if is_negative { None } else { modified_ms },
@@ -241,11 +190,11 @@ mod tests {
     use super::*;
 
     fn declared(id: &[u8]) -> Option<(String, u64, Option<u64>)> {
-        let Declared {
+        let FromId {
             name,
             length,
             modified_ms,
-        } = Declared::in_id(id);
+        } = FromId::in_id(id);
         assert_eq!(name.is_some(), length.is_some());
         assert!(name.is_some() || modified_ms.is_none());
         Some((name?, length?, modified_ms))

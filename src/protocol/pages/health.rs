@@ -1,9 +1,9 @@
-//! Answers `/health`: whether the server runs and its directory is in place.
+//! `/health`: whether the server runs and its directory is in place.
 
 use crate::http::{Head, Response};
 use crate::store;
 
-use crate::protocol::problem::later;
+use crate::protocol::refusal::unavailable;
 
 /// Answers a request for `/health` with the result of `check`. Needs no user: the answer has no path and no name.
 pub(crate) fn respond(
@@ -14,7 +14,7 @@ pub(crate) fn respond(
         ("GET" | "HEAD", Ok(())) => Response::new(200)
             .field("Cache-Control", "no-store")
             .text("ok\n"),
-        ("GET" | "HEAD", Err(error)) => later(error),
+        ("GET" | "HEAD", Err(error)) => unavailable(error).field("Cache-Control", "no-store"),
         _ => Response::method_not_allowed("GET, HEAD"),
     })
 }

@@ -1,8 +1,8 @@
-//! The browser page: the files of `demo/`, in the binary.
+//! The browser page: the files of `demo/`, embedded in the binary.
 
 use crate::http::{Head, Response};
 
-/// Everything from here, nothing from elsewhere, no frame around it (Content Security Policy 3).
+/// Content Security Policy 3: only files of this server, and no frame around the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
@@ -57,7 +57,7 @@ pub(crate) fn has(path: &str) -> bool {
 
 pub(crate) fn respond(head: &Head) -> Response {
     let Some(file) = FILES.iter().find(|file| file.path == head.path()) else {
-        return Response::new(404).text("nothing here\n");
+        return Response::not_found();
     };
     match head.method() {
         "GET" | "HEAD" => Response::new(200)

@@ -1,13 +1,12 @@
-//! What is under way and what has arrived lately, for the page: a question that is about no upload in particular.
+//! `/recent`: running uploads and recently finished files, for the page.
 //!
 //! ```json
 //! {"under_way": [{"name": "film.mp4", "offset": 5, "length": 11, "idle_secs": 0, "publishing": null}],
 //!  "arrived": [{"name": "a.jpg", "path": "a (1).jpg", "length": 7, "ago_secs": 60}]}
 //! ```
 //!
-//! `publishing` is the obstacle to the publishing of a full upload, or `null`.
-//! `name` is what the client calls it, `path` where it is now. What nobody has said is `null`. Times are spans, so that
-//! clocks need not agree.
+//! `publishing` is the obstacle to the publishing of a full upload, or `null`. `name` is the name that the client gave,
+//! or `null`; `path` is the path of the file. Times are durations, so that clocks need not agree.
 
 use serde_json::{Value, json};
 
@@ -16,10 +15,10 @@ use crate::store::UnderWay;
 
 const PATH: &str = "/recent";
 
-/// How much of a name is told; a client may choose a very long one.
+/// The maximum length of a name in the response: a client may choose a very long one.
 const NAME_CHARS_MAX: usize = 500;
 
-/// A file that has arrived.
+/// A recently finished file.
 pub(crate) struct Arrived<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) path: &'a str,
@@ -27,7 +26,7 @@ pub(crate) struct Arrived<'a> {
     pub(crate) ago_secs: u64,
 }
 
-/// Whether that is asked; an error is the answer.
+/// Returns `Some` for a request to `/recent`. An error is the response.
 pub(crate) fn read(head: &Head) -> Option<Result<(), Response>> {
     (head.path() == PATH).then(|| match head.method() {
         "GET" | "HEAD" => Ok(()),
@@ -57,11 +56,11 @@ pub(crate) fn reply<'a>(
         })
     });
     let (under_way, arrived): (Value, Value) = (under_way.collect(), arrived.collect());
-    let told = json!({ "under_way": under_way, "arrived": arrived });
+    let list = json!({ "under_way": under_way, "arrived": arrived });
     Response::new(200)
         .field("Cache-Control", "no-store")
         .field("X-Content-Type-Options", "nosniff")
-        .body("application/json", told.to_string().into_bytes())
+        .body("application/json", list.to_string().into_bytes())
 }
 
 fn shortened(name: &str) -> String {
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_name_is_cut_between_two_characters() {
+    fn long_name_is_cut_at_a_character() {
         let fits = "\u{d55c}".repeat(NAME_CHARS_MAX);
         assert_eq!(shortened(&fits), fits);
         assert_eq!(shortened(&format!("{fits}x")), format!("{fits}\u{2026}"));

@@ -1,4 +1,4 @@
-//! What fields say, in the ways that dialects share.
+//! Request fields that several dialects read.
 
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -7,29 +7,22 @@ use base64::prelude::Engine;
 use crate::http::{Framing, Head, Response};
 use crate::store::{BodyLength, Digest};
 
-/// The digits of a start, a size or a time: what fits into `u64` whatever they are.
+/// The maximum number of digits of an offset, length or time: each such number fits into `u64`.
 const DIGITS_MAX: usize = 19;
 
-/// Clients differ in whether they pad.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+/// Base64 with or without padding: clients differ.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-pub(crate) fn bad(line: &str) -> Response {
+/// Returns a 400 with this reason.
+pub(crate) fn bad_request(line: &str) -> Response {
     Response::new(400).text(format!("{line}\n"))
 }
 
-/// Says with an answer how a client is to name itself (RFC 7617).
-pub(crate) fn whom_to_be(response: Response) -> Response {
-    response.field(
-        "WWW-Authenticate",
-        "Basic realm=\"resumed\", charset=\"UTF-8\"",
-    )
-}
-
-/// How many bytes the body of this request has.
-pub(crate) fn incoming(head: &Head) -> BodyLength {
+/// Returns the length of the request body.
+pub(crate) fn body_length(head: &Head) -> BodyLength {
     match head.framing() {
         Framing::Length(0) => BodyLength::Nothing,
         Framing::Length(length) => BodyLength::Exactly(length),
@@ -37,22 +30,26 @@ pub(crate) fn incoming(head: &Head) -> BodyLength {
     }
 }
 
-/// The value of a field that may stand once.
+/// Returns the value of a field that may occur once.
+///
+/// # Errors
+/// A 400 if it occurs more often.
 pub(crate) fn single<'h>(head: &'h Head, name: &str) -> Result<Option<&'h [u8]>, Response> {
     let mut values = head.fields_named(name);
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        _ => Err(bad(&format!("{name} stands twice"))),
+        _ => Err(bad_request(&format!("{name} occurs more than once"))),
     }
 }
 
+/// Returns the number in a field of 1 to 19 digits.
 pub(crate) fn number(head: &Head, name: &str) -> Result<Option<u64>, Response> {
     let Some(value) = single(head, name)? else {
         return Ok(None);
     };
     digits(value)
         .map(Some)
-        .ok_or_else(|| bad(&format!("{name} is not 1 to {DIGITS_MAX} digits")))
+        .ok_or_else(|| bad_request(&format!("{name} must be 1 to {DIGITS_MAX} digits")))
 }
 
 pub(crate) fn digits(bytes: &[u8]) -> Option<u64> {
@@ -65,15 +62,14 @@ pub(crate) fn digits(bytes: &[u8]) -> Option<u64> {
     })
 }
 
-/// The type of the body, in small letters and without parameters.
+/// Returns the media type of the body in lower case, without parameters.
 pub(crate) fn media_type(head: &Head) -> Option<String> {
     let value = std::str::from_utf8(head.field("Content-Type")?).ok()?;
     let essence = value.split(';').next().unwrap_or_default();
     Some(essence.trim().to_ascii_lowercase())
 }
 
-/// The SHA-256 in `Content-Digest` or `Repr-Digest` (RFC 9530): `sha-256=:BASE64:`. Other
-/// algorithms are passed over, as that RFC allows.
+/// Returns the SHA-256 in `Content-Digest` or `Repr-Digest` (RFC 9530): `sha-256=:BASE64:`. Ignores other algorithms.
 pub(crate) fn sha256(head: &Head, name: &str) -> Result<Option<Digest>, Response> {
     for value in head.fields_named(name) {
         for member in value.split(|byte| *byte == b',') {
@@ -82,28 +78,18 @@ pub(crate) fn sha256(head: &Head, name: &str) -> Result<Option<Digest>, Response
             };
             let digest = digest.strip_prefix(b":").and_then(|d| d.strip_suffix(b":"));
             let digest = digest.and_then(base64).and_then(|d| d.try_into().ok());
-            let wrong = || bad(&format!("{name} is not sha-256=:BASE64:"));
+            let wrong = || bad_request(&format!("{name} must be sha-256=:BASE64:"));
             return digest.map(Some).ok_or_else(wrong);
         }
     }
     Ok(None)
 }
 
-/// Says what the whole file hashes to, where that is known.
-pub(crate) fn with_digest(response: Response, digest: Option<Digest>) -> Response {
-    let value = |digest: Digest| format!("sha-256=:{}:", BASE64.encode(digest));
-    match digest {
-        Some(digest) => response.field("Repr-Digest", value(digest)),
-        None => response,
-    }
-}
-
 pub(crate) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     BASE64.decode(text).ok()
 }
 
-/// A name as a client meant it: percent-encoded UTF-8, else UTF-8, else Latin-1 (what a browser
-/// makes of `é` in a field).
+/// Decodes a name: percent-encoded UTF-8, else UTF-8, else Latin-1 (as a browser sends `é` in a field).
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(percent_decoded(bytes)).unwrap_or_else(|_| utf8_or_latin1(bytes))
 }
@@ -113,7 +99,7 @@ pub(crate) fn utf8_or_latin1(bytes: &[u8]) -> String {
         .unwrap_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect())
 }
 
-/// What is no escape stands for itself.
+/// Decodes percent-encoding. Bytes outside an escape stay.
 pub(crate) fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     percent_encoding::percent_decode(bytes).collect()
 }
@@ -123,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_digits_and_nothing_else() {
+    fn number_is_1_to_19_digits() {
         assert_eq!(digits(b"0"), Some(0));
         assert_eq!(
             digits(b"9999999999999999999"),

@@ -1,11 +1,11 @@
-//! What a file is called by clients that do not say it in a field of their own.
+//! File names from `Content-Disposition`, and extensions from media types.
 
 use crate::http::Head;
 
 use crate::protocol::parse::fields::{percent_decoded, utf8_or_latin1};
 
-/// The endings of the kinds that phones and browsers send.
-const ENDINGS: [(&str, &str); 18] = [
+/// The extensions of the media types that phones and browsers send.
+const EXTENSIONS: [(&str, &str); 18] = [
     ("application/json", "json"),
     ("application/pdf", "pdf"),
     ("application/zip", "zip"),
@@ -26,29 +26,31 @@ const ENDINGS: [(&str, &str); 18] = [
     ("video/webm", "webm"),
 ];
 
-/// A name that has no folders in it: one that comes where only names are meant may lead nowhere.
+/// Returns a name without folders, for a source that only has names.
 pub(crate) fn flat(name: &str) -> String {
     name.replace('/', "_")
 }
 
-/// The name of a file of this type. One that has an ending keeps it: who named it knew better.
+/// Adds the extension of the media type to a name without extension.
 pub(crate) fn of_type(name: Option<&str>, media_type: Option<&str>) -> Option<String> {
-    let is_it = |(known, _): &&(&str, &str)| {
+    let is_type = |(known, _): &&(&str, &str)| {
         media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(known))
     };
-    let ending = ENDINGS.iter().find(is_it).map(|(_, ending)| ending);
-    match (name, ending) {
-        (Some(name), Some(ending)) if !name.rsplit('/').next()?.contains('.') => {
-            Some(format!("{name}.{ending}"))
+    let extension = EXTENSIONS
+        .iter()
+        .find(is_type)
+        .map(|(_, extension)| extension);
+    match (name, extension) {
+        (Some(name), Some(extension)) if !name.rsplit('/').next()?.contains('.') => {
+            Some(format!("{name}.{extension}"))
         }
         (Some(name), _) => Some(name.to_owned()),
-        (None, Some(ending)) => Some(format!("upload.{ending}")),
+        (None, Some(extension)) => Some(format!("upload.{extension}")),
         (None, None) => None,
     }
 }
 
-/// The name in `Content-Disposition` (RFC 6266): `filename*`, which says how it is encoded, before
-/// `filename`.
+/// Returns the name in `Content-Disposition` (RFC 6266): `filename*`, which has an encoding, else `filename`.
 pub(crate) fn in_disposition(head: &Head) -> Option<String> {
     let (mut plain, mut extended) = (None, None);
     let mut rest = after_semicolon(head.field("Content-Disposition")?);
@@ -72,7 +74,7 @@ fn after_semicolon(bytes: &[u8]) -> Option<&[u8]> {
     Some(&bytes[at + 1..])
 }
 
-/// A token or a quoted string, and what follows it.
+/// Splits off a token or a quoted string.
 fn value(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
     let Some(quoted) = bytes.strip_prefix(b"\"") else {
         let end = bytes.iter().position(|byte| *byte == b';');
@@ -93,7 +95,7 @@ fn value(bytes: &[u8]) -> (Vec<u8>, &[u8]) {
     (value, &[])
 }
 
-/// `UTF-8'language'percent-encoded` (RFC 8187).
+/// Decodes `UTF-8'language'percent-encoded` (RFC 8187).
 fn decoded(value: &[u8]) -> Option<String> {
     let mut parts = value.splitn(3, |byte| *byte == b'\'');
     let is_utf8 = parts.next()?.eq_ignore_ascii_case(b"utf-8");
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disposition_names_the_file() {
+    fn disposition_names_the_file() {
         check("inline; filename=a.txt", Some("a.txt"));
         check("attachment; filename=\"a; b.txt\"; x=y", Some("a; b.txt"));
         check(

@@ -1,14 +1,13 @@
-//! `Upload-Metadata`: what clients of tus say of a file, also when they speak the draft.
+//! `Upload-Metadata` of tus, which clients of the draft send too.
 
 use crate::http::{Head, Response};
 
-use crate::protocol::parse::fields::{bad, base64, single};
+use crate::protocol::parse::fields::{bad_request, base64, single};
 use crate::protocol::parse::filename;
 
-/// `Upload-Metadata`: what of it is for us, and all of it for the client.
+/// The name of the file, and the whole field, which the server returns to the client.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Metadata {
-    /// What the file is called.
     pub(crate) name: Option<String>,
     pub(crate) as_sent: Option<String>,
 }
@@ -17,8 +16,9 @@ impl Metadata {
     pub(crate) fn read(head: &Head) -> Result<Metadata, Response> {
         match single(head, "Upload-Metadata")? {
             None | Some(b"") => Ok(Metadata::default()),
-            Some(sent) => Metadata::parse(sent)
-                .ok_or_else(|| bad("Upload-Metadata is not KEY BASE64 pairs with commas between")),
+            Some(sent) => Metadata::parse(sent).ok_or_else(|| {
+                bad_request("Upload-Metadata must be KEY BASE64 pairs, separated by commas")
+            }),
         }
     }
 
@@ -34,18 +34,18 @@ impl Metadata {
             }
             pairs.push((key, String::from_utf8_lossy(&value).into_owned()));
         }
-        let said = |key: &str| {
+        let value = |key: &str| {
             let mut pairs = pairs
                 .iter()
                 .filter(|(known, text)| *known == key && !text.is_empty());
             pairs.next().map(|(_, text)| text.as_str())
         };
-        // Uppy's: of a file in a folder, with `/` before it or without; else `null`.
-        let path = said("relativePath").map(|path| path.trim_start_matches('/'));
+        // Uppy sends a path, with or without a leading `/`, for a file in a folder, else `null`.
+        let path = value("relativePath").map(|path| path.trim_start_matches('/'));
         let path = path.filter(|path| path.contains('/')).map(str::to_owned);
-        let name = path.or_else(|| said("filename").or(said("name")).map(filename::flat));
+        let name = path.or_else(|| value("filename").or(value("name")).map(filename::flat));
         Some(Metadata {
-            name: filename::of_type(name.as_deref(), said("filetype")),
+            name: filename::of_type(name.as_deref(), value("filetype")),
             as_sent: Some(as_sent.to_owned()),
         })
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_metadata_is_refused() {
+    fn malformed_metadata_is_refused() {
         for sent in [
             "filename a.txt",
             "a eA==,a eQ==",

@@ -1,8 +1,8 @@
-//! Structured fields (RFC 9651), as far as they are read here: what is of another type says nothing.
+//! Structured fields (RFC 9651): booleans and integers. A value of another type is ignored.
 
 use crate::protocol::parse::fields::digits;
 
-/// A boolean of RFC 9651. Its parameters mean nothing here.
+/// Parses a boolean. Ignores its parameters.
 pub(crate) fn boolean(value: &[u8]) -> Option<bool> {
     match bare(value) {
         b"?1" => Some(true),
@@ -11,7 +11,7 @@ pub(crate) fn boolean(value: &[u8]) -> Option<bool> {
     }
 }
 
-/// An integer of RFC 9651 that counts something.
+/// Parses a non-negative integer of at most 15 digits. Ignores its parameters.
 pub(crate) fn integer(value: &[u8]) -> Option<u64> {
     digits(bare(value)).filter(|_| bare(value).len() <= 15)
 }
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_those_of_structured_fields() {
+    fn booleans_and_integers_are_parsed_strictly() {
         for (text, value) in [
             ("?1", Some(true)),
             ("?0", Some(false)),

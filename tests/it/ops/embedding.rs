@@ -158,11 +158,11 @@ fn who_may_do_what_is_for_the_program_to_say() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir = temporary.path();
 
-    use resumed::{Config, Verb};
+    use resumed::{Config, Operation};
 
     let config = Config::new(dir).authorize(|head, command| {
         let may_send = head.field("X-Token") == Some(b"let me in");
-        may_send || matches!(command.verb, Verb::Status(_))
+        may_send || matches!(command.operation, Operation::Status(_))
     });
 
     let server = resumed::start(config.listen("127.0.0.1:0"))?;

@@ -1,36 +1,36 @@
-//! What this server offers, and under which address: what answers say of it.
+//! The limits and the address of the server, as responses state them.
 
 use crate::http::Head;
 
-use crate::protocol::parse::target;
+use crate::protocol::parse::files_path;
 
-/// What this server offers, and how it is reached.
+/// The limits and the address of the server.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Terms {
-    /// The longest upload taken, in bytes.
+pub(crate) struct ServerInfo {
+    /// The maximum length of an upload, in bytes.
     pub(crate) max_size: Option<u64>,
-    /// How long a partial upload waits for its next byte, in seconds.
+    /// The lifetime of a partial upload after its last byte, in seconds.
     pub(crate) expire_secs: u64,
-    /// Where clients reach this server, when that is not what they say in `Host`.
+    /// The base of all addresses. `None`: the `Host` of each request.
     pub(crate) public_url: Option<String>,
-    /// Whether what a proxy says of its client is believed. Anybody can send those fields.
+    /// Whether to use the forwarding fields of a proxy. Any client can send them.
     pub(crate) trust_proxy: bool,
-    /// Whether interim answers are given.
+    /// Whether to send interim responses.
     pub(crate) interim: bool,
 }
 
-impl Terms {
-    /// The address of the upload that a client is to know as `name`: an absolute one, because some
-    /// clients use it as it stands. Without `Host` (HTTP/1.0) it is a path.
+impl ServerInfo {
+    /// Returns the address of the upload `name`. It is absolute, because some clients do not resolve a path. Without
+    /// `Host` (HTTP/1.0) it is a path.
     pub(crate) fn location(&self, head: &Head, name: &str) -> String {
         let base = self.public_url.clone().or_else(|| self.base(head));
-        format!("{}{}/{name}", base.unwrap_or_default(), target::ROOT)
+        format!("{}{}/{name}", base.unwrap_or_default(), files_path::ROOT)
     }
 
     /// Returns the host that a trusted proxy forwards, if it becomes part of the address of an upload.
     pub(crate) fn forwarded_host<'h>(&self, head: &'h Head) -> Option<&'h str> {
-        let is_told = self.trust_proxy && self.public_url.is_none();
-        is_told.then(|| Proxy::read(head).host).flatten()
+        let is_used = self.trust_proxy && self.public_url.is_none();
+        is_used.then(|| Proxy::read(head).host).flatten()
     }
 
     fn base(&self, head: &Head) -> Option<String> {
@@ -44,7 +44,7 @@ impl Terms {
     }
 }
 
-/// What a proxy says of its client's request.
+/// The request of the client, as a proxy forwards it.
 #[derive(Default)]
 struct Proxy<'h> {
     scheme: Option<&'h str>,
@@ -52,22 +52,22 @@ struct Proxy<'h> {
 }
 
 impl<'h> Proxy<'h> {
-    /// Of several proxies, the first is the one that the client spoke to.
+    /// Reads the first entry: of several proxies, the client spoke to the first.
     fn read(head: &'h Head) -> Proxy<'h> {
         let first = |name| {
             let value = head.fields_named(name).next()?;
             Some(std::str::from_utf8(value).ok()?.split(',').next()?.trim())
         };
         let forwarded = first("Forwarded").unwrap_or_default();
-        let said = |name: &str| {
+        let parameter = |name: &str| {
             let pairs = forwarded.split(';').filter_map(|pair| pair.split_once('='));
             let mut pairs = pairs.filter(|(given, _)| given.trim().eq_ignore_ascii_case(name));
             pairs
                 .next()
                 .map(|(_, value)| value.trim().trim_matches('"'))
         };
-        let scheme = said("proto").or_else(|| first("X-Forwarded-Proto"));
-        let host = said("host").or_else(|| first("X-Forwarded-Host"));
+        let scheme = parameter("proto").or_else(|| first("X-Forwarded-Proto"));
+        let host = parameter("host").or_else(|| first("X-Forwarded-Host"));
         Proxy {
             scheme: scheme.filter(|scheme| matches!(*scheme, "http" | "https")),
             host: host.filter(|host| is_host(host)),
@@ -75,7 +75,7 @@ impl<'h> Proxy<'h> {
     }
 }
 
-/// Whether this can stand in an address where a host does.
+/// Returns whether this text is a host and an optional port, in an address.
 fn is_host(host: &str) -> bool {
     let may_stand = |b: u8| b.is_ascii_alphanumeric() || b"-._~:[]".contains(&b);
     !host.is_empty() && host.bytes().all(may_stand)
@@ -86,31 +86,31 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(terms: &Terms, fields: &[(&str, &str)], expected: &str) {
+    fn check(server: &ServerInfo, fields: &[(&str, &str)], expected: &str) {
         let host = [("Host", "localhost:8080")];
         let all = host.iter().chain(fields).copied();
         let head = Head::from_parts("POST", "/files", all).expect("a head");
-        assert_eq!(terms.location(&head, "1"), expected);
+        assert_eq!(server.location(&head, "1"), expected);
     }
 
     #[test]
-    fn an_upload_is_where_its_client_reaches_it() {
-        let alone = Terms::default();
-        let behind = Terms {
+    fn location_is_the_address_that_the_client_uses() {
+        let alone = ServerInfo::default();
+        let behind = ServerInfo {
             trust_proxy: true,
-            ..Terms::default()
+            ..ServerInfo::default()
         };
-        let fixed = Terms {
+        let fixed = ServerInfo {
             public_url: Some("https://up.example/in".to_owned()),
             ..behind.clone()
         };
-        let said = [
+        let forwarded_fields = [
             ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Host", "a.example, b.example"),
         ];
-        check(&alone, &said, "http://localhost:8080/files/1");
-        check(&behind, &said, "https://a.example/files/1");
-        check(&fixed, &said, "https://up.example/in/files/1");
+        check(&alone, &forwarded_fields, "http://localhost:8080/files/1");
+        check(&behind, &forwarded_fields, "https://a.example/files/1");
+        check(&fixed, &forwarded_fields, "https://up.example/in/files/1");
         let forwarded = (
             "Forwarded",
             "for=1.2.3.4;Proto=https;host=\"c.example:444\"",
@@ -120,15 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_and_no_scheme_is_passed_over() {
-        let behind = Terms {
+    fn malformed_forwarded_host_and_scheme_are_ignored() {
+        let behind = ServerInfo {
             trust_proxy: true,
-            ..Terms::default()
+            ..ServerInfo::default()
         };
-        let said = [
+        let forwarded_fields = [
             ("X-Forwarded-Proto", "javascript"),
             ("X-Forwarded-Host", "a.example/b?"),
         ];
-        check(&behind, &said, "http://localhost:8080/files/1");
+        check(&behind, &forwarded_fields, "http://localhost:8080/files/1");
     }
 }
