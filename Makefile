@@ -31,13 +31,12 @@ run:
 # The fuzz targets are checked only: linking needs a C++ compiler.
 test: tools
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) check --no-default-features --lib
 	$(CARGO) clippy --no-default-features --features cli -- -D warnings
-	$(CARGO) clippy --release --manifest-path bench/Cargo.toml --target-dir target/bench -- -D warnings
 	CUSTOM_LIBFUZZER_PATH=none/libfuzzer.a RUSTFLAGS="--cfg fuzzing" \
 		$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzzing -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features -p resumed -p resumed-client
 	@rm -f $(LEFT_OUT)
 	$(CARGO) test --all-features
 	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
@@ -74,7 +73,7 @@ dist:
 
 bench:
 	$(CARGO) build --release
-	$(CARGO) run --release --manifest-path bench/Cargo.toml --target-dir target/bench -- $(BENCH)
+	$(CARGO) run --release -p bench -- $(BENCH)
 
 tools:
 	@.ci/tools

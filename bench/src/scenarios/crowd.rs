@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use resumed::store::{Completes, Id, AppendRequest, Options, Store, Sync};
+use resumed::store::{AppendRequest, Completes, Id, Options, Store, Sync};
 use tempfile::TempDir;
 
 use crate::bench::Bench;

@@ -1,54 +1,47 @@
-//! What the command line asks for.
+//! The flags and operands of `resumed put`.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use lexopt::{Arg, Parser, ValueExt};
 use percent_encoding::percent_decode_str;
+use resumed_client::Client;
 
 use super::super::{Flag, UsageError, size};
 use super::report::Voice;
-use super::wire::Address;
 
 pub(super) const HELP: &str = "\
 resumed put [OPTIONS] FILE... URL    send files and folders to a resumed server
 resumed put [OPTIONS] - URL/NAME     send standard input
 
-The same command again carries on where it stopped: after a cut line by itself, after Ctrl-C
-or a reboot when it is given again. Standard input can be carried on only within one run.
+The same command continues an interrupted upload. After a lost connection, put continues by
+itself. Standard input can be continued within one run only.
 
-      --user NAME:PASSWORD   who sends (shows in ps)
-      --user-file FILE       the same, from the first line of a file; or set RESUMED_USER
+      --user NAME:PASSWORD   log in with this name and password (other users see them in ps)
+      --user-file FILE       log in with the first line of a file; or set RESUMED_USER
       --give-up-after DURATION
-                             how long failures in a row are borne, such as 90s, 10m, 12h
-                             (default: for ever)
-      --no-check             do not compare whole files with the server, and do not read
-                             again a part that was sent before (default: compare)
-  -q, --quiet                say only what went wrong
-      --json                 say it in JSON, an object a line, on standard output
-  -h, --help
+                             stop when attempts have failed for this time: 90s, 10m, 12h
+                             (default: never)
+      --no-check             do not compare checksums of whole files with the server
+                             (default: compare)
+  -q, --quiet                write failures only
+      --json                 write one JSON object a line to standard output
+  -h, --help                 write this text
 
-Exit status: 0 all is there; 1 some files were refused or cannot be read, the others were sent;
-2 the command line is wrong; 3 it gave up waiting for the server.
+Exit status: 0 the server has all files; 1 some files were refused or cannot be read, and the
+others were sent; 2 wrong command line; 3 gave up: the server did not answer.
 ";
 
 pub(super) enum Ask {
-    Put(Order),
+    Put(Box<Order>),
     Help,
 }
 
-/// What to send, where, and how.
+/// The files to send, the client, and the output.
 pub(super) struct Order {
     pub(super) what: What,
-    pub(super) address: Address,
-    /// The value of `Authorization`.
-    pub(super) authorization: Option<String>,
-    pub(super) give_up_after: Option<Duration>,
-    /// True if each file is sent with the checksum of its whole contents.
-    pub(super) proves: bool,
+    pub(super) client: Client,
     pub(super) voice: Voice,
 }
 
@@ -58,7 +51,7 @@ pub(super) enum What {
     Pipe(Vec<u8>),
 }
 
-/// Reads the flags, without `resumed put`. `user` is what the environment says.
+/// Parses the arguments after `resumed put`. `user` is the value of `RESUMED_USER`.
 pub(super) fn parse(
     args: impl Iterator<Item = OsString>,
     mut user: Option<String>,
@@ -66,14 +59,14 @@ pub(super) fn parse(
     let mut parser = Parser::from_args(args);
     let mut operands = Vec::new();
     let mut give_up_after = None;
-    let mut proves = true;
+    let mut checks = true;
     let mut voice = Voice::Plain;
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Ask::Help),
             Arg::Short('q') | Arg::Long("quiet") => voice = Voice::Quiet,
             Arg::Long("json") => voice = Voice::Json,
-            Arg::Long("no-check") => proves = false,
+            Arg::Long("no-check") => checks = false,
             Arg::Long("user") => user = Some(parser.value()?.string()?),
             Arg::Long("user-file") => user = Some(first_line(Path::new(&parser.value()?))?),
             Arg::Long("give-up-after") => {
@@ -84,32 +77,37 @@ pub(super) fn parse(
             other => return Err(other.unexpected().into()),
         }
     }
-    let (what, address) = places(operands)?;
-    Ok(Ask::Put(Order {
+    let (what, mut client) = places(operands)?;
+    if let Some(user) = user {
+        let (name, password) = split_user(&user)?;
+        client = client.user(name, password);
+    }
+    if let Some(time) = give_up_after {
+        client = client.give_up_after(time);
+    }
+    let client = client.check(checks);
+    Ok(Ask::Put(Box::new(Order {
         what,
-        address,
-        authorization: user.map(|user| basic(&user)).transpose()?,
-        give_up_after,
-        proves,
+        client,
         voice,
-    }))
+    })))
 }
 
-fn places(mut operands: Vec<OsString>) -> Result<(What, Address), UsageError> {
+fn places(mut operands: Vec<OsString>) -> Result<(What, Client), UsageError> {
     let url = operands.pop().unwrap_or_default();
     if operands.is_empty() {
         return Err(UsageError(
-            "FILE... and URL, please; see resumed put --help".into(),
+            "FILE... and URL are required; see resumed put --help".into(),
         ));
     }
     let url = url.string()?;
     if !operands.iter().any(|operand| operand == "-") {
         let files = operands.into_iter().map(PathBuf::from).collect();
-        return Ok((What::Files(files), address(&url)?));
+        return Ok((What::Files(files), client(&url)?));
     }
     if operands.len() > 1 {
         return Err(UsageError(
-            "- stands alone; a file of that name is ./-".into(),
+            "- must be the only operand; a file of that name is ./-".into(),
         ));
     }
     let is_path = |at: usize| !url[..at].ends_with([':', '/']);
@@ -121,14 +119,14 @@ fn places(mut operands: Vec<OsString>) -> Result<(What, Address), UsageError> {
         .ok_or_else(|| UsageError("standard input needs a name: URL/NAME".into()))?;
     Ok((
         What::Pipe(percent_decode_str(name).collect()),
-        address(base)?,
+        client(base)?,
     ))
 }
 
-fn address(text: &str) -> Result<Address, UsageError> {
-    Address::parse(text).ok_or_else(|| {
+fn client(url: &str) -> Result<Client, UsageError> {
+    Client::new(url).map_err(|_| {
         UsageError(format!(
-            "the address of a server comes last, such as http://pi:8080, not {text:?}"
+            "the address of a server comes last, such as http://pi:8080, not {url:?}"
         ))
     })
 }
@@ -141,13 +139,9 @@ fn first_line(path: &Path) -> Result<String, UsageError> {
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-fn basic(user: &str) -> Result<String, UsageError> {
-    match user.split_once(':') {
-        Some((name, _)) if !name.is_empty() => {
-            Ok(format!("Basic {}", BASE64_STANDARD.encode(user)))
-        }
-        _ => Err(UsageError("a user is NAME:PASSWORD".into())),
-    }
+fn split_user(user: &str) -> Result<(&str, &str), UsageError> {
+    let parts = user.split_once(':').filter(|(name, _)| !name.is_empty());
+    parts.ok_or_else(|| UsageError("a user is NAME:PASSWORD".into()))
 }
 
 #[cfg(test)]
@@ -156,14 +150,14 @@ mod tests {
 
     fn ask(line: &str) -> Result<Order, String> {
         match parse(line.split_whitespace().map(OsString::from), None) {
-            Ok(Ask::Put(order)) => Ok(order),
+            Ok(Ask::Put(order)) => Ok(*order),
             Ok(Ask::Help) => Err("help".into()),
             Err(error) => Err(error.to_string()),
         }
     }
 
     #[test]
-    fn standard_input_is_named_by_the_address() {
+    fn url_names_standard_input() {
         for (line, name, base) in [
             ("- http://pi/a.tar", "a.tar", "http://pi"),
             (
@@ -175,18 +169,18 @@ mod tests {
         ] {
             let Ok(Order {
                 what: What::Pipe(named),
-                address,
+                client,
                 ..
             }) = ask(line)
             else {
                 panic!("{line}");
             };
-            assert_eq!((named, address.as_str()), (name.as_bytes().to_vec(), base));
+            assert_eq!((named, client.url()), (name.as_bytes().to_vec(), base));
         }
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn wrong_command_lines_are_refused() {
         for line in [
             "",
             "http://pi",
@@ -204,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_and_a_password_become_a_field() {
-        let order = ask("--user alice:a:b f http://pi").unwrap();
-        assert_eq!(order.authorization.as_deref(), Some("Basic YWxpY2U6YTpi"));
+    fn password_may_contain_colons() {
+        assert_eq!(split_user("alice:a:b").ok(), Some(("alice", "a:b")));
+        assert!(ask("--user alice:a:b f http://pi").is_ok());
     }
 }

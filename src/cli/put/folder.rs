@@ -1,4 +1,4 @@
-//! What the operands of the command stand for.
+//! The files that the operands of the command name.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -7,25 +7,24 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::problem::Problem;
+use resumed_client::Error;
 
-/// One thing that was found.
+/// An entry of a folder, or an operand.
 pub(super) enum Found {
     File(Named),
-    /// Not to be sent, and no failure.
+    /// An entry that is not sent, with the reason. No failure.
     LeftOut(Named, &'static str),
-    Failed(Named, Problem),
+    Failed(Named, Error),
 }
 
-/// A path here, and what it is called there: a folder that was asked for stands in the names of what is in it, with
-/// `/` between the parts.
+/// A local path and its name on the server. In a folder, the name is the path from that folder on, separated by `/`.
 pub(super) struct Named {
     pub(super) path: PathBuf,
     pub(super) name: Vec<u8>,
 }
 
 impl Named {
-    /// As it was asked for.
+    /// Names an operand by its own text.
     fn as_given(path: &Path) -> Named {
         Named {
             path: path.to_owned(),
@@ -33,7 +32,7 @@ impl Named {
         }
     }
 
-    /// For a person.
+    /// Returns the name for messages.
     pub(super) fn shown(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.name)
     }
@@ -48,7 +47,7 @@ impl Named {
     }
 }
 
-/// The files that the paths stand for: folders with all that is in them, in the order of their names.
+/// Returns the files that `paths` name: folders with all entries below them, sorted by name.
 pub(super) fn gather(paths: &[PathBuf]) -> Vec<Found> {
     let mut found = Vec::new();
     for path in paths {
@@ -61,12 +60,12 @@ pub(super) fn gather(paths: &[PathBuf]) -> Vec<Found> {
     found
 }
 
-/// A path that was asked for, links followed, and whether it is a folder.
+/// Returns the name of an operand, and whether it is a folder. Follows links.
 fn named(path: &Path) -> io::Result<(Named, bool)> {
     let is_folder = path.metadata()?.is_dir();
     let name = match path.file_name() {
         Some(name) => name.as_bytes().to_vec(),
-        // `.`, `..` and what ends in them have a name only from above; the root has none.
+        // `.` and `..` have the name of the folder that they lead to; the root has none.
         None => fs::canonicalize(path)?
             .file_name()
             .map(|name| name.as_bytes().to_vec())
@@ -76,7 +75,7 @@ fn named(path: &Path) -> io::Result<(Named, bool)> {
     Ok((Named { path, name }, is_folder))
 }
 
-/// Without a recursion, which a deep tree would end. Links are not followed: they may lead anywhere, and in circles.
+/// Walks a folder without recursion: a deep tree would exhaust the stack. Follows no links: they may form a cycle.
 fn walk(folder: Named, found: &mut Vec<Found>) {
     let mut ahead = vec![(folder, Kind::Folder)];
     while let Some((named, kind)) = ahead.pop() {

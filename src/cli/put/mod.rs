@@ -1,49 +1,35 @@
-//! `resumed put`: the other end, for shells.
-//!
-//! Speaks the `X-File-Id` dialect, by the rules of the page. It keeps no state of its own: the server knows how much
-//! it holds, so the same command again carries on.
+//! `resumed put`: sends files and folders with the client of the crate `resumed-client`.
 
-mod file;
 mod flags;
 mod folder;
-mod identity;
-mod patience;
-mod pipe;
-mod plan;
-mod problem;
 mod report;
-mod sending;
-mod source;
-mod sum;
-mod wire;
-mod zone;
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::process::ExitCode;
 
+use resumed_client::{Client, Error, Scope};
+
 use super::text::printable;
-use file::LocalFile;
 use flags::{Ask, HELP, Order, What};
 use folder::{Found, Named, gather};
-use identity::Identity;
-use patience::Patience;
-use pipe::{Input, Pipe};
-use plan::Plan;
-use problem::{Problem, Stays};
-use report::{Arrived, Report};
-use sending::Upload;
-use wire::Wire;
+use report::{Report, Voice};
 
 const USAGE: u8 = 2;
 
-/// Carries out `resumed put`, whose arguments these are.
+/// Runs `resumed put` with these arguments.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let user = env::var("RESUMED_USER").ok();
     match flags::parse(args, user) {
-        Ok(Ask::Put(order)) => Put::new(&order).carry_out(&order.what).into(),
+        Ok(Ask::Put(order)) => {
+            let Order {
+                what,
+                client,
+                voice,
+            } = *order;
+            Put::new(client, voice).carry_out(&what).into()
+        }
         Ok(Ask::Help) => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -55,7 +41,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// What came of all of it: the exit status.
+/// The exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     AllThere = 0,
@@ -70,24 +56,18 @@ impl From<Outcome> for ExitCode {
 }
 
 struct Put {
-    wire: Wire,
-    plan: Plan,
+    client: Client,
     report: Report,
-    patience: Patience,
-    proves: bool,
     outcome: Outcome,
     /// The names of the failed files, with the reasons.
     failures: Vec<(String, String)>,
 }
 
 impl Put {
-    fn new(order: &Order) -> Put {
+    fn new(client: Client, voice: Voice) -> Put {
         Put {
-            wire: Wire::new(order.address.clone(), order.authorization.clone()),
-            plan: Plan::new(),
-            report: Report::new(order.voice, order.address.as_str()),
-            patience: Patience::new(order.give_up_after),
-            proves: order.proves,
+            report: Report::new(voice, client.url()),
+            client,
             outcome: Outcome::AllThere,
             failures: Vec::new(),
         }
@@ -96,14 +76,7 @@ impl Put {
     fn carry_out(mut self, what: &What) -> Outcome {
         match what {
             What::Files(paths) => self.send_all(gather(paths)),
-            What::Pipe(name) => {
-                self.report
-                    .note("standard input cannot be carried on by another run");
-                let shown = String::from_utf8_lossy(name);
-                if let Err(problem) = self.send_pipe(name) {
-                    self.failed(&shown, &problem);
-                }
-            }
+            What::Pipe(name) => self.send_pipe(name),
         }
         self.outcome
     }
@@ -117,10 +90,10 @@ impl Put {
                     self.report.skipped(&named.shown(), why);
                     false
                 }
-                Found::Failed(named, problem) => self.failed(&named.shown(), &problem),
+                Found::Failed(named, error) => self.failed(&named.shown(), &error),
                 Found::File(named) => match self.send_file(&named) {
                     Ok(()) => false,
-                    Err(problem) => self.failed(&named.shown(), &problem),
+                    Err(error) => self.failed(&named.shown(), &error),
                 },
             };
             if ends_all {
@@ -148,54 +121,38 @@ impl Put {
         }
     }
 
-    fn send_file(&mut self, named: &Named) -> Result<(), Problem> {
-        let mut file = LocalFile::open(&named.path, &named.name, self.proves)?;
-        let size = file.size();
-        self.report.begin(&named.shown(), Some(size));
-        let mut upload = self.upload();
-        upload.presume(size);
-        let arrived = upload.deliver(&mut file)?;
-        self.plan.was_new(arrived == Arrived::Now);
-        self.report.done(arrived, size);
+    fn send_file(&mut self, named: &Named) -> Result<(), Error> {
+        let report = &mut self.report;
+        report.set_name(&named.shown());
+        let upload = self.client.file(&named.path).name(&named.name);
+        let uploaded = upload.on_event(|event| report.event(&event)).send()?;
+        self.report.done(uploaded);
         Ok(())
     }
 
-    fn send_pipe(&mut self, name: &[u8]) -> Result<(), Problem> {
-        let mut random = [0; 16];
-        File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let mut pipe = Pipe::new(
-            io::stdin().lock(),
-            Identity::of_pipe(name, random),
-            self.proves,
-        );
-        self.report.begin(&String::from_utf8_lossy(name), None);
-        let mut upload = self.upload();
-        let mut input = Input::Open;
-        while input == Input::Open {
-            input = pipe.advance()?;
-            upload.deliver(&mut pipe)?;
+    fn send_pipe(&mut self, name: &[u8]) {
+        self.report
+            .note("standard input cannot be carried on by another run");
+        let shown = String::from_utf8_lossy(name);
+        let report = &mut self.report;
+        report.set_name(&shown);
+        let upload = self.client.stream(&shown, io::stdin().lock()).name(name);
+        match upload.on_event(|event| report.event(&event)).send() {
+            Ok(uploaded) => self.report.done(uploaded),
+            Err(error) => {
+                self.failed(&shown, &error);
+            }
         }
-        self.report.done(Arrived::Now, pipe.count());
-        Ok(())
     }
 
-    fn upload(&mut self) -> Upload<'_> {
-        Upload::new(
-            &self.wire,
-            &mut self.plan,
-            &mut self.report,
-            self.patience.clone(),
-        )
-    }
-
-    /// Whether there is no use in trying another.
-    fn failed(&mut self, name: &str, problem: &Problem) -> bool {
-        self.report.failed(name, problem);
-        self.failures.push((name.to_owned(), problem.to_string()));
-        self.outcome = match problem {
-            Problem::GaveUp(_) => Outcome::GaveUp,
+    /// Reports a failure. Returns whether the other files would fail too.
+    fn failed(&mut self, name: &str, error: &Error) -> bool {
+        self.report.failed(name, error);
+        self.failures.push((name.to_owned(), error.to_string()));
+        self.outcome = match error {
+            Error::GaveUp(_) => Outcome::GaveUp,
             _ => Outcome::SomeFailed,
         };
-        problem.stays() == Stays::ForAll
+        error.scope() == Scope::Client
     }
 }

@@ -1,44 +1,35 @@
-//! What the person, or the script, is told.
+//! The output of `resumed put`: for a person or for a script.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use resumed_client::{Arrival, Error, Event, Uploaded};
 use serde_json::{Value, json};
 
 use super::super::text::printable;
-use super::problem::Problem;
 
 const JSON_PROGRESS_EVERY: Duration = Duration::from_secs(1);
 const BAR: &str = "{prefix:24!} {wide_bar} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4}";
-/// Of a pipe, nobody knows how much is to come.
+/// The template of a stream, whose length is unknown.
 const COUNT: &str = "{prefix:24!} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}";
 const WAITING: &str = "{prefix:24!} {wide_msg}";
 
-/// What is asked for on the command line.
+/// The kind of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Voice {
-    /// A bar on a terminal, a line a file elsewhere: on standard error.
+    /// On standard error: a bar on a terminal, elsewhere one line for each file.
     Plain,
-    /// Only what went wrong.
+    /// On standard error: failures only.
     Quiet,
-    /// An object a line on standard output; what went wrong on standard error too.
+    /// On standard output: one JSON object a line. On standard error: failures.
     Json,
 }
 
-/// The server has it all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrived {
-    /// By our doing.
-    Now,
-    /// Before this run. `compared`: the server has compared the checksums of both files.
-    Before { compared: bool },
-}
-
+/// The output about the file under way.
 pub(super) struct Report {
     voice: Voice,
     url: String,
-    /// Of the file under way.
     name: String,
     size: Option<u64>,
     held: u64,
@@ -63,30 +54,44 @@ impl Report {
         }
     }
 
-    /// Another file is under way.
-    pub(super) fn begin(&mut self, name: &str, size: Option<u64>) {
+    /// Sets the name of the next file.
+    pub(super) fn set_name(&mut self, name: &str) {
         self.name = printable(name);
+    }
+
+    /// Shows a step of the upload.
+    pub(super) fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Started { total } => self.begin(*total),
+            Event::Progress { bytes, .. } => self.moved(*bytes),
+            Event::Retry { error, pause } => self.waiting(error, *pause),
+            Event::Comparing => self.comparing(),
+            Event::Restarted { reason } => self.restarted(reason),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, size: Option<u64>) {
         self.size = size;
         self.held = 0;
         self.is_waiting = false;
         (self.began, self.told) = (Instant::now(), Instant::now());
         if self.voice == Voice::Plain && stderr().is_terminal() {
-            // It draws at once, whatever it looks like by then.
+            // A bar draws when it gets its target: prefix and style come first.
             self.bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::hidden());
             self.bar.set_prefix(self.name.clone());
             self.show_progress();
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        self.event("begin", json!({ "bytes": size }));
+        self.write_json("begin", json!({ "bytes": size }));
     }
 
-    /// So much is there, or on its way.
-    pub(super) fn moved(&mut self, held: u64) {
+    fn moved(&mut self, held: u64) {
         if self.is_waiting {
             self.is_waiting = false;
             self.show_progress();
         }
-        // What was there before says nothing about how fast the rest will be.
+        // Bytes that the server held before would falsify the estimate.
         let is_first = self.held == 0;
         self.held = held;
         self.bar.set_position(held);
@@ -95,73 +100,72 @@ impl Report {
         }
         if self.told.elapsed() >= JSON_PROGRESS_EVERY {
             self.told = Instant::now();
-            self.event("progress", json!({ "held": held, "bytes": self.size }));
+            self.write_json("progress", json!({ "held": held, "bytes": self.size }));
         }
     }
 
-    /// It is tried again after a pause.
-    pub(super) fn waiting(&mut self, problem: &Problem, pause: Duration) {
+    fn waiting(&mut self, error: &Error, pause: Duration) {
         self.is_waiting = true;
         let seconds = pause.as_secs_f64().ceil();
-        let reason = printable(&problem.to_string());
+        let reason = printable(&error.to_string());
         let text = format!("next try in {seconds} s: {reason}");
         if self.bar.is_hidden() {
             self.line(&text);
         }
         self.bar.set_message(text);
         self.show(WAITING);
-        self.event("waiting", json!({ "reason": reason, "seconds": seconds }));
+        self.write_json("waiting", json!({ "reason": reason, "seconds": seconds }));
     }
 
-    pub(super) fn done(&mut self, arrived: Arrived, bytes: u64) {
+    /// Shows the end of the upload.
+    pub(super) fn done(&mut self, uploaded: Uploaded) {
+        let Uploaded { bytes, arrival } = uploaded;
         self.bar.finish_and_clear();
         let seconds = self.began.elapsed().as_secs_f64();
-        match arrived {
-            Arrived::Now => self.line(&format!("{} in {seconds:.1} s", DecimalBytes(bytes))),
-            Arrived::Before { compared: true } => self.line("the server has it already"),
-            Arrived::Before { compared: false } => {
+        match arrival {
+            Arrival::Now => self.line(&format!("{} in {seconds:.1} s", DecimalBytes(bytes))),
+            Arrival::Before { compared: true } => self.line("the server has it already"),
+            Arrival::Before { compared: false } => {
                 self.line("the server has it already (contents not compared)");
             }
         }
         let mut event = json!({ "bytes": bytes, "seconds": seconds, "url": self.url });
-        event["was_there"] = (arrived != Arrived::Now).into();
-        if let Arrived::Before { compared } = arrived {
+        event["was_there"] = (arrival != Arrival::Now).into();
+        if let Arrival::Before { compared } = arrival {
             event["compared"] = compared.into();
         }
-        self.event("done", event);
+        self.write_json("done", event);
     }
 
-    /// Of the file under way, or of one that could not begin.
-    pub(super) fn failed(&mut self, name: &str, problem: &Problem) {
+    /// Shows a failure of the file `name`.
+    pub(super) fn failed(&mut self, name: &str, error: &Error) {
         self.bar.finish_and_clear();
         self.name = printable(name);
-        let reason = printable(&problem.to_string());
+        let reason = printable(&error.to_string());
         self.say(&reason);
-        self.event("failed", json!({ "reason": reason }));
+        self.write_json("failed", json!({ "reason": reason }));
     }
 
-    /// Something in a folder that is not sent, and is no failure.
+    /// Shows an entry of a folder that is not sent.
     pub(super) fn skipped(&mut self, name: &str, why: &str) {
         self.name = printable(name);
         self.line(&format!("left out: {why}"));
-        self.event("skipped", json!({ "reason": why }));
+        self.write_json("skipped", json!({ "reason": why }));
     }
 
-    /// Shows that the whole file is read, which may take a while.
-    pub(super) fn comparing(&mut self) {
+    fn comparing(&mut self) {
         self.is_waiting = true;
         self.bar.set_message("comparing the file with the server");
         self.show(WAITING);
     }
 
-    /// Reports that the file is sent again from its first byte.
-    pub(super) fn begins_anew(&mut self, why: &str) {
+    fn restarted(&mut self, why: &str) {
         self.held = 0;
         self.bar.suspend(|| self.line(why));
-        self.event("anew", json!({ "reason": why }));
+        self.write_json("anew", json!({ "reason": why }));
     }
 
-    /// A word about all of it.
+    /// Shows a line about the whole command.
     pub(super) fn note(&self, text: &str) {
         if self.voice == Voice::Plain {
             let _ = writeln!(stderr(), "{}", printable(text));
@@ -183,12 +187,12 @@ impl Report {
         }
     }
 
-    /// Nobody may be left to read it; that does not end the upload.
+    /// Writes a line about the file. Ignores a closed standard error: the upload goes on.
     fn say(&self, text: &str) {
         let _ = writeln!(stderr(), "{}: {text}", self.name);
     }
 
-    fn event(&self, event: &str, mut fields: Value) {
+    fn write_json(&self, event: &str, mut fields: Value) {
         if self.voice == Voice::Json {
             fields["event"] = event.into();
             fields["name"] = self.name.as_str().into();

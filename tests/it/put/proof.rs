@@ -222,7 +222,10 @@ fn byte_damaged_on_its_way_is_not_published() {
 
 #[test]
 fn damaged_pipe_is_sent_anew_only_if_all_is_in_memory() {
-    for (length, status, said) in [(LENGTH, 0, ANEW), (20_000_000, 1, "they are gone here too")] {
+    for (length, status, said) in [
+        (LENGTH, 0, ANEW),
+        (20_000_000, 1, "no longer in memory here"),
+    ] {
         let bytes: Vec<u8> = (0..length).map(|at| (at / 7 % 251) as u8).collect();
         let site = Site::new();
         let line = Line::of(site.addr(), u64::MAX);

@@ -73,7 +73,7 @@ fn what_a_proxy_says_in_place_of_the_server_is_told() {
         (
             "location / { return 308 https://pi/; }",
             1,
-            "leads to https://pi/",
+            "redirects to https://pi/",
         ),
         (
             "location / { return 200 'Welcome to our Wi-Fi'; }",

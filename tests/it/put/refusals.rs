@@ -20,7 +20,7 @@ fn a_wrong_password_ends_it_and_the_right_one_may_come_from_anywhere() {
     let files = [disk.file("a.bin", 5), disk.file("b.bin", 5)];
     let [a, b] = &files;
     let server = Program::start(&["--user", "alice:secret"]);
-    send(&[], &[a], &server).expect(1, &["a.bin: the server wants a name and a password"]);
+    send(&[], &[a], &server).expect(1, &["a.bin: the server requires a name and a password"]);
     send(&["--user", "alice:wrong"], &[a, b], &server).expect(1, &["1 more were not tried"]);
     send(&["--user", "alice:secret"], &[a], &server).expect(0, &[]);
     let user = disk.file("user", 0);

@@ -10,9 +10,9 @@ use super::{COPY, Outcome, micros_each, nanos_each, window};
 use crate::bench::Bench;
 use crate::content::SLICE_BYTES;
 use crate::http::body_decoder::BodyDecoder;
-use crate::http::connection::{Connection, TaskContext, Next, Wake};
+use crate::http::connection::{Connection, Next, TaskContext, Wake};
 use crate::http::socket::Socket;
-use crate::http::{Action, BodyEnd, Framing, Head, Limits, BodySink, Response, Handler};
+use crate::http::{Action, BodyEnd, BodySink, Framing, Handler, Head, Limits, Response};
 use crate::peers::OURS;
 use crate::samples::Samples;
 

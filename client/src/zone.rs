@@ -11,7 +11,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 /// Removes the zone from an address, and returns it: the URL and `Host` of a request must not have one (RFC 6874).
 /// Accepts `%eth0`, as typed, and `%25eth0`, as encoded in a URL.
-pub(super) fn split(url: &str) -> Option<(String, Option<String>)> {
+pub(crate) fn split(url: &str) -> Option<(String, Option<String>)> {
     let host = url.find("://[").map(|at| at + 4);
     let Some((begin, end)) = host.and_then(|at| Some((at, at + url[at..].find(']')?))) else {
         return Some((url.to_owned(), None));
@@ -36,9 +36,9 @@ pub(super) fn split(url: &str) -> Option<(String, Option<String>)> {
 
 /// A resolver for link-local addresses in one zone.
 #[derive(Debug)]
-pub(super) struct Zoned {
-    pub(super) zone: Option<String>,
-    pub(super) inner: DefaultResolver,
+pub(crate) struct Zoned {
+    pub(crate) zone: Option<String>,
+    pub(crate) inner: DefaultResolver,
 }
 
 impl Resolver for Zoned {

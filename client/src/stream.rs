@@ -1,39 +1,39 @@
-//! Standard input on its way: read once, and kept until the server has it.
+//! A stream as a source: read once, and kept in memory until the server has the bytes.
 
 use std::io::Read;
 
 use crc32fast::Hasher;
 
+use super::error::Error;
 use super::identity::Identity;
-use super::problem::Problem;
+use super::requests::{Held, Tail};
 use super::source::Source;
-use super::wire::{Progress, Tail};
 
-/// What is kept at once.
+/// The maximum number of bytes in memory.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 
-pub(super) struct Pipe<R> {
+pub(crate) struct Stream<R> {
     input: R,
     identity: Identity,
-    /// Where the window begins.
+    /// The offset of the window in the stream.
     start: u64,
     window: Vec<u8>,
-    /// The CRC-32 of all bytes read so far; `None` with `--no-check`.
+    /// The CRC-32 of all bytes read so far; `None` without the check of the whole.
     sum: Option<Hasher>,
 }
 
-/// What has become of the input.
+/// The state of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Input {
-    /// There may be more.
+pub(crate) enum Input {
+    /// More bytes may follow.
     Open,
-    /// That was all: its size is known now.
+    /// The input has ended, and its size is known.
     Ended,
 }
 
-impl<R: Read> Pipe<R> {
-    pub(super) fn new(input: R, identity: Identity, proves: bool) -> Pipe<R> {
-        Pipe {
+impl<R: Read> Stream<R> {
+    pub(crate) fn new(input: R, identity: Identity, proves: bool) -> Stream<R> {
+        Stream {
             input,
             identity,
             start: 0,
@@ -42,13 +42,13 @@ impl<R: Read> Pipe<R> {
         }
     }
 
-    /// How much has come out of it.
-    pub(super) fn count(&self) -> u64 {
+    /// Returns the number of bytes that were read.
+    pub(crate) fn count(&self) -> u64 {
         self.start + self.window.len() as u64
     }
 
-    /// Lets go what is in the window, and fills it with what comes next.
-    pub(super) fn advance(&mut self) -> Result<Input, Problem> {
+    /// Replaces the bytes in the window by the next ones.
+    pub(crate) fn advance(&mut self) -> Result<Input, Error> {
         self.start = self.count();
         self.window.clear();
         let count = (&mut self.input)
@@ -65,7 +65,7 @@ impl<R: Read> Pipe<R> {
     }
 }
 
-impl<R: Read> Source for Pipe<R> {
+impl<R: Read> Source for Stream<R> {
     fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -74,33 +74,33 @@ impl<R: Read> Source for Pipe<R> {
         self.count()
     }
 
-    fn check(&mut self, held: &Progress) -> Result<(), Problem> {
+    fn check(&mut self, held: &Held) -> Result<(), Error> {
         let is_within = (self.start..=self.end()).contains(&held.offset);
-        is_within.then_some(()).ok_or(Problem::Lost)
+        is_within.then_some(()).ok_or(Error::Lost)
     }
 
     fn proves(&self) -> bool {
         self.sum.is_some()
     }
 
-    fn tail(&mut self, _: u64) -> Result<Option<Tail>, Problem> {
+    fn tail(&mut self, _: u64) -> Result<Option<Tail>, Error> {
         Ok(None)
     }
 
     /// Returns the CRC-32 of all bytes read so far. The unsent bytes are in memory, so they cannot change.
-    fn seal(&mut self, _: u64) -> Result<u32, Problem> {
+    fn seal(&mut self, _: u64) -> Result<u32, Error> {
         Ok(self.sum.clone().unwrap_or_default().finalize())
     }
 
-    fn restart(&mut self) -> Result<(), Problem> {
-        (self.start == 0).then_some(()).ok_or(Problem::Lost)
+    fn restart(&mut self) -> Result<(), Error> {
+        (self.start == 0).then_some(()).ok_or(Error::Lost)
     }
 
-    fn read_at(&mut self, buffer: &mut [u8], at: u64) -> Result<usize, Problem> {
+    fn read_at(&mut self, buffer: &mut [u8], at: u64) -> Result<usize, Error> {
         let rest = at
             .checked_sub(self.start)
             .and_then(|skip| self.window.get(skip as usize..))
-            .ok_or(Problem::Lost)?;
+            .ok_or(Error::Lost)?;
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         Ok(count)

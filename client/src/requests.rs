@@ -1,8 +1,9 @@
-//! The requests of the `X-File-Id` dialect, one method each. Knows fields and answers; decides nothing.
+//! The requests of the `X-File-Id` dialect, one method each.
 
 use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use ureq::http::{Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -10,24 +11,23 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 
-use super::super::text;
+use super::error::Error;
 use super::identity::Identity;
-use super::problem::Problem;
 use super::zone::{self, Zoned};
 
-/// A connection on which nothing moves for so long is given up.
+/// The longest time without a byte on a connection.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 const CONNECT_MAX: Duration = Duration::from_secs(20);
-/// A large body waits until the server has said that it will take it. Smaller ones are sent in vain faster.
+/// The length from which a body waits for `100 Continue`. To send a smaller body in vain is faster.
 const EXPECT_FROM: u64 = 128 * 1024;
-/// Answers are a line; what is longer comes from somebody else.
+/// The maximum length of a response. The server answers with one line.
 const ANSWER_MAX: u64 = 64 * 1024;
-pub(super) const TAIL_MAX: u64 = 64 * 1024;
+pub(crate) const TAIL_MAX: u64 = 64 * 1024;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
-/// Where uploads go.
+/// The address of a server.
 #[derive(Debug, Clone)]
-pub(super) struct Address {
+pub(crate) struct Address {
     /// The address as given.
     shown: String,
     /// The address without the zone.
@@ -35,30 +35,30 @@ pub(super) struct Address {
     zone: Option<String>,
 }
 
-/// What the server holds.
+/// The bytes of an upload that the server holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    pub(super) offset: u64,
-    pub(super) complete: bool,
-    pub(super) tail: Option<Tail>,
+pub(crate) struct Held {
+    pub(crate) offset: u64,
+    pub(crate) complete: bool,
+    pub(crate) tail: Option<Tail>,
     /// True if the complete upload has the digest that was sent.
-    pub(super) compared: bool,
+    pub(crate) compared: bool,
 }
 
 /// The part of an upload that one request sends.
-pub(super) struct Part<'a> {
-    pub(super) start: u64,
+pub(crate) struct Part<'a> {
+    pub(crate) start: u64,
     /// 0 if the request only declares the upload, or completes it.
-    pub(super) length: u64,
-    pub(super) body: &'a mut dyn Read,
-    pub(super) proof: Proof,
+    pub(crate) length: u64,
+    pub(crate) body: &'a mut dyn Read,
+    pub(crate) proof: Proof,
     /// The tail that the server has to hold before this part.
-    pub(super) tail: Option<Tail>,
+    pub(crate) tail: Option<Tail>,
 }
 
 /// The proof of the contents of the whole upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(crate) enum Proof {
     /// Nothing.
     None,
     /// The CRC-32 follows with the last bytes.
@@ -69,33 +69,33 @@ pub(super) enum Proof {
 
 /// A checksum of the last bytes held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tail {
-    pub(super) crc32: u32,
-    pub(super) length: u64,
+pub(crate) struct Tail {
+    pub(crate) crc32: u32,
+    pub(crate) length: u64,
 }
 
-/// What came of a piece.
+/// The result of a POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Posted {
-    Taken(Progress),
-    /// The server holds another count than the piece started at.
+pub(crate) enum Posted {
+    Taken(Held),
+    /// The offset of the server is not the start of the part.
     Conflict,
     /// The server holds other bytes. It has removed a partial upload, unless the tail differed. A complete one stays.
-    Differs(Progress),
+    Differs(Held),
 }
 
-/// A server, and what it takes to speak to it.
-pub(super) struct Wire {
+/// The connections to one server, with the credentials.
+pub(crate) struct Requests {
     agent: Agent,
     address: Address,
     authorization: Option<String>,
 }
 
-/// An answer as it came.
+/// A response.
 struct Answer {
     status: u16,
     text: String,
-    /// Only the upload server sends its fields: a refusal without them is a proxy's.
+    /// True if the response has fields of the upload server. A refusal without them is that of a proxy.
     is_ours: bool,
     offset: Option<u64>,
     complete: bool,
@@ -106,8 +106,8 @@ struct Answer {
 }
 
 impl Address {
-    /// `http://` or `https://`, a host, and perhaps a path.
-    pub(super) fn parse(text: &str) -> Option<Address> {
+    /// Parses `http://` or `https://`, a host, and an optional path.
+    pub(crate) fn parse(text: &str) -> Option<Address> {
         let shown = text.trim_end_matches('/').to_owned();
         let (base, zone) = zone::split(&shown)?;
         let uri: Uri = base.parse().ok()?;
@@ -117,56 +117,65 @@ impl Address {
             .then_some(Address { shown, base, zone })
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.shown
     }
 }
 
-impl Wire {
-    /// `authorization` is the value of that field.
-    pub(super) fn new(address: Address, authorization: Option<String>) -> Wire {
+impl Requests {
+    /// Makes the requests of one server, without credentials.
+    pub(crate) fn new(address: Address) -> Requests {
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::PlatformVerifier)
             .build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // What a redirect makes of a POST is no upload.
+            // A redirect turns a POST into a GET.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_per_read(Some(SILENCE_MAX))
             .timeout_per_write(Some(SILENCE_MAX))
-            .user_agent(concat!("resumed/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("resumed-client/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .build();
         let resolver = Zoned {
             zone: address.zone.clone(),
             inner: DefaultResolver::default(),
         };
-        Wire {
+        Requests {
             agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
             address,
-            authorization,
+            authorization: None,
         }
     }
 
-    /// Asks what the server holds.
-    pub(super) fn status(&self, id: &str, within: Duration) -> Result<Progress, Problem> {
+    pub(crate) fn set_user(&mut self, name: &str, password: &str) {
+        let credentials = BASE64_STANDARD.encode(format!("{name}:{password}"));
+        self.authorization = Some(format!("Basic {credentials}"));
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.address.as_str()
+    }
+
+    /// Returns the offset of an upload.
+    pub(crate) fn status(&self, id: &str, within: Duration) -> Result<Held, Error> {
         let request = self.agent.get(format!("{}/status", self.address.base));
         let request = self.prepared(request, within).header("X-File-Id", id);
         let answer = read(request.call())?;
         match answer.status {
             200 => answer.held(),
-            _ => Err(answer.problem()),
+            _ => Err(answer.error()),
         }
     }
 
     /// Sends the next part of an upload.
-    pub(super) fn post(
+    pub(crate) fn post(
         &self,
         identity: &Identity,
         part: Part<'_>,
         within: Duration,
-    ) -> Result<Posted, Problem> {
+    ) -> Result<Posted, Error> {
         let request = self.agent.post(format!("{}/upload", self.address.base));
         let mut request = self
             .prepared(request, within)
@@ -203,18 +212,18 @@ impl Wire {
             (409, _) if answer.count().is_some() => Ok(Posted::Conflict),
             (412, Some(offset)) if compares => Ok(Posted::Differs(answer.with(offset))),
             (200..=299, _) => answer.held().map(Posted::Taken),
-            _ => Err(answer.problem()),
+            _ => Err(answer.error()),
         }
     }
 
     /// Removes an upload from the server. A published file stays.
-    pub(super) fn forget(&self, id: &str, within: Duration) -> Result<(), Problem> {
+    pub(crate) fn forget(&self, id: &str, within: Duration) -> Result<(), Error> {
         let request = self.agent.delete(format!("{}/upload", self.address.base));
         let request = self.prepared(request, within).header("X-File-Id", id);
         let answer = read(request.call())?;
         match answer.status {
             200..=299 => Ok(()),
-            _ => Err(answer.problem()),
+            _ => Err(answer.error()),
         }
     }
 
@@ -235,13 +244,13 @@ impl Wire {
     }
 }
 
-fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Problem> {
+fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Error> {
     let mut response = response.map_err(unreachable)?;
     let mut text = Vec::new();
     let body = response.body_mut().as_reader();
     body.take(ANSWER_MAX)
         .read_to_end(&mut text)
-        .map_err(|error| Problem::Gone(error.to_string()))?;
+        .map_err(|error| Error::Unreachable(error.into()))?;
     let field = |name: &str| response.headers().get(name)?.to_str().ok();
     Ok(Answer {
         status: response.status().as_u16(),
@@ -259,19 +268,19 @@ fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Problem
 }
 
 impl Answer {
-    /// The count of bytes that the text is.
+    /// Returns the number of bytes that the text names.
     fn count(&self) -> Option<u64> {
         let digits = self.text.strip_prefix("Success ").unwrap_or(&self.text);
         let is_count = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         is_count.then(|| digits.parse().ok()).flatten()
     }
 
-    fn held(&self) -> Result<Progress, Problem> {
-        Ok(self.with(self.count().ok_or(Problem::Strange)?))
+    fn held(&self) -> Result<Held, Error> {
+        Ok(self.with(self.count().ok_or(Error::NoUploadServer)?))
     }
 
-    fn with(&self, offset: u64) -> Progress {
-        Progress {
+    fn with(&self, offset: u64) -> Held {
+        Held {
             offset,
             complete: self.complete,
             tail: self.tail,
@@ -279,43 +288,43 @@ impl Answer {
         }
     }
 
-    /// What an answer other than success stands for.
-    fn problem(self) -> Problem {
+    /// Returns the error that a response other than success means.
+    fn error(self) -> Error {
         match self.status {
-            300..=399 => Problem::Moved(self.location.unwrap_or_default()),
-            401 => Problem::SignIn,
-            421 => Problem::WrongHost(self.text),
-            507 => Problem::NoSpace(self.text),
+            300..=399 => Error::Redirected(self.location.unwrap_or_default()),
+            401 => Error::Unauthorized,
+            421 => Error::WrongHost(self.text),
+            507 => Error::NoSpace(self.text),
             400..=499 if self.is_ours && !matches!(self.status, 408 | 429) => {
-                Problem::Refused(self.text)
+                Error::Refused(self.text)
             }
-            403 => Problem::Forbidden,
-            // 412: something else of the server, where another dialect is spoken.
-            404 | 405 | 412 | 501 => Problem::NoService(self.status),
-            409 => Problem::Elsewhere,
-            413 => Problem::ProxyLimit,
-            408 | 429 | 500.. => Problem::Busy {
+            403 => Error::Forbidden,
+            // 412: the path belongs to another dialect of the server.
+            404 | 405 | 412 | 501 => Error::NoService(self.status),
+            409 => Error::OtherClient,
+            413 => Error::ProxyLimit,
+            408 | 429 | 500.. => Error::Unavailable {
                 status: self.status,
-                after: self.after,
+                retry_after: self.after,
                 reason: Some(self.text).filter(|text| self.is_ours && !text.is_empty()),
             },
-            400..=499 => Problem::Refused(self.text),
-            0..=299 => Problem::Strange,
+            400..=499 => Error::Refused(self.text),
+            0..=299 => Error::NoUploadServer,
         }
     }
 }
 
-/// The problem behind a request that got no answer at all.
-fn unreachable(error: ureq::Error) -> Problem {
-    let trust = |error: &io::Error| error.kind() == io::ErrorKind::InvalidData;
+/// Returns the error of a request without a response.
+fn unreachable(error: ureq::Error) -> Error {
     match error {
-        ureq::Error::Io(error) if trust(&error) => Problem::NotTrusted(error.to_string()),
-        ureq::Error::Io(error) => Problem::Gone(error.to_string()),
-        ureq::Error::Rustls(error) => Problem::NotTrusted(error.to_string()),
-        ureq::Error::Tls(why) => Problem::NotTrusted(why.to_owned()),
-        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Problem::Strange,
-        // The list is open, and nothing else of it is for ever.
-        error => Problem::Gone(error.to_string()),
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Error::Untrusted(error.into())
+        }
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => Error::Untrusted(error.into()),
+        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Error::NoUploadServer,
+        ureq::Error::Io(error) => Error::Unreachable(error.into()),
+        // The list is open. All others may pass.
+        error => Error::Unreachable(error.into()),
     }
 }
 
@@ -342,10 +351,17 @@ fn retry_after(field: &str) -> Duration {
     asked.unwrap_or_default().min(RETRY_AFTER_MAX)
 }
 
-/// Returns the first line of an answer, safe to show.
+/// Returns the first line of a text, without control characters and with at most 200 letters.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    text::printable(line).chars().take(200).collect()
+    let replaced = |letter: char| {
+        if letter.is_control() {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    line.chars().map(replaced).take(200).collect()
 }
 
 #[cfg(test)]
@@ -404,10 +420,8 @@ mod tests {
 
     #[test]
     fn answer_is_shown_as_one_safe_line() {
-        assert_eq!(
-            first_line("\x1b]0;x\x07no\u{202e}\nmore"),
-            "\u{fffd}]0;x\u{fffd}no\u{fffd}"
-        );
+        let line = first_line("\x1b]0;x\x07no\nmore");
+        assert_eq!(line, "\u{fffd}]0;x\u{fffd}no");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A file on its way: the one that was opened, as it was then, or none.
+//! A file as a source. Its contents must stay as they were when it was opened.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -6,30 +6,30 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::checksum::Checksum;
+use super::error::Error;
 use super::identity::Identity;
-use super::problem::Problem;
+use super::requests::{Held, TAIL_MAX, Tail};
 use super::source::Source;
-use super::sum::Sum;
-use super::wire::{Progress, TAIL_MAX, Tail};
 
-pub(super) struct LocalFile {
+pub(crate) struct LocalFile {
     file: File,
     identity: Identity,
     size: u64,
     modified: SystemTime,
     /// The inode change time: unlike `modified`, a program cannot set it back.
     changed: (i64, i64),
-    /// `None` with `--no-check`.
-    sum: Option<Sum>,
+    /// `None` without the check of the whole file.
+    sum: Option<Checksum>,
     /// The last part and its start, after its final read.
     last: Option<(u64, Vec<u8>)>,
 }
 
 impl LocalFile {
-    pub(super) fn open(path: &Path, name: &[u8], proves: bool) -> Result<LocalFile, Problem> {
-        // Before it is opened: a named pipe would not come back from that.
+    pub(crate) fn open(path: &Path, name: &[u8], proves: bool) -> Result<LocalFile, Error> {
+        // `File::open` would block on a named pipe.
         if !path.metadata()?.is_file() {
-            return Err(Problem::NotAFile);
+            return Err(Error::NotAFile);
         }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -40,23 +40,23 @@ impl LocalFile {
             size,
             modified,
             changed: changed(&metadata),
-            sum: proves.then(Sum::new),
+            sum: proves.then(Checksum::new),
             last: None,
         })
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// Returns the metadata of the file. Fails if size or time show that it was changed.
-    fn unchanged(&self) -> Result<Metadata, Problem> {
+    fn unchanged(&self) -> Result<Metadata, Error> {
         let now = self.file.metadata()?;
         let is_same = now.len() == self.size && now.modified()? == self.modified;
-        is_same.then_some(now).ok_or(Problem::Changed)
+        is_same.then_some(now).ok_or(Error::Changed)
     }
 
-    fn bytes(&self, start: u64, end: u64) -> Result<Vec<u8>, Problem> {
+    fn bytes(&self, start: u64, end: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; (end - start) as usize];
         self.file
             .read_exact_at(&mut bytes, start)
@@ -69,9 +69,9 @@ fn changed(metadata: &Metadata) -> (i64, i64) {
     (metadata.ctime(), metadata.ctime_nsec())
 }
 
-fn shorter(error: io::Error) -> Problem {
+fn shorter(error: io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => Problem::Changed,
+        io::ErrorKind::UnexpectedEof => Error::Changed,
         _ => error.into(),
     }
 }
@@ -87,24 +87,24 @@ impl Source for LocalFile {
 
     /// Compares a checksum of the last bytes that the server holds. The checksum of the whole file covers the other
     /// bytes: a thread reads those that need no sending.
-    fn check(&mut self, held: &Progress) -> Result<(), Problem> {
+    fn check(&mut self, held: &Held) -> Result<(), Error> {
         if held.offset > self.size || held.complete && held.offset < self.size {
-            return Err(Problem::Different);
+            return Err(Error::OtherContents);
         }
         match held.tail.filter(|_| held.offset > 0) {
             Some(tail) => {
                 let begin = held
                     .offset
                     .checked_sub(tail.length)
-                    .ok_or(Problem::Different)?;
+                    .ok_or(Error::OtherContents)?;
                 let bytes = self.bytes(begin, held.offset)?;
                 self.unchanged()?;
                 if crc32fast::hash(&bytes) != tail.crc32 {
-                    return Err(Problem::Different);
+                    return Err(Error::OtherContents);
                 }
             }
             None if held.complete || held.offset == 0 || self.proves() => {}
-            None => return Err(Problem::Different),
+            None => return Err(Error::OtherContents),
         }
         if let Some(sum) = &mut self.sum {
             sum.read_up_to(held.offset, &self.file)?;
@@ -116,14 +116,14 @@ impl Source for LocalFile {
         self.sum.is_some()
     }
 
-    fn tail(&mut self, end: u64) -> Result<Option<Tail>, Problem> {
+    fn tail(&mut self, end: u64) -> Result<Option<Tail>, Error> {
         let length = end.min(TAIL_MAX);
         let bytes = self.bytes(end - length, end)?;
         let crc32 = crc32fast::hash(&bytes);
         Ok(Some(Tail { crc32, length }))
     }
 
-    fn seal(&mut self, start: u64) -> Result<u32, Problem> {
+    fn seal(&mut self, start: u64) -> Result<u32, Error> {
         let now = changed(&self.unchanged()?);
         if self.changed != now {
             // The bytes may have changed, and `modified` been set back. The checksum is computed anew: the server then
@@ -131,7 +131,7 @@ impl Source for LocalFile {
             self.changed = now;
             self.restart()?;
         }
-        let sum = self.sum.get_or_insert_with(Sum::new);
+        let sum = self.sum.get_or_insert_with(Checksum::new);
         if self.last.as_ref().is_none_or(|(at, _)| *at > start) {
             sum.read_up_to(start, &self.file)?;
             let mut bytes = vec![0; (self.size - start) as usize];
@@ -146,14 +146,14 @@ impl Source for LocalFile {
         Ok(crc32)
     }
 
-    fn restart(&mut self) -> Result<(), Problem> {
-        self.sum = self.sum.as_ref().map(|_| Sum::new());
+    fn restart(&mut self) -> Result<(), Error> {
+        self.sum = self.sum.as_ref().map(|_| Checksum::new());
         self.last = None;
         Ok(())
     }
 
-    /// Looked at after every read, and so before the bytes that would complete a mix go out.
-    fn read_at(&mut self, buffer: &mut [u8], at: u64) -> Result<usize, Problem> {
+    /// Checks the metadata after each read: bytes of a changed file do not go out.
+    fn read_at(&mut self, buffer: &mut [u8], at: u64) -> Result<usize, Error> {
         let last = self.last.as_ref();
         let last = last.and_then(|(start, bytes)| Some((at.checked_sub(*start)?, bytes)));
         if let Some((skip, bytes)) = last {
@@ -168,7 +168,7 @@ impl Source for LocalFile {
         }
         let count = self.file.read_at(buffer, at)?;
         if count == 0 {
-            return Err(Problem::Changed);
+            return Err(Error::Changed);
         }
         self.unchanged()?;
         if let Some(sum) = &mut self.sum {
@@ -178,7 +178,7 @@ impl Source for LocalFile {
     }
 }
 
-/// Rounded down, as browsers do it.
+/// Returns milliseconds, rounded down as in browsers.
 fn ms_since_1970(time: SystemTime) -> i128 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_millis() as i128,

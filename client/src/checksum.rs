@@ -13,7 +13,7 @@ use crc32fast::Hasher;
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A checksum of the first bytes of a file.
-pub(super) struct Sum {
+pub(crate) struct Checksum {
     /// The parts before the bytes of `hasher`, in order.
     parts: Vec<Part>,
     hasher: Hasher,
@@ -28,9 +28,9 @@ enum Part {
     Reading(JoinHandle<io::Result<Hasher>>),
 }
 
-impl Sum {
-    pub(super) fn new() -> Sum {
-        Sum {
+impl Checksum {
+    pub(crate) fn new() -> Checksum {
+        Checksum {
             parts: Vec::new(),
             hasher: Hasher::new(),
             end: 0,
@@ -39,7 +39,7 @@ impl Sum {
     }
 
     /// Adds the bytes at `at`, which is at most the end. Skips bytes that were added before.
-    pub(super) fn add(&mut self, at: u64, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, at: u64, bytes: &[u8]) {
         debug_assert!(at <= self.end);
         let known = usize::try_from(self.end - at).unwrap_or(usize::MAX);
         if let Some(new) = bytes.get(known..) {
@@ -49,7 +49,7 @@ impl Sum {
     }
 
     /// Reads the missing bytes up to `end` in the background.
-    pub(super) fn read_up_to(&mut self, end: u64, file: &File) -> io::Result<()> {
+    pub(crate) fn read_up_to(&mut self, end: u64, file: &File) -> io::Result<()> {
         if end <= self.end {
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl Sum {
     }
 
     /// Waits for the background reads, and returns their error.
-    pub(super) fn value(&mut self) -> io::Result<u32> {
+    pub(crate) fn value(&mut self) -> io::Result<u32> {
         let mut whole = Hasher::new();
         for part in self.parts.drain(..) {
             let next = match part {
@@ -110,8 +110,9 @@ mod tests {
         let bytes: Vec<u8> = (0..2_000_000_u32).map(|at| (at / 7 % 251) as u8).collect();
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(&bytes).expect("written");
-        let mut sum = Sum::new();
-        let add = |sum: &mut Sum, range: Range<usize>| sum.add(range.start as u64, &bytes[range]);
+        let mut sum = Checksum::new();
+        let add =
+            |sum: &mut Checksum, range: Range<usize>| sum.add(range.start as u64, &bytes[range]);
         add(&mut sum, 0..10);
         sum.read_up_to(700_000, &file).expect("it reads");
         add(&mut sum, 700_000..800_000);

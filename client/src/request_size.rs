@@ -1,7 +1,7 @@
-//! How large the next request is.
+//! The size of the next request.
 //!
 //! A file goes out in many requests, because proxies limit the size of a body (Cloudflare 100 MB, nginx 1 MB unless
-//! told otherwise) and the time it may take (Traefik 60 s). The page does the same (`demo/plan.js`).
+//! told otherwise) and the time it may take (Traefik 60 s). The page does the same (`demo/size.js`).
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ const SIZE_MIN: u64 = 128 * 1024;
 const SIZE_START: u64 = 32 * MIB;
 const SIZE_MAX: u64 = 64 * MIB;
 
-/// So little may be sent in vain: without asking first what the server has of it, which takes as long as sending it.
+/// The maximum length of a file that is sent without a status request before it. To send it twice takes no longer.
 const PRESUMED_NEW_MAX: u64 = 64 * 1024;
 
-/// Seconds that a request may take before the size changes, and what a new size aims at.
+/// The seconds of a request within which the size stays, and the seconds that a new size aims at.
 const SECONDS_MIN: f64 = 5.0;
 const SECONDS_MAX: f64 = 20.0;
 const SECONDS_AIM: f64 = 10.0;
@@ -21,23 +21,23 @@ const SECONDS_AIM: f64 = 10.0;
 const RESETS_TO_SHRINK: u32 = 2;
 const SUCCESSES_TO_GROW_AGAIN: u32 = 10;
 
-/// What is known of the way to the server. What one file has taught holds for the next.
+/// The measured limits of the way to the server, for all files of a client.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct RequestSize {
     size: u64,
-    /// What a 413 taught: for good.
+    /// The limit that a 413 showed. It never grows.
     limit: u64,
-    /// What cut lines taught: tried again after a while.
+    /// The limit that cut connections showed. It grows after successes.
     ceiling: u64,
     resets: u32,
     successes: u32,
-    /// The last file was new to the server.
+    /// True if the server held nothing of the last file.
     are_new: bool,
 }
 
-impl Plan {
-    pub(super) fn new() -> Plan {
-        Plan {
+impl RequestSize {
+    pub(crate) fn new() -> RequestSize {
+        RequestSize {
             size: SIZE_START,
             limit: SIZE_MAX,
             ceiling: SIZE_MAX,
@@ -47,23 +47,23 @@ impl Plan {
         }
     }
 
-    /// Whether a file of so many bytes is sent before it is known what the server has of it.
-    pub(super) fn presumes_new(&self, bytes: u64) -> bool {
+    /// Returns whether to send a file of `bytes` without a status request.
+    pub(crate) fn presumes_new(&self, bytes: u64) -> bool {
         self.are_new && bytes <= PRESUMED_NEW_MAX
     }
 
-    /// A file was new to the server, or was not.
-    pub(super) fn was_new(&mut self, is_new: bool) {
+    /// Records whether the server held nothing of the last file.
+    pub(crate) fn set_new(&mut self, is_new: bool) {
         self.are_new = is_new;
     }
 
-    /// Bytes for the next request.
-    pub(super) fn size(&self) -> u64 {
+    /// Returns the maximum length of the next request in bytes.
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// A request of so many bytes was answered with success.
-    pub(super) fn succeeded(&mut self, bytes: u64, took: Duration) {
+    /// Records a success with `bytes`.
+    pub(crate) fn succeeded(&mut self, bytes: u64, took: Duration) {
         self.resets = 0;
         self.successes += 1;
         if self.successes % SUCCESSES_TO_GROW_AGAIN == 0 {
@@ -77,13 +77,13 @@ impl Plan {
         }
     }
 
-    /// We ended a request that took too long, when so many bytes were out.
-    pub(super) fn ended(&mut self, bytes: u64, took: Duration) {
+    /// Records a request that the client ended after `bytes`, because it took too long.
+    pub(crate) fn ended(&mut self, bytes: u64, took: Duration) {
         self.aim(bytes, took);
     }
 
-    /// A 413 that is not the server's. False when there is nothing left to shrink.
-    pub(super) fn refused(&mut self, bytes: u64) -> bool {
+    /// Records a 413 of a proxy. Returns false if the size is the minimum already.
+    pub(crate) fn refused(&mut self, bytes: u64) -> bool {
         if bytes <= SIZE_MIN {
             return false;
         }
@@ -92,8 +92,8 @@ impl Plan {
         true
     }
 
-    /// The line was cut in the middle of a body.
-    pub(super) fn reset(&mut self) {
+    /// Records a connection that was cut in a body.
+    pub(crate) fn reset(&mut self) {
         self.successes = 0;
         self.resets += 1;
         if self.resets >= RESETS_TO_SHRINK {
@@ -119,43 +119,43 @@ mod tests {
     const QUICK: Duration = Duration::from_millis(100);
 
     #[test]
-    fn a_proxys_limit_is_found_and_never_passed_again() {
-        let mut plan = Plan::new();
-        while plan.size() > MIB {
-            assert!(plan.refused(plan.size()));
+    fn proxy_limit_is_found_and_kept() {
+        let mut size = RequestSize::new();
+        while size.size() > MIB {
+            assert!(size.refused(size.size()));
         }
         for _ in 0..100 {
-            plan.succeeded(plan.size(), QUICK);
+            size.succeeded(size.size(), QUICK);
         }
-        assert_eq!(plan.size(), MIB);
-        while plan.size() > SIZE_MIN {
-            assert!(plan.refused(plan.size()));
+        assert_eq!(size.size(), MIB);
+        while size.size() > SIZE_MIN {
+            assert!(size.refused(size.size()));
         }
         assert!(
-            !plan.refused(plan.size()),
+            !size.refused(size.size()),
             "there is nothing left to shrink"
         );
     }
 
     #[test]
-    fn cut_lines_make_requests_smaller_until_they_hold_again() {
-        let mut plan = Plan::new();
-        plan.reset();
-        assert_eq!(plan.size(), SIZE_START, "one cut says nothing");
+    fn cut_connections_shrink_requests_until_they_succeed() {
+        let mut size = RequestSize::new();
+        size.reset();
+        assert_eq!(size.size(), SIZE_START, "one cut says nothing");
         for _ in 0..20 {
-            plan.reset();
+            size.reset();
         }
-        assert_eq!(plan.size(), SIZE_MIN);
+        assert_eq!(size.size(), SIZE_MIN);
         for _ in 0..200 {
-            plan.succeeded(plan.size(), QUICK);
+            size.succeeded(size.size(), QUICK);
         }
-        assert_eq!(plan.size(), SIZE_MAX);
+        assert_eq!(size.size(), SIZE_MAX);
     }
 
     #[test]
-    fn a_slow_way_gets_requests_of_ten_seconds() {
-        let mut plan = Plan::new();
-        plan.ended(4 * MIB, Duration::from_secs(40));
-        assert_eq!(plan.size(), MIB);
+    fn slow_network_gets_requests_of_ten_seconds() {
+        let mut size = RequestSize::new();
+        size.ended(4 * MIB, Duration::from_secs(40));
+        assert_eq!(size.size(), MIB);
     }
 }

@@ -1,24 +1,24 @@
-//! What the server knows a file by: the same id as the page's, so that either carries on what the other began.
+//! The id and the name of an upload. The page makes the same id, so both continue the uploads of each other.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use unicode_normalization::UnicodeNormalization;
 
-/// What is said of an upload with every request.
+/// The fields that each request of an upload carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// Percent-encoded, as it is sent.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Percent-encoded, as it is sent.
-    pub(super) name: String,
-    /// Not known of a pipe before its end.
-    pub(super) size: Option<u64>,
+    pub(crate) name: String,
+    /// Unknown for a stream before its end.
+    pub(crate) size: Option<u64>,
     /// Milliseconds since 1970. The server reads no older times.
-    pub(super) modified_ms: Option<u64>,
+    pub(crate) modified_ms: Option<u64>,
 }
 
 impl Identity {
-    /// `name-size-lastModified`, as in the article. Below a folder, the name is the path from there.
-    pub(super) fn of_file(name: &[u8], size: u64, modified_ms: i128) -> Identity {
+    /// Makes the id `name-size-lastModified`. `name` may be a path below a folder.
+    pub(crate) fn of_file(name: &[u8], size: u64, modified_ms: i128) -> Identity {
         let name = encoded(name);
         Identity {
             id: format!("{name}-{size}-{modified_ms}"),
@@ -28,8 +28,8 @@ impl Identity {
         }
     }
 
-    /// Of bytes that nobody can send again: an id that nobody else has.
-    pub(super) fn of_pipe(name: &[u8], random: [u8; 16]) -> Identity {
+    /// Makes a random id: no other process can send these bytes again.
+    pub(crate) fn of_stream(name: &[u8], random: [u8; 16]) -> Identity {
         Identity {
             id: format!("pipe-{:032x}", u128::from_ne_bytes(random)),
             name: encoded(name),
@@ -39,15 +39,15 @@ impl Identity {
     }
 }
 
-/// As `encodeURIComponent` does it, after macOS's names, which are taken apart, were put together (NFC). What is not
-/// UTF-8 is encoded as it stands.
+/// Encodes a name as `encodeURIComponent` does, after normalization to NFC: macOS decomposes names. Encodes bytes that are
+/// not UTF-8 as they are.
 fn encoded(name: &[u8]) -> String {
     let composed = std::str::from_utf8(name).map(|text| text.nfc().collect::<String>());
     let bytes = composed.as_deref().map_or(name, str::as_bytes);
     percent_encode(bytes, ESCAPED).to_string()
 }
 
-/// What `encodeURIComponent` does not leave alone (ECMA-262, "Encode").
+/// The characters that `encodeURIComponent` escapes (ECMA-262, "Encode").
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_the_pages() {
+    fn id_is_that_of_the_page() {
         // From the console of a browser: encodeURIComponent(`${name.normalize('NFC')}-${size}-${lastModified}`)
         for (name, id) in [
             ("a.txt".as_bytes(), "a.txt-5-1700000000000"),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_before_1970_is_part_of_the_id_only() {
+    fn time_before_1970_is_in_the_id_only() {
         let old = Identity::of_file(b"a", 5, -1);
         assert_eq!((old.id.as_str(), old.modified_ms), ("a-5--1", None));
     }

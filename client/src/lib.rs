@@ -1,0 +1,275 @@
+//! A blocking client for [resumed](https://github.com/resumed/resumed), a server for resumable uploads.
+//!
+//! The client sends a file in requests of a size that the network and its proxies allow. After a failure it asks the
+//! server for the number of bytes that have arrived, and sends the rest. It keeps no state on disk: the same call in
+//! another process continues the upload.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let server = resumed::start(resumed::Config::new(dir.path().join("uploads")).listen("127.0.0.1:0"))?;
+//! # let url = format!("http://{}", server.addr());
+//! # let path = dir.path().join("holiday.mp4");
+//! # std::fs::write(&path, "not a film")?;
+//! use resumed_client::Client;
+//!
+//! let client = Client::new(&url)?;
+//! let uploaded = client.upload(&path)?;
+//! assert_eq!(uploaded.bytes, 10);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Client::file`] and [`Client::stream`] return an [`Upload`], which takes a name, a callback for progress and a
+//! [`CancelToken`]:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use resumed_client::{CancelToken, Client, Error, Event};
+//!
+//! let client = Client::new("https://files.example.org")?
+//!     .user("alice", "secret")
+//!     .give_up_after(Duration::from_secs(600));
+//! let cancel = CancelToken::new();
+//! let result = client
+//!     .file("holiday.mp4")
+//!     .name("2026/holiday.mp4")
+//!     .cancel(&cancel)
+//!     .on_event(|event| match event {
+//!         Event::Progress { bytes, total } => println!("{bytes} of {total:?}"),
+//!         Event::Retry { error, pause } => println!("next attempt in {pause:?}: {error}"),
+//!         _ => {}
+//!     })
+//!     .send();
+//! match result {
+//!     Ok(uploaded) => println!("{} bytes", uploaded.bytes),
+//!     Err(Error::NoSpace(reason)) => println!("the server is full: {reason}"),
+//!     Err(error) => println!("{error}"),
+//! }
+//! # Ok::<(), resumed_client::InvalidUrl>(())
+//! ```
+//!
+//! # What is promised
+//!
+//! - A file is sent as it was when it was opened. A change during the upload ends it with [`Error::Changed`].
+//! - The last 64 KiB of a file, or a file of up to 1 MiB, go out with the CRC-32 of the whole file. The server
+//!   publishes a file only if the checksum matches. [`Client::check`] switches this off.
+//! - An upload ends with success only after the server has answered that the whole file is on its disk.
+//! - Without [`Client::give_up_after`] a client retries temporary failures for ever, with pauses of up to a minute.
+//!
+//! The protocol is the `X-File-Id` dialect of the server: the id is `name-size-lastModified`, percent-encoded, as the
+//! browser page makes it. So the page and this client continue the uploads of each other.
+
+mod backoff;
+mod cancel;
+mod checksum;
+mod error;
+mod identity;
+mod local_file;
+mod request_size;
+mod requests;
+mod source;
+mod stream;
+mod upload;
+mod zone;
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use cancel::CancelToken;
+pub use error::{Error, InvalidUrl, Scope};
+pub use upload::{Arrival, Event, Uploaded};
+
+use backoff::Backoff;
+use identity::Identity;
+use local_file::LocalFile;
+use request_size::RequestSize;
+use requests::{Address, Requests};
+use stream::{Input, Stream};
+use upload::{Driver, Events};
+
+/// A server, the credentials for it, and the request size that it and its proxies allow.
+///
+/// A client can be shared by threads: each upload uses connections of its own.
+pub struct Client {
+    requests: Requests,
+    request_size: Mutex<RequestSize>,
+    give_up_after: Option<Duration>,
+    checks: bool,
+}
+
+impl Client {
+    /// Makes a client for the server at `url`: `http://` or `https://`, a host, and the path of the server if it has
+    /// one. Connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// When `url` is no such address, or has a user, a query or a fragment.
+    pub fn new(url: &str) -> Result<Client, InvalidUrl> {
+        let address = Address::parse(url).ok_or_else(|| InvalidUrl(url.to_owned()))?;
+        Ok(Client {
+            requests: Requests::new(address),
+            request_size: Mutex::new(RequestSize::new()),
+            give_up_after: None,
+            checks: true,
+        })
+    }
+
+    /// Sends this name and password with each request (RFC 7617). The name must not contain `:`.
+    #[must_use]
+    pub fn user(mut self, name: &str, password: &str) -> Client {
+        self.requests.set_user(name, password);
+        self
+    }
+
+    /// Ends an upload with [`Error::GaveUp`] when attempts have failed for this time. Default: never.
+    #[must_use]
+    pub fn give_up_after(mut self, time: Duration) -> Client {
+        self.give_up_after = Some(time);
+        self
+    }
+
+    /// Switches the checksum of the whole file on or off. Default: on.
+    #[must_use]
+    pub fn check(mut self, checks: bool) -> Client {
+        self.checks = checks;
+        self
+    }
+
+    /// Returns the address of the server, as it was given, without a `/` at its end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.requests.url()
+    }
+
+    /// Uploads a file under its own name. The same as [`file`](Self::file) and [`send`](Upload::send).
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn upload(&self, path: impl AsRef<Path>) -> Result<Uploaded, Error> {
+        self.file(path).send()
+    }
+
+    /// Prepares the upload of a file. Its name on the server is the last part of `path`.
+    pub fn file(&self, path: impl AsRef<Path>) -> Upload<'_> {
+        let path = path.as_ref().to_owned();
+        let name = path.file_name().unwrap_or_default();
+        Upload::new(self, name.as_encoded_bytes().to_vec(), Body::File(path))
+    }
+
+    /// Prepares the upload of a stream of unknown length under `name`.
+    ///
+    /// The client keeps 8 MiB of the stream in memory. It continues after failures of the network, but another process
+    /// cannot continue the upload.
+    pub fn stream<'a>(&'a self, name: &str, input: impl Read + 'a) -> Upload<'a> {
+        Upload::new(self, name.into(), Body::Stream(Box::new(input)))
+    }
+
+    fn request_size(&self) -> MutexGuard<'_, RequestSize> {
+        let size = self.request_size.lock();
+        size.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One upload before it is sent.
+#[must_use = "an upload starts with `send`"]
+pub struct Upload<'a> {
+    client: &'a Client,
+    name: Vec<u8>,
+    body: Body<'a>,
+    cancel: CancelToken,
+    on_event: Box<dyn FnMut(Event<'_>) + 'a>,
+}
+
+enum Body<'a> {
+    File(PathBuf),
+    Stream(Box<dyn Read + 'a>),
+}
+
+impl<'a> Upload<'a> {
+    fn new(client: &'a Client, name: Vec<u8>, body: Body<'a>) -> Upload<'a> {
+        Upload {
+            client,
+            name,
+            body,
+            cancel: CancelToken::new(),
+            on_event: Box::new(|_| {}),
+        }
+    }
+
+    /// Sets the name on the server. `/` separates folders. The server replaces characters that its disk refuses.
+    pub fn name(mut self, name: impl AsRef<[u8]>) -> Upload<'a> {
+        self.name = name.as_ref().to_vec();
+        self
+    }
+
+    /// Ends the upload with [`Error::Cancelled`] when `token` is cancelled.
+    pub fn cancel(mut self, token: &CancelToken) -> Upload<'a> {
+        self.cancel = token.clone();
+        self
+    }
+
+    /// Calls `callback` for each [`Event`], on the thread that called [`send`](Self::send).
+    pub fn on_event(mut self, callback: impl FnMut(Event<'_>) + 'a) -> Upload<'a> {
+        self.on_event = Box::new(callback);
+        self
+    }
+
+    /// Sends all bytes that the server has not received, and returns when the whole upload is on its disk.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]. Bytes that the server has received stay there, for [a week by default]: the same call continues.
+    ///
+    /// [a week by default]: https://github.com/resumed/resumed#limits
+    pub fn send(self) -> Result<Uploaded, Error> {
+        let client = self.client;
+        let events = Events::new(self.on_event, self.cancel);
+        let driver = Driver::new(client, events, Backoff::new(client.give_up_after));
+        match self.body {
+            Body::File(path) => {
+                let file = LocalFile::open(&path, &self.name, client.checks)?;
+                send_file(driver, file)
+            }
+            Body::Stream(input) => {
+                let identity = Identity::of_stream(&self.name, random()?);
+                send_stream(driver, Stream::new(input, identity, client.checks))
+            }
+        }
+    }
+}
+
+fn send_file(mut driver: Driver<'_>, mut file: LocalFile) -> Result<Uploaded, Error> {
+    let bytes = file.size();
+    driver.started(Some(bytes));
+    driver.presume(bytes);
+    let arrival = driver.deliver(&mut file)?;
+    driver
+        .client
+        .request_size()
+        .set_new(arrival == Arrival::Now);
+    Ok(Uploaded { bytes, arrival })
+}
+
+fn send_stream(
+    mut driver: Driver<'_>,
+    mut stream: Stream<Box<dyn Read + '_>>,
+) -> Result<Uploaded, Error> {
+    driver.started(None);
+    let mut input = Input::Open;
+    while input == Input::Open {
+        input = stream.advance()?;
+        driver.deliver(&mut stream)?;
+    }
+    Ok(Uploaded {
+        bytes: stream.count(),
+        arrival: Arrival::Now,
+    })
+}
+
+fn random() -> io::Result<[u8; 16]> {
+    let mut random = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+    Ok(random)
+}

@@ -1,0 +1,450 @@
+//! The driver of one upload: it asks, sends and retries until the server holds all bytes.
+
+use std::io::{self, Read};
+use std::mem;
+use std::time::{Duration, Instant};
+
+use super::Client;
+use super::backoff::Backoff;
+use super::cancel::CancelToken;
+use super::error::{Error, Scope};
+use super::requests::{Held, Part, Posted, Proof};
+use super::source::Source;
+
+/// The longest time that a request is sent for. The driver ends it then, before a proxy does.
+const REQUEST_MAX: Duration = Duration::from_secs(45);
+/// Conflicts in a row that are no failure: the rest of a cut request may still arrive. More of them come from another
+/// client that sends the same file.
+const CONFLICTS_NORMAL: u32 = 5;
+/// The length of the last part, which is sent after all checks have passed.
+const LAST_MAX: u64 = 64 * 1024;
+/// The maximum length of a file that is sent with its checksum in one request.
+const ONE_MAX: u64 = 1024 * 1024;
+
+/// A finished upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uploaded {
+    /// The length of the upload in bytes.
+    pub bytes: u64,
+    /// The time at which the server received it.
+    pub arrival: Arrival,
+}
+
+/// The time at which the server received an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// During this call: at least the last bytes.
+    Now,
+    /// Before this call.
+    Before {
+        /// True if the server compared the checksum of the whole file.
+        compared: bool,
+    },
+}
+
+/// A step of an upload.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The file is open, and the first request follows.
+    Started {
+        /// The length of the file in bytes. `None` for a stream.
+        total: Option<u64>,
+    },
+    /// Bytes were handed to the network, or the server has answered with its offset, which may be lower.
+    Progress {
+        /// The number of bytes from the start of the file.
+        bytes: u64,
+        /// The length of the file in bytes. `None` for a stream.
+        total: Option<u64>,
+    },
+    /// An attempt failed, and the next one follows after a pause.
+    Retry {
+        /// The failure.
+        error: &'a Error,
+        /// The time until the next attempt.
+        pause: Duration,
+    },
+    /// The server has a complete file of this id. The client reads the whole file to compare the checksums.
+    Comparing,
+    /// The file is sent again from its first byte.
+    Restarted {
+        /// The reason, in one line.
+        reason: &'static str,
+    },
+}
+
+/// The callback and the cancellation of one upload.
+pub(crate) struct Events<'a> {
+    callback: Box<dyn FnMut(Event<'_>) + 'a>,
+    cancel: CancelToken,
+    total: Option<u64>,
+}
+
+impl<'a> Events<'a> {
+    pub(crate) fn new(callback: Box<dyn FnMut(Event<'_>) + 'a>, cancel: CancelToken) -> Events<'a> {
+        Events {
+            callback,
+            cancel,
+            total: None,
+        }
+    }
+
+    fn progress(&mut self, bytes: u64) {
+        let total = self.total;
+        (self.callback)(Event::Progress { bytes, total });
+    }
+}
+
+/// The state of one upload.
+pub(crate) struct Driver<'a> {
+    pub(crate) client: &'a Client,
+    events: Events<'a>,
+    backoff: Backoff,
+    /// The offset of the server. `None` if the driver has to ask for it.
+    known: Option<u64>,
+    /// The highest offset of the server so far.
+    reached: u64,
+    conflicts: u32,
+    took_part: bool,
+    /// True if `known` is a guess.
+    presumes: bool,
+    /// True if the server sent no checksum of its last bytes: it has to compare them before it accepts more.
+    sends_tail: bool,
+    /// True if all bytes were sent once, and their checksum did not match.
+    restarted: bool,
+    /// The start of the attempt, or the time of the last success.
+    quiet_since: Instant,
+}
+
+impl<'a> Driver<'a> {
+    pub(crate) fn new(client: &'a Client, events: Events<'a>, backoff: Backoff) -> Driver<'a> {
+        Driver {
+            client,
+            events,
+            backoff,
+            known: None,
+            reached: 0,
+            conflicts: 0,
+            took_part: false,
+            presumes: false,
+            sends_tail: false,
+            restarted: false,
+            quiet_since: Instant::now(),
+        }
+    }
+
+    /// Reports the start of an upload of `total` bytes.
+    pub(crate) fn started(&mut self, total: Option<u64>) {
+        self.events.total = total;
+        (self.events.callback)(Event::Started { total });
+    }
+
+    /// Guesses that the server holds nothing of a file of `bytes`, if that is likely. A wrong guess is a conflict.
+    pub(crate) fn presume(&mut self, bytes: u64) {
+        self.presumes = self.client.request_size().presumes_new(bytes);
+        self.known = self.presumes.then_some(0);
+    }
+
+    /// Sends until the server holds all bytes that the source has now.
+    pub(crate) fn deliver(&mut self, source: &mut dyn Source) -> Result<Arrival, Error> {
+        loop {
+            match self.step(source) {
+                Ok(Some(arrived)) => return Ok(arrived),
+                Ok(None) => {}
+                Err(error) => self.retry(error)?,
+            }
+        }
+    }
+
+    /// Makes one request. Returns `None` if more are needed.
+    fn step(&mut self, source: &mut dyn Source) -> Result<Option<Arrival>, Error> {
+        if self.events.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        self.quiet_since = Instant::now();
+        let held = match self.known {
+            None => {
+                let held = self.ask(source)?;
+                match held.complete && source.proves() {
+                    true => self.compare(source)?,
+                    false => Some(held),
+                }
+            }
+            Some(start) => self.send(source, start)?,
+        };
+        Ok(held
+            .filter(|held| is_all(source, held))
+            .map(|held| self.arrived(&held)))
+    }
+
+    fn arrived(&self, held: &Held) -> Arrival {
+        match self.took_part {
+            true => Arrival::Now,
+            false => Arrival::Before {
+                compared: held.compared,
+            },
+        }
+    }
+
+    fn ask(&mut self, source: &mut dyn Source) -> Result<Held, Error> {
+        let within = self.backoff.answer_max();
+        let held = self.client.requests.status(&source.identity().id, within)?;
+        source.check(&held)?;
+        self.sends_tail = held.offset > 0 && !held.complete && held.tail.is_none();
+        // While somebody else sends it, bytes arrive that are not ours.
+        if held.offset > self.reached && self.conflicts == 0 {
+            self.backoff.reset();
+        }
+        self.moved_to(held.offset);
+        Ok(held)
+    }
+
+    /// Sends the next part. Returns `None` if the driver has to ask for the offset before it sends more.
+    fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Held>, Error> {
+        let presumes = mem::take(&mut self.presumes);
+        self.took_part = true;
+        let (length, proof) = self.next_part(source, start)?;
+        let tail = match mem::take(&mut self.sends_tail) && source.proves() {
+            true => source.tail(start)?,
+            false => None,
+        };
+        // The computation of a checksum may have taken long.
+        self.quiet_since = Instant::now();
+        let identity = source.identity().clone();
+        let mut piece = Piece {
+            source,
+            events: &mut self.events,
+            at: start,
+            end: start + length,
+            began: Instant::now(),
+            moved: self.quiet_since,
+            ended: None,
+        };
+        let within = self.backoff.answer_max();
+        let part = Part {
+            start,
+            length,
+            body: &mut piece,
+            proof,
+            tail,
+        };
+        let posted = self.client.requests.post(&identity, part, within);
+        let (sent, took, ended) = (piece.at - start, piece.began.elapsed(), piece.ended);
+        self.quiet_since = piece.moved;
+        match (posted, ended) {
+            (Ok(Posted::Conflict), _) if presumes => {
+                (self.known, self.took_part) = (None, false);
+                Ok(None)
+            }
+            (Ok(Posted::Conflict), _) => self.give_way(),
+            (Ok(Posted::Differs(held)), _) => self.restart(source, &held),
+            (Ok(Posted::Taken(held)), _) => {
+                // The server has every byte and yet does not call it all, or takes none.
+                if held.offset < start + length || length == 0 && !held.complete {
+                    return Err(Error::NoUploadServer);
+                }
+                self.client.request_size().succeeded(length, took);
+                self.conflicts = 0;
+                self.moved_to(held.offset);
+                self.backoff.reset();
+                Ok(Some(held))
+            }
+            (Err(error), ended) => self.failed(error, ended, length, sent, took),
+        }
+    }
+
+    /// Handles a request of `length` bytes that failed after the connection had read some of them.
+    fn failed(
+        &mut self,
+        error: Error,
+        ended: Option<Ended>,
+        length: u64,
+        sent: u64,
+        took: Duration,
+    ) -> Result<Option<Held>, Error> {
+        match (error, ended) {
+            (_, Some(Ended::OutOfTime)) => {
+                self.client.request_size().ended(sent, took);
+                self.known = None;
+                Ok(None)
+            }
+            (_, Some(Ended::Failed(error))) => Err(error),
+            (Error::ProxyLimit, None) if self.client.request_size().refused(length) => {
+                // The proxy has closed, and ureq hears an answer instead of a `100` at once only on a connection that
+                // has carried one before: a question opens it.
+                self.known = None;
+                Ok(None)
+            }
+            (error, None) => {
+                if sent > 0 && matches!(error, Error::Unreachable(_)) {
+                    self.client.request_size().reset();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the length of the next part, and its proof. Holds back the last bytes until all checks have passed.
+    fn next_part(&self, source: &mut dyn Source, start: u64) -> Result<(u64, Proof), Error> {
+        let (rest, most) = (
+            source.end().saturating_sub(start),
+            self.client.request_size().size(),
+        );
+        if !source.proves() {
+            return Ok((most.min(rest), Proof::None));
+        }
+        if source.identity().size.is_none() {
+            return Ok((most.min(rest), Proof::Announced));
+        }
+        let is_last = rest <= LAST_MAX || start == 0 && rest <= ONE_MAX.min(most);
+        match is_last {
+            true => Ok((rest, Proof::Whole(source.seal(start)?))),
+            false => Ok((most.min(rest - LAST_MAX), Proof::Announced)),
+        }
+    }
+
+    /// Asks the server whether the complete upload is this file.
+    fn compare(&mut self, source: &mut dyn Source) -> Result<Option<Held>, Error> {
+        (self.events.callback)(Event::Comparing);
+        let end = source.end();
+        let part = Part {
+            start: end,
+            length: 0,
+            body: &mut io::empty(),
+            proof: Proof::Whole(source.seal(end)?),
+            tail: None,
+        };
+        self.quiet_since = Instant::now();
+        match self
+            .client
+            .requests
+            .post(source.identity(), part, self.backoff.answer_max())?
+        {
+            Posted::Taken(held) if held.complete => Ok(Some(held)),
+            Posted::Taken(_) => Err(Error::NoUploadServer),
+            Posted::Conflict => self.give_way(),
+            Posted::Differs(held) => self.restart(source, &held),
+        }
+    }
+
+    /// Sends all bytes once more, if the server holds others.
+    fn restart(&mut self, source: &mut dyn Source, held: &Held) -> Result<Option<Held>, Error> {
+        if !held.complete && held.offset > 0 {
+            // The server compared only the tail. That upload stays: it may belong to another client.
+            return Err(Error::OtherContents);
+        }
+        if self.restarted {
+            return Err(Error::ChecksumDiffers);
+        }
+        source.restart()?;
+        if held.complete {
+            self.client
+                .requests
+                .forget(&source.identity().id, self.backoff.answer_max())?;
+        }
+        self.restarted = true;
+        let reason = match held.complete {
+            true => {
+                "the server has another file of this name, size and time; storing this one beside it"
+            }
+            false => "the server held another version of this file; sending all of it anew",
+        };
+        (self.events.callback)(Event::Restarted { reason });
+        self.reached = 0;
+        self.moved_to(0);
+        Ok(None)
+    }
+
+    fn give_way(&mut self) -> Result<Option<Held>, Error> {
+        self.known = None;
+        self.conflicts += 1;
+        if self.conflicts > CONFLICTS_NORMAL {
+            return Err(Error::OtherClient);
+        }
+        let pause = Duration::from_millis(500) * (self.conflicts - 1);
+        self.events.cancel.sleep(pause);
+        Ok(None)
+    }
+
+    /// Pauses before the next attempt. Returns the error if no attempt can help.
+    fn retry(&mut self, error: Error) -> Result<(), Error> {
+        self.known = None;
+        let Some(pause) = self.backoff.pause(&error, self.quiet_since) else {
+            return Err(match error.scope() {
+                Scope::Attempt => Error::GaveUp(Box::new(error)),
+                Scope::File | Scope::Client => error,
+            });
+        };
+        (self.events.callback)(Event::Retry {
+            error: &error,
+            pause,
+        });
+        self.events.cancel.sleep(pause);
+        Ok(())
+    }
+
+    fn moved_to(&mut self, held: u64) {
+        self.known = Some(held);
+        self.reached = self.reached.max(held);
+        self.events.progress(held);
+    }
+}
+
+/// Returns whether the server holds all. The length of a stream is unknown before its end: until then, all are the bytes
+/// that were read.
+fn is_all(source: &dyn Source, held: &Held) -> bool {
+    match source.identity().size {
+        Some(_) => held.complete,
+        None => held.offset == source.end(),
+    }
+}
+
+/// The body of one request.
+struct Piece<'a, 'b> {
+    source: &'a mut dyn Source,
+    events: &'a mut Events<'b>,
+    at: u64,
+    end: u64,
+    began: Instant,
+    /// The time when the last byte was read.
+    moved: Instant,
+    ended: Option<Ended>,
+}
+
+/// The reason for which the driver ended a request.
+enum Ended {
+    OutOfTime,
+    Failed(Error),
+}
+
+impl Read for Piece<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.end - self.at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        if room == 0 {
+            return Ok(0);
+        }
+        if self.events.cancel.is_cancelled() {
+            self.ended = Some(Ended::Failed(Error::Cancelled));
+            return Err(io::ErrorKind::Other.into());
+        }
+        if self.began.elapsed() > REQUEST_MAX {
+            self.ended = Some(Ended::OutOfTime);
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match self.source.read_at(&mut buffer[..room], self.at) {
+            Ok(count) => {
+                self.at += count as u64;
+                self.moved = Instant::now();
+                self.events.progress(self.at);
+                Ok(count)
+            }
+            Err(error) => {
+                self.ended = Some(Ended::Failed(error));
+                Err(io::ErrorKind::InvalidInput.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The client against a real server.
+
+use std::cell::Cell;
+use std::fs;
+use std::io::{self, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use resumed::{Config, Server};
+use resumed_client::{Arrival, CancelToken, Client, Error, Event, Scope};
+use tempfile::TempDir;
+
+struct Site {
+    server: Server,
+    dir: TempDir,
+}
+
+impl Site {
+    fn new(set: impl FnOnce(Config) -> Config) -> Site {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = Config::new(dir.path().join("uploads")).listen("127.0.0.1:0");
+        let server = resumed::start(set(config)).expect("it starts");
+        Site { server, dir }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&format!("http://{}", self.server.addr())).expect("an address")
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> std::path::PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, bytes).expect("written");
+        path
+    }
+
+    fn uploaded(&self, name: &str) -> Vec<u8> {
+        fs::read(self.dir.path().join("uploads").join(name)).expect("published")
+    }
+}
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8).collect()
+}
+
+#[test]
+fn file_arrives_with_progress_and_is_found_again() {
+    let site = Site::new(|config| config);
+    let bytes = content(3_000_000);
+    let path = site.file("a.bin", &bytes);
+    let highest = Cell::new(0);
+    let client = site.client();
+    let upload = client.file(&path).on_event(|event| {
+        if let Event::Progress { bytes, total } = event {
+            assert_eq!(total, Some(3_000_000));
+            highest.set(bytes);
+        }
+    });
+    let uploaded = upload.send().expect("it arrives");
+    assert_eq!(
+        (uploaded.bytes, uploaded.arrival),
+        (3_000_000, Arrival::Now)
+    );
+    assert_eq!(highest.get(), 3_000_000);
+    assert_eq!(site.uploaded("a.bin"), bytes);
+
+    let again = client.upload(&path).expect("it is there");
+    assert_eq!(again.arrival, Arrival::Before { compared: true });
+}
+
+#[test]
+fn stream_arrives_under_its_name() {
+    let site = Site::new(|config| config);
+    let bytes = content(9_000_000);
+    let client = site.client();
+    let uploaded = client
+        .stream("backup.tar", &bytes[..])
+        .send()
+        .expect("it arrives");
+    assert_eq!(uploaded.bytes, 9_000_000);
+    assert_eq!(site.uploaded("backup.tar"), bytes);
+}
+
+#[test]
+fn cancelled_upload_keeps_its_bytes_and_continues() {
+    let site = Site::new(|config| config);
+    let bytes = content(20_000_000);
+    let path = site.file("a.bin", &bytes);
+    let client = site.client();
+    let cancel = CancelToken::new();
+    let upload = client.file(&path).cancel(&cancel).on_event(|event| {
+        if matches!(event, Event::Progress { bytes, .. } if bytes >= 5_000_000) {
+            cancel.cancel();
+        }
+    });
+    assert!(matches!(upload.send(), Err(Error::Cancelled)));
+
+    let first = Cell::new(None);
+    let upload = client.file(&path).on_event(|event| {
+        if let Event::Progress { bytes, .. } = event {
+            first.set(first.get().or(Some(bytes)));
+        }
+    });
+    upload.send().expect("it arrives");
+    assert!(
+        first.get().expect("progress") > 0,
+        "it starts where the first ended"
+    );
+    assert_eq!(site.uploaded("a.bin"), bytes);
+}
+
+#[test]
+fn cancel_ends_a_pause_at_once() {
+    let unused = TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr();
+    let url = format!("http://{}", unused.expect("its address"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a");
+    fs::write(&path, "a").expect("written");
+    let cancel = CancelToken::new();
+    let (paused, is_paused) = mpsc::channel();
+    let ended = thread::scope(|scope| {
+        let token = cancel.clone();
+        let upload = scope.spawn(move || {
+            let client = Client::new(&url).expect("an address");
+            let upload = client.file(&path).cancel(&token).on_event(|event| {
+                if let Event::Retry { error, .. } = event {
+                    assert_eq!(error.scope(), Scope::Attempt);
+                    // The test ends early if nobody listens.
+                    let _ = paused.send(());
+                }
+            });
+            upload.send()
+        });
+        is_paused
+            .recv_timeout(Duration::from_secs(30))
+            .expect("a pause");
+        cancel.cancel();
+        upload.join().expect("no panic")
+    });
+    assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+}
+
+#[test]
+fn failures_can_be_told_apart() {
+    let site = Site::new(|config| config.user("alice", "secret").max_size(10));
+    let small = site.file("small", b"hello");
+    let large = site.file("large", &content(11));
+    let anonymous = site.client().upload(&small);
+    assert!(
+        matches!(anonymous, Err(Error::Unauthorized)),
+        "{anonymous:?}"
+    );
+    let alice = site.client().user("alice", "secret");
+    alice.upload(&small).expect("it arrives");
+    let refused = alice.upload(&large);
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    let missing = alice.upload(Path::new("/nonexistent"));
+    assert!(matches!(missing, Err(Error::Unreadable(_))), "{missing:?}");
+    let folder = alice.upload(site.dir.path());
+    assert!(matches!(folder, Err(Error::NotAFile)), "{folder:?}");
+    let gone = Client::new("http://127.0.0.1:1").expect("an address");
+    let gave_up = gone.give_up_after(Duration::ZERO).upload(&small);
+    let Err(Error::GaveUp(last)) = gave_up else {
+        panic!("{gave_up:?}");
+    };
+    assert!(std::error::Error::source(&*last).is_some(), "{last:?}");
+}
+
+#[test]
+fn unreadable_stream_fails() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("broken"))
+        }
+    }
+    let site = Site::new(|config| config);
+    let failed = site.client().stream("a", Broken).send();
+    assert!(matches!(failed, Err(Error::Unreadable(_))), "{failed:?}");
+}
+
+#[test]
+fn wrong_addresses_are_refused() {
+    for url in ["", "pi:8080", "ftp://pi", "http://a:b@pi", "http://pi/?a"] {
+        assert!(Client::new(url).is_err(), "{url}");
+    }
+}
