@@ -1,4 +1,5 @@
-//! Properties that hold for arbitrary bytes. `fuzz/` searches for counterexamples; the tests replay its corpus.
+//! What holds whatever bytes come. `fuzz/` looks for bytes with which it does not; those that it found telling are
+//! replayed by the tests.
 
 pub use crate::http::properties::connection::connection;
 pub use crate::http::properties::{body, head};

@@ -1,54 +1,56 @@
-//! The decoder of bodies (RFC 9112, section 6). It reads no socket and keeps no byte: it returns slices of its input.
+//! Where a body ends (RFC 9112, section 6): a decoder without input or output. It is fed bytes as
+//! they arrive and points out which of them are data; it keeps none.
 
 use super::request::Framing;
 use super::request::grammar::{is_field_byte, is_tchar};
 
-/// The state of a body. It is small: each parked connection may have one.
+/// What is still to come of a body. A few words: it lives in a parked connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyDecoder {
-    /// The end.
+    /// The body has ended.
     Done,
-    /// The number of bytes left, at least one.
+    /// This many bytes are to come, at least one; then the body has ended.
     Length(u64),
-    /// In the size of a chunk.
+    /// The size of a chunk is being read.
     Size(ChunkLine),
-    /// In the extensions of a chunk, which are skipped.
+    /// What follows the size of a chunk on its line is passed over.
     Extension(ChunkLine),
-    /// Before the LF of the line with the size.
+    /// The line of a chunk's size lacks its LF.
     SizeLf { size: u64 },
-    /// The number of bytes left in the chunk, at least one.
+    /// This many bytes of a chunk are to come, at least one.
     Data { left: u64 },
-    /// Before the CRLF after the data of a chunk.
+    /// A chunk's data lacks its CRLF.
     DataCr,
-    /// Before the LF after the data of a chunk.
+    /// A chunk's data lacks its LF.
     DataLf,
-    /// At the start of a trailer line, after this many bytes of trailers.
+    /// A trailer field, or the empty line that ends the body, is to begin; so many bytes of
+    /// trailers have come.
     Trailer(u16),
-    /// In the name of a trailer field.
+    /// The name of a trailer field is passed over.
     TrailerName(u16),
-    /// In the value of a trailer field.
+    /// The value of a trailer field is passed over.
     TrailerValue(u16),
-    /// Before the LF of a trailer field.
+    /// A trailer field lacks its LF.
     TrailerLf(u16),
-    /// Before the last byte of the body.
+    /// The body lacks its last byte.
     LastLf,
 }
 
-/// The part of the line with the chunk size that has arrived.
+/// What has come of the line before a chunk's data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChunkLine {
     size: u64,
     bytes: u16,
 }
 
-/// The result of one decoding step.
+/// What a look at arrived bytes has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decoded<'a> {
-    /// The next data of the body; may be empty before the end.
+    /// The next bytes of the body itself; may be empty before its end.
     pub(crate) data: &'a [u8],
-    /// The number of input bytes decoded: data, and framing before it.
+    /// How many of the bytes shown are used up: data, and framing before it.
     pub(crate) consumed: usize,
-    /// Whether the body has ended with the last decoded byte.
+    /// The body has ended, with the last byte consumed.
     pub(crate) done: bool,
 }
 
@@ -63,12 +65,13 @@ impl From<Framing> for BodyDecoder {
 }
 
 impl BodyDecoder {
-    /// Decodes the input up to the end of the first data in it. Call it again with the rest, until the rest is empty or
-    /// the body is done.
+    /// Looks at the bytes that arrived, up to the end of the first data among them. To be called
+    /// again with what was not consumed, until that is empty or the body is done.
     ///
     /// # Errors
     ///
-    /// The reason, if the chunks are malformed (RFC 9112, section 7.1). All data before the error was returned.
+    /// The chunks are not framed as RFC 9112, section 7.1 says. All data before the break has been
+    /// given out.
     pub(crate) fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, &'static str> {
         let mut consumed = 0;
         let mut data: &[u8] = &[];
@@ -87,7 +90,7 @@ impl BodyDecoder {
         })
     }
 
-    /// Returns the number of bytes left in the body, if it is known.
+    /// How many bytes of data are still to come, where that is known.
     pub(crate) fn wanted(&self) -> Option<u64> {
         match *self {
             BodyDecoder::Done => Some(0),
@@ -96,12 +99,12 @@ impl BodyDecoder {
         }
     }
 
-    /// Returns whether the body has ended. A body of length zero ends before its first byte.
+    /// Whether the body has ended; one of length zero has ended before its first byte.
     pub(crate) fn is_done(&self) -> bool {
         *self == BodyDecoder::Done
     }
 
-    /// Returns how many of the next bytes are data; `None` in the framing.
+    /// How many of the next bytes are data, where they are.
     fn data_left(self) -> Option<u64> {
         match self {
             BodyDecoder::Length(left) | BodyDecoder::Data { left } => Some(left),
@@ -119,7 +122,7 @@ impl BodyDecoder {
         }
     }
 
-    /// Decodes one byte of framing. RFC 9112, sections 7.1 to 7.1.2:
+    /// One byte of framing. RFC 9112, sections 7.1 to 7.1.2:
     /// ```text
     /// chunked-body    = *chunk last-chunk trailer-section CRLF
     /// chunk           = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
@@ -128,8 +131,8 @@ impl BodyDecoder {
     /// chunk-ext       = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
     /// trailer-section = *( field-line CRLF )
     /// ```
-    /// Narrower: no space before the first `;`; sizes, lines and trailers have limits. Wider: an extension may have any
-    /// byte of a field value, because it is ignored.
+    /// Narrower: no space before the first `;`, and sizes, their lines and trailers have limits.
+    /// Wider: an extension may be anything that a field value may be, as nobody reads it.
     fn after_byte(self, byte: u8) -> Result<BodyDecoder, &'static str> {
         use BodyDecoder::*;
         Ok(match (self, byte) {
@@ -138,7 +141,7 @@ impl BodyDecoder {
             (Size(line) | Extension(line), b'\r') => SizeLf { size: line.size },
             (Size(line), b';') => Extension(line.pass()?),
             (Extension(line), _) if is_field_byte(byte) => Extension(line.pass()?),
-            (Size(_) | Extension(_), _) => return Err("invalid byte after a chunk size"),
+            (Size(_) | Extension(_), _) => return Err("bad byte behind a chunk size"),
             (SizeLf { size: 0 }, b'\n') => Trailer(0),
             (SizeLf { size }, b'\n') => Data { left: size },
 
@@ -154,7 +157,7 @@ impl BodyDecoder {
             (TrailerValue(bytes), _) if is_field_byte(byte) => TrailerValue(pass(bytes)?),
             (TrailerLf(bytes), b'\n') => Trailer(bytes),
             (Trailer(_) | TrailerName(_) | TrailerValue(_), _) => {
-                return Err("invalid byte in a trailer");
+                return Err("bad byte in a trailer");
             }
 
             (SizeLf { .. } | TrailerLf(_) | LastLf, _) => return Err("CR without LF"),
@@ -170,7 +173,7 @@ impl ChunkLine {
         }
         let digit = char::from(digit)
             .to_digit(16)
-            .expect("the caller checked the digit");
+            .expect("is a hexadecimal digit");
         Ok(ChunkLine {
             size: self.size << 4 | u64::from(digit),
             bytes: self.bytes + 1,
@@ -195,26 +198,27 @@ fn pass(trailer_bytes: u16) -> Result<u16, &'static str> {
     Ok(trailer_bytes + 1)
 }
 
-/// Returns at most `left` of these bytes; `left` may exceed `usize`.
+/// At most `left` of these bytes; `left` may be more than an address can say.
 fn first(bytes: &[u8], left: u64) -> &[u8] {
     let left = usize::try_from(left).unwrap_or(usize::MAX);
     &bytes[..left.min(bytes.len())]
 }
 
-/// The digits of 64 bits, with leading zeros.
+/// As many as 64 bits hold, leading zeros counted.
 const SIZE_DIGITS: u16 = 16;
 
-/// The maximum length of a chunk size and its extensions.
+/// Bytes of a chunk's size and its extensions.
 const CHUNK_LINE_BYTES: u16 = 256;
 
-/// The maximum length of all trailer lines of a body, without line ends.
+/// Bytes of all trailer lines of a body, line ends not counted.
 const TRAILER_BYTES: u16 = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Returns the data of a body in these pieces, and the bytes after its end; `None` before the end.
+    /// The data of a body that arrives in these pieces, and what became of it: `Ok` of what lies
+    /// behind its end, `None` if the end has not come.
     fn decode<'a>(
         framing: Framing,
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn body_with_a_length_ends_after_it() {
+    fn a_length_is_counted() {
         check(Framing::Length(0), "", "", Ok(Some("")));
         check(Framing::Length(0), "GET", "", Ok(Some("GET")));
         check(Framing::Length(5), "hello", "hello", Ok(Some("")));
@@ -270,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_become_one_body() {
+    fn chunks_are_joined() {
         ends("0\r\n\r\n", "", "");
         ends("5\r\nhello\r\n0\r\n\r\nGET", "hello", "GET");
         ends("2\r\nhe\r\n003\r\nllo\r\n00\r\n\r\n", "hello", "");
@@ -286,14 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn chunk_size_is_hexadecimal_digits() {
+    fn a_chunk_size_is_hexadecimal_digits_and_nothing_else() {
         for line in [
             "\r\n", " 5\r\n", "+5\r\n", "-5\r\n", "x5\r\n", ";a\r\n", "\n",
         ] {
             breaks(line, "", "chunk size is not hexadecimal");
         }
         for line in ["0x5\r\n", "5 \r\n", "5_0\r\n", "5\n", "5;a\n", "5;\0\r\n"] {
-            breaks(line, "", "invalid byte after a chunk size");
+            breaks(line, "", "bad byte behind a chunk size");
         }
         breaks(
             "00000000000000005\r\n",
@@ -305,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn chunk_ends_at_its_size() {
+    fn a_chunk_ends_where_its_size_says() {
         for rest in ["!\r\n", "\n", "\r\r\n", "0\r\n\r\n"] {
             breaks(
                 &format!("5\r\nhello{rest}"),
@@ -332,14 +336,14 @@ mod tests {
             "a: \0",
             "GET / HTTP/1.1",
         ] {
-            breaks(&format!("0\r\n{line}"), "", "invalid byte in a trailer");
+            breaks(&format!("0\r\n{line}"), "", "bad byte in a trailer");
         }
         breaks("0\r\n\rx", "", "CR without LF");
         breaks("0\r\na: b\rx", "", "CR without LF");
     }
 
     #[test]
-    fn framing_limits_are_exact() {
+    fn framing_has_limits_to_the_byte() {
         let extension = |bytes| format!("1;{}\r\nx", "x".repeat(bytes));
         goes_on(&extension(254), "x");
         breaks(&extension(255), "", "chunk extension too long");
@@ -352,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_a_slice_of_the_input() {
+    fn data_is_not_copied_and_what_is_wanted_is_known() {
         let mut decoder = BodyDecoder::from(Framing::Length(5));
         let input = b"hel";
         let decoded = decoder.decode(input).unwrap();

@@ -1,27 +1,27 @@
-//! The limits of a connection.
+//! What one connection may cost.
 
 use std::time::Duration;
 
-/// The limits of a connection. The table "Limits" of the README has the response to each.
+/// What one connection may cost. Each passed limit has its answer: see the README's table.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// The length of a request head, in bytes. Beyond: 431.
+    /// Bytes of a request head (request line and fields): 431 beyond.
     pub(crate) head_bytes: usize,
-    /// The number of fields in a head. Beyond: 431.
+    /// Fields of a head: 431 beyond.
     pub(crate) fields: usize,
-    /// The length of a request target, in bytes. Beyond: 414.
+    /// Bytes of a request target: 414 beyond.
     pub(crate) target_bytes: usize,
-    /// The time from the first byte of a head to its end. Beyond: 408.
+    /// A head must be whole this long after its first byte: 408.
     pub(crate) head_timeout: Duration,
-    /// The time between two bytes of a body. Beyond: 408; the received bytes are kept.
+    /// A body may be silent this long: what came is kept, 408.
     pub(crate) body_idle: Duration,
-    /// The time before the first byte of the next request. Beyond: the connection closes.
+    /// A connection may wait this long for its next request.
     pub(crate) keep_alive_idle: Duration,
-    /// The bytes of a refused body that are read and discarded.
+    /// After a refusal at most this much of the unwanted body is read and thrown away.
     pub(crate) drain_bytes: u64,
-    /// The time for that.
+    /// ... for at most this long.
     pub(crate) drain_timeout: Duration,
-    /// The time for the client to receive a response. Beyond: the connection closes.
+    /// An answer must be taken by its client this long after it was begun.
     pub(crate) reply_timeout: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! TCP and Unix sockets.
+//! The sockets a connection can have.
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -6,14 +6,14 @@ use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-/// A non-blocking socket of a client.
+/// A client's end, never blocking.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Socket {
-    /// Shuts down the sending direction. Reading goes on.
+    /// Tells the client that nothing more will come, while we still read.
     pub(crate) fn finish_writing(&self) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),

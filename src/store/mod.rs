@@ -42,6 +42,7 @@ mod error;
 mod fs;
 mod id;
 mod log;
+mod mutex;
 mod obstacle;
 mod options;
 #[cfg(any(test, fuzzing))]
@@ -59,6 +60,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use self::error::{Difference, Error, OpenError};
+pub use self::fs::hashed::{Crc32, Digest};
 pub use self::id::{Id, Key};
 pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{OnConflict, Options, Sharing, Sync};
@@ -67,288 +69,239 @@ pub use self::upload::append::{Append, Completes};
 pub use self::upload::completed::Completed;
 pub use self::upload::info::{Expiry, UploadInfo};
 pub use self::upload::publish::Finished;
-pub use self::upload::request::{
-    AppendRequest, BodyLength, Crc32, Digest, Precondition, Start, TAIL_BYTES, Tail,
-};
+pub(crate) use self::upload::registry::UploadHandle;
+pub use self::upload::request::{AppendRequest, BodyLength, Precondition, Start, TAIL_BYTES, Tail};
 pub use self::upload::state::Progress;
 pub(crate) use self::upload::under_way::UnderWay;
 
 use self::fs::disk::Disk;
 use self::fs::fault::Faults;
+use self::recovery::{power_loss, sweep};
 use self::upload::copies::Tell;
 use self::upload::copying::Copier;
-use self::upload::registry::{Registry, UploadHandle};
-use self::upload::state::State;
+use self::upload::registry::Registry;
 
-/// A directory that takes uploads. Clones share it; it is closed, and its lock given up, when the last one and the
+/// A directory that receives uploads. Clones share it. The directory is closed and unlocked when the last clone and the
 /// last [`Append`] are dropped.
 #[derive(Clone)]
 pub struct Store {
-    shelf: Arc<Registry>,
-    /// Stops the copying when the last clone of the store is dropped.
+    registry: Arc<Registry>,
+    /// Stops the copying thread when the last clone of the store is dropped.
     _copier: Arc<Copier>,
 }
 
 impl Store {
-    /// Opens `dir`, which is made if need be, and locks it against a second server.
+    /// Opens `dir`, creates it if needed, and locks it against a second server.
     ///
-    /// Quick however much lies there: what a crash left half done is repaired when its upload is next looked at, and
-    /// by [`sweep`](Self::sweep).
+    /// The duration does not depend on the number of uploads: what a crash interrupted is repaired when its upload is
+    /// loaded, and by [`sweep`](Self::sweep).
     ///
     /// # Errors
-    /// When the directory is in use, not writable, or not what it should be.
+    /// If the directory is in use or not writable, or a file is in its place.
     pub fn open(dir: impl AsRef<Path>, mut options: Options) -> Result<Self, OpenError> {
-        let disk = Disk::open(dir.as_ref(), &options, Faults::default())?;
+        let dir = dir.as_ref();
+        let disk = Disk::open(dir, &options, Faults::default())?;
         options.max_size = disk.max_size(options.max_size);
         if options.sharing == Sharing::Shared {
-            let refused = |error| OpenError::NotShareable(dir.as_ref().into(), error);
+            let refused = |error| OpenError::NotShareable(dir.into(), error);
             disk.make_shareable().map_err(refused)?;
             disk.end_journal().map_err(refused)?;
         }
-        let shelf = Registry::new(disk, options, id::draw());
-        let failed = |error| OpenError::Io(dir.as_ref().into(), error);
-        shelf.begin_to_doubt().map_err(failed)?;
-        let shelf = Arc::new(shelf);
-        let copier = Copier::new(&shelf);
+        let registry = Arc::new(Registry::new(disk, options, id::draw()));
+        power_loss::begin(&registry).map_err(|error| OpenError::Io(dir.into(), error))?;
+        let copier = Copier::new(&registry).into();
         Ok(Self {
-            shelf,
-            _copier: copier.into(),
+            registry,
+            _copier: copier,
         })
     }
 
     /// Returns the maximum length of an upload in bytes: the option, or the limit of the file system or of the process
     /// (`ulimit -f`) if that is smaller.
     pub fn max_size(&self) -> Option<u64> {
-        self.shelf.options.max_size
+        self.registry.options.max_size
     }
 
-    /// Whether answers survive a pulled plug, so that they have to wait for the disk.
+    /// Returns whether results survive a power loss, so that they wait for syncs.
     pub fn is_durable(&self) -> bool {
-        self.shelf.disk.durable
+        self.registry.disk.durable
     }
 
-    /// [`append_with`](Self::append_with) nothing declared, and a body that shows when it ends.
+    /// Begins an append without declarations and with a body of unknown length.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`append_with`](Self::append_with).
     pub fn append(&self, id: &Id, start: u64) -> Result<Append, Error> {
         self.append_with(id, start, AppendRequest::default())
     }
 
-    /// Begins to append at byte `start`, and fences every append before it; unless nothing is incoming, which only
-    /// declares, or asks, and disturbs nobody.
+    /// Begins an append at byte `start`, and fences every earlier one. A request without a body only declares or asks, and
+    /// fences none.
     ///
-    /// Never waits for a sync, but where several servers share the directory: for that of its record. An upload that is complete is appended to with nothing, at its end: then
-    /// [`Append::finish`] says "complete" again.
+    /// Never waits for a sync; with [`Sharing::Shared`], waits for that of the record. To a complete upload an append
+    /// without bytes can begin at its end: its [`Append::finish`] reports "complete" again.
     ///
     /// # Errors
-    /// Nothing is changed by a refusal: [`Unknown`](Error::Unknown), [`Mismatch`](Error::Mismatch), [`LengthDiffers`](Error::LengthDiffers),
-    /// [`Differs`](Error::Differs),
-    /// [`Overshoot`](Error::Overshoot), [`TooLarge`](Error::TooLarge), [`NoSpace`](Error::NoSpace),
-    /// [`Poisoned`](Error::Poisoned), [`Io`](Error::Io).
+    /// A refusal changes nothing: [`Unknown`](Error::Unknown), [`Mismatch`](Error::Mismatch),
+    /// [`LengthDiffers`](Error::LengthDiffers), [`Differs`](Error::Differs), [`Overshoot`](Error::Overshoot),
+    /// [`TooLarge`](Error::TooLarge), [`NoSpace`](Error::NoSpace), [`NotPublished`](Error::NotPublished),
+    /// [`Displaced`](Error::Displaced), [`Poisoned`](Error::Poisoned), [`Io`](Error::Io).
     pub fn append_with(
         &self,
         id: &Id,
         start: impl Into<Start>,
-        intent: AppendRequest,
+        request: AppendRequest,
     ) -> Result<Append, Error> {
-        let begun = Append::begin(&self.shelf, id, start.into(), intent);
-        begun.map_err(|error| self.shelf.disk.explain(error))
+        self.explained(Append::begin(&self.registry, id, start.into(), request))
     }
 
     /// Checks that the directory and its `.resumed` are still the opened ones, and can be written.
     ///
     /// After one of them was moved, removed, replaced or unmounted, the store accepts and publishes no upload. The store
-    /// goes on when the same directory is back. For another directory, open a new store.
+    /// continues when the same directory is back. For another directory, open a new store.
     ///
     /// # Errors
     /// [`Displaced`](Error::Displaced); [`Io`](Error::Io) if the directory cannot be written.
     pub fn health(&self) -> Result<(), Error> {
-        self.shelf.disk.check_health()
+        self.registry.disk.check_health()
     }
 
-    /// What is held, durably. Disturbs nobody, and shares its sync with whoever asks at the same time.
+    /// Returns the progress, durably. Fences no append, and shares its syncs with concurrent calls.
     ///
-    /// An upload that holds its whole declared length is published first.
-    ///
-    /// An unknown upload holds 0 bytes; asking about it leaves no trace.
+    /// Publishes a full upload first. An unknown upload has 0 bytes; the question leaves no file.
     ///
     /// # Errors
     /// [`NotPublished`](Error::NotPublished), [`Io`](Error::Io), [`StorageFull`](Error::StorageFull),
     /// [`Poisoned`](Error::Poisoned).
     pub fn status(&self, id: &Id) -> Result<Progress, Error> {
-        self.hold(id).status().map(|(held, _)| held)
+        self.status_of(&self.upload(id), id)
+            .map(|(progress, _)| progress)
     }
 
-    /// What [`status`](Self::status) would say, where it can be said without waiting for a sync.
+    /// Returns the result of [`status`](Self::status), if it needs no sync.
     pub fn settled(&self, id: &Id) -> Option<Progress> {
-        self.hold(id).settled()
+        self.upload(id).settled(id)
     }
 
-    /// What is known of an upload besides what is held; `None` where nobody has begun it.
+    /// Returns the declarations and the expiry of an upload; `None` if no request has begun it.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn about(&self, id: &Id) -> Result<Option<UploadInfo>, Error> {
-        self.hold(id).about()
+        self.upload(id).info()
     }
 
-    /// Fences every append before this call: none of them writes another byte. The result of [`status`](Self::status)
-    /// then stays true until a newer append. Waits for a running write. A full upload is not fenced: no append to it can
-    /// write another byte.
+    /// Fences every earlier append: none of them writes another byte. The result of [`status`](Self::status) then stays
+    /// true until a newer append. Waits for a running write. Does not fence a full upload: no append can write to it.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn fence(&self, id: &Id) -> Result<(), Error> {
-        self.hold(id).fence()
+        self.upload(id).fence()
     }
 
-    /// Returns a checksum of the last bytes held when `at` was returned. `None` if there were none, they were cut off,
-    /// or the upload is complete.
+    /// Returns a checksum of the last bytes at the progress `at`. `None` if there were none, they were truncated, or the
+    /// upload is complete.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn tail(&self, id: &Id, at: Progress) -> Result<Option<Tail>, Error> {
-        self.hold(id).tail(at)
+        self.upload(id).tail(at)
     }
 
-    /// Holds an upload in memory.
-    pub(crate) fn hold(&self, id: &Id) -> Hold {
-        Hold {
-            entry: self.shelf.entry(id.key()),
-            id: id.clone(),
-        }
-    }
-
-    /// What is being sent now in the name space of `owner`, as it is known in memory. Waits for no window and no sync.
-    pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
-        self.shelf.under_way(owner)
-    }
-
-    /// The directory.
-    pub(crate) fn dir(&self) -> &Path {
-        &self.shelf.disk.root.path
-    }
-
-    /// Calls `tell` for each file after a copy to another file system has published it.
-    pub(crate) fn tell_of_copies(&self, tell: Arc<Tell>) {
-        self.shelf.copies.tell(tell);
-    }
-
-    /// Reports a file that a sweep has published as one that a copy has.
-    pub(crate) fn tell_of_swept(&self, completed: Completed) {
-        let key = completed.id.key();
-        self.shelf.copies.ended(key, Ok(Some(completed)));
-    }
-
-    /// How many syncs there were, and how long they took together.
-    pub(crate) fn synced(&self) -> (u64, Duration) {
-        self.shelf.disk.gate.passed()
-    }
-
-    /// Forgets an upload and what is held of it, durably, and fences who was writing. A published file stays. Tells
-    /// whether there was such an upload.
+    /// Removes an incomplete upload and its bytes, or the record of a complete one, durably. Fences every append. A
+    /// published file stays. Returns whether there was such an upload.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn cancel(&self, id: &Id) -> Result<bool, Error> {
-        let cancelled = self.shelf.entry(id.key()).cancel();
-        cancelled.map_err(|error| self.shelf.disk.explain(error))
+        self.explained(self.upload(id).cancel())
     }
 
-    /// Forgets a finished upload, durably, so that its id can be used again. The file stays, and so does an upload
-    /// that is not finished.
+    /// Removes the record of a complete upload, durably, so that its id can be used again. The file stays, and so does an
+    /// incomplete upload.
     ///
     /// # Errors
     /// [`HookDue`](Error::HookDue), [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn forget(&self, id: &Id) -> Result<(), Error> {
-        let forgotten = self.shelf.entry(id.key()).forget();
-        forgotten.map_err(|error| self.shelf.disk.explain(error))
+        self.explained(self.upload(id).forget())
     }
 
-    /// Repairs what a crash left half done, and removes what has expired `now`. To be called at start and hourly, from
-    /// a thread that may wait for the disk.
+    /// Repairs what a crash interrupted, and removes what has expired at `now`. Call it at start and hourly, in a thread
+    /// that may wait for the disk.
     pub fn sweep(&self, now: SystemTime) -> SweepReport {
-        self.shelf.sweep(now)
+        sweep::sweep(&self.registry, now)
     }
 
-    /// The finished uploads whose completion hook is due ([`Options::mark_hooks`]), those already handed out included.
+    /// Returns the complete uploads whose completion hook is due ([`Options::mark_hooks`]), also those returned before.
     ///
     /// # Errors
-    /// [`Io`](Error::Io) when the directory cannot be read.
+    /// [`Io`](Error::Io) if the directory cannot be read.
     pub fn due(&self) -> Result<Vec<Completed>, Error> {
-        self.shelf.due()
+        self.registry.due_hooks()
     }
 
-    /// Takes note that the completion hook of `id` has run.
+    /// Records that the completion hook of `id` has run.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Poisoned`](Error::Poisoned). Then it is due again.
+    /// [`Io`](Error::Io), [`StorageFull`](Error::StorageFull), [`Poisoned`](Error::Poisoned). The hook is then due again.
     pub fn hooked(&self, id: &Id) -> Result<(), Error> {
-        self.shelf.entry(id.key()).hooked()
-    }
-}
-
-/// An upload that is held in memory: whatever is asked of it meanwhile, its files are looked up once.
-pub(crate) struct Hold {
-    entry: UploadHandle,
-    id: Id,
-}
-
-impl Hold {
-    pub(crate) fn id(&self) -> &Id {
-        &self.id
+        self.upload(id).hook_has_run()
     }
 
-    /// As [`Store::status`]. What that has published, because a crash had cut the publishing, is told too.
-    pub(crate) fn status(&self) -> Result<(Progress, Option<Completed>), Error> {
-        self.find()
-            .map_err(|error| self.entry.disk().explain(error))
+    /// Returns the handle of an upload. The upload stays in memory, and its files are read once, as long as the handle
+    /// exists.
+    pub(crate) fn upload(&self, id: &Id) -> Arc<UploadHandle> {
+        self.registry.upload(id.key())
     }
 
-    /// Returns the bytes held at this moment. Syncs and publishes nothing.
-    pub(crate) fn glance(&self) -> Result<Progress, Error> {
-        Ok(self.entry.look()?.held())
+    /// Returns the result of [`status`](Self::status), and the file if this call published it.
+    pub(crate) fn status_of(
+        &self,
+        upload: &UploadHandle,
+        id: &Id,
+    ) -> Result<(Progress, Option<Completed>), Error> {
+        self.explained(upload.status(id))
     }
 
-    fn find(&self) -> Result<(Progress, Option<Completed>), Error> {
-        self.entry.look()?.name(&self.id);
-        self.entry.held()
+    /// Returns the uploads of `owner` that clients send now. Waits for no write and no sync.
+    pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
+        self.registry.under_way(owner)
     }
 
-    /// As [`Store::settled`].
-    pub(crate) fn settled(&self) -> Option<Progress> {
-        let settled = |state: &State| self.entry.is_settled(state).then(|| state.held());
-        if let Some(state) = self.entry.glance() {
-            return settled(&state);
-        }
-        let mut state = self.entry.look().ok()?;
-        state.name(&self.id);
-        settled(&state)
+    /// Returns the path of the directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.registry.disk.root.path
     }
 
-    /// As [`Store::about`].
-    pub(crate) fn about(&self) -> Result<Option<UploadInfo>, Error> {
-        self.entry.about()
+    /// Calls `tell` for each file that a copy to another file system publishes.
+    pub(crate) fn tell_of_copies(&self, tell: Arc<Tell>) {
+        self.registry.copies.tell(tell);
     }
 
-    /// As [`Store::fence`].
-    pub(crate) fn fence(&self) -> Result<(), Error> {
-        let mut state = self.entry.look()?;
-        if !state.is_full() {
-            state.fence();
-        }
-        Ok(())
+    /// Reports a file that a sweep has published in the same way as the file of a copy.
+    pub(crate) fn tell_of_swept(&self, completed: Completed) {
+        let key = completed.id.key();
+        self.registry.copies.ended(key, Ok(Some(completed)));
     }
 
-    /// As [`Store::tail`].
-    pub(crate) fn tail(&self, at: Progress) -> Result<Option<Tail>, Error> {
-        self.entry.tail(at)
+    /// Returns the number of syncs and their total duration.
+    pub(crate) fn synced(&self) -> (u64, Duration) {
+        self.registry.disk.gate.passed()
+    }
+
+    /// Replaces an error by its cause, if the directory was displaced.
+    fn explained<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.map_err(|error| self.registry.disk.explain(error))
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Store({})", self.shelf.disk.published_path("").display())
+        write!(
+            f,
+            "Store({})",
+            self.registry.disk.published_path("").display()
+        )
     }
 }

@@ -1,16 +1,8 @@
-//! Obstacles to the publishing of a full upload, and the uploads that wait until an obstacle is gone.
+//! Obstacles to the publishing of a full upload.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{error, fmt, io};
 
 use rustix::io::Errno;
-
-use crate::store::fs::record::Record;
-use crate::store::id::Key;
-
-/// Maximum number of uploads stored with their obstacle. For further ones each failure is logged.
-const BLOCKED_MAX: usize = 1000;
 
 /// The reason for which a full upload cannot be published. Its bytes stay held.
 #[derive(Debug)]
@@ -97,59 +89,6 @@ impl error::Error for Obstacle {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         Some(&self.error)
     }
-}
-
-/// The full uploads whose last publish failed.
-#[derive(Default)]
-pub(crate) struct Blocked {
-    all: Mutex<BTreeMap<Key, (Record, String)>>,
-    /// The reason last logged for each upload.
-    logged: Mutex<BTreeMap<Key, String>>,
-}
-
-impl Blocked {
-    /// Stores the obstacle of an upload, and logs each reason once.
-    pub(crate) fn note(&self, key: Key, record: &Record, obstacle: &Obstacle) {
-        self.warn(key, obstacle);
-        self.note_copying(key, record, obstacle);
-    }
-
-    /// Stores the obstacle, and logs nothing: the copy is going on.
-    pub(crate) fn note_copying(&self, key: Key, record: &Record, obstacle: &Obstacle) {
-        let mut all = self.all();
-        if all.len() < BLOCKED_MAX || all.contains_key(&key) {
-            all.insert(key, (record.clone(), obstacle.to_string()));
-        }
-    }
-
-    /// Logs the obstacle to an upload, each reason once.
-    pub(crate) fn warn(&self, key: Key, obstacle: &Obstacle) {
-        let reason = obstacle.to_string();
-        let mut logged = lock(&self.logged);
-        if logged.get(&key) == Some(&reason) {
-            return;
-        }
-        if logged.len() >= BLOCKED_MAX {
-            logged.clear();
-        }
-        log::warn!("{key}: {reason}; the received bytes are kept");
-        logged.insert(key, reason);
-    }
-
-    /// Removes the obstacle of an upload that is published or gone.
-    pub(crate) fn forget(&self, key: Key) {
-        self.all().remove(&key);
-        lock(&self.logged).remove(&key);
-    }
-
-    /// Returns the record and the obstacle of each upload.
-    pub(crate) fn all(&self) -> MutexGuard<'_, BTreeMap<Key, (Record, String)>> {
-        lock(&self.all)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns whether the file system or the file size limit of the process allows no such length.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::store::fs::filename::{FilePath, NAME_MAX, Name, Wanted};
+use crate::store::fs::hashed::Crc32;
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::fs::spelling::{Refusal, Spelling};
 use crate::store::id::{Id, Key, hex, unhex};
 use crate::store::log::page::Line;
-use crate::store::upload::request::Crc32;
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
 /// begins.

@@ -8,10 +8,11 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::store::id::Key;
+use crate::store::mutex::lock;
 
 /// The lifetime of a reservation after the last byte of its upload, in seconds.
 const LIFETIME_SECS: u64 = 600;
@@ -176,8 +177,4 @@ impl FreeSpace {
         }
         Ok(wanted <= self.bytes)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

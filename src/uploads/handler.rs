@@ -8,7 +8,9 @@ use crate::protocol::Dialect;
 use crate::protocol::access::cors::CorsHeaders;
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::refusal::Refusal;
-use crate::store::{self, Append, AppendRequest, BodyLength, Completes, Hold, Id, Progress};
+use crate::store::{
+    self, Append, AppendRequest, BodyLength, Completes, Id, Progress, UploadHandle,
+};
 
 use super::access_log::RequestLog;
 use super::context::Context;
@@ -16,7 +18,9 @@ use super::context::Context;
 /// A request without its head: all that the response needs.
 struct Exchange {
     context: Arc<Context>,
-    upload: Hold,
+    id: Id,
+    /// Keeps the upload in memory, so that its files are read once.
+    upload: Arc<UploadHandle>,
     dialect: Dialect,
     /// The address of the upload, if this request generates its id.
     location: Option<Box<str>>,
@@ -54,9 +58,11 @@ pub(super) fn handle(
             Err(error) => (Vec::new(), None, Some(store::Error::Io(error.into()))),
         },
     };
+    let id = Id::new(owner.as_bytes(), &id);
     let mut exchange = Exchange {
         context: Arc::clone(context),
-        upload: context.store.hold(&Id::new(owner.as_bytes(), &id)),
+        upload: context.store.upload(&id),
+        id,
         dialect,
         location,
         interim_sent: false,
@@ -91,7 +97,7 @@ impl Exchange {
         let progress = if query.fence {
             None
         } else {
-            self.upload.settled()
+            self.upload.settled(&self.id)
         };
         match progress {
             Some(progress) => Action::Respond(self.describe(progress, query)),
@@ -113,13 +119,13 @@ impl Exchange {
         let outcome = if query.tail {
             self.upload.tail(progress).map(Outcome::Tail)
         } else {
-            self.upload.about().map(Outcome::Info)
+            self.upload.info().map(Outcome::Info)
         };
         self.reply(progress, outcome.map_err(Refusal::from))
     }
 
     fn cancel(mut self) -> Response {
-        let result = self.context.store.cancel(self.upload.id());
+        let result = self.context.store.cancel(&self.id);
         if let Ok(true) = result {
             self.context.metrics.cancelled.fetch_add(1, Relaxed);
         }
@@ -130,12 +136,12 @@ impl Exchange {
     /// Forgets a complete upload before the first byte of the next one: after a crash in between, the two could not be
     /// told apart.
     fn restart(mut self, append: AppendCommand) -> Action {
-        match self.upload.settled() {
+        match self.upload.settled(&self.id) {
             Some(Progress {
                 complete: false, ..
             }) => self.append(append),
             _ => Action::Blocking(Box::new(move || {
-                let id = self.upload.id();
+                let id = &self.id;
                 match self.progress().and_then(|_| self.context.store.forget(id)) {
                     Ok(()) => self.append(append),
                     Err(error) => Action::Respond(self.refuse(error)),
@@ -159,7 +165,7 @@ impl Exchange {
             incoming: BodyLength::Nothing,
             ..append.request.clone()
         };
-        let created = (self.context.store).append_with(self.upload.id(), append.start, declared);
+        let created = (self.context.store).append_with(&self.id, append.start, declared);
         match created.and_then(|created| created.finish(Completes::AtLength)) {
             Ok(_) => {
                 self.interim_sent = true;
@@ -176,7 +182,7 @@ impl Exchange {
             completes,
             discard_on_overflow,
         } = append;
-        match (self.context.store).append_with(self.upload.id(), start, request) {
+        match (self.context.store).append_with(&self.id, start, request) {
             Ok(append) => {
                 self.log.body_starts();
                 let sink = Box::new(UploadSink {
@@ -194,7 +200,7 @@ impl Exchange {
                     Err(error) => self.refuse_unknown(error),
                 })
             }
-            Err(error) => match self.upload.settled() {
+            Err(error) => match self.upload.settled(&self.id) {
                 Some(progress) => Action::Respond(self.reply(progress, Err(error.into()))),
                 None => blocking(move || self.refuse(error)),
             },
@@ -203,7 +209,7 @@ impl Exchange {
 
     /// Returns the durable progress. Reports a file that this publishes.
     fn progress(&self) -> Result<Progress, store::Error> {
-        let (progress, published) = self.upload.status()?;
+        let (progress, published) = self.context.store.status_of(&self.upload, &self.id)?;
         published
             .iter()
             .for_each(|file| self.context.completed(file));
@@ -230,9 +236,9 @@ impl Exchange {
 
     /// Refuses and removes the upload, unless it is complete. A full upload is not published.
     fn discard(&mut self, error: store::Error) -> Response {
-        match self.upload.glance() {
+        match self.upload.progress() {
             Ok(progress) if progress.complete => self.reply(progress, Err(error.into())),
-            Ok(_) => match self.context.store.cancel(self.upload.id()) {
+            Ok(_) => match self.context.store.cancel(&self.id) {
                 Ok(_) => self.refuse_unknown(error),
                 Err(error) => self.refuse(error),
             },
@@ -253,7 +259,7 @@ impl Exchange {
     fn reply(&mut self, progress: Progress, result: Result<Outcome, Refusal>) -> Response {
         if let Err(Refusal::Store(error @ (store::Error::Io(_) | store::Error::Poisoned))) = &result
         {
-            log::error!("{}: {error}", self.upload.id().key());
+            log::error!("{}: {error}", self.id.key());
         }
         let (server, location) = (&self.context.server, self.location.as_deref());
         let response = self.dialect.reply(server, progress, location, result);

@@ -1,14 +1,14 @@
-//! Properties of heads, bodies and connections, for arbitrary bytes.
+//! What holds of heads, bodies and connections, whatever bytes come.
 
 pub(crate) mod connection;
 
 use super::body_decoder::BodyDecoder;
 use super::limits::Limits;
 use super::request::grammar::{is_field_byte, is_tchar};
-use super::request::oracle::{check_cuts, is_accepted_alike};
+use super::request::oracle::{check_cuts, is_taken_alike};
 use super::request::{Framing, Head, Version};
 
-/// Limits that short inputs exceed.
+/// Limits that short inputs pass.
 fn tight() -> Limits {
     Limits {
         head_bytes: 80,
@@ -18,12 +18,12 @@ fn tight() -> Limits {
     }
 }
 
-/// Checks that the result does not depend on cuts, that `httparse` returns the same parts of an accepted head, and that
-/// the parts give the same head again.
+/// However a head is cut its verdict is the same; what is taken `httparse` takes and reads alike; and put together from
+/// its parts it is the same head.
 pub fn head(bytes: &[u8]) {
     check_cuts(bytes, &Limits::default(), 0..bytes.len());
     check_cuts(bytes, &tight(), 0..bytes.len());
-    if !is_accepted_alike(bytes) {
+    if !is_taken_alike(bytes) {
         return;
     }
     if let Ok(Some((head, _))) = Head::parse(bytes, &Limits::default()) {
@@ -32,7 +32,7 @@ pub fn head(bytes: &[u8]) {
 }
 
 fn check_parts(head: &Head) {
-    // `from_parts` is for HTTP/1.1 in origin-form.
+    // Parts come from servers that take HTTP/1.1 apart, and in origin-form.
     if head.version() == Version::Http10
         || head.fields_named("host").next() != head.host().map(str::as_bytes)
     {
@@ -51,7 +51,7 @@ fn check_parts(head: &Head) {
     assert_eq!(again.keep_alive(), head.keep_alive());
 }
 
-/// Checks that a chunked body decodes to the result of a simple reader of whole bodies, with any cut.
+/// A chunked body is what a plain reader of whole bodies takes it for, however it is cut.
 pub fn body(bytes: &[u8]) {
     let whole = decode(&[bytes]);
     match (plain(bytes), &whole) {
@@ -104,7 +104,7 @@ fn decode(pieces: &[&[u8]]) -> BodyEnd {
     }
 }
 
-/// Returns the data of a chunked body and the bytes after it; `None` if it is incomplete or malformed.
+/// The data of a chunked body, and what follows it; `None` where that is not all there, or not well framed.
 fn plain(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut data = Vec::new();
     loop {
@@ -148,7 +148,7 @@ fn behind_trailers(mut bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Splits off a line of field bytes, without its CRLF.
+/// A line of bytes that a field may have, without its CRLF.
 fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.windows(2).position(|two| two == b"\r\n")?;
     let line = &bytes[..end];

@@ -1,4 +1,5 @@
-//! The grammar of a request head: each rule with its ABNF, and its difference from the RFC.
+//! The grammar of a request head, byte by byte, each rule under its ABNF. Where a rule is narrower
+//! than its RFC, it says so. Knows nothing but bytes.
 
 use std::net::Ipv6Addr;
 
@@ -30,9 +31,9 @@ pub(in crate::http) fn is_tchar(byte: u8) -> bool {
 /// field-vchar   = VCHAR / obs-text
 /// obs-text      = %x80-FF
 /// ```
-/// The surrounding space is part of `bytes`; the caller trims it.
+/// Here the space around it is still there; it is to be trimmed.
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
-    // Without an early return the compiler vectorizes the loop. The head of a slow client is parsed many times.
+    // Without an early end the loop is vectorized; a slow client has its head read many times.
     bytes
         .iter()
         .fold(true, |good, &byte| good & is_field_byte(byte))
@@ -47,7 +48,8 @@ pub(in crate::http) fn is_field_byte(byte: u8) -> bool {
 
 /// RFC 9112, section 3.2: the bytes of a target in any form.
 ///
-/// Wider than RFC 3986: browsers send `|`, `{` and `"` unescaped. VCHAR, but not `#`: clients send no fragment.
+/// Wider than RFC 3986, which browsers do not keep to (`|`, `{`, `"` arrive as they are): VCHAR,
+/// but never `#`, since a fragment is not sent.
 pub(super) fn is_target(bytes: &[u8]) -> bool {
     !bytes.is_empty()
         && bytes
@@ -78,7 +80,7 @@ pub(super) fn is_host(bytes: &[u8]) -> bool {
 /// reg-name   = *( unreserved / pct-encoded / sub-delims )
 /// unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"
 /// ```
-/// Narrower: never empty (RFC 9110, section 4.2.1) and unreserved only, like names in DNS.
+/// Narrower: never empty (RFC 9110, section 4.2.1) and unreserved only, as names in DNS are.
 fn is_reg_name(bytes: &[u8]) -> bool {
     let is_unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     !bytes.is_empty() && bytes.iter().all(is_unreserved)
@@ -92,7 +94,7 @@ fn is_port(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_digit)
 }
 
-/// Splits before the first such byte.
+/// What precedes the first such byte, and the rest from it on.
 fn split_at_byte(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == at)?;
     Some(bytes.split_at(end))

@@ -1,7 +1,9 @@
-//! The parser of request heads (RFC 9112, sections 2 to 6).
+//! Request heads: parsed by hand from bytes, by one strict reading that leaves nothing to guess
+//! (RFC 9112, sections 2 to 6).
 //!
-//! It reads in order, and its result is final: it depends neither on later bytes nor on packet boundaries. So a
-//! malformed head is refused at its first malformed line.
+//! A head is read in order, and a verdict is final: whatever bytes follow, and however they were
+//! cut into packets, the answer to a head is the same. So a client that sends garbage is answered
+//! at its first bad line, not when its head ends.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,7 +14,7 @@ use super::malformed::Malformed;
 use super::request_line::{RequestLine, Target, Version, known_method};
 use crate::http::limits::Limits;
 
-/// The head of a request (RFC 9112, section 2.1): one copy of its bytes, and the positions of its parts.
+/// The head of a request (RFC 9112, section 2.1): one copy of its bytes, and where its parts are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head {
     bytes: Box<[u8]>,
@@ -23,12 +25,13 @@ pub struct Head {
 }
 
 impl Head {
-    /// Parses the head at the start of `bytes`, and returns its length. `None`: the head is incomplete; call again with
-    /// all bytes when more have arrived.
+    /// Reads the head that `bytes` begin with (RFC 9112, sections 2 to 6), and tells how many bytes
+    /// it took; what follows is the body. `None`: not whole yet. Ask again, with all bytes so far,
+    /// when more have come.
     ///
     /// # Errors
     ///
-    /// [`Malformed`], as soon as no further byte can make the head valid.
+    /// As soon as what is there can no longer become a head that is taken.
     pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<(Head, usize)>, Malformed> {
         let window = &bytes[..bytes.len().min(limits.head_bytes)];
         let mut lines = Lines::after_empty_ones(window);
@@ -43,12 +46,12 @@ impl Head {
         }
     }
 
-    /// Builds a head from parts that another server has parsed. Applies the checks of an HTTP/1.1 head in bytes
-    /// (RFC 9112, sections 3 to 6), without the limits.
+    /// A head that another server has parsed already; it goes through the same checks as an
+    /// HTTP/1.1 head that came as bytes (RFC 9112, sections 3 to 6), less the limits.
     ///
     /// # Errors
     ///
-    /// [`Malformed`], if the same head in bytes would be refused.
+    /// Where such a head, had it come as bytes, would have been refused.
     pub fn from_parts<N: AsRef<str>, V: AsRef<[u8]>>(
         method: &str,
         target: &str,
@@ -73,7 +76,7 @@ impl Head {
         Head::checked(bytes.into(), request_line, spans)
     }
 
-    /// Checks the fields that depend on each other. The lines themselves were checked before.
+    /// Checks what its lines say together; each by itself has been checked.
     fn checked(
         bytes: Box<[u8]>,
         request_line: RequestLine,
@@ -94,25 +97,25 @@ impl Head {
         Ok(head)
     }
 
-    /// Checks Host (RFC 9112, section 3.2), also if the target has a host, which then counts.
+    /// RFC 9112, section 3.2: also where the target names the host, and so Host is not looked at.
     fn check_host(&self) -> Result<(), Malformed> {
         let mut hosts = self.fields_named("host");
         match (hosts.next(), hosts.next()) {
             (None, _) if self.version() == Version::Http10 => Ok(()),
             (None, _) => Err(Malformed::bad("Host is missing")),
             (Some(host), None) if is_host(host) => Ok(()),
-            (Some(_), None) => Err(Malformed::bad("Host is not a host name or address")),
+            (Some(_), None) => Err(Malformed::bad("Host is not a host")),
             (Some(_), Some(_)) => Err(Malformed::bad("more than one Host")),
         }
     }
 
-    /// Returns the method (RFC 9110, section 9): GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
+    /// The method (RFC 9110, section 9): one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
     pub fn method(&self) -> &str {
         self.request_line.method
     }
 
-    /// Returns the path of the target as sent, without the query (RFC 9112, section 3.2). It starts with `/`, or is `*`
-    /// (OPTIONS only).
+    /// The path of the target, as sent, without its query (RFC 9112, section 3.2): it begins with
+    /// `/`, or is the `*` of OPTIONS.
     pub fn path(&self) -> &str {
         match self.text(&self.request_line.target.path) {
             "" => "/",
@@ -120,7 +123,7 @@ impl Head {
         }
     }
 
-    /// Returns the part after the first `?` of the target, as sent (RFC 3986, section 3.4).
+    /// What follows the first `?` of the target, as sent (RFC 3986, section 3.4).
     pub fn query(&self) -> Option<&str> {
         self.request_line
             .target
@@ -129,13 +132,13 @@ impl Head {
             .map(|query| self.text(query))
     }
 
-    /// Returns the HTTP version (RFC 9112, section 2.3).
+    /// The version of HTTP (RFC 9112, section 2.3).
     pub fn version(&self) -> Version {
         self.request_line.version
     }
 
-    /// Returns the host and an optional port (RFC 9112, section 3.3), from an absolute-form target, else from Host. `None`
-    /// only in HTTP/1.0.
+    /// The host asked for, and its port where one is given (RFC 9112, section 3.3): what an
+    /// absolute-form target says, else Host. Only HTTP/1.0 may leave it out.
     pub fn host(&self) -> Option<&str> {
         match &self.request_line.target.authority {
             Some(authority) => Some(self.text(authority)),
@@ -143,17 +146,17 @@ impl Head {
         }
     }
 
-    /// Returns the only value of this field. Names are case-insensitive (RFC 9110, section 5.1). `None` also for several
-    /// values: none of them is preferred.
+    /// The only value of this field, names matching in any case (RFC 9110, section 5.1). `None`
+    /// also where the field came more than once: which of its values counts is not ours to guess.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.fields_named(name);
         let only = values.next()?;
         values.next().is_none().then_some(only)
     }
 
-    /// Returns all values of this field, in order (RFC 9110, section 5.3).
+    /// Every value of this field, in order (RFC 9110, section 5.3).
     pub fn fields_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        // `fields` would check the UTF-8 of each name, and a request looks up a dozen fields.
+        // Not by way of `fields`, which makes a text of each name: a request is asked for a dozen of them.
         self.fields
             .iter()
             .filter(move |field| {
@@ -163,25 +166,26 @@ impl Head {
             .map(|field| &self.bytes[field.value.clone()])
     }
 
-    /// Returns all fields in order: the name as sent, and the value without surrounding space. Values are bytes of an
-    /// unknown charset (RFC 9110, section 5.5).
+    /// Every field, in order: its name as sent, its value without the space around it; values are
+    /// opaque bytes, in no charset we could know (RFC 9110, section 5.5).
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields
             .iter()
             .map(|field| (self.text(&field.name), &self.bytes[field.value.clone()]))
     }
 
-    /// Returns the framing of the body (RFC 9112, section 6.3).
+    /// How the end of the body is found (RFC 9112, section 6.3).
     pub fn framing(&self) -> Framing {
         self.framing
     }
 
-    /// Returns whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
+    /// Whether the client waits for a 100 before it sends its body (RFC 9110, section 10.1.1).
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
-    /// Returns whether the connection stays open for another request (RFC 9112, section 9.3). Never in HTTP/1.0.
+    /// Whether the client may use its connection for a further request (RFC 9112, section 9.3);
+    /// in HTTP/1.0 never, whatever it says.
     pub fn keep_alive(&self) -> bool {
         let mut options = self
             .fields_named("connection")
@@ -195,7 +199,7 @@ impl Head {
     }
 }
 
-/// Omits values and the query: they contain passwords and names.
+/// Shows no value and no query: they hold passwords and names.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.fields().map(|(name, _)| name);
@@ -204,7 +208,7 @@ impl fmt::Debug for Head {
     }
 }
 
-/// The positions of a field line in the bytes of its head.
+/// Where a field line's parts are among the bytes of its head.
 #[derive(Clone, PartialEq, Eq)]
 struct Field {
     name: Range<usize>,
@@ -239,14 +243,15 @@ impl Field {
     }
 }
 
-/// An iterator over complete lines.
+/// Goes through bytes line by line; a line that has not ended is not there yet.
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// Skips at most two empty lines: some clients send one after a body (RFC 9112, section 2.2).
+    /// Begins behind at most two empty lines: some clients send one after a body (RFC 9112,
+    /// section 2.2).
     fn after_empty_ones(bytes: &'a [u8]) -> Lines<'a> {
         let first = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
         let second = first.strip_prefix(b"\r\n").unwrap_or(first);
@@ -260,7 +265,8 @@ impl<'a> Lines<'a> {
         &self.bytes[self.at..]
     }
 
-    /// Returns the next line without its CRLF. The grammar of each line refuses any other CR.
+    /// Where the next line is, less its CRLF. A CR elsewhere in it is left to the grammar, which
+    /// allows it nowhere.
     fn next(&mut self) -> Result<Option<Range<usize>>, Malformed> {
         let Some(lf) = self.rest().iter().position(|&byte| byte == b'\n') else {
             return Ok(None);
@@ -274,7 +280,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Reads all lines up to the empty one; `None` before the empty line.
+/// All lines up to the empty one; `None` while that has not come.
 fn read_lines(
     lines: &mut Lines<'_>,
     fields_max: usize,
@@ -283,7 +289,7 @@ fn read_lines(
         return Ok(None);
     };
     let request_line = RequestLine::read(lines.bytes, line)?;
-    // A browser sends fewer than 16 fields.
+    // Room for those of a browser, so that it need not grow.
     let mut fields = Vec::with_capacity(16);
     while let Some(line) = lines.next()? {
         if line.is_empty() {
@@ -296,10 +302,9 @@ fn read_lines(
     Ok(None)
 }
 
-/// Converts a name or target, which is ASCII by its grammar.
+/// Names and targets are ASCII by their grammar.
 fn ascii(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("the grammar allows only ASCII here")
 }
 
-const BAD_FIELD_NAME: Malformed =
-    Malformed::bad("a field line must be a token, a colon and a value");
+const BAD_FIELD_NAME: Malformed = Malformed::bad("a field line is a token, a colon and a value");

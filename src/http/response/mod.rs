@@ -1,7 +1,7 @@
-//! Responses: built by value, written at once.
+//! Answers: built by value, written in one go.
 //!
-//! Only [`Response::encode`] writes the framing (`Content-Length`, `Connection`, `Transfer-Encoding`) and `Date`. No value
-//! can put a line end into the head.
+//! What frames an answer (`Content-Length`, `Connection`, `Transfer-Encoding`, `Date`) is written
+//! by [`Response::encode`] alone, and no value can smuggle a line end into the head.
 
 mod reason;
 pub(in crate::http) mod unsent;
@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use reason::reason;
 
-/// A response (RFC 9110, section 15): a status, fields, and a body in memory.
+/// An answer to a request (RFC 9110, section 15): a status, fields, and a body held in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -22,7 +22,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// Returns a response with this status code (100 to 999), no field and an empty body.
+    /// An answer with this status code (RFC 9110, section 15), without fields and with an empty
+    /// body.
     pub fn new(status: u16) -> Response {
         debug_assert!((100..=999).contains(&status), "a status has three digits");
         Response {
@@ -46,9 +47,10 @@ impl Response {
             .text(format!("allowed methods: {allow}\n"))
     }
 
-    /// Adds a field line (RFC 9110, section 5.2). Control characters in the value are sent as spaces.
+    /// Adds a field line (RFC 9110, section 5.2); control characters in the value are sent as
+    /// spaces.
     ///
-    /// `Content-Length`, `Connection`, `Transfer-Encoding` and `Date` are not sent: the server writes them itself.
+    /// The fields that frame an answer are the server's own: given here, they are not sent.
     pub fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         debug_assert!(
             name.bytes()
@@ -58,7 +60,7 @@ impl Response {
         self
     }
 
-    /// Sets the content and its type (RFC 9110, section 8.3).
+    /// Gives the answer this content and its type (RFC 9110, section 8.3), in place of any it had.
     pub fn body(
         mut self,
         content_type: &'static str,
@@ -70,7 +72,8 @@ impl Response {
         self.field("Content-Type", content_type)
     }
 
-    /// Sets this text as the content, as `text/plain` in UTF-8.
+    /// Gives the answer exactly this text as its content, as `text/plain` in UTF-8 (RFC 9110,
+    /// section 8.3.2).
     pub fn text(self, text: impl Into<String>) -> Response {
         self.body("text/plain; charset=utf-8", text.into().into_bytes())
     }
@@ -87,49 +90,50 @@ impl Response {
         self
     }
 
-    /// Returns the value of `Content-Length`.
+    /// The length that is told of the content.
     pub(crate) fn content_length(&self, head_only: bool) -> u64 {
-        let length = self.head_length.filter(|_| head_only);
-        length.unwrap_or(self.body.len() as u64)
+        let told = self.head_length.filter(|_| head_only);
+        told.unwrap_or(self.body.len() as u64)
     }
 
-    /// Closes the connection after this response (RFC 9112, section 9.6).
+    /// Makes this the last answer of its connection (RFC 9112, section 9.6).
     pub fn closing(mut self) -> Response {
         self.closing = true;
         self
     }
 
-    /// Returns the status code (RFC 9110, section 15).
+    /// The status code (RFC 9110, section 15).
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// Returns the added fields, in order (RFC 9110, section 5).
+    /// The fields given so far, in order (RFC 9110, section 5).
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
             .iter()
             .map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// Returns the first value of this field. Names are case-insensitive (RFC 9110, section 5.1).
+    /// The first value of this field; names match in any case (RFC 9110, section 5.1).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields()
             .find(|(given, _)| given.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// Returns the content (RFC 9110, section 6.4). The method of the request and the status decide whether it is sent.
+    /// The content (RFC 9110, section 6.4); what of it is sent depends on the request's method and
+    /// on the status.
     pub fn body_bytes(&self) -> &[u8] {
         &self.body
     }
 
-    /// Returns whether the connection closes after this response (RFC 9112, section 9.6).
+    /// Whether this is the last answer of its connection (RFC 9112, section 9.6).
     pub fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// Encodes a final response as head and body. A small body is part of the head, so that the response is one write; a
-    /// large one is not copied.
+    /// The final answer as bytes to send one after the other. A small body comes with the head, so
+    /// that the answer is one write; a large one stays where it is.
     pub(crate) fn encode(self, to: ReplyTo) -> (Vec<u8>, Cow<'static, [u8]>) {
         let mut head = self.status_and_fields();
         push_field(
@@ -156,9 +160,10 @@ impl Response {
         }
     }
 
-    /// Encodes an interim response (1xx), without length and date (RFC 9110, sections 15.2 and 6.6.1).
+    /// An interim answer (1xx) as bytes: it has neither length nor date (RFC 9110, sections 15.2
+    /// and 6.6.1).
     pub(crate) fn encode_interim(&self) -> Vec<u8> {
-        debug_assert!(self.status < 200, "encode is for final responses");
+        debug_assert!(self.status < 200, "a final answer is for encode");
         let mut head = self.status_and_fields();
         head.extend_from_slice(b"\r\n");
         head
@@ -171,24 +176,24 @@ impl Response {
         for part in ["HTTP/1.1 ", &status, " ", reason, "\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
-        for (name, value) in self.fields().filter(|(name, _)| !is_reserved(name)) {
+        for (name, value) in self.fields().filter(|(name, _)| !frames_an_answer(name)) {
             push_field(&mut head, name, value);
         }
         head
     }
 
-    /// Returns whether a response with this status has a body (RFC 9112, section 6.3).
+    /// RFC 9112, section 6.3: whatever their fields say, these end with their head.
     fn may_have_body(&self) -> bool {
         self.status >= 200 && !matches!(self.status, 204 | 304)
     }
 }
 
-/// The properties of the request that the encoding of the response depends on.
+/// What of its request decides how an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplyTo {
-    /// Whether the method is HEAD: the head of GET, without the body (RFC 9110, section 9.3.2).
+    /// The method was HEAD: the same head as for GET, no body (RFC 9110, section 9.3.2).
     pub(crate) head_only: bool,
-    /// Whether the connection stays open.
+    /// The client may use the connection again; never so in HTTP/1.0.
     pub(crate) keep_alive: bool,
 }
 
@@ -206,16 +211,17 @@ fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
     head.extend_from_slice(b"\r\n");
 }
 
-/// Returns whether the server writes this field itself: a second framing field enables response smuggling.
-fn is_reserved(name: &str) -> bool {
-    RESERVED_FIELDS
+/// A second, different word about where an answer ends is how requests are smuggled: there is only
+/// ever ours.
+fn frames_an_answer(name: &str) -> bool {
+    FRAMING_FIELDS
         .iter()
-        .any(|reserved| name.eq_ignore_ascii_case(reserved))
+        .any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
-const RESERVED_FIELDS: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Connection", "Date"];
+const FRAMING_FIELDS: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Connection", "Date"];
 
-/// A body shorter than this is copied after the head.
+/// A body shorter than this is copied behind its head.
 const INLINE_BODY_BYTES: usize = 1024;
 
 const HEAD_BYTES_EXPECTED: usize = 512;
@@ -229,14 +235,12 @@ mod tests {
         keep_alive: true,
     };
 
-    /// Returns the sent bytes without the date, which is checked separately.
+    /// What is sent, with the moving part of it, the date, left out and checked apart.
     fn sent(response: Response, to: ReplyTo) -> String {
         let (mut bytes, rest) = response.encode(to);
         bytes.extend_from_slice(&rest);
         let text = String::from_utf8(bytes).unwrap();
-        let (before, dated) = text
-            .split_once("Date: ")
-            .expect("a final response has a date");
+        let (before, dated) = text.split_once("Date: ").expect("a final answer is dated");
         let (date, after) = dated.split_once("\r\n").unwrap();
         httpdate::parse_http_date(date).unwrap();
         assert!(
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_sent_with_type_and_length() {
+    fn a_text_is_sent_exactly() {
         assert_eq!(
             sent(
                 Response::new(200)
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn response_without_body_has_no_length() {
+    fn an_empty_answer_has_a_length_and_a_bodiless_one_has_none() {
         assert_eq!(
             sent(Response::new(201), KEEP),
             "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
@@ -277,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn head_gets_the_length_without_the_body() {
+    fn head_is_answered_with_the_length_of_the_body_and_without_it() {
         let to = ReplyTo {
             head_only: true,
             ..KEEP
@@ -287,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn head_length_replaces_the_length_for_head_only() {
+    fn head_can_be_told_of_content_that_is_not_here() {
         let to = ReplyTo {
             head_only: true,
             ..KEEP
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn response_or_request_can_close() {
+    fn close_is_said_by_the_answer_or_by_the_request() {
         let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(sent(Response::new(200).closing(), KEEP), close);
         assert_eq!(
@@ -320,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn value_cannot_add_a_line_or_change_the_framing() {
+    fn values_cannot_break_out_and_framing_is_ours() {
         let answer = Response::new(200)
             .field("Location", "/a\r\nSet-Cookie: b\0\x7f\u{e9}")
             .field("content-length", "7")
@@ -332,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn small_body_is_one_write_and_large_one_is_not_copied() {
+    fn a_small_body_is_one_write_and_a_large_one_is_not_copied() {
         static PAGE: [u8; INLINE_BODY_BYTES] = [b'x'; INLINE_BODY_BYTES];
         let (_, rest) = Response::new(200)
             .body("text/html", &PAGE[1..])
@@ -344,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_response_is_status_and_fields() {
+    fn an_interim_answer_is_only_status_and_fields() {
         assert_eq!(
             Response::new(100).encode_interim(),
             b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -359,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn getters_return_the_set_values() {
+    fn what_was_given_can_be_asked_back() {
         let answer = Response::new(409)
             .text("first")
             .body("text/html", b"second".as_slice());

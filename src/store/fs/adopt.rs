@@ -5,12 +5,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 
 use rustix::fs::{Gid, Mode, Uid, fchmod, fchown, fstat};
 
-use crate::store::error::Error;
-use crate::store::fs::copy::Copy;
 use crate::store::fs::disk::{Data, Disk};
 use crate::store::fs::fault::Op;
 use crate::store::fs::ownership::{ACCESS_ACL, Attributes, Kind};
@@ -18,76 +15,33 @@ use crate::store::fs::xattr;
 use crate::store::id::Key;
 use crate::store::obstacle::is_full;
 use crate::store::options::OnConflict;
-use crate::store::upload::registry::UploadHandle;
 
 /// The attributes set on a data file before it moves, and those still to be set.
 #[derive(Debug, Default)]
 pub(crate) struct Adopted {
     /// True if attributes were changed: they need a sync to be durable.
-    changed: bool,
+    pub(crate) changed: bool,
     /// The mode to set after the move. Before that, the server must be able to open the file again.
-    last_mode: Option<Mode>,
+    pub(crate) last_mode: Option<Mode>,
     /// The error of an attribute that could not be set.
     refused: Option<io::Error>,
     /// True if a new file in the folder gets these attributes: a copy then gets them too.
     pub(crate) copy_has_them: bool,
 }
 
-impl UploadHandle {
-    /// Sets the attributes of the finished file at `path` on the data file. The caller holds `changing`.
-    ///
-    /// A `copy` was created in the folder, and so has its attributes. It needs only those of a file that it replaces.
+impl Disk {
+    /// Sets the mode that had to wait for the move.
+    pub(crate) fn set_last_mode(&self, data: &Data, mode: Mode, path: &str) {
+        if let Err(error) = fchmod(&data.0, mode) {
+            log::warn!("{path}: cannot set the mode {mode:?}: {error}");
+        }
+    }
+
+    /// Sets on `data` the attributes of a file created at `path`, or of the file that it replaces.
     ///
     /// # Errors
     /// If a disk or a quota is full. Other errors are logged, once per folder.
-    pub(crate) fn adopt_attributes(
-        &self,
-        path: &str,
-        copy: Option<&Copy>,
-    ) -> Result<Adopted, Error> {
-        let on_conflict = self.shelf.options.on_conflict;
-        let Some(data) = self.to_be_moved(copy)? else {
-            return Ok(Adopted::default());
-        };
-        if copy.is_some() && on_conflict == OnConflict::KeepBoth {
-            return Ok(Adopted::default());
-        }
-        let is_copy = copy.is_some();
-        let adopted = (self.disk()).adopt(&data, is_copy, self.key, path, on_conflict)?;
-        match copy {
-            _ if !adopted.changed => {}
-            Some(_) => self.disk().sync(&data)?,
-            None => self.sync_data()?,
-        }
-        Ok(adopted)
-    }
-
-    /// Sets the mode that had to wait for the move.
-    pub(crate) fn set_last_mode(
-        &self,
-        adopted: &Adopted,
-        copy: Option<&Copy>,
-    ) -> Result<(), Error> {
-        let data = self.to_be_moved(copy)?;
-        if let (Some(mode), Some(data)) = (adopted.last_mode, data) {
-            if let Err(error) = fchmod(&data.0, mode) {
-                log::warn!("{}: cannot set the mode {mode:?}: {error}", self.key);
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the file that is moved: the copy, if there is one, or the data file.
-    fn to_be_moved(&self, copy: Option<&Copy>) -> Result<Option<Arc<Data>>, Error> {
-        match copy {
-            Some(copy) => Ok(Some(Arc::new(copy.data()?))),
-            None => Ok(self.state()?.data.clone()),
-        }
-    }
-}
-
-impl Disk {
-    fn adopt(
+    pub(crate) fn adopt(
         &self,
         data: &Data,
         is_copy: bool,

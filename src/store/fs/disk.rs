@@ -211,7 +211,7 @@ impl Disk {
     }
 
     /// Cuts the file back to `length`; it is never made longer.
-    pub(crate) fn cut(&self, data: &Data, length: u64) -> io::Result<()> {
+    pub(crate) fn truncate(&self, data: &Data, length: u64) -> io::Result<()> {
         match self.length(data)? {
             now if now < length => Err(io::ErrorKind::UnexpectedEof.into()),
             now if now == length => Ok(()),
@@ -288,7 +288,7 @@ impl Disk {
     }
 
     /// Writes the record of `key` without a sync, where none is. A power loss may leave no JSON, which is as good as none.
-    pub(crate) fn sketch_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_record_early(&self, key: Key, text: &[u8]) -> io::Result<()> {
         self.faults.check(Op::SketchRecord)?;
         let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
         let mut file = self.partials.open(&name, OFlags::WRONLY | new)?;

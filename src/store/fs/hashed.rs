@@ -4,7 +4,27 @@ use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest as _, Sha256};
 
 use crate::store::id::{hex, unhex};
-use crate::store::upload::request::Digest;
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
+
+/// The CRC-32 (as in zip and Ethernet) of a whole upload: requested or declared by a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crc32 {
+    /// The server computes it from now on, so that a later request can compare it.
+    Asked,
+    /// The upload must have this value.
+    Is(u32),
+}
+
+impl Crc32 {
+    pub(crate) fn value(self) -> Option<u32> {
+        match self {
+            Self::Asked => None,
+            Self::Is(crc32) => Some(crc32),
+        }
+    }
+}
 
 /// A hash algorithm by which a whole upload can be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ pub(crate) mod hashed;
 pub(crate) mod in_place;
 pub(crate) mod location;
 pub(crate) mod lock;
+pub(crate) mod marker;
+pub(crate) mod mount;
 pub(crate) mod ownership;
 pub(crate) mod private;
 pub(crate) mod published;

@@ -7,8 +7,8 @@ use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::store::fs::filename::FilePath;
+use crate::store::fs::hashed::{Crc32, Digest};
 use crate::store::id::{Id, Key, hex, unhex};
-use crate::store::upload::request::{Crc32, Digest};
 
 /// The version of record that is written and read here. Any other is left alone.
 const VERSION: u64 = 1;

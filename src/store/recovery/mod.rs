@@ -1,3 +1,2 @@
-pub(crate) mod hooks;
 pub(crate) mod power_loss;
 pub(crate) mod sweep;

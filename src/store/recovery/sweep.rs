@@ -1,7 +1,7 @@
-//! Sweeping `.resumed`: first what a crash left half done is repaired, then what has waited too long is removed.
-//! What is not ours is left alone, and so is every upload that is being written.
+//! The sweep of `.resumed`: publishes full uploads, removes what has expired, and ends the recovery after a power loss.
 //!
-//! Names are taken as they come, never all at once, and of most uploads a glance shows that there is nothing to do.
+//! Leaves alone foreign files and every upload with an open append. Names are read one by one, and for most uploads their
+//! `stat` shows that there is nothing to do.
 
 use std::io;
 use std::sync::Arc;
@@ -11,205 +11,207 @@ use crate::store::error::Error;
 use crate::store::fs::record::{Hook, Record};
 use crate::store::id::Key;
 use crate::store::options::Sharing;
+use crate::store::recovery::power_loss;
 use crate::store::upload::completed::Completed;
-use crate::store::upload::registry::Registry;
-use crate::store::upload::state::{Phase, State};
+use crate::store::upload::registry::{Registry, UploadHandle};
+use crate::store::upload::state::State;
 
-/// How long this server may take to write a record before the file is taken for left over.
+/// A temporary file of a record is removed at this age: no server takes so long to write a record.
 const TEMPORARY_AGE: Duration = Duration::from_secs(60);
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Debug, Clone, Default)]
 pub struct SweepReport {
     /// Full uploads that this sweep published.
     pub published: Vec<Completed>,
-    /// Partials removed, for no byte came in a long time.
+    /// The number of removed partial uploads: no byte came for a long time.
     pub expired: usize,
-    /// Records of finished uploads removed, for their time was up or the file was taken away.
+    /// The number of removed records of complete uploads: they expired, or their file was removed.
     pub forgotten: usize,
-    /// Half-written records removed.
+    /// The number of removed temporary files.
     pub temporaries: usize,
-    /// Entries left alone: not ours, or not readable.
+    /// The number of files left alone: foreign or unreadable.
     pub foreign: usize,
 }
 
-impl Registry {
-    /// Sweeps as of `now`. What fails is logged, and tried again by the next sweep.
-    pub(crate) fn sweep(self: &Arc<Self>, now: SystemTime) -> SweepReport {
-        self.disk.warn_of_ext4();
-        let mut report = SweepReport::default();
-        let is_complete = self.sweep_names(now, &mut report);
-        report.forgotten += self.sweep_lines(now);
-        if is_complete {
-            self.doubt_no_more();
-        }
-        report
+/// Sweeps as of `now`. Logs every failure; the next sweep tries again.
+pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
+    registry.disk.warn_of_ext4();
+    let report = SweepReport::default();
+    let mut sweep = Sweep {
+        registry,
+        now,
+        report,
+    };
+    let is_complete = sweep.sweep_names();
+    sweep.sweep_log();
+    if is_complete {
+        power_loss::end(registry);
     }
+    sweep.report
+}
 
-    /// Sweeps the journal, unless it cannot be read. Where a file was taken away shows when its upload is looked at.
-    fn sweep_lines(&self, now: SystemTime) -> usize {
-        let is_due = |text: &[u8], key| {
-            let record = Record::parse(text, key).ok().flatten();
-            self.options.mark_hooks && record.is_some_and(|record| record.hook() == Some(Hook::Due))
-        };
-        let swept = self.disk.sweep_journal(self.options.expire, now, is_due);
-        let swept = swept.inspect_err(|error| log::warn!("sweep: the journal: {error}"));
-        swept.unwrap_or_default()
-    }
+struct Sweep<'a> {
+    registry: &'a Arc<Registry>,
+    now: SystemTime,
+    report: SweepReport,
+}
 
-    /// Sweeps every name in `.resumed`. Returns whether all names were read, and none is left to power-loss recovery.
-    fn sweep_names(self: &Arc<Self>, now: SystemTime, report: &mut SweepReport) -> bool {
-        let swept = self.disk.names().and_then(|mut names| {
-            names.try_fold(true, |all, name| {
-                Ok(self.sweep_name(&name?, now, report) && all)
+impl Sweep<'_> {
+    /// Sweeps every file in `.resumed`. Returns false if one may still need recovery after a power loss.
+    fn sweep_names(&mut self) -> bool {
+        let names = self.registry.disk.names();
+        let swept = names.and_then(|mut names| {
+            names.try_fold(true, |is_complete, name| {
+                Ok(self.sweep_name(&name?) && is_complete)
             })
         });
-        let swept = swept.inspect_err(|error| log::warn!("sweep: {error}"));
-        swept.unwrap_or(false)
+        swept.unwrap_or_else(|error| {
+            log::warn!("sweep: cannot read the directory: {error}");
+            false
+        })
     }
 
-    /// Whether what is under this name was looked at, or is no concern of ours.
-    fn sweep_name(self: &Arc<Self>, name: &str, now: SystemTime, report: &mut SweepReport) -> bool {
+    /// Removes expired records from the log.
+    fn sweep_log(&mut self) {
+        let options = &self.registry.options;
+        let is_due = |text: &[u8], key| {
+            let record = Record::parse(text, key).ok().flatten();
+            options.mark_hooks && record.is_some_and(|record| record.hook() == Some(Hook::Due))
+        };
+        let swept = self
+            .registry
+            .disk
+            .sweep_journal(options.expire, self.now, is_due);
+        match swept {
+            Ok(forgotten) => self.report.forgotten += forgotten,
+            Err(error) => log::warn!("sweep: cannot read the log: {error}"),
+        }
+    }
+
+    fn sweep_name(&mut self, name: &str) -> bool {
         let record = name.strip_suffix(".json");
+        let disk = &self.registry.disk;
         if let Some(key) = Key::parse(record.unwrap_or(name)) {
-            let swept = if record.is_some() {
-                self.sweep_record(key, now, report)
-            } else {
-                self.sweep_data(key, now, report)
+            let swept = match record {
+                Some(_) => self.sweep_record(key),
+                None => self.sweep_data(key),
             };
             if let Err(error) = swept {
                 log::debug!("sweep: {key} is left alone: {error}");
-                report.foreign += 1;
-                return is_not_ours(&error);
+                self.report.foreign += 1;
+                return is_foreign(&error);
             }
-        } else if let Some(own) = self.disk.is_temporary(name) {
-            report.temporaries += usize::from(self.sweep_temporary(name, own, now));
+        } else if let Some(is_own) = disk.is_temporary(name) {
+            self.report.temporaries += usize::from(self.sweep_temporary(name, is_own));
         } else {
-            log::debug!("sweep: {name:?} is not ours, left alone");
-            report.foreign += 1;
+            log::debug!("sweep: {name:?} is not of this server, left alone");
+            self.report.foreign += 1;
         }
         true
     }
 
-    fn sweep_data(
-        self: &Arc<Self>,
-        key: Key,
-        now: SystemTime,
-        report: &mut SweepReport,
-    ) -> Result<(), Error> {
-        if self.is_waiting(key, now).unwrap_or(false) {
-            return Ok(());
+    fn sweep_data(&mut self, key: Key) -> Result<(), Error> {
+        match self.is_waiting(key) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => self.sweep_upload(key),
         }
-        self.sweep_upload(key, now, report)
     }
 
-    /// Where bytes are held too, their name is the one that counts.
-    fn sweep_record(
-        self: &Arc<Self>,
-        key: Key,
-        now: SystemTime,
-        report: &mut SweepReport,
-    ) -> Result<(), Error> {
-        if self.disk.modified(&key.to_string())?.is_some() {
-            return Ok(());
+    /// Sweeps an upload without a data file. One with a data file is swept under the name of that file.
+    fn sweep_record(&mut self, key: Key) -> Result<(), Error> {
+        match self.registry.disk.modified(&key.to_string())? {
+            Some(_) => Ok(()),
+            None => self.sweep_upload(key),
         }
-        self.sweep_upload(key, now, report)
     }
 
-    /// Whether a partial only waits for its next byte, by a glance from outside.
-    fn is_waiting(&self, key: Key, now: SystemTime) -> io::Result<bool> {
-        let Some((modified, length)) = self.disk.stat(&key.to_string())? else {
+    /// Returns whether a partial upload only waits for its next byte. Does not load it.
+    fn is_waiting(&self, key: Key) -> io::Result<bool> {
+        let registry = self.registry;
+        let Some((modified, length)) = registry.disk.stat(&key.to_string())? else {
             return Ok(false);
         };
-        if is_older(Some(modified), self.options.expire, now) || self.is_unsure_of(key)? {
+        let is_expired = is_older(Some(modified), registry.options.expire, self.now);
+        if is_expired || power_loss::may_truncate(registry, key)? {
             return Ok(false);
         }
-        let record = self.disk.load_record(key)?;
-        let record = record.map(|(text, _)| Record::parse(&text, key));
-        let record = record.transpose()?;
-        Ok(record
-            .flatten()
-            .is_none_or(|record| record.publishing.is_none() && record.length != Some(length)))
-    }
-
-    /// The half-written record of a former server is left over for certain, if this one has the lock for itself.
-    fn sweep_temporary(&self, name: &str, own: bool, now: SystemTime) -> bool {
-        let old = || {
-            self.disk
-                .modified(name)
-                .is_ok_and(|modified| is_older(modified, TEMPORARY_AGE, now))
+        let Some((text, _)) = registry.disk.load_record(key)? else {
+            return Ok(true);
         };
-        let others_may_write = own || self.options.sharing == Sharing::Shared;
-        (!others_may_write || old()) && self.disk.remove(name).is_ok()
+        let record = Record::parse(&text, key)?;
+        Ok(record.is_none_or(|it| it.publishing.is_none() && it.length != Some(length)))
     }
 
-    fn sweep_upload(
-        self: &Arc<Self>,
-        key: Key,
-        now: SystemTime,
-        report: &mut SweepReport,
-    ) -> Result<(), Error> {
-        let entry = self.entry(key);
-        let state = entry.look()?;
-        let is_due = state.is_full() && state.appends == 0;
+    /// Removes the temporary file of a record, if no server can be writing it.
+    fn sweep_temporary(&self, name: &str, is_own: bool) -> bool {
+        let disk = &self.registry.disk;
+        let may_be_written = is_own || self.registry.options.sharing == Sharing::Shared;
+        let is_old = || {
+            let modified = disk.modified(name);
+            modified.is_ok_and(|modified| is_older(modified, TEMPORARY_AGE, self.now))
+        };
+        (!may_be_written || is_old()) && disk.remove(name).is_ok()
+    }
+
+    fn sweep_upload(&mut self, key: Key) -> Result<(), Error> {
+        let upload = self.registry.upload(key);
+        let state = upload.load()?;
+        let is_due = state.is_full() && !state.has_appends();
         drop(state);
         if is_due {
-            match entry.publish() {
+            match upload.publish() {
                 Ok(finished) => {
-                    report.published.extend(finished.published);
+                    self.report.published.extend(finished.published);
                     return Ok(());
                 }
                 // The upload expires like any other partial.
                 Err(Error::NotPublished(_)) => {}
-                Err(Error::DigestDiffers | Error::Differs(_) | Error::Superseded) => {
-                    return Ok(());
-                }
+                Err(Error::DigestDiffers | Error::Differs(_) | Error::Superseded) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        let _changing = entry.changing()?;
-        let mut state = entry.look()?;
-        let complete = state.phase == Phase::Complete;
-        if state.record.is_none() && state.data.is_none() {
-            // Taken away, or a record whose writing was cut.
-            self.disk.remove_record(key)?;
-            report.forgotten += 1;
-        } else if state.appends == 0 && self.is_expired(key, &state, now)? {
-            if !complete && state.is_full() {
+        let _changing = upload.lock_change()?;
+        let mut state = upload.load()?;
+        if !state.is_known() {
+            // The file was removed, or the writing of the record was interrupted.
+            self.registry.disk.remove_record(key)?;
+            self.report.forgotten += 1;
+        } else if !state.has_appends() && self.is_expired(&upload, &state)? {
+            match state.is_complete() {
+                true => self.report.forgotten += 1,
+                false => self.report.expired += 1,
+            }
+            if state.is_full() {
                 log::warn!(
                     "{key}: the upload could not be published and has expired; its bytes are removed"
                 );
             }
-            entry.discard(&mut state)?;
-            *if complete {
-                &mut report.forgotten
-            } else {
-                &mut report.expired
-            } += 1;
+            upload.delete(&mut state)?;
         }
         Ok(())
     }
 
-    /// By the age of the last byte received; without any, or when complete, of the record. A hook that is still to
-    /// run keeps its record.
-    fn is_expired(&self, key: Key, state: &State, now: SystemTime) -> Result<bool, Error> {
-        if self.options.mark_hooks && state.hook() == Some(Hook::Due) {
+    /// Returns whether the upload has expired. A hook that has not run keeps its record.
+    fn is_expired(&self, upload: &UploadHandle, state: &State) -> Result<bool, Error> {
+        let options = &self.registry.options;
+        if options.mark_hooks && state.hook() == Some(Hook::Due) {
             return Ok(false);
         }
         Ok(is_older(
-            self.last_change(key, state)?,
-            self.options.expire,
-            now,
+            upload.last_change(state)?,
+            options.expire,
+            self.now,
         ))
     }
 }
 
-/// Whether what lies there is no upload of this version, rather than one that the disk did not give out.
-fn is_not_ours(error: &Error) -> bool {
+/// Returns whether the files are not of this version, and not unreadable because of the disk.
+fn is_foreign(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::InvalidData)
 }
 
-/// Whether what was `modified` then is older than `age` now. What is gone, or from the future, is not.
+/// Returns whether `modified` is more than `age` before `now`. False for a missing file.
 fn is_older(modified: Option<SystemTime>, age: Duration, now: SystemTime) -> bool {
     modified.is_some_and(|modified| now.duration_since(modified).is_ok_and(|since| since > age))
 }

@@ -21,9 +21,9 @@ use crate::store::fs::lock::{self, LATCHES};
 use crate::store::fs::record::Record;
 use crate::store::id::{Key, draw};
 use crate::store::options::Sharing;
-use crate::store::upload::guard::{Changing, StateGuard};
+use crate::store::upload::guard::{ChangeGuard, StateGuard};
 use crate::store::upload::registry::UploadHandle;
-use crate::store::upload::state::{Phase, State};
+use crate::store::upload::state::State;
 
 /// What the names of the locks on changing end with.
 const CHANGING: &str = "-changing";
@@ -52,121 +52,121 @@ impl Disk {
 
 impl UploadHandle {
     pub(crate) fn is_shared(&self) -> bool {
-        self.shelf.options.sharing == Sharing::Shared
+        self.registry.options.sharing == Sharing::Shared
     }
 
-    /// What is known of the upload, locked; where other servers are about, as they left it.
+    /// Locks the state. With `--shared`, locks the file lock too, and reloads the upload if another server changed it.
     ///
     /// # Errors
-    /// `Poisoned`; where other servers are about, as `look` too.
-    pub(crate) fn state(&self) -> Result<StateGuard<'_>, Error> {
-        let mut state = StateGuard::new(self.upload())?;
+    /// `Poisoned`; with `--shared`, those of `load` too.
+    pub(crate) fn lock(&self) -> Result<StateGuard<'_>, Error> {
+        let mut state = StateGuard::new(self)?;
         if self.is_shared() {
-            self.lock(&mut state)?;
+            self.lock_file(&mut state)?;
         }
         Ok(state)
     }
 
-    fn lock<'a>(&'a self, state: &mut StateGuard<'a>) -> Result<(), Error> {
+    fn lock_file(&self, state: &mut StateGuard<'_>) -> Result<(), Error> {
         let latch = match state.latch.take() {
             Some(latch) => latch,
             None => self.disk().open_latch(self.key, "")?,
         };
         lock::lock(&latch)?;
         state.latch = Some(latch);
-        state.share(self.disk(), self.shelf.server);
-        if !self.had_it_last(state) {
-            self.catch_up(state)?;
+        state.share();
+        match self.had_it_last(state) {
+            true => Ok(()),
+            false => self.catch_up(state),
         }
-        Ok(())
     }
 
-    /// The state as it is between two windows, while one is being written too; `None` where that is not all there is
-    /// to know.
+    /// Returns the state between two writes, also during a write; `None` if the upload must be loaded first.
     pub(crate) fn glance(&self) -> Option<MutexGuard<'_, State>> {
-        let state = self.upload().state().ok()?;
-        let is_all = state.phase == Phase::Receiving && state.record.is_some();
+        let state = self.peek().ok()?;
+        let is_all = state.is_receiving() && state.record().is_some();
         (is_all && !self.is_shared()).then_some(state)
     }
 
-    /// Not where that cannot be told: a file that another machine has removed may answer nothing any more.
+    /// Returns whether this server was the last one to change the upload. False if the note cannot be read: another
+    /// machine may have removed the file.
     fn had_it_last(&self, state: &State) -> bool {
-        let turn = (state.data.as_ref()).and_then(|data| self.disk().turn_of(data).ok()?);
-        turn.is_some_and(|turn| turn.server == self.shelf.server)
+        let turn = (state.data()).and_then(|data| self.disk().turn_of(data).ok()?);
+        turn.is_some_and(|turn| turn.server == self.registry.server)
     }
 
-    /// Reads anew what others may have changed, and notes whose turn it is now.
+    /// Reloads the upload, and writes the note of this server.
     fn catch_up(&self, state: &mut State) -> Result<(), Error> {
-        let is_first_look = state.phase == Phase::Unread;
-        let (before, held) = (state.data.clone(), state.offset);
-        state.forget_disk();
-        self.read(state)?;
-        if let (Some(before), Some(data)) = (&before, &state.data) {
-            if is_same_file(before, data).unwrap_or(false) {
-                // A sync under way is one of this very file.
-                state.data = Some(Arc::clone(before));
-            }
-        }
-        // What is marked is synced, and nothing that was told is beyond it: so there is always a place to cut back to.
-        let is_whole = state.is_publishing();
-        let sure = if is_whole { state.offset } else { state.noted };
-        state.synced.get_or_insert(sure.min(state.offset));
-        let turn = (state.data.as_ref()).map(|data| self.disk().turn_of(data));
-        let turn = turn.transpose()?.flatten();
-        let is_same = |before: &Arc<Data>| {
-            (state.data.as_ref()).is_some_and(|data| Arc::ptr_eq(before, data))
+        let (is_first_load, held) = (!state.is_loaded(), state.offset());
+        let before = state.unload();
+        self.read_files(state)?;
+        let is_same = match (&before, state.data()) {
+            (Some(before), Some(data)) => is_same_file(before, data).unwrap_or(false),
+            _ => false,
         };
-        let is_lost = before.is_some_and(|before| !is_same(&before) || state.offset < held);
-        state.agree(turn, is_lost, is_first_look.then(draw));
-        // What it has to come to may have been declared elsewhere.
-        if state.appends > 0 {
-            self.begin_to_hash(state)?;
+        // Marked bytes are synced, and no reported byte is beyond the marker: so there is a safe length to truncate to.
+        let trusted = match state.is_publishing() {
+            true => state.offset(),
+            false => state.durability().marker_written(),
+        };
+        state.durability_mut().trust(trusted);
+        let turn = match state.data() {
+            Some(data) => self.disk().turn_of(data)?,
+            None => None,
+        };
+        let is_lost = before.is_some() && (!is_same || state.offset() < held);
+        if let Some(before) = before.filter(|_| is_same) {
+            state.keep_data(before);
         }
-        let Some(data) = &state.data else {
+        state.agree(turn, is_lost, is_first_load.then(draw));
+        // Another server may have received the declaration of a checksum.
+        if state.has_appends() {
+            self.begin_hashing(state)?;
+        }
+        let Some(data) = state.data() else {
             return Ok(());
         };
-        let turn = state.as_left_by(self.shelf.server);
+        let turn = state.as_left_by(self.registry.server);
         self.disk().note_turn(data, turn)?;
         state.noted_turn = Some(turn.into());
         Ok(())
     }
 
-    /// Waits for the turn to change more than the bytes.
-    pub(crate) fn changing(&self) -> Result<Changing<'_>, Error> {
-        let turn = self.upload().changing();
-        let latch = match self.shelf.options.sharing {
-            Sharing::Alone => None,
-            Sharing::Shared => {
+    /// Locks the right to change more than the bytes; with `--shared`, among all servers.
+    pub(crate) fn lock_change(&self) -> Result<ChangeGuard<'_>, Error> {
+        let local = self.lock_changing();
+        let latch = match self.is_shared() {
+            false => None,
+            true => {
                 let latch = self.disk().open_latch(self.key, CHANGING)?;
                 lock::lock(&latch)?;
                 Some(latch)
             }
         };
-        Ok(Changing::new(turn, latch))
+        Ok(ChangeGuard::new(local, latch))
     }
 
-    /// Tells other servers what was declared: they see files, not memory.
+    /// Writes new declarations to the disk: other servers see files, not memory.
     pub(crate) fn share_declared(&self, state: &mut State) -> Result<(), Error> {
-        match state.unsaved() {
+        match state.unsaved_record() {
             Some(record) if self.is_shared() => self.write_shared_record(state, &record),
             _ => Ok(()),
         }
     }
 
-    /// Writes `record` under the lock, or says that this is not how it is done here.
+    /// Writes `record` with the state locked. Returns false without `--shared`.
     pub(crate) fn write_if_shared(&self, record: &Record) -> Result<bool, Error> {
         if self.is_shared() {
-            self.write_shared_record(&mut *self.state()?, record)?;
+            self.write_shared_record(&mut *self.lock()?, record)?;
         }
         Ok(self.is_shared())
     }
 
     fn write_shared_record(&self, state: &mut State, record: &Record) -> Result<(), Error> {
-        state.saved = false;
+        state.durability_mut().record_changed();
         self.disk().save_record(self.key, &record.to_json())?;
-        state.entries += 1;
-        state.record = Some(Arc::new(record.clone()));
-        state.saved = true;
+        state.record_was_written(record, true);
+        state.replace_record(Arc::new(record.clone()));
         Ok(())
     }
 
@@ -181,11 +181,6 @@ impl UploadHandle {
         if let Err(error) = taken_off {
             log::debug!("{name}: a note is still on it: {error}");
         }
-    }
-
-    /// Whether a hook speaks for a file that is gone: one of another server may have moved it.
-    pub(crate) fn may_be_hooked_elsewhere(&self, state: &State) -> bool {
-        self.is_shared() && state.hook().is_some()
     }
 }
 

@@ -46,7 +46,7 @@ fn refusals_change_nothing() {
         Error::Overshoot { length: 10 }
     );
     assert_eq!((bench.partial(), bench.record()), before);
-    assert_eq!(bench.shelf.len(), 0);
+    assert_eq!(bench.registry.len(), 0);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn space_is_refused_before_the_body_and_claims_count() {
         bench.append_with(&id(), 0, exactly(1 << 60)),
         Error::NoSpace
     );
-    let all = bench.shelf.disk.free().unwrap().unwrap();
+    let all = bench.registry.disk.free().unwrap().unwrap();
     // Half of the disk for one that sends, and for a second one there is no such half; but for one that only asks.
     let half = |name: &str| AppendRequest {
         length: Some(all / 4 * 3),
@@ -169,7 +169,7 @@ fn failed_check_of_free_space_refuses_the_upload() {
 #[test]
 fn reservation_lasts_from_first_request_to_last() {
     let bench = Bench::new();
-    let is_kept = || bench.shelf.reservations.has(id().key());
+    let is_kept = || bench.registry.reservations.has(id().key());
     bench.send(0, b"so", declared(6, "a")).unwrap();
     assert!(is_kept());
     bench.send(2, b"me", AppendRequest::default()).unwrap();
@@ -189,7 +189,7 @@ impl Bench {
 
 #[test]
 fn what_is_admitted_is_kept_free_until_it_comes_and_given_up_when_nothing_did() {
-    let free = Bench::new().shelf.disk.free().unwrap().unwrap();
+    let free = Bench::new().registry.disk.free().unwrap().unwrap();
     let bench = Bench::with_floor(free / 2);
     let append = |name: &[u8]| bench.append_with(&Id::new(b"", name), 0, exactly(free / 3));
     let first = append(b"first").unwrap();

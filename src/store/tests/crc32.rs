@@ -166,7 +166,7 @@ fn failed_sync_takes_lost_bytes_out_of_the_crc32() {
     let bench = Bench::new();
     bench.send(0, b"abc", asked(9)).unwrap();
     // The upload stays in memory, so that the server does not read the attribute.
-    let _in_memory = bench.hold(&id());
+    let _in_memory = bench.upload(&id());
     bench.append(&id(), 3).unwrap();
     bench.fail(Op::Sync, 0, 1, 5, None);
     let mut append = bench.append(&id(), 3).unwrap();

@@ -31,7 +31,7 @@ impl Drop for Bench {
 #[test]
 fn operations_reach_the_held_directory_after_a_move() {
     let bench = Bench::new();
-    let (disk, key) = (&bench.shelf.disk, id().key());
+    let (disk, key) = (&bench.registry.disk, id().key());
     disk.save_record(key, b"first").unwrap();
     let away = bench.displace();
 

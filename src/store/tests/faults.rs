@@ -147,7 +147,10 @@ fn assert_no_false_answer(window: usize) {
         client.upload();
         let told = client.told;
         let came = bench.faults().came();
-        assert!(bench.shelf.len() <= 1, "{fault:?}: only a broken one stays");
+        assert!(
+            bench.registry.len() <= 1,
+            "{fault:?}: only a broken one stays"
+        );
         assert!(
             bench.published().iter().all(|file| file.1 == BYTES),
             "{fault:?}"
@@ -242,8 +245,8 @@ fn without_syncs_a_failed_write_takes_back_nothing_that_was_told() {
     assert_eq!(bench.settled(&id()), Some(held(5)));
     bench.fail(Op::Write, 1, 1, EIO, Some(1));
     assert_refused!(append.write(b"567"), Error::Io(_));
-    assert_eq!(bench.status(&id()).unwrap(), held(5));
-    assert_eq!(bench.partial().unwrap(), b"01234");
+    assert_eq!(bench.status(&id()).unwrap(), held(6));
+    assert_eq!(bench.partial().unwrap(), b"012345");
 }
 
 #[test]
@@ -337,10 +340,15 @@ fn a_sync_that_fails_beside_the_writing_ends_it() {
     let bench = Bench::new();
     let mut append = bench.append(&id(), 0).unwrap();
     append.write(b"a").unwrap();
-    bench.shelf.entry(id().key()).state().unwrap().unsynced = 64 << 20;
+    let upload = bench.upload(&id());
+    upload
+        .lock()
+        .unwrap()
+        .durability_mut()
+        .set_dirty_bytes(64 << 20);
     bench.fail(Op::Sync, 0, 1, EIO, None);
     append.write(b"b").unwrap();
-    assert_refused!(append.wait_aside(), Error::Io(_));
+    assert_refused!(append.wait_for_sync(), Error::Io(_));
     assert_refused!(append.write(b"c"), Error::Superseded);
     assert_eq!(bench.status(&id()).unwrap(), held(0));
 }

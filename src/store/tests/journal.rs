@@ -130,7 +130,7 @@ fn where_nothing_is_synced_nothing_is_kept_to_be() {
     let bench = Bench::fast();
     bench.send_whole("a", b"bytes");
     assert!(bench.cancel(&id()).unwrap());
-    let pages = bench.shelf.disk.journal.lock();
+    let pages = bench.registry.disk.journal.lock();
     assert!(!pages.is_forgotten_unsynced(id().key()));
 }
 

@@ -45,7 +45,7 @@ fn an_upload_in_three_parts() {
     let unknown = unknown.finish(Completes::AtLength).unwrap();
     assert_eq!(unknown.held, complete(10));
     assert_refused!(bench.append(&id(), 9), Error::Mismatch);
-    assert_eq!(bench.shelf.len(), 0, "nobody holds it");
+    assert_eq!(bench.registry.len(), 0, "nobody holds it");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn asking_about_the_unknown_leaves_no_trace() {
     bench.cancel(&id()).unwrap();
     bench.append_with(&id(), 0, nothing()).unwrap().cut();
     assert!(bench.left().is_empty());
-    assert_eq!(bench.shelf.len(), 0);
+    assert_eq!(bench.registry.len(), 0);
 }
 
 #[test]
@@ -215,12 +215,17 @@ fn a_writer_syncs_by_itself_before_a_sync_gets_long() {
             .filter(|(op, _)| *op == Op::Sync)
             .count()
     };
-    bench.shelf.entry(id().key()).state().unwrap().unsynced = (64 << 20) - 2;
+    let upload = bench.upload(&id());
+    upload
+        .lock()
+        .unwrap()
+        .durability_mut()
+        .set_dirty_bytes((64 << 20) - 2);
     append.write(b"b").unwrap();
     assert_eq!(syncs(), 0);
     append.write(b"c").unwrap();
     append.write(b"d").unwrap();
-    append.wait_aside().unwrap();
+    append.wait_for_sync().unwrap();
     assert_eq!(syncs(), 1);
 }
 

@@ -101,7 +101,7 @@ impl Bench {
     }
 
     fn faults(&self) -> &Faults {
-        &self.shelf.disk.faults
+        &self.registry.disk.faults
     }
 
     /// What was done to the disk, besides looking, after so many operations.
@@ -164,7 +164,7 @@ impl Bench {
 
     /// The record, if it is in the journal.
     fn line(&self) -> Option<Vec<u8>> {
-        self.shelf.disk.find_line(id().key()).unwrap()
+        self.registry.disk.find_line(id().key()).unwrap()
     }
 
     /// The finished files, by name.

@@ -91,7 +91,7 @@ fn the_lock_lasts_as_long_as_an_append() {
 #[test]
 fn the_lock_is_not_left_to_a_program_that_was_just_started() {
     let mut bench = Bench::new();
-    let _inherited = bench.shelf.disk.lock.try_clone().unwrap();
+    let _inherited = bench.registry.disk.lock.try_clone().unwrap();
     bench.closed(|bench| assert!(open(bench.path()).is_ok()));
 }
 

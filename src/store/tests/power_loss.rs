@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use super::*;
 use crate::store::fs::fault::Op;
 use crate::store::fs::filename::FilePath;
+use crate::store::fs::marker::MARKER;
 use crate::store::fs::record::{Publishing, Record};
-use crate::store::recovery::power_loss::MARK;
 
 impl Bench {
     /// As after a pulled plug: the file system is not the one that was opened last.
@@ -43,11 +43,11 @@ impl Bench {
 }
 
 fn mark(path: &Path, text: &str) {
-    rustix::fs::setxattr(path, MARK, text.as_bytes(), XattrFlags::REPLACE).unwrap();
+    rustix::fs::setxattr(path, MARKER, text.as_bytes(), XattrFlags::REPLACE).unwrap();
 }
 
 fn mark_of(path: &Path) -> Result<usize, Errno> {
-    rustix::fs::getxattr(path, MARK, &mut [0; 20])
+    rustix::fs::getxattr(path, MARKER, &mut [0; 20])
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn marker_of_an_earlier_version_is_read() {
 fn repeated_status_of_an_upload_in_memory_needs_no_sync() {
     let bench = Bench::new();
     bench.told_and_written();
-    let _in_memory = bench.hold(&id());
+    let _in_memory = bench.upload(&id());
     bench.hear(8);
     assert_eq!(bench.syncs(|bench| bench.hear(8)), 0);
     assert_eq!(bench.settled(&id()), Some(held(8)));

@@ -72,10 +72,10 @@ fn only_the_partial_is_published() {
 #[test]
 fn who_asks_first_hears_what_that_has_published() {
     let bench = Bench::left_as(Some(&publishing(3, Some(Hook::Due))), Some(b"abc"), None);
-    let (held, published) = bench.hold(&id()).status().unwrap();
+    let (held, published) = bench.upload(&id()).status(&id()).unwrap();
     assert_eq!(held, complete(3));
     assert_eq!(published.unwrap().path, bench.path().join("a"));
-    assert_eq!(bench.hold(&id()).status().unwrap().1, None);
+    assert_eq!(bench.upload(&id()).status(&id()).unwrap().1, None);
 }
 
 #[test]

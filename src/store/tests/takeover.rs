@@ -74,7 +74,7 @@ fn a_cancelled_append_does_not_come_back_by_its_end() {
     bench.cancel(&id()).unwrap();
     assert_refused!(append.finish(Completes::AtLength), Error::Superseded);
     assert!(bench.left().is_empty() && bench.published().is_empty());
-    assert_eq!(bench.shelf.len(), 0);
+    assert_eq!(bench.registry.len(), 0);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn writers_and_askers_from_many_threads_leave_one_whole_file() {
         }
     });
     assert_eq!(bench.published(), [file("a", &bytes)]);
-    assert_eq!(bench.shelf.len(), 0);
+    assert_eq!(bench.registry.len(), 0);
 }
 
 fn send_until_complete(store: &Store, bytes: &[u8]) {

@@ -41,7 +41,7 @@ fn an_upload_is_told_without_waiting_for_the_disk() {
     let finish = || drop(append.finish(Completes::AtLength).unwrap());
     assert_eq!(told_during(&bench, Op::Sync, finish), [10]);
     assert_eq!(bench.under_way(b"alice"), []);
-    assert_eq!(bench.shelf.len(), 0);
+    assert_eq!(bench.registry.len(), 0);
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn what_is_only_asked_about_is_not_under_way() {
         .unwrap();
     append.write(b"01234").unwrap();
     append.cut();
-    let hold = bench.hold(&id());
-    hold.status().unwrap();
+    let hold = bench.upload(&id());
+    hold.status(&id()).unwrap();
     assert_eq!(bench.under_way(b"alice"), []);
 }
 

@@ -1,4 +1,4 @@
-//! Appending: the only way bytes get into an upload.
+//! Appending: the only way in which an upload gets bytes.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -8,110 +8,92 @@ use std::{fmt, io};
 use crate::store::error::Error;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
-use crate::store::upload::checksum::Check;
+use crate::store::upload::checksum::BodyCheck;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::guard::StateGuard;
 use crate::store::upload::publish::Finished;
 use crate::store::upload::registry::{Registry, UploadHandle};
-use crate::store::upload::request::{AppendRequest, Crc32, Precondition, Start};
-use crate::store::upload::state::{Phase, Progress, State};
+use crate::store::upload::request::{AppendRequest, Precondition, Start};
+use crate::store::upload::state::{Progress, State};
 
-/// Bytes written before a sync begins beside the writing, so that no sync is ever long: 64 MiB.
+/// A sync begins in a thread of its own after so many written bytes, so that no sync takes long: 64 MiB.
 const SYNC_EVERY: u64 = 64 << 20;
 
-/// Bytes that may be held before the record is written: 1 MiB. Smaller uploads that come in one request write one
-/// record, when they are published.
+/// The record is written before the upload has more bytes than these: 1 MiB. A smaller upload in one request writes one
+/// record, when it is published.
 const UNRECORDED_MAX: u64 = 1 << 20;
 
-/// When an upload is complete.
+/// The condition under which an append completes the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completes {
-    /// When its declared length is held.
+    /// The upload has its declared length.
     AtLength,
-    /// At the end of this append, whose end declares the length if nothing did before.
+    /// The append ends. Its end declares the length, if no request did.
     AtEnd,
 }
 
-/// A turn at appending to one upload. Writing exists only here.
+/// The right to append to one upload.
 ///
-/// It owns no lock: when a newer one begins, or the upload is cancelled or published, its next write is refused with
-/// [`Error::Superseded`]. End it with [`finish`](Self::finish) or [`cut`](Self::cut). Dropping it keeps what was
-/// written too, but syncs nothing.
+/// An append holds no lock: after a newer append, a cancel or a publish, its next write is refused with
+/// [`Error::Superseded`]. End it with [`finish`](Self::finish) or [`cut`](Self::cut). A dropped append keeps the
+/// written bytes, but does not sync them.
 pub struct Append {
-    entry: UploadHandle,
-    /// `None`: nothing will be written, so nobody was fenced.
+    upload: Arc<UploadHandle>,
+    /// `None`: the append brings no bytes, so it fenced no other.
     generation: Option<u64>,
     at: u64,
     complete: bool,
-    /// The sync that began last; the next waits for it.
-    aside: Option<JoinHandle<Result<(), Error>>>,
-    check: Option<Box<Check>>,
-    /// The CRC-32 of the whole upload that this append declared.
+    background_sync: Option<JoinHandle<Result<(), Error>>>,
+    body_check: Option<Box<BodyCheck>>,
+    /// The CRC-32 of the whole upload that the request declared.
     crc32: Option<u32>,
-    checked: bool,
+    is_checked: bool,
 }
 
 impl Append {
-    /// Begins at `start`, where that is where the upload ends. Nothing on disk is changed, and nothing synced.
+    /// Begins an append, if the upload ends at `start`. Changes and syncs nothing on the disk.
     pub(crate) fn begin(
-        shelf: &Arc<Registry>,
+        registry: &Arc<Registry>,
         id: &Id,
         start: Start,
-        intent: AppendRequest,
+        request: AppendRequest,
     ) -> Result<Self, Error> {
-        shelf.disk.check_in_place_lately()?;
-        let entry = shelf.entry(id.key());
-        let mut state = entry.look()?;
-        let complete = state.phase == Phase::Complete;
-        if intent.existence == Precondition::Known && !state.is_known() {
+        registry.disk.check_in_place_lately()?;
+        let upload = registry.upload(id.key());
+        let mut state = upload.load()?;
+        let complete = state.is_complete();
+        if request.existence == Precondition::Known && !state.is_known() {
             return Err(Error::Unknown);
         }
         let start = match start {
             Start::At(start) => start,
-            Start::End => state.offset,
+            Start::End => state.offset(),
         };
-        let asks = intent.incoming.is_nothing();
-        let (body_digest, crc32) = (intent.body_digest, intent.crc32.and_then(Crc32::value));
-        if complete {
-            let length = state.offset;
-            if start != length {
-                return Err(Error::Mismatch);
-            }
-            if intent.incoming.at_least() > 0 {
-                return Err(Error::Overshoot { length });
-            }
-            state.compare(intent.digest, crc32)?;
-        } else {
-            let needed = state.admit(start, &intent, shelf.options.max_size)?;
-            if !state.is_full() && (!asks || intent.declares()) {
-                entry.foresee(&state, &intent)?;
-            }
-            entry.check_said(&state, &intent)?;
-            entry.reserve(needed, !asks)?;
-            if !asks || state.record.is_some() || intent.declares() {
-                state.declare(id, intent);
-            }
-            entry.begin_to_hash(&mut state)?;
+        let has_body = !request.incoming.is_nothing();
+        let (body_digest, crc32) = (request.body_digest, request.crc32_value());
+        match complete {
+            true => check_complete(&state, start, &request)?,
+            false => upload.admit(&mut state, id, start, request)?,
         }
-        entry.share_declared(&mut state)?;
-        let generation = if asks { None } else { Some(state.fence()) };
-        state.appends += 1;
-        let checked = state.hashing.is_some();
-        let check = body_digest.map(|body| Box::new(Check::new(body, state.epoch)));
+        upload.share_declared(&mut state)?;
+        let generation = if has_body { Some(state.fence()) } else { None };
+        state.begin_append();
+        let is_checked = state.hashing().is_some();
+        let body_check = body_digest.map(|body| Box::new(BodyCheck::new(body, state.epoch())));
         drop(state);
         Ok(Self {
-            entry,
+            upload,
             generation,
             at: start,
             complete,
-            aside: None,
-            check,
+            background_sync: None,
+            body_check,
             crc32,
-            checked,
+            is_checked,
         })
     }
 
-    /// What the upload held when this append last wrote. Not durable, and not an answer.
+    /// Returns the progress after the last write of this append. The bytes may not be durable.
     pub fn held(&self) -> Progress {
         Progress {
             offset: self.at,
@@ -119,75 +101,80 @@ impl Append {
         }
     }
 
-    /// Whether all of the upload may have to be read at the end, to see what it hashes to.
+    /// Returns whether [`finish`](Self::finish) may read the whole upload, to compute its checksum.
     pub fn is_checked(&self) -> bool {
-        self.checked
+        self.is_checked
     }
 
-    /// Writes one window where the upload ends. Every 64 MiB a sync of them begins in a thread of its own, and this
-    /// waits for the one before: so it goes on while the disk does, and never gets far ahead of it.
+    /// Writes `bytes` at the end of the upload.
+    ///
+    /// After every 64 MiB, starts a sync in a thread of its own, and waits for the previous one: network and disk work at
+    /// the same time, and at most 128 MiB are not synced.
     ///
     /// # Errors
-    /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) when the upload ends elsewhere now,
-    /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) once what fits is kept,
-    /// [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge), [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
+    /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) if the upload ends elsewhere now,
+    /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) after the bytes that fit are written,
+    /// [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge), [`Io`](Error::Io),
+    /// [`Poisoned`](Error::Poisoned).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let written = self.write_window(bytes);
-        let unsynced = written.map_err(|error| self.entry.disk().explain(error))?;
-        if unsynced >= SYNC_EVERY {
-            self.sync_aside()?;
+        let dirty_bytes = written.map_err(|error| self.upload.disk().explain(error))?;
+        match dirty_bytes >= SYNC_EVERY {
+            true => self.sync_in_background(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    fn sync_aside(&mut self) -> Result<(), Error> {
-        self.wait_aside()?;
-        let mut state = self.entry.state()?;
-        state.unsynced = 0;
-        if !self.entry.disk().durable {
-            self.entry.keep_hashed(&mut state);
+    fn sync_in_background(&mut self) -> Result<(), Error> {
+        self.wait_for_sync()?;
+        let mut state = self.upload.lock()?;
+        state.durability_mut().begin_sync();
+        if !self.upload.disk().durable {
+            self.upload.store_hash_states(&mut state);
             return Ok(());
         }
         drop(state);
-        let entry = self.entry.shelf.entry(self.entry.key);
+        let upload = Arc::clone(&self.upload);
         let thread = thread::Builder::new().name("resumed-sync".into());
-        match thread.spawn(move || entry.sync_and_note()) {
-            Ok(aside) => self.aside = Some(aside),
-            // Where there is no thread to be had it is done here.
-            Err(_) => self.entry.sync_and_note()?,
+        match thread.spawn(move || upload.sync_and_mark()) {
+            Ok(sync) => self.background_sync = Some(sync),
+            // No thread is available.
+            Err(_) => self.upload.sync_and_mark()?,
         }
         Ok(())
     }
 
-    /// Waits for the sync that began last.
-    pub(crate) fn wait_aside(&mut self) -> Result<(), Error> {
-        let ended = self.aside.take().map(JoinHandle::join);
-        let panicked = |_| Err(self.entry.poison());
-        ended.map_or(Ok(()), |ended| ended.unwrap_or_else(panicked))
+    /// Waits for the last background sync.
+    pub(crate) fn wait_for_sync(&mut self) -> Result<(), Error> {
+        let ended = self.background_sync.take().map(JoinHandle::join);
+        ended.map_or(Ok(()), |ended| {
+            ended.unwrap_or_else(|_panic| Err(self.upload.poison()))
+        })
     }
 
-    /// The body has ended. Publishes the upload if that completes it; what is answered survives a pulled plug.
+    /// Ends an append whose body is complete. Publishes the upload if that completes it. The result is durable.
     ///
     /// # Errors
-    /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) when the end is not where the
-    /// length declared says, [`NotPublished`](Error::NotPublished), [`Displaced`](Error::Displaced),
-    /// [`StorageFull`](Error::StorageFull), [`Io`](Error::Io), [`Poisoned`](Error::Poisoned). What was written before is
-    /// kept; `Store::status` returns its length. After [`DigestDiffers`](Error::DigestDiffers) or
-    /// [`Differs`](Error::Differs) the upload is removed, unless it is finished.
-    pub fn finish(self, completes: Completes) -> Result<Finished, Error> {
+    /// [`Superseded`](Error::Superseded), [`LengthDiffers`](Error::LengthDiffers) if the declared length is another,
+    /// [`NotPublished`](Error::NotPublished), [`Displaced`](Error::Displaced), [`StorageFull`](Error::StorageFull),
+    /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned). The written bytes stay; `Store::status` returns their number.
+    /// After [`DigestDiffers`](Error::DigestDiffers) or [`Differs`](Error::Differs) the upload is removed, unless it is
+    /// complete.
+    pub fn finish(mut self, completes: Completes) -> Result<Finished, Error> {
+        let _ = self.wait_for_sync();
         let finished = self.end(completes);
-        finished.map_err(|error| self.entry.disk().explain(error))
+        finished.map_err(|error| self.upload.disk().explain(error))
     }
 
     fn end(&self, completes: Completes) -> Result<Finished, Error> {
-        self.entry.check_body(self.check.as_deref())?;
-        if self.ends(completes)? {
-            let finished = self.entry.publish()?;
-            return self.entry.compared(finished, self.crc32);
+        self.upload.check_body(self.body_check.as_deref())?;
+        if self.completes(completes)? {
+            let finished = self.upload.publish()?;
+            return self.upload.compared(finished, self.crc32);
         }
-        let (held, published) = match (self.generation, self.entry.settle()?) {
+        let (held, published) = match (self.generation, self.upload.flush()?) {
             (_, Some(held)) => (held, None),
-            (None, None) => self.entry.held()?,
+            (None, None) => self.upload.settle()?,
             (Some(_), None) => return Err(Error::Superseded),
         };
         let now = SystemTime::now();
@@ -196,203 +183,232 @@ impl Append {
             published,
             sha256: None,
             is_compared: None,
-            expires: self.entry.expiry(now, now),
+            expires: self.upload.expiry(now, now),
         })
     }
 
     /// Ends an append whose connection ended before the body. Keeps the written bytes, and makes them durable. If the
     /// upload is full, publishes it and returns the finished file.
     ///
-    /// It is synced now, while it is known how much was synced before: once the upload has left memory, a sync that
-    /// fails could not be told from one that had nothing to do.
-    pub fn cut(self) -> Option<Completed> {
+    /// Syncs now, while the synced length is in memory: a sync that fails later leaves no safe length to truncate to.
+    pub fn cut(mut self) -> Option<Completed> {
+        let _ = self.wait_for_sync();
         match self.keep() {
             Ok(published) => published,
-            // `Blocked::note` has logged the obstacle.
+            // `Blocked` has logged the obstacle.
             Err(Error::NotPublished(_)) => None,
             Err(error) => {
-                let key = self.entry.key;
-                log::warn!(
-                    "{key}: cannot keep the bytes received before the connection ended: {error}"
-                );
+                let key = self.upload.key;
+                log::warn!("{key}: cannot keep the bytes of an interrupted request: {error}");
                 None
             }
         }
     }
 
     fn keep(&self) -> Result<Option<Completed>, Error> {
-        let state = self.entry.state()?;
-        let is_ours = state.offset > 0 && self.generation == Some(state.generation);
-        let is_full = state.is_full();
+        let state = self.upload.lock()?;
+        let is_newest = self.generation == Some(state.generation());
+        let (has_bytes, is_full) = (state.offset() > 0, state.is_full());
         drop(state);
-        match is_ours {
-            true if is_full => Ok(self.entry.held()?.1),
-            true => self.entry.settle().map(|_| None),
+        match is_newest && has_bytes {
+            true if is_full => Ok(self.upload.settle()?.1),
+            true => self.upload.flush().map(|_| None),
             false => Ok(None),
         }
     }
 
+    /// Writes what fits of `bytes`. Returns the bytes written since the last sync began.
     fn write_window(&mut self, bytes: &[u8]) -> Result<u64, Error> {
         if self.complete && !bytes.is_empty() {
             return Err(Error::Overshoot { length: self.at });
         }
-        let mut state = self.entry.state_to_append(bytes)?;
-        state.turn(self.generation.ok_or(Error::Superseded)?, self.at)?;
-        let (room, refusal) = state.room(bytes.len() as u64, self.entry.shelf.options.max_size);
+        let mut state = self.upload.lock_to_write(bytes)?;
+        state.check_writer(self.generation.ok_or(Error::Superseded)?, self.at)?;
+        let max_size = self.upload.registry.options.max_size;
+        let (room, refusal) = state.room(bytes.len() as u64, max_size);
         // `room` is at most the length of `bytes`.
         let bytes = &bytes[..room as usize];
-        let check = self.check.as_deref();
-        if let Err(differs) = (self.entry).judge_last(&state, bytes, check, self.crc32) {
-            let epoch = state.epoch;
+        let check = self.body_check.as_deref();
+        if let Err(differs) = (self.upload).check_last(&state, bytes, check, self.crc32) {
+            let epoch = state.epoch();
             drop(state);
-            return self.entry.spoil(epoch, differs).map(|()| 0);
+            return self.upload.delete_wrong(epoch, differs).map(|()| 0);
         }
-        let result = self.entry.put(&mut state, bytes);
-        if let Some(check) = &mut self.check {
-            check.wrote(&bytes[..state.offset.saturating_sub(self.at) as usize]);
+        let result = self.upload.write_bytes(&mut state, bytes);
+        if let Some(check) = &mut self.body_check {
+            check.wrote(&bytes[..state.offset().saturating_sub(self.at) as usize]);
         }
-        self.at = state.offset;
+        self.at = state.offset();
         result?;
-        refusal.map_or(Ok(state.unsynced), Err)
+        refusal.map_or(Ok(state.durability().dirty_bytes()), Err)
     }
 
-    /// Whether this append ends the upload.
-    fn ends(&self, completes: Completes) -> Result<bool, Error> {
-        let mut state = self.entry.look()?;
-        // Another request was quicker to publish what this one has brought to its end.
-        if state.offset == self.at && (state.phase == Phase::Complete || state.is_full()) {
+    /// Returns whether the end of this append completes the upload.
+    fn completes(&self, completes: Completes) -> Result<bool, Error> {
+        let mut state = self.upload.load()?;
+        // Another request may have published the bytes that this append wrote.
+        if state.offset() == self.at && (state.is_complete() || state.is_full()) {
             return Ok(true);
         }
-        if self
-            .generation
-            .is_some_and(|generation| generation != state.generation)
-        {
+        if self.generation.is_some_and(|own| own != state.generation()) {
             return Err(Error::Superseded);
         }
         match completes {
             Completes::AtLength => Ok(state.is_full()),
             Completes::AtEnd => {
                 state.end_at(self.at)?;
-                self.entry.share_declared(&mut state)?;
+                self.upload.share_declared(&mut state)?;
                 Ok(true)
             }
         }
     }
 }
 
+/// Compares a request with a complete upload.
+fn check_complete(state: &State, start: u64, request: &AppendRequest) -> Result<(), Error> {
+    let length = state.offset();
+    if start != length {
+        return Err(Error::Mismatch);
+    }
+    if request.incoming.at_least() > 0 {
+        return Err(Error::Overshoot { length });
+    }
+    state.compare(request.digest, request.crc32_value())
+}
+
 impl fmt::Debug for Append {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Append({} at {})", self.entry.key, self.at)
+        write!(f, "Append({} at {})", self.upload.key, self.at)
     }
 }
 
 impl Drop for Append {
     fn drop(&mut self) {
-        // Nothing of ours goes on when this has gone.
-        let _ = self.wait_aside();
-        let Ok(mut state) = self.entry.state() else {
-            return;
-        };
-        state.appends -= 1;
-        // No byte came, so the upload needs no space.
-        if state.appends == 0 && state.offset == 0 {
-            self.entry.shelf.reservations.release(self.entry.key);
-        }
+        self.upload.end_append();
     }
 }
 
 impl UploadHandle {
-    /// Locks the state. First syncs the bytes left by an earlier process: a failed sync needs a safe length to truncate
-    /// to. Also first stores the declared digests, if the full upload is compared only later: a request after a crash
-    /// then compares it.
-    fn state_to_append(&self, bytes: &[u8]) -> Result<StateGuard<'_>, Error> {
-        let mut state = self.state()?;
-        if state.offset + bytes.len() as u64 > UNRECORDED_MAX {
-            self.sketch_record(&mut state);
+    /// Checks a request for an incomplete upload, reserves disk space, and adds its declarations to the record.
+    fn admit(
+        &self,
+        state: &mut State,
+        id: &Id,
+        start: u64,
+        request: AppendRequest,
+    ) -> Result<(), Error> {
+        let has_body = !request.incoming.is_nothing();
+        let needed = state.admit(start, &request, self.registry.options.max_size)?;
+        if !state.is_full() && (has_body || request.declares()) {
+            self.check_folder(state, &request)?;
         }
-        let (is_unsure, is_behind) = (state.synced.is_none(), state.is_to_catch_up());
-        let is_unjudged = !is_behind && state.is_filled_by(bytes) && !self.is_hashed(&state);
-        if !is_unsure && !is_behind && !is_unjudged {
+        self.check_declared(state, &request)?;
+        self.reserve(needed, has_body)?;
+        if has_body || state.record().is_some() || request.declares() {
+            state.merge_metadata(id, request);
+        }
+        self.begin_hashing(state)
+    }
+
+    /// Locks the state for a write of `bytes`.
+    ///
+    /// First syncs the bytes of an earlier process: a failed sync needs a safe length to truncate to. First stores the
+    /// declared digests, if the full upload is compared only later: a request after a crash then compares them.
+    fn lock_to_write(&self, bytes: &[u8]) -> Result<StateGuard<'_>, Error> {
+        let mut state = self.lock()?;
+        if state.offset() + bytes.len() as u64 > UNRECORDED_MAX {
+            self.write_record_early(&mut state);
+        }
+        let is_unsynced = state.durability().synced().is_none();
+        let is_behind = state.is_hash_behind();
+        let is_compared_later = !is_behind && state.is_filled_by(bytes) && !self.is_hashed(&state);
+        if !is_unsynced && !is_behind && !is_compared_later {
             return Ok(state);
         }
         drop(state);
-        if is_unjudged {
+        if is_compared_later {
             self.save_record()?;
-            self.sync_names(None)?;
+            self.sync_dirs(None)?;
         }
-        if is_unsure {
+        if is_unsynced {
             self.sync_data()?;
         }
         if is_behind {
-            self.hash_the_rest()?;
+            self.hash_rest()?;
         }
-        self.state()
+        self.lock()
     }
 
-    /// Checks that `needed` more bytes fit on the disk beside the reservations of other uploads. Reserves them if they
-    /// are about to come.
-    fn reserve(&self, needed: u64, are_coming: bool) -> Result<(), Error> {
+    /// Checks that `needed` more bytes fit on the disk beside the reservations of other uploads. Reserves them if the
+    /// request has a body.
+    fn reserve(&self, needed: u64, has_body: bool) -> Result<(), Error> {
         if needed == 0 {
             return Ok(());
         }
-        let reservations = &self.shelf.reservations;
+        let reservations = &self.registry.reservations;
         let mut space = reservations.free_space();
         let wanted = needed
-            .saturating_add(self.shelf.options.min_free)
+            .saturating_add(self.registry.options.min_free)
             .saturating_add(reservations.of_others(self.key));
         let read = || Ok(self.disk().free()?.unwrap_or(u64::MAX));
         if !space.has_room(wanted, read)? {
             return Err(Error::NoSpace);
         }
-        if are_coming {
+        if has_body {
             reservations.set(self.key, needed);
         }
         Ok(())
     }
 
-    /// Writes `bytes` where the file ends.
-    fn put(&self, state: &mut StateGuard<'_>, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes `bytes` at the end of the file.
+    fn write_bytes(&self, state: &mut StateGuard<'_>, bytes: &[u8]) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let data = self.data(state)?;
+        let data = self.data_file(state)?;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let offset = state.offset;
+            let offset = state.offset();
             match state.writing(|| self.disk().write_at(&data, rest, offset))? {
-                Ok(0) => return Err(self.refused(state, io::ErrorKind::WriteZero.into())),
-                Ok(written) => {
-                    let (taken, left) = rest.split_at(written);
-                    if let Some(hashing) = &mut state.hashing {
-                        hashing.follow(offset, taken);
-                    }
+                Ok(0) => return Err(self.write_failed(state, io::ErrorKind::WriteZero.into())),
+                Ok(count) => {
+                    let (written, left) = rest.split_at(count);
+                    state.wrote(written);
                     rest = left;
-                    state.offset += written as u64;
-                    state.unsynced += written as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.refused(state, error)),
+                Err(error) => return Err(self.write_failed(state, error)),
             }
         }
-        if !self.disk().durable {
-            state.synced = Some(state.offset);
-        }
-        let owed = state.length().map_or(0, |length| length - state.offset);
-        self.shelf.reservations.set(self.key, owed);
+        let expected = state.length().map_or(0, |length| length - state.offset());
+        self.registry.reservations.set(self.key, expected);
         Ok(())
     }
 
-    /// Handles a failed write. If the disk is full or the file too long, no written byte is lost, so the written bytes
-    /// stay. After any other error only the synced bytes stay.
-    fn refused(&self, state: &mut State, error: io::Error) -> Error {
-        let loses_none = is_full(&error) || is_too_large(&error);
-        let Some(data) = state.data.clone().filter(|_| loses_none) else {
-            self.cut_back(state);
-            return error.into();
+    /// Handles a failed write. A full disk or a file size limit loses no written byte, so the written bytes stay. After
+    /// any other error only the synced bytes stay.
+    fn write_failed(&self, state: &mut State, error: io::Error) -> Error {
+        let is_lossless = is_full(&error) || is_too_large(&error);
+        match state.data() {
+            Some(data) if is_lossless => match self.disk().truncate(data, state.offset()) {
+                Ok(()) => error.into(),
+                Err(_) => self.poison(),
+            },
+            _ => {
+                self.truncate_to_synced(state);
+                error.into()
+            }
+        }
+    }
+
+    /// Notes that an append has ended. Releases the reservation of an upload that got no byte.
+    fn end_append(&self) {
+        let (Ok(_window), Ok(mut state)) = (self.lock_window(), self.peek()) else {
+            return;
         };
-        match self.disk().cut(&data, state.offset) {
-            Ok(()) => error.into(),
-            Err(_) => self.poison(),
+        state.end_append();
+        if !state.has_appends() && state.offset() == 0 {
+            self.registry.reservations.release(self.key);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::store::fs::hashed::Digest;
 use crate::store::id::Id;
-use crate::store::upload::request::Digest;
 
 /// A finished upload.
 #[derive(Debug, Clone, PartialEq, Eq)]

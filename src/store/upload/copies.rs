@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use crate::store::error::Error;
 use crate::store::id::Key;
+use crate::store::mutex::lock;
 use crate::store::upload::completed::Completed;
 
 /// Maximum number of uploads in the queue. Further ones are added at a later request.
@@ -57,7 +58,7 @@ impl Copies {
     }
 
     pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.jobs)
     }
 
     /// Returns the next upload to be copied; `None` ends the thread.
@@ -97,9 +98,7 @@ impl Copies {
             tell(&completed);
         }
     }
-}
 
-impl Copies {
     /// Removes the result of an upload that was removed.
     pub(crate) fn forget(&self, key: Key) {
         self.jobs().ended.remove(&key);

@@ -21,14 +21,14 @@ use crate::store::upload::copies::{Jobs, QUEUE_MAX};
 use crate::store::upload::registry::{Registry, UploadHandle};
 
 /// The request that starts a copy waits this long for the end: small files are published by then.
-const PATIENCE: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(1);
 
 /// A guard that stops the copying thread when it is dropped with the store.
 pub(crate) struct Copier(Arc<Registry>);
 
 impl Copier {
-    pub(crate) fn new(shelf: &Arc<Registry>) -> Self {
-        Self(Arc::clone(shelf))
+    pub(crate) fn new(registry: &Arc<Registry>) -> Self {
+        Self(Arc::clone(registry))
     }
 }
 
@@ -47,13 +47,11 @@ impl Drop for Copier {
     }
 }
 
-fn work(shelf: &Arc<Registry>) {
-    while let Some(key) = shelf.copies.next() {
-        let copy = || shelf.entry(key).copy_and_publish();
+fn work(registry: &Arc<Registry>) {
+    while let Some(key) = registry.copies.next() {
+        let copy = || registry.upload(key).copy_and_publish();
         let copied = panic::catch_unwind(AssertUnwindSafe(copy));
-        shelf
-            .copies
-            .end(key, copied.unwrap_or(Err(Error::Poisoned)));
+        (registry.copies).end(key, copied.unwrap_or(Err(Error::Poisoned)));
     }
 }
 
@@ -69,8 +67,8 @@ impl UploadHandle {
     ///
     /// # Errors
     /// `NotPublished` while a copy is running. The error of a failed copy, once: the next request starts another copy.
-    pub(crate) fn is_not_copied(&self) -> Result<(), Error> {
-        let mut jobs = self.shelf.copies.jobs();
+    pub(crate) fn check_no_copy(&self) -> Result<(), Error> {
+        let mut jobs = self.registry.copies.jobs();
         if let Some(Err(error)) = jobs.ended.remove(&self.key) {
             return Err(error);
         }
@@ -87,18 +85,18 @@ impl UploadHandle {
     /// # Errors
     /// `NotPublished` while the copy is running, or if it failed.
     pub(crate) fn copy_soon(&self) -> Result<Option<Completed>, Error> {
-        let copies = &self.shelf.copies;
+        let copies = &self.registry.copies;
         let mut jobs = copies.jobs();
         let is_idle = jobs.current.is_none() && jobs.queue.is_empty();
         if !jobs.has(self.key) && jobs.queue.len() < QUEUE_MAX && !jobs.is_over {
             jobs.queue.push_back(self.key);
-            self.shelf.work_on(&mut jobs)?;
+            self.registry.work_on(&mut jobs)?;
         }
         if is_idle {
             let goes_on = |jobs: &mut Jobs| jobs.has(self.key) && !jobs.is_over;
             let waited = copies
                 .changed
-                .wait_timeout_while(jobs, PATIENCE, goes_on)
+                .wait_timeout_while(jobs, WAIT, goes_on)
                 .unwrap_or_else(PoisonError::into_inner);
             jobs = waited.0;
         }
@@ -112,28 +110,28 @@ impl UploadHandle {
     }
 
     fn copying(&self) -> Result<Error, Error> {
-        let record = self.state()?.record.clone();
+        let record = self.lock()?.record().cloned();
         let Some(record) = record else {
             return Err(Error::Superseded);
         };
         let obstacle = Obstacle::copying(self.path_of(&record));
-        let blocked = &self.shelf.blocked;
-        blocked.note_copying(self.key, &record, &obstacle);
+        let blocked = &self.registry.blocked;
+        blocked.add(self.key, &record, &obstacle);
         Ok(Error::NotPublished(obstacle))
     }
 
     /// Copies the upload and publishes the copy. `None` if the upload was removed or published in the meantime.
     fn copy_and_publish(&self) -> Result<Option<Completed>, Error> {
-        let changing = self.changing()?;
-        let state = self.look()?;
-        let record = state.record.clone().filter(|_| state.is_publishing());
-        let (Some(record), Some(data)) = (record, state.data.clone()) else {
+        let changing = self.lock_change()?;
+        let state = self.load()?;
+        let (record, data) = (state.record().cloned(), state.data().cloned());
+        let (Some(record), Some(data), true) = (record, data, state.is_publishing()) else {
             return Ok(None);
         };
         let begun = Begun {
             record,
             data,
-            epoch: state.epoch,
+            epoch: state.epoch(),
         };
         drop(state);
         let copy = self.begin_copy(&begun);
@@ -164,7 +162,7 @@ impl UploadHandle {
         if said.copied && self.disk().is_copied(&begun.data, length, &said.path)? {
             return Ok(None);
         }
-        let options = &self.shelf.options;
+        let options = &self.registry.options;
         let is_shared = options.sharing == Sharing::Shared;
         let copy =
             self.disk()
@@ -179,7 +177,7 @@ impl UploadHandle {
     ) -> Result<Option<Completed>, Error> {
         if let Some(copy) = copy {
             let length = begun.record.length.unwrap_or_default();
-            let goes_on = || self.is_still(begun) && !self.shelf.copies.jobs().is_over;
+            let goes_on = || self.is_still(begun) && !self.registry.copies.jobs().is_over;
             if !(self.disk()).fill_copy(copy, &begun.data, length, goes_on)? {
                 return Ok(None);
             }
@@ -187,12 +185,12 @@ impl UploadHandle {
                 self.disk().set_modified(&copy.data()?, time)?;
             }
         }
-        let _changing = self.changing()?;
-        let state = self.look()?;
-        if !state.is_publishing() || state.epoch != begun.epoch {
+        let _changing = self.lock_change()?;
+        let state = self.load()?;
+        if !state.is_publishing() || state.epoch() != begun.epoch {
             return Ok(None);
         }
-        let Some(mut record) = state.record.clone() else {
+        let Some(mut record) = state.record().cloned() else {
             return Ok(None);
         };
         drop(state);
@@ -205,8 +203,8 @@ impl UploadHandle {
     }
 
     fn is_still(&self, begun: &Begun) -> bool {
-        self.state()
-            .is_ok_and(|state| state.epoch == begun.epoch && state.is_publishing())
+        self.lock()
+            .is_ok_and(|state| state.epoch() == begun.epoch && state.is_publishing())
     }
 }
 
@@ -231,9 +229,9 @@ impl Registry {
         }
         // That thread is about to end.
         jobs.thread.take().map(JoinHandle::join);
-        let shelf = Arc::clone(self);
+        let registry = Arc::clone(self);
         let thread = thread::Builder::new().name("resumed-copies".into());
-        match thread.spawn(move || work(&shelf)) {
+        match thread.spawn(move || work(&registry)) {
             Ok(thread) => {
                 jobs.thread = Some(thread);
                 jobs.is_working = true;

@@ -1,50 +1,47 @@
-//! Removing what is held of an upload. A published file is never removed.
+//! Deleting an upload. A published file is never deleted.
 
 use crate::store::error::Error;
 use crate::store::fs::record::Hook;
 use crate::store::upload::registry::UploadHandle;
-use crate::store::upload::state::{Phase, State};
+use crate::store::upload::state::State;
 
 impl UploadHandle {
-    /// Forgets the upload, durably, and fences who was writing. Whether there was one.
+    /// Removes the upload, durably, and fences every append. Returns whether there was one.
     pub(crate) fn cancel(&self) -> Result<bool, Error> {
-        let _changing = self.changing()?;
-        let mut state = self.look()?;
+        let _changing = self.lock_change()?;
+        let mut state = self.load()?;
         if !state.is_known() {
             return Ok(false);
         }
-        self.discard(&mut state)?;
+        self.delete(&mut state)?;
         drop(state);
-        self.sync_names(None)?;
+        self.sync_dirs(None)?;
         Ok(true)
     }
 
-    /// Forgets the upload, durably, if it is finished.
+    /// Removes the record of a complete upload, durably.
     pub(crate) fn forget(&self) -> Result<(), Error> {
-        let _changing = self.changing()?;
-        let mut state = self.look()?;
-        if state.phase != Phase::Complete {
+        let _changing = self.lock_change()?;
+        let mut state = self.load()?;
+        if !state.is_complete() {
             return Ok(());
         }
-        if self.shelf.options.mark_hooks && state.hook() == Some(Hook::Due) {
+        if self.registry.options.mark_hooks && state.hook() == Some(Hook::Due) {
             return Err(Error::HookDue);
         }
-        self.discard(&mut state)?;
+        self.delete(&mut state)?;
         drop(state);
-        self.sync_names(None)
+        self.sync_dirs(None)
     }
 
-    /// Removes the bytes, then the record. The caller holds `changing`.
-    ///
-    /// In this order: what a crash leaves in between is an empty upload, not bytes that nobody knows the id of.
-    pub(crate) fn discard(&self, state: &mut State) -> Result<(), Error> {
-        if state.phase == Phase::Receiving {
-            let publishing = state.record.as_ref().filter(|_| state.is_publishing());
-            if let Some(path) = publishing.and_then(|record| record.publishing_as()) {
-                let removed = self.disk().remove_copy(self.key, path);
-                removed.unwrap_or_else(|error| {
-                    log::debug!("{}: cannot remove its copy: {error}", self.key)
-                });
+    /// Removes the bytes, then the record: a crash in between leaves an empty upload, not bytes without an id. The caller
+    /// holds the `ChangeGuard`.
+    pub(crate) fn delete(&self, state: &mut State) -> Result<(), Error> {
+        if state.is_receiving() {
+            if let Some(path) = state.publishing_path() {
+                if let Err(error) = self.disk().remove_copy(self.key, path) {
+                    log::debug!("{}: cannot remove its copy: {error}", self.key);
+                }
             }
             self.disk().remove(&self.key.to_string())?;
             state.clear_data();

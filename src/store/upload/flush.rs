@@ -1,6 +1,6 @@
-//! Making durable what is held, and cutting back to what is when the disk fails.
+//! Syncs, and the truncation after a failed one.
 //!
-//! The order is: record, bytes, names; then an answer. Whoever asks at once shares the syncs.
+//! The order is: record, bytes, marker, names; then the response. Concurrent requests share the syncs.
 
 use std::io;
 use std::sync::Arc;
@@ -13,215 +13,190 @@ use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::{Progress, State};
 
 impl UploadHandle {
-    /// Makes durable what is held now, and answers it. `None`: bytes held at the beginning of this call have
-    /// ceased to be, so look again.
-    pub(crate) fn settle(&self) -> Result<Option<Progress>, Error> {
+    /// Makes the upload durable, and returns its progress. `None`: bytes were lost or removed in the meantime, so the
+    /// caller has to look again.
+    pub(crate) fn flush(&self) -> Result<Option<Progress>, Error> {
         self.save_record()?;
-        self.settle_bytes()
+        self.flush_bytes()
     }
 
-    /// As `settle`, but for the record.
-    pub(crate) fn settle_bytes(&self) -> Result<Option<Progress>, Error> {
-        let state = self.look()?;
-        let (held, epoch, entries) = (state.held(), state.epoch, state.entries);
-        let (synced, listed) = (state.is_synced(), state.is_listed());
+    /// Does the same as `flush`, without the record.
+    pub(crate) fn flush_bytes(&self) -> Result<Option<Progress>, Error> {
+        let state = self.load()?;
+        let (progress, epoch, flush) =
+            (state.progress(), state.epoch(), state.durability().flush());
         let published = state.published().map(|published| published.path.clone());
-        let marked = state.is_marked() || !self.disk().durable;
         drop(state);
-        if !synced {
+        if flush.sync_data {
             self.sync_data()?;
         }
-        if !marked {
-            self.mark()?;
+        if flush.write_marker {
+            self.sync_marker()?;
         }
-        if !listed {
-            self.sync_names(published.as_deref())?;
+        if flush.sync_dir {
+            self.sync_dirs(published.as_deref())?;
         }
-        let mut state = self.state()?;
-        if state.epoch != epoch {
+        let mut state = self.lock()?;
+        if state.epoch() != epoch {
             return Ok(None);
         }
-        state.listed = state.listed.max(entries);
-        self.keep_hashed(&mut state);
-        Ok(Some(held))
+        state.durability_mut().dir_was_synced(flush);
+        self.store_hash_states(&mut state);
+        Ok(Some(progress))
     }
 
-    /// Whether `settle` would have nothing to do.
-    pub(crate) fn is_settled(&self, state: &State) -> bool {
-        let is_kept = state.is_marked() && state.is_listed() || !self.disk().durable;
-        state.saved && !state.is_full() && state.is_synced() && is_kept
-    }
-
-    /// Marks the data file with how much of it is synced, durably.
-    fn mark(&self) -> Result<(), Error> {
-        let (marked, epoch) = self.note_synced()?;
+    /// Writes the synced length to the marker, and syncs the marker.
+    fn sync_marker(&self) -> Result<(), Error> {
+        let (length, epoch) = self.write_marker()?;
         self.sync_data()?;
-        let mut state = self.state()?;
-        if state.epoch == epoch {
-            state.marked = state.marked.max(marked);
+        let mut state = self.lock()?;
+        if state.epoch() == epoch {
+            state.durability_mut().marker_was_synced(length);
         }
         Ok(())
     }
 
-    /// Marks the data file with how much of it is synced. The mark itself is synced by any later sync.
+    /// Writes the synced length to the marker; any later sync makes the marker durable. Returns the length, and the epoch.
     ///
-    /// Under the lock, so that a lower mark never comes after a higher one.
-    pub(crate) fn note_synced(&self) -> Result<(u64, u64), Error> {
-        let mut state = self.state()?;
-        let synced = state.synced.unwrap_or_default();
-        if let Some(data) = state.data.as_ref().filter(|_| state.noted < synced) {
-            self.disk().mark(data, synced)?;
-            state.noted = synced;
+    /// Keeps the state locked, so that a smaller length never replaces a greater one.
+    fn write_marker(&self) -> Result<(u64, u64), Error> {
+        let mut state = self.lock()?;
+        if let (Some(data), Some(length)) = (state.data(), state.durability().stale_marker()) {
+            self.disk().write_marker(data, length)?;
+            state.durability_mut().marker_was_written(length);
         }
-        self.keep_hashed(&mut state);
-        Ok((synced, state.epoch))
+        self.store_hash_states(&mut state);
+        Ok((
+            state.durability().synced().unwrap_or_default(),
+            state.epoch(),
+        ))
     }
 
-    /// Makes durable the bytes held now, and marks the data file with how many those are.
-    pub(crate) fn sync_and_note(&self) -> Result<(), Error> {
+    /// Syncs the bytes written so far, and writes their number to the marker.
+    pub(crate) fn sync_and_mark(&self) -> Result<(), Error> {
         self.sync_data()?;
-        self.note_synced().map(drop)
+        self.write_marker().map(drop)
     }
 
-    /// Makes durable the bytes held now.
+    /// Syncs the bytes written so far.
     ///
     /// # Errors
-    /// When the sync failed, or one that was shared. What it was to confirm is then cut off the file.
+    /// If the sync, or one shared with another request, failed. The file is then truncated to the synced length.
     pub(crate) fn sync_data(&self) -> Result<(), Error> {
-        Ok(self.syncs.share(|| self.sync_round())?)
+        Ok(self.data_syncs.share(|| self.sync_round())?)
     }
 
     fn sync_round(&self) -> io::Result<()> {
-        let Ok(mut state) = self.state() else {
-            return Err(io::Error::other("broken before"));
+        let Ok(mut state) = self.lock() else {
+            return Err(io::Error::other(
+                "an earlier disk failure poisoned the upload",
+            ));
         };
-        let Some(data) = state.data.clone() else {
+        let Some(data) = state.data().cloned() else {
             return Ok(());
         };
-        let (offset, epoch) = (state.offset, state.epoch);
-        let hashed = state.hashing.as_ref().map(|hashing| hashing.so_far());
-        state.unsynced = 0;
+        let (length, epoch) = (state.durability_mut().begin_sync(), state.epoch());
+        let hashed = state.hashing().map(|hashing| hashing.so_far());
         drop(state);
         let result = self.disk().sync(&data);
-        let Ok(mut state) = self.state() else {
+        let Ok(mut state) = self.lock() else {
             return result;
         };
-        match &result {
-            Ok(()) if state.epoch == epoch => {
-                state.synced = Some(offset);
-                if let (Some(hashing), Some(hashed)) = (&mut state.hashing, hashed) {
-                    hashing.is_synced(hashed);
-                }
+        let is_same_file = state.data().is_some_and(|now| Arc::ptr_eq(now, &data));
+        if result.is_ok() && state.epoch() == epoch {
+            state.durability_mut().end_sync(length);
+            if let (Some(hashing), Some(hashed)) = (state.hashing_mut(), hashed) {
+                hashing.is_synced(hashed);
             }
-            // Before any later round can begin: that one would succeed, and the bytes would still be lost.
-            Err(_)
-                if state
-                    .data
-                    .as_ref()
-                    .is_some_and(|now| Arc::ptr_eq(now, &data)) =>
-            {
-                self.cut_back(&mut state)
-            }
-            _ => {}
+        } else if result.is_err() && is_same_file {
+            // Still within this round: the next sync may succeed although these bytes are lost.
+            self.truncate_to_synced(&mut state);
         }
         result
     }
 
-    /// After a failed write or sync nothing is believed: the file is cut back to the last length that a sync has
-    /// confirmed, and who was writing is fenced. Where that cannot be done the upload is broken.
-    pub(crate) fn cut_back(&self, state: &mut State) {
-        state.fence();
-        state.epoch += 1;
-        state.unsynced = 0;
-        let Some(data) = state.data.clone() else {
+    /// Truncates the file to the synced length, and fences every append. Poisons the upload if that fails.
+    pub(crate) fn truncate_to_synced(&self, state: &mut State) {
+        state.lose();
+        let Some(data) = state.data().cloned() else {
             return;
         };
-        let cut = state.synced.map(|synced| {
-            self.disk()
-                .cut(&data, synced)
-                .and_then(|()| self.disk().sync(&data))
-        });
-        match (state.synced, cut) {
-            (Some(synced), Some(Ok(()))) => {
-                state.offset = synced;
-                if let Some(hashing) = &mut state.hashing {
-                    hashing.cut_back(synced);
-                }
-            }
+        let truncate = |synced| {
+            self.disk().truncate(&data, synced)?;
+            self.disk().sync(&data)
+        };
+        match state.durability().synced() {
+            Some(synced) if truncate(synced).is_ok() => state.truncated_to(synced),
             _ => drop(self.poison()),
         }
     }
 
-    /// Makes durable the names of this upload's files, and of the finished one at `published`.
+    /// Makes the names of the upload's files durable, and that of the published file.
     ///
     /// # Errors
-    /// Then the upload is broken: which names there are on the disk is anybody's guess.
-    pub(crate) fn sync_names(&self, published: Option<&str>) -> Result<(), Error> {
+    /// The upload is then poisoned: the names on the disk are unknown.
+    pub(crate) fn sync_dirs(&self, published: Option<&str>) -> Result<(), Error> {
         let finished = published.map_or(Ok(()), |path| self.disk().sync_published(path));
-        finished
-            .and_then(|()| self.disk().sync_dir(Dir::Partials))
-            .map_err(|error| {
-                self.poison();
-                error.into()
-            })
+        let synced = finished.and_then(|()| self.disk().sync_dir(Dir::Partials));
+        synced.map_err(|error| {
+            self.poison();
+            error.into()
+        })
     }
 
-    /// Writes the record, if what is on disk says less. Its name is left to be synced.
+    /// Writes the record if the one on the disk differs. Does not sync its name.
     pub(crate) fn save_record(&self) -> Result<(), Error> {
-        if self.look()?.saved {
+        if self.load()?.durability().record_clean() {
             return Ok(());
         }
-        let _changing = self.changing()?;
-        let mut state = self.look()?;
+        let _changing = self.lock_change()?;
+        let mut state = self.load()?;
         self.share_declared(&mut state)?;
-        let unsaved = state.unsaved();
+        let unsaved = state.unsaved_record();
         drop(state);
         unsaved.map_or(Ok(()), |record| self.write_record(&record))
     }
 
-    /// Writes what was declared, once and without a sync: a killed server must not lose the length, the name and the
-    /// digests of a large upload. An answer still waits for a synced record.
-    pub(crate) fn sketch_record(&self, state: &mut State) {
-        let Some(record) = state.unsaved().filter(|_| !state.filed) else {
+    /// Writes the record of a large upload early, once and without a sync: a killed server must not lose the declared
+    /// length, name and digests. A response still waits for a synced record.
+    pub(crate) fn write_record_early(&self, state: &mut State) {
+        let Some(record) = state.unsaved_record() else {
             return;
         };
-        match self.disk().sketch_record(self.key, &record.to_json()) {
-            Ok(()) => {
-                state.filed = true;
-                state.entries += 1;
-            }
-            Err(error) => log::debug!("{}: cannot write the record yet: {error}", self.key),
+        if state.has_record_file() {
+            return;
+        }
+        match self.disk().write_record_early(self.key, &record.to_json()) {
+            Ok(()) => state.record_file_was_created(),
+            Err(error) => log::debug!("{}: cannot write the record early: {error}", self.key),
         }
     }
 
-    /// Writes `record`. One whose upload is complete already has a line in the journal. The caller holds `changing`.
+    /// Writes `record`: to the log if it is the first one, and the upload is complete. The caller holds the `ChangeGuard`.
     pub(crate) fn write_record(&self, record: &Record) -> Result<(), Error> {
         if self.write_if_shared(record)? {
             return Ok(());
         }
-        let mut state = self.state()?;
-        state.saved = false;
-        let filed = state.filed || record.publishing.is_none();
+        let mut state = self.lock()?;
+        state.durability_mut().record_changed();
+        let is_file = state.has_record_file() || record.publishing.is_none();
         drop(state);
         let text = record.to_json();
-        match filed {
+        match is_file {
             true => self.disk().save_record(self.key, &text)?,
             false => self.disk().add_line(self.key, &text)?,
         }
-        let mut state = self.state()?;
-        state.filed = filed;
-        state.entries += 1;
-        state.saved = state.record.as_deref() == Some(record);
+        self.lock()?.record_was_written(record, is_file);
         Ok(())
     }
 
-    /// Returns the data file. Creates it if there is none yet.
-    pub(crate) fn data(&self, state: &mut State) -> io::Result<Arc<Data>> {
-        if let Some(data) = &state.data {
+    /// Returns the data file. Creates it if there is none.
+    pub(crate) fn data_file(&self, state: &mut State) -> io::Result<Arc<Data>> {
+        if let Some(data) = state.data() {
             return Ok(Arc::clone(data));
         }
-        let data = self.disk().create_data(self.key)?;
-        state.entries += 1;
-        Ok(Arc::clone(state.data.insert(Arc::new(data))))
+        let data = Arc::new(self.disk().create_data(self.key)?);
+        state.created(Arc::clone(&data));
+        Ok(data)
     }
 }

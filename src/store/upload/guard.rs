@@ -1,114 +1,109 @@
-//! The lock on the state of an upload, and the one on changing more than its bytes: of this server, and where several
-//! share a directory, of its file system.
+//! The locks of an upload.
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
 use std::sync::MutexGuard;
 
 use crate::store::error::Error;
-use crate::store::fs::disk::Disk;
 use crate::store::fs::lock;
-use crate::store::upload::state::{State, Upload};
+use crate::store::upload::registry::UploadHandle;
+use crate::store::upload::state::State;
 
-/// The state of an upload, locked until this is dropped.
+/// The locked state of an upload.
 pub(crate) struct StateGuard<'a> {
-    upload: &'a Upload,
+    upload: &'a UploadHandle,
     /// `None` while bytes are written.
     state: Option<MutexGuard<'a, State>>,
-    /// `None` where no other server is about.
-    shared: Option<Shared<'a>>,
     _window: MutexGuard<'a, ()>,
-}
-
-/// What it takes to hand the upload to other servers.
-struct Shared<'a> {
-    disk: &'a Disk,
-    server: u64,
+    /// True if the file lock is locked too; only with `--shared`.
+    is_shared: bool,
 }
 
 impl<'a> StateGuard<'a> {
     /// # Errors
     /// `Poisoned`.
-    pub(crate) fn new(upload: &'a Upload) -> Result<Self, Error> {
-        let _window = upload.window()?;
+    pub(crate) fn new(upload: &'a UploadHandle) -> Result<Self, Error> {
+        let _window = upload.lock_window()?;
         Ok(Self {
             upload,
-            state: Some(upload.state()?),
-            shared: None,
+            state: Some(upload.peek()?),
             _window,
+            is_shared: false,
         })
     }
 
-    /// The file lock is held too, which others wait for.
-    pub(crate) fn share(&mut self, disk: &'a Disk, server: u64) {
-        self.shared = Some(Shared { disk, server });
+    /// Notes that the file lock is locked.
+    pub(crate) fn share(&mut self) {
+        self.is_shared = true;
     }
 
-    /// Writes bytes, and lets others look at the state meanwhile.
+    /// Unlocks the state while `write` runs, so that other requests can read it. They cannot change it.
     ///
     /// # Errors
     /// `Poisoned`.
     pub(crate) fn writing<T>(&mut self, write: impl FnOnce() -> T) -> Result<T, Error> {
         self.state = None;
         let written = write();
-        self.state = Some(self.upload.state()?);
+        self.state = Some(self.upload.peek()?);
         Ok(written)
     }
 }
 
-const HELD: &str = "it is given up for the moment of a write alone";
+const LOCKED: &str = "the state is unlocked only in `writing`";
 
 impl Deref for StateGuard<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
-        self.state.as_ref().expect(HELD)
+        self.state.as_ref().expect(LOCKED)
     }
 }
 
 impl DerefMut for StateGuard<'_> {
     fn deref_mut(&mut self) -> &mut State {
-        self.state.as_mut().expect(HELD)
+        self.state.as_mut().expect(LOCKED)
     }
 }
 
 impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
-        if let (Some(shared), Some(state)) = (&self.shared, &mut self.state) {
-            shared.hand_over(self.upload, state);
+        match &mut self.state {
+            Some(state) if self.is_shared => hand_over(self.upload, state),
+            _ => {}
         }
     }
 }
 
-impl Shared<'_> {
-    /// Notes what the others have to know, and lets them in.
-    fn hand_over(&self, upload: &Upload, state: &mut State) {
-        let turn = state.as_left_by(self.server);
-        let is_news = state.noted_turn.as_deref() != Some(&turn);
-        if let Some(data) = state.data.as_ref().filter(|_| is_news) {
-            state.noted_turn = Some(turn.into());
-            if let Err(error) = self.disk.note_turn(data, turn) {
-                log::error!("{}: other servers cannot be told: {error}", upload.key);
-                upload.poison();
-            }
+/// Writes the note for other servers, and unlocks the file lock.
+fn hand_over(upload: &UploadHandle, state: &mut State) {
+    let turn = state.as_left_by(upload.registry.server);
+    let is_news = state.noted_turn.as_deref() != Some(&turn);
+    if let Some(data) = state.data().cloned().filter(|_| is_news) {
+        state.noted_turn = Some(turn.into());
+        if let Err(error) = upload.disk().note_turn(&data, turn) {
+            log::error!(
+                "{}: cannot write the note for other servers: {error}",
+                upload.key
+            );
+            upload.poison();
         }
-        // It is let go when the file is closed, if not now.
-        state.latch.take_if(|latch| lock::unlock(latch).is_err());
     }
+    // A lock that cannot be unlocked ends when its file is closed.
+    state.latch.take_if(|latch| lock::unlock(latch).is_err());
 }
 
-/// The turn to change more than the bytes of an upload; over when this is dropped.
-pub(crate) struct Changing<'a> {
-    /// Closing it lets the other servers in.
+/// The exclusive right to change the record, the name or the existence of an upload.
+pub(crate) struct ChangeGuard<'a> {
+    /// Closing it unlocks the file lock.
     _latch: Option<OwnedFd>,
-    _turn: MutexGuard<'a, ()>,
+    _local: MutexGuard<'a, ()>,
 }
 
-impl<'a> Changing<'a> {
-    pub(crate) fn new(turn: MutexGuard<'a, ()>, latch: Option<OwnedFd>) -> Self {
+impl<'a> ChangeGuard<'a> {
+    pub(crate) fn new(local: MutexGuard<'a, ()>, latch: Option<OwnedFd>) -> Self {
         Self {
             _latch: latch,
-            _turn: turn,
+            _local: local,
         }
     }
 }

@@ -1,73 +1,144 @@
-//! What is known of an upload besides what is held of it.
+//! Questions about an upload: declarations, expiry, and the checksum of its last bytes.
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
-use crate::store::error::Error;
+use crate::store::error::{Difference, Error};
+use crate::store::fs::disk::Data;
 use crate::store::fs::record::record_name;
-use crate::store::id::Key;
-use crate::store::upload::registry::{Registry, UploadHandle};
-use crate::store::upload::state::{Phase, State};
+use crate::store::id::Id;
+use crate::store::upload::completed::Completed;
+use crate::store::upload::registry::UploadHandle;
+use crate::store::upload::request::{TAIL_BYTES, Tail};
+use crate::store::upload::state::{Progress, State};
 
-/// What is known of an upload besides what is held of it.
+/// The declarations and the expiry of an upload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UploadInfo {
-    /// Bytes it will have.
+    /// The declared length.
     pub length: Option<u64>,
-    /// What its client wants to be told again.
+    /// The metadata that the client declared, unchanged.
     pub metadata: Option<String>,
-    /// When it is forgotten if nothing more comes; `None` once it is complete.
+    /// The expiry if no more bytes come; `None` if the upload is complete.
     pub expires: Option<Expiry>,
 }
 
-/// When an upload is forgotten.
+/// The time at which an upload expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
-    /// Not before this.
+    /// The upload does not expire before this time.
     pub at: SystemTime,
-    /// So long from now.
+    /// The time that is left.
     pub left: Duration,
 }
 
 impl UploadHandle {
-    /// `None` where nobody has begun it.
-    pub(crate) fn about(&self) -> Result<Option<UploadInfo>, Error> {
-        let state = self.look()?;
+    /// Returns the progress without waiting for a sync; `None` if a sync or publishing is needed first.
+    pub(crate) fn settled(&self, id: &Id) -> Option<Progress> {
+        if let Some(state) = self.glance() {
+            return state.is_settled().then(|| state.progress());
+        }
+        let mut state = self.load().ok()?;
+        state.ensure_record(id);
+        state.is_settled().then(|| state.progress())
+    }
+
+    /// Does the same as `settle`, and creates the record of a data file that has none.
+    pub(crate) fn status(&self, id: &Id) -> Result<(Progress, Option<Completed>), Error> {
+        self.load()?.ensure_record(id);
+        self.settle()
+    }
+
+    /// Returns the progress at this moment. Syncs and publishes nothing.
+    pub(crate) fn progress(&self) -> Result<Progress, Error> {
+        Ok(self.load()?.progress())
+    }
+
+    /// Fences every open append, unless the upload is full: no append can write another byte then.
+    pub(crate) fn fence(&self) -> Result<(), Error> {
+        let mut state = self.load()?;
+        if !state.is_full() {
+            state.fence();
+        }
+        Ok(())
+    }
+
+    /// Returns the declarations and the expiry; `None` if no request has begun the upload.
+    pub(crate) fn info(&self) -> Result<Option<UploadInfo>, Error> {
+        let state = self.load()?;
         if !state.is_known() {
             return Ok(None);
         }
-        let last_change = match state.phase {
-            Phase::Complete => None,
-            Phase::Unread | Phase::Receiving => self.shelf.last_change(self.key, &state)?,
+        let last_change = match state.is_complete() {
+            true => None,
+            false => self.last_change(&state)?,
         };
+        let metadata = state.record().and_then(|record| record.metadata.as_deref());
         Ok(Some(UploadInfo {
             length: state.length(),
-            metadata: (state.record.as_ref())
-                .and_then(|record| record.metadata.as_deref().map(str::to_owned)),
+            metadata: metadata.map(str::to_owned),
             expires: last_change.and_then(|last| self.expiry(last, SystemTime::now())),
         }))
     }
 
-    /// When an upload is forgotten whose last byte came then.
+    /// Returns the expiry of an upload whose last byte came at `last_change`.
     pub(crate) fn expiry(&self, last_change: SystemTime, now: SystemTime) -> Option<Expiry> {
-        let at = last_change.checked_add(self.shelf.options.expire)?;
+        let at = last_change.checked_add(self.registry.options.expire)?;
         let left = at.duration_since(now).unwrap_or_default();
         Some(Expiry { at, left })
     }
-}
 
-impl Registry {
-    /// When the last byte of an upload came; without any, or when it is complete, when its record was written.
+    /// Returns the time of the last byte; without bytes, or of a complete upload, the time of its record.
     ///
     /// A crash while publishing leaves the client's time on the data file. The record then has the later time.
-    pub(crate) fn last_change(&self, key: Key, state: &State) -> Result<Option<SystemTime>, Error> {
-        let record = || self.disk.modified(&record_name(key));
-        if state.data.is_none() {
+    pub(crate) fn last_change(&self, state: &State) -> Result<Option<SystemTime>, Error> {
+        let record = || self.disk().modified(&record_name(self.key));
+        if state.data().is_none() {
             return Ok(record()?);
         }
-        let bytes = self.disk.modified(&key.to_string())?;
+        let bytes = self.disk().modified(&self.key.to_string())?;
         Ok(match state.is_publishing() {
             true => bytes.max(record()?),
             false => bytes,
         })
+    }
+
+    /// Returns the checksum of the last bytes at progress `at`. `None` if there were none, they were truncated, or the
+    /// upload is complete: another program may have replaced the published file.
+    pub(crate) fn tail(&self, at: Progress) -> Result<Option<Tail>, Error> {
+        let data = match self.glance().map(|state| state.data().cloned()) {
+            Some(data) => data,
+            None => self.load()?.data().cloned(),
+        };
+        self.tail_of(data.as_deref(), at.offset, at.offset.min(TAIL_BYTES))
+    }
+
+    /// Compares the last received bytes with the checksum that a client sent.
+    ///
+    /// # Errors
+    /// `Differs`.
+    pub(crate) fn check_tail(&self, state: &State, expected: Tail) -> Result<(), Error> {
+        let data = state.data().map(|data| &**data);
+        match self.tail_of(data, state.offset(), expected.length)? {
+            Some(tail) if tail == expected => Ok(()),
+            _ => Err(Error::Differs(Difference::Tail)),
+        }
+    }
+
+    /// Returns the tail of `length` bytes that ends at `end`. `None` if `length` is 0 or the file is too short.
+    fn tail_of(&self, data: Option<&Data>, end: u64, length: u64) -> Result<Option<Tail>, Error> {
+        let start = end.checked_sub(length);
+        let (Some(data), Some(start), 1..=TAIL_BYTES) = (data, start, length) else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; length as usize];
+        match self.disk().read_at(data, &mut bytes, start) {
+            Ok(()) => Ok(Some(Tail {
+                crc32: crc32fast::hash(&bytes),
+                length,
+            })),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -1,21 +1,11 @@
-//! What a request that wants to append says.
+//! The contents of a request to append.
 
-/// A SHA-256.
-pub type Digest = [u8; 32];
-
-/// The CRC-32 (as in zip and Ethernet) of a whole upload: requested or declared by a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crc32 {
-    /// The server computes it from now on, so that a later request can compare it.
-    Asked,
-    /// The upload must have this value.
-    Is(u32),
-}
+use crate::store::fs::hashed::{Crc32, Digest};
 
 /// The maximum number of bytes in a tail.
 pub const TAIL_BYTES: u64 = 65_536;
 
-/// A checksum of the last bytes held.
+/// A checksum of the last received bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
     /// The CRC-32 (as in zip and Ethernet) of these bytes.
@@ -24,70 +14,60 @@ pub struct Tail {
     pub length: u64,
 }
 
-impl Crc32 {
-    pub(crate) fn value(self) -> Option<u32> {
-        match self {
-            Self::Asked => None,
-            Self::Is(crc32) => Some(crc32),
-        }
-    }
-}
-
-/// What a request that wants to append says about itself and about the upload.
+/// The declarations and conditions of a request to append.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppendRequest {
-    /// Whether the upload has to be there already.
+    /// The condition on the existence of the upload.
     pub existence: Precondition,
-    /// Bytes the whole upload will have. May come with any request; it must not change.
+    /// The length of the whole upload in bytes. Any request may declare it; it must not change.
     pub length: Option<u64>,
-    /// What the file is called, as UTF-8, with `/` between it and the folders that it is in, if it is in any. The
-    /// first name given counts.
+    /// The name of the file in UTF-8, after the names of its folders, with `/` between. The first value counts.
     pub name: Option<String>,
-    /// When the file was last changed, in milliseconds since 1970. The first time given counts.
+    /// The time of the last change of the file, in milliseconds since 1970. The first value counts.
     pub modified_ms: Option<u64>,
-    /// What a client wants to be told again, as it came. The first given counts.
+    /// Metadata that the server returns unchanged. The first value counts.
     pub metadata: Option<String>,
-    /// What the whole upload will hash to; it is not published otherwise. The first given counts.
+    /// The SHA-256 of the whole upload. An upload with another one is not published. The first value counts.
     pub digest: Option<Digest>,
-    /// The CRC-32 of the whole upload. An upload with another one is not published. The last value given counts.
+    /// The CRC-32 of the whole upload. An upload with another one is not published. The last value counts.
     pub crc32: Option<Crc32>,
-    /// The last bytes held must have this checksum. A complete upload is not compared.
+    /// The last received bytes must have this checksum. A complete upload is not compared.
     pub tail: Option<Tail>,
-    /// What the bytes of this request hash to.
+    /// The SHA-256 of the bytes of this request.
     pub body_digest: Option<Digest>,
-    /// How many bytes this request brings.
+    /// The length of the body.
     pub incoming: BodyLength,
 }
 
-/// Whether an upload has to be there for an append to begin.
+/// A condition on the existence of an upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Precondition {
-    /// It may be there. If it is not, bytes make it, or a declaration.
+    /// None. Bytes or a declaration create the upload.
     #[default]
     Either,
-    /// It has to be there.
+    /// The upload must exist.
     Known,
-    /// It is made, whatever else is said or sent.
+    /// The request creates the upload, also without bytes and declarations.
     Made,
 }
 
-/// Where an append begins.
+/// The first byte of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// At this byte, which has to be where the upload ends.
+    /// This byte. The upload must end there.
     At(u64),
-    /// Where the upload ends, wherever that is.
+    /// The end of the upload.
     End,
 }
 
-/// How many bytes a request brings.
+/// The length of the body of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BodyLength {
-    /// None: it declares, or asks. It takes no turn, so it disturbs no writer.
+    /// No body: the request declares or asks. It fences no append.
     Nothing,
-    /// So many. `Exactly(0)` is `Nothing`.
+    /// This number of bytes. `Exactly(0)` is `Nothing`.
     Exactly(u64),
-    /// That shows when they end.
+    /// The end of the body shows its length.
     #[default]
     Unknown,
 }
@@ -99,7 +79,7 @@ impl From<u64> for Start {
 }
 
 impl AppendRequest {
-    /// Whether it makes an upload, even without bytes.
+    /// Returns whether the request creates an upload, even without bytes.
     pub(crate) fn declares(&self) -> bool {
         self.existence == Precondition::Made
             || self.length.is_some()
@@ -109,15 +89,20 @@ impl AppendRequest {
             || self.digest.is_some()
             || self.crc32.is_some()
     }
+
+    /// Returns the declared CRC-32.
+    pub(crate) fn crc32_value(&self) -> Option<u32> {
+        self.crc32.and_then(Crc32::value)
+    }
 }
 
 impl BodyLength {
-    /// Whether no byte will come.
+    /// Returns whether no byte will come.
     pub(crate) fn is_nothing(self) -> bool {
         matches!(self, Self::Nothing | Self::Exactly(0))
     }
 
-    /// Bytes that will come for certain.
+    /// Returns the number of bytes that will certainly come.
     pub(crate) fn at_least(self) -> u64 {
         match self {
             Self::Nothing | Self::Unknown => 0,

@@ -1,205 +1,229 @@
-//! One upload as it is known in memory, and the rules of what may happen to it next. No disk is touched here.
+//! The state of one upload in memory, and the rules for its next change. This file does no I/O.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::store::error::Error;
 use crate::store::fs::disk::Data;
-use crate::store::fs::group_commit::SharedSync;
-use crate::store::fs::hashed::Hashing;
+use crate::store::fs::hashed::{Crc32, Digest, Hashing};
 use crate::store::fs::record::{Hook, Publishing, Record};
-use crate::store::id::{Id, Key};
+use crate::store::id::Id;
 use crate::store::shared::turn::Turn;
-use crate::store::upload::request::{AppendRequest, BodyLength, Crc32, Digest};
+use crate::store::upload::durability::{Durability, Flush, Marker};
+use crate::store::upload::request::{AppendRequest, BodyLength};
 
-/// What is held of an upload.
+/// The bytes of an upload that the server has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many bytes; the next one goes there.
+    /// The number of bytes: the next byte goes there.
     pub offset: u64,
-    /// Whether these are all, and the file is published.
+    /// True if these are all bytes, and the file is published.
     pub complete: bool,
 }
 
-/// An upload that somebody holds. Locks are taken in this order: `changing`, then `window`, then `state`.
-pub(crate) struct Upload {
-    pub(crate) key: Key,
-    /// Locked to save the record, to publish or to remove. Held across syncs, so never by a window.
-    changing: Mutex<()>,
-    /// Locked to change the state: for one window, or one decision; never across a sync, but for cutting back
-    /// after a failure.
-    window: Mutex<()>,
-    /// Progress with `window`, but for the moment in which bytes are written: then it can be looked at.
-    state: Mutex<State>,
-    broken: AtomicBool,
-    /// The syncs of the data file.
-    pub(crate) syncs: SharedSync,
-}
-
-/// What is known of an upload.
+/// The state of an upload.
 pub(crate) struct State {
-    pub(crate) phase: Phase,
-    /// Who may write: the append that took the newest generation.
-    pub(crate) generation: u64,
-    /// How often bytes that were held ceased to be: lost, removed, or moved away. An answer holds within one epoch.
-    pub(crate) epoch: u64,
-    /// `None`: nobody has declared anything.
-    pub(crate) record: Option<Arc<Record>>,
-    /// Whether the record on disk says the same, and whether that is a file of its own.
-    pub(crate) saved: bool,
-    pub(crate) filed: bool,
-    pub(crate) data: Option<Arc<Data>>,
-    /// The length of the data file, or of the published file.
-    pub(crate) offset: u64,
-    /// How much of it a sync has confirmed. `None`: who knows; the file was there before us.
-    pub(crate) synced: Option<u64>,
-    /// How much of it the file is marked to have synced, and how much of it durably so.
-    pub(crate) noted: u64,
-    pub(crate) marked: u64,
-    /// What it hashes to so far, where that is asked.
-    pub(crate) hashing: Option<Box<Hashing>>,
-    /// Bytes written since a sync last began.
-    pub(crate) unsynced: u64,
-    /// How many entries of the directory were made or replaced, and how many of them a sync has confirmed.
-    pub(crate) entries: u32,
-    pub(crate) listed: u32,
-    /// Appends that are open.
-    pub(crate) appends: u32,
-    /// Where other servers are about: what locks them out, and what they were told last.
+    phase: Phase,
+    /// The fencing token: only the append with the newest generation may write.
+    generation: u64,
+    /// The number of times that received bytes were lost, removed or moved away. A result is valid within one epoch.
+    epoch: u64,
+    /// `None`: no request has declared anything.
+    record: Option<Arc<Record>>,
+    /// True if the record is a file of its own, not a line of the log.
+    has_record_file: bool,
+    data: Option<Arc<Data>>,
+    durability: Durability,
+    /// `None`: no checksum is wanted.
+    hashing: Option<Box<Hashing>>,
+    /// The number of open appends.
+    appends: u32,
+    /// The lock file, and the note that other servers have read; only with `--shared`.
     pub(crate) latch: Option<OwnedFd>,
     pub(crate) noted_turn: Option<Box<Turn>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Not looked up on disk yet.
-    Unread,
-    /// Bytes are awaited, or publishing is. Also: there is nothing.
+enum Phase {
+    Unloaded,
+    /// The upload expects bytes or its name, or does not exist.
     Receiving,
-    /// Published.
     Complete,
 }
 
-impl Upload {
-    pub(crate) fn new(key: Key) -> Self {
-        Self {
-            key,
-            changing: Mutex::default(),
-            window: Mutex::default(),
-            state: Mutex::new(State::new()),
-            broken: AtomicBool::new(false),
-            syncs: SharedSync::default(),
-        }
-    }
-
-    /// Waits for the turn to change more than the bytes.
-    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for the turn to change the state.
-    ///
-    /// # Errors
-    /// `Poisoned`, also after a panic in mid-change: what such a state says cannot be believed.
-    pub(crate) fn window(&self) -> Result<MutexGuard<'_, ()>, Error> {
-        self.window.lock().map_err(|_| self.poison())
-    }
-
-    /// The state: to be looked at, and by whoever has the `window` to be changed.
-    ///
-    /// # Errors
-    /// As `window`.
-    pub(crate) fn state(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.state.lock().map_err(|_| self.poison())?;
-        if self.is_broken() {
-            Err(Error::Poisoned)
-        } else {
-            Ok(state)
-        }
-    }
-
-    /// From now until restart nothing about this upload is believed.
-    pub(crate) fn poison(&self) -> Error {
-        self.broken.store(true, SeqCst);
-        Error::Poisoned
-    }
-
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken.load(SeqCst)
-    }
+/// The files of an upload, as a lookup found them.
+pub(crate) struct Files {
+    pub(crate) record: Option<Record>,
+    pub(crate) has_record_file: bool,
+    /// The data file with its length and its marker.
+    pub(crate) data: Option<(Data, u64, Marker)>,
 }
 
 impl State {
-    fn new() -> Self {
+    pub(crate) fn new(has_syncs: bool) -> Self {
         Self {
-            phase: Phase::Unread,
+            phase: Phase::Unloaded,
             generation: 0,
             epoch: 0,
             record: None,
-            saved: true,
-            filed: false,
+            has_record_file: false,
             data: None,
-            offset: 0,
-            synced: Some(0),
-            noted: 0,
-            marked: 0,
+            durability: Durability::new(has_syncs),
             hashing: None,
-            unsynced: 0,
-            entries: 0,
-            listed: 0,
             appends: 0,
             latch: None,
             noted_turn: None,
         }
     }
 
-    pub(crate) fn held(&self) -> Progress {
+    /// Takes over the files that a lookup found.
+    pub(crate) fn load(&mut self, files: Files) {
+        let Files {
+            mut record,
+            has_record_file,
+            data,
+        } = files;
+        let has_files = record.is_some() || data.is_some();
+        let (data, length, marker) = match data {
+            Some((data, length, marker)) => (Some(data), Some(length), Some(marker)),
+            None => (None, None, None),
+        };
+        let published = record.as_ref().filter(|it| it.publishing.is_some());
+        let published = published.map(|record| record.length);
+        self.phase = match length {
+            None if published.is_some() => Phase::Complete,
+            _ => Phase::Receiving,
+        };
+        let offset = length.or(published.flatten()).unwrap_or_default();
+        self.durability.load(offset, marker, has_files);
+        // The finished file was removed and the upload begun again; a power loss brought the old record back.
+        if length.is_some() && published.is_some_and(|published| published != length) {
+            record = record.map(|record| Record::new(&record.id));
+            self.durability.record_changed();
+        }
+        self.record = record.map(Arc::new);
+        self.has_record_file = has_record_file;
+        self.data = data.map(Arc::new);
+    }
+
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.phase != Phase::Unloaded
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.phase == Phase::Complete
+    }
+
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.phase == Phase::Receiving
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
         Progress {
-            offset: self.offset,
-            complete: self.phase == Phase::Complete,
+            offset: self.offset(),
+            complete: self.is_complete(),
         }
     }
 
-    /// Whether anybody has begun it.
+    pub(crate) fn offset(&self) -> u64 {
+        self.durability.offset()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn data(&self) -> Option<&Arc<Data>> {
+        self.data.as_ref()
+    }
+
+    pub(crate) fn record(&self) -> Option<&Arc<Record>> {
+        self.record.as_ref()
+    }
+
+    pub(crate) fn has_record_file(&self) -> bool {
+        self.has_record_file
+    }
+
+    pub(crate) fn durability(&self) -> &Durability {
+        &self.durability
+    }
+
+    pub(crate) fn durability_mut(&mut self) -> &mut Durability {
+        &mut self.durability
+    }
+
+    pub(crate) fn hashing(&self) -> Option<&Hashing> {
+        self.hashing.as_deref()
+    }
+
+    pub(crate) fn hashing_mut(&mut self) -> &mut Option<Box<Hashing>> {
+        &mut self.hashing
+    }
+
+    pub(crate) fn has_appends(&self) -> bool {
+        self.appends > 0
+    }
+
+    /// Returns whether a request has begun the upload.
     pub(crate) fn is_known(&self) -> bool {
         self.record.is_some() || self.data.is_some()
     }
 
-    /// Bytes the whole upload will have, where that is known.
+    /// Returns the declared length of the whole upload.
     pub(crate) fn length(&self) -> Option<u64> {
         self.record.as_ref()?.length
     }
 
-    /// Returns whether the whole declared length is held, so that only publishing is missing.
+    /// Returns whether the server has all declared bytes, so that only publishing is missing.
     pub(crate) fn is_full(&self) -> bool {
-        self.phase == Phase::Receiving && self.length() == Some(self.offset)
+        self.is_receiving() && self.length() == Some(self.offset())
     }
 
     /// Returns whether the upload is full and its record has the published path.
     pub(crate) fn is_publishing(&self) -> bool {
-        let says_where = |record: &Arc<Record>| record.publishing.is_some();
-        self.is_full() && self.record.as_ref().is_some_and(says_where)
+        self.publishing_path().is_some()
     }
 
-    /// Whether publishing has not begun.
+    /// Returns the path that a full upload is about to get.
+    pub(crate) fn publishing_path(&self) -> Option<&str> {
+        match self.is_full() {
+            true => self.record.as_ref()?.publishing_as(),
+            false => None,
+        }
+    }
+
+    /// Returns whether publishing has not begun.
     pub(crate) fn is_unpublished(&self) -> bool {
-        self.phase == Phase::Receiving && !self.is_publishing()
+        self.is_receiving() && !self.is_publishing()
     }
 
-    /// The record, where the disk does not say the same.
-    pub(crate) fn unsaved(&self) -> Option<Arc<Record>> {
-        self.record.clone().filter(|_| !self.saved)
+    /// Returns whether the progress can be reported now: it is durable, and the upload does not wait for publishing.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.durability.is_durable() && !self.is_full()
     }
 
-    /// What has become of it, once it is complete.
+    /// Returns the record if the one on the disk differs.
+    pub(crate) fn unsaved_record(&self) -> Option<Arc<Record>> {
+        match self.durability.record_clean() {
+            true => None,
+            false => self.record.clone(),
+        }
+    }
+
+    /// Returns the path and the hook of a complete upload.
     pub(crate) fn published(&self) -> Option<&Publishing> {
-        let record = self.record.as_ref()?;
-        let published = record.publishing.as_deref();
-        published.filter(|_| self.phase == Phase::Complete)
+        match self.phase {
+            Phase::Complete => self.record.as_ref()?.publishing.as_deref(),
+            _ => None,
+        }
     }
 
-    /// What all of it will hash to, where that was said, or does, once it is complete.
+    /// Returns the SHA-256 that the upload must have; of a complete upload, the one that it has.
     pub(crate) fn digest(&self) -> Option<Digest> {
         self.record.as_ref()?.digest.as_deref().copied()
     }
@@ -208,155 +232,211 @@ impl State {
         self.record.as_ref()?.hook()
     }
 
-    /// Whether all bytes held are known to be on the disk.
-    pub(crate) fn is_synced(&self) -> bool {
-        self.data.is_none() || self.synced == Some(self.offset)
-    }
-
-    /// Whether the file is marked to have them, so that they are believed in.
-    pub(crate) fn is_marked(&self) -> bool {
-        self.data.is_none() || self.marked >= self.offset
-    }
-
-    /// Whether the names are on the disk.
-    pub(crate) fn is_listed(&self) -> bool {
-        self.entries == self.listed
-    }
-
-    /// Whether an append may begin at `start` of an upload that is not complete; says how many bytes of disk it is
-    /// still to get.
+    /// Checks whether an append may begin at `start`. Returns the bytes of disk space that the upload still needs.
     pub(crate) fn admit(
         &self,
         start: u64,
-        intent: &AppendRequest,
+        request: &AppendRequest,
         max_size: Option<u64>,
     ) -> Result<u64, Error> {
-        match (self.length(), intent.length) {
+        match (self.length(), request.length) {
             (Some(declared), Some(again)) if declared != again => {
                 return Err(Error::LengthDiffers { declared });
             }
             _ => {}
         }
-        if start != self.offset {
+        if start != self.offset() {
             return Err(Error::Mismatch);
         }
-        let length = self.length().or(intent.length);
-        let end = start.saturating_add(intent.incoming.at_least());
-        if let Some(length) = length.filter(|length| *length < end) {
-            return Err(Error::Overshoot { length });
+        let length = self.length().or(request.length);
+        let end = start.saturating_add(request.incoming.at_least());
+        match (length, max_size) {
+            (Some(length), _) if length < end => return Err(Error::Overshoot { length }),
+            (_, Some(max)) if length.unwrap_or(end) > max => return Err(Error::TooLarge { max }),
+            _ => {}
         }
-        if let Some(max) = max_size.filter(|max| length.unwrap_or(end) > *max) {
-            return Err(Error::TooLarge { max });
-        }
-        Ok(match (length, intent.incoming) {
+        Ok(match (length, request.incoming) {
             (Some(length), _) => length - start,
             (None, BodyLength::Unknown) => 1,
             (None, incoming) => incoming.at_least(),
         })
     }
 
-    /// Stores the declarations of a request. Earlier declarations stay, and so do the computed digests of a whole
-    /// upload.
-    pub(crate) fn declare(&mut self, id: &Id, intent: AppendRequest) {
+    /// Adds the declarations of a request to the record. Earlier declarations stay, and so do the computed digests of a
+    /// whole upload.
+    pub(crate) fn merge_metadata(&mut self, id: &Id, request: AppendRequest) {
         let (before, is_judged) = (self.record.clone(), self.is_publishing());
         let record = self.record.get_or_insert_with(|| Record::new(id).into());
         let record = Arc::make_mut(record);
-        record.length = record.length.or(intent.length);
-        record.name = record.name.take().or(intent.name.map(Into::into));
-        record.modified_ms = record.modified_ms.or(intent.modified_ms);
-        record.metadata = record.metadata.take().or(intent.metadata.map(Into::into));
+        record.length = record.length.or(request.length);
+        record.name = record.name.take().or(request.name.map(Into::into));
+        record.modified_ms = record.modified_ms.or(request.modified_ms);
+        record.metadata = record.metadata.take().or(request.metadata.map(Into::into));
         if !is_judged {
-            record.digest = record.digest.take().or(intent.digest.map(Into::into));
-            record.crc32 = match intent.crc32 {
-                Some(Crc32::Is(_)) => intent.crc32,
-                Some(Crc32::Asked) | None => record.crc32.or(intent.crc32),
+            record.digest = record.digest.take().or(request.digest.map(Into::into));
+            record.crc32 = match request.crc32 {
+                Some(Crc32::Is(_)) => request.crc32,
+                Some(Crc32::Asked) | None => record.crc32.or(request.crc32),
             };
         }
-        self.saved &= before == self.record;
+        if before != self.record {
+            self.durability.record_changed();
+        }
     }
 
-    /// The upload ends at `at`, which declares its length if nothing did before.
+    /// Creates the record of a data file that has none.
+    pub(crate) fn ensure_record(&mut self, id: &Id) {
+        if self.data.is_some() && self.record.is_none() {
+            self.merge_metadata(id, AppendRequest::default());
+        }
+    }
+
+    /// Declares that the upload ends at `at`, unless a length was declared before.
     pub(crate) fn end_at(&mut self, at: u64) -> Result<(), Error> {
-        if at != self.offset {
+        if at != self.offset() {
             return Err(Error::Mismatch);
         }
         let Some(record) = self.record.as_mut().map(Arc::make_mut) else {
             return Err(Error::Superseded);
         };
-        self.saved &= record.length.is_some();
-        match *record.length.get_or_insert(at) {
-            declared if declared != at => Err(Error::LengthDiffers { declared }),
-            _ => Ok(()),
+        match record.length {
+            Some(declared) if declared != at => Err(Error::LengthDiffers { declared }),
+            Some(_) => Ok(()),
+            None => {
+                record.length = Some(at);
+                self.durability.record_changed();
+                Ok(())
+            }
         }
     }
 
-    /// Gives what lies there without a record its record.
-    pub(crate) fn name(&mut self, id: &Id) {
-        if self.data.is_some() && self.record.is_none() {
-            self.declare(id, AppendRequest::default());
-        }
-    }
-
-    /// Fences every append there is.
+    /// Fences every open append. Returns the generation of the next one.
     pub(crate) fn fence(&mut self) -> u64 {
         self.generation += 1;
         self.generation
     }
 
-    /// Whether the append of `generation`, which thinks that the file ends at `at`, may write.
-    pub(crate) fn turn(&self, generation: u64, at: u64) -> Result<(), Error> {
-        if self.generation != generation || self.phase != Phase::Receiving {
+    pub(crate) fn begin_append(&mut self) {
+        self.appends += 1;
+    }
+
+    pub(crate) fn end_append(&mut self) {
+        self.appends -= 1;
+    }
+
+    /// Checks whether the append of `generation` may write at `at`.
+    pub(crate) fn check_writer(&self, generation: u64, at: u64) -> Result<(), Error> {
+        if self.generation != generation || !self.is_receiving() {
             return Err(Error::Superseded);
         }
-        if self.offset == at {
-            Ok(())
-        } else {
-            Err(Error::Mismatch)
+        match self.offset() == at {
+            true => Ok(()),
+            false => Err(Error::Mismatch),
         }
     }
 
-    /// What of the next `wanted` bytes may be taken, and the refusal of the rest.
+    /// Returns how many of the next `wanted` bytes fit, and the refusal of the others.
     pub(crate) fn room(&self, wanted: u64, max_size: Option<u64>) -> (u64, Option<Error>) {
         let (limit, refusal) = match (self.length(), max_size) {
             (Some(length), _) => (length, Error::Overshoot { length }),
             (None, Some(max)) => (max, Error::TooLarge { max }),
             (None, None) => return (wanted, None),
         };
-        let room = limit.saturating_sub(self.offset);
-        if wanted <= room {
-            (wanted, None)
-        } else {
-            (room, Some(refusal))
+        let room = limit.saturating_sub(self.offset());
+        match wanted <= room {
+            true => (wanted, None),
+            false => (room, Some(refusal)),
         }
     }
 
-    /// Nothing is held any more, and nobody has declared anything.
+    pub(crate) fn created(&mut self, data: Arc<Data>) {
+        self.durability.dir_changed();
+        self.data = Some(data);
+    }
+
+    pub(crate) fn wrote(&mut self, bytes: &[u8]) {
+        if let Some(hashing) = &mut self.hashing {
+            hashing.follow(self.durability.offset(), bytes);
+        }
+        self.durability.wrote(bytes.len() as u64);
+    }
+
+    /// Notes that bytes are about to be lost: fences every append, and begins an epoch.
+    pub(crate) fn lose(&mut self) {
+        self.fence();
+        self.epoch += 1;
+    }
+
+    pub(crate) fn truncated_to(&mut self, synced: u64) {
+        self.durability.truncated_to(synced);
+        if let Some(hashing) = &mut self.hashing {
+            hashing.cut_back(synced);
+        }
+    }
+
+    /// Notes that the disk has `record`, in a file or in the log.
+    pub(crate) fn record_was_written(&mut self, record: &Record, is_file: bool) {
+        self.has_record_file = is_file;
+        self.durability.dir_changed();
+        if self.record.as_deref() == Some(record) {
+            self.durability.record_was_saved();
+        }
+    }
+
+    /// Notes that the record has a file, whose contents are not synced.
+    pub(crate) fn record_file_was_created(&mut self) {
+        self.has_record_file = true;
+        self.durability.dir_changed();
+    }
+
+    /// Replaces the record by one that the disk has.
+    pub(crate) fn replace_record(&mut self, record: Arc<Record>) {
+        self.record = Some(record);
+        self.durability.record_was_saved();
+    }
+
+    /// Notes that the completion hook has run. Returns the record to be written; `None` if no hook was due.
+    pub(crate) fn hook_has_run(&mut self) -> Option<Arc<Record>> {
+        if self.published()?.hook != Some(Hook::Due) {
+            return None;
+        }
+        let record = self.record.as_mut()?;
+        Arc::make_mut(record).publishing.as_mut()?.hook = Some(Hook::Done);
+        self.durability.record_changed();
+        self.record.clone()
+    }
+
+    /// Notes that the data file has its published name. Returns the flush that makes the name durable.
+    pub(crate) fn complete(&mut self) -> Flush {
+        self.lose();
+        self.phase = Phase::Complete;
+        self.data = None;
+        self.durability.published();
+        self.durability.flush()
+    }
+
+    /// Notes that the upload has no files and no declarations.
     pub(crate) fn clear(&mut self) {
         self.clear_data();
         self.phase = Phase::Receiving;
         self.record = None;
-        self.saved = true;
-        self.filed = false;
+        self.has_record_file = false;
+        self.durability.record_was_saved();
     }
 
-    /// The data file is gone, and nobody may write into it.
+    /// Notes that the data file is gone.
     pub(crate) fn clear_data(&mut self) {
-        self.fence();
-        self.epoch += 1;
+        self.lose();
         self.data = None;
-        self.offset = 0;
-        self.synced = Some(0);
-        self.noted = 0;
-        self.marked = 0;
         self.hashing = None;
-        self.unsynced = 0;
+        self.durability.data_removed();
         self.noted_turn = None;
     }
 }
 
-/// Where several servers share a directory.
+/// The parts that `--shared` needs.
 impl State {
-    /// What other servers have to know, when `server` has had it.
+    /// Returns the note for other servers, if `server` was the last one to change the upload.
     pub(crate) fn as_left_by(&self, server: u64) -> Turn {
         Turn {
             server,
@@ -365,17 +445,22 @@ impl State {
         }
     }
 
-    /// Nothing that stands on the disk is known. Who appends here, and how many names were made, stays.
-    pub(crate) fn forget_disk(&mut self) {
-        self.phase = Phase::Unread;
+    /// Forgets everything that another server may have changed on the disk. Returns the data file.
+    pub(crate) fn unload(&mut self) -> Option<Arc<Data>> {
+        self.phase = Phase::Unloaded;
         self.record = None;
-        self.saved = true;
-        self.data = None;
+        self.durability.record_was_saved();
         self.noted_turn = None;
+        self.data.take()
     }
 
-    /// Takes over what the last server noted; what was held here may be lost. `drawn` is where to begin to count at
-    /// a first look: a writer of a file that is gone must never meet its own number again.
+    /// Puts back the open data file after a reload: a running sync is one of this file.
+    pub(crate) fn keep_data(&mut self, data: Arc<Data>) {
+        self.data = Some(data);
+    }
+
+    /// Takes over the note of the last server. `drawn` is the first generation after the first load: an old writer of
+    /// a removed file must not meet its own number again.
     pub(crate) fn agree(&mut self, noted: Option<Turn>, is_lost: bool, drawn: Option<u64>) {
         if let Some(drawn) = drawn {
             self.generation = drawn;
@@ -383,7 +468,7 @@ impl State {
         if is_lost {
             self.fence();
         }
-        // Others may have lost some and written on from there.
+        // Other servers may have lost bytes and written others.
         if is_lost || noted.is_some_and(|noted| noted.epoch > self.epoch) {
             self.hashing = self.hashing.take().map(|hashing| hashing.anew().into());
         }

@@ -1,37 +1,34 @@
-//! What is being sent now, as it is known in memory: for whoever watches. No disk is touched here, and nothing kept.
+//! The uploads that clients send now, as far as memory shows. Reads no file.
 
 use crate::store::id::Id;
 use crate::store::upload::registry::Registry;
-use crate::store::upload::state::{Phase, State};
+use crate::store::upload::state::State;
 
-/// How many uploads are looked at: others wait for the shelf meanwhile, and so many take well under a millisecond.
-const LOOKED_AT_MAX: usize = 1000;
+/// The maximum number of uploads in memory that are considered. The registry is locked meanwhile: well under 1 ms.
+const CONSIDERED_MAX: usize = 1000;
 
 /// An incomplete upload that a client sends now, or that could not be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnderWay {
     pub(crate) id: Id,
-    /// What its client calls it.
+    /// The name that the client gave.
     pub(crate) name: Option<Box<str>>,
-    /// How many bytes are there; nobody has made sure of them.
+    /// The number of received bytes. They may not be durable.
     pub(crate) offset: u64,
-    /// How many there will be.
+    /// The declared length.
     pub(crate) length: Option<u64>,
-    /// For how many seconds no byte has come.
+    /// The seconds since the last byte.
     pub(crate) idle_secs: u64,
-    /// The obstacle to its publishing, if all bytes are held.
+    /// The obstacle to its publishing, if the upload is full.
     pub(crate) publishing: Option<String>,
 }
 
 impl Registry {
-    /// What is sent to this server in the name space of `owner`; where very much is sent at once, some of it.
-    ///
-    /// Waits for no window and no sync, but where somebody is just looking for the files of an upload.
+    /// Returns the uploads of `owner` that clients send to this server. Waits for no write and no sync.
     pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
-        let uploads = self.some_uploads(LOOKED_AT_MAX);
-        // As this server knows it, without a look at what others may have done to it.
+        let uploads = self.some_uploads(CONSIDERED_MAX);
         let blocked = self.blocked.all();
-        let mut told: Vec<_> = (blocked.values())
+        let mut found: Vec<_> = (blocked.values())
             .filter(|(record, _)| record.id.owner() == owner)
             .map(|(record, reason)| UnderWay {
                 id: record.id.clone(),
@@ -43,29 +40,28 @@ impl Registry {
             })
             .collect();
         drop(blocked);
-        let is_blocked = |upload: &UnderWay| told.iter().any(|it| it.id == upload.id);
-        let sent: Vec<_> = (uploads.iter())
-            .filter_map(|upload| upload.state().ok()?.under_way(owner))
-            .filter(|upload| !is_blocked(upload))
-            .map(|upload| UnderWay {
-                idle_secs: self.reservations.idle_secs(upload.id.key()),
-                ..upload
-            })
-            .collect();
-        told.extend(sent);
-        told
+        for upload in uploads {
+            let sent = upload.peek().ok().and_then(|state| state.under_way(owner));
+            let Some(mut sent) = sent else { continue };
+            if found.iter().all(|blocked| blocked.id != sent.id) {
+                sent.idle_secs = self.reservations.idle_secs(upload.key);
+                found.push(sent);
+            }
+        }
+        found
     }
 }
 
 impl State {
     fn under_way(&self, owner: &[u8]) -> Option<UnderWay> {
-        let is_sent = self.appends > 0 && self.phase == Phase::Receiving;
-        let record = self.record.as_ref();
-        let record = record.filter(|record| is_sent && record.id.owner() == owner)?;
+        let record = self.record()?;
+        if !self.has_appends() || !self.is_receiving() || record.id.owner() != owner {
+            return None;
+        }
         Some(UnderWay {
             id: record.id.clone(),
             name: record.name.clone(),
-            offset: self.offset,
+            offset: self.offset(),
             length: record.length,
             idle_secs: 0,
             publishing: None,

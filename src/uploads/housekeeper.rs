@@ -1,6 +1,5 @@
-//! Background threads: the hourly sweep, and completion hooks.
+//! What happens beside requests: sweeping at start and hourly, and completion hooks.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
@@ -13,83 +12,86 @@ use rustix::io::Errno;
 
 use crate::store::{Completed, Store};
 
-/// The error of a completion hook. It is logged, and the hook runs again later.
+/// The failure of a completion hook. It is logged, and the hook runs again later.
 ///
-/// An [`io::Error`] of the kind `NotFound` or `ArgumentListTooLong`, or with the code `ENAMETOOLONG`, also as a source, is
-/// lasting. After a day of only such errors the hook runs no more, and the log has a warning.
+/// An [`io::Error`] of the kind `NotFound` or `ArgumentListTooLong`, or of the code `ENAMETOOLONG`, also as a source, is a
+/// lasting obstacle. After a day of such failures the hook is given up, with a warning in the log.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
 
-/// The interval between two sweeps.
+/// How often what has expired is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// The pause after the first failure of a hook. It doubles with each failure ...
-const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// A hook that failed is run again after this pause, doubled each time ...
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// ... up to this.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// The duration of lasting errors after which a hook runs no more.
+/// A hook that meets a lasting obstacle for this long does not run again.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The number of hooks that run at the same time: one that hangs must not delay the others, and a small machine may not
-/// run many.
-const HOOK_THREADS: usize = 4;
+/// Hooks that run side by side. One that hangs must not keep others waiting; what they start may be heavy, and the
+/// machine small.
+const HOOKS_MAX: usize = 4;
 
-/// The threads for sweeps and hooks. Its drop stops them, and waits for running hooks.
-pub(crate) struct BackgroundTasks {
-    /// Its drop ends the sweeping thread.
-    sweeping: Option<Sender<Infallible>>,
+/// Threads of their own, for sweeping and for hooks; ended when dropped. Hooks under way are waited for.
+pub(crate) struct Housekeeper {
+    /// Gone, it ends the sweeping.
+    sweeping: Option<Sender<Never>>,
     hooks: Option<Arc<Hooks>>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What nobody sends.
+enum Never {}
+
 struct Hooks {
     store: Store,
     on_complete: OnComplete,
-    leftover: Once,
-    queue: Mutex<Queue>,
+    those_left: Once,
+    errands: Mutex<Errands>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Queue {
+struct Errands {
     due: Vec<Hook>,
-    /// Whether no further hook starts.
-    stopped: bool,
+    /// No more are begun.
+    over: bool,
 }
 
 struct Hook {
     completed: Completed,
-    /// The time of the next run; `None` while it runs.
+    /// When it is to be run; `None` while it runs.
     at: Option<Instant>,
     pause: Duration,
-    /// The start of an unbroken series of lasting errors.
+    /// The start of an unbroken series of failures by a lasting obstacle.
     obstructed: Option<Instant>,
 }
 
-impl BackgroundTasks {
-    pub(crate) fn start(store: Store, on_complete: Option<OnComplete>) -> BackgroundTasks {
+impl Housekeeper {
+    pub(crate) fn start(store: Store, on_complete: Option<OnComplete>) -> Housekeeper {
         let (sweeping, stopped) = mpsc::channel();
         let hooks = on_complete.map(|on_complete| {
             Arc::new(Hooks {
                 store: store.clone(),
                 on_complete,
-                leftover: Once::new(),
-                queue: Mutex::default(),
+                those_left: Once::new(),
+                errands: Mutex::default(),
                 changed: Condvar::new(),
             })
         });
-        let runners = hooks
+        let keepers = hooks
             .iter()
-            .flat_map(|hooks| (0..HOOK_THREADS).map(|_| Arc::clone(hooks)));
-        let mut threads: Vec<_> = runners
-            .filter_map(|hooks| begin("resumed-hooks", move || hooks.run_all()))
+            .flat_map(|hooks| (0..HOOKS_MAX).map(|_| Arc::clone(hooks)));
+        let mut threads: Vec<_> = keepers
+            .filter_map(|hooks| begin("resumed-hooks", move || hooks.keep()))
             .collect();
         threads.extend(begin("resumed-sweeps", move || {
-            sweep_hourly(&store, &stopped);
+            keep_swept(&store, &stopped);
         }));
-        BackgroundTasks {
+        Housekeeper {
             sweeping: Some(sweeping),
             hooks,
             threads,
@@ -104,17 +106,17 @@ impl BackgroundTasks {
     }
 }
 
-impl Drop for BackgroundTasks {
+impl Drop for Housekeeper {
     fn drop(&mut self) {
         self.sweeping = None;
         if let Some(hooks) = &self.hooks {
             hooks.end();
         }
-        // The sweeping thread may drop the last reference, after it has reported a file.
+        // The sweeping thread itself may be the last to let go, after it has reported a file.
         let is_other = |thread: &JoinHandle<()>| thread.thread().id() != thread::current().id();
         for thread in self.threads.drain(..).filter(is_other) {
             if thread.join().is_err() {
-                log::error!("a background thread has panicked");
+                log::error!("a thread of the housekeeper has panicked");
             }
         }
     }
@@ -123,12 +125,12 @@ impl Drop for BackgroundTasks {
 fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
     let thread = thread::Builder::new().name(name.into()).spawn(work);
     thread
-        .inspect_err(|error| log::error!("cannot start the thread {name}: {error}"))
+        .inspect_err(|error| log::error!("no thread for {name}: {error}"))
         .ok()
 }
 
-/// Sweeps now and every hour, until the sender of `stopped` is dropped.
-fn sweep_hourly(store: &Store, stopped: &Receiver<Infallible>) {
+/// Sweeps until nobody is left to tell when to stop.
+fn keep_swept(store: &Store, stopped: &Receiver<Never>) {
     loop {
         let swept = store.sweep(SystemTime::now());
         let published = swept.published.into_iter();
@@ -141,113 +143,113 @@ fn sweep_hourly(store: &Store, stopped: &Receiver<Infallible>) {
 }
 
 impl Hooks {
-    /// Runs due hooks until the stop. The others are due at the next start.
-    fn run_all(&self) {
-        // Before any hook runs: a running hook is still recorded as due.
-        self.leftover.call_once(|| self.enqueue_leftover());
+    /// Runs what is due, one after another, until the end. What is not run by then is due at the next start.
+    fn keep(&self) {
+        // First: what runs meanwhile would be found due, and run again.
+        self.those_left.call_once(|| self.enqueue_those_left());
         while let Some(completed) = self.next() {
             let ran = run(&self.on_complete, &completed);
-            self.ended(&completed, ran, Instant::now());
+            self.end_of(&completed, ran, Instant::now());
         }
     }
 
-    /// Queues the hooks that an earlier server did not run.
-    fn enqueue_leftover(&self) {
+    /// Hooks that an earlier server owed.
+    fn enqueue_those_left(&self) {
         match self.store.due() {
             Ok(due) => due
                 .into_iter()
                 .for_each(|completed| self.enqueue(completed)),
-            Err(error) => log::error!("cannot find the hooks left by an earlier server: {error}"),
+            Err(error) => log::error!("hooks that are due cannot be found: {error}"),
         }
     }
 
     fn enqueue(&self, completed: Completed) {
-        let mut queue = self.queue();
-        if queue.position_of(&completed).is_none() {
-            queue.due.push(Hook {
+        let mut errands = self.errands();
+        if errands.place_of(&completed).is_none() {
+            errands.due.push(Hook {
                 completed,
                 at: Some(Instant::now()),
-                pause: PAUSE_MIN,
+                pause: FIRST_PAUSE,
                 obstructed: None,
             });
             self.changed.notify_all();
         }
     }
 
-    /// Waits for the next due hook and marks it as running; `None` after the stop.
+    /// Waits for the first that is due, and takes it on; `None` when it is over.
     fn next(&self) -> Option<Completed> {
-        let mut queue = self.queue();
-        while !queue.stopped {
-            match queue.start_next(Instant::now()) {
+        let mut errands = self.errands();
+        while !errands.over {
+            match errands.take_on(Instant::now()) {
                 Ok(completed) => return Some(completed),
                 Err(wait) => {
-                    let waited = self.changed.wait_timeout(queue, wait);
-                    queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    let waited = self.changed.wait_timeout(errands, wait);
+                    errands = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }
         None
     }
 
-    fn record_run(&self, completed: &Completed) -> Result<(), HookError> {
-        let recorded = self.store.hooked(&completed.id);
-        recorded.map_err(|error| format!("cannot record the end of the hook: {error}").into())
+    fn note(&self, completed: &Completed) -> Result<(), HookError> {
+        let noted = self.store.hooked(&completed.id);
+        noted.map_err(|error| format!("cannot record the end of the hook: {error}").into())
     }
 
     /// Records the result of a run that ended `now`.
-    fn ended(&self, completed: &Completed, ran: Result<(), HookError>, now: Instant) {
-        let given_up = |error: &HookError| self.queue().is_given_up(completed, error, now);
+    fn end_of(&self, completed: &Completed, ran: Result<(), HookError>, now: Instant) {
+        let given_up = |error: &HookError| self.errands().is_given_up(completed, error, now);
         let ended = match ran {
-            Ok(()) => self.record_run(completed),
+            Ok(()) => self.note(completed),
             Err(error) if given_up(&error) => {
                 let path = completed.path.display();
                 log::warn!(
-                    "the hook for {path} failed for a day and runs no more: {error}; the file stays"
+                    "the hook for {path} is given up: it failed for a day: {error}; the file stays"
                 );
-                self.record_run(completed)
+                self.note(completed)
             }
             failed => failed,
         };
-        let mut queue = self.queue();
-        let Some(position) = queue.position_of(completed) else {
+        let mut errands = self.errands();
+        let Some(place) = errands.place_of(completed) else {
             return;
         };
         let Err(error) = ended else {
-            queue.due.swap_remove(position);
+            errands.due.swap_remove(place);
             return;
         };
-        let hook = &mut queue.due[position];
+        let hook = &mut errands.due[place];
         let (path, pause) = (completed.path.display(), hook.pause);
-        log::warn!("the hook for {path} failed and runs again in {pause:?}: {error}");
+        log::warn!("the hook for {path} failed, due again in {pause:?}: {error}");
         hook.at = Some(now + pause);
-        hook.pause = (pause * 2).min(PAUSE_MAX);
-        // Waiting threads have to adjust their timeout.
+        hook.pause = (pause * 2).min(LONGEST_PAUSE);
+        // Each that waits has to know until when.
         self.changed.notify_all();
     }
 
     fn end(&self) {
-        self.queue().stopped = true;
+        self.errands().over = true;
         self.changed.notify_all();
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn errands(&self) -> MutexGuard<'_, Errands> {
+        self.errands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue {
-    fn position_of(&self, completed: &Completed) -> Option<usize> {
-        let is_same = |hook: &Hook| hook.completed.id == completed.id;
-        self.due.iter().position(is_same)
+impl Errands {
+    fn place_of(&self, completed: &Completed) -> Option<usize> {
+        let is_it = |hook: &Hook| hook.completed.id == completed.id;
+        self.due.iter().position(is_it)
     }
 
     /// Returns whether a hook that failed again `now` has met only lasting obstacles for too long.
     fn is_given_up(&mut self, completed: &Completed, error: &HookError, now: Instant) -> bool {
-        let Some(position) = self.position_of(completed) else {
+        let Some(place) = self.place_of(completed) else {
             return false;
         };
-        let obstructed = &mut self.due[position].obstructed;
-        if !is_lasting(&**error) {
+        let obstructed = &mut self.due[place].obstructed;
+        if !stays(&**error) {
             *obstructed = None;
             return false;
         }
@@ -255,8 +257,8 @@ impl Queue {
         now.duration_since(since) >= GIVE_UP_AFTER
     }
 
-    /// Marks the first due hook as running, or returns the time until the next is due.
-    fn start_next(&mut self, now: Instant) -> Result<Completed, Duration> {
+    /// The first that is due, which runs from now on; or how long there will be none.
+    fn take_on(&mut self, now: Instant) -> Result<Completed, Duration> {
         let waiting = |hook: &&mut Hook| hook.at.is_some();
         let first = self
             .due
@@ -274,7 +276,7 @@ impl Queue {
     }
 }
 
-/// Runs a hook. A panic is an error.
+/// A hook that panics has failed, no more.
 fn run(on_complete: &OnComplete, completed: &Completed) -> Result<(), HookError> {
     panic::catch_unwind(AssertUnwindSafe(|| on_complete(completed)))
         .unwrap_or_else(|_| Err("it panicked".into()))
@@ -282,15 +284,15 @@ fn run(on_complete: &OnComplete, completed: &Completed) -> Result<(), HookError>
 
 /// Returns whether every further run would fail in the same way: the program or the file does not exist, or the
 /// arguments are too long.
-fn is_lasting(error: &(dyn Error + 'static)) -> bool {
-    let is_lasting_io = |error: &io::Error| {
+fn stays(error: &(dyn Error + 'static)) -> bool {
+    let is_lasting = |error: &io::Error| {
         matches!(
             error.kind(),
             ErrorKind::NotFound | ErrorKind::ArgumentListTooLong
         ) || Errno::from_io_error(error) == Some(Errno::NAMETOOLONG)
     };
-    let is_one = error.downcast_ref().is_some_and(is_lasting_io);
-    is_one || error.source().is_some_and(is_lasting)
+    let is_one = error.downcast_ref().is_some_and(is_lasting);
+    is_one || error.source().is_some_and(stays)
 }
 
 #[cfg(test)]
@@ -314,11 +316,11 @@ mod tests {
         let hooks = Hooks {
             store,
             on_complete: Box::new(|_| Ok(())),
-            leftover: Once::new(),
-            queue: Mutex::default(),
+            those_left: Once::new(),
+            errands: Mutex::default(),
             changed: Condvar::new(),
         };
-        hooks.enqueue_leftover();
+        hooks.enqueue_those_left();
         (dir, hooks, finished.published.unwrap())
     }
 
@@ -331,14 +333,14 @@ mod tests {
         let (_dir, hooks, completed) = one_due();
         let start = Instant::now();
         for (hours, error) in failures {
-            hooks.ended(
+            hooks.end_of(
                 &completed,
                 Err(error),
                 start + Duration::from_secs(hours * 60 * 60),
             );
         }
         let is_due = !hooks.store.due().unwrap().is_empty();
-        assert_eq!(hooks.queue().due.is_empty(), !is_due);
+        assert_eq!(hooks.errands().due.is_empty(), !is_due);
         is_due
     }
 

@@ -1,0 +1,112 @@
+//! Loading an upload: its state is derived from the files on the disk.
+
+use std::io;
+use std::sync::atomic::Ordering::SeqCst;
+
+use crate::store::error::Error;
+use crate::store::fs::disk::Data;
+use crate::store::fs::record::{Hook, Record};
+use crate::store::options::OnConflict;
+use crate::store::upload::durability::Marker;
+use crate::store::upload::guard::StateGuard;
+use crate::store::upload::registry::UploadHandle;
+use crate::store::upload::state::{Files, State};
+
+impl UploadHandle {
+    /// Locks the state, and loads it if needed. Never waits for a sync.
+    ///
+    /// # Errors
+    /// `Poisoned`; `Io` if the disk fails, or (`InvalidData`) if the files are not of this version.
+    pub(crate) fn load(&self) -> Result<StateGuard<'_>, Error> {
+        let mut state = self.lock()?;
+        if !state.is_loaded() {
+            self.disk().check_in_place_lately()?;
+            self.read_files(&mut state)?;
+        }
+        if self.is_taken_away(&state)? {
+            self.disk().remove_record(self.key)?;
+            self.clear(&mut state);
+        }
+        Ok(state)
+    }
+
+    pub(crate) fn read_files(&self, state: &mut State) -> io::Result<()> {
+        let (text, is_file) = self.disk().load_record(self.key)?.unzip();
+        let record = text.map(|text| Record::parse(&text, self.key));
+        let record = record.transpose().map(Option::flatten);
+        let data = match self.disk().open_data(self.key)? {
+            None => None,
+            Some((data, length)) => {
+                let marker = match self.disk().read_marker(&data)? {
+                    None => Marker::Unsupported,
+                    Some(length) => Marker::Length(length),
+                };
+                let record = record.as_ref().ok().and_then(Option::as_ref);
+                let length = self.recover(&data, length, marker, record)?;
+                Some((data, length, marker))
+            }
+        };
+        state.load(Files {
+            record: record?,
+            has_record_file: is_file.unwrap_or_default(),
+            data,
+        });
+        Ok(())
+    }
+
+    /// Truncates a data file of `length` bytes to its marker, if the upload is loaded the first time after a power
+    /// loss. Returns the length that is left.
+    ///
+    /// Needs no sync: the marker is still there if the removed bytes come back.
+    fn recover(
+        &self,
+        data: &Data,
+        length: u64,
+        marker: Marker,
+        record: Option<&Record>,
+    ) -> io::Result<u64> {
+        let Marker::Length(synced) = marker else {
+            return Ok(length);
+        };
+        // A record gets its published path after the sync of all bytes.
+        let is_publishing =
+            record.is_some_and(|it| it.publishing.is_some() && it.length == Some(length));
+        if synced >= length || is_publishing || !self.registry.trusts_markers_only.load(SeqCst) {
+            return Ok(length);
+        }
+        log::info!(
+            "{}: after a power loss, {synced} of {length} bytes are kept",
+            self.key
+        );
+        // The stored hash states may cover the removed bytes.
+        self.disk().remove_hash_states(data)?;
+        self.disk().truncate(data, synced)?;
+        Ok(synced)
+    }
+
+    /// Returns whether the finished file was removed, so that the upload is to be forgotten and can be sent again. A
+    /// completion hook may move the file, so an upload whose hook has run or may be running stays.
+    fn is_taken_away(&self, state: &State) -> io::Result<bool> {
+        let Some(published) = state.published() else {
+            return Ok(false);
+        };
+        if published.hook == Some(Hook::Done)
+            || self.registry.hooks.has(self.key)
+            || self.is_shared() && published.hook.is_some()
+        {
+            return Ok(false);
+        }
+        let is_there = self
+            .disk()
+            .is_taken(&published.path, OnConflict::KeepBoth)?;
+        Ok(!is_there)
+    }
+
+    /// Forgets everything about an upload without files.
+    pub(crate) fn clear(&self, state: &mut State) {
+        state.clear();
+        self.registry.blocked.forget(self.key);
+        self.registry.copies.forget(self.key);
+        self.registry.reservations.release(self.key);
+    }
+}
