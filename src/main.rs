@@ -1,11 +1,9 @@
-//! The command: flags into a [`Config`], a server, a signal, the end.
+//! The command: parses flags, starts the server, and waits for a signal.
 
 mod cli;
-mod greeting;
 #[cfg(test)]
 #[path = "../fuzz/replay.rs"]
 mod replay;
-mod systemd;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -52,9 +50,7 @@ use cli::put::run as put;
 
 #[cfg(not(feature = "put"))]
 fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
-    eprintln!(
-        "resumed: this one is a server only, built without put; a directory of that name is ./put"
-    );
+    eprintln!("resumed: this binary was built without put; for a directory of that name use ./put");
     ExitCode::from(2)
 }
 
@@ -70,15 +66,15 @@ fn serve(
 ) -> Result<(), Box<dyn Error>> {
     let signal = catch_signals()?;
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    if let Some(socket) = systemd::socket()? {
+    if let Some(socket) = cli::systemd::socket()? {
         config = config.listen_on(socket);
     }
     let server = resumed::start(config)?;
-    // Nobody has to listen to it.
-    let _ = io::stdout().write_all(greeting::greeting(server.addr(), with_code).as_bytes());
-    systemd::notify("READY=1");
+    // A closed standard output is no failure.
+    let _ = io::stdout().write_all(cli::greeting::greeting(server.addr(), with_code).as_bytes());
+    cli::systemd::notify("READY=1");
     let ended = wait(&signal, &server);
-    systemd::notify("STOPPING=1");
+    cli::systemd::notify("STOPPING=1");
     if let Some(hook) = hook {
         hook.stop();
     }
@@ -96,15 +92,15 @@ const DISPLACED_MAX: Duration = Duration::from_secs(30);
 /// number of threads may be limited.
 fn catch_signals() -> io::Result<mpsc::Receiver<()>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (tell, told) = mpsc::channel();
+    let (send, signal) = mpsc::channel();
     let wait_for_signal = move || {
         signals.forever().next();
-        let _ = tell.send(());
+        let _ = send.send(());
     };
     thread::Builder::new()
         .name("resumed-signals".into())
         .spawn(wait_for_signal)?;
-    Ok(told)
+    Ok(signal)
 }
 
 /// Waits for a signal.

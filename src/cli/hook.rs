@@ -1,4 +1,4 @@
-//! The command that runs for each complete upload.
+//! `--on-complete`: a shell command for each complete upload.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,78 +19,78 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::text::printable;
 
-/// Long enough for whatever is not stuck.
-const LIMIT: Duration = Duration::from_secs(6 * 60 * 60);
+/// The default of `--hook-timeout`.
+const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// From SIGTERM to SIGKILL.
-const MERCY: Duration = Duration::from_secs(10);
+/// The time from SIGTERM to SIGKILL.
+const KILL_AFTER: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether all that was told to end has ended: of the end of a group nobody is told.
-const LOOK: Duration = Duration::from_millis(50);
+/// The interval of checks for the end of a process group: the system reports the end of a child only.
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
-/// Longest line of a command's output that is logged as one.
-const LINE_MAX: u64 = 4096;
+/// The maximum length of an output line in the log, in bytes.
+const LINE_BYTES_MAX: u64 = 4096;
 
-/// The command, and how its runs are ended.
+/// The command, and its running processes.
 pub(crate) struct Hook {
     command: String,
-    limit: Duration,
-    mercy: Duration,
-    news: Mutex<News>,
+    timeout: Duration,
+    kill_after: Duration,
+    runs: Mutex<Runs>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct News {
-    /// Runs, by their process groups; until those who wait for them hear of it.
+struct Runs {
+    /// The exit statuses of process groups, until the waiting threads take them.
     ended: HashMap<Pid, io::Result<ExitStatus>>,
-    server_stops: bool,
+    is_stopping: bool,
 }
 
-/// What is said of it, flag by flag.
-pub(super) struct Wanted {
+/// The values of the flags.
+pub(super) struct HookFlags {
     pub(super) command: Option<String>,
-    pub(super) limit: Duration,
+    pub(super) timeout: Duration,
 }
 
-impl Default for Wanted {
-    fn default() -> Wanted {
-        Wanted {
+impl Default for HookFlags {
+    fn default() -> HookFlags {
+        HookFlags {
             command: None,
-            limit: LIMIT,
+            timeout: TIMEOUT,
         }
     }
 }
 
-impl Wanted {
-    pub(super) fn made(self) -> Option<Hook> {
+impl HookFlags {
+    pub(super) fn build(self) -> Option<Hook> {
         Some(Hook {
             command: self.command?,
-            limit: self.limit,
-            mercy: MERCY,
-            news: Mutex::default(),
+            timeout: self.timeout,
+            kill_after: KILL_AFTER,
+            runs: Mutex::default(),
             changed: Condvar::new(),
         })
     }
 }
 
 impl Hook {
-    /// Tells all runs to end, and lets nobody wait for them: they are due at the next start.
+    /// Sends SIGTERM to all runs, and waits for none. They are due again at the next start.
     pub(crate) fn stop(&self) {
-        self.news().server_stops = true;
+        self.runs().is_stopping = true;
         self.changed.notify_all();
     }
 
-    /// Runs the command, once, in a process group of its own.
+    /// Runs the command once, in a process group of its own, and waits for its end.
     pub(super) fn run(self: &Arc<Self>, completed: &Completed) -> Result<(), HookError> {
-        // Before the command is there, which nothing would end without it.
-        let watch = self.watch()?;
+        // The thread comes first: without it no code would notice the end of the command.
+        let waiter = self.start_waiter()?;
         let child = start(&self.command, completed)?;
         let group = Pid::from_child(&child);
-        watch.send(child)?;
-        let mut news = self.wait(self.news(), group, self.limit);
-        let Some(status) = news.ended.remove(&group) else {
-            return Err(self.end(news, group).into());
+        waiter.send(child)?;
+        let mut runs = self.wait(self.runs(), group, self.timeout);
+        let Some(status) = runs.ended.remove(&group) else {
+            return Err(self.end(runs, group).into());
         };
         let status = status?;
         if status.success() {
@@ -105,68 +105,71 @@ impl Hook {
         }
     }
 
-    /// A thread that waits for the end of what it is sent.
-    fn watch(self: &Arc<Self>) -> io::Result<Sender<Child>> {
+    /// Starts a thread that waits for the end of the child that it is sent.
+    fn start_waiter(self: &Arc<Self>) -> io::Result<Sender<Child>> {
         let (send, sent) = mpsc::channel::<Child>();
         let hook = Arc::clone(self);
-        let watch = move || {
+        let wait = move || {
             for mut child in sent {
                 let (group, status) = (Pid::from_child(&child), child.wait());
-                hook.news().ended.insert(group, status);
+                hook.runs().ended.insert(group, status);
                 hook.changed.notify_all();
             }
         };
         let thread = thread::Builder::new().name("resumed-hook-end".into());
-        thread.spawn(watch)?;
+        thread.spawn(wait)?;
         Ok(send)
     }
 
-    /// Waits until a run has ended, the server stops, or the time is over.
+    /// Waits until a run has ended, the server stops, or `time` is over.
     fn wait<'a>(
         &self,
-        news: MutexGuard<'a, News>,
+        runs: MutexGuard<'a, Runs>,
         group: Pid,
         time: Duration,
-    ) -> MutexGuard<'a, News> {
-        let goes_on = |news: &mut News| !news.server_stops && !news.ended.contains_key(&group);
-        let waited = self.changed.wait_timeout_while(news, time, goes_on);
+    ) -> MutexGuard<'a, Runs> {
+        let goes_on = |runs: &mut Runs| !runs.is_stopping && !runs.ended.contains_key(&group);
+        let waited = self.changed.wait_timeout_while(runs, time, goes_on);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Ends a run with all that it started, and says why.
-    fn end(&self, mut news: MutexGuard<'_, News>, group: Pid) -> String {
-        tell(group, Signal::TERM);
-        let until = Instant::now() + self.mercy;
-        while !news.server_stops && Instant::now() < until && test_kill_process_group(group).is_ok()
+    /// Ends a process group. Returns the reason.
+    fn end(&self, mut runs: MutexGuard<'_, Runs>, group: Pid) -> String {
+        signal(group, Signal::TERM);
+        let until = Instant::now() + self.kill_after;
+        while !runs.is_stopping && Instant::now() < until && test_kill_process_group(group).is_ok()
         {
-            let waited = self.changed.wait_timeout(news, LOOK);
-            news = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout(runs, POLL_EVERY);
+            runs = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        if news.server_stops {
-            return "it was told to end, because the server stops".into();
+        if runs.is_stopping {
+            return "the command was ended, because the server stops".into();
         }
-        tell(group, Signal::KILL);
-        let mut news = self.wait(news, group, Duration::MAX);
-        news.ended.remove(&group);
-        format!("it took longer than {:?}, and was ended", self.limit)
+        signal(group, Signal::KILL);
+        let mut runs = self.wait(runs, group, Duration::MAX);
+        runs.ended.remove(&group);
+        format!(
+            "the command took longer than {:?}, and was ended",
+            self.timeout
+        )
     }
 
-    fn news(&self) -> MutexGuard<'_, News> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn tell(group: Pid, signal: Signal) {
-    // There may be nobody left.
+fn signal(group: Pid, signal: Signal) {
+    // The group may have ended.
     let _ = kill_process_group(group, signal);
 }
 
-/// What a client chose is in the environment, never in the text that the shell reads.
+/// Starts the command. Values that a client chose are in the environment only, never in the text of the shell.
 fn start(command: &str, completed: &Completed) -> io::Result<Child> {
     let (output, input) = pipe()?;
     fcntl_setfd(&output, FdFlags::CLOEXEC)?;
     fcntl_setfd(&input, FdFlags::CLOEXEC)?;
-    // In a thread that nobody waits for: what the command leaves in the background may write on.
+    // No code waits for this thread: background processes of the command may write on.
     thread::Builder::new()
         .name("resumed-hook-log".into())
         .spawn(|| log_lines(output.into()))?;
@@ -201,7 +204,7 @@ fn obstacle(status: ExitStatus, file: &Path) -> Option<(io::ErrorKind, &'static 
             "a command could not be run",
         )),
         _ if fs::symlink_metadata(file).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) => {
-            Some((io::ErrorKind::NotFound, "the file does not exist any more"))
+            Some((io::ErrorKind::NotFound, "the file no longer exists"))
         }
         _ => None,
     }
@@ -211,7 +214,7 @@ fn hex(digest: Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// No environment holds a NUL byte, and a name may have one: then the command would never run.
+/// Removes NUL bytes: an environment cannot hold them.
 fn without_nul(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\0', "")
 }
@@ -220,14 +223,18 @@ fn log_lines(output: File) {
     let mut output = BufReader::new(output);
     loop {
         let mut line = Vec::new();
-        match output.by_ref().take(LINE_MAX).read_until(b'\n', &mut line) {
+        match output
+            .by_ref()
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line)
+        {
             Ok(0) | Err(_) => return,
             Ok(_) => log::info!("on-complete: {}", in_one_line(&line)),
         }
     }
 }
 
-/// What is harmless where a log is read: it may hold names that clients chose.
+/// Makes an output line safe to show: it may contain names that clients chose.
 fn in_one_line(line: &[u8]) -> String {
     printable(&String::from_utf8_lossy(line.trim_ascii_end()))
 }
@@ -247,12 +254,12 @@ mod tests {
         );
     }
 
-    fn hook(command: &str, limit: Duration) -> Hook {
-        let wanted = Wanted {
+    fn hook(command: &str, timeout: Duration) -> Hook {
+        let flags = HookFlags {
             command: Some(command.into()),
-            limit,
+            timeout,
         };
-        wanted.made().expect("a command")
+        flags.build().expect("a command")
     }
 
     fn completed(path: &Path) -> Completed {
@@ -269,7 +276,7 @@ mod tests {
     fn command_that_ignores_sigterm_is_killed() {
         let command = "trap '' TERM; sleep 1000; sleep 1000";
         let mut hook = hook(command, Duration::from_millis(300));
-        hook.mercy = Duration::ZERO;
+        hook.kill_after = Duration::ZERO;
         let ran = Arc::new(hook).run(&completed(Path::new("a")));
         let problem = ran.expect_err("it was ended").to_string();
         assert!(problem.contains("took longer than 300ms"), "{problem}");
@@ -277,7 +284,7 @@ mod tests {
 
     /// Runs the command for `completed`, and returns the kind of its error.
     fn kind(command: &str, completed: &Completed) -> Option<io::ErrorKind> {
-        let ran = Arc::new(hook(command, LIMIT)).run(completed);
+        let ran = Arc::new(hook(command, TIMEOUT)).run(completed);
         let error = ran.expect_err("it failed");
         Some(error.downcast_ref::<io::Error>()?.kind())
     }

@@ -1,11 +1,13 @@
-//! Flags.
+//! The flags of the command.
 
+pub(crate) mod greeting;
 mod hook;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 #[cfg(feature = "put")]
 pub(crate) mod put;
 mod size;
+pub(crate) mod systemd;
 mod text;
 
 use std::ffi::OsString;
@@ -23,25 +25,25 @@ use resumed::Config;
 use resumed::store::{OnConflict, Sync};
 
 pub(crate) use self::hook::Hook;
-use self::hook::Wanted;
+use self::hook::HookFlags;
 
 /// The mode bits that let other users read or write.
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
-/// What the command line asks for.
+/// The action that the command line requests.
 pub(crate) enum Ask {
     Serve {
         config: Box<Config>,
-        /// Whether the address is to be shown as a code too.
+        /// True to show the address as a QR code.
         with_code: bool,
-        /// What runs for each complete upload, to be stopped before the server is.
+        /// The command for each complete upload. It stops before the server.
         hook: Option<Arc<Hook>>,
     },
     Help,
     Version,
 }
 
-/// A flag that cannot be used, and why.
+/// The reason for which a command line is refused.
 #[derive(Debug)]
 pub(crate) struct UsageError(String);
 
@@ -96,7 +98,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
     let mut parser = Parser::from_args(args);
     let mut dir: Option<PathBuf> = None;
     let mut with_code = false;
-    let mut hook = Wanted::default();
+    let mut hook = HookFlags::default();
     let mut config = Config::new("");
     while let Some(arg) = parser.next()? {
         config = match arg {
@@ -118,7 +120,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
             other => return Err(other.unexpected().into()),
         };
     }
-    let hook = hook.made().map(Arc::new);
+    let hook = hook.build().map(Arc::new);
     if let Some(hook) = hook.clone() {
         config = config.on_complete(move |completed| hook.run(completed));
     }
@@ -131,7 +133,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
 
 fn set(
     config: Config,
-    hook: &mut Wanted,
+    hook: &mut HookFlags,
     name: &str,
     parser: &mut Parser,
 ) -> Result<Config, UsageError> {
@@ -159,7 +161,7 @@ fn set(
             config
         }
         "hook-timeout" => {
-            hook.limit = flag.read_as(some_time)?;
+            hook.timeout = flag.read_as(positive_duration)?;
             config
         }
         "public-url" => config.public_url(&flag.text()?),
@@ -174,7 +176,7 @@ fn set(
     })
 }
 
-/// A flag whose value is about to be read.
+/// A flag whose value comes next.
 struct Flag<'a> {
     name: &'a str,
     parser: &'a mut Parser,
@@ -205,12 +207,12 @@ impl Flag<'_> {
     }
 }
 
-/// A duration that is not over at once.
-fn some_time(text: &str) -> Option<Duration> {
+/// Parses a duration above zero.
+fn positive_duration(text: &str) -> Option<Duration> {
     size::duration(text).filter(|time| !time.is_zero())
 }
 
-/// In octal, as chmod takes it.
+/// Parses file permissions in octal, as chmod does.
 fn mode(text: &str) -> Option<u32> {
     let is_octal = matches!(text.len(), 3 | 4) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
     let mode = u32::from_str_radix(text, 8).ok()?;
@@ -223,7 +225,7 @@ fn add_user(config: Config, entry: &str) -> Result<Config, UsageError> {
             Ok(config.user(name, password))
         }
         _ => Err(UsageError(
-            "a user has to be NAME:PASSWORD, and neither may be empty".into(),
+            "a user is NAME:PASSWORD, and neither may be empty".into(),
         )),
     }
 }
@@ -245,7 +247,7 @@ fn add_users(mut config: Config, path: &Path) -> Result<Config, UsageError> {
         Ok(config)
     } else {
         Err(unusable(
-            &"the file has no user; without users, everybody could upload",
+            &"the file has no user; without users, every client could upload",
         ))
     }
 }

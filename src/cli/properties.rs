@@ -1,4 +1,4 @@
-//! What holds of a command line, whatever bytes it is made of.
+//! Properties of command lines that hold for arbitrary bytes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::{Ask, parse, size};
 
-/// A command line, an argument a line, is understood or refused with a word; one that serves, serves said twice, save
-/// for its directory; and sizes and durations are what plain arithmetic makes of them.
+/// A command line of one argument a line is accepted, or refused with a reason. Repeated flags are accepted too. Sizes and
+/// durations equal those of plain arithmetic.
 pub(crate) fn flags(bytes: &[u8]) {
     let args: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
-    // Reads a file, which may have no end.
+    // The file may have no end.
     if args.iter().any(|arg| arg.starts_with(b"--user-file")) {
         return;
     }
@@ -24,7 +24,7 @@ pub(crate) fn flags(bytes: &[u8]) {
     }
 }
 
-/// Whether it is to serve, rather than to say something about itself.
+/// Returns whether the command line starts a server.
 fn ask(args: &[&[u8]]) -> Result<bool, String> {
     let args = args.iter().map(|arg| OsString::from_vec(arg.to_vec()));
     match parse(args) {
@@ -35,7 +35,7 @@ fn ask(args: &[&[u8]]) -> Result<bool, String> {
 
 fn check_twice(args: &[&[u8]], is_serving: bool) {
     let has_directory = ask(&[args, &[b"directory"]].concat()).is_err();
-    // Said twice, this is a directory.
+    // The second `--` is a directory.
     let has_dashes = args.contains(&&b"--"[..]);
     if !has_directory && !has_dashes {
         assert_eq!(ask(&[args, args].concat()), Ok(is_serving));

@@ -16,6 +16,6 @@ pub struct Completed {
     pub name: Option<String>,
     /// Its size in bytes.
     pub length: u64,
-    /// The SHA-256 of the file, where [`Options::sha256`](super::Options::sha256) is set or the client declared it.
+    /// The SHA-256 of the file, where [`Options::sha256`](crate::store::Options::sha256) is set or the client declared it.
     pub sha256: Option<Digest>,
 }

@@ -1,4 +1,4 @@
-//! What systemd hands over, and what it wants to hear.
+//! Socket activation and readiness notification of systemd.
 
 use std::env;
 use std::io;
@@ -7,28 +7,28 @@ use std::os::unix::net::UnixDatagram;
 use listenfd::ListenFd;
 use resumed::ListenSocket;
 
-/// The socket that systemd listens on for us (sd_listen_fds(3)), if it does.
+/// Returns the listening socket of systemd, if there is one (sd_listen_fds(3)).
 pub(crate) fn socket() -> io::Result<Option<ListenSocket>> {
     let mut sockets = ListenFd::from_env();
     if sockets.len() > 1 {
         return Err(io::Error::other(
-            "systemd hands over more than one socket; this server listens on one",
+            "systemd passed more than one socket; this server listens on one",
         ));
     }
-    // A socket of the other kind is an error here, not nothing.
+    // `take_tcp_listener` fails for a Unix socket.
     if let Ok(Some(socket)) = sockets.take_tcp_listener(0) {
         return Ok(Some(ListenSocket::Tcp(socket)));
     }
     Ok(sockets.take_unix_listener(0)?.map(ListenSocket::Unix))
 }
 
-/// Tells systemd, if it wants to hear (sd_notify(3)). Nothing depends on its listening.
+/// Sends `state` to systemd, if it has asked for it (sd_notify(3)). A failure is logged only.
 pub(crate) fn notify(state: &str) {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else {
         return;
     };
-    let told = UnixDatagram::unbound().and_then(|socket| socket.send_to(state.as_bytes(), path));
-    if let Err(error) = told {
-        log::warn!("systemd cannot be told {state}: {error}");
+    let sent = UnixDatagram::unbound().and_then(|socket| socket.send_to(state.as_bytes(), path));
+    if let Err(error) = sent {
+        log::warn!("cannot notify systemd of {state}: {error}");
     }
 }
