@@ -1,4 +1,4 @@
-//! Every setting, with its default and the reason for it. Flags and setters use the same words.
+//! The settings, with default values. A flag of the command has the name of its setter.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::protocol::command::Command;
 use crate::store::{Completed, OnConflict, Sharing, Sync};
 use crate::uploads::{HookError, Options};
 
-/// What a server is started with.
+/// The settings of a server.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -32,30 +32,26 @@ pub struct Config {
     pub(crate) max_connections: usize,
 }
 
-/// Where a server listens.
+/// The address or socket to listen on.
 pub(crate) enum Listen {
-    /// Where it is told to.
     At(String),
-    /// On a socket that is there already.
     On(ListenSocket),
 }
 
-/// 127.0.0.1: a server that anybody may write to has to be opened to the network on purpose.
+/// The loopback address: without users, anybody in the network could upload.
 const LISTEN: &str = "127.0.0.1:8080";
 
-/// Large enough that a system call is a small part of the work on a window, small enough for a
-/// processor's cache: half the processor time per byte of 64 KiB.
+/// Half the processor time per byte of 64 KiB: fewer system calls, and still within the processor cache.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Short beside the round trip of any link that is slow enough to be looked at rather than waited
-/// for: its sender never runs out of window.
+/// Short compared to the round trip of a slow link: the sender never runs out of TCP window.
 const COALESCE_MAX: Duration = Duration::from_millis(20);
 
-/// More than a home ever has; descriptors may allow fewer.
+/// More than a home server needs; the descriptor limit may allow fewer.
 const MAX_CONNECTIONS: usize = 10_000;
 
 impl Config {
-    /// Uploads go into `dir`, which is made if it is not there.
+    /// Returns the default settings for uploads into `dir`, which [`start`](crate::start) creates if necessary.
     #[must_use]
     pub fn new(dir: impl AsRef<Path>) -> Config {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -73,131 +69,131 @@ impl Config {
         }
     }
 
-    /// Another directory than [`new`](Config::new) was given.
+    /// Replaces the upload directory.
     #[must_use]
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Config {
         self.dir = dir.as_ref().to_owned();
         self
     }
 
-    /// Where to listen: `ADDR:PORT` (port 0 picks one) or `unix:PATH`. Default: 127.0.0.1:8080.
+    /// Sets the address: `ADDR:PORT` (port 0: a free port) or `unix:PATH`. Default: 127.0.0.1:8080.
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> Config {
         self.listen = Listen::At(address.into());
         self
     }
 
-    /// A socket to listen on that is there already, and stays when the server stops: who keeps it
-    /// can start another server on it, and nobody is refused in between.
+    /// Sets an existing socket. It stays open after the server stops, so that another server can take it over without
+    /// refusing a connection.
     #[must_use]
     pub fn listen_on(mut self, socket: ListenSocket) -> Config {
         self.listen = Listen::On(socket);
         self
     }
 
-    /// Who may connect to the socket of `unix:PATH`, as the bits of its file. Default: who the umask lets.
+    /// Sets the file mode of the socket of `unix:PATH`. Default: the umask decides.
     #[must_use]
     pub fn socket_mode(mut self, mode: u32) -> Config {
         self.socket_mode = Some(mode);
         self
     }
 
-    /// Lets root listen on an address that other machines reach, which is refused otherwise.
+    /// Permits root to listen on an address that other machines can reach. Default: [`start`](crate::start) fails.
     #[must_use]
     pub fn allow_root(mut self) -> Config {
         self.allow_root = true;
         self
     }
 
-    /// Threads that do the work. Default: twice the cores, at least 4; never fewer than 2. Up to 16 more stand in for
-    /// those that wait for a sync.
+    /// Sets the number of worker threads, at least 2. Default: twice the cores, at least 4. Up to 16 more run while workers
+    /// wait for a sync.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Config {
         self.workers = workers;
         self
     }
 
-    /// The buffer of each worker, in bytes. Default: 256 KiB.
+    /// Sets the buffer of each worker, in bytes. Default: 256 KiB.
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Config {
         self.buffer_bytes = bytes;
         self
     }
 
-    /// The longest that a slow body may be left before it is looked at again, instead of being woken
-    /// by each packet; longer where very many upload. Zero: woken by each packet. Default: 20 ms.
+    /// Sets the maximum delay of a read from a slow body. Reads are coalesced instead of waking a worker for each packet;
+    /// with many connections the delay grows. 0: no coalescing. Default: 20 ms.
     #[must_use]
     pub fn coalesce_max(mut self, longest: Duration) -> Config {
         self.coalesce_max = longest;
         self
     }
 
-    /// Connections at once; one more displaces the one that has been silent longest, and what that
-    /// one sent is kept. Default: 10,000, or half of what the descriptor limit allows.
+    /// Sets the maximum number of connections. One more closes the connection that was silent longest; the server keeps
+    /// its received bytes. Default: 10,000, or half of the descriptor limit.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Config {
         self.max_connections = connections;
         self
     }
 
-    /// Bytes of a request head; beyond, 431. Default: 16 KiB.
+    /// Sets the maximum length of a request head, in bytes. Beyond: 431. Default: 16 KiB.
     #[must_use]
     pub fn head_bytes(mut self, bytes: usize) -> Config {
         self.http.head_bytes = bytes;
         self
     }
 
-    /// Fields of a request head; beyond, 431. Default: 100.
+    /// Sets the maximum number of fields in a request head. Beyond: 431. Default: 100.
     #[must_use]
     pub fn head_fields(mut self, fields: usize) -> Config {
         self.http.fields = fields;
         self
     }
 
-    /// Bytes of a request target; beyond, 414. Default: 8 KiB.
+    /// Sets the maximum length of a request target, in bytes. Beyond: 414. Default: 8 KiB.
     #[must_use]
     pub fn target_bytes(mut self, bytes: usize) -> Config {
         self.http.target_bytes = bytes;
         self
     }
 
-    /// How long a head may take from its first byte; then 408. Default: 10 s.
+    /// Sets the time from the first byte of a head to its end. Beyond: 408. Default: 10 s.
     #[must_use]
     pub fn head_timeout(mut self, timeout: Duration) -> Config {
         self.http.head_timeout = timeout;
         self
     }
 
-    /// How long a body may be silent; then what came is kept, and 408. Default: 60 s.
+    /// Sets the time between two bytes of a body. Beyond: 408; the received bytes are kept. Default: 60 s.
     #[must_use]
     pub fn body_idle(mut self, idle: Duration) -> Config {
         self.http.body_idle = idle;
         self
     }
 
-    /// How long a connection may wait for its next request. Default: 30 s.
+    /// Sets the time before the first byte of the next request. Beyond: the connection closes. Default: 30 s.
     #[must_use]
     pub fn keep_alive_idle(mut self, idle: Duration) -> Config {
         self.http.keep_alive_idle = idle;
         self
     }
 
-    /// How much of an unwanted body is read after a refusal, so that the client gets to read the
-    /// answer. Default: 64 MiB.
+    /// Sets the bytes of a body to read and discard after a refusal: a connection that closes earlier may lose the
+    /// response. Default: 64 MiB.
     #[must_use]
     pub fn drain_bytes(mut self, bytes: u64) -> Config {
         self.http.drain_bytes = bytes;
         self
     }
 
-    /// ... and for how long. Default: 10 s.
+    /// Sets the time for [`drain_bytes`](Config::drain_bytes). Default: 10 s.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Config {
         self.http.drain_timeout = timeout;
         self
     }
 
-    /// How long a client may leave an answer lying. Default: 10 s.
+    /// Sets the time for the client to receive a response. Beyond: the connection closes. Default: 10 s.
     #[must_use]
     pub fn reply_timeout(mut self, timeout: Duration) -> Config {
         self.http.reply_timeout = timeout;
@@ -205,7 +201,7 @@ impl Config {
     }
 }
 
-/// Settings of the uploads themselves, for `Config` and for `Options` alike.
+/// Defines a setting for `Config` and for `Options`.
 macro_rules! upload_settings {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) |$options:ident| $set:expr;)*) => {
         impl Config {
@@ -228,70 +224,64 @@ macro_rules! upload_settings {
 }
 
 upload_settings! {
-    /// The largest upload, in bytes; beyond, 413. Default: no limit.
+    /// Sets the maximum length of an upload, in bytes. Beyond: 413. Default: no limit.
     max_size(bytes: u64) |options| options.store.max_size = Some(bytes);
 
-    /// Bytes of the disk that stay free; what would take them is refused with 507.
-    /// Default: 64 MiB.
+    /// Sets the free disk space that uploads must leave, in bytes. Below: 507. Default: 64 MiB.
     min_free(bytes: u64) |options| options.store.min_free = bytes;
 
-    /// Partial uploads are forgotten so long after their last byte, and the memory of complete
-    /// ones so long after their end. Complete files stay. Default: 7 days.
+    /// Sets the lifetime of a partial upload after its last byte, and of the record of a complete one. Finished files
+    /// stay. Default: 7 days.
     expire(age: Duration) |options| options.store.expire = age;
 
-    /// Hashes what comes, as it comes, and says at the end what the file's SHA-256 is: in
-    /// `Repr-Digest`, and to the hook. Default: only where a client sends one to be checked.
+    /// Computes the SHA-256 of every file, for `Repr-Digest` and for the hook. Default: only if a client sends a digest.
     sha256() |options| options.store.sha256 = true;
 
-    /// What an answer survives. Default: [`Sync::Durable`], a pulled plug.
+    /// Sets the durability of responses. Default: [`Sync::Durable`], they survive a power loss.
     sync(sync: Sync) |options| options.store.sync = sync;
 
-    /// What happens when a file of that name is there. Default: [`OnConflict::KeepBoth`].
+    /// Sets the action for a name that is taken. Default: [`OnConflict::KeepBoth`].
     on_conflict(on_conflict: OnConflict) |options| options.store.on_conflict = on_conflict;
 
-    /// Lets other servers work on the directory at the same time, each told so; docs/scaling.md says
-    /// what the file system has to be like. Default: a second one is refused.
+    /// Shares the directory with other servers that have this setting. `docs/scaling.md` lists the requirements on the
+    /// file system. Default: a second server fails to start.
     shared() |options| options.store.sharing = Sharing::Shared;
 
-    /// Adds a user. Without any, everybody who reaches the server may upload. Each user has a name
-    /// space of ids of their own.
+    /// Adds a user. Each user has a separate name space of ids. Default: no users, and everybody may upload.
     ///
     /// With an empty name or password, every login as this user fails, and the log warns. The server
     /// then stays closed to others.
     user(name: &str, password: &str) |options| options.users.add(name, password);
 
-    /// Lets the pages of another origin (`https://example.org`, or `*`) use this server.
+    /// Permits pages of another origin: `https://example.org`, or `*` for all.
     allow_origin(origin: &str) |options| options.origins.push(origin.to_owned());
 
-    /// A name that the server answers to, besides addresses, `localhost`, `*.local` and this
-    /// machine's own.
+    /// Adds a host name of the server. Addresses, `localhost`, `*.local` and the name of the machine always count.
     host(name: &str) |options| options.hosts.push(name.to_owned());
 
-    /// Where clients reach the server, when that is not what their `Host` says: behind a proxy that
-    /// speaks TLS, `https://up.example.org`. It stands in `Location`.
+    /// Sets the base URL in `Location`, such as `https://up.example.org` behind a TLS proxy. Default: `http` and the `Host`
+    /// of the request.
     public_url(url: &str)
         |options| options.public_url = Some(url.trim_end_matches('/').to_owned());
 
-    /// Believes what a proxy says of its client: `Forwarded`, `X-Forwarded-Proto`,
-    /// `X-Forwarded-Host`. Only where every request comes through one: anybody can send them.
+    /// Uses `Forwarded`, `X-Forwarded-Proto` and `X-Forwarded-Host`. Only if every request comes through a proxy: any client
+    /// can send these fields. Default: ignored.
     trust_proxy() |options| options.trust_proxy = true;
 
-    /// Gives no interim answers (104): for a proxy that cannot pass them on.
+    /// Sends no interim responses (104), for a proxy that cannot forward them.
     no_interim() |options| options.no_interim = true;
 
-    /// Tells Prometheus on `/metrics`, by the same rules as everything else.
+    /// Serves Prometheus metrics on `/metrics`, with the same access rules as uploads.
     metrics() |options| options.metrics = true;
 
-    /// Decides about each request that was understood; `false` is answered with 403. Runs in a
-    /// worker before anything is done, so it should be quick. `/recent` tells of those uploads
-    /// about which it lets [`Operation::Status`](crate::Operation::Status) be asked.
+    /// Sets a check of each command. `false`: 403. It runs in a worker before the command, so it must not block. `/recent`
+    /// lists the uploads for which it permits [`Operation::Status`](crate::Operation::Status).
     authorize(may: impl Fn(&Head, &Command) -> bool + Send + std::marker::Sync + 'static)
         |options| options.authorize = Some(Box::new(may));
 
-    /// Runs after an upload was published, in a thread of its own, at least once, also when the
-    /// server died in between; after an error or a panic again, with growing pauses. Uploads never
-    /// wait for it. Of different uploads four run side by side, and more wait; `stop` waits for those
-    /// under way. Nothing can end a closure from outside: one that may hang needs a limit of its own.
+    /// Sets a hook for each published file. It runs at least once, in its own thread, also after a crash of the server.
+    /// After an error or a panic it runs again, with growing pauses. Uploads never wait for it. Hooks of four uploads run
+    /// at the same time. `stop` waits for running hooks, so a hook needs its own timeout.
     on_complete(hook: impl Fn(&Completed) -> Result<(), HookError> + Send + std::marker::Sync + 'static)
         |options| options.on_complete = Some(Box::new(hook));
 }

@@ -1,7 +1,7 @@
-//! Resumable uploads: an upload that is cut at any byte carries on from that byte.
+//! Resumable uploads: an interrupted upload continues at the last byte that the server received.
 //!
-//! A server in one small library, on threads, without an async runtime. The client asks how many
-//! bytes arrived and sends the rest; the server appends only where the file ends.
+//! A server in one small library, on threads, without an async runtime. The client asks for the offset of its upload and
+//! sends the rest. The server appends only at the end of the file.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -9,7 +9,7 @@
 //! use resumed::Config;
 //!
 //! let config = Config::new(dir.path()).listen("127.0.0.1:0").on_complete(|upload| {
-//!     println!("{} has arrived: {} bytes", upload.path.display(), upload.length);
+//!     println!("{} is complete: {} bytes", upload.path.display(), upload.length);
 //!     Ok(())
 //! });
 //! let server = resumed::start(config)?;
@@ -19,57 +19,55 @@
 //! # }
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - **A cut is normal.** Every byte that arrived before a cut is kept.
-//! - **An answer is durable.** An offset or a "complete" told to a client survives `kill -9` and a
-//!   pulled plug, with [`Sync::Durable`](store::Sync::Durable) on ext4 (ordered, no fast commits), xfs and btrfs.
-//! - **Whole or not there.** Under its own name a file appears at once and complete, or not at all.
-//! - **One file, never a mix.** Bytes are appended only where the file ends; of two writers the
-//!   newest wins.
-//! - **Finishing is idempotent.** Who lost the last answer asks again and hears the same.
-//! - **Memory is known.** A buffer for each worker, and for at most 16 that stand in while the disk
-//!   syncs, and a few hundred bytes a connection.
-//! - **Everything has a limit**, with a name, a default and an answer: see [`Config`].
+//! - **Interruptions lose nothing.** The server keeps every byte that it received.
+//! - **Responses are durable.** An offset or a completion in a response survives `kill -9` and a power loss, with
+//!   [`Sync::Durable`](store::Sync::Durable) on ext4 (ordered, no fast commits), xfs and btrfs.
+//! - **Files are complete.** A file appears under its name at once and whole, or not at all.
+//! - **Uploads do not mix.** Bytes are appended only at the end of the file. Of two writers, the newest wins.
+//! - **Completion is idempotent.** A client that misses the final response repeats the request and gets the same result.
+//! - **Memory is bounded.** Each worker has one buffer, and each connection takes a few hundred bytes.
+//! - **Everything has a limit**, with a name, a default and a response: see [`Config`].
 //!
-//! # Four dialects
+//! # Protocols
 //!
-//! `X-File-Id` under `/status` and `/upload`; tus 1.0.0, the IETF draft "Resumable Uploads for HTTP"
-//! and plain `PUT` under `/files`. `docs/clients.md` has three lines for each client.
+//! `X-File-Id` under `/status` and `/upload`; tus 1.0.0, the IETF draft "Resumable Uploads for HTTP" and plain `PUT` under
+//! `/files`. `docs/clients.md` has an example for each.
 //!
-//! # Three doors
+//! # Interfaces
 //!
-//! 1. [`start`]: everything, with a listener of its own.
-//! 2. [`Uploads`]: your server; a head you have, a body you can read.
-//! 3. [`Store`](store::Store): your protocol; uploads as files, and nothing else.
+//! 1. [`start`]: a whole server, with its own listener.
+//! 2. [`Uploads`]: request handling for your server. Input: a head and a body reader.
+//! 3. [`Store`](store::Store): uploads as files, for your protocol.
 //!
-//! Feature `tiny_http` puts door 2 behind a `tiny_http::Server`. There is no global state: no
-//! logger is set, no signal caught.
+//! The feature `tiny_http` connects [`Uploads`] to a `tiny_http::Server`. The library has no global state: it sets no
+//! logger and no signal handler.
 //!
-//! # On disk
+//! # Files
 //!
 //! ```text
 //! DIR/
-//!   holiday.mp4       finished files, under their own names; never a partial one
-//!   photos/           if this is another mount, it holds `.resumed-<key>` while a file is copied
+//!   holiday.mp4       finished files, never a partial one
+//!   photos/           if this is another mount, it contains `.resumed-<key>` while a file is copied
 //!   .resumed/
-//!     lock            held by the running server
-//!     <key>           the bytes so far: its length is the offset
-//!     <key>.json      id, name, declared length and time, state
-//!     journal/        the same, a line each, of what came in one request
+//!     lock            locked by the running server
+//!     <key>           the received bytes; the length of this file is the offset
+//!     <key>.json      the record: id, name, declared length and time, state
+//!     journal/        records of uploads that came in one request, one line each
 //! ```
 //!
-//! # Log levels
+//! # Log
 //!
-//! - `error`: the disk or the system has failed; somebody should look.
-//! - `warn`: a promise is weaker than it should be, a hook failed, newcomers cannot be taken.
-//! - `info`: where finished files land; an upload is complete.
-//! - `info`, target `access`: each request when it is over: method, path, status or `cut`, bytes of
-//!   its body, milliseconds, user. Of an id in the path the beginning is shown.
-//! - `debug`: what was swept, which files are not ours, answers that were not taken.
+//! - `error`: the disk or the system has failed, and an administrator should act.
+//! - `warn`: a guarantee is weakened, a hook failed, or the server cannot accept connections.
+//! - `info`: the upload directory, and each complete upload.
+//! - `info`, target `access`: each request at its end: method, path (an id shortened), status or `cut`, bytes of the body,
+//!   milliseconds, user.
+//! - `debug`: sweeps, foreign files, responses that the client did not receive.
 
 #[cfg(not(unix))]
-compile_error!("resumed needs a Unix: it renames, syncs and locks in ways not to be had elsewhere");
+compile_error!("resumed supports only Unix: it depends on rename, fsync and flock");
 
 mod config;
 mod engine;

@@ -1,5 +1,4 @@
-//! What holds whatever bytes come. `fuzz/` looks for bytes with which it does not; those that it found telling are
-//! replayed by the tests.
+//! Properties that hold for arbitrary bytes. `fuzz/` searches for counterexamples; the tests replay its corpus.
 
 pub use crate::http::properties::connection::connection;
 pub use crate::http::properties::{body, head};

@@ -1,16 +1,13 @@
-//! The same uploads behind a [`tiny_http::Server`] that a program runs already.
+//! Uploads behind a [`tiny_http::Server`].
 //!
-//! The dialect is the same; the limits are those of `tiny_http` 0.12, and they are the reason why
-//! [`start`](crate::start) drives sockets itself:
+//! The protocols are the same. `tiny_http` 0.12 has faults that [`start`](crate::start) does not have:
 //!
-//! - a client that vanishes with more of its body outstanding than the machine can allocate ends
-//!   the process: the request allocates the rest when it is dropped;
-//! - a head may grow without end, there is no deadline for heads, bodies or answers, and each silent
-//!   client holds a thread;
-//! - a body of more than 4 GiB cannot be announced on a 32-bit machine;
-//! - fields that are not ASCII are refused, so ids have to be percent-encoded.
+//! - A client that disconnects may end the process: the drop of a request allocates the missing part of its body.
+//! - Heads have no maximum length. Heads, bodies and responses have no deadline. Each silent client occupies a thread.
+//! - On a 32-bit machine, a body has at most 4 GiB.
+//! - Fields other than ASCII are refused, so ids must be percent-encoded.
 //!
-//! Use it behind a proxy that buffers and limits, or among friends.
+//! Use it behind a proxy with limits, or in a trusted network.
 
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
@@ -21,17 +18,17 @@ use tiny_http::{Header, Method, Request, Server};
 use crate::http::{Head, Malformed, Response};
 use crate::uploads::Uploads;
 
-/// What is read of a body that nobody wants, so that the client gets to read the answer.
+/// The bytes of a refused body to read: a connection that closes earlier may lose the response.
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Answers every request of `server` in `pool`, until the server is unblocked. A worker is held for
-/// as long as its client takes.
+/// Answers every request of `server` in `pool`, until [`Server::unblock`]. A client occupies a worker until its request
+/// ends.
 pub fn serve(uploads: &Arc<Uploads>, server: &Server, pool: &ThreadPool) {
     for request in server.incoming_requests() {
         let uploads = Arc::clone(uploads);
         pool.execute(move || {
             if let Err(error) = answer(&uploads, request) {
-                log::debug!("an answer was not taken: {error}");
+                log::debug!("cannot send the response: {error}");
             }
         });
     }
@@ -41,18 +38,18 @@ pub fn serve(uploads: &Arc<Uploads>, server: &Server, pool: &ThreadPool) {
 ///
 /// # Errors
 ///
-/// When the client does not take the answer.
+/// The error of the socket, if the client does not receive the response.
 pub fn answer(uploads: &Uploads, mut request: Request) -> io::Result<()> {
     let response = match head_of(&request) {
         Ok(head) => uploads.handle(&head, request.as_reader()),
         Err(malformed) => malformed.into(),
     };
-    // What is left unread here, tiny_http would read into one allocation of that size.
+    // tiny_http would read an unread rest into one allocation.
     if let Err(error) = io::copy(&mut request.as_reader().take(DRAIN_BYTES), &mut io::sink()) {
-        log::debug!("the rest of a body did not come: {error}");
+        log::debug!("cannot read the rest of the body: {error}");
     }
     let head_only = *request.method() == Method::Head;
-    request.respond(translated(&response, head_only))
+    request.respond(convert(&response, head_only))
 }
 
 fn head_of(request: &Request) -> Result<Head, Malformed> {
@@ -61,7 +58,7 @@ fn head_of(request: &Request) -> Result<Head, Malformed> {
     Head::from_parts(request.method().as_str(), request.url(), fields)
 }
 
-fn translated(response: &Response, head_only: bool) -> tiny_http::Response<Cursor<Vec<u8>>> {
+fn convert(response: &Response, head_only: bool) -> tiny_http::Response<Cursor<Vec<u8>>> {
     let body = response.body_bytes().to_vec();
     let length = usize::try_from(response.content_length(head_only)).ok();
     let headers = response

@@ -1,56 +1,54 @@
-//! Where a body ends (RFC 9112, section 6): a decoder without input or output. It is fed bytes as
-//! they arrive and points out which of them are data; it keeps none.
+//! The decoder of bodies (RFC 9112, section 6). It reads no socket and keeps no byte: it returns slices of its input.
 
 use super::request::Framing;
 use super::request::grammar::{is_field_byte, is_tchar};
 
-/// What is still to come of a body. A few words: it lives in a parked connection.
+/// The state of a body. It is small: each parked connection may have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyDecoder {
-    /// The body has ended.
+    /// The end.
     Done,
-    /// This many bytes are to come, at least one; then the body has ended.
+    /// The number of bytes left, at least one.
     Length(u64),
-    /// The size of a chunk is being read.
+    /// In the size of a chunk.
     Size(ChunkLine),
-    /// What follows the size of a chunk on its line is passed over.
+    /// In the extensions of a chunk, which are skipped.
     Extension(ChunkLine),
-    /// The line of a chunk's size lacks its LF.
+    /// Before the LF of the line with the size.
     SizeLf { size: u64 },
-    /// This many bytes of a chunk are to come, at least one.
+    /// The number of bytes left in the chunk, at least one.
     Data { left: u64 },
-    /// A chunk's data lacks its CRLF.
+    /// Before the CRLF after the data of a chunk.
     DataCr,
-    /// A chunk's data lacks its LF.
+    /// Before the LF after the data of a chunk.
     DataLf,
-    /// A trailer field, or the empty line that ends the body, is to begin; so many bytes of
-    /// trailers have come.
+    /// At the start of a trailer line, after this many bytes of trailers.
     Trailer(u16),
-    /// The name of a trailer field is passed over.
+    /// In the name of a trailer field.
     TrailerName(u16),
-    /// The value of a trailer field is passed over.
+    /// In the value of a trailer field.
     TrailerValue(u16),
-    /// A trailer field lacks its LF.
+    /// Before the LF of a trailer field.
     TrailerLf(u16),
-    /// The body lacks its last byte.
+    /// Before the last byte of the body.
     LastLf,
 }
 
-/// What has come of the line before a chunk's data.
+/// The part of the line with the chunk size that has arrived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChunkLine {
     size: u64,
     bytes: u16,
 }
 
-/// What a look at arrived bytes has found.
+/// The result of one decoding step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decoded<'a> {
-    /// The next bytes of the body itself; may be empty before its end.
+    /// The next data of the body; may be empty before the end.
     pub(crate) data: &'a [u8],
-    /// How many of the bytes shown are used up: data, and framing before it.
+    /// The number of input bytes decoded: data, and framing before it.
     pub(crate) consumed: usize,
-    /// The body has ended, with the last byte consumed.
+    /// Whether the body has ended with the last decoded byte.
     pub(crate) done: bool,
 }
 
@@ -65,13 +63,12 @@ impl From<Framing> for BodyDecoder {
 }
 
 impl BodyDecoder {
-    /// Looks at the bytes that arrived, up to the end of the first data among them. To be called
-    /// again with what was not consumed, until that is empty or the body is done.
+    /// Decodes the input up to the end of the first data in it. Call it again with the rest, until the rest is empty or
+    /// the body is done.
     ///
     /// # Errors
     ///
-    /// The chunks are not framed as RFC 9112, section 7.1 says. All data before the break has been
-    /// given out.
+    /// The reason, if the chunks are malformed (RFC 9112, section 7.1). All data before the error was returned.
     pub(crate) fn decode<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<'a>, &'static str> {
         let mut consumed = 0;
         let mut data: &[u8] = &[];
@@ -90,7 +87,7 @@ impl BodyDecoder {
         })
     }
 
-    /// How many bytes of data are still to come, where that is known.
+    /// Returns the number of bytes left in the body, if it is known.
     pub(crate) fn wanted(&self) -> Option<u64> {
         match *self {
             BodyDecoder::Done => Some(0),
@@ -99,12 +96,12 @@ impl BodyDecoder {
         }
     }
 
-    /// Whether the body has ended; one of length zero has ended before its first byte.
+    /// Returns whether the body has ended. A body of length zero ends before its first byte.
     pub(crate) fn is_done(&self) -> bool {
         *self == BodyDecoder::Done
     }
 
-    /// How many of the next bytes are data, where they are.
+    /// Returns how many of the next bytes are data; `None` in the framing.
     fn data_left(self) -> Option<u64> {
         match self {
             BodyDecoder::Length(left) | BodyDecoder::Data { left } => Some(left),
@@ -122,7 +119,7 @@ impl BodyDecoder {
         }
     }
 
-    /// One byte of framing. RFC 9112, sections 7.1 to 7.1.2:
+    /// Decodes one byte of framing. RFC 9112, sections 7.1 to 7.1.2:
     /// ```text
     /// chunked-body    = *chunk last-chunk trailer-section CRLF
     /// chunk           = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
@@ -131,8 +128,8 @@ impl BodyDecoder {
     /// chunk-ext       = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
     /// trailer-section = *( field-line CRLF )
     /// ```
-    /// Narrower: no space before the first `;`, and sizes, their lines and trailers have limits.
-    /// Wider: an extension may be anything that a field value may be, as nobody reads it.
+    /// Narrower: no space before the first `;`; sizes, lines and trailers have limits. Wider: an extension may have any
+    /// byte of a field value, because it is ignored.
     fn after_byte(self, byte: u8) -> Result<BodyDecoder, &'static str> {
         use BodyDecoder::*;
         Ok(match (self, byte) {
@@ -141,7 +138,7 @@ impl BodyDecoder {
             (Size(line) | Extension(line), b'\r') => SizeLf { size: line.size },
             (Size(line), b';') => Extension(line.pass()?),
             (Extension(line), _) if is_field_byte(byte) => Extension(line.pass()?),
-            (Size(_) | Extension(_), _) => return Err("bad byte behind a chunk size"),
+            (Size(_) | Extension(_), _) => return Err("invalid byte after a chunk size"),
             (SizeLf { size: 0 }, b'\n') => Trailer(0),
             (SizeLf { size }, b'\n') => Data { left: size },
 
@@ -157,7 +154,7 @@ impl BodyDecoder {
             (TrailerValue(bytes), _) if is_field_byte(byte) => TrailerValue(pass(bytes)?),
             (TrailerLf(bytes), b'\n') => Trailer(bytes),
             (Trailer(_) | TrailerName(_) | TrailerValue(_), _) => {
-                return Err("bad byte in a trailer");
+                return Err("invalid byte in a trailer");
             }
 
             (SizeLf { .. } | TrailerLf(_) | LastLf, _) => return Err("CR without LF"),
@@ -173,7 +170,7 @@ impl ChunkLine {
         }
         let digit = char::from(digit)
             .to_digit(16)
-            .expect("is a hexadecimal digit");
+            .expect("the caller checked the digit");
         Ok(ChunkLine {
             size: self.size << 4 | u64::from(digit),
             bytes: self.bytes + 1,
@@ -198,27 +195,26 @@ fn pass(trailer_bytes: u16) -> Result<u16, &'static str> {
     Ok(trailer_bytes + 1)
 }
 
-/// At most `left` of these bytes; `left` may be more than an address can say.
+/// Returns at most `left` of these bytes; `left` may exceed `usize`.
 fn first(bytes: &[u8], left: u64) -> &[u8] {
     let left = usize::try_from(left).unwrap_or(usize::MAX);
     &bytes[..left.min(bytes.len())]
 }
 
-/// As many as 64 bits hold, leading zeros counted.
+/// The digits of 64 bits, with leading zeros.
 const SIZE_DIGITS: u16 = 16;
 
-/// Bytes of a chunk's size and its extensions.
+/// The maximum length of a chunk size and its extensions.
 const CHUNK_LINE_BYTES: u16 = 256;
 
-/// Bytes of all trailer lines of a body, line ends not counted.
+/// The maximum length of all trailer lines of a body, without line ends.
 const TRAILER_BYTES: u16 = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The data of a body that arrives in these pieces, and what became of it: `Ok` of what lies
-    /// behind its end, `None` if the end has not come.
+    /// Returns the data of a body in these pieces, and the bytes after its end; `None` before the end.
     fn decode<'a>(
         framing: Framing,
         pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -265,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_counted() {
+    fn body_with_a_length_ends_after_it() {
         check(Framing::Length(0), "", "", Ok(Some("")));
         check(Framing::Length(0), "GET", "", Ok(Some("GET")));
         check(Framing::Length(5), "hello", "hello", Ok(Some("")));
@@ -274,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_joined() {
+    fn chunks_become_one_body() {
         ends("0\r\n\r\n", "", "");
         ends("5\r\nhello\r\n0\r\n\r\nGET", "hello", "GET");
         ends("2\r\nhe\r\n003\r\nllo\r\n00\r\n\r\n", "hello", "");
@@ -290,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_size_is_hexadecimal_digits_and_nothing_else() {
+    fn chunk_size_is_hexadecimal_digits() {
         for line in [
             "\r\n", " 5\r\n", "+5\r\n", "-5\r\n", "x5\r\n", ";a\r\n", "\n",
         ] {
             breaks(line, "", "chunk size is not hexadecimal");
         }
         for line in ["0x5\r\n", "5 \r\n", "5_0\r\n", "5\n", "5;a\n", "5;\0\r\n"] {
-            breaks(line, "", "bad byte behind a chunk size");
+            breaks(line, "", "invalid byte after a chunk size");
         }
         breaks(
             "00000000000000005\r\n",
@@ -309,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_ends_where_its_size_says() {
+    fn chunk_ends_at_its_size() {
         for rest in ["!\r\n", "\n", "\r\r\n", "0\r\n\r\n"] {
             breaks(
                 &format!("5\r\nhello{rest}"),
@@ -336,14 +332,14 @@ mod tests {
             "a: \0",
             "GET / HTTP/1.1",
         ] {
-            breaks(&format!("0\r\n{line}"), "", "bad byte in a trailer");
+            breaks(&format!("0\r\n{line}"), "", "invalid byte in a trailer");
         }
         breaks("0\r\n\rx", "", "CR without LF");
         breaks("0\r\na: b\rx", "", "CR without LF");
     }
 
     #[test]
-    fn framing_has_limits_to_the_byte() {
+    fn framing_limits_are_exact() {
         let extension = |bytes| format!("1;{}\r\nx", "x".repeat(bytes));
         goes_on(&extension(254), "x");
         breaks(&extension(255), "", "chunk extension too long");
@@ -356,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_not_copied_and_what_is_wanted_is_known() {
+    fn data_is_a_slice_of_the_input() {
         let mut decoder = BodyDecoder::from(Framing::Length(5));
         let input = b"hel";
         let decoded = decoder.decode(input).unwrap();

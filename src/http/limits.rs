@@ -1,27 +1,27 @@
-//! What one connection may cost.
+//! The limits of a connection.
 
 use std::time::Duration;
 
-/// What one connection may cost. Each passed limit has its answer: see the README's table.
+/// The limits of a connection. The table "Limits" of the README has the response to each.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// Bytes of a request head (request line and fields): 431 beyond.
+    /// The length of a request head, in bytes. Beyond: 431.
     pub(crate) head_bytes: usize,
-    /// Fields of a head: 431 beyond.
+    /// The number of fields in a head. Beyond: 431.
     pub(crate) fields: usize,
-    /// Bytes of a request target: 414 beyond.
+    /// The length of a request target, in bytes. Beyond: 414.
     pub(crate) target_bytes: usize,
-    /// A head must be whole this long after its first byte: 408.
+    /// The time from the first byte of a head to its end. Beyond: 408.
     pub(crate) head_timeout: Duration,
-    /// A body may be silent this long: what came is kept, 408.
+    /// The time between two bytes of a body. Beyond: 408; the received bytes are kept.
     pub(crate) body_idle: Duration,
-    /// A connection may wait this long for its next request.
+    /// The time before the first byte of the next request. Beyond: the connection closes.
     pub(crate) keep_alive_idle: Duration,
-    /// After a refusal at most this much of the unwanted body is read and thrown away.
+    /// The bytes of a refused body that are read and discarded.
     pub(crate) drain_bytes: u64,
-    /// ... for at most this long.
+    /// The time for that.
     pub(crate) drain_timeout: Duration,
-    /// An answer must be taken by its client this long after it was begun.
+    /// The time for the client to receive a response. Beyond: the connection closes.
     pub(crate) reply_timeout: Duration,
 }
 

@@ -1,14 +1,14 @@
-//! The subset of HTTP/1.1 that this server speaks, stated and strict (RFC 9110, RFC 9112).
+//! A strict subset of HTTP/1.1 (RFC 9110, RFC 9112).
 //!
-//! - Heads: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS; origin-form, absolute-form and `*`; lines end
-//!   in CRLF; no folded lines, no white space before a colon, one Host. HTTP/1.0 is answered and closed.
-//! - Bodies: `Content-Length` once, in digits; or `Transfer-Encoding: chunked` and no other coding;
-//!   never both. Chunk extensions and trailers are passed over, within limits.
-//! - `Expect: 100-continue` is answered when the head has been judged. Requests may be pipelined.
-//! - A refusal that leaves a body unread closes: answer, half-close, a bounded drain.
-//! - Not spoken: content codings, upgrades, `CONNECT`, `TRACE`, trailers' meaning, HTTP/2.
+//! - Heads: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS; origin-form, absolute-form and `*`. Lines end in CRLF. No folded
+//!   line, no space before a colon, exactly one Host. After an HTTP/1.0 response the connection closes.
+//! - Bodies: one `Content-Length` in digits, or `Transfer-Encoding: chunked` and no other coding, never both. Chunk
+//!   extensions and trailers are skipped, within limits.
+//! - `Expect: 100-continue` gets a 100 once the handler accepts the head. Requests may be pipelined.
+//! - A refusal before the end of a body closes the connection: response, half-close, bounded drain.
+//! - Not supported: content codings, upgrades, `CONNECT`, `TRACE`, the meaning of trailers, HTTP/2.
 //!
-//! What is taken here is taken by everybody; what anybody might read differently is refused.
+//! The parser refuses any head that two servers could read differently: request smuggling depends on such heads.
 
 pub(crate) mod body_decoder;
 mod coalesce;

@@ -1,4 +1,4 @@
-//! The sockets a connection can have.
+//! TCP and Unix sockets.
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -6,14 +6,14 @@ use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-/// A client's end, never blocking.
+/// A non-blocking socket of a client.
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Socket {
-    /// Tells the client that nothing more will come, while we still read.
+    /// Shuts down the sending direction. Reading goes on.
     pub(crate) fn finish_writing(&self) -> io::Result<()> {
         match self {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),

@@ -14,7 +14,7 @@ use crate::protocol::server_info::ServerInfo;
 use crate::protocol::{self, Dialect};
 use crate::store::{Completed, Progress, Store};
 
-use super::housekeeper::Housekeeper;
+use super::background::BackgroundTasks;
 use super::metrics::{self, Metrics};
 use super::recent_files::RecentFiles;
 
@@ -32,7 +32,7 @@ pub(super) struct Context {
     pub(super) metrics: Arc<Metrics>,
     pub(super) recent: RecentFiles,
     pub(super) authorize: Option<Authorize>,
-    pub(super) housekeeper: Housekeeper,
+    pub(super) background: BackgroundTasks,
 }
 
 /// The meaning of an admitted request. The text is the name of the user.
@@ -86,7 +86,7 @@ impl Context {
         self.metrics.completed.fetch_add(1, Relaxed);
         let (path, length) = (completed.path.display(), completed.length);
         log::info!("{path} is complete: {length} bytes");
-        self.housekeeper.completed(completed);
+        self.background.completed(completed);
     }
 
     /// Returns whether the embedding program permits this command.

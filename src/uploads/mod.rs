@@ -6,9 +6,9 @@
 //! 3. The dialect of the request writes the response.
 
 mod access_log;
+mod background;
 mod context;
 mod handler;
-mod housekeeper;
 mod metrics;
 mod recent;
 mod recent_files;
@@ -24,9 +24,9 @@ use crate::protocol::access::host::Hosts;
 use crate::protocol::server_info::ServerInfo;
 use crate::store::{self, OpenError, Store};
 use access_log::RequestLog;
+pub use background::HookError;
+use background::{BackgroundTasks, OnComplete};
 use context::{Authorize, Context, Route};
-pub use housekeeper::HookError;
-use housekeeper::{Housekeeper, OnComplete};
 use metrics::Metrics;
 use recent_files::RecentFiles;
 
@@ -93,7 +93,7 @@ impl Uploads {
             trust_proxy: options.trust_proxy,
             interim: !options.no_interim,
         };
-        let housekeeper = Housekeeper::start(store.clone(), options.on_complete);
+        let background = BackgroundTasks::start(store.clone(), options.on_complete);
         let own_name = rustix::system::uname()
             .nodename()
             .to_string_lossy()
@@ -108,7 +108,7 @@ impl Uploads {
             metrics: Arc::new(Metrics::default()),
             recent: RecentFiles::default(),
             authorize: options.authorize,
-            housekeeper,
+            background,
         };
         let context = Arc::new(context);
         let weak = Arc::downgrade(&context);

@@ -1,14 +1,14 @@
-//! What holds of heads, bodies and connections, whatever bytes come.
+//! Properties of heads, bodies and connections, for arbitrary bytes.
 
 pub(crate) mod connection;
 
 use super::body_decoder::BodyDecoder;
 use super::limits::Limits;
 use super::request::grammar::{is_field_byte, is_tchar};
-use super::request::oracle::{check_cuts, is_taken_alike};
+use super::request::oracle::{check_cuts, is_accepted_alike};
 use super::request::{Framing, Head, Version};
 
-/// Limits that short inputs pass.
+/// Limits that short inputs exceed.
 fn tight() -> Limits {
     Limits {
         head_bytes: 80,
@@ -18,12 +18,12 @@ fn tight() -> Limits {
     }
 }
 
-/// However a head is cut its verdict is the same; what is taken `httparse` takes and reads alike; and put together from
-/// its parts it is the same head.
+/// Checks that the result does not depend on cuts, that `httparse` returns the same parts of an accepted head, and that
+/// the parts give the same head again.
 pub fn head(bytes: &[u8]) {
     check_cuts(bytes, &Limits::default(), 0..bytes.len());
     check_cuts(bytes, &tight(), 0..bytes.len());
-    if !is_taken_alike(bytes) {
+    if !is_accepted_alike(bytes) {
         return;
     }
     if let Ok(Some((head, _))) = Head::parse(bytes, &Limits::default()) {
@@ -32,7 +32,7 @@ pub fn head(bytes: &[u8]) {
 }
 
 fn check_parts(head: &Head) {
-    // Parts come from servers that take HTTP/1.1 apart, and in origin-form.
+    // `from_parts` is for HTTP/1.1 in origin-form.
     if head.version() == Version::Http10
         || head.fields_named("host").next() != head.host().map(str::as_bytes)
     {
@@ -51,7 +51,7 @@ fn check_parts(head: &Head) {
     assert_eq!(again.keep_alive(), head.keep_alive());
 }
 
-/// A chunked body is what a plain reader of whole bodies takes it for, however it is cut.
+/// Checks that a chunked body decodes to the result of a simple reader of whole bodies, with any cut.
 pub fn body(bytes: &[u8]) {
     let whole = decode(&[bytes]);
     match (plain(bytes), &whole) {
@@ -104,7 +104,7 @@ fn decode(pieces: &[&[u8]]) -> BodyEnd {
     }
 }
 
-/// The data of a chunked body, and what follows it; `None` where that is not all there, or not well framed.
+/// Returns the data of a chunked body and the bytes after it; `None` if it is incomplete or malformed.
 fn plain(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut data = Vec::new();
     loop {
@@ -148,7 +148,7 @@ fn behind_trailers(mut bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// A line of bytes that a field may have, without its CRLF.
+/// Splits off a line of field bytes, without its CRLF.
 fn plain_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.windows(2).position(|two| two == b"\r\n")?;
     let line = &bytes[..end];

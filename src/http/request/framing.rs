@@ -1,5 +1,5 @@
-//! How a body is framed, and whether its client waits to be asked for it: where two readers of one
-//! request disagree about this, requests are smuggled. Anything but one clear word is refused.
+//! The framing of a body, and `Expect`. Two servers that disagree about the framing enable request smuggling, so any
+//! ambiguity is refused.
 
 use std::iter;
 
@@ -7,17 +7,17 @@ use super::grammar::is_token;
 use super::malformed::Malformed;
 use super::request_line::Version;
 
-/// How the end of a request's body is found (RFC 9112, section 6).
+/// The framing of a request body (RFC 9112, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// This many bytes; zero where the head says nothing of a body.
+    /// `Content-Length`, in bytes; 0 if the head has no framing field.
     Length(u64),
     /// `Transfer-Encoding: chunked`.
     Chunked,
 }
 
 impl Framing {
-    /// RFC 9112, sections 6.1 to 6.3. A list of equal lengths, which may be accepted, is not.
+    /// Reads RFC 9112, sections 6.1 to 6.3. Refuses a list of equal lengths, which the RFC lets a server accept.
     pub(super) fn read<'a>(
         version: Version,
         mut lengths: impl Iterator<Item = &'a [u8]>,
@@ -39,7 +39,7 @@ impl Framing {
     }
 }
 
-/// The refusal by RFC 9112, section 6.3: if the last coding is not `chunked`, the body has no known end.
+/// Reads the transfer codings. If the last one is not `chunked`, the body has no known end (RFC 9112, section 6.3).
 fn coded<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Framing, Malformed> {
     let codings = values.flat_map(|value| value.split(|&byte| byte == b','));
     let (mut is_chunked, mut is_alone) = (false, true);
@@ -58,7 +58,7 @@ fn coded<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Framing, Malforme
     }
 }
 
-/// Whether the client waits for a 100 (RFC 9110, section 10.1.1). HTTP/1.0 knows no expectations.
+/// Returns whether the client waits for a 100 (RFC 9110, section 10.1.1). HTTP/1.0 has no expectations.
 pub(super) fn expects_continue<'a>(
     version: Version,
     mut expectations: impl Iterator<Item = &'a [u8]>,
@@ -72,7 +72,7 @@ pub(super) fn expects_continue<'a>(
         } else {
             Err(Malformed::new(
                 417,
-                "the only expectation that can be met is 100-continue",
+                "the only supported expectation is 100-continue",
             ))
         }
     })
@@ -92,10 +92,10 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-const BAD_LENGTH: Malformed = Malformed::bad("Content-Length is not a 64-bit decimal number");
+const BAD_LENGTH: Malformed = Malformed::bad("Content-Length must be a 64-bit decimal number");
 
 const BAD_CODING: Malformed =
-    Malformed::bad("Transfer-Encoding does not end in chunked, once and without parameters");
+    Malformed::bad("Transfer-Encoding must end in chunked, once and without parameters");
 
 const UNKNOWN_CODING: Malformed =
-    Malformed::new(501, "the only transfer coding spoken here is chunked");
+    Malformed::new(501, "the only supported transfer coding is chunked");

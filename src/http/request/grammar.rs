@@ -1,5 +1,4 @@
-//! The grammar of a request head, byte by byte, each rule under its ABNF. Where a rule is narrower
-//! than its RFC, it says so. Knows nothing but bytes.
+//! The grammar of a request head: each rule with its ABNF, and its difference from the RFC.
 
 use std::net::Ipv6Addr;
 
@@ -31,9 +30,9 @@ pub(in crate::http) fn is_tchar(byte: u8) -> bool {
 /// field-vchar   = VCHAR / obs-text
 /// obs-text      = %x80-FF
 /// ```
-/// Here the space around it is still there; it is to be trimmed.
+/// The surrounding space is part of `bytes`; the caller trims it.
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
-    // Without an early end the loop is vectorized; a slow client has its head read many times.
+    // Without an early return the compiler vectorizes the loop. The head of a slow client is parsed many times.
     bytes
         .iter()
         .fold(true, |good, &byte| good & is_field_byte(byte))
@@ -48,8 +47,7 @@ pub(in crate::http) fn is_field_byte(byte: u8) -> bool {
 
 /// RFC 9112, section 3.2: the bytes of a target in any form.
 ///
-/// Wider than RFC 3986, which browsers do not keep to (`|`, `{`, `"` arrive as they are): VCHAR,
-/// but never `#`, since a fragment is not sent.
+/// Wider than RFC 3986: browsers send `|`, `{` and `"` unescaped. VCHAR, but not `#`: clients send no fragment.
 pub(super) fn is_target(bytes: &[u8]) -> bool {
     !bytes.is_empty()
         && bytes
@@ -80,7 +78,7 @@ pub(super) fn is_host(bytes: &[u8]) -> bool {
 /// reg-name   = *( unreserved / pct-encoded / sub-delims )
 /// unreserved = ALPHA / DIGIT / "-" / "." / "_" / "~"
 /// ```
-/// Narrower: never empty (RFC 9110, section 4.2.1) and unreserved only, as names in DNS are.
+/// Narrower: never empty (RFC 9110, section 4.2.1) and unreserved only, like names in DNS.
 fn is_reg_name(bytes: &[u8]) -> bool {
     let is_unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     !bytes.is_empty() && bytes.iter().all(is_unreserved)
@@ -94,7 +92,7 @@ fn is_port(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_digit)
 }
 
-/// What precedes the first such byte, and the rest from it on.
+/// Splits before the first such byte.
 fn split_at_byte(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == at)?;
     Some(bytes.split_at(end))

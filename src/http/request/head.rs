@@ -1,9 +1,7 @@
-//! Request heads: parsed by hand from bytes, by one strict reading that leaves nothing to guess
-//! (RFC 9112, sections 2 to 6).
+//! The parser of request heads (RFC 9112, sections 2 to 6).
 //!
-//! A head is read in order, and a verdict is final: whatever bytes follow, and however they were
-//! cut into packets, the answer to a head is the same. So a client that sends garbage is answered
-//! at its first bad line, not when its head ends.
+//! It reads in order, and its result is final: it depends neither on later bytes nor on packet boundaries. So a
+//! malformed head is refused at its first malformed line.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,7 +12,7 @@ use super::malformed::Malformed;
 use super::request_line::{RequestLine, Target, Version, known_method};
 use crate::http::limits::Limits;
 
-/// The head of a request (RFC 9112, section 2.1): one copy of its bytes, and where its parts are.
+/// The head of a request (RFC 9112, section 2.1): one copy of its bytes, and the positions of its parts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head {
     bytes: Box<[u8]>,
@@ -25,13 +23,12 @@ pub struct Head {
 }
 
 impl Head {
-    /// Reads the head that `bytes` begin with (RFC 9112, sections 2 to 6), and tells how many bytes
-    /// it took; what follows is the body. `None`: not whole yet. Ask again, with all bytes so far,
-    /// when more have come.
+    /// Parses the head at the start of `bytes`, and returns its length. `None`: the head is incomplete; call again with
+    /// all bytes when more have arrived.
     ///
     /// # Errors
     ///
-    /// As soon as what is there can no longer become a head that is taken.
+    /// [`Malformed`], as soon as no further byte can make the head valid.
     pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<(Head, usize)>, Malformed> {
         let window = &bytes[..bytes.len().min(limits.head_bytes)];
         let mut lines = Lines::after_empty_ones(window);
@@ -46,12 +43,12 @@ impl Head {
         }
     }
 
-    /// A head that another server has parsed already; it goes through the same checks as an
-    /// HTTP/1.1 head that came as bytes (RFC 9112, sections 3 to 6), less the limits.
+    /// Builds a head from parts that another server has parsed. Applies the checks of an HTTP/1.1 head in bytes
+    /// (RFC 9112, sections 3 to 6), without the limits.
     ///
     /// # Errors
     ///
-    /// Where such a head, had it come as bytes, would have been refused.
+    /// [`Malformed`], if the same head in bytes would be refused.
     pub fn from_parts<N: AsRef<str>, V: AsRef<[u8]>>(
         method: &str,
         target: &str,
@@ -76,7 +73,7 @@ impl Head {
         Head::checked(bytes.into(), request_line, spans)
     }
 
-    /// Checks what its lines say together; each by itself has been checked.
+    /// Checks the fields that depend on each other. The lines themselves were checked before.
     fn checked(
         bytes: Box<[u8]>,
         request_line: RequestLine,
@@ -97,25 +94,25 @@ impl Head {
         Ok(head)
     }
 
-    /// RFC 9112, section 3.2: also where the target names the host, and so Host is not looked at.
+    /// Checks Host (RFC 9112, section 3.2), also if the target has a host, which then counts.
     fn check_host(&self) -> Result<(), Malformed> {
         let mut hosts = self.fields_named("host");
         match (hosts.next(), hosts.next()) {
             (None, _) if self.version() == Version::Http10 => Ok(()),
             (None, _) => Err(Malformed::bad("Host is missing")),
             (Some(host), None) if is_host(host) => Ok(()),
-            (Some(_), None) => Err(Malformed::bad("Host is not a host")),
+            (Some(_), None) => Err(Malformed::bad("Host is not a host name or address")),
             (Some(_), Some(_)) => Err(Malformed::bad("more than one Host")),
         }
     }
 
-    /// The method (RFC 9110, section 9): one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS.
+    /// Returns the method (RFC 9110, section 9): GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
     pub fn method(&self) -> &str {
         self.request_line.method
     }
 
-    /// The path of the target, as sent, without its query (RFC 9112, section 3.2): it begins with
-    /// `/`, or is the `*` of OPTIONS.
+    /// Returns the path of the target as sent, without the query (RFC 9112, section 3.2). It starts with `/`, or is `*`
+    /// (OPTIONS only).
     pub fn path(&self) -> &str {
         match self.text(&self.request_line.target.path) {
             "" => "/",
@@ -123,7 +120,7 @@ impl Head {
         }
     }
 
-    /// What follows the first `?` of the target, as sent (RFC 3986, section 3.4).
+    /// Returns the part after the first `?` of the target, as sent (RFC 3986, section 3.4).
     pub fn query(&self) -> Option<&str> {
         self.request_line
             .target
@@ -132,13 +129,13 @@ impl Head {
             .map(|query| self.text(query))
     }
 
-    /// The version of HTTP (RFC 9112, section 2.3).
+    /// Returns the HTTP version (RFC 9112, section 2.3).
     pub fn version(&self) -> Version {
         self.request_line.version
     }
 
-    /// The host asked for, and its port where one is given (RFC 9112, section 3.3): what an
-    /// absolute-form target says, else Host. Only HTTP/1.0 may leave it out.
+    /// Returns the host and an optional port (RFC 9112, section 3.3), from an absolute-form target, else from Host. `None`
+    /// only in HTTP/1.0.
     pub fn host(&self) -> Option<&str> {
         match &self.request_line.target.authority {
             Some(authority) => Some(self.text(authority)),
@@ -146,17 +143,17 @@ impl Head {
         }
     }
 
-    /// The only value of this field, names matching in any case (RFC 9110, section 5.1). `None`
-    /// also where the field came more than once: which of its values counts is not ours to guess.
+    /// Returns the only value of this field. Names are case-insensitive (RFC 9110, section 5.1). `None` also for several
+    /// values: none of them is preferred.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.fields_named(name);
         let only = values.next()?;
         values.next().is_none().then_some(only)
     }
 
-    /// Every value of this field, in order (RFC 9110, section 5.3).
+    /// Returns all values of this field, in order (RFC 9110, section 5.3).
     pub fn fields_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        // Not by way of `fields`, which makes a text of each name: a request is asked for a dozen of them.
+        // `fields` would check the UTF-8 of each name, and a request looks up a dozen fields.
         self.fields
             .iter()
             .filter(move |field| {
@@ -166,26 +163,25 @@ impl Head {
             .map(|field| &self.bytes[field.value.clone()])
     }
 
-    /// Every field, in order: its name as sent, its value without the space around it; values are
-    /// opaque bytes, in no charset we could know (RFC 9110, section 5.5).
+    /// Returns all fields in order: the name as sent, and the value without surrounding space. Values are bytes of an
+    /// unknown charset (RFC 9110, section 5.5).
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields
             .iter()
             .map(|field| (self.text(&field.name), &self.bytes[field.value.clone()]))
     }
 
-    /// How the end of the body is found (RFC 9112, section 6.3).
+    /// Returns the framing of the body (RFC 9112, section 6.3).
     pub fn framing(&self) -> Framing {
         self.framing
     }
 
-    /// Whether the client waits for a 100 before it sends its body (RFC 9110, section 10.1.1).
+    /// Returns whether the client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
     }
 
-    /// Whether the client may use its connection for a further request (RFC 9112, section 9.3);
-    /// in HTTP/1.0 never, whatever it says.
+    /// Returns whether the connection stays open for another request (RFC 9112, section 9.3). Never in HTTP/1.0.
     pub fn keep_alive(&self) -> bool {
         let mut options = self
             .fields_named("connection")
@@ -199,7 +195,7 @@ impl Head {
     }
 }
 
-/// Shows no value and no query: they hold passwords and names.
+/// Omits values and the query: they contain passwords and names.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.fields().map(|(name, _)| name);
@@ -208,7 +204,7 @@ impl fmt::Debug for Head {
     }
 }
 
-/// Where a field line's parts are among the bytes of its head.
+/// The positions of a field line in the bytes of its head.
 #[derive(Clone, PartialEq, Eq)]
 struct Field {
     name: Range<usize>,
@@ -243,15 +239,14 @@ impl Field {
     }
 }
 
-/// Goes through bytes line by line; a line that has not ended is not there yet.
+/// An iterator over complete lines.
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// Begins behind at most two empty lines: some clients send one after a body (RFC 9112,
-    /// section 2.2).
+    /// Skips at most two empty lines: some clients send one after a body (RFC 9112, section 2.2).
     fn after_empty_ones(bytes: &'a [u8]) -> Lines<'a> {
         let first = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
         let second = first.strip_prefix(b"\r\n").unwrap_or(first);
@@ -265,8 +260,7 @@ impl<'a> Lines<'a> {
         &self.bytes[self.at..]
     }
 
-    /// Where the next line is, less its CRLF. A CR elsewhere in it is left to the grammar, which
-    /// allows it nowhere.
+    /// Returns the next line without its CRLF. The grammar of each line refuses any other CR.
     fn next(&mut self) -> Result<Option<Range<usize>>, Malformed> {
         let Some(lf) = self.rest().iter().position(|&byte| byte == b'\n') else {
             return Ok(None);
@@ -280,7 +274,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// All lines up to the empty one; `None` while that has not come.
+/// Reads all lines up to the empty one; `None` before the empty line.
 fn read_lines(
     lines: &mut Lines<'_>,
     fields_max: usize,
@@ -289,7 +283,7 @@ fn read_lines(
         return Ok(None);
     };
     let request_line = RequestLine::read(lines.bytes, line)?;
-    // Room for those of a browser, so that it need not grow.
+    // A browser sends fewer than 16 fields.
     let mut fields = Vec::with_capacity(16);
     while let Some(line) = lines.next()? {
         if line.is_empty() {
@@ -302,9 +296,10 @@ fn read_lines(
     Ok(None)
 }
 
-/// Names and targets are ASCII by their grammar.
+/// Converts a name or target, which is ASCII by its grammar.
 fn ascii(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("the grammar allows only ASCII here")
 }
 
-const BAD_FIELD_NAME: Malformed = Malformed::bad("a field line is a token, a colon and a value");
+const BAD_FIELD_NAME: Malformed =
+    Malformed::bad("a field line must be a token, a colon and a value");

@@ -1,12 +1,12 @@
-//! Why a request was refused before anybody looked at what it asks for.
+//! The refusal of a request head.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::http::response::Response;
 
-/// A request head that this server does not take (RFC 9112, section 2.2): the status to answer
-/// with, and why. Where such a request ends is anyone's guess, so its connection is closed.
+/// A refused request head (RFC 9112, section 2.2): a status and a reason. The end of such a request is unknown, so its
+/// connection closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
     status: u16,
@@ -14,22 +14,22 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    /// 400: the head breaks the grammar.
+    /// Returns a 400: the head does not match the grammar.
     pub(super) const fn bad(reason: &'static str) -> Malformed {
         Malformed::new(400, reason)
     }
 
-    /// The grammar is kept; what it says is beyond this server, or beyond its limits.
+    /// Returns a refusal with another status: unsupported, or beyond a limit.
     pub(super) const fn new(status: u16, reason: &'static str) -> Malformed {
         Malformed { status, reason }
     }
 
-    /// The status to answer with (RFC 9110, sections 15.5 and 15.6).
+    /// Returns the status of the response (RFC 9110, sections 15.5 and 15.6).
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// One line that says what is wrong; never repeats bytes of the request.
+    /// Returns the reason, one line. It never contains bytes of the request.
     pub fn reason(&self) -> &'static str {
         self.reason
     }

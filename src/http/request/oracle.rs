@@ -1,9 +1,9 @@
-//! `httparse` as the oracle of heads, and heads that are cut.
+//! Checks of the parser: against `httparse`, and with cut heads.
 
 use super::{Head, Version};
 use crate::http::limits::Limits;
 
-/// A verdict on a part of the bytes must be the verdict on all of them.
+/// Checks that the result for a part of the bytes is the result for all of them, or `None`.
 pub(in crate::http) fn check_cuts(
     bytes: &[u8],
     limits: &Limits,
@@ -17,12 +17,12 @@ pub(in crate::http) fn check_cuts(
     }
 }
 
-/// Whether the head is taken; if so, `httparse` must agree in every part.
-pub(in crate::http) fn is_taken_alike(bytes: &[u8]) -> bool {
+/// Returns whether the head is accepted. Then `httparse` must return the same parts.
+pub(in crate::http) fn is_accepted_alike(bytes: &[u8]) -> bool {
     let Ok(Some((head, consumed))) = Head::parse(bytes, &Limits::default()) else {
         return false;
     };
-    // It knows no later minor version, which we have to take for 1.1.
+    // `httparse` refuses later minor versions, which count as 1.1.
     let mut bytes = bytes.to_vec();
     let is_later = |end: &[u8]| end.starts_with(b"HTTP/1.") && end.ends_with(b"\r\n");
     if let Some(at) = bytes.windows(10).position(is_later) {
@@ -44,14 +44,13 @@ pub(in crate::http) fn is_taken_alike(bytes: &[u8]) -> bool {
 }
 
 fn without_scheme(target: &str) -> &str {
-    let is_absolute = !target.starts_with('/');
-    target
-        .split_once("://")
-        .filter(|_| is_absolute)
-        .map_or(target, |(_, rest)| rest)
+    match target.split_once("://") {
+        Some((_, rest)) if !target.starts_with('/') => rest,
+        _ => target,
+    }
 }
 
-/// The target put together again from its parts, less its scheme.
+/// Returns the target from its parts, without its scheme.
 fn target(head: &Head) -> String {
     let parts = &head.request_line.target;
     let authority = parts.authority.as_ref().map_or("", |span| head.text(span));
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_a_head_is_cut_its_verdict_is_the_same() {
+    fn result_does_not_depend_on_cuts() {
         let tight = Limits {
             head_bytes: 60,
             fields: 2,
@@ -81,23 +80,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_httparse_takes_and_reads_alike() {
+    fn accepted_heads_have_the_parts_of_httparse() {
         let all: Vec<&[u8]> = EXAMPLES.iter().map(|(bytes, _)| *bytes).collect();
         let fit: Vec<&[u8]> = all
             .iter()
             .copied()
-            .filter(|bytes| is_taken_alike(bytes))
+            .filter(|bytes| is_accepted_alike(bytes))
             .collect();
         let mut random = Xorshift(0x2545_F491_4F6C_DD1D);
         let mut taken = 0;
         for examples in [all, fit].iter().cycle().take(20_000) {
             let example = examples[random.below(examples.len())];
             let mutant = random.mutate(example);
-            taken += usize::from(is_taken_alike(&mutant));
+            taken += usize::from(is_accepted_alike(&mutant));
             let cut = random.below(mutant.len() + 1);
             check_cuts(&mutant, &Limits::default(), [cut]);
         }
-        assert!(taken > 2_000, "{taken} are too few to show anything");
+        assert!(taken > 2_000, "only {taken} heads were accepted");
     }
 
     struct Xorshift(u64);
@@ -110,7 +109,7 @@ mod tests {
             (self.0 % end as u64) as usize
         }
 
-        /// One or two bytes replaced, inserted, removed, or copied from elsewhere.
+        /// Replaces, inserts, removes or copies one to three bytes.
         fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
             const TELLING: &[u8] = b"\r\n \t:/?#*@,;[]%.1059aH\0\x0b\x7f\x80\xff";
             let mut mutant = bytes.to_vec();

@@ -1,17 +1,17 @@
-//! The first line of a request: method, target, version, with exactly one space between them. A
-//! lenient split would let two servers in a row see two different requests.
+//! The request line: method, target and version, separated by exactly one space. With a lenient split, two servers in a
+//! row could read two different requests.
 
 use std::ops::Range;
 
 use super::grammar::{is_host, is_target, is_tchar};
 use super::malformed::Malformed;
 
-/// The version of HTTP that a request speaks (RFC 9112, section 2.3).
+/// The HTTP version of a request (RFC 9112, section 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// HTTP/1.0: no chunks, no interim answers, one request a connection.
+    /// HTTP/1.0: no chunks, no interim response, one request on each connection.
     Http10,
-    /// HTTP/1.1, and any later minor version, which has to understand it (RFC 9110, section 2.5).
+    /// HTTP/1.1, and each later minor version, which is compatible with it (RFC 9110, section 2.5).
     Http11,
 }
 
@@ -27,11 +27,11 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLine {
-    /// Refuses what can be refused before the line has ended. `start` is what there is of the line,
-    /// and may go on behind it; more of it never changes a verdict once given.
+    /// Refuses an unfinished line as early as possible. `start` may contain more than the line. Further bytes never
+    /// change a refusal.
     pub(super) fn check_start(start: &[u8], target_bytes: usize) -> Result<(), Malformed> {
         if start == b"\r" {
-            return Ok(()); // may become an empty line
+            return Ok(()); // The start of an empty line.
         }
         let mut words = start.splitn(2, |&byte| byte == b' ');
         let method = words.next().unwrap_or_default();
@@ -49,7 +49,7 @@ impl RequestLine {
         Ok(())
     }
 
-    /// Reads the line at `line`, its CRLF not included.
+    /// Parses the line at `line`, without its CRLF.
     pub(super) fn read(bytes: &[u8], line: Range<usize>) -> Result<RequestLine, Malformed> {
         let mut words = bytes[line.clone()].split(|&byte| byte == b' ');
         let (Some(method), Some(target), Some(version), None) =
@@ -69,7 +69,7 @@ impl RequestLine {
     }
 }
 
-/// Where the parts of a request target are among the bytes of its head (RFC 9112, section 3.2).
+/// The positions of the parts of a request target in the bytes of its head (RFC 9112, section 3.2).
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) authority: Option<Range<usize>>,
@@ -82,7 +82,7 @@ impl Target {
     /// request-target = origin-form / absolute-form / authority-form / asterisk-form
     /// origin-form    = absolute-path [ "?" query ]
     /// ```
-    /// The authority-form belongs to CONNECT, which is not spoken.
+    /// The authority-form belongs to CONNECT, which is not supported.
     pub(super) fn read(bytes: &[u8], at: Range<usize>, method: &str) -> Result<Target, Malformed> {
         let target = &bytes[at.clone()];
         let is_asterisk = target == b"*" && method == "OPTIONS";
@@ -115,8 +115,7 @@ impl Target {
     }
 }
 
-/// RFC 9110, section 9.1: 501 for a method that no resource here can know. CONNECT and TRACE are of
-/// these: this is neither a proxy nor an echo.
+/// Returns the method, or a 501 (RFC 9110, section 9.1). CONNECT and TRACE are not supported.
 pub(super) fn known_method(method: &[u8]) -> Result<&'static str, Malformed> {
     if method.is_empty() {
         return Err(NOT_A_REQUEST_LINE);
@@ -124,7 +123,7 @@ pub(super) fn known_method(method: &[u8]) -> Result<&'static str, Malformed> {
     METHODS
         .into_iter()
         .find(|known| known.as_bytes() == method)
-        .ok_or(Malformed::new(501, "method not spoken here"))
+        .ok_or(Malformed::new(501, "method not supported"))
 }
 
 /// RFC 9112, section 2.3:
@@ -141,8 +140,8 @@ fn read_version(version: &[u8]) -> Result<Version, Malformed> {
     }
 }
 
-/// How many bytes the scheme of an absolute-form takes (RFC 9112, section 3.2.2). `https` comes
-/// from proxies and other servers that have taken the encryption off.
+/// Returns the length of the scheme of an absolute-form (RFC 9112, section 3.2.2). `https` comes from proxies that end
+/// the TLS connection.
 fn scheme_bytes(target: &[u8]) -> Option<usize> {
     ["http://", "https://"]
         .map(str::as_bytes)
@@ -153,7 +152,7 @@ fn scheme_bytes(target: &[u8]) -> Option<usize> {
         })
 }
 
-/// Where the first of these bytes is, or the end.
+/// Returns the position of the first of these bytes, or the end.
 fn find(bytes: &[u8], within: Range<usize>, wanted: &[u8]) -> usize {
     let found = bytes[within.clone()]
         .iter()
@@ -165,6 +164,6 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 const NOT_A_REQUEST_LINE: Malformed = Malformed::bad("not a request line of HTTP/1.1");
 
-const OTHER_VERSION: Malformed = Malformed::new(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+const OTHER_VERSION: Malformed = Malformed::new(505, "only HTTP/1.1 and HTTP/1.0 are supported");
 
 const BAD_TARGET: Malformed = Malformed::bad("not a request target");

@@ -1,9 +1,9 @@
-//! One table of heads and verdicts, and what is read from a head.
+//! Heads, and the result of parsing each.
 
 use super::{Framing, Head, Malformed};
 use crate::http::limits::Limits;
 
-/// A head and what becomes of it: its framing, or the status it is refused with; `None`: not whole.
+/// A head and its result: the framing, or the status of the refusal; `None` if it is incomplete.
 pub(super) type Example = (&'static [u8], Option<Result<Framing, u16>>);
 
 const EMPTY: Option<Result<Framing, u16>> = Some(Ok(Framing::Length(0)));
@@ -20,7 +20,7 @@ const fn refused(status: u16) -> Option<Result<Framing, u16>> {
 
 #[rustfmt::skip]
 pub(super) const EXAMPLES: &[Example] = &[
-    // Line ends, and what precedes the first line.
+    // Line ends, and bytes before the first line.
     (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", EMPTY),
     (b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /next", EMPTY),
     (b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", EMPTY),
@@ -157,7 +157,7 @@ fn whole(bytes: &[u8]) -> Head {
 }
 
 #[test]
-fn each_example_has_its_verdict() {
+fn examples_have_their_results() {
     for (bytes, expected) in EXAMPLES {
         let verdict = match parse(bytes) {
             Ok(None) => None,
@@ -169,7 +169,7 @@ fn each_example_has_its_verdict() {
 }
 
 #[test]
-fn parts_are_found() {
+fn parts_are_read() {
     let head = whole(
         b"GET http://b:8080/c%20?d?e HTTP/1.1\r\nHost: a\r\nX-Id: \t\xe9 \xff \r\nTwo: 1\r\ntwo: 2\r\n\r\n",
     );
@@ -200,7 +200,7 @@ fn parts_are_found() {
 }
 
 #[test]
-fn what_follows_a_head_is_not_consumed() {
+fn bytes_after_a_head_are_not_consumed() {
     let (_, consumed) = parse(b"\r\nGET / HTTP/1.0\r\n\r\n\r\nGET")
         .unwrap()
         .unwrap();
@@ -208,7 +208,7 @@ fn what_follows_a_head_is_not_consumed() {
 }
 
 #[test]
-fn a_connection_is_kept_by_the_later_version_unless_it_says_close() {
+fn only_http_1_1_without_close_keeps_the_connection() {
     let keeps = |version: &str, connection: &str| {
         let head = format!("GET / HTTP/{version}\r\nHost: a\r\nConnection: {connection}\r\n\r\n");
         whole(head.as_bytes()).keep_alive()
@@ -219,7 +219,7 @@ fn a_connection_is_kept_by_the_later_version_unless_it_says_close() {
 }
 
 #[test]
-fn only_the_later_version_can_expect_a_continue() {
+fn only_http_1_1_can_expect_a_continue() {
     let expects = |version: &str| {
         let head = format!("PUT / HTTP/{version}\r\nHost: a\r\nExpect: 100-CONTINUE\r\n\r\n");
         whole(head.as_bytes()).expects_continue()
@@ -228,7 +228,7 @@ fn only_the_later_version_can_expect_a_continue() {
 }
 
 #[test]
-fn limits_hold_to_the_byte_and_before_the_end() {
+fn limits_are_exact_and_apply_before_the_end() {
     let limits = Limits {
         head_bytes: 40,
         fields: 2,
@@ -255,7 +255,7 @@ fn limits_hold_to_the_byte_and_before_the_end() {
 }
 
 #[test]
-fn parts_from_another_server_go_through_the_same_checks() {
+fn from_parts_applies_the_same_checks() {
     let status = |method, target, name, value: &[u8]| {
         let fields = [("Host", &b"a"[..]), (name, value)];
         Head::from_parts(method, target, fields)
@@ -286,7 +286,7 @@ fn parts_from_another_server_go_through_the_same_checks() {
 }
 
 #[test]
-fn a_refusal_is_a_line_of_text_and_the_end_of_the_connection() {
+fn refusal_is_a_line_of_text_and_closes() {
     use crate::http::Response;
     let malformed = parse(b"GET / HTTP/1.1\r\n\r\n").unwrap_err();
     assert_eq!(

@@ -1,7 +1,7 @@
-//! Answers: built by value, written in one go.
+//! Responses: built by value, written at once.
 //!
-//! What frames an answer (`Content-Length`, `Connection`, `Transfer-Encoding`, `Date`) is written
-//! by [`Response::encode`] alone, and no value can smuggle a line end into the head.
+//! Only [`Response::encode`] writes the framing (`Content-Length`, `Connection`, `Transfer-Encoding`) and `Date`. No value
+//! can put a line end into the head.
 
 mod reason;
 pub(in crate::http) mod unsent;
@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use reason::reason;
 
-/// An answer to a request (RFC 9110, section 15): a status, fields, and a body held in memory.
+/// A response (RFC 9110, section 15): a status, fields, and a body in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: u16,
@@ -22,8 +22,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer with this status code (RFC 9110, section 15), without fields and with an empty
-    /// body.
+    /// Returns a response with this status code (100 to 999), no field and an empty body.
     pub fn new(status: u16) -> Response {
         debug_assert!((100..=999).contains(&status), "a status has three digits");
         Response {
@@ -47,10 +46,9 @@ impl Response {
             .text(format!("allowed methods: {allow}\n"))
     }
 
-    /// Adds a field line (RFC 9110, section 5.2); control characters in the value are sent as
-    /// spaces.
+    /// Adds a field line (RFC 9110, section 5.2). Control characters in the value are sent as spaces.
     ///
-    /// The fields that frame an answer are the server's own: given here, they are not sent.
+    /// `Content-Length`, `Connection`, `Transfer-Encoding` and `Date` are not sent: the server writes them itself.
     pub fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         debug_assert!(
             name.bytes()
@@ -60,7 +58,7 @@ impl Response {
         self
     }
 
-    /// Gives the answer this content and its type (RFC 9110, section 8.3), in place of any it had.
+    /// Sets the content and its type (RFC 9110, section 8.3).
     pub fn body(
         mut self,
         content_type: &'static str,
@@ -72,8 +70,7 @@ impl Response {
         self.field("Content-Type", content_type)
     }
 
-    /// Gives the answer exactly this text as its content, as `text/plain` in UTF-8 (RFC 9110,
-    /// section 8.3.2).
+    /// Sets this text as the content, as `text/plain` in UTF-8.
     pub fn text(self, text: impl Into<String>) -> Response {
         self.body("text/plain; charset=utf-8", text.into().into_bytes())
     }
@@ -90,50 +87,49 @@ impl Response {
         self
     }
 
-    /// The length that is told of the content.
+    /// Returns the value of `Content-Length`.
     pub(crate) fn content_length(&self, head_only: bool) -> u64 {
-        let told = self.head_length.filter(|_| head_only);
-        told.unwrap_or(self.body.len() as u64)
+        let length = self.head_length.filter(|_| head_only);
+        length.unwrap_or(self.body.len() as u64)
     }
 
-    /// Makes this the last answer of its connection (RFC 9112, section 9.6).
+    /// Closes the connection after this response (RFC 9112, section 9.6).
     pub fn closing(mut self) -> Response {
         self.closing = true;
         self
     }
 
-    /// The status code (RFC 9110, section 15).
+    /// Returns the status code (RFC 9110, section 15).
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The fields given so far, in order (RFC 9110, section 5).
+    /// Returns the added fields, in order (RFC 9110, section 5).
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
             .iter()
             .map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// The first value of this field; names match in any case (RFC 9110, section 5.1).
+    /// Returns the first value of this field. Names are case-insensitive (RFC 9110, section 5.1).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields()
             .find(|(given, _)| given.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// The content (RFC 9110, section 6.4); what of it is sent depends on the request's method and
-    /// on the status.
+    /// Returns the content (RFC 9110, section 6.4). The method of the request and the status decide whether it is sent.
     pub fn body_bytes(&self) -> &[u8] {
         &self.body
     }
 
-    /// Whether this is the last answer of its connection (RFC 9112, section 9.6).
+    /// Returns whether the connection closes after this response (RFC 9112, section 9.6).
     pub fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// The final answer as bytes to send one after the other. A small body comes with the head, so
-    /// that the answer is one write; a large one stays where it is.
+    /// Encodes a final response as head and body. A small body is part of the head, so that the response is one write; a
+    /// large one is not copied.
     pub(crate) fn encode(self, to: ReplyTo) -> (Vec<u8>, Cow<'static, [u8]>) {
         let mut head = self.status_and_fields();
         push_field(
@@ -160,10 +156,9 @@ impl Response {
         }
     }
 
-    /// An interim answer (1xx) as bytes: it has neither length nor date (RFC 9110, sections 15.2
-    /// and 6.6.1).
+    /// Encodes an interim response (1xx), without length and date (RFC 9110, sections 15.2 and 6.6.1).
     pub(crate) fn encode_interim(&self) -> Vec<u8> {
-        debug_assert!(self.status < 200, "a final answer is for encode");
+        debug_assert!(self.status < 200, "encode is for final responses");
         let mut head = self.status_and_fields();
         head.extend_from_slice(b"\r\n");
         head
@@ -176,24 +171,24 @@ impl Response {
         for part in ["HTTP/1.1 ", &status, " ", reason, "\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
-        for (name, value) in self.fields().filter(|(name, _)| !frames_an_answer(name)) {
+        for (name, value) in self.fields().filter(|(name, _)| !is_reserved(name)) {
             push_field(&mut head, name, value);
         }
         head
     }
 
-    /// RFC 9112, section 6.3: whatever their fields say, these end with their head.
+    /// Returns whether a response with this status has a body (RFC 9112, section 6.3).
     fn may_have_body(&self) -> bool {
         self.status >= 200 && !matches!(self.status, 204 | 304)
     }
 }
 
-/// What of its request decides how an answer is written.
+/// The properties of the request that the encoding of the response depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplyTo {
-    /// The method was HEAD: the same head as for GET, no body (RFC 9110, section 9.3.2).
+    /// Whether the method is HEAD: the head of GET, without the body (RFC 9110, section 9.3.2).
     pub(crate) head_only: bool,
-    /// The client may use the connection again; never so in HTTP/1.0.
+    /// Whether the connection stays open.
     pub(crate) keep_alive: bool,
 }
 
@@ -211,17 +206,16 @@ fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
     head.extend_from_slice(b"\r\n");
 }
 
-/// A second, different word about where an answer ends is how requests are smuggled: there is only
-/// ever ours.
-fn frames_an_answer(name: &str) -> bool {
-    FRAMING_FIELDS
+/// Returns whether the server writes this field itself: a second framing field enables response smuggling.
+fn is_reserved(name: &str) -> bool {
+    RESERVED_FIELDS
         .iter()
-        .any(|framing| name.eq_ignore_ascii_case(framing))
+        .any(|reserved| name.eq_ignore_ascii_case(reserved))
 }
 
-const FRAMING_FIELDS: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Connection", "Date"];
+const RESERVED_FIELDS: [&str; 4] = ["Content-Length", "Transfer-Encoding", "Connection", "Date"];
 
-/// A body shorter than this is copied behind its head.
+/// A body shorter than this is copied after the head.
 const INLINE_BODY_BYTES: usize = 1024;
 
 const HEAD_BYTES_EXPECTED: usize = 512;
@@ -235,12 +229,14 @@ mod tests {
         keep_alive: true,
     };
 
-    /// What is sent, with the moving part of it, the date, left out and checked apart.
+    /// Returns the sent bytes without the date, which is checked separately.
     fn sent(response: Response, to: ReplyTo) -> String {
         let (mut bytes, rest) = response.encode(to);
         bytes.extend_from_slice(&rest);
         let text = String::from_utf8(bytes).unwrap();
-        let (before, dated) = text.split_once("Date: ").expect("a final answer is dated");
+        let (before, dated) = text
+            .split_once("Date: ")
+            .expect("a final response has a date");
         let (date, after) = dated.split_once("\r\n").unwrap();
         httpdate::parse_http_date(date).unwrap();
         assert!(
@@ -251,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_sent_exactly() {
+    fn text_is_sent_with_type_and_length() {
         assert_eq!(
             sent(
                 Response::new(200)
@@ -265,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_answer_has_a_length_and_a_bodiless_one_has_none() {
+    fn response_without_body_has_no_length() {
         assert_eq!(
             sent(Response::new(201), KEEP),
             "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
@@ -281,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn head_is_answered_with_the_length_of_the_body_and_without_it() {
+    fn head_gets_the_length_without_the_body() {
         let to = ReplyTo {
             head_only: true,
             ..KEEP
@@ -291,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn head_can_be_told_of_content_that_is_not_here() {
+    fn head_length_replaces_the_length_for_head_only() {
         let to = ReplyTo {
             head_only: true,
             ..KEEP
@@ -307,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn close_is_said_by_the_answer_or_by_the_request() {
+    fn response_or_request_can_close() {
         let close = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(sent(Response::new(200).closing(), KEEP), close);
         assert_eq!(
@@ -324,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn values_cannot_break_out_and_framing_is_ours() {
+    fn value_cannot_add_a_line_or_change_the_framing() {
         let answer = Response::new(200)
             .field("Location", "/a\r\nSet-Cookie: b\0\x7f\u{e9}")
             .field("content-length", "7")
@@ -336,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_body_is_one_write_and_a_large_one_is_not_copied() {
+    fn small_body_is_one_write_and_large_one_is_not_copied() {
         static PAGE: [u8; INLINE_BODY_BYTES] = [b'x'; INLINE_BODY_BYTES];
         let (_, rest) = Response::new(200)
             .body("text/html", &PAGE[1..])
@@ -348,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interim_answer_is_only_status_and_fields() {
+    fn interim_response_is_status_and_fields() {
         assert_eq!(
             Response::new(100).encode_interim(),
             b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -363,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_can_be_asked_back() {
+    fn getters_return_the_set_values() {
         let answer = Response::new(409)
             .text("first")
             .body("text/html", b"second".as_slice());

@@ -1,7 +1,6 @@
-//! What status codes are called.
+//! Reason phrases.
 
-/// The reason phrase that goes with a status code (RFC 9110, section 15); empty, as RFC 9112,
-/// section 4 allows, where none is known.
+/// Returns the reason phrase of a status code (RFC 9110, section 15), or an empty one (RFC 9112, section 4).
 pub(super) fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",

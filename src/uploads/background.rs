@@ -1,5 +1,6 @@
-//! What happens beside requests: sweeping at start and hourly, and completion hooks.
+//! Background threads: the hourly sweep, and completion hooks.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
@@ -12,86 +13,83 @@ use rustix::io::Errno;
 
 use crate::store::{Completed, Store};
 
-/// The failure of a completion hook. It is logged, and the hook runs again later.
+/// The error of a completion hook. It is logged, and the hook runs again later.
 ///
-/// An [`io::Error`] of the kind `NotFound` or `ArgumentListTooLong`, or of the code `ENAMETOOLONG`, also as a source, is a
-/// lasting obstacle. After a day of such failures the hook is given up, with a warning in the log.
+/// An [`io::Error`] of the kind `NotFound` or `ArgumentListTooLong`, or with the code `ENAMETOOLONG`, also as a source, is
+/// lasting. After a day of only such errors the hook runs no more, and the log has a warning.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
 
-/// How often what has expired is looked for.
+/// The interval between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// A hook that failed is run again after this pause, doubled each time ...
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after the first failure of a hook. It doubles with each failure ...
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// ... up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const PAUSE_MAX: Duration = Duration::from_secs(300);
 
-/// A hook that meets a lasting obstacle for this long does not run again.
+/// The duration of lasting errors after which a hook runs no more.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Hooks that run side by side. One that hangs must not keep others waiting; what they start may be heavy, and the
-/// machine small.
-const HOOKS_MAX: usize = 4;
+/// The number of hooks that run at the same time: one that hangs must not delay the others, and a small machine may not
+/// run many.
+const HOOK_THREADS: usize = 4;
 
-/// Threads of their own, for sweeping and for hooks; ended when dropped. Hooks under way are waited for.
-pub(crate) struct Housekeeper {
-    /// Gone, it ends the sweeping.
-    sweeping: Option<Sender<Never>>,
+/// The threads for sweeps and hooks. Its drop stops them, and waits for running hooks.
+pub(crate) struct BackgroundTasks {
+    /// Its drop ends the sweeping thread.
+    sweeping: Option<Sender<Infallible>>,
     hooks: Option<Arc<Hooks>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What nobody sends.
-enum Never {}
-
 struct Hooks {
     store: Store,
     on_complete: OnComplete,
-    those_left: Once,
-    errands: Mutex<Errands>,
+    leftover: Once,
+    queue: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Errands {
+struct Queue {
     due: Vec<Hook>,
-    /// No more are begun.
-    over: bool,
+    /// Whether no further hook starts.
+    stopped: bool,
 }
 
 struct Hook {
     completed: Completed,
-    /// When it is to be run; `None` while it runs.
+    /// The time of the next run; `None` while it runs.
     at: Option<Instant>,
     pause: Duration,
-    /// The start of an unbroken series of failures by a lasting obstacle.
+    /// The start of an unbroken series of lasting errors.
     obstructed: Option<Instant>,
 }
 
-impl Housekeeper {
-    pub(crate) fn start(store: Store, on_complete: Option<OnComplete>) -> Housekeeper {
+impl BackgroundTasks {
+    pub(crate) fn start(store: Store, on_complete: Option<OnComplete>) -> BackgroundTasks {
         let (sweeping, stopped) = mpsc::channel();
         let hooks = on_complete.map(|on_complete| {
             Arc::new(Hooks {
                 store: store.clone(),
                 on_complete,
-                those_left: Once::new(),
-                errands: Mutex::default(),
+                leftover: Once::new(),
+                queue: Mutex::default(),
                 changed: Condvar::new(),
             })
         });
-        let keepers = hooks
+        let runners = hooks
             .iter()
-            .flat_map(|hooks| (0..HOOKS_MAX).map(|_| Arc::clone(hooks)));
-        let mut threads: Vec<_> = keepers
-            .filter_map(|hooks| begin("resumed-hooks", move || hooks.keep()))
+            .flat_map(|hooks| (0..HOOK_THREADS).map(|_| Arc::clone(hooks)));
+        let mut threads: Vec<_> = runners
+            .filter_map(|hooks| begin("resumed-hooks", move || hooks.run_all()))
             .collect();
         threads.extend(begin("resumed-sweeps", move || {
-            keep_swept(&store, &stopped);
+            sweep_hourly(&store, &stopped);
         }));
-        Housekeeper {
+        BackgroundTasks {
             sweeping: Some(sweeping),
             hooks,
             threads,
@@ -106,17 +104,17 @@ impl Housekeeper {
     }
 }
 
-impl Drop for Housekeeper {
+impl Drop for BackgroundTasks {
     fn drop(&mut self) {
         self.sweeping = None;
         if let Some(hooks) = &self.hooks {
             hooks.end();
         }
-        // The sweeping thread itself may be the last to let go, after it has reported a file.
+        // The sweeping thread may drop the last reference, after it has reported a file.
         let is_other = |thread: &JoinHandle<()>| thread.thread().id() != thread::current().id();
         for thread in self.threads.drain(..).filter(is_other) {
             if thread.join().is_err() {
-                log::error!("a thread of the housekeeper has panicked");
+                log::error!("a background thread has panicked");
             }
         }
     }
@@ -125,12 +123,12 @@ impl Drop for Housekeeper {
 fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
     let thread = thread::Builder::new().name(name.into()).spawn(work);
     thread
-        .inspect_err(|error| log::error!("no thread for {name}: {error}"))
+        .inspect_err(|error| log::error!("cannot start the thread {name}: {error}"))
         .ok()
 }
 
-/// Sweeps until nobody is left to tell when to stop.
-fn keep_swept(store: &Store, stopped: &Receiver<Never>) {
+/// Sweeps now and every hour, until the sender of `stopped` is dropped.
+fn sweep_hourly(store: &Store, stopped: &Receiver<Infallible>) {
     loop {
         let swept = store.sweep(SystemTime::now());
         let published = swept.published.into_iter();
@@ -143,113 +141,113 @@ fn keep_swept(store: &Store, stopped: &Receiver<Never>) {
 }
 
 impl Hooks {
-    /// Runs what is due, one after another, until the end. What is not run by then is due at the next start.
-    fn keep(&self) {
-        // First: what runs meanwhile would be found due, and run again.
-        self.those_left.call_once(|| self.enqueue_those_left());
+    /// Runs due hooks until the stop. The others are due at the next start.
+    fn run_all(&self) {
+        // Before any hook runs: a running hook is still recorded as due.
+        self.leftover.call_once(|| self.enqueue_leftover());
         while let Some(completed) = self.next() {
             let ran = run(&self.on_complete, &completed);
-            self.end_of(&completed, ran, Instant::now());
+            self.ended(&completed, ran, Instant::now());
         }
     }
 
-    /// Hooks that an earlier server owed.
-    fn enqueue_those_left(&self) {
+    /// Queues the hooks that an earlier server did not run.
+    fn enqueue_leftover(&self) {
         match self.store.due() {
             Ok(due) => due
                 .into_iter()
                 .for_each(|completed| self.enqueue(completed)),
-            Err(error) => log::error!("hooks that are due cannot be found: {error}"),
+            Err(error) => log::error!("cannot find the hooks left by an earlier server: {error}"),
         }
     }
 
     fn enqueue(&self, completed: Completed) {
-        let mut errands = self.errands();
-        if errands.place_of(&completed).is_none() {
-            errands.due.push(Hook {
+        let mut queue = self.queue();
+        if queue.position_of(&completed).is_none() {
+            queue.due.push(Hook {
                 completed,
                 at: Some(Instant::now()),
-                pause: FIRST_PAUSE,
+                pause: PAUSE_MIN,
                 obstructed: None,
             });
             self.changed.notify_all();
         }
     }
 
-    /// Waits for the first that is due, and takes it on; `None` when it is over.
+    /// Waits for the next due hook and marks it as running; `None` after the stop.
     fn next(&self) -> Option<Completed> {
-        let mut errands = self.errands();
-        while !errands.over {
-            match errands.take_on(Instant::now()) {
+        let mut queue = self.queue();
+        while !queue.stopped {
+            match queue.start_next(Instant::now()) {
                 Ok(completed) => return Some(completed),
                 Err(wait) => {
-                    let waited = self.changed.wait_timeout(errands, wait);
-                    errands = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    let waited = self.changed.wait_timeout(queue, wait);
+                    queue = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }
         None
     }
 
-    fn note(&self, completed: &Completed) -> Result<(), HookError> {
-        let noted = self.store.hooked(&completed.id);
-        noted.map_err(|error| format!("cannot record the end of the hook: {error}").into())
+    fn record_run(&self, completed: &Completed) -> Result<(), HookError> {
+        let recorded = self.store.hooked(&completed.id);
+        recorded.map_err(|error| format!("cannot record the end of the hook: {error}").into())
     }
 
     /// Records the result of a run that ended `now`.
-    fn end_of(&self, completed: &Completed, ran: Result<(), HookError>, now: Instant) {
-        let given_up = |error: &HookError| self.errands().is_given_up(completed, error, now);
+    fn ended(&self, completed: &Completed, ran: Result<(), HookError>, now: Instant) {
+        let given_up = |error: &HookError| self.queue().is_given_up(completed, error, now);
         let ended = match ran {
-            Ok(()) => self.note(completed),
+            Ok(()) => self.record_run(completed),
             Err(error) if given_up(&error) => {
                 let path = completed.path.display();
                 log::warn!(
-                    "the hook for {path} is given up: it failed for a day: {error}; the file stays"
+                    "the hook for {path} failed for a day and runs no more: {error}; the file stays"
                 );
-                self.note(completed)
+                self.record_run(completed)
             }
             failed => failed,
         };
-        let mut errands = self.errands();
-        let Some(place) = errands.place_of(completed) else {
+        let mut queue = self.queue();
+        let Some(position) = queue.position_of(completed) else {
             return;
         };
         let Err(error) = ended else {
-            errands.due.swap_remove(place);
+            queue.due.swap_remove(position);
             return;
         };
-        let hook = &mut errands.due[place];
+        let hook = &mut queue.due[position];
         let (path, pause) = (completed.path.display(), hook.pause);
-        log::warn!("the hook for {path} failed, due again in {pause:?}: {error}");
+        log::warn!("the hook for {path} failed and runs again in {pause:?}: {error}");
         hook.at = Some(now + pause);
-        hook.pause = (pause * 2).min(LONGEST_PAUSE);
-        // Each that waits has to know until when.
+        hook.pause = (pause * 2).min(PAUSE_MAX);
+        // Waiting threads have to adjust their timeout.
         self.changed.notify_all();
     }
 
     fn end(&self) {
-        self.errands().over = true;
+        self.queue().stopped = true;
         self.changed.notify_all();
     }
 
-    fn errands(&self) -> MutexGuard<'_, Errands> {
-        self.errands.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Errands {
-    fn place_of(&self, completed: &Completed) -> Option<usize> {
-        let is_it = |hook: &Hook| hook.completed.id == completed.id;
-        self.due.iter().position(is_it)
+impl Queue {
+    fn position_of(&self, completed: &Completed) -> Option<usize> {
+        let is_same = |hook: &Hook| hook.completed.id == completed.id;
+        self.due.iter().position(is_same)
     }
 
     /// Returns whether a hook that failed again `now` has met only lasting obstacles for too long.
     fn is_given_up(&mut self, completed: &Completed, error: &HookError, now: Instant) -> bool {
-        let Some(place) = self.place_of(completed) else {
+        let Some(position) = self.position_of(completed) else {
             return false;
         };
-        let obstructed = &mut self.due[place].obstructed;
-        if !stays(&**error) {
+        let obstructed = &mut self.due[position].obstructed;
+        if !is_lasting(&**error) {
             *obstructed = None;
             return false;
         }
@@ -257,8 +255,8 @@ impl Errands {
         now.duration_since(since) >= GIVE_UP_AFTER
     }
 
-    /// The first that is due, which runs from now on; or how long there will be none.
-    fn take_on(&mut self, now: Instant) -> Result<Completed, Duration> {
+    /// Marks the first due hook as running, or returns the time until the next is due.
+    fn start_next(&mut self, now: Instant) -> Result<Completed, Duration> {
         let waiting = |hook: &&mut Hook| hook.at.is_some();
         let first = self
             .due
@@ -276,7 +274,7 @@ impl Errands {
     }
 }
 
-/// A hook that panics has failed, no more.
+/// Runs a hook. A panic is an error.
 fn run(on_complete: &OnComplete, completed: &Completed) -> Result<(), HookError> {
     panic::catch_unwind(AssertUnwindSafe(|| on_complete(completed)))
         .unwrap_or_else(|_| Err("it panicked".into()))
@@ -284,15 +282,15 @@ fn run(on_complete: &OnComplete, completed: &Completed) -> Result<(), HookError>
 
 /// Returns whether every further run would fail in the same way: the program or the file does not exist, or the
 /// arguments are too long.
-fn stays(error: &(dyn Error + 'static)) -> bool {
-    let is_lasting = |error: &io::Error| {
+fn is_lasting(error: &(dyn Error + 'static)) -> bool {
+    let is_lasting_io = |error: &io::Error| {
         matches!(
             error.kind(),
             ErrorKind::NotFound | ErrorKind::ArgumentListTooLong
         ) || Errno::from_io_error(error) == Some(Errno::NAMETOOLONG)
     };
-    let is_one = error.downcast_ref().is_some_and(is_lasting);
-    is_one || error.source().is_some_and(stays)
+    let is_one = error.downcast_ref().is_some_and(is_lasting_io);
+    is_one || error.source().is_some_and(is_lasting)
 }
 
 #[cfg(test)]
@@ -316,11 +314,11 @@ mod tests {
         let hooks = Hooks {
             store,
             on_complete: Box::new(|_| Ok(())),
-            those_left: Once::new(),
-            errands: Mutex::default(),
+            leftover: Once::new(),
+            queue: Mutex::default(),
             changed: Condvar::new(),
         };
-        hooks.enqueue_those_left();
+        hooks.enqueue_leftover();
         (dir, hooks, finished.published.unwrap())
     }
 
@@ -333,14 +331,14 @@ mod tests {
         let (_dir, hooks, completed) = one_due();
         let start = Instant::now();
         for (hours, error) in failures {
-            hooks.end_of(
+            hooks.ended(
                 &completed,
                 Err(error),
                 start + Duration::from_secs(hours * 60 * 60),
             );
         }
         let is_due = !hooks.store.due().unwrap().is_empty();
-        assert_eq!(hooks.errands().due.is_empty(), !is_due);
+        assert_eq!(hooks.queue().due.is_empty(), !is_due);
         is_due
     }
 
