@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use resumed::Config;
 
-use super::{CUTS, Disk, SLOW, Visit, expect_nothing_in};
+use super::{CUTS, Disk, Visit, expect_nothing_in, scene};
 use crate::support::Site;
 use crate::support::chromium::Browser;
 use crate::support::program::Program;
@@ -76,16 +76,13 @@ fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
     let site = Site::with(|config| starts.record(config));
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[file.path()]);
-    visit.wait_for_a_part("paused.mp4");
+    visit.begin(&file);
     visit.press("paused.mp4", "pause");
     visit.wait_for_state("paused.mp4", "paused");
 
     // Others pass by meanwhile.
     let [one, two] = others.each_ref().map(|other| {
-        visit.choose(&[other.path()]);
-        visit.wait_for_state(other.name(), "complete");
+        visit.choose_until(&other, "complete");
         site.held(&file.id())
     });
     assert_eq!(one, two);
@@ -111,17 +108,14 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
     let site = Site::with(|config| starts.record(config));
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[file.path()]);
-    visit.wait_for_a_part(KOREAN);
+    visit.begin(&file);
     let had = site.held(&file.id());
     assert!(0 < had && had < file.length(), "{had}");
     assert_eq!(starts.take(), [0]);
 
     visit.page.go(&format!("http://{}/", site.addr()));
     visit.page.unlimit_uploads();
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(KOREAN, "complete");
+    visit.choose_until(&file, "complete");
     let starts = starts.take();
     assert!(
         starts.iter().all(|&start| start >= had),
@@ -133,14 +127,9 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
 
 #[test]
 fn what_is_cancelled_is_gone() {
-    let disk = Disk::new();
-    let file = disk.file("cancelled.mp4", 24_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene("cancelled.mp4", 24_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[file.path()]);
-    visit.wait_for_a_part("cancelled.mp4");
+    visit.begin(&file);
     visit.press("cancelled.mp4", "cancel");
     visit
         .page

@@ -36,17 +36,14 @@ fn a_page_of_an_allowed_origin_uploads() {
     let site = Site::with(|config| config.allow_origin(&origin));
     let browser = Browser::launch();
     let visit = visit(&browser, &host, site.addr());
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
+    visit.choose_until(&file, "complete");
     file.expect_same(&site.dir().join(NAME));
 
     // The fields of an answer can be read there, too.
     file.change_unnoticed();
     visit.page.go(&url(&host, site.addr()));
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
-    let text = visit.text(NAME);
-    assert!(text.contains("The server held other bytes"), "{text}");
+    visit.choose_until(&file, "complete");
+    visit.expect_text(NAME, "The server held other bytes");
     file.expect_same(&site.dir().join("from elsewhere (1).bin"));
     visit.expect_no_complaints_but(&["status of 412"]);
 }
@@ -62,8 +59,7 @@ fn a_page_of_any_other_origin_says_that_nobody_answers() {
     visit.choose(&[file.path()]);
     // A browser does not tell a page that it was refused.
     visit.wait_for_state(NAME, "retrying");
-    let text = visit.text(NAME);
-    assert!(text.contains("The server does not answer."), "{text}");
+    visit.expect_text(NAME, "The server does not answer.");
     assert!(!site.dir().join(NAME).exists());
     visit.expect_no_complaints_but(&["blocked by CORS policy", "net::ERR_FAILED"]);
 }

@@ -1,6 +1,6 @@
 //! Several files at once, and the words of the page.
 
-use super::{Disk, SLOW, Visit};
+use super::{Disk, SLOW, Visit, scene};
 use crate::support::Site;
 use crate::support::chromium::Browser;
 
@@ -38,15 +38,11 @@ fn of_many_files_three_are_sent_at_a_time() {
 
 /// What the page says to a browser of this language: its title, and about a file that is complete.
 fn words(language: &str) -> [String; 3] {
-    let disk = Disk::new();
-    let file = disk.file("a.txt", 5);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene("a.txt", 5);
     let visit = Visit::at(&browser, "about:blank");
     visit.page.set_language(language);
     visit.page.go(&format!("http://{}/", site.addr()));
-    visit.choose(&[file.path()]);
-    visit.wait_for_state("a.txt", "complete");
+    visit.choose_until(&file, "complete");
     visit.expect_no_complaints();
     let text = |expression| {
         visit

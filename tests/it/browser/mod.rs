@@ -22,14 +22,22 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::support::Site;
 use crate::support::chromium::{Browser, Page};
-use crate::support::local::Disk;
+use crate::support::local::{Disk, Local};
 
 /// Bytes a second at which an upload is met in its middle.
 const SLOW: u64 = 4_000_000;
 
 /// What the console tells of requests that were cut: the browser's words, which no page can keep back.
 const CUTS: [&str; 2] = ["net::ERR_", "status of 409"];
+
+/// Returns a file on a disk, a server and a browser.
+fn scene(name: &str, length: u64) -> (Disk, Local, Site, Browser) {
+    let disk = Disk::new();
+    let file = disk.file(name, length);
+    (disk, file, Site::new(), Browser::launch())
+}
 
 /// The page, and somebody who uses it.
 struct Visit<'b> {
@@ -49,6 +57,27 @@ impl<'b> Visit<'b> {
 
     fn choose(&self, files: &[&Path]) {
         self.page.set_files("#picker", files);
+    }
+
+    /// Chooses a file, and waits for a state of its row.
+    #[track_caller]
+    fn choose_until(&self, file: &Local, state: &str) {
+        self.choose(&[file.path()]);
+        self.wait_for_state(file.name(), state);
+    }
+
+    /// Chooses a file on a slow link, and waits until a part of it has arrived.
+    #[track_caller]
+    fn begin(&self, file: &Local) {
+        self.page.limit_uploads(SLOW);
+        self.choose(&[file.path()]);
+        self.wait_for_a_part(file.name());
+    }
+
+    #[track_caller]
+    fn expect_text(&self, name: &str, words: &str) {
+        let text = self.text(name);
+        assert!(text.contains(words), "{text}");
     }
 
     /// Waits until something is true of the `row` of this file.

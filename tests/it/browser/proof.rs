@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{CUTS, Disk, SLOW, Visit};
+use super::{CUTS, Disk, Visit, scene};
 use crate::support::chromium::Browser;
 use crate::support::local::Local;
 use crate::support::{Site, append};
@@ -16,44 +16,31 @@ const MISMATCH: [&str; 1] = ["status of 412"];
 
 #[test]
 fn start_changed_between_two_visits_is_sent_anew() {
-    let disk = Disk::new();
-    let file = disk.file(NAME, 24_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene(NAME, 24_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[file.path()]);
-    visit.wait_for_a_part(NAME);
+    visit.begin(&file);
     file.change_start_and_end_unnoticed();
 
     visit.page.go(&format!("http://{}/", site.addr()));
     visit.page.unlimit_uploads();
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
-    let text = visit.text(NAME);
-    assert!(text.contains(DIFFERENT), "{text}");
+    visit.choose_until(&file, "complete");
+    visit.expect_text(NAME, DIFFERENT);
     file.expect_same(&site.dir().join(NAME));
     visit.expect_no_complaints_but(&[&CUTS[..], &MISMATCH].concat());
 }
 
 #[test]
 fn start_changed_after_completion_is_another_file() {
-    let disk = Disk::new();
-    let file = disk.file(NAME, 1_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene(NAME, 1_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
+    visit.choose_until(&file, "complete");
     let published = site.dir().join(NAME);
     let old = fs::read(&published).expect("published");
 
     file.change_start_unnoticed();
     visit.page.go(&format!("http://{}/", site.addr()));
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
-    let text = visit.text(NAME);
-    assert!(text.contains(DIFFERENT), "{text}");
+    visit.choose_until(&file, "complete");
+    visit.expect_text(NAME, DIFFERENT);
     file.expect_same(&site.dir().join("film (1).mp4"));
     assert!(fs::read(&published).expect("still there") == old);
     visit.expect_no_complaints_but(&MISMATCH);
@@ -71,39 +58,25 @@ fn file_without_checksum_on_server_is_not_called_compared() {
 
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "already");
-    let text = visit.text(NAME);
-    assert!(
-        text.contains("Already there (contents not compared)."),
-        "{text}"
-    );
+    visit.choose_until(&file, "already");
+    visit.expect_text(NAME, "Already there (contents not compared).");
     visit.expect_no_complaints();
 }
 
 #[test]
 fn file_of_this_page_is_called_compared() {
-    let disk = Disk::new();
-    let file = disk.file(NAME, 20_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene(NAME, 20_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
+    visit.choose_until(&file, "complete");
     visit.page.go(&format!("http://{}/", site.addr()));
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "already");
-    let text = visit.text(NAME);
-    assert!(text.contains("The server already has this file."), "{text}");
+    visit.choose_until(&file, "already");
+    visit.expect_text(NAME, "The server already has this file.");
     visit.expect_no_complaints();
 }
 
 /// Changes a file in mid-upload; returns the message in its row. Asserts an end within ten seconds, and no file.
 fn failure_after(change: fn(&Local)) -> String {
-    let disk = Disk::new();
-    let file = disk.file(NAME, 40_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene(NAME, 40_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.page.limit_uploads(1_000_000);
     visit.choose(&[file.path()]);
@@ -137,22 +110,16 @@ fn file_removed_in_mid_upload_ends_it_in_ten_seconds() {
 
 #[test]
 fn file_changed_unnoticed_in_mid_upload_is_not_published() {
-    let disk = Disk::new();
-    let file = disk.file(NAME, 24_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene(NAME, 24_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[file.path()]);
-    visit.wait_for_a_part(NAME);
+    visit.begin(&file);
     file.change_start_and_end_unnoticed();
     visit.page.unlimit_uploads();
     visit.wait_for_refusal(NAME, "file-changed");
     assert!(!site.dir().join(NAME).exists());
 
     // If it is chosen again, the page sends the current bytes.
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
+    visit.choose_until(&file, "complete");
     file.expect_same(&site.dir().join(NAME));
     visit.expect_no_complaints_but(&MISMATCH);
 }

@@ -54,8 +54,7 @@ fn with_nginx_defaults_requests_become_small_and_the_upload_completes() {
     let nginx = Nginx::before(site.addr(), DEFAULTS);
     let browser = Browser::launch();
     let visit = Visit::to(&browser, nginx.addr());
-    visit.choose(&[file.path()]);
-    visit.wait_for_state("small steps.mov", "complete");
+    visit.choose_until(&file, "complete");
     file.expect_same(&site.dir().join("small steps.mov"));
     visit.expect_no_complaints_but(&TOO_LARGE);
 }

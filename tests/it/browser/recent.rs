@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CUTS, Disk, SLOW, Visit};
+use super::{CUTS, Visit, scene};
 use crate::support::chromium::Browser;
 use crate::support::program::Program;
 use crate::support::proxy::Nginx;
@@ -180,14 +180,9 @@ fn each_user_sees_their_own() {
 
 #[test]
 fn what_this_page_sends_is_shown_once() {
-    let disk = Disk::new();
-    let file = disk.file("own.bin", 20_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, file, site, browser) = scene("own.bin", 20_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[file.path()]);
-    visit.wait_for_a_part("own.bin");
+    visit.begin(&file);
     let mut phone = begun(&site, FILM, 100, 40);
     visit.wait_for_others("under-way", "film.mp4", "true");
     assert_eq!(visit.others("under-way"), json!(["film.mp4"]));

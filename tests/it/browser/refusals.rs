@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::small_disk::OnSmallDisk;
-use super::{Disk, SLOW, Visit, elsewhere, expect_nothing_in};
+use super::{Disk, Visit, elsewhere, expect_nothing_in};
 use crate::support::chromium::Browser;
 use crate::support::program::Program;
 
@@ -50,14 +50,9 @@ fn a_directory_that_is_gone() {
     let browser = Browser::launch();
     let visit = Visit::to(&browser, server.addr());
     fs::remove_dir_all(server.dir()).expect("removed");
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "retrying");
+    visit.choose_until(&file, "retrying");
     // The line of the server itself, which a proxy's answer would not be taken for.
-    let text = visit.text(NAME);
-    assert!(
-        text.contains("the upload directory was moved, removed"),
-        "{text}"
-    );
+    visit.expect_text(NAME, "the upload directory was moved, removed");
     visit.expect_no_complaints_but(&["status of 503"]);
 }
 
@@ -83,8 +78,7 @@ fn a_stranger() {
     visit
         .page
         .go(&format!("http://ann:secret@{}/", server.addr()));
-    visit.choose(&[file.path()]);
-    visit.wait_for_state(NAME, "complete");
+    visit.choose_until(&file, "complete");
     file.expect_same(&server.dir().join(NAME));
     visit.expect_no_complaints_but(&["status of 401"]);
 }
@@ -98,9 +92,7 @@ fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived() {
     };
     let browser = Browser::launch();
     let visit = Visit::to(&browser, server.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[file.path()]);
-    visit.wait_for_a_part(NAME);
+    visit.begin(&file);
     let ballast = server.dir().join("ballast");
     // As much as there is room for.
     fs::write(&ballast, vec![0; 30 << 20]).expect_err("the disk is full");

@@ -21,7 +21,7 @@ use crate::support::line::Line;
 use crate::support::local::{Disk, Local};
 use crate::support::program::Program;
 use crate::support::proxy::{Nginx, as_in_the_readme};
-use crate::support::running::wait_for_part;
+use crate::support::running::{Running, run, wait_for_part};
 
 /// Says how each client speaks to the server, in lines to copy.
 const PAGE: &str = include_str!("../../../docs/clients.md");
@@ -118,6 +118,30 @@ impl Trip {
         let taken = self.line.taken();
         assert!(taken < LENGTH + HEADS, "{:?}: {taken} bytes", self.way);
     }
+}
+
+/// Runs a client that goes on by itself when it is cut.
+#[track_caller]
+fn go_on_by_itself(script: impl Fn(&Trip) -> Command) {
+    for way in BOTH_WAYS {
+        let mut trip = Trip::new(way, &[]);
+        let running = Running::start(&mut script(&trip));
+        trip.cut();
+        running.end().expect(0, &[]);
+        trip.expect_arrived();
+    }
+}
+
+/// Kills a client in the middle, and runs it again.
+#[track_caller]
+fn go_on_after_kill(script: impl Fn(&Trip) -> Command) {
+    let trip = Trip::new(Way::Straight, &[]);
+    let killed = Running::start(&mut script(&trip));
+    trip.wait_for_half();
+    drop(killed);
+    trip.line.cut_and_open();
+    run(&mut script(&trip)).expect(0, &[]);
+    trip.expect_arrived();
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use super::{BOTH_WAYS, Trip, Way, command, fetched};
-use crate::support::running::{Running, run};
+use super::{Trip, command, fetched, go_on_after_kill, go_on_by_itself};
 
 /// What it can speak. The last two are revisions of the IETF draft.
 pub(super) const PROTOCOLS: [&str; 3] = ["tus-v1", "ietf-draft-03", "ietf-draft-05"];
@@ -27,13 +26,7 @@ fn script() -> Option<impl Fn(&Trip, &str) -> Command> {
 fn tus_js_client_goes_on_by_itself() {
     let Some(script) = script() else { return };
     for protocol in PROTOCOLS {
-        for way in BOTH_WAYS {
-            let mut trip = Trip::new(way, &[]);
-            let running = Running::start(&mut script(&trip, protocol));
-            trip.cut();
-            running.end().expect(0, &[]);
-            trip.expect_arrived();
-        }
+        go_on_by_itself(|trip| script(trip, protocol));
     }
 }
 
@@ -41,12 +34,6 @@ fn tus_js_client_goes_on_by_itself() {
 fn tus_js_client_finds_the_upload_of_a_run_that_was_killed() {
     let Some(script) = script() else { return };
     for protocol in PROTOCOLS {
-        let trip = Trip::new(Way::Straight, &[]);
-        let killed = Running::start(&mut script(&trip, protocol));
-        trip.wait_for_half();
-        drop(killed);
-        trip.line.cut_and_open();
-        run(&mut script(&trip, protocol)).expect(0, &[]);
-        trip.expect_arrived();
+        go_on_after_kill(|trip| script(trip, protocol));
     }
 }

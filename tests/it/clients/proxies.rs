@@ -11,7 +11,7 @@ use crate::ops::readme::block_of;
 use crate::support::killed::Killed;
 use crate::support::left_out::left_out;
 use crate::support::proxy::{Nginx, as_in_the_readme, free_address};
-use crate::support::{Client, Site, append};
+use crate::support::{Client, Site, append, content};
 
 const PAGE: &str = include_str!("../../../docs/proxy.md");
 const SCALING: &str = include_str!("../../../docs/scaling.md");
@@ -25,7 +25,7 @@ const HELD_BACK: usize = 64 * 1024;
 
 /// What the proxy had is on our disk while more is to come; it is kept when the line is cut, and carried on.
 fn carries_on_through(proxy: SocketAddr, site: &Site) {
-    let content: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
+    let content = content(LENGTH);
     let mut client = Client::connect(proxy);
     client.send(append(ID, 0, LENGTH));
     client.send(&content[..HALF]);
@@ -69,38 +69,43 @@ fn expect_forged_fields_cleared(proxy: SocketAddr, scheme: &str) {
 }
 
 /// Starts a server with `--trust-proxy`.
-fn believing() -> Site {
+fn trusting() -> Site {
     Site::with(|config| config.trust_proxy())
 }
 
+fn check(proxy: SocketAddr, site: &Site, scheme: &str) {
+    carries_on_through(proxy, site);
+    expect_forged_fields_cleared(proxy, scheme);
+}
+
 #[test]
-fn nginx_as_documented_clears_forged_forwarding_fields() {
-    let site = believing();
+fn nginx_as_documented_keeps_bytes_and_clears_forged_fields() {
     for location in [block_of(PAGE, "nginx"), as_in_the_readme()] {
+        let site = trusting();
         let nginx = Nginx::before(site.addr(), location);
-        expect_forged_fields_cleared(nginx.addr(), "http");
+        check(nginx.addr(), &site, "http");
     }
-    let location = block_of(SCALING, "sticky-location");
+    let site = trusting();
     let upstream = format!("upstream uploads {{ server {}; }}", site.addr());
-    let nginx = Nginx::with(&upstream, location);
+    let nginx = Nginx::with(&upstream, block_of(SCALING, "sticky-location"));
     expect_forged_fields_cleared(nginx.addr(), "http");
 }
 
 #[test]
-fn caddy_as_documented_clears_forged_forwarding_fields() {
-    let site = believing();
+fn caddy_as_documented_keeps_bytes_and_clears_forged_fields() {
+    let site = trusting();
     match caddy(&site) {
-        Some(caddy) => expect_forged_fields_cleared(caddy.addr, "http"),
-        None => left_out("forged fields behind Caddy", "caddy is missing"),
+        Some(caddy) => check(caddy.addr, &site, "http"),
+        None => left_out("behind Caddy", "caddy is missing"),
     }
 }
 
 #[test]
-fn haproxy_as_documented_clears_forged_forwarding_fields() {
-    let site = believing();
+fn haproxy_as_documented_keeps_bytes_and_clears_forged_fields() {
+    let site = trusting();
     match haproxy(&site) {
-        Some(haproxy) => expect_forged_fields_cleared(haproxy.addr, "https"),
-        None => left_out("forged fields behind HAProxy", "haproxy is missing"),
+        Some(haproxy) => check(haproxy.addr, &site, "https"),
+        None => left_out("behind HAProxy", "haproxy is missing"),
     }
 }
 
@@ -142,13 +147,6 @@ fn run(home: &Path, command: &[&str]) -> Option<Child> {
         .ok()
 }
 
-#[test]
-fn nginx_as_the_page_has_it_keeps_what_came_before_a_cut() {
-    let site = Site::new();
-    let nginx = Nginx::before(site.addr(), block_of(PAGE, "nginx"));
-    carries_on_through(nginx.addr(), &site);
-}
-
 fn caddy(site: &Site) -> Option<Proxy> {
     let configure = |addr: SocketAddr| {
         let block = block_of(PAGE, "caddy").replace("127.0.0.1:8080", &site.addr().to_string());
@@ -171,22 +169,4 @@ fn haproxy(site: &Site) -> Option<Proxy> {
     };
     // In the foreground.
     Proxy::start(configure, &["haproxy", "-db", "-f", "conf"])
-}
-
-#[test]
-fn caddy_as_the_page_has_it_keeps_what_came_before_a_cut() {
-    let site = Site::new();
-    match caddy(&site) {
-        Some(caddy) => carries_on_through(caddy.addr, &site),
-        None => left_out("behind Caddy", "caddy is missing"),
-    }
-}
-
-#[test]
-fn haproxy_as_the_page_has_it_keeps_what_came_before_a_cut() {
-    let site = Site::new();
-    match haproxy(&site) {
-        Some(haproxy) => carries_on_through(haproxy.addr, &site),
-        None => left_out("behind HAProxy", "haproxy is missing"),
-    }
 }

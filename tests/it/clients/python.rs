@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use super::{BOTH_WAYS, Trip, Way, command, fetched};
-use crate::support::running::{Running, run};
+use super::{Trip, command, fetched, go_on_after_kill, go_on_by_itself};
 
 fn script(name: &str) -> Option<impl Fn(&Trip) -> Command> {
     let packages = fetched("pypi")?;
@@ -20,43 +19,24 @@ fn script(name: &str) -> Option<impl Fn(&Trip) -> Command> {
     })
 }
 
-/// It is met in the middle, both ways, and goes on by itself.
-#[track_caller]
-fn expect_to_go_on(script: impl Fn(&Trip) -> Command) {
-    for way in BOTH_WAYS {
-        let mut trip = Trip::new(way, &[]);
-        let running = Running::start(&mut script(&trip));
-        trip.cut();
-        running.end().expect(0, &[]);
-        trip.expect_arrived();
-    }
-}
-
 #[test]
 fn tuspy_goes_on_by_itself() {
     if let Some(script) = script("with_tuspy.py") {
-        expect_to_go_on(script);
+        go_on_by_itself(script);
     }
 }
 
 #[test]
 fn tuspy_finds_the_upload_of_a_run_that_was_killed() {
-    let Some(script) = script("with_tuspy.py") else {
-        return;
-    };
-    let trip = Trip::new(Way::Straight, &[]);
-    let killed = Running::start(&mut script(&trip));
-    trip.wait_for_half();
-    drop(killed);
-    trip.line.cut_and_open();
-    run(&mut script(&trip)).expect(0, &[]);
-    trip.expect_arrived();
+    if let Some(script) = script("with_tuspy.py") {
+        go_on_after_kill(script);
+    }
 }
 
 #[test]
 fn tuspy_with_checksums_goes_on_by_itself() {
     if let Some(script) = script("with_tuspy.py") {
-        expect_to_go_on(|trip| {
+        go_on_by_itself(|trip| {
             let mut python = script(trip);
             python.env("CHECKSUM", "yes");
             python
@@ -67,6 +47,6 @@ fn tuspy_with_checksums_goes_on_by_itself() {
 #[test]
 fn aiotus_goes_on_by_itself() {
     if let Some(script) = script("with_aiotus.py") {
-        expect_to_go_on(script);
+        go_on_by_itself(script);
     }
 }

@@ -9,7 +9,7 @@ use resumed::store::{Id, OnConflict};
 
 use crate::ops::security::record;
 use crate::support::Client;
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, require, root_obstacle};
 use crate::support::mount::{Mount, make_image, obstacle};
 
 const IMAGE_BYTES: u64 = 64 << 20;
@@ -38,8 +38,7 @@ fn attack(client: &mut Client, round: usize, folder: &str) {
             "{answer:?}"
         );
     }
-    client.send("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: p\r\n\r\n");
-    assert_eq!(client.answer().text(), "0", "{folder}");
+    assert_eq!(client.held("p"), 0, "{folder}");
 }
 
 /// Attacks a server on `dir` through each folder, before and after its restart.
@@ -67,9 +66,7 @@ fn check(dir: &Path, folders: &[&str]) {
 
 #[test]
 fn bound_partials_directory_is_no_folder() {
-    if !rustix::process::geteuid().is_root() {
-        return left_out("`.resumed` under another name", "it needs root");
-    }
+    require!("`.resumed` under another name", root_obstacle());
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = home.path().join("uploads");
     let alias = dir.join("alias");
@@ -83,9 +80,7 @@ fn bound_partials_directory_is_no_folder() {
 #[test]
 fn short_name_of_partials_on_vfat_is_no_folder() {
     let what = "the short name of `.resumed` on FAT";
-    if let Some(reason) = obstacle(&["vfat"]) {
-        return left_out(what, &reason);
-    }
+    require!(what, obstacle(&["vfat"]));
     let home = tempfile::tempdir().expect("a temporary directory");
     let image = home.path().join("image");
     make_image(&image, "vfat", IMAGE_BYTES);
@@ -101,9 +96,7 @@ fn short_name_of_partials_on_vfat_is_no_folder() {
 #[test]
 fn names_that_casefold_into_partials_are_no_folder() {
     let what = "names that ext4 folds into `.resumed`";
-    if let Some(reason) = obstacle(&["ext4"]) {
-        return left_out(what, &reason);
-    }
+    require!(what, obstacle(&["ext4"]));
     let home = tempfile::tempdir().expect("a temporary directory");
     let image = home.path().join("image");
     make_image(&image, "ext4 -O casefold -E encoding=utf8", IMAGE_BYTES);

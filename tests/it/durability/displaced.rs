@@ -1,35 +1,23 @@
 //! The directory is removed, moved, replaced or unmounted while the server runs.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use resumed::Config;
 use resumed::store::Error;
 use tempfile::TempDir;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
-use crate::support::{Answer, Client, PATIENCE, append};
+use crate::support::{Answer, Client, append, get, status};
 
 const ID: &str = "a.txt-5-1700000000000";
 
-fn ask(addr: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
-    let mut client = Client::connect(addr);
-    client.send(request);
-    client.answer()
-}
-
-fn health(addr: SocketAddr) -> Answer {
-    ask(addr, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-}
-
-fn status(addr: SocketAddr) -> Answer {
-    let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n");
-    ask(addr, request)
+fn health(process: &Process) -> Answer {
+    process.ask(get("/health", ""))
 }
 
 /// Asserts a 503 with `Retry-After` and without an offset.
@@ -63,24 +51,15 @@ impl Home {
     }
 
     fn serve(&self) -> Process {
-        serve(&self.dir())
+        Process::logging("off", &self.dir(), &["--min-free", "0"])
     }
-}
-
-fn serve(dir: &Path) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    command.env("RUST_LOG", "off").stderr(Stdio::piped());
-    Process::of(command, dir, "127.0.0.1:0", &["--min-free", "0"])
 }
 
 /// Sends the first two bytes of five, and waits until the server has them.
-fn begin(addr: SocketAddr) -> Client {
-    let mut client = Client::connect(addr);
+fn begin(process: &Process) -> Client {
+    let mut client = process.connect();
     client.send(append(ID, 0, 5) + "he");
-    let since = Instant::now();
-    while status(addr).text() != "2" {
-        assert!(since.elapsed() < PATIENCE, "two bytes in {PATIENCE:?}");
-    }
+    while process.connect().held(ID) < 2 {}
     client
 }
 
@@ -98,15 +77,15 @@ fn command_exits_when_its_directory_stays_removed() {
     let mut process = home.serve();
     let began = Instant::now();
     fs::remove_dir_all(home.dir()).expect("removed");
-    expect_displaced(&health(process.addr));
-    expect_displaced(&ask(process.addr, append(ID, 0, 5) + "hello"));
-    expect_displaced(&status(process.addr));
+    expect_displaced(&health(&process));
+    expect_displaced(&process.ask(append(ID, 0, 5) + "hello"));
+    expect_displaced(&process.ask(status(ID)));
     let ended = process.child().wait().expect("its end");
     assert_eq!(ended.code(), Some(1));
     assert!(began.elapsed() >= Duration::from_secs(30));
 
     let again = home.serve();
-    let answer = ask(again.addr, append(ID, 0, 5) + "hello");
+    let answer = again.ask(append(ID, 0, 5) + "hello");
     assert_eq!(answer.text(), "Success 5");
 }
 
@@ -114,20 +93,20 @@ fn command_exits_when_its_directory_stays_removed() {
 fn upload_resumes_when_the_moved_directory_returns() {
     let home = Home::new();
     let process = home.serve();
-    let mut client = begin(process.addr);
+    let mut client = begin(&process);
     fs::rename(home.dir(), home.away()).expect("moved");
     fs::create_dir(home.dir()).expect("made");
-    expect_displaced(&health(process.addr));
+    expect_displaced(&health(&process));
     client.send("llo");
     expect_displaced(&client.answer());
-    expect_displaced(&status(process.addr));
+    expect_displaced(&process.ask(status(ID)));
     assert_eq!(published(&home.dir()), [""; 0]);
     assert_eq!(published(&home.away()), [""; 0]);
 
     fs::remove_dir(home.dir()).expect("removed");
     fs::rename(home.away(), home.dir()).expect("moved back");
-    assert_eq!(health(process.addr).status, 200);
-    let answer = status(process.addr);
+    assert_eq!(health(&process).status, 200);
+    let answer = process.ask(status(ID));
     assert_eq!(answer.field("Upload-Complete"), Some("?1"), "{answer:?}");
     assert_eq!(fs::read(home.dir().join("a.txt")).expect("there"), b"hello");
 }
@@ -137,7 +116,7 @@ fn every_dialect_answers_503_while_the_directory_is_away() {
     let home = Home::new();
     let process = home.serve();
     fs::rename(home.dir(), home.away()).expect("moved");
-    expect_displaced(&health(process.addr));
+    expect_displaced(&health(&process));
     let requests = [
         "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
          Content-Length: 0\r\n\r\n",
@@ -146,7 +125,7 @@ fn every_dialect_answers_503_while_the_directory_is_away() {
         "DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a-5-1\r\n\r\n",
     ];
     for request in requests {
-        expect_displaced(&ask(process.addr, request));
+        expect_displaced(&process.ask(request));
     }
 }
 
@@ -172,29 +151,27 @@ impl Drop for Bind<'_> {
 
 #[test]
 fn upload_resumes_when_the_same_mount_returns() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("a directory that is unmounted", &reason);
-    }
+    require!("a directory that is unmounted", obstacle(&[]));
     let (disk, other) = (Mount::tmpfs("size=4m"), Mount::tmpfs("size=4m"));
     let home = Home::new();
     let dir = home.dir();
     let mounted = Bind::new(disk.path(), &dir);
     let process = home.serve();
-    let mut client = begin(process.addr);
+    let mut client = begin(&process);
     drop(mounted);
-    expect_displaced(&health(process.addr));
+    expect_displaced(&health(&process));
     client.send("llo");
     expect_displaced(&client.answer());
     // The directory below the mount point is not changed.
     assert_eq!(fs::read_dir(&dir).expect("listed").count(), 0);
 
     let another = Bind::new(other.path(), &dir);
-    expect_displaced(&health(process.addr));
+    expect_displaced(&health(&process));
     drop(another);
 
     let _mounted = Bind::new(disk.path(), &dir);
-    assert_eq!(health(process.addr).status, 200);
-    assert_eq!(status(process.addr).field("Upload-Complete"), Some("?1"));
+    assert_eq!(health(&process).status, 200);
+    assert_eq!(process.ask(status(ID)).field("Upload-Complete"), Some("?1"));
     assert_eq!(fs::read(dir.join("a.txt")).expect("there"), b"hello");
     drop(process);
 }
@@ -205,12 +182,13 @@ fn health_of_embedded_server_reports_a_moved_directory() {
     let config = Config::new(home.dir()).listen("127.0.0.1:0");
     let server = resumed::start(config).expect("it starts");
     let addr = server.addr().tcp().expect("a port");
+    let ask = || Client::connect(addr).ask(get("/health", ""));
     server.health().expect("in place");
     fs::rename(home.dir(), home.away()).expect("moved");
     assert!(matches!(server.health(), Err(Error::Displaced(_))));
-    expect_displaced(&health(addr));
+    expect_displaced(&ask());
     // The library does not stop the server by itself.
     fs::rename(home.away(), home.dir()).expect("moved back");
     server.health().expect("in place");
-    assert_eq!(health(addr).text(), "ok\n");
+    assert_eq!(ask().text(), "ok\n");
 }

@@ -1,37 +1,20 @@
 //! File size limits (`ulimit -f`, FAT): longer uploads are refused, and the server goes on.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tempfile::TempDir;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::mount::{Mount, make_image, obstacle};
 use crate::support::program::{Process, Program};
-use crate::support::{Answer, Client, append};
+use crate::support::{append, content, in_a_chunk};
 
 const MB: usize = 1_000_000;
 
 const LINE: &str =
     "the file is larger than the file system or the server's file size limit allows\n";
-
-fn ask(process: &Process, head: &str, body: &[u8]) -> Answer {
-    let mut client = Client::connect(process.addr);
-    client.send(head);
-    client.send(body);
-    client.answer()
-}
-
-fn held(process: &Process, id: &str) -> String {
-    let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n");
-    ask(process, &request, b"").text().to_owned()
-}
-
-fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 7 % 251) as u8).collect()
-}
 
 /// Starts a server under `ulimit -f`; returns the limit in bytes too.
 fn start_limited(dir: &TempDir, blocks: u32) -> (Process, usize) {
@@ -64,28 +47,21 @@ fn limit(process: &Process, bytes: Option<usize>) {
 fn upload_beyond_ulimit_is_refused_before_its_body() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (process, max) = start_limited(&dir, 2000);
-    let answer = ask(&process, &append("a", 0, max + 1), b"");
+    let answer = process.ask(&append("a", 0, max + 1));
     assert_eq!(answer.status, 413, "{answer:?}");
     let line = format!("larger than the {max} bytes this server takes\n");
     assert_eq!(answer.text(), line);
-    let options = ask(
-        &process,
-        "OPTIONS /files HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        b"",
-    );
+    let options = process.ask("OPTIONS /files HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(options.field("Tus-Max-Size"), Some(&*max.to_string()));
 
     // The length is known only at the end.
     let all = content(max + 1000);
     let head = "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: b\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut body = format!("{:x}\r\n", all.len()).into_bytes();
-    body.extend_from_slice(&all);
-    body.extend_from_slice(b"\r\n0\r\n\r\n");
-    assert_eq!(ask(&process, head, &body).status, 413);
-    assert_eq!(held(&process, "b"), max.to_string());
+    assert_eq!(process.send(head, &in_a_chunk(&all)).status, 413);
+    assert_eq!(process.connect().held("b"), max as u64);
 
     let id = format!("c-{max}-1700000000000");
-    let answer = ask(&process, &append(&id, 0, max), &all[..max]);
+    let answer = process.send(&append(&id, 0, max), &all[..max]);
     assert_eq!(answer.text(), format!("Success {max}"));
 }
 
@@ -96,7 +72,7 @@ fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
     let process = program.process();
     let all = content(2 * MB);
     limit(process, Some(MB));
-    let answer = ask(process, &append(ID, 0, 2 * MB), &all);
+    let answer = process.send(&append(ID, 0, 2 * MB), &all);
     assert_eq!((answer.status, answer.text()), (413, LINE));
     assert_eq!(answer.field("Upload-Offset"), Some("1000000"));
     let heads = [
@@ -106,7 +82,7 @@ fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
          Content-Type: application/offset+octet-stream\r\nContent-Length: 2000000\r\n\r\n",
     ];
     for head in heads {
-        let mut client = Client::connect(process.addr);
+        let mut client = process.connect();
         client.send(head);
         client.send(&all);
         let mut answer = client.answer();
@@ -115,10 +91,10 @@ fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
         }
         assert_eq!((answer.status, answer.text()), (413, LINE), "{head}");
     }
-    assert_eq!(held(process, ID), "1000000");
+    assert_eq!(process.connect().held(ID), 1_000_000);
 
     limit(process, None);
-    let answer = ask(process, &append(ID, MB, MB), &all[MB..]);
+    let answer = process.send(&append(ID, MB, MB), &all[MB..]);
     assert_eq!(answer.text(), "Success 2000000");
     let file = fs::read(program.dir().join("a")).expect("published");
     assert!(file == all);
@@ -131,7 +107,7 @@ fn small_uploads_go_on_when_a_journal_page_reaches_ulimit() {
     // Each upload adds a line to the journal.
     for number in 0..max / 100 {
         let id = format!("{number}.txt-5-1700000000000");
-        let answer = ask(&process, &append(&id, 0, 5), b"hello");
+        let answer = process.send(&append(&id, 0, 5), b"hello");
         assert_eq!(answer.text(), "Success 5", "after {number}");
     }
     let pages = fs::read_dir(dir.path().join("uploads/.resumed/journal")).expect("listed");
@@ -142,20 +118,12 @@ fn small_uploads_go_on_when_a_journal_page_reaches_ulimit() {
 fn upload_of_4_gib_to_fat_is_refused_before_its_body() {
     let has_fat = fs::read_to_string("/proc/filesystems").is_ok_and(|all| all.contains("vfat"));
     let reason = obstacle(&["vfat"]).or((!has_fat).then(|| "the kernel has no vfat".into()));
-    if let Some(reason) = reason {
-        return left_out("a file too long for FAT", &reason);
-    }
+    require!("a file too long for FAT", reason);
     let home = tempfile::tempdir().expect("a temporary directory");
     let image = home.path().join("image");
     make_image(&image, "vfat", 6 << 30);
     let mount = Mount::image(&image);
-    let process = serve(&mount.path().join("uploads"));
-    let answer = ask(&process, &append("a", 0, 1_u64 << 32), b"");
+    let process = Process::logging("off", &mount.path().join("uploads"), &[]);
+    let answer = process.ask(&append("a", 0, 1_u64 << 32));
     assert_eq!(answer.status, 413, "{answer:?}");
-}
-
-fn serve(dir: &Path) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    command.env("RUST_LOG", "off");
-    Process::of(command, dir, "127.0.0.1:0", &[] as &[&str])
 }

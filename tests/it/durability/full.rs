@@ -1,14 +1,13 @@
 //! A full upload, as a crash between the last write and the publishing leaves it.
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::io::Write;
 
 use tempfile::TempDir;
 
+use crate::support::get;
 use crate::support::program::{Process, Program};
-use crate::support::{Answer, Client};
+use crate::support::proxy::partial;
 
 /// Requests that begin an upload of five bytes and send four. `{place}` is the `Location` of the first answer.
 const BEGINNINGS: [&[&str]; 3] = [
@@ -44,30 +43,13 @@ const QUESTIONS: [(&str, &[(&str, &str)]); 3] = [
     ),
 ];
 
-fn ask(addr: std::net::SocketAddr, request: &str) -> Answer {
-    let mut client = Client::connect(addr);
-    client.send(request);
-    client.answer()
-}
-
-/// Returns the data file of the only upload in `dir`.
-fn partial(dir: &Path) -> std::path::PathBuf {
-    let entries = fs::read_dir(dir.join(".resumed")).expect("a directory");
-    let mut paths = entries.map(|entry| entry.expect("an entry").path());
-    let is_partial = |path: &std::path::PathBuf| {
-        let name = path.file_name().unwrap_or_default();
-        name.len() == 32
-    };
-    paths.find(is_partial).expect("a partial")
-}
-
 /// Begins an upload, kills the server, and appends the fifth byte to the data file. Returns the directory and the path
 /// in the address of the upload.
 fn left_full(beginning: &[&str]) -> (TempDir, String) {
     let program = Program::start(&[]);
     let mut place = String::new();
     for request in beginning {
-        let answer = ask(program.addr(), &request.replace("{place}", &place));
+        let answer = program.connect().ask(request.replace("{place}", &place));
         assert!(answer.status < 300, "{answer:?}");
         if let Some(location) = answer.field("Location") {
             place = location.trim_start_matches("http://localhost").to_owned();
@@ -84,7 +66,7 @@ fn full_partial_is_published_before_its_length_is_answered() {
     for (beginning, (question, expected)) in BEGINNINGS.iter().zip(QUESTIONS) {
         let (dir, place) = left_full(beginning);
         let program = Program::over(dir, "127.0.0.1:0", &[]);
-        let answer = ask(program.addr(), &question.replace("{place}", &place));
+        let answer = program.connect().ask(question.replace("{place}", &place));
         for (name, value) in expected {
             assert_eq!(answer.field(name), Some(*value), "{question}: {answer:?}");
         }
@@ -97,18 +79,13 @@ fn full_partial_is_published_before_its_length_is_answered() {
 fn full_partial_is_published_at_start() {
     for beginning in BEGINNINGS {
         let (dir, _) = left_full(beginning);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-        command.env("RUST_LOG", "info").stderr(Stdio::piped());
-        let flags: [&str; 0] = [];
-        let mut process = Process::of(command, dir.path(), "127.0.0.1:0", &flags);
-        let log = process.child().stderr.take().expect("piped");
-        let mut lines = BufReader::new(log).lines().map(|line| line.expect("text"));
+        let mut process = Process::logging("info", dir.path(), &[]);
+        let mut lines = process.log();
         lines
             .find(|line| line.contains("a is complete: 5 bytes"))
             .expect("the log tells of it");
         assert_eq!(fs::read(dir.path().join("a")).expect("published"), b"hello");
-        let question = "GET /recent HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let recent = ask(process.addr, question);
+        let recent = process.ask(get("/recent", ""));
         assert!(recent.text().contains(r#""path":"a""#), "{recent:?}");
     }
 }

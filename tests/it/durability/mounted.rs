@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, require};
 use crate::support::local::Disk;
 use crate::support::mount::{Mount, fuse_obstacle, make_image, obstacle};
 use crate::support::program::Process;
 use crate::support::running::run;
-use crate::support::{Answer, Client, append};
+use crate::support::{append, status};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -48,29 +48,16 @@ impl Mounted {
     }
 }
 
-fn ask(process: &Process, head: &str, body: &[u8]) -> Answer {
-    let mut client = Client::connect(process.addr);
-    client.send(head);
-    // The server may refuse and close before it has read the whole body.
-    let _ = client.try_send(body);
-    client.answer()
-}
-
 fn named(id: &str, name: &str, length: usize) -> String {
     let fields = format!("\r\nX-File-Size: {length}\r\nX-File-Name: {name}\r\n\r\n");
     append(id, 0, length).replace("\r\n\r\n", &fields)
-}
-
-fn status(process: &Process, id: &str) -> Answer {
-    let head = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n");
-    ask(process, &head, b"")
 }
 
 /// Asks until the copy has ended; while it goes on, the answer has to be 503.
 fn wait_until_complete(process: &Process, id: &str) {
     let until = Instant::now() + PATIENCE;
     loop {
-        let answer = status(process, id);
+        let answer = process.ask(status(id));
         if answer.status == 200 {
             return assert_eq!(answer.field("Upload-Complete"), Some("?1"));
         }
@@ -111,7 +98,7 @@ fn file_too_large_for_its_mount_is_refused_before_its_body() {
         return;
     };
     let process = mounted.start();
-    let mut client = Client::connect(process.addr);
+    let mut client = process.connect();
     client.send(named("a", "photos/a", 40 << 20));
     assert_eq!(client.answer().status, 507);
     assert!(mounted.photos().is_empty());
@@ -125,7 +112,7 @@ fn kill_in_mid_copy_leaves_one_whole_file_after_restart() {
     };
     let mut process = mounted.start();
     let content: Vec<u8> = (0_u32..64 << 20).flat_map(u32::to_le_bytes).collect();
-    let mut client = Client::connect(process.addr);
+    let mut client = process.connect();
     client.send(named("a", "photos/film.mp4", content.len()));
     client.send(&content);
     let hidden = wait_for_hidden(mounted.photos.path());
@@ -168,7 +155,7 @@ fn hook_runs_for_a_copied_file() {
         noted.display()
     );
     let process = Process::start(mounted.dir.path(), "127.0.0.1:0", &["--on-complete", &hook]);
-    let answer = ask(&process, &named("a", "photos/a", 5), b"hello");
+    let answer = process.send(named("a", "photos/a", 5), b"hello");
     assert_eq!(answer.text(), "Success 5");
     let until = Instant::now() + PATIENCE;
     while !noted.exists() {
@@ -186,7 +173,7 @@ fn stop_in_mid_copy_is_quick_and_the_next_server_carries_on() {
     };
     let mut process = mounted.start();
     let content = vec![7; 256 << 20];
-    let mut client = Client::connect(process.addr);
+    let mut client = process.connect();
     client.send(named("a", "photos/film.mp4", content.len()));
     client.send(&content);
     wait_for_hidden(mounted.photos.path());
@@ -210,7 +197,7 @@ fn replacing_server_publishes_into_a_mounted_folder() {
     let process = Process::start(mounted.dir.path(), "127.0.0.1:0", &flags);
     for (id, bytes) in [("one", b"first"), ("two", b"other")] {
         let head = named(id, "photos%2Fa.txt", bytes.len());
-        ask(&process, &head, bytes);
+        process.send(head, bytes);
         wait_until_complete(&process, id);
         let path = mounted.photos.path().join("a.txt");
         assert_eq!(fs::read(path).expect("there"), bytes);
@@ -221,9 +208,10 @@ fn replacing_server_publishes_into_a_mounted_folder() {
 /// The folder is an exFAT mount; the directory above allows every name.
 #[test]
 fn name_that_a_mounted_folder_refuses_is_respelled() {
-    if let Some(reason) = fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"]) {
-        return left_out("a folder that is an exFAT stick", &reason);
-    }
+    require!(
+        "a folder that is an exFAT stick",
+        fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"])
+    );
     let dir = tempfile::tempdir().expect("a directory");
     let (photos, image) = (dir.path().join("photos"), dir.path().join("image"));
     fs::create_dir(&photos).expect("made");
@@ -232,7 +220,7 @@ fn name_that_a_mounted_folder_refuses_is_respelled() {
     let mounted = Mounted { photos, dir };
     let process = mounted.start();
     for id in ["a", "b"] {
-        let answer = ask(&process, &named(id, "photos/a%3Ab.txt", 5), b"hello");
+        let answer = process.send(named(id, "photos/a%3Ab.txt", 5), b"hello");
         assert_eq!(answer.text(), "Success 5");
     }
     let mut stored = mounted.photos();

@@ -1,15 +1,14 @@
 //! Lasting obstacles to publishing: folders without permission, immutable or read-only.
 
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, require};
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
-use crate::support::{Answer, Client, append};
+use crate::support::{Answer, append, status};
 
 const NOBODY: &str = "65534";
 
@@ -34,13 +33,6 @@ fn head(id: &str, start: usize, length: usize, name: &str) -> String {
     append(id, start, length).replace("\r\n\r\n", &fields)
 }
 
-/// Sends a head without its body, and returns the answer.
-fn answer_to(process: &Process, head: String) -> Answer {
-    let mut client = Client::connect(process.addr);
-    client.send(head);
-    client.answer()
-}
-
 #[track_caller]
 fn expect_final(answer: &Answer, words: &str) {
     assert_eq!(answer.status, 403, "{answer:?}");
@@ -60,45 +52,36 @@ fn with_locked_folder() -> tempfile::TempDir {
 
 #[test]
 fn folder_of_another_owner_is_refused_before_the_body() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("a folder of another owner", &reason);
-    }
+    require!("a folder of another owner", obstacle(&[]));
     let dir = with_locked_folder();
     let process = start_as_nobody(dir.path());
     expect_final(
-        &answer_to(&process, head("a", 0, 5, "photos/a")),
+        &process.ask(head("a", 0, 5, "photos/a")),
         "Permission denied",
     );
     let deeper = head("b", 0, 5, "photos/a/b");
-    expect_final(&answer_to(&process, deeper), "Permission denied");
+    expect_final(&process.ask(deeper), "Permission denied");
 }
 
 /// The folder is locked after the upload began, so the obstacle shows only at publishing.
 #[test]
 fn folder_locked_in_mid_upload_is_a_final_answer() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("a folder that is locked in mid-upload", &reason);
-    }
+    require!("a folder that is locked in mid-upload", obstacle(&[]));
     let dir = with_locked_folder();
     let photos = dir.path().join("photos");
     let lock = |mode| fs::set_permissions(&photos, fs::Permissions::from_mode(mode)).expect("set");
     lock(0o777);
     let process = start_as_nobody(dir.path());
-    let mut client = Client::connect(process.addr);
+    let mut client = process.connect();
     client.send(head("a", 0, 5, "photos/a") + "hel");
-    while status(&process).text() != "3" {}
+    while process.ask(status("a")).text() != "3" {}
     lock(0o755);
     client.send("lo");
     expect_final(&client.answer(), "Permission denied");
-    expect_final(&status(&process), "Permission denied");
+    expect_final(&process.ask(status("a")), "Permission denied");
     lock(0o777);
-    assert_eq!(status(&process).text(), "5");
+    assert_eq!(process.ask(status("a")).text(), "5");
     assert_eq!(fs::read(photos.join("a")).expect("there"), b"hello");
-}
-
-fn status(process: &Process) -> Answer {
-    let head = "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a\r\n\r\n";
-    answer_to(process, head.into())
 }
 
 #[test]
@@ -111,26 +94,24 @@ fn immutable_folder_is_refused_before_the_body() {
         return left_out("an immutable folder", "chattr +i does not work here");
     }
     let process = start(dir.path());
-    let answer = answer_to(&process, head("a", 0, 5, "photos/a"));
+    let answer = process.ask(head("a", 0, 5, "photos/a"));
     change("-i").expect("it runs");
     expect_final(&answer, "Operation not permitted");
 }
 
 #[test]
 fn read_only_folder_is_refused_before_the_body() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("a folder mounted read-only", &reason);
-    }
+    require!("a folder mounted read-only", obstacle(&[]));
     let dir = tempfile::tempdir().expect("a directory");
     let photos = dir.path().join("photos");
     fs::create_dir(&photos).expect("made");
     let _mount = Mount::tmpfs_on(&photos, "ro");
     let process = start(dir.path());
-    let answer = answer_to(&process, head("a", 0, 5, "photos/a"));
+    let answer = process.ask(head("a", 0, 5, "photos/a"));
     expect_final(&answer, "Read-only file system");
     let tus = "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
                Upload-Metadata: relativePath cGhvdG9zL2E=\r\nContent-Length: 0\r\n\r\n";
-    expect_final(&answer_to(&process, tus.into()), "Read-only file system");
+    expect_final(&process.ask(tus), "Read-only file system");
 }
 
 #[test]
@@ -139,26 +120,22 @@ fn obstacle_is_logged_once_for_many_requests() {
     let photos = dir.path().join("photos");
     fs::create_dir(&photos).expect("made");
     let change = |flag| Command::new("chattr").arg(flag).arg(&photos).output();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    command.env("RUST_LOG", "warn").stderr(Stdio::piped());
-    let mut process = Process::of(command, dir.path(), "127.0.0.1:0", &[] as &[&str]);
-    let mut client = Client::connect(process.addr);
+    let mut process = Process::logging("warn", dir.path(), &[]);
+    let mut client = process.connect();
     client.send(head("a", 0, 5, "photos/a") + "hel");
-    while status(&process).text() != "3" {}
+    while process.ask(status("a")).text() != "3" {}
     if !change("+i").is_ok_and(|output| output.status.success()) {
         return left_out("the log of an obstacle", "chattr +i does not work here");
     }
     client.send("lo");
     let mut answers = vec![client.answer()];
-    answers.extend((0..3).map(|_| status(&process)));
+    answers.extend((0..3).map(|_| process.ask(status("a"))));
     change("-i").expect("it runs");
-    let mut log = String::new();
-    let stderr = process.child().stderr.take().expect("piped");
     process.child().kill().expect("killed");
-    { stderr }.read_to_string(&mut log).expect("text");
+    let log: Vec<_> = process.log().collect();
     answers
         .iter()
         .for_each(|answer| expect_final(answer, "Operation not permitted"));
-    let lines = log.lines().filter(|line| line.contains("cannot publish"));
-    assert_eq!(lines.count(), 1, "{log}");
+    let lines = log.iter().filter(|line| line.contains("cannot publish"));
+    assert_eq!(lines.count(), 1, "{log:?}");
 }

@@ -11,7 +11,7 @@ use rustix::fs::{XattrFlags, getxattr, setxattr};
 use tempfile::TempDir;
 
 use crate::support::Client;
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, require, root_obstacle};
 use crate::support::program::Process;
 
 /// A group and a user that need not exist on this machine.
@@ -99,9 +99,7 @@ fn share_with_media(folder: &Path) {
 
 #[test]
 fn finished_file_has_the_group_of_a_set_group_id_folder() {
-    if !is_root() {
-        return left_out("the group of a set-group-ID folder", "it needs root");
-    }
+    require!("the group of a set-group-ID folder", root_obstacle());
     let dir = tempfile::tempdir().expect("a directory");
     let server = Process::start(dir.path(), "127.0.0.1:0", &[] as &[&str]);
     assert_eq!(send(server.addr, "plain.txt", 0, "hello"), "Success 5");
@@ -209,9 +207,7 @@ fn of_nobody() -> TempDir {
 
 #[test]
 fn group_the_server_cannot_set_is_given_by_a_copy() {
-    if !is_root() {
-        return left_out("a group that the server may not give", "it needs root");
-    }
+    require!("a group that the server may not give", root_obstacle());
     let dir = of_nobody();
     let folder = dir.path().join("trip");
     fs::create_dir(&folder).expect("a folder");

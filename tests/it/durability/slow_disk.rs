@@ -1,9 +1,9 @@
 //! Who waits for the disk keeps nobody else waiting.
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::running::wait_for_part;
-use crate::support::trace::{Call, Traced, is_possible};
-use crate::support::{Client, append};
+use crate::support::trace::{Call, Traced, strace_obstacle};
+use crate::support::{Client, append, get};
 
 /// More than there are workers, anywhere.
 const SMALL: usize = 12;
@@ -15,9 +15,7 @@ const SLOW: &str = "inject=fdatasync:delay_enter=3s";
 
 #[test]
 fn bytes_come_in_while_many_uploads_wait_for_one_slow_sync() {
-    if !is_possible() {
-        return left_out("a disk that is slow to sync", "needs strace");
-    }
+    require!("a disk that is slow to sync", strace_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let flags = ["--workers", "4", "--sync", "durable"];
     let told = ["-e", "trace=fdatasync,pwrite64,sendto", "-e", SLOW];
@@ -58,9 +56,7 @@ const SLOW_WRITE: &str = "inject=pwrite64:delay_exit=3s";
 
 #[test]
 fn waiting_heads_leave_a_worker_for_other_requests() {
-    if !is_possible() {
-        return left_out("a disk that is slow to write", "needs strace");
-    }
+    require!("a disk that is slow to write", strace_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let told = ["-e", "trace=pwrite64,sendto", "-e", SLOW_WRITE];
     let traced = Traced::start(dir.path(), &["--workers", "4", "--sync", "fast"], &told);
@@ -87,8 +83,7 @@ fn waiting_heads_leave_a_worker_for_other_requests() {
     writer.send("hello");
     wait_for_part(dir.path(), 5);
     let mut heads: Vec<_> = (0..SMALL).map(|_| ask(request("HEAD", ""))).collect();
-    let health = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    assert_eq!(ask(health.into()).answer().status, 200);
+    assert_eq!(ask(get("/health", "")).answer().status, 200);
     for head in &mut heads {
         assert_eq!(head.answer().field("Upload-Offset"), Some("5"));
     }

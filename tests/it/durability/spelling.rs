@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, require};
 use crate::support::mount::{Mount, fuse_obstacle, make_image};
 use crate::support::program::Process;
 use crate::support::{Client, append};
@@ -81,9 +81,7 @@ fn name_that_the_file_system_refuses_is_respelled() {
 /// encfs allows about 170 bytes, eCryptfs 143.
 #[test]
 fn name_that_is_too_long_keeps_its_extension() {
-    if let Some(reason) = fuse_obstacle(&["encfs"]) {
-        return left_out("names that encfs finds too long", &reason);
-    }
+    require!("names that encfs finds too long", fuse_obstacle(&["encfs"]));
     let home = tempfile::tempdir().expect("a directory");
     let mount = Mount::encfs(home.path());
     let (long, folder) = (format!("{}.jpg", "a:日".repeat(40)), "é".repeat(100));

@@ -9,49 +9,22 @@ use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::mount::{Mount, make_image, obstacle};
 use crate::support::program::Process;
-use crate::support::{Answer, Client};
+use crate::support::{Answer, content, in_a_chunk, status};
 
 const MB: usize = 1_000_000;
 
 /// A server over a file system, all of which it may fill.
 fn start(mount: &Mount) -> Process {
-    serve(&mount.path().join("uploads"))
-}
-
-fn serve(dir: &Path) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    // What it complains of is what is tested here.
-    command.env("RUST_LOG", "off");
-    Process::of(command, dir, "127.0.0.1:0", &["--min-free", "0"])
-}
-
-fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 7 % 251) as u8).collect()
+    // The log of failed disks is not of interest.
+    Process::logging("off", &mount.path().join("uploads"), &["--min-free", "0"])
 }
 
 fn append(id: &str, start: usize, fields: &str) -> String {
     format!(
         "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\nX-Start-Byte: {start}\r\n{fields}\r\n"
-    )
-}
-
-#[track_caller]
-fn ask(process: &Process, head: &str, body: &[u8]) -> Answer {
-    let mut client = Client::connect(process.addr);
-    client.send(head);
-    client.send(body);
-    client.answer()
-}
-
-#[track_caller]
-fn status(process: &Process, id: &str) -> Answer {
-    ask(
-        process,
-        &format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n"),
-        b"",
     )
 }
 
@@ -63,28 +36,23 @@ fn offset(answer: &Answer) -> usize {
 
 #[test]
 fn what_does_not_fit_is_refused_before_its_body() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("a small disk", &reason);
-    }
+    require!("a small disk", obstacle(&[]));
     let mount = Mount::tmpfs("size=4m");
     let process = start(&mount);
     let length = 8 * MB;
-    let answer = ask(
-        &process,
-        &append("a", 0, &format!("Content-Length: {length}\r\n")),
-        b"",
-    );
+    let answer = process.ask(append("a", 0, &format!("Content-Length: {length}\r\n")));
     assert_eq!((answer.status, offset(&answer)), (507, 0));
     let declares = format!("X-File-Size: {length}\r\nContent-Length: 1\r\n");
-    let answer = ask(&process, &append("b", 0, &declares), b"");
+    let answer = process.ask(append("b", 0, &declares));
     assert_eq!((answer.status, offset(&answer)), (507, 0));
 }
 
 #[test]
 fn uploads_are_taken_where_free_space_is_unknown() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("a file system that does not report its free space", &reason);
-    }
+    require!(
+        "a file system that does not report its free space",
+        obstacle(&[])
+    );
     // A tmpfs without a limit reports zeros, like many FUSE file systems.
     let mount = Mount::tmpfs("size=0");
     let dir = mount.path().join("uploads");
@@ -93,7 +61,7 @@ fn uploads_are_taken_where_free_space_is_unknown() {
     command.stderr(log.reopen().expect("opened twice"));
     let process = Process::of(command, &dir, "127.0.0.1:0", &[] as &[&str]);
     let head = append("a", 0, "X-File-Size: 5\r\nContent-Length: 5\r\n");
-    let answer = ask(&process, &head, b"hello");
+    let answer = process.send(&head, b"hello");
     assert_eq!(answer.text(), "Success 5");
     drop(process);
     let said = fs::read_to_string(log.path()).expect("readable");
@@ -103,36 +71,30 @@ fn uploads_are_taken_where_free_space_is_unknown() {
 
 #[test]
 fn of_what_shows_no_end_is_kept_what_fits_and_space_that_is_freed_lets_it_carry_on() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("a disk that gets full", &reason);
-    }
+    require!("a disk that gets full", obstacle(&[]));
     let mount = Mount::tmpfs("size=4m");
     let ballast = mount.path().join("ballast");
     fs::write(&ballast, content(2 * MB)).expect("it fits");
     let process = start(&mount);
     let content = content(3 * MB);
 
-    let mut body = format!("{:x}\r\n", content.len()).into_bytes();
-    body.extend_from_slice(&content);
-    body.extend_from_slice(b"\r\n0\r\n\r\n");
-    let answer = ask(
-        &process,
+    let answer = process.send(
         &append("a", 0, "Transfer-Encoding: chunked\r\n"),
-        &body,
+        &in_a_chunk(&content),
     );
     let held = offset(&answer);
     assert_eq!(answer.status, 507);
     assert!((MB..3 * MB).contains(&held), "{held} bytes of about 2 MB");
-    assert_eq!(status(&process, "a").text(), held.to_string());
+    assert_eq!(process.ask(status("a")).text(), held.to_string());
 
     let rest = format!(
         "X-File-Size: {}\r\nContent-Length: {}\r\n",
         content.len(),
         content.len() - held
     );
-    assert_eq!(ask(&process, &append("a", held, &rest), b"").status, 507);
+    assert_eq!(process.ask(append("a", held, &rest)).status, 507);
     fs::remove_file(ballast).expect("removed");
-    let answer = ask(&process, &append("a", held, &rest), &content[held..]);
+    let answer = process.send(&append("a", held, &rest), &content[held..]);
     assert_eq!(answer.text(), format!("Success {}", content.len()));
     let file = published(&mount);
     assert!(file == content);
@@ -149,16 +111,14 @@ fn published(mount: &Mount) -> Vec<u8> {
 
 #[test]
 fn of_ten_uploads_that_do_not_fit_together_those_admitted_finish() {
-    if let Some(reason) = obstacle(&[]) {
-        return left_out("ten uploads on a small disk", &reason);
-    }
+    require!("ten uploads on a small disk", obstacle(&[]));
     let mount = Mount::tmpfs("size=5m");
     let process = start(&mount);
     let content = content(MB);
     // All are admitted or refused before the first byte of any is sent.
     let decided = Barrier::new(10);
     let upload = |number: usize| {
-        let mut client = Client::connect(process.addr);
+        let mut client = process.connect();
         let fields =
             format!("X-File-Size: {MB}\r\nContent-Length: {MB}\r\nExpect: 100-continue\r\n");
         client.send(append(&format!("upload-{number}"), 0, &fields));
@@ -241,9 +201,7 @@ fn fails_once(mount: &Mount) -> bool {
 
 #[test]
 fn a_sync_that_fails_once_and_then_succeeds_makes_nothing_untrue() {
-    if let Some(reason) = obstacle(&["xfs"]) {
-        return left_out("a sync that fails", &reason);
-    }
+    require!("a sync that fails", obstacle(&["xfs"]));
     let mut thin = Thin::new();
     let content = content(9 * MB);
     let declared = |length| {
@@ -253,26 +211,26 @@ fn a_sync_that_fails_once_and_then_succeeds_makes_nothing_untrue() {
         )
     };
     let process = start(thin.disk());
-    let answer = ask(&process, &append("a", 0, &declared(MB)), &content[..MB]);
+    let answer = process.send(&append("a", 0, &declared(MB)), &content[..MB]);
     assert_eq!(answer.text(), MB.to_string());
 
     thin.fill();
     assert!(fails_once(thin.disk()), "the disk is not as it should be");
     let rest = append("a", MB, &declared(content.len() - MB));
-    let answer = ask(&process, &rest, &content[MB..]);
+    let answer = process.send(&rest, &content[MB..]);
     assert!(matches!(answer.status, 500 | 507), "{answer:?}");
-    assert_eq!(status(&process, "a").text(), MB.to_string());
+    assert_eq!(process.ask(status("a")).text(), MB.to_string());
     // What the next server finds is not what is on the disk, but what the last one wrote.
     drop(process);
     let process = start(thin.disk());
-    assert_eq!(status(&process, "a").text(), MB.to_string());
+    assert_eq!(process.ask(status("a")).text(), MB.to_string());
     drop(process);
 
     thin.empty();
     thin.remount();
     let process = start(thin.disk());
-    assert_eq!(status(&process, "a").text(), MB.to_string());
-    let answer = ask(&process, &rest, &content[MB..]);
+    assert_eq!(process.ask(status("a")).text(), MB.to_string());
+    let answer = process.send(&rest, &content[MB..]);
     assert_eq!(answer.text(), format!("Success {}", content.len()));
     drop(process);
     thin.remount();

@@ -31,7 +31,7 @@ fn x_file_id_upload_resumes_after_upgrade() {
     assert_eq!(site.held("file-id"), 5);
     // The server still has the checksum of the first part, and compares the whole.
     let fields = ["X-File-Id: file-id", "X-Start-Byte: 5", CRC32];
-    let answer = ask(&site, "POST /upload", &fields, " world");
+    let answer = ask(site.connect(), "POST /upload", &fields, " world");
     assert_eq!(answer.text(), "Success 11");
     expect_file(&site, "folder/a b.txt");
     let file = fs::metadata(site.dir().join("folder/a b.txt")).expect("a file");
@@ -43,10 +43,10 @@ fn x_file_id_upload_resumes_after_upgrade() {
 fn tus_upload_resumes_after_upgrade() {
     let site = upgraded(|config| config);
     let path = location("tus");
-    let answer = ask(&site, &format!("HEAD {path}"), &[TUS], "");
+    let answer = ask(site.connect(), &format!("HEAD {path}"), &[TUS], "");
     assert_eq!(answer.field("Upload-Offset"), Some("5"), "{answer:?}");
     assert_eq!(answer.field("Upload-Metadata"), Some(TUS_METADATA));
-    let answer = tus_patch(&site, &path, 5, " world");
+    let answer = tus_patch(site.connect(), &path, 5, " world");
     assert_eq!(answer.status, 204, "{answer:?}");
     expect_file(&site, "tus.txt");
 }
@@ -55,13 +55,13 @@ fn tus_upload_resumes_after_upgrade() {
 fn draft_upload_with_digest_resumes_after_upgrade() {
     let site = upgraded(|config| config);
     let path = location("draft");
-    let answer = ask(&site, &format!("HEAD {path}"), &[], "");
+    let answer = ask(site.connect(), &format!("HEAD {path}"), &[], "");
     assert_eq!(answer.field("Upload-Offset"), Some("5"), "{answer:?}");
     // The declared digest is in the record: other bytes are refused.
-    let answer = draft_patch(&site, &path, " whirl");
+    let answer = draft_patch(site.connect(), &path, " whirl");
     assert_eq!(answer.status, 400, "{answer:?}");
     let site = upgraded(|config| config);
-    let answer = draft_patch(&site, &path, " world");
+    let answer = draft_patch(site.connect(), &path, " world");
     assert_eq!(answer.status, 200, "{answer:?}");
     expect_file(&site, "draft.txt");
 }
@@ -69,10 +69,10 @@ fn draft_upload_with_digest_resumes_after_upgrade() {
 #[test]
 fn plain_upload_resumes_after_upgrade() {
     let site = upgraded(|config| config);
-    let answer = ask(&site, "HEAD /files/plain.txt", &[], "");
+    let answer = ask(site.connect(), "HEAD /files/plain.txt", &[], "");
     assert_eq!(answer.field("Upload-Offset"), Some("5"), "{answer:?}");
     let range = ["Content-Range: bytes 5-10/11"];
-    let answer = ask(&site, "PUT /files/plain.txt", &range, " world");
+    let answer = ask(site.connect(), "PUT /files/plain.txt", &range, " world");
     assert_eq!(answer.status, 201, "{answer:?}");
     expect_file(&site, "plain.txt");
 }
@@ -81,7 +81,7 @@ fn plain_upload_resumes_after_upgrade() {
 fn upload_of_a_user_resumes_after_upgrade() {
     let site = upgraded(|config| config.user("alice", "secret"));
     let fields = ["X-File-Id: file-id", "X-Start-Byte: 5", ALICE];
-    let answer = ask(&site, "POST /upload", &fields, " world");
+    let answer = ask(site.connect(), "POST /upload", &fields, " world");
     assert_eq!(answer.text(), "Success 11");
     expect_file(&site, "alice.txt");
 }
@@ -92,7 +92,7 @@ fn complete_uploads_stay_complete_after_upgrade() {
     for id in COMPLETE {
         assert_eq!(site.held(id), 11, "{id}");
         let fields = [&format!("X-File-Id: {id}"), "X-Start-Byte: 11"];
-        let answer = ask(&site, "POST /upload", &fields, "");
+        let answer = ask(site.connect(), "POST /upload", &fields, "");
         assert_eq!(answer.text(), "Success 11", "{id}");
         expect_file(&site, &format!("{id}.txt"));
     }
@@ -163,48 +163,30 @@ fn expect_file(site: &Site, path: &str) {
     assert_eq!(text.expect(path), CONTENT);
 }
 
-trait Addressed {
-    fn client(&self) -> Client;
-}
-
-impl Addressed for Site {
-    fn client(&self) -> Client {
-        self.connect()
-    }
-}
-
-impl Addressed for Program {
-    fn client(&self) -> Client {
-        Client::connect(self.addr())
-    }
-}
-
 #[track_caller]
-fn ask(server: &impl Addressed, line: &str, fields: &[&str], body: &str) -> Answer {
+fn ask(mut client: Client, line: &str, fields: &[&str], body: &str) -> Answer {
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
     let length = body.len();
-    let mut client = server.client();
-    client.send(format!(
+    client.ask(format!(
         "{line} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
-    ));
-    client.answer()
+    ))
 }
 
-fn tus_patch(server: &impl Addressed, path: &str, offset: u64, body: &str) -> Answer {
+fn tus_patch(client: Client, path: &str, offset: u64, body: &str) -> Answer {
     let kind = "Content-Type: application/offset+octet-stream";
     let offset = format!("Upload-Offset: {offset}");
     ask(
-        server,
+        client,
         &format!("PATCH {path}"),
         &[TUS, kind, &offset],
         body,
     )
 }
 
-fn draft_patch(server: &impl Addressed, path: &str, body: &str) -> Answer {
+fn draft_patch(client: Client, path: &str, body: &str) -> Answer {
     let kind = "Content-Type: application/partial-upload";
     let fields = [kind, "Upload-Offset: 5", "Upload-Complete: ?1"];
-    ask(server, &format!("PATCH {path}"), &fields, body)
+    ask(client, &format!("PATCH {path}"), &fields, body)
 }
 
 #[test]
@@ -246,15 +228,15 @@ fn begin_each_dialect(program: &Program, locations: &mut String) {
     post(program, "file-id", &declared, PART);
     let metadata = format!("Upload-Metadata: {TUS_METADATA}");
     let fields = [TUS, "Upload-Length: 11", &metadata];
-    let created = ask(program, "POST /files", &fields, "");
+    let created = ask(program.connect(), "POST /files", &fields, "");
     let path = note(locations, "tus", &created);
-    assert_eq!(tus_patch(program, &path, 0, PART).status, 204);
+    assert_eq!(tus_patch(program.connect(), &path, 0, PART).status, 204);
     let fields = ["Upload-Complete: ?0", "Upload-Length: 11", SHA256];
-    let created = ask(program, "PUT /files/draft.txt", &fields, PART);
+    let created = ask(program.connect(), "PUT /files/draft.txt", &fields, PART);
     note(locations, "draft", &created);
     let range = ["Content-Range: bytes 0-4/11"];
     assert_eq!(
-        ask(program, "PUT /files/plain.txt", &range, PART).status,
+        ask(program.connect(), "PUT /files/plain.txt", &range, PART).status,
         308
     );
 }
@@ -269,7 +251,12 @@ fn note(locations: &mut String, dialect: &str, created: &Answer) -> String {
 #[track_caller]
 fn post(program: &Program, id: &str, fields: &[&str], body: &str) {
     let id = format!("X-File-Id: {id}");
-    let answer = ask(program, "POST /upload", &[&[&*id], fields].concat(), body);
+    let answer = ask(
+        program.connect(),
+        "POST /upload",
+        &[&[&*id], fields].concat(),
+        body,
+    );
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 

@@ -1,11 +1,11 @@
 //! More than four gigabytes: no count of bytes may be one that fits 32 bits.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 
 use resumed::{Config, store::Sync};
 
+use crate::support::proxy::partial;
 use crate::support::{Client, Site, append};
 
 const LENGTH: u64 = 5 << 30;
@@ -23,22 +23,10 @@ fn nearly_done() -> Site {
     let site = Site::with(fast);
     assert_eq!(site.ask(append("film", 0, 5) + "begin").text(), "5");
     let dir = site.stop();
-    let partial = partial(dir.path().join(".resumed"));
+    let partial = OpenOptions::new().write(true).open(partial(dir.path()));
+    let partial = partial.expect("opened");
     partial.set_len(HELD).expect("a sparse file");
     Site::again(dir, fast)
-}
-
-/// The bytes of the only upload that is under way.
-fn partial(folder: PathBuf) -> File {
-    let paths = fs::read_dir(folder).expect("listed");
-    let mut paths = paths.map(|entry| entry.expect("an entry").path());
-    let partial = paths
-        .find(|path| !path.ends_with("lock") && path.extension().is_none())
-        .expect("a partial");
-    OpenOptions::new()
-        .write(true)
-        .open(partial)
-        .expect("opened")
 }
 
 /// The megabyte that begins at `start`, unlike any other.

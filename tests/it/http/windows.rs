@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::slice::from_ref;
 
 use crate::support::Client;
-use crate::support::left_out::left_out;
-use crate::support::trace::{Call, Traced, is_possible};
+use crate::support::left_out::require;
+use crate::support::trace::{Call, Traced, strace_obstacle};
 
 /// Less than what is synced at once.
 const LENGTH: usize = 32 << 20;
@@ -86,9 +86,7 @@ fn waits(call: &Call) -> bool {
 
 #[test]
 fn a_window_is_one_read_and_one_write_from_where_it_was_read_to() {
-    if !is_possible() {
-        return left_out("the calls of a window", "strace cannot be used");
-    }
+    require!("the calls of a window", strace_obstacle());
     let windows = watch(&format!("Content-Length: {LENGTH}"), &vec![b'x'; LENGTH]);
     let mut left = 0;
     for window in windows.iter().rev() {
@@ -100,9 +98,7 @@ fn a_window_is_one_read_and_one_write_from_where_it_was_read_to() {
 
 #[test]
 fn a_window_of_chunks_is_written_from_where_it_was_read_to() {
-    if !is_possible() {
-        return left_out("the calls of a window of chunks", "strace cannot be used");
-    }
+    require!("the calls of a window of chunks", strace_obstacle());
     let chunk = vec![b'x'; 1 << 20];
     let framed = [format!("{:x}\r\n", chunk.len()).as_bytes(), &chunk, b"\r\n"].concat();
     let mut body = framed.repeat(LENGTH / chunk.len());

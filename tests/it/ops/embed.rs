@@ -1,83 +1,9 @@
-//! The doors for a program that embeds us.
+//! Hooks and authorization of a program that embeds the server.
 
-use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use resumed::store::{AppendRequest, BodyLength, Completes, Id, Store};
-use resumed::{Head, Options, Uploads};
-
 use crate::support::{PATIENCE, Site, append};
-
-fn head(method: &str, path: &str, fields: &[(&str, &str)]) -> Head {
-    let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
-    Head::from_parts(
-        method,
-        path,
-        [("Host", b"localhost".as_slice())]
-            .into_iter()
-            .chain(fields),
-    )
-    .expect("a head")
-}
-
-#[test]
-fn your_server_a_head_and_a_body_that_is_cut_and_carries_on() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let uploads = Uploads::open(dir.path(), Options::default()).expect("opened");
-    let id = ("X-File-Id", "a.txt-11-1700000000000");
-    let whole = head("POST", "/upload", &[id, ("Content-Length", "11")]);
-    uploads.handle(&whole, &mut b"hello".as_slice());
-
-    let status = uploads.handle(&head("GET", "/status", &[id]), &mut [].as_slice());
-    assert_eq!(status.body_bytes(), b"5");
-
-    let rest = head(
-        "POST",
-        "/upload",
-        &[id, ("X-Start-Byte", "5"), ("Content-Length", "6")],
-    );
-    let done = uploads.handle(&rest, &mut b" world".as_slice());
-    assert_eq!(
-        (done.status(), done.body_bytes()),
-        (200, b"Success 11".as_slice())
-    );
-    assert_eq!(
-        fs::read(dir.path().join("a.txt")).expect("published"),
-        b"hello world"
-    );
-}
-
-#[test]
-fn your_protocol_and_the_store_alone() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = Store::open(dir.path(), Default::default()).expect("opened");
-    let id = Id::new(b"", b"mine");
-    let mut append = store.append(&id, 0).expect("new");
-    append.write(b"hello").expect("written");
-    let held = append.finish(Completes::AtLength).expect("held").held;
-    assert_eq!((held.offset, held.complete), (5, false));
-    assert!(store.append(&id, 4).is_err(), "the file ends at 5");
-
-    let intent = AppendRequest {
-        name: Some("mine.txt".into()),
-        incoming: BodyLength::Exactly(6),
-        ..Default::default()
-    };
-    let mut append = store.append_with(&id, 5, intent).expect("at its end");
-    append.write(b" world").expect("written");
-    assert!(
-        append
-            .finish(Completes::AtEnd)
-            .expect("published")
-            .held
-            .complete
-    );
-    assert_eq!(
-        fs::read(dir.path().join("mine.txt")).expect("published"),
-        b"hello world"
-    );
-}
 
 fn upload(site: &Site, id: &str) -> u16 {
     site.ask(append(id, 0, 5) + "hello").status

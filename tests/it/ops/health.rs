@@ -4,11 +4,7 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 
 use crate::support::program::Process;
-use crate::support::{Answer, Client, Site, append};
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
-}
+use crate::support::{Answer, Site, append, get};
 
 /// As `alice`, whose password is `secret`.
 fn as_alice(request: &str) -> String {
@@ -19,26 +15,26 @@ fn as_alice(request: &str) -> String {
 #[test]
 fn health_is_told_to_everybody_and_to_no_foreign_page() {
     let site = Site::with(|config| config.user("alice", "secret"));
-    let answer = site.ask(get("/health"));
+    let answer = site.ask(get("/health", ""));
     assert_eq!((answer.status, answer.text()), (200, "ok\n"));
     assert_eq!(answer.field("Cache-Control"), Some("no-store"));
-    let head = site.ask(get("/health").replace("GET", "HEAD"));
+    let head = site.ask(get("/health", "").replace("GET", "HEAD"));
     assert_eq!(
         (head.status, head.field("Content-Length")),
         (200, Some("3"))
     );
-    let post = site.ask(get("/health").replace("GET", "DELETE"));
+    let post = site.ask(get("/health", "").replace("GET", "DELETE"));
     assert_eq!((post.status, post.field("Allow")), (405, Some("GET, HEAD")));
-    let foreign = site.ask(get("/health").replace("localhost", "evil.example"));
+    let foreign = site.ask(get("/health", "").replace("localhost", "evil.example"));
     assert_eq!(foreign.status, 421);
 }
 
 #[test]
 fn metrics_are_there_when_wanted_for_those_who_may_upload() {
-    assert_eq!(Site::new().ask(get("/metrics")).status, 404);
+    assert_eq!(Site::new().ask(get("/metrics", "")).status, 404);
     let site = Site::with(|config| config.metrics().user("alice", "secret"));
-    assert_eq!(site.ask(get("/metrics")).status, 401);
-    assert_eq!(site.ask(as_alice(&get("/metrics"))).status, 200);
+    assert_eq!(site.ask(get("/metrics", "")).status, 401);
+    assert_eq!(site.ask(as_alice(&get("/metrics", ""))).status, 200);
 }
 
 #[test]
@@ -48,12 +44,9 @@ fn metrics_tell_what_has_happened() {
     site.ask(append("b-10-1700000000000", 5, 5) + "world");
     let mut under_way = site.connect();
     under_way.send(append("c-9-1700000000000", 0, 9) + "hel");
-    site.ask(format!(
-        "GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        "a".repeat(10_000)
-    ));
+    site.ask(get(&format!("/{}", "a".repeat(10_000)), ""));
     while site.held("c-9-1700000000000") < 3 {}
-    let told = metrics(&site.ask(get("/metrics")));
+    let told = metrics(&site.ask(get("/metrics", "")));
     let of = |name: &str| {
         let value = told.iter().find(|(known, _)| known == name);
         value.unwrap_or_else(|| panic!("{name} in {told:?}")).1
@@ -71,7 +64,7 @@ fn metrics_tell_what_has_happened() {
 
     under_way.cut();
     site.ask("DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: c-9-1700000000000\r\n\r\n");
-    let told = metrics(&site.ask(get("/metrics")));
+    let told = metrics(&site.ask(get("/metrics", "")));
     let now = |name: &str, value| assert!(told.contains(&(name.to_owned(), value)), "{told:?}");
     now("resumed_uploads_total{end=\"cancelled\"}", 1.0);
     now("resumed_uploads_under_way", 0.0);
@@ -124,19 +117,15 @@ fn access_log(filter: Option<&str>) -> Vec<String> {
         "127.0.0.1:0",
         &["--user", "alice:secret"],
     );
-    let ask = |request: String| {
-        let mut client = Client::connect(server.addr);
-        client.send(request);
-        client.answer()
-    };
+    let ask = |request: String| server.ask(request);
     ask(as_alice(&(append("a-9-1700000000000", 0, 5) + "hello")));
-    ask(get("/status"));
+    ask(get("/status", ""));
     ask(as_alice(&(append("a-9-1700000000000", 1, 5) + "hello")));
     ask(as_alice(
         "HEAD /files/0123456789abcdef0123456789abcdef HTTP/1.1\r\nHost: a.local\r\nTus-Resumable: 1.0.0\r\n\r\n",
     ));
     ask("GET / HTTP/1.1\r\n\r\n".into());
-    let mut client = Client::connect(server.addr);
+    let mut client = server.connect();
     client.send(as_alice(&(append("b-9-1700000000000", 0, 5) + "hel")));
     client.cut();
     drop(server);

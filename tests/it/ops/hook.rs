@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -40,7 +40,13 @@ impl Pipe {
 
     /// The lines that come, each within the usual time.
     fn lines(&self) -> Lines {
-        Lines::of(self.file.try_clone().expect("cloned"))
+        let file = self.file.try_clone().expect("cloned");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(file).lines().map_while(Result::ok);
+            lines.for_each(|line| drop(tell.send(line)));
+        });
+        Lines(told)
     }
 
     /// Lets one who waits go on.
@@ -52,15 +58,6 @@ impl Pipe {
 struct Lines(Receiver<String>);
 
 impl Lines {
-    fn of(file: impl std::io::Read + Send + 'static) -> Lines {
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
-            let lines = BufReader::new(file).lines().map_while(Result::ok);
-            lines.for_each(|line| drop(tell.send(line)));
-        });
-        Lines(told)
-    }
-
     #[track_caller]
     fn next(&self) -> String {
         self.0.recv_timeout(PATIENCE).expect("a line")
@@ -226,15 +223,12 @@ fn until_told(scene: &Scene, then: &str) -> String {
 fn what_a_command_says_is_in_the_log_also_from_the_background() {
     let scene = Scene::new();
     let hook = format!("echo out; echo err >&2; ({}; echo late) &", scene.wait());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    command.env("RUST_LOG", "info").stderr(Stdio::piped());
     let flags = ["--on-complete", &hook];
-    let mut server = Process::of(command, &scene.dir, "127.0.0.1:0", &flags);
-    let log = Lines::of(server.child().stderr.take().expect("piped"));
-    let next = || loop {
-        if let Some((_, said)) = log.next().split_once(LOGGED) {
-            return said.to_owned();
-        }
+    let mut server = Process::logging("info", &scene.dir, &flags);
+    let mut log = server.log();
+    let mut next = || {
+        let said = log.find_map(|line| Some(line.split_once(LOGGED)?.1.to_owned()));
+        said.expect("the server runs")
     };
     upload(&server, "a.txt", "");
     assert_eq!((next(), next()), ("out".into(), "err".into()));

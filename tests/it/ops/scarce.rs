@@ -31,13 +31,6 @@ fn start(dir: &TempDir, command: &str) -> Process {
     Process::of::<&str>(shell, &dir.path().join("uploads"), "127.0.0.1:0", &[])
 }
 
-fn held(client: &mut Client, id: &str) -> usize {
-    client.send(format!(
-        "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n"
-    ));
-    client.answer().text().parse().expect("a count")
-}
-
 /// From now on it may have no more than so many.
 fn limit(server: &Process) {
     let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
@@ -54,9 +47,9 @@ fn newcomers_wait_for_descriptors_and_an_upload_under_way_keeps_what_comes() {
     const ID: &str = "a.bin-100-1700000000000";
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = start(&dir, "exec \"$0\" \"$@\"");
-    let mut writer = Client::connect(server.addr);
+    let mut writer = server.connect();
     writer.send(append(ID, 0, 100) + "some of it");
-    while held(&mut Client::connect(server.addr), ID) < 10 {}
+    while server.connect().held(ID) < 10 {}
 
     // It has promised itself more than it gets.
     limit(&server);
@@ -64,13 +57,13 @@ fn newcomers_wait_for_descriptors_and_an_upload_under_way_keeps_what_comes() {
         .map(|_| TcpStream::connect(server.addr))
         .collect();
     while descriptors(server.pid()) < LIMIT {}
-    let mut newcomer = Client::connect(server.addr);
+    let mut newcomer = server.connect();
     writer.send([b'.'; 90]);
     // No descriptor is left for a record, so the file cannot be published now.
     assert_eq!(writer.answer().status, 503);
 
     drop(crowd);
-    assert_eq!(held(&mut newcomer, ID), 100);
+    assert_eq!(newcomer.held(ID), 100);
     newcomer.send(append(ID, 100, 0));
     assert_eq!(newcomer.answer().text(), "Success 100");
     let file = fs::read(dir.path().join("uploads/a.bin")).expect("published");
@@ -127,7 +120,7 @@ fn where_there_are_no_more_threads_uploads_wait_for_those_there_are() {
 
     let mut clients: Vec<_> = (0..40)
         .map(|number| {
-            let mut client = Client::connect(server.addr);
+            let mut client = server.connect();
             client.send(append(&format!("{number}-5-1700000000000"), 0, 5) + "hello");
             client
         })

@@ -8,14 +8,12 @@ use std::path::Path;
 use resumed::store::{Id, OnConflict};
 use resumed::{Config, StartErrorKind};
 
-use crate::support::left_out::left_out;
-use crate::support::{Site, append};
+use crate::support::left_out::{require, root_obstacle};
+use crate::support::{Site, append, status};
 
 #[test]
 fn root_may_not_listen_to_other_machines_unless_told() {
-    if !rustix::process::geteuid().is_root() {
-        return left_out("what root may not", "it needs root");
-    }
+    require!("what root may not", root_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let error = resumed::start(Config::new(dir.path()).listen("0.0.0.0:0"));
     let error = error.err().expect("refused");
@@ -51,9 +49,7 @@ fn existing_partials_directory_is_closed_to_others() {
 
 #[test]
 fn partials_directory_of_another_user_is_refused() {
-    if !rustix::process::geteuid().is_root() {
-        return left_out("a .resumed of another user", "it needs root");
-    }
+    require!("a .resumed of another user", root_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let partials = dir.path().join(".resumed");
     fs::create_dir(&partials).expect("made");
@@ -157,11 +153,7 @@ fn planted_record_publishes_nothing_outside_dir() {
             let before = files(home.path(), &partials);
             let site = Site::again(dir, |config| config.on_conflict(on_conflict));
             // The sweep at start reads the record too, before or during this request.
-            for request in [
-                "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: p\r\n\r\n".to_owned(),
-                append("p", 5, 0),
-                append("p", 0, 5) + "again",
-            ] {
+            for request in [status("p"), append("p", 5, 0), append("p", 0, 5) + "again"] {
                 assert_eq!(site.ask(request).status, 500, "{path:?}");
             }
             assert_eq!(files(home.path(), &partials), before, "{path:?}");
@@ -183,7 +175,7 @@ fn planted_record_reads_nothing_outside_dir() {
         fs::create_dir(dir.path().join(".resumed")).expect("made");
         plant(dir.path(), "p", path, None);
         let site = Site::again(dir, |config| config);
-        let answer = site.ask("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: p\r\n\r\n");
+        let answer = site.ask(status("p"));
         assert_eq!(answer.status, 500, "{path:?}: {answer:?}");
         assert_eq!(answer.field("X-Tail-Digest"), None, "{path:?}");
     }

@@ -1,24 +1,19 @@
 //! The file of `--user-file`, and users whose login always fails.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use resumed::Config;
 
 use crate::support::program::Process;
 use crate::support::running::{Said, run};
-use crate::support::{Client, Site};
-
-fn command() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_resumed"))
-}
+use crate::support::{Client, Site, get};
 
 /// Starts the command with these users. It always exits: no server can listen on the address.
 fn refused(dir: &Path, flags: &[&str]) -> Said {
-    run(command()
+    run(Command::new(env!("CARGO_BIN_EXE_resumed"))
         .args(["--listen", "no address"])
         .args(flags)
         .arg(dir.join("uploads")))
@@ -27,12 +22,8 @@ fn refused(dir: &Path, flags: &[&str]) -> Said {
 /// Returns the status of a request with these credentials, in base64.
 fn status(addr: std::net::SocketAddr, credentials: Option<&str>) -> u16 {
     let login = credentials.map(|given| format!("Authorization: Basic {given}\r\n"));
-    let mut client = Client::connect(addr);
-    client.send(format!(
-        "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a\r\n{}\r\n",
-        login.unwrap_or_default()
-    ));
-    client.answer().status
+    let fields = format!("X-File-Id: a\r\n{}", login.unwrap_or_default());
+    Client::connect(addr).ask(get("/status", &fields)).status
 }
 
 /// `ann:secret`
@@ -90,21 +81,16 @@ fn user_file_readable_by_others_is_warned_of() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("users");
     fs::write(&file, "ann:secret\n").expect("written");
+    let path = file.to_str().expect("text");
     for (mode, is_warned) in [(0o644, true), (0o602, true), (0o640, false), (0o600, false)] {
         fs::set_permissions(&file, Permissions::from_mode(mode)).expect("set");
-        let mut command = command();
-        command
-            .env("RUST_LOG", "resumed=warn")
-            .stderr(Stdio::piped());
-        let flags = [Path::new("--user-file"), &file];
-        let mut server = Process::of(command, &dir.path().join("uploads"), "127.0.0.1:0", &flags);
-        let child = server.child();
-        let stderr = child.stderr.take().expect("piped");
-        child.kill().expect("told");
-        let lines: Vec<_> = BufReader::new(stderr)
-            .lines()
-            .map(|line| line.expect("text"))
-            .collect();
+        let mut server = Process::logging(
+            "resumed=warn",
+            &dir.path().join("uploads"),
+            &["--user-file", path],
+        );
+        server.child().kill().expect("killed");
+        let lines: Vec<_> = server.log().collect();
         let warned = lines.iter().any(|line| line.contains("holds passwords"));
         assert_eq!(warned, is_warned, "{mode:o}: {lines:?}");
     }

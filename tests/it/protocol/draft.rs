@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::proxy::Nginx;
 use crate::support::running::wait_for_part;
-use crate::support::trace::{Call, MOVES, Traced, is_possible};
+use crate::support::trace::{Call, MOVES, Traced, strace_obstacle};
 use crate::support::{Answer, Client, Site};
 
 const LENGTH: usize = 100;
@@ -115,9 +115,7 @@ fn an_interim_answer_does_not_hang_in_an_nginx_that_keeps_its_connections() {
 
 #[test]
 fn where_an_upload_is_has_been_made_sure_of_before_it_is_said() {
-    if !is_possible() {
-        return left_out("the order of an interim answer", "strace cannot be used");
-    }
+    require!("the order of an interim answer", strace_obstacle());
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let traced = Traced::start(home.path(), &["--sync", "durable"], &["-e", MOVES]);
     let mut client = Client::connect(traced.process.addr);

@@ -9,52 +9,35 @@ const ID: &str = "a.bin-100-1700000000000";
 
 /// A client that has sent a head for the whole file, and ten bytes; the server has them.
 fn begun(site: &Site) -> Client {
+    go_on(site, 0, &[b'a'; 10])
+}
+
+/// Sends a head for the rest of the file, and a part of the rest.
+fn go_on(site: &Site, at: usize, part: &[u8]) -> Client {
     let mut client = site.connect();
-    client.send(append(ID, 0, 100));
-    client.send([b'a'; 10]);
-    while site.held(ID) < 10 {}
+    client.send(append(ID, at, 100 - at));
+    client.send(part);
+    while site.held(ID) < (at + part.len()) as u64 {}
     client
 }
 
 #[test]
-fn a_vanished_client_does_not_delay_the_next_and_its_late_bytes_change_nothing() {
+fn late_bytes_of_displaced_writers_are_refused() {
     let site = Site::new();
     let mut vanished = begun(&site);
-
-    let mut next = site.connect();
-    next.send(append(ID, 10, 90));
-    next.send([b'b'; 90]);
-    assert_eq!(next.answer().text(), "Success 100");
-
-    vanished.send([b'a'; 90]);
-    assert_eq!(vanished.answer().status, 409);
-    let expected = [[b'a'; 10].as_slice(), &[b'b'; 90]].concat();
-    assert_eq!(
-        fs::read(site.dir().join("a.bin")).expect("published"),
-        expected
-    );
-}
-
-#[test]
-fn bytes_that_come_late_while_the_next_writes_are_refused() {
-    let site = Site::new();
-    let mut old = begun(&site);
-    let mut new = site.connect();
-    new.send(append(ID, 10, 90));
-    new.send([b'b'; 30]);
-    while site.held(ID) < 40 {}
-
-    old.send([b'a'; 20]);
+    let mut old = go_on(&site, 10, &[b'b'; 20]);
+    let mut new = go_on(&site, 30, &[b'c'; 10]);
+    old.send([b'x'; 20]);
     let refusal = old.answer();
     assert_eq!((refusal.status, refusal.text()), (409, "40"));
 
-    new.send([b'b'; 60]);
+    new.send([b'c'; 60]);
     assert_eq!(new.answer().text(), "Success 100");
-    let expected = [[b'a'; 10].as_slice(), &[b'b'; 90]].concat();
-    assert_eq!(
-        fs::read(site.dir().join("a.bin")).expect("published"),
-        expected
-    );
+    vanished.send([b'x'; 90]);
+    assert_eq!(vanished.answer().status, 409);
+    let expected = [&[b'a'; 10][..], &[b'b'; 20], &[b'c'; 70]].concat();
+    let published = fs::read(site.dir().join("a.bin")).expect("published");
+    assert_eq!(published, expected);
 }
 
 #[test]
@@ -82,10 +65,7 @@ fn a_writer_from_before_a_cancel_or_a_publish_writes_nothing() {
         "DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n"
     ));
     assert_eq!(cancel.status, 204);
-    let mut next = site.connect();
-    next.send(append(ID, 0, 100));
-    next.send([b'b'; 10]);
-    while site.held(ID) < 10 {}
+    let mut next = go_on(&site, 0, &[b'b'; 10]);
     stale.send([b'a'; 90]);
     assert_eq!(stale.answer().status, 409);
     next.send([b'b'; 90]);

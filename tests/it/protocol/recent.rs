@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Site, append};
+use crate::support::{Client, Site, append, get};
 
 /// What is told, but for how long ago.
 fn recent(site: &Site) -> Value {
-    let answer = site.ask("GET /recent HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = site.ask(get("/recent", ""));
     assert_eq!(answer.status, 200, "{answer:?}");
     serde_json::from_str(answer.text()).expect("JSON")
 }

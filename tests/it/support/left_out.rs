@@ -17,3 +17,19 @@ pub(crate) fn left_out(what: &str, reason: &str) {
     list.write_all(line.as_bytes()).expect("noted");
     io::stderr().write_all(line.as_bytes()).expect("said");
 }
+
+/// Ends the test if there is an obstacle, and notes that `$what` was left out.
+macro_rules! require {
+    ($what:expr, $obstacle:expr) => {
+        if let Some(reason) = $obstacle {
+            return crate::support::left_out::left_out($what, &reason);
+        }
+    };
+}
+pub(crate) use require;
+
+/// Returns the obstacle to tests that need root.
+pub(crate) fn root_obstacle() -> Option<String> {
+    let is_root = rustix::process::geteuid().is_root();
+    (!is_root).then(|| "it needs root".into())
+}

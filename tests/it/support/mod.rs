@@ -72,31 +72,49 @@ impl Site {
     /// Sends one request on a connection of its own and reads the answer.
     #[track_caller]
     pub(crate) fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
-        let mut client = self.connect();
-        client.send(request);
-        client.answer()
+        self.connect().ask(request)
     }
 
     /// How many bytes the server says it holds.
     #[track_caller]
     pub(crate) fn held(&self, id: &str) -> u64 {
-        let answer = self.ask(format!(
-            "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n"
-        ));
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.text().parse().expect("a count and nothing else")
+        self.connect().held(id)
     }
 
     /// Waits until whatever clients had sent, before they left, has come to the file.
     #[track_caller]
     pub(crate) fn wait_until_nobody_sends(&self) {
         let since = Instant::now();
-        let recent = "GET /recent HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        while !self.ask(recent).text().contains(r#""under_way":[]"#) {
+        while !self
+            .ask(get("/recent", ""))
+            .text()
+            .contains(r#""under_way":[]"#)
+        {
             assert!(since.elapsed() < PATIENCE, "somebody sends");
             thread::yield_now();
         }
     }
+}
+
+/// Returns a request with more fields: lines that end in CRLF.
+pub(crate) fn get(path: &str, fields: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n")
+}
+
+/// Returns the request for the offset of an upload.
+pub(crate) fn status(id: &str) -> String {
+    get("/status", &format!("X-File-Id: {id}\r\n"))
+}
+
+/// Returns bytes of which a shifted copy differs nearly everywhere.
+pub(crate) fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at / 7 % 251) as u8).collect()
+}
+
+/// Returns a body in one chunk.
+pub(crate) fn in_a_chunk(bytes: &[u8]) -> Vec<u8> {
+    let size = format!("{:x}\r\n", bytes.len());
+    [size.as_bytes(), bytes, b"\r\n0\r\n\r\n"].concat()
 }
 
 /// The head of a request that appends `length` bytes at `start`: numbers of any type, because a file may be longer
@@ -147,6 +165,21 @@ impl Client {
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.asked_head = bytes.as_ref().starts_with(b"HEAD ");
         self.stream.write_all(bytes.as_ref())
+    }
+
+    /// Sends a request and reads the answer.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
+        self.send(request);
+        self.answer()
+    }
+
+    /// Returns how many bytes of an upload the server holds.
+    #[track_caller]
+    pub(crate) fn held(&mut self, id: &str) -> u64 {
+        let answer = self.ask(status(id));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.text().parse().expect("a count and nothing else")
     }
 
     /// Reads one answer, an interim one too.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::support::left_out::root_obstacle;
+
 /// A mounted file system. Gone when dropped.
 pub(crate) struct Mount {
     at: PathBuf,
@@ -131,8 +133,8 @@ fn mkfs(file_system: &str) -> String {
 
 /// Why images with these file systems cannot be mounted here, if they cannot.
 pub(crate) fn obstacle(file_systems: &[&str]) -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("it needs root".into());
+    if let Some(reason) = root_obstacle() {
+        return Some(reason);
     }
     let device = Command::new("losetup").arg("--find").output();
     if !device.is_ok_and(|output| output.status.success()) {

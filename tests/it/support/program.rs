@@ -12,6 +12,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::support::killed::Killed;
+use crate::support::{Answer, Client};
 
 /// The command, as a user runs it. Dropped, it is killed: it gets to do nothing more.
 pub(crate) struct Process {
@@ -47,6 +48,39 @@ impl Process {
             .expect("it listens");
         let addr = addr.parse().expect("an address");
         Process { child, addr }
+    }
+
+    /// Serves a directory, with a log of this level. [`Process::log`] reads it.
+    pub(crate) fn logging(level: &str, dir: &Path, flags: &[&str]) -> Process {
+        let mut command = command();
+        command.env("RUST_LOG", level).stderr(Stdio::piped());
+        Process::of(command, dir, "127.0.0.1:0", flags)
+    }
+
+    /// Returns the lines of the log as they come.
+    pub(crate) fn log(&mut self) -> impl Iterator<Item = String> + use<> {
+        let stderr = self.child.stderr.take().expect("piped, and read once");
+        let lines = BufReader::new(stderr).lines();
+        lines.map(|line| line.expect("text"))
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.addr)
+    }
+
+    /// Sends one request on a connection of its own and reads the answer.
+    #[track_caller]
+    pub(crate) fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
+        self.connect().ask(request)
+    }
+
+    /// Does the same with a body. The server may refuse it, and close, before the body is read.
+    #[track_caller]
+    pub(crate) fn send(&self, head: impl AsRef<[u8]>, body: &[u8]) -> Answer {
+        let mut client = self.connect();
+        client.send(head);
+        let _ = client.try_send(body);
+        client.answer()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -91,6 +125,10 @@ impl Program {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.process.addr
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        self.process.connect()
     }
 
     pub(crate) fn process(&self) -> &Process {

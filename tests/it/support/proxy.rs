@@ -8,7 +8,6 @@ use std::process::{Child, Command};
 use tempfile::TempDir;
 
 use crate::ops::readme;
-use crate::support::{Client, Site, append};
 
 /// An nginx of its own in front of a server. Stopped when dropped.
 pub(crate) struct Nginx {
@@ -116,39 +115,6 @@ fn configuration(home: &Path, addr: SocketAddr, upstream: &str, location: &str) 
     )
 }
 
-const LENGTH: usize = 5_000_000;
-const HALF: usize = LENGTH / 2;
-const ID: &str = "through.bin-5000000-1700000000000";
-
-fn content() -> Vec<u8> {
-    (0..LENGTH).map(|at| (at % 251) as u8).collect()
-}
-
-#[test]
-fn with_the_readmes_configuration_what_nginx_had_passed_on_is_kept_and_resumed() {
-    let site = Site::new();
-    let nginx = Nginx::before(site.addr(), as_in_the_readme());
-    let content = content();
-    let mut client = Client::connect(nginx.addr());
-    client.send(append(ID, 0, LENGTH));
-    client.send(&content[..HALF]);
-    // Nginx passes on what it has while more is to come; only then the line is cut.
-    while site.held(ID) < HALF as u64 {}
-    drop(client);
-    assert_eq!(
-        fs::metadata(partial(site.dir()))
-            .expect("on our disk")
-            .len(),
-        HALF as u64
-    );
-
-    let mut client = Client::connect(nginx.addr());
-    client.send(append(ID, HALF, LENGTH - HALF));
-    client.send(&content[HALF..]);
-    assert_eq!(client.answer().text(), format!("Success {LENGTH}"));
-    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
-}
-
 /// The only file of bytes in `.resumed`.
 pub(crate) fn partial(dir: &Path) -> PathBuf {
     let files = fs::read_dir(dir.join(".resumed")).expect("listed");
@@ -156,23 +122,4 @@ pub(crate) fn partial(dir: &Path) -> PathBuf {
     files
         .find(|path| path.extension().is_none() && !path.ends_with("lock"))
         .expect("a partial")
-}
-
-#[test]
-fn with_nginx_defaults_an_upload_in_small_pieces_completes() {
-    let site = Site::new();
-    let nginx = Nginx::before(site.addr(), DEFAULTS);
-    let content = content();
-    let mut client = Client::connect(nginx.addr());
-    client.send(append(ID, 0, LENGTH));
-    assert_eq!(client.answer().status, 413, "nginx takes 1 MB at once");
-    let mut last = String::new();
-    for (number, piece) in content.chunks(1_000_000).enumerate() {
-        let mut client = Client::connect(nginx.addr());
-        client.send(append(ID, number * 1_000_000, piece.len()));
-        client.send(piece);
-        last = client.answer().text().to_owned();
-    }
-    assert_eq!(last, format!("Success {LENGTH}"));
-    assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
 }

@@ -65,10 +65,11 @@ impl Traced {
     }
 }
 
-/// Whether calls can be traced here.
-pub(crate) fn is_possible() -> bool {
+/// Returns the obstacle to a trace.
+pub(crate) fn strace_obstacle() -> Option<String> {
     let tried = Command::new("strace").arg("-qq").arg("true").output();
-    tried.is_ok_and(|output| output.status.success())
+    let works = tried.is_ok_and(|output| output.status.success());
+    (!works).then(|| "strace cannot be used".into())
 }
 
 /// The calls in a trace, in the order in which they ended.

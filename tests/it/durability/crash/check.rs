@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::support::Client;
+use crate::support::{Client, status};
 
 use super::facts::{Cancel, Facts, Told, Upload};
 
@@ -28,11 +28,7 @@ pub(crate) fn breaches(facts: &mut Facts, addr: SocketAddr, dir: &Path) -> Vec<S
 }
 
 fn ask(client: &mut Client, upload: &Upload) -> Told {
-    client.send(format!(
-        "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {}\r\n\r\n",
-        upload.id()
-    ));
-    let answer = client.answer();
+    let answer = client.ask(status(&upload.id()));
     assert_eq!(answer.status, 200, "{answer:?}");
     Told::by(&answer)
 }
@@ -44,18 +40,11 @@ fn wrong_partial(upload: &Upload, offset: u64, dir: &Path) -> Option<String> {
         bytes => bytes.expect("a partial is readable"),
     };
     let expected = upload.content(0, offset);
-    let differs = || {
-        expected
-            .iter()
-            .zip(&bytes)
-            .position(|(one, other)| one != other)
-    };
-    (bytes != expected).then(|| {
-        let (known, there, differ) = (upload.known(), bytes.len(), differs());
-        format!(
-            "{known}: {offset} bytes are said to be there, {there} are, and differ at {differ:?}"
-        )
-    })
+    let differ = (expected.iter().zip(&bytes)).position(|(one, other)| one != other);
+    let (known, there) = (upload.known(), bytes.len());
+    let problem =
+        format!("{known}: {offset} bytes reported, {there} on the disk, and differ at {differ:?}");
+    (bytes != expected).then_some(problem)
 }
 
 /// Published files that are not the whole of an upload of that name, and complete uploads without a file.

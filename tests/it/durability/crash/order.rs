@@ -5,9 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::torture::some_or_all;
-use crate::support::trace::{Call, MOVES, Traced, is_possible};
+use crate::support::trace::{Call, MOVES, Traced, strace_obstacle};
 
 use super::chance::Chance;
 use super::facts::Cancel;
@@ -46,9 +46,7 @@ fn watch() -> Watched {
 
 #[test]
 fn no_answer_comes_before_the_syncs_that_make_it_true() {
-    if !is_possible() {
-        return left_out("the order, seen from outside", "strace cannot be used");
-    }
+    require!("the order, seen from outside", strace_obstacle());
     let Watched { dir, calls } = watch();
     let kept = Kept::after(&dir, &calls);
     println!("{:?}", kept.seen);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::Client;
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::mount::obstacle;
 use crate::support::program::Process;
 use crate::support::torture::some_or_all;
@@ -29,9 +29,7 @@ const ENOUGH: u64 = 10;
 
 #[test]
 fn what_was_told_survives_a_pulled_plug() {
-    if let Some(reason) = obstacle(&FILE_SYSTEMS) {
-        return left_out("a pulled plug", &reason);
-    }
+    require!("a pulled plug", obstacle(&FILE_SYSTEMS));
     let mut chance = Chance::from_seed();
     let room = Room::new();
     for (file_system, cuts) in FILE_SYSTEMS.into_iter().zip([67, 67, 66]) {
@@ -49,9 +47,7 @@ fn what_was_told_survives_a_pulled_plug() {
 /// The test must be able to fail.
 #[test]
 fn without_syncs_a_pulled_plug_is_noticed() {
-    if let Some(reason) = obstacle(&FILE_SYSTEMS) {
-        return left_out("that a pulled plug is noticed", &reason);
-    }
+    require!("that a pulled plug is noticed", obstacle(&FILE_SYSTEMS));
     let mut chance = Chance::from_seed();
     let room = Room::new();
     for file_system in FILE_SYSTEMS {
@@ -68,9 +64,7 @@ fn without_syncs_a_pulled_plug_is_noticed() {
 /// first if it likes, and makes the length durable when somebody else's bytes are.
 #[test]
 fn what_was_written_and_not_synced_is_not_taken_for_received() {
-    if let Some(reason) = obstacle(&FILE_SYSTEMS) {
-        return left_out("bytes that were not synced", &reason);
-    }
+    require!("bytes that were not synced", obstacle(&FILE_SYSTEMS));
     let room = Room::new();
     for file_system in FILE_SYSTEMS {
         let mut disk = room.disk(file_system);

@@ -9,9 +9,9 @@ use resumed::{Config, Server};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::program::Process;
-use crate::support::{Answer, Client, append};
+use crate::support::{append, content};
 
-use super::{ID, LENGTH, Pair, content, expect_whole, held, temporary};
+use super::{ID, LENGTH, Pair, expect_whole, temporary};
 
 /// As it stands in `Repr-Digest`.
 fn digest(bytes: &[u8]) -> String {
@@ -27,46 +27,13 @@ fn started(config: Config) -> Server {
     server.expect("a second server starts too")
 }
 
-/// Sends an upload in parts, each to the other server than the one before, the first of them with this field; and
-/// returns the last answer.
-#[track_caller]
-fn hop(pair: &Pair, content: &[u8], field: &str) -> Answer {
-    hop_with(pair, content, field, "")
-}
-
-/// Does the same as `hop`, with another field for the last part.
-#[track_caller]
-fn hop_with(pair: &Pair, content: &[u8], first: &str, last: &str) -> Answer {
-    let mut at = 0;
-    for which in 0.. {
-        let end = (at + 333_333).min(content.len());
-        let head = append(ID, at, end - at);
-        let field = match (at, end) {
-            (0, _) => first,
-            (_, end) if end == content.len() => last,
-            _ => "",
-        };
-        let head = head.replace("Content-Length", &format!("{field}Content-Length"));
-        let mut client = pair.connect(which);
-        client.send(head);
-        client.send(&content[at..end]);
-        let answer = client.answer();
-        if end == content.len() {
-            return answer;
-        }
-        assert_eq!((answer.status, answer.text()), (200, &*end.to_string()));
-        at = end;
-    }
-    unreachable!()
-}
-
 #[test]
 fn what_hops_between_two_servers_hashes_to_what_was_sent() {
     let dir = temporary();
     let pair = hashing([dir.path(); 2]);
     let content = content(LENGTH);
     let expected = digest(&content);
-    let last = hop(&pair, &content, "");
+    let last = pair.send_in_turns(&content, "", "");
     assert_eq!(last.field("Repr-Digest"), Some(&*expected), "{last:?}");
     for which in 0..2 {
         let again = pair.ask(which, append(ID, LENGTH, 0));
@@ -86,13 +53,13 @@ fn a_digest_declared_at_one_server_is_kept_to_by_both() {
         let mut content = content(LENGTH);
         let declared = format!("Repr-Digest: {}\r\n", digest(&content));
         content[LENGTH / 2] ^= 1;
-        let refused = hop(&pair, &content, &declared);
+        let refused = pair.send_in_turns(&content, &declared, "");
         assert_eq!(refused.status, 400, "{refused:?}");
         assert_eq!((pair.held(0, ID), pair.held(1, ID)), (0, 0));
         assert!(!dir.path().join("hops.bin").exists());
 
         content[LENGTH / 2] ^= 1;
-        let taken = hop(&pair, &content, &declared);
+        let taken = pair.send_in_turns(&content, &declared, "");
         assert_eq!(taken.text(), format!("Success {LENGTH}"));
         expect_whole(dir.path(), "hops.bin", &content);
     }
@@ -105,13 +72,13 @@ fn crc32_asked_at_one_server_is_compared_by_the_other() {
     let mut content = content(LENGTH);
     let crc32 = format!("X-File-CRC32: {:08x}\r\n", crc32fast::hash(&content));
     content[LENGTH / 2] ^= 1;
-    let refused = hop_with(&pair, &content, "X-File-CRC32: ?\r\n", &crc32);
+    let refused = pair.send_in_turns(&content, "X-File-CRC32: ?\r\n", &crc32);
     assert_eq!(refused.status, 412, "{refused:?}");
     assert_eq!((pair.held(0, ID), pair.held(1, ID)), (0, 0));
     assert!(!dir.path().join("hops.bin").exists());
 
     content[LENGTH / 2] ^= 1;
-    let taken = hop_with(&pair, &content, "X-File-CRC32: ?\r\n", &crc32);
+    let taken = pair.send_in_turns(&content, "X-File-CRC32: ?\r\n", &crc32);
     assert_eq!(taken.field("X-File-CRC32"), Some("?1"), "{taken:?}");
     expect_whole(dir.path(), "hops.bin", &content);
     for which in 0..2 {
@@ -157,7 +124,7 @@ fn a_server_that_is_killed_spoils_no_digest() {
     for round in 0..3 {
         let id = format!("killed-{round}.bin-{LENGTH}-1700000000000");
         let send = |server: &Process, at: usize, end: usize, length| {
-            let mut client = Client::connect(server.addr);
+            let mut client = server.connect();
             client.send(append(&id, at, length));
             client.send(&content[at..end]);
             client
@@ -170,9 +137,9 @@ fn a_server_that_is_killed_spoils_no_digest() {
             200
         );
         let under_way = send(&killed, 1_000_000, 2_000_000, LENGTH - 1_000_000);
-        while held(&mut Client::connect(killed.addr), &id) < 1_500_000 {}
+        while killed.connect().held(&id) < 1_500_000 {}
         drop((killed, under_way));
-        let at = held(&mut Client::connect(other.addr), &id);
+        let at = other.connect().held(&id) as usize;
         let last = send(&other, at, LENGTH, LENGTH - at).answer();
         assert_eq!(last.text(), format!("Success {LENGTH}"));
         assert_eq!(

@@ -15,9 +15,9 @@ use resumed::{Config, Server};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::require;
 use crate::support::program::Process;
-use crate::support::{Answer, Client, append};
+use crate::support::{Answer, Client, append, content};
 
 use self::cluster::Cluster;
 use self::nfs::Nfs;
@@ -45,31 +45,41 @@ impl Pair {
 
     #[track_caller]
     fn ask(&self, which: usize, request: impl AsRef<[u8]>) -> Answer {
-        ask(&mut self.connect(which), request)
+        self.connect(which).ask(request)
+    }
+
+    /// Sends an upload in parts, each to the other server than the one before. The first and the last request have more
+    /// fields. Returns the last answer.
+    #[track_caller]
+    fn send_in_turns(&self, content: &[u8], first: &str, last: &str) -> Answer {
+        let mut at = 0;
+        for which in 0.. {
+            // Every other part follows a question, at the server that has not taken the last part.
+            assert!(which % 2 == 0 || self.held(which, ID) == at, "{at}");
+            let end = (at + 333_333).min(content.len());
+            let fields = match (at, end) {
+                (0, _) => first,
+                (_, end) if end == content.len() => last,
+                _ => "",
+            };
+            let head = append(ID, at, end - at).replace("Content", &format!("{fields}Content"));
+            let mut client = self.connect(which + 1);
+            client.send(head);
+            client.send(&content[at..end]);
+            let answer = client.answer();
+            if end == content.len() {
+                return answer;
+            }
+            assert_eq!((answer.status, answer.text()), (200, &*end.to_string()));
+            at = end;
+        }
+        unreachable!("the parts end")
     }
 
     #[track_caller]
     fn held(&self, which: usize, id: &str) -> usize {
-        held(&mut self.connect(which), id)
+        self.connect(which).held(id) as usize
     }
-}
-
-#[track_caller]
-fn ask(client: &mut Client, request: impl AsRef<[u8]>) -> Answer {
-    client.send(request);
-    client.answer()
-}
-
-#[track_caller]
-fn held(client: &mut Client, id: &str) -> usize {
-    let request = format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n");
-    let answer = ask(client, request);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.text().parse().expect("a count")
-}
-
-fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8).collect()
 }
 
 /// The directory holds this one file, and nothing of what it took to get there.
@@ -84,39 +94,24 @@ fn expect_whole(dir: &Path, name: &str, content: &[u8]) {
 }
 
 #[test]
-fn an_upload_hops_between_two_servers_on_every_request() {
-    let dir = temporary();
-    hop(&Pair::over([dir.path(); 2]), dir.path());
+fn two_servers_on_one_disk_act_as_one() {
+    let dirs = TempDir::new().expect("a temporary directory");
+    all_is_the_same(|name| {
+        let dir = dirs.path().join(name);
+        fs::create_dir(&dir).expect("made");
+        [dir.clone(), dir]
+    });
 }
 
 fn hop(pair: &Pair, dir: &Path) {
     let content = content(LENGTH);
-    let mut at = 0;
-    for which in 0.. {
-        assert_eq!(pair.held(which, ID), at, "asked at {which}");
-        let end = (at + 333_333).min(LENGTH);
-        let mut client = pair.connect(which + 1);
-        client.send(append(ID, at, end - at));
-        client.send(&content[at..end]);
-        let answer = client.answer();
-        if end == LENGTH {
-            assert_eq!(answer.text(), format!("Success {LENGTH}"));
-            break;
-        }
-        assert_eq!((answer.status, answer.text()), (200, &*end.to_string()));
-        at = end;
-    }
+    let last = pair.send_in_turns(&content, "", "");
+    assert_eq!(last.text(), format!("Success {LENGTH}"));
     for which in 0..2 {
         let again = pair.ask(which, append(ID, LENGTH, 0));
         assert_eq!(again.text(), format!("Success {LENGTH}"), "at {which}");
     }
     expect_whole(dir, "hops.bin", &content);
-}
-
-#[test]
-fn the_newest_writer_wins_at_whichever_server_and_a_question_disturbs_nobody() {
-    let dir = temporary();
-    take_over(&Pair::over([dir.path(); 2]), dir.path());
 }
 
 fn take_over(pair: &Pair, dir: &Path) {
@@ -131,10 +126,7 @@ fn take_over(pair: &Pair, dir: &Path) {
 
     let head = append(ID, 200_000, LENGTH - 200_000);
     let mut second = pair.connect(1);
-    let begun = ask(
-        &mut second,
-        head.replace("Content", "Expect: 100-continue\r\nContent"),
-    );
+    let begun = second.ask(head.replace("Content", "Expect: 100-continue\r\nContent"));
     assert_eq!(begun.status, 100);
     first.send([b'x'; 1000]);
     assert_eq!(
@@ -145,12 +137,6 @@ fn take_over(pair: &Pair, dir: &Path) {
     second.send(&content[200_000..]);
     assert_eq!(second.answer().text(), format!("Success {LENGTH}"));
     expect_whole(dir, "hops.bin", &content);
-}
-
-#[test]
-fn what_is_declared_at_one_server_is_so_at_the_other() {
-    let dir = temporary();
-    declare(&Pair::over([dir.path(); 2]), dir.path());
 }
 
 fn declare(pair: &Pair, dir: &Path) {
@@ -174,12 +160,6 @@ fn declare(pair: &Pair, dir: &Path) {
     expect_whole(dir, "eight.bin", b"abcdefgh");
 }
 
-#[test]
-fn what_is_cancelled_at_one_server_is_gone_at_the_other() {
-    let dir = temporary();
-    cancel(&Pair::over([dir.path(); 2]), dir.path());
-}
-
 fn cancel(pair: &Pair, _: &Path) {
     let mut stale = pair.connect(0);
     stale.send(append(ID, 0, LENGTH));
@@ -194,12 +174,6 @@ fn cancel(pair: &Pair, _: &Path) {
     stale.send([b'a'; 90]);
     assert_eq!(stale.answer().status, 409, "its upload was cancelled");
     assert_eq!(pair.held(0, ID), 10);
-}
-
-#[test]
-fn clients_that_fight_at_two_servers_leave_one_whole_file() {
-    let dir = temporary();
-    fight(&Pair::over([dir.path(); 2]), dir.path());
 }
 
 fn fight(pair: &Pair, dir: &Path) {
@@ -225,12 +199,6 @@ fn fight(pair: &Pair, dir: &Path) {
     expect_whole(dir, "hops.bin", &content);
 }
 
-#[test]
-fn a_server_that_is_killed_leaves_everything_to_the_other() {
-    let dir = temporary();
-    kill_one([dir.path(); 2]);
-}
-
 fn kill_one([one, other]: [&Path; 2]) {
     let content = content(LENGTH);
     let start = |path| Process::start(path, "127.0.0.1:0", &["--shared"]);
@@ -238,13 +206,13 @@ fn kill_one([one, other]: [&Path; 2]) {
     for round in 0..3 {
         let id = format!("killed-{round}.bin-{LENGTH}-1700000000000");
         let killed = start(one);
-        let mut client = Client::connect(killed.addr);
+        let mut client = killed.connect();
         client.send(append(&id, 0, LENGTH));
         client.send(&content[..LENGTH / 2]);
-        while held(&mut Client::connect(killed.addr), &id) < LENGTH / 2 {}
+        while killed.connect().held(&id) < LENGTH as u64 / 2 {}
         drop(killed);
-        let mut client = Client::connect(other_server.addr);
-        assert_eq!(held(&mut client, &id), LENGTH / 2, "what was told is there");
+        let mut client = other_server.connect();
+        assert_eq!(client.held(&id), LENGTH as u64 / 2);
         client.send(append(&id, LENGTH / 2, LENGTH / 2));
         client.send(&content[LENGTH / 2..]);
         assert_eq!(client.answer().text(), format!("Success {LENGTH}"));
@@ -266,18 +234,14 @@ fn a_server_alone_and_one_that_shares_keep_out_of_each_others_directory() {
 
 #[test]
 fn on_a_cluster_of_two_nodes_it_is_the_same() {
-    if let Some(reason) = cluster::obstacle() {
-        return left_out("two servers on two nodes of GlusterFS", &reason);
-    }
+    require!("two servers on two nodes of GlusterFS", cluster::obstacle());
     let cluster = Cluster::new();
     all_is_the_same(|name| cluster.directory(name));
 }
 
 #[test]
 fn on_nfs_it_is_the_same() {
-    if let Some(reason) = nfs::obstacle() {
-        return left_out("two servers on two machines with NFS", &reason);
-    }
+    require!("two servers on two machines with NFS", nfs::obstacle());
     let nfs = Nfs::new();
     all_is_the_same(|name| nfs.directory(name));
 }

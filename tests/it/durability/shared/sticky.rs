@@ -4,9 +4,9 @@ use std::fs;
 
 use crate::ops::readme::block_of;
 use crate::support::proxy::Nginx;
-use crate::support::{Client, Site, append};
+use crate::support::{Client, Site, append, content};
 
-use super::{SCALING, ask, content, held};
+use super::SCALING;
 
 const LENGTH: usize = 400_000;
 
@@ -23,12 +23,9 @@ fn nginx_sends_each_upload_to_the_server_that_has_it() {
         let id = format!("file{number}-{LENGTH}-1700000000000");
         for at in [0, LENGTH / 2] {
             let mut client = Client::connect(nginx.addr());
-            assert_eq!(held(&mut client, &id), at);
+            assert_eq!(client.held(&id), at as u64);
             let request = append(&id, at, LENGTH / 2).into_bytes();
-            let answer = ask(
-                &mut client,
-                [&request, &content[at..at + LENGTH / 2]].concat(),
-            );
+            let answer = client.ask([&request, &content[at..at + LENGTH / 2]].concat());
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }

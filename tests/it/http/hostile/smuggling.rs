@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::support::proxy::Nginx;
-use crate::support::{Client, Site, append};
+use crate::support::{Client, Site, append, status};
 
 /// What an attacker wants to have carried out.
 const SMUGGLED: &str = "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: smuggled\r\n\
@@ -143,8 +143,7 @@ fn no_body_is_read_as_a_request() {
         let at_once = play(&mut site.connect(), &[&(before.clone() + &smuggled)]);
         let mut client = site.connect();
         // The server has read what comes first when it has answered the question before it.
-        client.send(format!("{}{before}", status("b")));
-        client.answer();
+        client.ask(format!("{}{before}", status("b")));
         let later = play(&mut client, &[&smuggled]);
         for said in [at_once, later] {
             let answers = said
@@ -172,10 +171,6 @@ fn the_rest_of_a_displaced_body_is_no_request() {
         assert_eq!(said, "");
         assert_eq!(site.held("smuggled"), 0);
     }
-}
-
-fn status(id: &str) -> String {
-    format!("GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {id}\r\n\r\n")
 }
 
 /// Sends it, and waits for an answer: nginx forgets a request whose client stops sending before that.
@@ -213,8 +208,7 @@ fn behind_nginx_only_what_nginx_takes_for_a_request_is_one() {
         for (before, behind) in attacks() {
             let said = ask(&mut Client::connect(nginx.addr()), &[&before, &behind]);
             let mut victim = Client::connect(nginx.addr());
-            victim.send(status("victim"));
-            let answer = victim.answer();
+            let answer = victim.ask(status("victim"));
             assert_eq!(
                 (answer.status, answer.text()),
                 (200, "5"),

@@ -6,7 +6,7 @@ use resumed::store::Sync;
 
 use crate::protocol::transcripts::sent_in;
 use crate::support::torture::some_or_all;
-use crate::support::{Client, Site};
+use crate::support::{Client, Site, status};
 
 #[test]
 fn requests_split_at_any_byte() {
@@ -84,9 +84,7 @@ fn play(site: &Site, asker: &mut Asker, parts: &[&[u8]]) -> Outcome {
     }
     let mut client = site.connect();
     // An answer shows that what came in one write with its question has been read.
-    let question = b"GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: nothing\r\n\r\n";
-    client.send([&question[..], parts[0]].concat());
-    client.answer();
+    client.ask([status("nothing").as_bytes(), parts[0]].concat());
     for part in &parts[1..] {
         // It may have been refused already.
         let _ = client.try_send(part);
@@ -150,8 +148,7 @@ impl Asker {
 
     fn ask(&mut self, what: &[u8], id: &[u8]) -> String {
         let fields = b" HTTP/1.1\r\nHost: localhost\r\nX-File-Id: ";
-        self.0.send([what, fields, id, b"\r\n\r\n"].concat());
-        let answer = self.0.answer();
+        let answer = self.0.ask([what, fields, id, b"\r\n\r\n"].concat());
         format!("{} {:?}", answer.text(), answer.field("X-Tail-Digest"))
     }
 }

@@ -15,108 +15,86 @@ use super::{
 
 const QUESTION: &str = "# A question\n\n> GET /status HTTP/1.1\n>\n\n";
 
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length:";
+
 #[test]
-fn a_transcript_that_holds_passes() {
+fn transcript_that_holds_passes() {
     let answer =
         "HTTP/1.1 200 OK\r\nDate: today\r\nContent-Length: 2\r\nUpload-Offset: 5\r\n\r\n5\n";
-    assert_eq!(
-        judge(
+    for (script, answer) in [
+        (
             "< HTTP/1.1 200 OK\n< Upload-Offset: 5\n<\n<< 5\\n\n",
-            answer
+            answer,
         ),
-        Ok(())
-    );
-    assert_eq!(
-        judge(
+        (
             "< HTTP/1.1 200 OK\n< Upload-Offset: 5\n<\n<< {a line}\n\ndisk: nothing\n",
-            answer
+            answer,
         ),
-        Ok(())
-    );
-    assert_eq!(
-        judge(
+        (
             "< HTTP/1.1 204 No Content\n<\n",
-            "HTTP/1.1 204 No Content\r\n\r\n"
+            "HTTP/1.1 204 No Content\r\n\r\n",
         ),
-        Ok(())
-    );
+        (
+            "< HTTP/1.1 200 OK\n<\n<< [{a number},\n<< {a number}]\n",
+            &format!("{OK} 6\r\n\r\n[5,13]"),
+        ),
+    ] {
+        assert_eq!(judge(script, answer), Ok(()));
+    }
 }
 
 #[test]
-fn whatever_else_the_server_says_is_found_out() {
-    let expected = "< HTTP/1.1 200 OK\n< Upload-Offset: 5\n<\n<< 5\n";
-    let cases = [
+fn every_difference_from_a_transcript_is_found() {
+    let offset = "< HTTP/1.1 200 OK\n< Upload-Offset: 5\n<\n<< 5\n";
+    let numbers = "< HTTP/1.1 200 OK\n<\n<< [{a number},\n<< {a number}]\n";
+    let empty = "< HTTP/1.1 200 OK\n<\n";
+    let wrong_disk = format!("{empty}\ndisk: film = \"hello\"\n");
+    let wrong_part = format!("{empty}\nheld: \"hel\"\n");
+    let ok = |rest: &str| format!("{OK} {rest}");
+    for (script, answer, problem) in [
         (
-            "HTTP/1.1 409 Conflict\r\nUpload-Offset: 5\r\nContent-Length: 1\r\n\r\n5",
+            offset,
+            "HTTP/1.1 409 Conflict\r\nUpload-Offset: 5\r\nContent-Length: 1\r\n\r\n5".into(),
             "status line",
         ),
         (
-            "HTTP/1.1 200 OK\r\nUpload-Offset: 4\r\nContent-Length: 1\r\n\r\n5",
+            offset,
+            ok("1\r\nUpload-Offset: 4\r\n\r\n5"),
             "Upload-Offset",
         ),
+        (offset, ok("1\r\n\r\n5"), "Upload-Offset"),
         (
-            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n5",
-            "Upload-Offset",
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nUpload-Offset: 5\r\nX-More: 1\r\nContent-Length: 1\r\n\r\n5",
+            offset,
+            ok("1\r\nUpload-Offset: 5\r\nX-More: 1\r\n\r\n5"),
             "X-More: 1",
         ),
         (
-            "HTTP/1.1 200 OK\r\nUpload-Offset: 5\r\nContent-Type: text/html\r\nContent-Length: 1\r\n\r\n5",
+            offset,
+            ok("1\r\nUpload-Offset: 5\r\nContent-Type: text/html\r\n\r\n5"),
             "text/html",
         ),
+        (offset, ok("1\r\nUpload-Offset: 5\r\n\r\n6"), "body"),
         (
-            "HTTP/1.1 200 OK\r\nUpload-Offset: 5\r\nContent-Length: 1\r\n\r\n6",
-            "body",
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nUpload-Offset: 5\r\nContent-Length: 1\r\n\r\n55",
+            offset,
+            ok("1\r\nUpload-Offset: 5\r\n\r\n55"),
             "unread: \"5\"",
         ),
         (
-            "HTTP/1.1 200 OK\r\nUpload-Offset: 5\r\nContent-Length: 2\r\n\r\n5",
+            offset,
+            ok("2\r\nUpload-Offset: 5\r\n\r\n5"),
             "the server closed",
         ),
-        ("", "no answer"),
-    ];
-    for (answer, problem) in cases {
-        let (_, found) = judge(expected, answer).expect_err(answer);
-        assert!(found.contains(problem), "{found}");
-    }
-}
-
-#[test]
-fn for_a_number_stands_a_number() {
-    let expected = "< HTTP/1.1 200 OK\n<\n<< [{a number},\n<< {a number}]\n";
-    let holds = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[5,13]";
-    assert_eq!(judge(expected, holds), Ok(()));
-    for answer in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[5,]",
-        "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n[5,a3]",
-        "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[5,13]]",
+        (offset, String::new(), "no answer"),
+        (numbers, ok("4\r\n\r\n[5,]"), "[{a number},{a number}]"),
+        (numbers, ok("6\r\n\r\n[5,a3]"), "[{a number},{a number}]"),
+        (numbers, ok("7\r\n\r\n[5,13]]"), "[{a number},{a number}]"),
+        (&wrong_disk, ok("0\r\n\r\n"), "disk"),
+        (&wrong_part, ok("0\r\n\r\n"), "held"),
     ] {
-        let (_, found) = judge(expected, answer).expect_err(answer);
-        assert!(found.contains("[{a number},{a number}]"), "{found}");
+        let (_, found) = judge(script, &answer).expect_err(&answer);
+        assert!(found.contains(problem), "{answer}: {found}");
     }
-}
-
-#[test]
-fn a_wrong_disk_is_found_out() {
-    let answer = "HTTP/1.1 204 No Content\r\n\r\n";
-    for claim in ["disk: film = \"hello\"", "held: \"hel\""] {
-        let (line, found) = judge(
-            &format!("< HTTP/1.1 204 No Content\n<\n\n{claim}\n"),
-            answer,
-        )
-        .expect_err(claim);
-        assert_eq!(line, 9, "{found}");
-    }
-}
-
-#[test]
-fn a_transcript_that_is_no_transcript_is_refused() {
-    let cases = [
+    for text in [
         "GET /status",
         ">> {3 KB of a}",
         ">> \\q",
@@ -124,24 +102,23 @@ fn a_transcript_that_is_no_transcript_is_refused() {
         "<< 5",
         "--- later",
         "disk: a = hello",
-    ];
-    for text in cases {
+    ] {
         assert!(Script::parse(text).is_err(), "{text}");
     }
 }
 
-fn judge(script: &str, answer: &'static str) -> Result<(), (usize, String)> {
-    run(&Parrot(answer), &format!("{QUESTION}{script}"))
+fn judge(script: &str, answer: &str) -> Result<(), (usize, String)> {
+    run(&Parrot(answer.to_owned()), &format!("{QUESTION}{script}"))
 }
 
 /// Answers the first request always the same, and ends when the client has.
-struct Parrot(&'static str);
+struct Parrot(String);
 
 impl Front for Parrot {
     fn start(&self, _: &[String], _: &Path) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let addr = listener.local_addr().expect("its address");
-        let answer = self.0;
+        let answer = self.0.clone();
         let parrot = thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
             read_head(&mut stream);
