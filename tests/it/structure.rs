@@ -19,8 +19,8 @@ fn breaches_of_the_structure_are_found() {
     let dir = tempfile::tempdir().expect("a directory");
     let head =
         "use crate::{\n    server,\n    store::{Id, fs::disk::Disk},\n};\nimpl<'a> Disk<'a> {\n";
-    let disk = "pub struct Disk;\nfn sync(&self) { state.flush(); }\n#[cfg(test)]\nmod tests {\nuse crate::http;";
-    let state = "fn flush(self) { super::super::fs::disk::open().sync() }";
+    let disk = "pub struct Disk;\nfn sync(&self) { state.flush_all(); }\n#[cfg(test)]\nmod tests {\nuse crate::http;";
+    let state = "fn flush_all(self) { super::super::fs::disk::open().sync() }";
     let sweep = "// crate::http\nuse std::fs;\npub(in crate::http) fn sweep() {}";
     let long = "\n".repeat(601);
     let files = [
@@ -47,7 +47,7 @@ fn breaches_of_the_structure_are_found() {
         "http/head -> store/fs points up: http/head.rs: crate::store::fs::disk::Disk",
         "http/head.rs: impl Disk",
         "protocol/mod.rs: std::time::now",
-        "store/fs -> store/upload points up: store/fs/disk.rs: .flush()",
+        "store/fs -> store/upload points up: store/fs/disk.rs: .flush_all()",
         "store/sweep.rs: std::fs",
         "store/upload -> store/fs is in a circle: store/upload/state.rs: super::super::fs::disk::open",
     ];

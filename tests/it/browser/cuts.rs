@@ -82,7 +82,7 @@ fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
 
     // Others pass by meanwhile.
     let [one, two] = others.each_ref().map(|other| {
-        visit.choose_until(&other, "complete");
+        visit.choose_until(other, "complete");
         site.held(&file.id())
     });
     assert_eq!(one, two);

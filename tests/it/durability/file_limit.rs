@@ -47,7 +47,7 @@ fn limit(process: &Process, bytes: Option<usize>) {
 fn upload_beyond_ulimit_is_refused_before_its_body() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (process, max) = start_limited(&dir, 2000);
-    let answer = process.ask(&append("a", 0, max + 1));
+    let answer = process.ask(append("a", 0, max + 1));
     assert_eq!(answer.status, 413, "{answer:?}");
     let line = format!("larger than the {max} bytes this server takes\n");
     assert_eq!(answer.text(), line);
@@ -61,7 +61,7 @@ fn upload_beyond_ulimit_is_refused_before_its_body() {
     assert_eq!(process.connect().held("b"), max as u64);
 
     let id = format!("c-{max}-1700000000000");
-    let answer = process.send(&append(&id, 0, max), &all[..max]);
+    let answer = process.send(append(&id, 0, max), &all[..max]);
     assert_eq!(answer.text(), format!("Success {max}"));
 }
 
@@ -72,7 +72,7 @@ fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
     let process = program.process();
     let all = content(2 * MB);
     limit(process, Some(MB));
-    let answer = process.send(&append(ID, 0, 2 * MB), &all);
+    let answer = process.send(append(ID, 0, 2 * MB), &all);
     assert_eq!((answer.status, answer.text()), (413, LINE));
     assert_eq!(answer.field("Upload-Offset"), Some("1000000"));
     let heads = [
@@ -94,7 +94,7 @@ fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
     assert_eq!(process.connect().held(ID), 1_000_000);
 
     limit(process, None);
-    let answer = process.send(&append(ID, MB, MB), &all[MB..]);
+    let answer = process.send(append(ID, MB, MB), &all[MB..]);
     assert_eq!(answer.text(), "Success 2000000");
     let file = fs::read(program.dir().join("a")).expect("published");
     assert!(file == all);
@@ -107,7 +107,7 @@ fn small_uploads_go_on_when_a_journal_page_reaches_ulimit() {
     // Each upload adds a line to the journal.
     for number in 0..max / 100 {
         let id = format!("{number}.txt-5-1700000000000");
-        let answer = process.send(&append(&id, 0, 5), b"hello");
+        let answer = process.send(append(&id, 0, 5), b"hello");
         assert_eq!(answer.text(), "Success 5", "after {number}");
     }
     let pages = fs::read_dir(dir.path().join("uploads/.resumed/journal")).expect("listed");
@@ -124,6 +124,6 @@ fn upload_of_4_gib_to_fat_is_refused_before_its_body() {
     make_image(&image, "vfat", 6 << 30);
     let mount = Mount::image(&image);
     let process = Process::logging("off", &mount.path().join("uploads"), &[]);
-    let answer = process.ask(&append("a", 0, 1_u64 << 32));
+    let answer = process.ask(append("a", 0, 1_u64 << 32));
     assert_eq!(answer.status, 413, "{answer:?}");
 }

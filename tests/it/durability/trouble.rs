@@ -79,7 +79,7 @@ fn of_what_shows_no_end_is_kept_what_fits_and_space_that_is_freed_lets_it_carry_
     let content = content(3 * MB);
 
     let answer = process.send(
-        &append("a", 0, "Transfer-Encoding: chunked\r\n"),
+        append("a", 0, "Transfer-Encoding: chunked\r\n"),
         &in_a_chunk(&content),
     );
     let held = offset(&answer);
@@ -94,7 +94,7 @@ fn of_what_shows_no_end_is_kept_what_fits_and_space_that_is_freed_lets_it_carry_
     );
     assert_eq!(process.ask(append("a", held, &rest)).status, 507);
     fs::remove_file(ballast).expect("removed");
-    let answer = process.send(&append("a", held, &rest), &content[held..]);
+    let answer = process.send(append("a", held, &rest), &content[held..]);
     assert_eq!(answer.text(), format!("Success {}", content.len()));
     let file = published(&mount);
     assert!(file == content);
@@ -211,7 +211,7 @@ fn a_sync_that_fails_once_and_then_succeeds_makes_nothing_untrue() {
         )
     };
     let process = start(thin.disk());
-    let answer = process.send(&append("a", 0, &declared(MB)), &content[..MB]);
+    let answer = process.send(append("a", 0, &declared(MB)), &content[..MB]);
     assert_eq!(answer.text(), MB.to_string());
 
     thin.fill();
