@@ -162,11 +162,11 @@ impl Append {
     /// complete.
     pub fn finish(mut self, completes: Completes) -> Result<Finished, Error> {
         let _ = self.wait_for_sync();
-        let finished = self.end(completes);
+        let finished = self.end_body(completes);
         finished.map_err(|error| self.upload.disk().explain(error))
     }
 
-    fn end(&self, completes: Completes) -> Result<Finished, Error> {
+    fn end_body(&self, completes: Completes) -> Result<Finished, Error> {
         self.upload.check_body(self.body_check.as_deref())?;
         if self.completes(completes)? {
             let finished = self.upload.publish()?;
