@@ -4,10 +4,6 @@ mod args;
 mod bench;
 mod content;
 mod cost;
-// Some of what is measured is not public. The HTTP room imports no other, so its very text is a part of this program.
-#[path = "../../src/http/mod.rs"]
-#[allow(dead_code, unreachable_pub, unused_imports)]
-mod http;
 mod load;
 mod machine;
 mod peers;

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -19,6 +20,53 @@ pub(crate) fn within(outer: &TempDir) -> io::Result<TempDir> {
     tempfile::Builder::new()
         .disable_cleanup(true)
         .tempdir_in(outer)
+}
+
+/// An ext4 with a journal in an image file. Unmounted when dropped.
+pub(crate) struct Journaled {
+    path: PathBuf,
+    home: TempDir,
+}
+
+impl Journaled {
+    /// Makes the image in `root`, sparse, and mounts it. Needs root.
+    pub(crate) fn mount(root: &Path) -> io::Result<Journaled> {
+        const IMAGE_BYTES: u64 = 16 << 30;
+        let home = new(root)?;
+        let (image, path) = (home.path().join("image"), home.path().join("mounted"));
+        fs::File::create(&image)?.set_len(IMAGE_BYTES)?;
+        fs::create_dir(&path)?;
+        run(Command::new("mkfs.ext4")
+            .args(["-q", "-O", "has_journal"])
+            .arg(&image))?;
+        run(Command::new("mount")
+            .args(["-o", "loop"])
+            .arg(&image)
+            .arg(&path))?;
+        Ok(Journaled { path, home })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Journaled {
+    fn drop(&mut self) {
+        if let Err(error) = run(Command::new("umount").arg(&self.path)) {
+            eprintln!("{}: {error}", self.home.path().display());
+        }
+    }
+}
+
+fn run(command: &mut Command) -> io::Result<()> {
+    let output = command.output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )),
+    }
 }
 
 /// Removes what a run left behind that was killed.

@@ -3,6 +3,7 @@
 mod paced;
 mod small;
 mod whole;
+pub(crate) mod wrk;
 
 pub(crate) use self::paced::{Paced, SEGMENT_BYTES};
 pub(crate) use self::small::Senders;

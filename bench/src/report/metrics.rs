@@ -16,7 +16,7 @@ const fn metric(key: &'static str, title: &'static str, unit: &'static str) -> M
 }
 
 /// Those that every peer can have.
-const OF_PEERS: [Metric; 18] = [
+const OF_PEERS: [Metric; 20] = [
     metric("large.rate", "one upload of 2 GB", "MB/s"),
     metric("large.cpu", "one upload of 2 GB: processor time", "s/GB"),
     metric("large.sender", "... of the sender", "s/GB"),
@@ -29,6 +29,8 @@ const OF_PEERS: [Metric; 18] = [
     metric("small16.cpu", "10 KB, 16 connections: processor time", "µs"),
     metric("small1.rate", "files of 10 KB, one connection", "1/s"),
     metric("small1.cpu", "10 KB, one connection: processor time", "µs"),
+    metric("wrk16.rate", "the same by wrk: 16 connections", "1/s"),
+    metric("wrk1.rate", "... one connection", "1/s"),
     metric("silent1000.resident", "1,000 silent uploads: memory", "MB"),
     metric("silent1000.newcomer", "a newcomer's 10 KB then", "µs"),
     metric("silent8000.resident", "8,000 silent uploads: memory", "MB"),
@@ -38,7 +40,7 @@ const OF_PEERS: [Metric; 18] = [
 ];
 
 /// Those of ours that stand beside something which is no peer.
-const BESIDE: [Metric; 24] = [
+const BESIDE: [Metric; 19] = [
     metric("long.rate", "an upload over 100 ms of round trip", "MB/s"),
     metric(
         "silent1000.idle",
@@ -98,11 +100,6 @@ const BESIDE: [Metric; 24] = [
     ),
     metric("huge.rate", "the last 64 MiB of 1 TB", "MB/s"),
     metric("huge.cpu", "their processor time", "s/GB"),
-    metric("inner.head", "a browser's head of 13 lines", "ns"),
-    metric("inner.chunk", "a chunk of 4 KiB in a window of them", "ns"),
-    metric("inner.turn", "256 KiB from a socket to nobody", "µs"),
-    metric("inner.window", "the store: a window of 256 KiB", "µs"),
-    metric("inner.status", "a /status without a network", "µs"),
 ];
 
 pub(super) fn find(key: &str) -> &'static Metric {

@@ -5,7 +5,6 @@ mod busy;
 mod crowd;
 mod durable;
 mod huge;
-mod inner;
 mod large;
 mod long_path;
 mod paced;
@@ -14,6 +13,7 @@ mod silent;
 mod small;
 mod start;
 mod together;
+mod wrk;
 
 use std::io;
 use std::path::Path;
@@ -27,7 +27,7 @@ struct Scenario {
     run: fn(&mut Bench) -> io::Result<()>,
 }
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 17] = [
     Scenario {
         name: "large",
         about: "one upload of 2 GB",
@@ -62,6 +62,16 @@ const SCENARIOS: [Scenario; 16] = [
         name: "small1",
         about: "files of 10 KB on one connection",
         run: small::one,
+    },
+    Scenario {
+        name: "wrk16",
+        about: "files of 10 KB on 16 connections, sent by wrk",
+        run: wrk::sixteen,
+    },
+    Scenario {
+        name: "wrk1",
+        about: "files of 10 KB on one connection, sent by wrk",
+        run: wrk::one,
     },
     Scenario {
         name: "silent1000",
@@ -102,11 +112,6 @@ const SCENARIOS: [Scenario; 16] = [
         name: "huge",
         about: "the end of an upload of 1 TB",
         run: huge::run,
-    },
-    Scenario {
-        name: "inner",
-        about: "heads, chunks, windows and questions, without a server",
-        run: inner::run,
     },
 ];
 
