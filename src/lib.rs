@@ -54,7 +54,7 @@
 //!     lock            locked by the running server
 //!     <key>           the received bytes; the length of this file is the offset
 //!     <key>.json      the record: id, name, declared length and time, state
-//!     journal/        records of uploads that came in one request, one line each
+//!     journal/        the completion log: an entry for each upload that arrived in one request
 //! ```
 //!
 //! # Log

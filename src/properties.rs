@@ -3,7 +3,7 @@
 pub use crate::http::properties::connection::connection;
 pub use crate::http::properties::{body, head};
 pub use crate::protocol::properties::{declaration, request};
-pub use crate::store::properties::{id, name, page, record};
+pub use crate::store::properties::{id, name, record, segment};
 
 #[cfg(test)]
 #[path = "../fuzz/replay.rs"]
@@ -46,7 +46,7 @@ mod tests {
     fn records() {
         replay("record", |bytes| {
             super::record(bytes);
-            super::page(bytes);
+            super::segment(bytes);
         });
     }
 }

@@ -1,8 +1,8 @@
 #![no_main]
 
-use resumed::properties::{page, record};
+use resumed::properties::{segment, record};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     record(bytes);
-    page(bytes);
+    segment(bytes);
 });

@@ -105,9 +105,12 @@ impl Store {
         if options.sharing == Sharing::Shared {
             let refused = |error| OpenError::NotShareable(dir.into(), error);
             disk.make_shareable().map_err(refused)?;
-            disk.end_journal().map_err(refused)?;
         }
         let registry = Arc::new(Registry::new(disk, options, id::draw()));
+        if registry.options.sharing == Sharing::Shared {
+            let refused = |error| OpenError::NotShareable(dir.into(), error);
+            registry.log.export().map_err(refused)?;
+        }
         power_loss::begin(&registry).map_err(|error| OpenError::Io(dir.into(), error))?;
         let copier = Copier::new(&registry).into();
         Ok(Self {

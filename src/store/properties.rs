@@ -7,7 +7,7 @@ use crate::store::fs::hashed::Crc32;
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::fs::spelling::{Refusal, Spelling};
 use crate::store::id::{Id, Key, hex, unhex};
-use crate::store::log::page::Line;
+use crate::store::log::entry::{Entry, scan};
 
 /// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
 /// begins.
@@ -57,16 +57,16 @@ pub fn name(bytes: &[u8]) {
         .for_each(|name| check_name(&name));
 }
 
-/// What is read of a page of the journal is where it says, and is read again as it is written again.
-pub fn page(bytes: &[u8]) {
-    let (mut again, mut begun) = (Vec::new(), Vec::new());
-    for line in Line::all_in(bytes) {
-        let begin = again.len();
-        begun.push(begin as u64);
-        line.write(&mut again);
-        assert!(bytes[line.at as usize..].starts_with(&again[begin..]));
-    }
-    assert!(Line::all_in(&again).map(|line| line.at).eq(begun));
+/// Each entry found in a log segment stands at its offset, and its line is written as it was read.
+pub fn segment(bytes: &[u8]) {
+    let mut end = 0;
+    scan(bytes, |offset, entry| {
+        let line = entry.line();
+        let offset = offset as usize;
+        assert!(end <= offset && bytes[offset..].starts_with(&line));
+        end = offset + line.len();
+    })
+    .expect("a slice is readable");
 }
 
 fn check_spellings(name: &Name) {
@@ -121,10 +121,9 @@ fn check_record(record: &Record) {
     let read = Record::parse(&text, key).expect("it was written");
     assert_eq!(read.as_ref(), Some(record));
     assert!(Record::parse(&text, Key::of(b"", &text)).is_err());
-    let (mut page, record) = (b"cut\n".to_vec(), Some(&text[..]));
-    let line = Line { at: 4, key, record };
-    line.write(&mut page);
-    assert!(Line::all_in(&page).eq([line]), "it is one line");
+    let record = Some(&text[..]);
+    let line = Entry { key, record }.line();
+    assert_eq!(Entry::parse(&line), Some(Entry { key, record }));
     assert_eq!(
         Record::parse(&text[..text.len() - 1], key).expect("cut"),
         None

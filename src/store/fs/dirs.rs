@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::store::fs::disk::{Directory, Disk};
+use crate::store::fs::disk::Disk;
 use crate::store::fs::fault::Op;
 
 /// One of the two directories.
@@ -15,21 +15,27 @@ pub(crate) enum Dir {
 }
 
 impl Disk {
-    /// Makes the names in `dir` durable, and the journal with those in `.resumed`.
+    /// Makes the names in `dir` durable.
     pub(crate) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
+        self.sync_dir_after(dir, || Ok(()))
+    }
+
+    /// Runs `first`, then makes the names in `dir` durable. Concurrent callers share both.
+    pub(crate) fn sync_dir_after(
+        &self,
+        dir: Dir,
+        first: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         if !self.durable {
             return Ok(());
         }
-        match dir {
-            Dir::Root => self.root.syncs.share(|| self.sync_names(&self.root)),
-            Dir::Partials => self.partials.syncs.share(|| {
-                self.sync_journal()?;
-                self.sync_names(&self.partials)
-            }),
-        }
-    }
-
-    fn sync_names(&self, dir: &Directory) -> io::Result<()> {
-        self.gated(Op::SyncDir, || dir.file.sync_all())
+        let dir = match dir {
+            Dir::Root => &self.root,
+            Dir::Partials => &self.partials,
+        };
+        dir.syncs.share(|| {
+            first()?;
+            self.gated(Op::SyncDir, || dir.file.sync_all())
+        })
     }
 }

@@ -14,8 +14,8 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
-    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, fstatvfs, openat, renameat,
-    statat, unlinkat,
+    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, fstatvfs, mkdirat, openat,
+    renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -29,7 +29,6 @@ use crate::store::fs::ownership::Ownership;
 use crate::store::fs::private;
 use crate::store::fs::record::record_name;
 use crate::store::id::Key;
-use crate::store::log::pages::{JOURNAL, Journal};
 use crate::store::options::{Options, Sharing, Sync};
 
 /// The directory for what is not finished, inside the directory of what is.
@@ -37,6 +36,9 @@ pub(crate) const PARTIALS: &str = ".resumed";
 
 /// What the running server holds locked.
 pub(crate) const LOCK: &str = "lock";
+
+/// The directory of the completion log. Earlier versions called the log a journal.
+pub(crate) const LOG: &str = "journal";
 
 /// What the name of a half-written record starts with.
 const TEMPORARY: &str = ".record-";
@@ -62,7 +64,6 @@ pub(crate) struct Disk {
     /// Whether syncs are made at all.
     pub(crate) durable: bool,
     pub(crate) gate: Semaphore,
-    pub(crate) journal: Journal,
     pub(crate) naming: Mutex<()>,
     pub(crate) ownership: Ownership,
     /// Set when the first sweep has checked the ext4 settings.
@@ -101,7 +102,6 @@ impl Disk {
             temporaries: AtomicU64::default(),
             durable: options.sync == Sync::Durable,
             gate,
-            journal: Journal::default(),
             naming: Mutex::default(),
             ownership: Ownership::default(),
             commits_checked: Once::new(),
@@ -185,7 +185,6 @@ impl Disk {
 
     /// Makes the data file of `key`, empty; its permissions follow the umask.
     pub(crate) fn create_data(&self, key: Key) -> io::Result<Data> {
-        self.forget_line(key)?;
         self.faults.check(Op::Create)?;
         let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         self.partials.open(&key.to_string(), new).map(Data)
@@ -242,17 +241,10 @@ impl Disk {
     }
 }
 
-/// Records: `<key>.json`, or a line of the journal.
+/// Record files: `<key>.json`.
 impl Disk {
-    /// The record of `key` as it stands there, and whether that is a file of its own; `None` without one.
-    pub(crate) fn load_record(&self, key: Key) -> io::Result<Option<(Vec<u8>, bool)>> {
-        match self.load_file(key)? {
-            Some(text) => Ok(Some((text, true))),
-            None => Ok(self.find_line(key)?.map(|text| (text, false))),
-        }
-    }
-
-    fn load_file(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
+    /// Returns the contents of the record file of `key`; `None` if it does not exist.
+    pub(crate) fn load_record(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
         self.faults.check(Op::LoadRecord)?;
         let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
         let Some(mut file) = found(opened)? else {
@@ -295,10 +287,9 @@ impl Disk {
         file.write_all(text)
     }
 
-    /// Removes the record of `key`, if there is one. The directory is left to be synced.
+    /// Removes the record file of `key`, if there is one. The directory is left to be synced.
     pub(crate) fn remove_record(&self, key: Key) -> io::Result<()> {
-        self.remove(&record_name(key))?;
-        self.take_back_line(key)
+        self.remove(&record_name(key))
     }
 
     fn replace_record(&self, name: &str, text: &[u8]) -> io::Result<()> {
@@ -333,14 +324,35 @@ impl Disk {
         free_bytes(about)
     }
 
-    /// The names in `.resumed`, but for locks and the journal. One that is not UTF-8 is none of ours, and is shown as
+    /// The names in `.resumed`, but for locks and the log. One that is not UTF-8 is none of ours, and is shown as
     /// well as can be.
     pub(crate) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
         self.faults.check(Op::List)?;
         let entries = Entries::read_from(&self.partials.file)?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        let is_upload = |name: &str| ![".", "..", LOCK, LATCHES, JOURNAL].contains(&name);
+        let is_upload = |name: &str| ![".", "..", LOCK, LATCHES, LOG].contains(&name);
         Ok(names.filter(move |name| name.as_deref().map_or(true, is_upload)))
+    }
+
+    /// Creates the directory `name` in `.resumed`, unless it exists.
+    pub(crate) fn make_dir(&self, name: &str) -> io::Result<()> {
+        match mkdirat(&self.partials.file, name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the names in the directory `name` in `.resumed` that are numbers, in order.
+    pub(crate) fn numbers_in(&self, name: &str) -> io::Result<Vec<u32>> {
+        let Some(dir) = found(self.partials.open(name, OFlags::RDONLY))? else {
+            return Ok(Vec::new());
+        };
+        let mut numbers = Vec::new();
+        for entry in Entries::read_from(dir)? {
+            numbers.extend(entry?.file_name().to_string_lossy().parse::<u32>());
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     /// When `name` in `.resumed` was last changed; `None` when it is gone.
@@ -415,8 +427,8 @@ fn own_temporary() -> String {
     format!("{TEMPORARY}{:x}-{nanos:x}-", std::process::id())
 }
 
-/// What is not there is no error.
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+/// Returns `None` if the file does not exist.
+pub(crate) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         result => result.map(Some),
@@ -473,7 +485,7 @@ fn take_lock(
 
 impl Directory {
     /// Opens a file in it. A new one's permissions follow the umask.
-    fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
+    pub(crate) fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.file, name, flags, Mode::from_raw_mode(0o666))?;
         Ok(file.into())

@@ -79,10 +79,7 @@ impl Sweep<'_> {
             let record = Record::parse(text, key).ok().flatten();
             options.mark_hooks && record.is_some_and(|record| record.hook() == Some(Hook::Due))
         };
-        let swept = self
-            .registry
-            .disk
-            .sweep_journal(options.expire, self.now, is_due);
+        let swept = (self.registry.log).sweep(options.expire, self.now, is_due);
         match swept {
             Ok(forgotten) => self.report.forgotten += forgotten,
             Err(error) => log::warn!("sweep: cannot read the log: {error}"),
@@ -136,7 +133,7 @@ impl Sweep<'_> {
         if is_expired || power_loss::may_truncate(registry, key)? {
             return Ok(false);
         }
-        let Some((text, _)) = registry.disk.load_record(key)? else {
+        let Some((text, _)) = registry.load_record(key)? else {
             return Ok(true);
         };
         let record = Record::parse(&text, key)?;
@@ -175,7 +172,7 @@ impl Sweep<'_> {
         let mut state = upload.load()?;
         if !state.is_known() {
             // The file was removed, or the writing of the record was interrupted.
-            self.registry.disk.remove_record(key)?;
+            self.registry.remove_record(key)?;
             self.report.forgotten += 1;
         } else if !state.has_appends() && self.is_expired(&upload, &state)? {
             match state.is_complete() {

@@ -12,8 +12,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, MutexGuard};
 
-use rustix::fs::{Mode, OFlags, mkdirat, openat};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags, openat};
 
 use crate::store::error::Error;
 use crate::store::fs::disk::{Data, Disk};
@@ -34,10 +33,7 @@ impl Disk {
     /// # Errors
     /// When nothing can be noted on files here.
     pub(crate) fn make_shareable(&self) -> io::Result<()> {
-        match mkdirat(&self.partials.file, LATCHES, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
+        self.make_dir(LATCHES)?;
         self.try_noting()
     }
 

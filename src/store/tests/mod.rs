@@ -8,8 +8,8 @@ mod faults;
 mod folders;
 mod hashing;
 mod hooks;
-mod journal;
 mod life;
+mod log;
 mod opening;
 mod ownership;
 mod power_loss;
@@ -157,14 +157,14 @@ impl Bench {
 
     /// What is in the record, wherever that is.
     fn record(&self) -> Option<String> {
-        let in_journal = || String::from_utf8(self.line()?).ok();
+        let in_log = || String::from_utf8(self.entry()?).ok();
         let in_file = on_disk::read_to_string(self.record_path()).ok();
-        in_file.or_else(in_journal)
+        in_file.or_else(in_log)
     }
 
-    /// The record, if it is in the journal.
-    fn line(&self) -> Option<Vec<u8>> {
-        self.registry.disk.find_line(id().key()).unwrap()
+    /// Returns the record, if it is in the completion log.
+    fn entry(&self) -> Option<Vec<u8>> {
+        self.registry.log.find(id().key()).unwrap()
     }
 
     /// The finished files, by name.

@@ -46,7 +46,7 @@ impl UploadHandle {
             self.disk().remove(&self.key.to_string())?;
             state.clear_data();
         }
-        self.disk().remove_record(self.key)?;
+        self.registry.remove_record(self.key)?;
         self.clear(state);
         Ok(())
     }

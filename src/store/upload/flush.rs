@@ -6,7 +6,6 @@ use std::io;
 use std::sync::Arc;
 
 use crate::store::error::Error;
-use crate::store::fs::dirs::Dir;
 use crate::store::fs::disk::Data;
 use crate::store::fs::record::Record;
 use crate::store::upload::registry::UploadHandle;
@@ -137,7 +136,7 @@ impl UploadHandle {
     /// The upload is then poisoned: the names on the disk are unknown.
     pub(crate) fn sync_dirs(&self, published: Option<&str>) -> Result<(), Error> {
         let finished = published.map_or(Ok(()), |path| self.disk().sync_published(path));
-        let synced = finished.and_then(|()| self.disk().sync_dir(Dir::Partials));
+        let synced = finished.and_then(|()| self.registry.sync_partials());
         synced.map_err(|error| {
             self.poison();
             error.into()
@@ -184,7 +183,7 @@ impl UploadHandle {
         let text = record.to_json();
         match is_file {
             true => self.disk().save_record(self.key, &text)?,
-            false => self.disk().add_line(self.key, &text)?,
+            false => self.registry.log.append(self.key, &text)?,
         }
         self.lock()?.record_was_written(record, is_file);
         Ok(())
@@ -195,7 +194,7 @@ impl UploadHandle {
         if let Some(data) = state.data() {
             return Ok(Arc::clone(data));
         }
-        let data = Arc::new(self.disk().create_data(self.key)?);
+        let data = Arc::new(self.registry.create_data(self.key)?);
         state.created(Arc::clone(&data));
         Ok(data)
     }

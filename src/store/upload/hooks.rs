@@ -89,8 +89,8 @@ impl Registry {
                 look(key);
             }
         }
-        for key in self.disk.keys_in_journal()? {
-            let line = self.disk.find_line(key)?;
+        for key in self.log.keys()? {
+            let line = self.log.find(key)?;
             let record = line.and_then(|line| Record::parse(&line, key).ok()?);
             if record.is_some_and(|record| record.hook() == Some(Hook::Due)) {
                 look(key);

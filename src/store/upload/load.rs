@@ -24,14 +24,14 @@ impl UploadHandle {
             self.read_files(&mut state)?;
         }
         if self.is_taken_away(&state)? {
-            self.disk().remove_record(self.key)?;
+            self.registry.remove_record(self.key)?;
             self.clear(&mut state);
         }
         Ok(state)
     }
 
     pub(crate) fn read_files(&self, state: &mut State) -> io::Result<()> {
-        let (text, is_file) = self.disk().load_record(self.key)?.unzip();
+        let (text, is_file) = self.registry.load_record(self.key)?.unzip();
         let record = text.map(|text| Record::parse(&text, self.key));
         let record = record.transpose().map(Option::flatten);
         let data = match self.disk().open_data(self.key)? {

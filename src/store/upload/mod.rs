@@ -13,6 +13,7 @@ pub(crate) mod info;
 pub(crate) mod load;
 pub(crate) mod naming;
 pub(crate) mod publish;
+pub(crate) mod records;
 pub(crate) mod registry;
 pub(crate) mod request;
 pub(crate) mod state;

@@ -9,6 +9,7 @@ use crate::store::error::Error;
 use crate::store::fs::disk::Disk;
 use crate::store::fs::group_commit::SharedSync;
 use crate::store::id::Key;
+use crate::store::log::Log;
 use crate::store::mutex::lock;
 use crate::store::options::Options;
 use crate::store::reservations::Reservations;
@@ -20,7 +21,8 @@ use crate::store::upload::state::State;
 /// An open store: the uploads in memory, and everything they share.
 pub(crate) struct Registry {
     pub(crate) options: Options,
-    pub(crate) disk: Disk,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) log: Log,
     pub(crate) reservations: Reservations,
     pub(crate) blocked: Blocked,
     pub(crate) copies: Copies,
@@ -38,8 +40,10 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(disk: Disk, options: Options, server: u64) -> Self {
+        let disk = Arc::new(disk);
         Self {
             options,
+            log: Log::new(Arc::clone(&disk)),
             disk,
             reservations: Reservations::new(),
             blocked: Blocked::default(),
