@@ -1,6 +1,5 @@
 //! The page in a real browser: what a person sees and does there, and what is on the disk then.
 
-mod again;
 mod article;
 mod cuts;
 mod elsewhere;

@@ -1,8 +1,7 @@
 //! Names with invisible characters or direction marks: the page replaces these.
 
-use super::{Disk, SLOW, Visit};
-use crate::support::chromium::Browser;
-use crate::support::{Site, append};
+use super::{Visit, scene};
+use crate::support::append;
 
 /// A script that tells whether the page contains such a character.
 const MISLEADS: &str =
@@ -10,10 +9,7 @@ const MISLEADS: &str =
 
 #[test]
 fn name_that_misleads_is_replaced_in_page_and_recent_list() {
-    let disk = Disk::new();
-    let own = disk.file("own\u{202e}gpj.exe", 5_000);
-    let site = Site::new();
-    let browser = Browser::launch();
+    let (_disk, own, site, browser) = scene("own\u{202e}gpj.exe", 5_000);
     let visit = Visit::to(&browser, site.addr());
     visit.choose(&[own.path()]);
     visit.wait_for_state("own\u{fffd}gpj.exe", "complete");
@@ -36,28 +32,5 @@ fn name_that_misleads_is_replaced_in_page_and_recent_list() {
         .page
         .wait_for("document.getElementById('announce').innerText.includes('arrived')");
     assert_eq!(visit.page.evaluate(MISLEADS), false);
-    visit.expect_no_complaints();
-}
-
-#[test]
-fn name_that_misleads_is_listed_once_while_under_way() {
-    let disk = Disk::new();
-    let own = disk.file("own\u{202e}gpj.exe", 20_000_000);
-    let site = Site::new();
-    let browser = Browser::launch();
-    let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
-    visit.choose(&[own.path()]);
-    visit.wait_for_a_part("own\u{fffd}gpj.exe");
-    let mut phone = site.connect();
-    phone.send(append("film.mp4-2-1700000000000", 0, 2) + "x");
-    visit
-        .page
-        .wait_for("document.querySelector('#under-way li')");
-    let names =
-        "Array.from(document.querySelectorAll('#under-way li'), row => row.dataset.name).join()";
-    assert_eq!(visit.page.evaluate(names), "film.mp4");
-    visit.page.unlimit_uploads();
-    visit.wait_for_state("own\u{fffd}gpj.exe", "complete");
     visit.expect_no_complaints();
 }

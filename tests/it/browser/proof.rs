@@ -30,20 +30,39 @@ fn start_changed_between_two_visits_is_sent_anew() {
 }
 
 #[test]
-fn start_changed_after_completion_is_another_file() {
-    let (_disk, file, site, browser) = scene(NAME, 1_000_000);
+fn rest_of_a_changed_file_is_not_added_to_the_old_part() {
+    let (_disk, file, site, browser) = scene(NAME, 24_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.choose_until(&file, "complete");
-    let published = site.dir().join(NAME);
-    let old = fs::read(&published).expect("published");
-
-    file.change_start_unnoticed();
-    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.begin(&file);
+    visit.press(NAME, "pause");
+    visit.wait_for_state(NAME, "paused");
+    let id = file.id();
+    file.change_unnoticed();
+    assert_eq!(file.id(), id);
+    visit.page.unlimit_uploads();
     visit.choose_until(&file, "complete");
     visit.expect_text(NAME, DIFFERENT);
-    file.expect_same(&site.dir().join("film (1).mp4"));
-    assert!(fs::read(&published).expect("still there") == old);
-    visit.expect_no_complaints_but(&MISMATCH);
+    file.expect_same(&site.dir().join(NAME));
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn file_changed_after_completion_is_another_file() {
+    for change in [Local::change_unnoticed, Local::change_start_unnoticed] {
+        let (_disk, file, site, browser) = scene(NAME, 1_000_000);
+        let visit = Visit::to(&browser, site.addr());
+        visit.choose_until(&file, "complete");
+        let published = site.dir().join(NAME);
+        let old = fs::read(&published).expect("published");
+
+        change(&file);
+        visit.page.go(&format!("http://{}/", site.addr()));
+        visit.choose_until(&file, "complete");
+        visit.expect_text(NAME, DIFFERENT);
+        file.expect_same(&site.dir().join("film (1).mp4"));
+        assert!(fs::read(&published).expect("still there") == old);
+        visit.expect_no_complaints_but(&MISMATCH);
+    }
 }
 
 #[test]
@@ -64,13 +83,20 @@ fn file_without_checksum_on_server_is_not_called_compared() {
 }
 
 #[test]
-fn file_of_this_page_is_called_compared() {
+fn file_on_the_server_is_compared_and_sent_again_on_request() {
     let (_disk, file, site, browser) = scene(NAME, 20_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.choose_until(&file, "complete");
     visit.page.go(&format!("http://{}/", site.addr()));
     visit.choose_until(&file, "already");
     visit.expect_text(NAME, "The server already has this file.");
+    let second = site.dir().join("film (1).mp4");
+    assert!(!second.exists());
+
+    visit.press(NAME, "again");
+    visit.wait_for_state(NAME, "complete");
+    file.expect_same(&site.dir().join(NAME));
+    file.expect_same(&second);
     visit.expect_no_complaints();
 }
 
@@ -91,21 +117,13 @@ fn failure_after(change: fn(&Local)) -> String {
 }
 
 #[test]
-fn file_shortened_in_mid_upload_ends_it_in_ten_seconds() {
-    let text = failure_after(|file| file.shorten_to(2_000_000));
-    assert!(
-        text.contains("changed, moved or deleted on this device"),
-        "{text}"
-    );
-}
-
-#[test]
-fn file_removed_in_mid_upload_ends_it_in_ten_seconds() {
-    let text = failure_after(|file| fs::remove_file(file.path()).expect("removed"));
-    assert!(
-        text.contains("changed, moved or deleted on this device"),
-        "{text}"
-    );
+fn file_lost_in_mid_upload_ends_it_in_ten_seconds() {
+    let shorten = |file: &Local| file.shorten_to(2_000_000);
+    let remove = |file: &Local| fs::remove_file(file.path()).expect("removed");
+    for text in [failure_after(shorten), failure_after(remove)] {
+        let words = "changed, moved or deleted on this device";
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

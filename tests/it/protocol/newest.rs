@@ -1,7 +1,6 @@
 //! Of two writers the newest wins, at once, and nothing is mixed.
 
 use std::fs;
-use std::thread;
 
 use crate::support::{Client, Site, append};
 
@@ -55,60 +54,4 @@ fn a_newcomer_that_is_behind_disturbs_nobody() {
     );
     writer.send([b'a'; 90]);
     assert_eq!(writer.answer().text(), "Success 100");
-}
-
-#[test]
-fn a_writer_from_before_a_cancel_or_a_publish_writes_nothing() {
-    let site = Site::new();
-    let mut stale = begun(&site);
-    let cancel = site.ask(format!(
-        "DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n"
-    ));
-    assert_eq!(cancel.status, 204);
-    let mut next = go_on(&site, 0, &[b'b'; 10]);
-    stale.send([b'a'; 90]);
-    assert_eq!(stale.answer().status, 409);
-    next.send([b'b'; 90]);
-    assert_eq!(next.answer().text(), "Success 100");
-    assert_eq!(
-        fs::read(site.dir().join("a.bin")).expect("published"),
-        [b'b'; 100]
-    );
-}
-
-#[test]
-fn writers_that_fight_for_one_upload_leave_one_whole_file() {
-    const LENGTH: usize = 2_000_000;
-    let content: Vec<u8> = (0..LENGTH).map(|at| (at % 251) as u8).collect();
-    let id = format!("fought.bin-{LENGTH}-1700000000000");
-    let site = Site::new();
-    thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| fight(&site, &id, &content));
-        }
-    });
-    assert!(fs::read(site.dir().join("fought.bin")).expect("published") == content);
-    assert_eq!(
-        fs::read_dir(site.dir()).expect("listed").count(),
-        2,
-        "one file and .resumed"
-    );
-}
-
-/// Asks and sends on, until the upload is complete.
-fn fight(site: &Site, id: &str, content: &[u8]) {
-    loop {
-        let held = site.held(id) as usize;
-        let mut client = site.connect();
-        client.send(append(id, held, content.len() - held));
-        // Who is displaced may find the line closed while it still sends.
-        let sent = content[held..]
-            .chunks(50_000)
-            .try_for_each(|part| client.try_send(part));
-        match (sent, client.try_answer()) {
-            (_, Ok(answer)) if answer.status == 200 => return,
-            (_, Ok(answer)) => assert_eq!(answer.status, 409, "{answer:?}"),
-            (_, Err(_)) => {}
-        }
-    }
 }

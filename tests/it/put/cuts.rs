@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 
-use super::{HEADS, Running, put_file, run, wait_for_part};
+use super::{HEADS, Running, killed_in_mid_upload, put_file, run, wait_for_part};
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::program::Program;
@@ -72,15 +72,7 @@ fn what_a_page_began_is_carried_on() {
 
 #[test]
 fn another_file_of_the_same_name_size_and_time_is_refused_and_not_mixed() {
-    let disk = Disk::new();
-    let file = disk.file("a.bin", LENGTH);
-    let site = Site::new();
-    let line = Line::of(site.addr(), PART);
-    let killed = Running::start(&mut put_file(&file, &line.url()));
-    wait_for_part(site.dir(), PART - HEADS);
-    drop(killed);
-    drop(line);
-    site.wait_until_nobody_sends();
+    let (_disk, file, site) = killed_in_mid_upload(LENGTH, PART);
     let held = site.held(&file.id());
 
     file.change_unnoticed();

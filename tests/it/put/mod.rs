@@ -11,7 +11,9 @@ mod whole;
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
-use crate::support::local::Local;
+use crate::support::Site;
+use crate::support::line::Line;
+use crate::support::local::{Disk, Local};
 use crate::support::running::{Running, Said, run, wait_for_part};
 
 /// What a request says before its body, and a question, are not longer together.
@@ -35,6 +37,20 @@ fn put<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Kills `put` after the first part of a file, and returns when the server has that part.
+fn killed_in_mid_upload(length: u64, part: u64) -> (Disk, Local, Site) {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", length);
+    let site = Site::new();
+    let line = Line::of(site.addr(), part);
+    let killed = Running::start(&mut put_file(&file, &line.url()));
+    wait_for_part(site.dir(), part - HEADS);
+    drop(killed);
+    drop(line);
+    site.wait_until_nobody_sends();
+    (disk, file, site)
 }
 
 fn put_file(file: &Local, url: &str) -> Command {

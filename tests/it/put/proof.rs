@@ -1,18 +1,17 @@
 //! `put` and the server compare the whole file before publishing, and before "has it already".
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{HEADS, Running, put, put_file, run, wait_for_part};
+use super::{HEADS, Running, killed_in_mid_upload, put, put_file, run, wait_for_part};
 use crate::support::line::Line;
-use crate::support::local::{Disk, Local};
+use crate::support::local::Disk;
 use crate::support::proxy::{Nginx, as_in_the_readme};
 use crate::support::{PATIENCE, Site};
 
@@ -26,52 +25,25 @@ fn url(site: &Site) -> String {
     format!("http://{}", site.addr())
 }
 
-/// Changes bytes 1000 to 2000 and the last 2000, and sets the time back.
-fn change_begin_and_end(file: &Local) {
-    let modified = file.modified();
-    let open = File::options()
-        .write(true)
-        .open(file.path())
-        .expect("opened");
-    open.write_all_at(&[7; 1000], 1000).expect("written");
-    open.write_all_at(&[7; 2000], file.length() - 2000)
-        .expect("written");
-    open.set_modified(modified).expect("its time");
-}
-
-/// Returns the contents of all files on the server, also of unfinished uploads.
+/// Asserts the names of all files on the server, also of unfinished uploads.
 fn expect_only(site: &Site, names: &[&str]) {
     let list = |dir| {
         let entries = fs::read_dir(dir).expect("listed");
-        entries.map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .into_string()
-                .expect("text")
-        })
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        names.map(|name| name.into_string().expect("text"))
     };
-    let mut there: Vec<_> = list(site.dir().to_owned())
-        .filter(|name| name != ".resumed")
-        .collect();
-    there.extend(list(site.dir().join(".resumed")).filter(|name| name.len() == 32));
+    let published = list(site.dir().to_owned()).filter(|name| name != ".resumed");
+    let parts = list(site.dir().join(".resumed")).filter(|name| name.len() == 32);
+    let mut there: Vec<_> = published.chain(parts).collect();
     there.sort();
     assert_eq!(there, names);
 }
 
 #[test]
 fn file_changed_between_two_runs_is_sent_anew() {
-    let disk = Disk::new();
-    let file = disk.file("a.bin", LENGTH);
-    let site = Site::new();
-    let line = Line::of(site.addr(), PART);
-    let killed = Running::start(&mut put_file(&file, &line.url()));
-    wait_for_part(site.dir(), PART - HEADS);
-    drop(killed);
-    drop(line);
-    site.wait_until_nobody_sends();
+    let (_disk, file, site) = killed_in_mid_upload(LENGTH, PART);
 
-    change_begin_and_end(&file);
+    file.change_start_and_end_unnoticed();
     run(&mut put_file(&file, &url(&site))).expect(0, &[ANEW, "a.bin: 8.00 MB"]);
     file.expect_same(&site.dir().join("a.bin"));
     expect_only(&site, &["a.bin"]);
@@ -101,7 +73,7 @@ fn file_changed_and_set_back_while_it_is_sent_is_sent_anew() {
     wait_for_part(site.dir(), PART - HEADS);
 
     stop(running.child());
-    change_begin_and_end(&file);
+    file.change_start_and_end_unnoticed();
     kill_process(Pid::from_child(running.child()), Signal::CONT).expect("it goes on");
     line.open();
     running.end().expect(0, &[ANEW, "a.bin: 8.00 MB"]);
@@ -181,15 +153,7 @@ fn server_that_ignores_checksums_gets_the_file() {
 /// The proxy removes the tail, so `put` does not get it.
 #[test]
 fn hidden_tail_is_compared_by_the_server() {
-    let disk = Disk::new();
-    let file = disk.file("a.bin", LENGTH);
-    let site = Site::new();
-    let line = Line::of(site.addr(), PART);
-    let killed = Running::start(&mut put_file(&file, &line.url()));
-    wait_for_part(site.dir(), PART - HEADS);
-    drop(killed);
-    drop(line);
-    site.wait_until_nobody_sends();
+    let (_disk, file, site) = killed_in_mid_upload(LENGTH, PART);
     let held = site.held(&file.id());
     let silent = as_in_the_readme().replace(
         "location / {",

@@ -7,7 +7,6 @@
 //! What happens at random comes from a seed, which a failed test shows and `SEED` gives again; what two processes do
 //! at once does not, so a failure may need several tries. `TORTURE` raises the counts.
 
-mod asking;
 mod chance;
 mod check;
 mod disk;
