@@ -1,20 +1,20 @@
-// Files in folders: what was dropped, or chosen with a folder picker, file by file, with its path from the folder on.
+// Lists the files of a drop or of a folder picker, each with its path below the chosen folder.
 
-/** A chosen file, with the path that it has in the folder that was chosen, if it was one. */
+/** A chosen file, with its path if a folder was chosen. */
 export function chosen(file) {
   return { file, path: file.webkitRelativePath || file.name };
 }
 
 /**
- * The files of a drop, found one after the other; `onUnreadable()` is called for what cannot be read. To be called
- * while the drop is an event: afterwards the browser has forgotten it.
+ * Yields the files of a drop, one after the other. Calls `onUnreadable()` for each entry that cannot be read. Must be
+ * called during the event: the browser clears the drop afterwards.
  */
 export function dropped(items, onUnreadable) {
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
   return found(entries.filter(Boolean), onUnreadable);
 }
 
-// Without a recursion: a deep tree is a long list here, and no deep stack.
+// No recursion: a deep tree would need a deep stack.
 async function* found(ahead, onUnreadable) {
   while (ahead.length > 0) {
     const entry = ahead.shift();
@@ -28,7 +28,7 @@ async function* found(ahead, onUnreadable) {
   }
 }
 
-// A reader hands out a hundred at a time, and none when there are no more.
+// A reader returns at most a hundred entries per call, and none at the end.
 async function children(folder) {
   const reader = folder.createReader();
   const all = [];

@@ -1,5 +1,5 @@
-// A door with a fixed number of places; who comes first goes in first.
-// Browsers open at most six connections to one server, so the uploads of a page share two such doors.
+// A first-come, first-served semaphore. Browsers open at most six connections to one server, so the uploads of a page
+// share two semaphores.
 
 export class Gate {
   #free;
@@ -29,7 +29,7 @@ export class Gate {
       this.#queue.push(resolve);
       signal?.addEventListener('abort', () => {
         const at = this.#queue.indexOf(resolve);
-        // Not in the queue: the place was handed over already, and its new holder will give it back.
+        // Not in the queue: the place belongs to this caller already, and is given back later.
         if (at >= 0) this.#queue.splice(at, 1);
         reject(signal.reason);
       }, { once: true });

@@ -1,5 +1,5 @@
 // The page: takes files and folders from the pickers and from drops, keeps the list, and shows the total.
-// How a file is sent is in uploader.js; how one is shown, in row.js; what others send, in recent.js.
+// uploader.js sends a file, row.js shows one, recent.js shows the uploads of others.
 
 import { chosen, dropped } from './folders.js';
 import { Recent } from './recent.js';
@@ -60,7 +60,7 @@ function pauseOrResumeAll() {
   if (running.length === 0) for (const row of all) if (row.uploader.state === 'paused') row.start();
 }
 
-// A thousand files change state a thousand times at once, and are counted once.
+// A thousand files may change state at once: the total is computed once.
 let soon = 0;
 function refreshSoon() {
   soon ||= setTimeout(() => { soon = 0; refresh(); }, 30);
@@ -130,7 +130,7 @@ function keepAwake(wanted) {
     awake = null;
   } else if (document.visibilityState === 'visible') {
     const asked = awake = navigator.wakeLock.request('screen').catch(() => null);
-    // The browser takes it back when the page is hidden: asked again when it is seen again.
+    // The browser releases the lock when the page is hidden. The visible page requests it again.
     asked.then((lock) => lock?.addEventListener('release', () => { if (awake === asked) awake = null; }));
   }
 }

@@ -1,8 +1,7 @@
-// How large the next request should be, and whether a proxy holds uploads back. Pure: no clock, no network.
+// Decides the size of the next request, and detects a buffering proxy. Pure: no clock, no network.
 //
 // A file goes out in many requests, because proxies limit the size of a body (Cloudflare 100 MB, nginx 1 MB
-// unless told otherwise) and the time it may take (Traefik 60 s). All uploads to one server share one plan:
-// what the first learns, the others need not learn again.
+// by default) and its time (Traefik 60 s). All uploads to one server share one plan.
 
 const MIB = 1024 * 1024;
 export const SIZE_MIN = 128 * 1024;
@@ -10,13 +9,13 @@ export const SIZE_START = 8 * MIB;
 // Each running upload holds the current and the next request in memory.
 export const SIZE_MAX = 16 * MIB;
 
-// Seconds that a request may take, and what a new size aims at.
+// Maximum seconds of a request, and the target of a new size.
 const SECONDS_MIN = 5;
 const SECONDS_MAX = 20;
 const SECONDS_AIM = 10;
 // Behind a buffering proxy progress moves once a request, so requests are kept short.
 const SECONDS_AIM_BUFFERED = 3;
-/** A request that is not sent after this long is ended by us, before a proxy does it. */
+/** A request that takes longer is ended here, before a proxy ends it. */
 export const SECONDS_LIMIT = 45;
 
 const RESETS_TO_SHRINK = 2;
@@ -26,7 +25,7 @@ const STRIKES_TO_NAME = 2;
 export class Plan {
   /** Bytes for the next request. */
   size = SIZE_START;
-  /** Whether a proxy was seen to take bodies in whole before it passes them on. */
+  /** True if a proxy buffers whole bodies before it forwards them. */
   buffering = false;
 
   #limit = SIZE_MAX;     // what a 413 taught us: for good
@@ -44,7 +43,7 @@ export class Plan {
     if (this.buffering || seconds < SECONDS_MIN || seconds > SECONDS_MAX) this.#aim(bytes, seconds);
   }
 
-  /** We ended a request after `seconds`, in which `bytes` went out. */
+  /** A request was ended here after `seconds`, in which `bytes` went out. */
   ended(bytes, seconds) {
     this.#aim(bytes, seconds);
   }
@@ -67,7 +66,7 @@ export class Plan {
 
   /**
    * The server was asked in the middle of a request of `size` bytes: `seconds` after its first byte, when `sent`
-   * were out and `held` of them had arrived. Returns whether this smells of a proxy that buffers.
+   * were out and `held` of them had arrived. Returns true if this shows a buffering proxy.
    *
    * Socket buffers take several MB at once, so being ahead means nothing. But on a direct connection the server
    * holds *something* after a few seconds; a proxy that buffers passes on nothing at all before the body ends.
@@ -81,7 +80,7 @@ export class Plan {
     return (seconds >= 4 && sent >= 4 * MIB) || (seconds >= 20 && sent >= MIB);
   }
 
-  /** `watched` said yes, for the first time in a request. True when this is the moment to tell the person. */
+  /** `watched` returned true for the first time in a request. Returns true if the page has to show it. */
   strike() {
     if (++this.#strikes < STRIKES_TO_NAME || this.buffering) return false;
     this.buffering = true;
@@ -114,7 +113,7 @@ export function pauseSeconds(failures, random) {
 
 const WINDOW_SECONDS = 12;
 
-/** Speed over the last seconds, from what the server said it holds. */
+/** Speed over the last seconds, from the offsets of the server. */
 export class Speed {
   #points = [];
 

@@ -1,8 +1,8 @@
-// What can go wrong, each with a name to branch on and words for a person.
+// The kinds of problems, each with a name for programs and words for people.
 
 import { shown } from './names.js';
 
-/** By kind: [what happened, what to do]. Other languages are in words.js. */
+/** By kind: [event, advice]. Other languages are in words.js. */
 export const english = {
   // These pass: the upload tries again by itself.
   offline: ['This device is offline.', 'The upload goes on by itself when the connection is back.'],
@@ -16,7 +16,7 @@ export const english = {
     'It may be a sign-in page of a proxy or of the Wi-Fi. Open this address in a new tab and look.'],
   elsewhere: ['Another tab or device is sending the same file.',
     'This one waits, then goes on from what has arrived.'],
-  // These stay until somebody does something.
+  // These stay until a person acts.
   refused: ['The server did not accept this upload.', 'Retry, or look into the log of the server.'],
   'sign-in': ['The server wants a name and a password.', 'Retry and sign in. If the browser does not ask, reload this page.'],
   forbidden: ['You are not allowed to send this file here.', 'Ask the person who runs the server.'],
@@ -66,7 +66,7 @@ const byStatus = {
 // These have the same meaning with and without an offset.
 const plain = new Set([401, 413, 421]);
 
-/** The problem that an answer other than 2xx stands for. */
+/** Returns the problem of an answer other than 2xx. */
 export function problemOf({ status, text, ours, hasOffset, afterSeconds }) {
   // The server sends no offset if the upload cannot continue. The usual meaning of the status does not apply then.
   const isFinal = ours && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
@@ -75,12 +75,12 @@ export function problemOf({ status, text, ours, hasOffset, afterSeconds }) {
   return new Problem(kind, { said: ours ? line(text) : '', afterSeconds, ofFile: ours && status === 503 });
 }
 
-/** The problem behind a request that got no answer at all. */
+/** Returns the problem of a request without an answer. */
 export function unreachable(cause) {
   return new Problem(globalThis.navigator?.onLine === false ? 'offline' : 'gone', { cause });
 }
 
-// A bare number is the count of bytes held, not something to read.
+// A bare number is the offset, not a text for people.
 function line(text) {
   const first = text.trim().split('\n')[0].slice(0, 200);
   return /^\d*$/.test(first) || first.startsWith('<') ? '' : shown(first);

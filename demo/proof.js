@@ -45,7 +45,7 @@ export class Proof {
     this.#known = this.#known.reduce(joined, []);
   }
 
-  /** Forgets all stretches beyond `held`: the server does not hold their bytes, so they are sent again. */
+  /** Removes all stretches beyond `held`: the server does not hold their bytes, so they are sent again. */
   cut(held) {
     this.#known = this.#known.filter(({ end }) => end <= held);
   }

@@ -1,37 +1,37 @@
-// What others send, and what has arrived: two lists below the page's own files, each hidden while it is empty.
+// Two lists below the page's own files: uploads of others, and complete files. An empty list is hidden.
 //
 // For tests and style sheets: `#under-way li` and `#arrived li` have `data-name`; the former `data-state` too: sending,
-// silent (for some seconds nothing has come) or left (nobody sends it now); `.bar` has `aria-valuenow`.
+// silent (no byte for some seconds) or left (without a sending client); `.bar` has `aria-valuenow`.
 
 import { shown } from './names.js';
 import { Speed } from './plan.js';
 import { group, make, setText, showShare } from './row.js';
 
 const SILENT_SECONDS = 5;
-// Between two requests of an upload nobody sends it either, for a moment.
+// An upload has no sending client for a moment between two requests.
 const LEFT_SECONDS = 3;
 const LEFT_SHOWN_SECONDS = 60;
 
 export class Recent {
   #words;
   #on;
-  /** What is shown as under way, by name and length. */
+  /** The shown uploads, by name and length. */
   #sent = new Map();
-  /** What is shown as arrived, by path. */
+  /** The shown complete files, by path. */
   #files = new Map();
-  /** How long ago each path had arrived, as it was told last; null before anything was. */
+  /** The age of each complete file in the last answer; null before the first answer. */
   #known = null;
 
   /**
-   * `isOwn(name, length)` tells what this page shows among its own files, and so not here; `onNews(paths)` is called
-   * when others' files have arrived.
+   * `isOwn(name, length)` is true for files in this page's own list: they are not shown here. `onNews(paths)` is called
+   * when files of others are complete.
    */
   constructor({ words, isOwn, onNews }) {
     this.#words = words;
     this.#on = { isOwn, onNews };
   }
 
-  /** Shows what the server has told: see src/protocol/recent.rs. */
+  /** Shows an answer of `/recent`: see src/protocol/pages/recent.rs. */
   show(told) {
     const isOthers = ({ name, length }) => !this.#on.isOwn(name, length);
     const arrived = told.arrived.filter(isOthers);
@@ -40,7 +40,7 @@ export class Recent {
     this.#showArrived(arrived);
   }
 
-  /** Shows nothing, for nobody knows. */
+  /** Shows nothing: the server does not answer. */
   hide() {
     this.#sent.clear();
     fill('under-way', []);
@@ -81,7 +81,7 @@ export class Recent {
 
 let rows = 0;
 
-/** An upload of somebody else that is under way. */
+/** A running upload of another client. */
 class Sent {
   #words;
   #part;
@@ -109,7 +109,7 @@ class Sent {
     this.element.append(part.name, part.bar, group('line', part.numbers, part.status));
   }
 
-  /** Whether that is what became of it. */
+  /** Returns true if this complete file is the result of the upload. */
   is({ name, length }) {
     return this.name === name && (this.length ?? length) === length;
   }
@@ -131,7 +131,7 @@ class Sent {
     setText(this.#part.numbers, parts.join(' · '));
   }
 
-  /** Nobody sends it now. Returns whether it is worth a mention still. */
+  /** The upload has no sending client. Returns true if it is still shown. */
   showLeft() {
     const since = seconds() - this.#seen;
     if (since > LEFT_SECONDS) {
@@ -147,7 +147,7 @@ class Sent {
   }
 }
 
-/** A file that has arrived. */
+/** A complete file. */
 class Arrived {
   #numbers = make('p', { className: 'numbers' });
 
@@ -163,7 +163,7 @@ class Arrived {
   }
 }
 
-// Only when it is not as it should be: what is selected stays so.
+// Only if the text differs: a selection stays.
 function fill(id, elements) {
   const section = document.getElementById(id);
   const list = section.querySelector('ul');

@@ -8,7 +8,7 @@ import { shown } from './names.js';
 import { Speed } from './plan.js';
 import { Uploader } from './uploader.js';
 
-// Per state: what the first and the second button do.
+// Per state: the actions of the first and the second button.
 const buttons = {
   waiting: ['pause', 'cancel'],
   checking: ['pause', 'cancel'],
@@ -72,7 +72,7 @@ export class Row {
   }
 
   start() {
-    // What it throws arrives as the state `failed`.
+    // An error arrives as the state `failed`.
     this.uploader.upload().catch(() => {});
   }
 
@@ -135,7 +135,7 @@ export class Row {
     clearTimeout(this.later);
     if (state === 'waiting' || state === 'retrying') this.#speed.clear();
     this.element.dataset.state = state;
-    // The question is mostly over at once: words that come and go help nobody, least of all when read aloud.
+    // The request is mostly short: words that appear and disappear disturb, above all with a screen reader.
     if (state === 'checking' || state === 'comparing') this.later = setTimeout(() => this.#showState(state), CHECKING_SHOWN_MS);
     else this.#showState(state);
     this.#on.onChange();
@@ -160,7 +160,7 @@ export class Row {
     this.refresh();
   }
 
-  // The same two elements all the time, so that the keyboard's focus stays where it is.
+  // The same two elements all the time, so that the focus of the keyboard stays.
   #showButton(button, action) {
     button.hidden = !action;
     if (!action) return;
@@ -210,7 +210,7 @@ export function make(tag, properties = {}) {
   return element;
 }
 
-/** Elements in one. */
+/** Returns an element with children. */
 export function group(className, ...children) {
   const element = make('div', { className });
   element.append(...children);
@@ -225,7 +225,7 @@ export function showShare(bar, share) {
   bar.setAttribute('aria-valuetext', `${percent} %`);
 }
 
-// Only when it differs: screen readers may read a text again that is set again.
+// Only if the text differs: a screen reader may read an equal text again.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,5 +1,5 @@
-// One request with a body, watched while it is under way. `xhr.upload.onprogress` tells what the socket took;
-// what counts is what the server holds, so it is asked about once a second, over a second connection.
+// One request with a body. `xhr.upload.onprogress` counts the bytes that the socket took, not those on the server. So
+// this module asks the server for the offset once a second, over a second connection.
 
 import { SECONDS_LIMIT, SIZE_MIN } from './plan.js';
 import { Problem } from './problem.js';
@@ -38,7 +38,7 @@ export async function send({ wire, upload, start, bytes, digest, signal, onHeld,
   }
 }
 
-// What a failure teaches the plan. Returns null when the upload may go on at once.
+// Adapts the plan to a failure. Returns null if the upload may continue at once.
 function afterwards(error, watch, plan) {
   if (error === watch.outOfTime) plan.ended(watch.sent, watch.seconds());
   if (error === watch.outOfTime || error === watch.backOnline) return null;
@@ -50,7 +50,7 @@ function afterwards(error, watch, plan) {
 
 class Watch {
   sent = 0;
-  // Reasons of ours to end a request that is not lost: the upload goes on at once.
+  // Reasons to end a request here: the upload continues at once.
   outOfTime = new Error('the request took too long');
   backOnline = new Error('the connection is back, this one is the old one');
 
@@ -112,11 +112,11 @@ class Watch {
     while (await this.#rest(pause)) {
       const asked = performance.now();
       const [seconds, sent] = [this.seconds(), this.sent];
-      // A failed question says nothing: the request itself will tell what is wrong.
+      // A failed question has no meaning: the request itself reports the problem.
       const status = await this.wire.status(this.upload.id, this.signal).catch(() => null);
       if (this.signal.aborted) return;
       if (status) this.#arrived(Math.min(status.held - this.from, this.size), seconds, sent);
-      // The server syncs its disk before it answers. Where that is slow, it is asked less often.
+      // The server syncs its disk before it answers. If that is slow, it is asked less often.
       pause = Math.max(WATCH_MS, (performance.now() - asked) * 3);
     }
   }

@@ -9,45 +9,46 @@ Resumable uploads from a browser.
     });
     try {
       if (await uploader.upload()) console.log('the server has the whole file');
-      else console.log('stopped; upload() again goes on from there');
+      else console.log('stopped; upload() continues it');
     } catch (problem) {
       console.log(problem.kind, problem.message);
     }
 
-`upload()` asks the server how much of this file it holds, and sends the rest. The last bytes come with the checksum of
-the whole file. If the server holds other bytes, it publishes nothing, and the whole file is sent again. A lost connection is no error: it waits, asks again and goes on, for as long as it takes. It throws only what
-waiting cannot mend, such as a full disk. After a reload, a new Uploader for the same file carries on.
+`upload()` asks the server for the offset of this file, and sends the rest. The last bytes come with the checksum of the
+whole file. If the checksums differ, the server publishes nothing, and the whole file is sent again. After a lost
+connection `upload()` waits, asks again and continues, without a time limit. It throws only problems that waiting does
+not solve, such as a full disk. After a reload, a new Uploader for the same file continues the upload.
 
 new Uploader(options):
 
     file         a File (from an input or a drop)
-    path         where the server puts it, with its name: 'trip/a.jpg'; else the path in the folder that was chosen,
-                 where one was, or its name
-    onProgress   (held, total): bytes that the server holds; never merely "handed to the network"
+    path         its path on the server, with the name: 'trip/a.jpg'. Default: the path in the chosen folder, or the
+                 name of the file
+    onProgress   (held, total): bytes on the server; bytes in a buffer of the network do not count
     onState      (state, problem): see below; `problem` comes with `retrying` and `failed`
     onNotice     (kind): 'different': the server held other bytes under this name, size and time, and the upload
-                 starts over, once; 'buffering': a proxy in front of the server holds uploads back
-    server       address of the server; empty or relative: seen from the page. Another origin needs --allow-origin there
+                 starts over, once; 'buffering': a proxy in front of the server buffers uploads
+    server       address of the server; empty or relative to the page. Another origin needs --allow-origin there
     headers      further request headers, an object or a function that returns one: { Authorization: 'Basic ..' }
 
 methods:
 
     upload()           resolves to true when complete, to false when stopped; throws a Problem (kind, message, said)
-    stop()             ends the requests under way; the server keeps what it has
-    cancel()           stops, and tells the server to forget what it has; throws a Problem if that fails
-    sendAgain()        makes the server forget, then uploads from the first byte
-    wake()             ends a pause before the next try
-    getUploadedBytes() asks the server how many bytes it holds
+    stop()             ends the running requests; the server keeps the received bytes
+    cancel()           stops, and deletes the partial upload; throws a Problem if that fails
+    sendAgain()        deletes the partial upload, then uploads from the first byte
+    wake()             ends a pause before the next attempt
+    getUploadedBytes() asks the server for the offset
 
-fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`), compared (with `already`:
-true if the server has compared the checksums of both files; otherwise only name, size and time are equal)
+fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`), compared (with
+`already`: true if the server has compared the checksums of both files; otherwise only name, size and time are equal)
 
 states:
 
-    waiting     for its turn: three uploads run at a time      complete   sent, the server has the whole file
-    checking    asks what the server holds                     already    the server had it before we began
-    sending     bytes are on their way                         failed     `problem` says why
-    comparing   hashes bytes sent by an earlier visit          cancelled  the server was told to forget it
+    waiting     three uploads run at a time                    complete   sent, the server has the whole file
+    checking    asks the server for the offset                 already    the server had the file before
+    sending     sends bytes                                    failed     `problem` has the reason
+    comparing   reads bytes sent by an earlier visit           cancelled  the partial upload was deleted
     retrying    waits after `problem`, then tries again        paused     stopped, or not started
 */
 
@@ -280,8 +281,8 @@ export class Uploader {
     return this.#wire.post(this, { start: size, body: null, digest: hex(this.#proof.crc(size)), signal });
   }
 
-  // A 409. Once or twice is normal: the rest of a cut request may still be arriving. Again and again means that
-  // somebody else sends the same file, and two who take turns at taking over would both be slow.
+  // A 409. Once or twice is normal: the rest of a cut request may still be arriving. Repeated conflicts mean that
+  // another client sends the same file. Two clients that take over from each other would both be slow.
   async #yield(held, signal) {
     this.#moveTo(held);
     if (++this.#conflicts > CONFLICTS_NORMAL) throw new Problem('elsewhere');
@@ -319,14 +320,14 @@ export class Uploader {
     return true;
   }
 
-  /** Throws what stays, waits after what passes. */
+  /** Throws a lasting problem. Waits after a passing one. */
   async #afterFailure(error, signal) {
     signal.throwIfAborted();
     if (!(error instanceof Problem)) throw error;
     if (!error.passes) throw error;
     // A file that changed on disk looks like a lost connection to XMLHttpRequest.
     await probe(this.file);
-    // While somebody else sends the file, bytes arrive, but not ours: that does not make the pauses short again.
+    // Bytes of another client that sends this file do not shorten the pauses again.
     const failures = error.kind === 'elsewhere' ? this.#conflicts - CONFLICTS_NORMAL : ++this.#failures;
     const seconds = Math.max(pauseSeconds(failures, Math.random()), error.afterSeconds);
     this.retryAt = Date.now() + seconds * 1000;

@@ -1,4 +1,4 @@
-// Asks a server again and again what there is to see, as long as somebody looks.
+// Polls a server while the page is visible.
 
 import { pauseSeconds } from './plan.js';
 
@@ -6,12 +6,12 @@ const EVERY_SECONDS = 2;
 const PATIENCE_MS = 10_000;
 const FAILURES_TO_TELL = 2;
 
-// Who is refused so is refused again: by a server of before, by its proxy, or for want of a password.
+// These refusals are lasting: an older server, a proxy, or a missing password.
 const final = new Set([401, 403, 404, 405, 421]);
 
 /**
- * Asks for `url` and hands each answer to `onTold`; calls `onLost` when the server has not answered more than once.
- * Nothing is asked while this page is out of sight, and nothing more once it is refused.
+ * Requests `url` and passes each answer to `onTold`. Calls `onLost` after more than one request without an answer.
+ * Sends no request while the page is hidden, and none after a lasting refusal.
  */
 export async function watch(url, { onTold, onLost }) {
   let failures = 0;
@@ -31,7 +31,7 @@ async function ask(url) {
     const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
     if (final.has(answer.status)) return { refused: true };
     const told = await answer.json();
-    // Something else may have answered in place of the server.
+    // The answer may come from something other than the server.
     return { told: Array.isArray(told?.under_way) && Array.isArray(told.arrived) ? told : null };
   } catch {
     return {};
@@ -50,7 +50,7 @@ function inSight() {
   });
 }
 
-// Shorter when there is a reason to look at once.
+// Shorter if there is a reason to ask at once.
 function pause(seconds) {
   return new Promise((resolve) => {
     const done = () => {

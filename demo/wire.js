@@ -1,4 +1,4 @@
-// The requests of the X-File-Id protocol, one method each. Knows headers and answers; decides nothing.
+// The requests of the X-File-Id protocol, one method each. Handles headers and answers; decides nothing.
 
 import { Gate } from './gate.js';
 import { Plan } from './plan.js';
@@ -10,7 +10,7 @@ const PATIENCE_MS = 60_000;
 
 const plans = new Map();
 
-/** A server, and what it takes to speak to it. */
+/** A server, with the state of its requests. */
 export class Wire {
   #headers;
 
@@ -20,11 +20,11 @@ export class Wire {
     this.uploadUrl = new URL('upload', base).href;
     this.#headers = headers;
     if (!plans.has(base.href)) plans.set(base.href, new Plan());
-    /** What is known about the way to this server: shared by all uploads to it. */
+    /** The plan for this server: shared by all uploads to it. */
     this.plan = plans.get(base.href);
   }
 
-  /** Asks what the server holds: `{ held, complete, tail: { crc, length } or null }`. */
+  /** Asks for the offset: `{ held, complete, tail: { crc, length } or null }`. */
   async status(id, signal) {
     const leave = await statusGate.enter(signal);
     try {
@@ -38,7 +38,7 @@ export class Wire {
     }
   }
 
-  /** Makes the server forget what it holds. A published file stays. */
+  /** Deletes the partial upload. A published file stays. */
   async forget(id, signal) {
     const answer = await this.#ask('DELETE', this.uploadUrl, id, signal);
     if (answer.status >= 300 && answer.status !== 404) throw problemOf(answer);
@@ -50,7 +50,7 @@ export class Wire {
    * make the server compute one. A request with the last bytes must have the CRC-32.
    * A 409 is an answer here, with `conflict: true`, because it has the right count. A 412 is an answer too, with
    * `mismatch: true`: the server holds bytes with another digest. `compared` is true if the digests are equal.
-   * How long a body may take is up to the caller.
+   * The caller limits the time of a body.
    */
   async post(upload, { start, body, digest, signal, onSent }) {
     const headers = describe(upload, start);
@@ -126,17 +126,17 @@ async function patiently(signal, request) {
   }
 }
 
-/** The address of a server, empty or relative: seen from the page. What it answers to is below. */
+/** Returns the address of a server; an empty or relative one is resolved against the page. It ends with a slash. */
 export function addressOf(server) {
   const base = new URL(server || '.', document.baseURI);
   // Without the slash, "upload" would replace the last folder of the path.
   if (!base.pathname.endsWith('/')) base.pathname += '/';
-  // A page opened as http://name:password@server/: fetch refuses such an address, and the browser knows them by now.
+  // A page opened as http://name:password@server/: fetch refuses such an address. The browser knows the password.
   base.username = base.password = '';
   return base;
 }
 
-/** What the server knows a file by. The same file gives the same id after a reload, and in another browser. */
+/** Returns the id of a file. The same file has the same id after a reload, and in another browser. */
 export function fileId(path, file) {
   return encode(`${path}-${file.size}-${file.lastModified}`);
 }
@@ -158,7 +158,7 @@ function encode(text) {
   return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd'));
 }
 
-// From the list, because `getResponseHeader` complains on the console about fields that another origin does not show.
+// From the list: `getResponseHeader` writes a console error about fields that another origin hides.
 function fieldsOf(xhr) {
   const lines = xhr.getAllResponseHeaders().split('\r\n').filter(Boolean);
   return new Headers(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
@@ -168,8 +168,8 @@ function read(status, text, fields) {
   return {
     status,
     text,
-    // Only the upload server sends these fields, so a refusal without them is a proxy's. When its disk has failed it
-    // tells no offset.
+    // Only the upload server sends these fields, so a refusal without them is a proxy's. After a disk failure the
+    // server sends no offset.
     ours: fields.has('Upload-Offset') || fields.has('Upload-Complete'),
     hasOffset: fields.has('Upload-Offset'),
     complete: fields.get('Upload-Complete') === '?1' || text.startsWith('Success'),

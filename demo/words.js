@@ -1,4 +1,4 @@
-// Everything that the page says, in English and Korean. Pure: no element is touched here.
+// All texts of the page, in English and Korean. Pure: no element is changed here.
 
 import { english } from './problem.js';
 
@@ -121,13 +121,13 @@ const ko = {
   days: (d, h) => `${d}일 ${h}시간`,
 };
 
-/** The first of the browser's languages that we speak: 'en' or 'ko'. */
+/** Returns the first supported language of the browser: 'en' or 'ko'. */
 export function chooseLanguage(languages) {
   const spoken = languages.map((tag) => tag.toLowerCase().split('-')[0]);
   return spoken.find((language) => language === 'en' || language === 'ko') ?? 'en';
 }
 
-/** The words of a language, and its way to write sizes and times. */
+/** Returns the texts of a language, with its format of sizes and times. */
 export function wordsIn(language) {
   const words = language === 'ko' ? ko : en;
   return { ...words, size: (bytes) => size(bytes, language), time: (seconds) => time(seconds, words) };

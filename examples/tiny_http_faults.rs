@@ -19,7 +19,7 @@ use threadpool::ThreadPool;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 type Attack = fn(&mut ServerProcess) -> Outcome<String>;
 
-/// How a server process is started: first a plain handler, then the two fronts of this library.
+/// The servers under attack: a plain handler, and the two fronts of this library.
 const FRONTS: [&str; 3] = ["plain tiny_http", "resumed::tiny_http", "resumed::start"];
 
 const SILENT_CLIENTS: usize = 200;
