@@ -176,10 +176,12 @@ fn start(command: &str, completed: &Completed) -> io::Result<Child> {
     Command::new("sh")
         .args(["-c", command])
         .env("UPLOAD_PATH", &completed.path)
-        .env(
-            "UPLOAD_NAME",
-            without_nul(completed.name.as_deref().unwrap_or_default().as_bytes()),
-        )
+        // An undeclared name is empty.
+        .env("UPLOAD_NAME", "")
+        .envs(completed.file.properties().map(|(name, value)| {
+            let name = format!("UPLOAD_{}", name.to_ascii_uppercase());
+            (name, without_nul(value.as_bytes()))
+        }))
         .env("UPLOAD_ID", completed.id.key().to_string())
         .env("UPLOAD_LENGTH", completed.length.to_string())
         .env(
@@ -241,7 +243,7 @@ fn in_one_line(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use resumed::store::Id;
+    use resumed::store::{FileInfo, Id};
 
     use super::*;
 
@@ -266,7 +268,7 @@ mod tests {
         Completed {
             id: Id::new(b"", b"a"),
             path: path.into(),
-            name: None,
+            file: FileInfo::default(),
             length: 5,
             sha256: None,
         }
@@ -305,7 +307,10 @@ mod tests {
         let filled = "x=$(head -c 200000 /dev/zero | tr '\\0' x); export x; /bin/true";
         assert_eq!(kind(filled, &there), too_long);
         let long_name = Completed {
-            name: Some("x".repeat(200_000)),
+            file: FileInfo {
+                name: Some("x".repeat(200_000).into()),
+                ..FileInfo::default()
+            },
             ..there
         };
         assert_eq!(kind("true", &long_name), too_long);

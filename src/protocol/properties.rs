@@ -12,11 +12,11 @@ pub fn declaration(bytes: &[u8]) {
     let Some(intent) = declared(&[("X-File-Id", bytes)]) else {
         return;
     };
-    let (Some(name), Some(length)) = (&intent.name, intent.length) else {
+    let (Some(name), Some(length)) = (&intent.file.name, intent.length) else {
         assert_eq!(
             intent,
             AppendRequest {
-                incoming: intent.incoming,
+                body_length: intent.body_length,
                 ..AppendRequest::default()
             }
         );
@@ -25,6 +25,7 @@ pub fn declaration(bytes: &[u8]) {
     let name = percent_encoded(name);
     // An id may hold a time that does not fit into the field.
     let modified = intent
+        .file
         .modified_ms
         .map_or("-1".to_owned(), |ms| ms.to_string());
     let again = format!("{name}-{length}-{modified}");
@@ -38,7 +39,7 @@ pub fn declaration(bytes: &[u8]) {
         ("X-File-Name", name.as_bytes()),
         ("X-File-Size", length.as_bytes()),
     ];
-    if intent.modified_ms.is_some() {
+    if intent.file.modified_ms.is_some() {
         in_fields.push(("X-File-Modified", modified.as_bytes()));
     }
     assert_eq!(declared(&in_fields), Some(intent));
@@ -95,12 +96,12 @@ fn check_command(command: &Command) {
         return assert!(matches!(command.target, Target::Id(_)));
     };
     match command.target {
-        Target::Id(_) => assert_ne!(request.existence, Precondition::Made),
+        Target::Id(_) => assert_ne!(request.precondition, Precondition::New),
         Target::Restart(_) => assert_eq!(*start, Start::At(0)),
         Target::Generated => {
             assert_eq!(
-                (*start, request.existence),
-                (Start::At(0), Precondition::Made)
+                (*start, request.precondition),
+                (Start::At(0), Precondition::New)
             );
         }
     }

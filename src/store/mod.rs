@@ -17,14 +17,18 @@
 //! a client sent.
 //!
 //! ```
-//! use resumed::store::{Completes, Id, AppendRequest, Options, Store};
+//! use resumed::store::{AppendRequest, Completes, FileInfo, Id, Options, Store};
 //!
 //! # let temporary = tempfile::tempdir()?;
 //! # let dir = temporary.path().join("uploads");
 //! let store = Store::open(&dir, Options::default())?;
 //! let id = Id::new(b"", b"greeting-11-1700000000000");
 //!
-//! let declared = AppendRequest { length: Some(11), name: Some("greeting.txt".into()), ..AppendRequest::default() };
+//! let declared = AppendRequest {
+//!     length: Some(11),
+//!     file: FileInfo { name: Some("greeting.txt".into()), ..FileInfo::default() },
+//!     ..AppendRequest::default()
+//! };
 //! let mut append = store.append_with(&id, 0, declared)?;
 //! append.write(b"hello ")?;
 //! append.cut(); // the connection was lost
@@ -45,6 +49,7 @@ mod log;
 mod mutex;
 mod obstacle;
 mod options;
+mod owners;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod recovery;
@@ -60,10 +65,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use self::error::{Difference, Error, OpenError};
+pub use self::fs::file_info::FileInfo;
 pub use self::fs::hashed::{Crc32, Digest};
 pub use self::id::{Id, Key};
 pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{OnConflict, Options, Sharing, Sync};
+pub use self::owners::Usage;
 pub use self::recovery::sweep::SweepReport;
 pub use self::upload::append::{Append, Completes};
 pub use self::upload::completed::Completed;
@@ -275,6 +282,11 @@ impl Store {
     /// Returns the path of the directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.registry.disk.root.path
+    }
+
+    /// Returns the number and size of the partial uploads of `owner`. Complete after the first [`sweep`](Self::sweep).
+    pub fn usage(&self, owner: &[u8]) -> Usage {
+        self.registry.owners.usage(owner)
     }
 
     /// Calls `tell` for each file that a copy to another file system publishes.

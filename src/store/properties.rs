@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::store::fs::file_info::FileInfo;
 use crate::store::fs::filename::{FilePath, NAME_MAX, Name, Wanted};
 use crate::store::fs::hashed::Crc32;
 use crate::store::fs::record::{Hook, Publishing, Record};
@@ -142,14 +143,17 @@ fn any_record(bytes: &[u8]) -> Record {
     };
     let hooks = [None, Some(Hook::Due), Some(Hook::Done)];
     Record {
-        name: part().map(text),
+        file: FileInfo {
+            name: part().map(text),
+            modified_ms: bytes.first().map(|first| u64::from(*first)),
+            metadata: None,
+        },
         length: part().map(number),
         crc32: match bytes.len() % 3 {
             0 => None,
             1 => Some(Crc32::Asked),
             _ => Some(Crc32::Is(bytes.len() as u32)),
         },
-        modified_ms: bytes.first().map(|first| u64::from(*first)),
         publishing: part().map(|path| {
             let name = Name::new(Some(&text(path)), Key::of(b"", path));
             let name = name.candidates(NAME_MAX).next().expect("a name");

@@ -162,7 +162,7 @@ impl Exchange {
     fn create_first(mut self, append: AppendCommand, interim: Response) -> Action {
         let declared = AppendRequest {
             body_digest: None,
-            incoming: BodyLength::Nothing,
+            body_length: BodyLength::Nothing,
             ..append.request.clone()
         };
         let created = (self.context.store).append_with(&self.id, append.start, declared);

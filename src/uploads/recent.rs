@@ -48,7 +48,7 @@ fn list(context: &Context, head: &Head, owner: &str) -> Response {
     let arrived = files.iter().filter_map(|file| {
         let path = file.completed.path.strip_prefix(context.store.dir()).ok()?;
         Some(Arrived {
-            name: file.completed.name.as_deref(),
+            name: file.completed.file.name.as_deref(),
             path: path.to_str()?,
             length: file.completed.length,
             ago_secs: file.at.elapsed().as_secs(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use resumed::store::{AppendRequest, Completes, Id, Options, Store, Sync};
+use resumed::store::{AppendRequest, Completes, FileInfo, Id, Options, Store, Sync};
 use tempfile::TempDir;
 
 use crate::bench::Bench;
@@ -66,7 +66,10 @@ fn begin(dir: &Path) -> Outcome<()> {
         let id = Id::new(b"", ours::id(upload).as_bytes());
         let declared = AppendRequest {
             length: Some(upload.bytes),
-            name: Some(upload.name()),
+            file: FileInfo {
+                name: Some(upload.name().into()),
+                ..FileInfo::default()
+            },
             ..AppendRequest::default()
         };
         let mut append = store.append_with(&id, 0, declared)?;

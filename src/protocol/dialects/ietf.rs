@@ -22,8 +22,8 @@
 
 use crate::http::{Head, Response, Version as HttpVersion};
 use crate::store::{
-    self, AppendRequest, BodyLength, Completes, Expiry, Finished, Precondition, Progress, Start,
-    UploadInfo,
+    self, AppendRequest, BodyLength, Completes, Expiry, FileInfo, Finished, Precondition, Progress,
+    Start, UploadInfo,
 };
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
@@ -229,12 +229,13 @@ fn read_creation(reply: Reply, head: &Head, path: FilesPath) -> Result<Operation
         FilesPath::Collection | FilesPath::Nested => None,
     };
     let metadata = Metadata::read(head).unwrap_or_default();
-    let name = filename::in_disposition(head).or(metadata.name).or(in_path);
+    let in_metadata = metadata.name.map(String::from);
+    let name = filename::in_disposition(head).or(in_metadata).or(in_path);
     let metadata = Metadata {
-        name: filename::of_type(name.as_deref(), media_type(head).as_deref()),
+        name: filename::of_type(name.as_deref(), media_type(head).as_deref()).map(Into::into),
         as_sent: metadata.as_sent,
     };
-    append(reply, head, 0, Precondition::Made, metadata)
+    append(reply, head, 0, Precondition::New, metadata)
 }
 
 fn read_append(reply: Reply, head: &Head) -> Result<Operation, Response> {
@@ -245,7 +246,13 @@ fn read_append(reply: Reply, head: &Head) -> Result<Operation, Response> {
     }
     let start = reply.offset;
     let start = start.ok_or_else(|| bad_request("Upload-Offset must be a number of bytes"))?;
-    append(reply, head, start, Precondition::Known, Metadata::default())
+    append(
+        reply,
+        head,
+        start,
+        Precondition::Exists,
+        Metadata::default(),
+    )
 }
 
 /// Reads the properties of the body. The end of the last part is the length of the upload.
@@ -253,11 +260,11 @@ fn append(
     reply: Reply,
     head: &Head,
     start: u64,
-    existence: Precondition,
+    precondition: Precondition,
     metadata: Metadata,
 ) -> Result<Operation, Response> {
-    let (incoming, is_last) = (body_length(head), is_last_part(reply, head)?);
-    let end = match incoming {
+    let (body_length, is_last) = (body_length(head), is_last_part(reply, head)?);
+    let end = match body_length {
         _ if !is_last => None,
         BodyLength::Nothing => Some(start),
         BodyLength::Exactly(bytes) => Some(start.saturating_add(bytes)),
@@ -270,16 +277,18 @@ fn append(
     Ok(Operation::Append(AppendCommand {
         start: Start::At(start),
         request: AppendRequest {
-            existence,
+            precondition,
             length: length.or(end),
-            name: metadata.name,
-            modified_ms: None,
-            metadata: metadata.as_sent,
+            file: FileInfo {
+                name: metadata.name,
+                modified_ms: None,
+                metadata: metadata.as_sent,
+            },
             digest: sha256(head, "Repr-Digest")?,
             crc32: None,
             tail: None,
             body_digest: sha256(head, "Content-Digest")?,
-            incoming,
+            body_length,
         },
         // After a resume, tus-js-client 4.3.1 in Node marks the last part as not the last (tus/tus-js-client#820).
         completes: if is_last {

@@ -20,7 +20,7 @@
 
 use crate::http::{Head, Response};
 use crate::store::{
-    self, AppendRequest, BodyLength, Completes, Finished, Precondition, Progress, Start,
+    self, AppendRequest, BodyLength, Completes, FileInfo, Finished, Precondition, Progress, Start,
 };
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
@@ -87,9 +87,9 @@ const INFO: Operation = Operation::Status(StatusQuery {
 });
 
 fn read_put(head: &Head, name: Vec<u8>) -> Result<(Target, Operation), Response> {
-    let incoming = body_length(head);
+    let body_length = body_length(head);
     let Some(range) = single(head, "Content-Range")? else {
-        let length = match incoming {
+        let length = match body_length {
             BodyLength::Nothing => Some(0),
             BodyLength::Exactly(bytes) => Some(bytes),
             BodyLength::Unknown => None,
@@ -98,10 +98,10 @@ fn read_put(head: &Head, name: Vec<u8>) -> Result<(Target, Operation), Response>
         return Ok((Target::Restart(name), operation));
     };
     match ContentRange::parse(range) {
-        Some(ContentRange::Unsatisfied) if incoming == BodyLength::Nothing => {
+        Some(ContentRange::Unsatisfied) if body_length == BodyLength::Nothing => {
             Ok((Target::Id(name), INFO))
         }
-        Some(ContentRange::Part { first, last, total }) if fits(first, last, incoming) => {
+        Some(ContentRange::Part { first, last, total }) if fits(first, last, body_length) => {
             let operation = append(head, &name, Start::At(first), total, Completes::AtLength)?;
             let target = match first {
                 0 => Target::Restart(name),
@@ -147,16 +147,18 @@ fn append(
     Ok(Operation::Append(AppendCommand {
         start,
         request: AppendRequest {
-            existence: Precondition::Either,
+            precondition: Precondition::Any,
             length,
-            name: Some(filename::flat(&utf8_or_latin1(name))),
-            modified_ms: None,
-            metadata: None,
+            file: FileInfo {
+                name: Some(filename::flat(&utf8_or_latin1(name)).into()),
+                modified_ms: None,
+                metadata: None,
+            },
             digest: sha256(head, "Repr-Digest")?,
             crc32: None,
             tail: None,
             body_digest: sha256(head, "Content-Digest")?,
-            incoming: body_length(head),
+            body_length: body_length(head),
         },
         completes,
         discard_on_overflow: false,
@@ -164,8 +166,8 @@ fn append(
 }
 
 /// Returns whether the body has the length of the range.
-fn fits(first: u64, last: u64, incoming: BodyLength) -> bool {
-    match incoming {
+fn fits(first: u64, last: u64, body_length: BodyLength) -> bool {
+    match body_length {
         BodyLength::Nothing => false,
         BodyLength::Exactly(bytes) => last.checked_sub(first) == bytes.checked_sub(1),
         BodyLength::Unknown => first <= last,

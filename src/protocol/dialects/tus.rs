@@ -18,8 +18,8 @@
 
 use crate::http::{Head, Response};
 use crate::store::{
-    self, AppendRequest, BodyLength, Completes, Expiry, Finished, Precondition, Progress, Start,
-    UploadInfo,
+    self, AppendRequest, BodyLength, Completes, Expiry, FileInfo, Finished, Precondition, Progress,
+    Start, UploadInfo,
 };
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
@@ -121,7 +121,7 @@ fn read_creation(head: &Head) -> Result<Operation, Response> {
             ));
         }
     };
-    append(head, 0, Precondition::Made, length, Metadata::read(head)?)
+    append(head, 0, Precondition::New, length, Metadata::read(head)?)
 }
 
 fn read_append(head: &Head) -> Result<Operation, Response> {
@@ -134,7 +134,7 @@ fn read_append(head: &Head) -> Result<Operation, Response> {
     append(
         head,
         start,
-        Precondition::Known,
+        Precondition::Exists,
         length,
         Metadata::default(),
     )
@@ -143,27 +143,29 @@ fn read_append(head: &Head) -> Result<Operation, Response> {
 fn append(
     head: &Head,
     start: u64,
-    existence: Precondition,
+    precondition: Precondition,
     length: Option<u64>,
     metadata: Metadata,
 ) -> Result<Operation, Response> {
-    let incoming = body_length(head);
-    if incoming != BodyLength::Nothing && media_type(head).as_deref() != Some(BYTES) {
+    let body_length = body_length(head);
+    if body_length != BodyLength::Nothing && media_type(head).as_deref() != Some(BYTES) {
         return Err(wrong_type());
     }
     Ok(Operation::Append(AppendCommand {
         start: Start::At(start),
         request: AppendRequest {
-            existence,
+            precondition,
             length,
-            name: metadata.name,
-            modified_ms: None,
-            metadata: metadata.as_sent,
+            file: FileInfo {
+                name: metadata.name,
+                modified_ms: None,
+                metadata: metadata.as_sent,
+            },
             digest: sha256(head, "Repr-Digest")?,
             crc32: None,
             tail: None,
             body_digest: sha256(head, "Content-Digest")?,
-            incoming,
+            body_length,
         },
         completes: Completes::AtLength,
         discard_on_overflow: false,
@@ -199,7 +201,7 @@ fn describe(progress: Progress, info: UploadInfo) -> Response {
         None => response.field("Upload-Defer-Length", "1"),
     };
     let response = match info.metadata {
-        Some(metadata) => response.field("Upload-Metadata", metadata),
+        Some(metadata) => response.field("Upload-Metadata", String::from(metadata)),
         None => response,
     };
     with_expiry(response, info.expires)

@@ -12,7 +12,9 @@
 //! of a millisecond is dropped. A time before 1970 is ignored.
 
 use crate::http::{Head, Response};
-use crate::store::{self, AppendRequest, Completes, Crc32, Precondition, Progress, Start, Tail};
+use crate::store::{
+    self, AppendRequest, Completes, Crc32, FileInfo, Precondition, Progress, Start, Tail,
+};
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::parse::fields::{
@@ -46,19 +48,22 @@ pub(crate) fn read(head: &Head) -> Result<Command, Response> {
 
 fn read_append(head: &Head) -> Result<AppendCommand, Response> {
     let from_id = FromId::in_id(id(head)?);
+    let name = single(head, "X-File-Name")?.map(text).or(from_id.name);
     Ok(AppendCommand {
         start: Start::At(number(head, "X-Start-Byte")?.unwrap_or(0)),
         request: AppendRequest {
-            existence: Precondition::Either,
+            precondition: Precondition::Any,
             length: number(head, "X-File-Size")?.or(from_id.length),
-            name: single(head, "X-File-Name")?.map(text).or(from_id.name),
-            modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
-            metadata: None,
+            file: FileInfo {
+                name: name.map(Into::into),
+                modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
+                metadata: None,
+            },
             digest: sha256(head, "Repr-Digest")?,
             crc32: crc32(head)?,
             tail: tail(head)?,
             body_digest: sha256(head, "Content-Digest")?,
-            incoming: body_length(head),
+            body_length: body_length(head),
         },
         completes: Completes::AtLength,
         discard_on_overflow: false,

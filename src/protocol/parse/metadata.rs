@@ -8,8 +8,8 @@ use crate::protocol::parse::filename;
 /// The name of the file, and the whole field, which the server returns to the client.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Metadata {
-    pub(crate) name: Option<String>,
-    pub(crate) as_sent: Option<String>,
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) as_sent: Option<Box<str>>,
 }
 
 impl Metadata {
@@ -45,8 +45,8 @@ impl Metadata {
         let path = path.filter(|path| path.contains('/')).map(str::to_owned);
         let name = path.or_else(|| value("filename").or(value("name")).map(filename::flat));
         Some(Metadata {
-            name: filename::of_type(name.as_deref(), value("filetype")),
-            as_sent: Some(as_sent.to_owned()),
+            name: filename::of_type(name.as_deref(), value("filetype")).map(Into::into),
+            as_sent: Some(as_sent.into()),
         })
     }
 }

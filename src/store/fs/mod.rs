@@ -5,6 +5,7 @@ pub(crate) mod disk;
 #[cfg(target_os = "linux")]
 pub(crate) mod ext4;
 pub(crate) mod fault;
+pub(crate) mod file_info;
 pub(crate) mod filename;
 pub(crate) mod fs_type;
 pub(crate) mod group_commit;

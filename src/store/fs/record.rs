@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_core::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use crate::store::fs::file_info::FileInfo;
 use crate::store::fs::filename::FilePath;
 use crate::store::fs::hashed::{Crc32, Digest};
 use crate::store::id::{Id, Key, hex, unhex};
@@ -17,14 +18,9 @@ const VERSION: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) id: Id,
-    /// The name its client gave it, as it came.
-    pub(crate) name: Option<Box<str>>,
+    pub(crate) file: FileInfo,
     /// Bytes it will have.
     pub(crate) length: Option<u64>,
-    /// When its client last changed it, in milliseconds since 1970.
-    pub(crate) modified_ms: Option<u64>,
-    /// What its client wants to be told again, as it came.
-    pub(crate) metadata: Option<Box<str>>,
     /// What all of it will hash to, as its client says; of a complete upload, what it does.
     pub(crate) digest: Option<Box<Digest>>,
     /// The CRC-32 that the upload must have, or that it has; `None` if no client requested it.
@@ -55,10 +51,8 @@ impl Record {
     pub(crate) fn new(id: &Id) -> Self {
         Self {
             id: id.clone(),
-            name: None,
+            file: FileInfo::default(),
             length: None,
-            modified_ms: None,
-            metadata: None,
             digest: None,
             crc32: None,
             publishing: None,
@@ -74,7 +68,7 @@ impl Record {
 
     /// Returns the time of last change that the client declared.
     pub(crate) fn modified(&self) -> Option<SystemTime> {
-        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.modified_ms?))
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.file.modified_ms?))
     }
 
     pub(crate) fn hook(&self) -> Option<Hook> {
@@ -154,10 +148,8 @@ impl Record {
         };
         Some(Self {
             id: Id::new(&unhex(&text("owner")??)?, &unhex(&text("id")??)?),
-            name: text("name")?,
+            file: FileInfo::from_json(fields)?,
             length: number("length")?,
-            modified_ms: number("modified_ms")?,
-            metadata: text("metadata")?,
             digest,
             crc32,
             publishing: path.map(|path| Publishing { path, hook, copied }.into()),
@@ -179,10 +171,8 @@ impl Serialize for Record {
         fields.serialize_entry("v", &VERSION)?;
         fields.serialize_entry("id", &hex(self.id.as_bytes()))?;
         fields.serialize_entry("owner", &hex(self.id.owner()))?;
-        put(&mut fields, "name", self.name.as_ref())?;
+        self.file.to_json(&mut fields)?;
         put(&mut fields, "length", self.length)?;
-        put(&mut fields, "modified_ms", self.modified_ms)?;
-        put(&mut fields, "metadata", self.metadata.as_ref())?;
         put(
             &mut fields,
             "sha256",
@@ -238,10 +228,12 @@ mod tests {
     fn record() -> (Record, Key) {
         let id = Id::new(b"alice", b"\xff\x00id");
         let record = Record {
-            name: Some("\"käse\"\u{1}.mp4".into()),
+            file: FileInfo {
+                name: Some("\"käse\"\u{1}.mp4".into()),
+                modified_ms: Some(1_700_000_000_123),
+                metadata: Some("filename w6Q=,is_new".into()),
+            },
             length: Some(u64::MAX),
-            modified_ms: Some(1_700_000_000_123),
-            metadata: Some("filename w6Q=,is_new".into()),
             digest: Some(Box::new([0xfe; 32])),
             crc32: Some(Crc32::Is(0x0000_00fe)),
             publishing: Some(publishing(Some(Hook::Due)).into()),

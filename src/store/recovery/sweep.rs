@@ -43,10 +43,12 @@ pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
         now,
         report,
     };
+    registry.owners.begin_sweep();
     let is_complete = sweep.sweep_names();
     sweep.sweep_log();
     if is_complete {
         power_loss::end(registry);
+        registry.owners.end_sweep();
     }
     sweep.report
 }
@@ -123,7 +125,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Returns whether a partial upload only waits for its next byte. Does not load it.
+    /// Returns whether a partial upload only waits for its next byte, and counts it. Does not load it.
     fn is_waiting(&self, key: Key) -> io::Result<bool> {
         let registry = self.registry;
         let Some((modified, length)) = registry.disk.stat(&key.to_string())? else {
@@ -136,8 +138,15 @@ impl Sweep<'_> {
         let Some((text, _)) = registry.load_record(key)? else {
             return Ok(true);
         };
-        let record = Record::parse(&text, key)?;
-        Ok(record.is_none_or(|it| it.publishing.is_none() && it.length != Some(length)))
+        let Some(record) = Record::parse(&text, key)? else {
+            return Ok(true);
+        };
+        let is_waiting = record.publishing.is_none() && record.length != Some(length);
+        if is_waiting {
+            let bytes = record.length.unwrap_or(length);
+            registry.owners.set(&record.id, bytes);
+        }
+        Ok(is_waiting)
     }
 
     /// Removes the temporary file of a record, if no server can be writing it.
@@ -185,6 +194,8 @@ impl Sweep<'_> {
                 );
             }
             upload.delete(&mut state)?;
+        } else {
+            upload.count_partial(&state);
         }
         Ok(())
     }

@@ -72,10 +72,7 @@ fn a_length_may_come_later_but_not_below_what_is_held() {
 #[test]
 fn the_first_name_and_time_count() {
     let bench = Bench::new();
-    let named = |name: &str, ms| AppendRequest {
-        modified_ms: Some(ms),
-        ..declared(2, name)
-    };
+    let named = |name: &str, ms| changed_at(ms, declared(2, name));
     bench
         .send(0, b"a", named("first", 1_000_000_000_500))
         .unwrap();

@@ -63,10 +63,7 @@ fn obstacle(result: Result<impl Sized, Error>) -> Obstacle {
 fn file_for_another_file_system_is_copied_there() {
     let bench = Bench::new();
     bench.elsewhere();
-    let intent = AppendRequest {
-        modified_ms: Some(1_000_000_000_000),
-        ..declared(3, "photos/a")
-    };
+    let intent = changed_at(1_000_000_000_000, declared(3, "photos/a"));
     let finished = bench.send(0, b"abc", intent).unwrap();
     let path = bench.path().join("photos/a");
     assert_eq!(finished.held, complete(3));

@@ -47,7 +47,7 @@ impl Bench {
     /// Asks about a complete upload again.
     fn ask(&self, at: u64, intent: AppendRequest) -> Result<Finished, Error> {
         let intent = AppendRequest {
-            incoming: BodyLength::Nothing,
+            body_length: BodyLength::Nothing,
             ..intent
         };
         let append = self.append_with(&id(), at, intent)?;

@@ -60,10 +60,7 @@ impl Client<'_> {
         let at = self.bench.status(&id())?;
         self.hear(at);
         let start = at.offset as usize;
-        let intent = AppendRequest {
-            modified_ms: Some(1_700_000_000_000),
-            ..declared(BYTES.len(), "a")
-        };
+        let intent = changed_at(1_700_000_000_000, declared(BYTES.len(), "a"));
         let mut append = self.bench.append_with(&id(), at.offset, intent)?;
         append.write(&BYTES[start..BYTES.len().min(start + self.window)])?;
         if round == 1 {

@@ -96,7 +96,7 @@ fn an_answer_about_a_partial_comes_after_record_bytes_mark_and_names() {
 fn empty_files_and_ends_without_a_length() {
     let bench = Bench::new();
     let empty = AppendRequest {
-        incoming: BodyLength::Nothing,
+        body_length: BodyLength::Nothing,
         ..declared(0, "empty")
     };
     let append = bench.append_with(&id(), 0, empty).unwrap();
@@ -147,7 +147,7 @@ fn asking_about_the_unknown_leaves_no_trace() {
 fn a_declaration_is_kept_before_any_byte() {
     let mut bench = Bench::new();
     let intent = AppendRequest {
-        incoming: BodyLength::Nothing,
+        body_length: BodyLength::Nothing,
         ..declared(10, "a")
     };
     let append = bench.append_with(&id(), 0, intent).unwrap();
@@ -170,7 +170,7 @@ fn a_long_record_is_read_whole() {
             .send(4, b"more", AppendRequest::default())
             .unwrap()
             .published;
-        assert_eq!(published.unwrap().name, Some(name));
+        assert_eq!(published.unwrap().file.name, Some(name.into()));
         bench.cancel(&id()).unwrap();
     }
 }
@@ -262,7 +262,7 @@ fn names_that_are_taken_and_names_that_are_refused() {
     on_disk::create_dir(bench.path().join("a (1).txt")).unwrap();
     let published = bench.send_whole("a.txt", b"new").published.unwrap();
     assert_eq!(published.path, bench.path().join("a (2).txt"));
-    assert_eq!(published.name.as_deref(), Some("a.txt"));
+    assert_eq!(published.file.name.as_deref(), Some("a.txt"));
     assert_eq!(on_disk::read(bench.path().join("a.txt")).unwrap(), b"old");
 
     let bench = Bench::with(Options {

@@ -18,6 +18,7 @@ mod said;
 mod sweeping;
 mod takeover;
 mod under_way;
+mod usage;
 #[cfg(target_os = "linux")]
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::{
-    Append, AppendRequest, BodyLength, Completes, Error, Finished, Id, Options, Progress, Store,
-    Sync,
+    Append, AppendRequest, BodyLength, Completes, Error, FileInfo, Finished, Id, Options, Progress,
+    Store, Sync,
 };
 use crate::store::fs::disk::on_disk;
 use crate::store::fs::fault::{Fault, Faults, Op};
@@ -228,21 +229,33 @@ fn id() -> Id {
 fn declared(length: usize, name: &str) -> AppendRequest {
     AppendRequest {
         length: Some(length as u64),
-        name: Some(name.to_owned()),
+        file: named(name),
         ..AppendRequest::default()
     }
 }
 
+fn named(name: &str) -> FileInfo {
+    FileInfo {
+        name: Some(name.into()),
+        ..FileInfo::default()
+    }
+}
+
+fn changed_at(ms: u64, mut request: AppendRequest) -> AppendRequest {
+    request.file.modified_ms = Some(ms);
+    request
+}
+
 fn exactly(bytes: u64) -> AppendRequest {
     AppendRequest {
-        incoming: BodyLength::Exactly(bytes),
+        body_length: BodyLength::Exactly(bytes),
         ..AppendRequest::default()
     }
 }
 
 fn nothing() -> AppendRequest {
     AppendRequest {
-        incoming: BodyLength::Nothing,
+        body_length: BodyLength::Nothing,
         ..AppendRequest::default()
     }
 }

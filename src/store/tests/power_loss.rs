@@ -172,7 +172,7 @@ fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
         &id(),
         4,
         AppendRequest {
-            incoming: BodyLength::Nothing,
+            body_length: BodyLength::Nothing,
             ..declared(10, "a")
         },
     );

@@ -23,7 +23,7 @@ fn publishing(length: u64, hook: Option<Hook>) -> Record {
     };
     Record {
         publishing: Some(publishing.into()),
-        name: Some("a".into()),
+        file: named("a"),
         length: Some(length),
         ..Record::new(&id())
     }
@@ -169,7 +169,7 @@ fn a_partial_that_the_old_record_does_not_fit_is_not_published() {
 /// Returns a record that declares three bytes, and their digest if there is one.
 fn declaring(digest: Option<&[u8]>) -> Record {
     Record {
-        name: Some("a".into()),
+        file: named("a"),
         length: Some(3),
         digest: digest.map(|bytes| Box::new(Sha256::digest(bytes).into())),
         ..Record::new(&id())
@@ -273,10 +273,7 @@ fn declared_length_is_kept_when_publishing_fails_early() {
 #[test]
 fn unpublished_partial_expires_after_its_last_byte() {
     let bench = Bench::new();
-    let intent = AppendRequest {
-        modified_ms: Some(1_000_000_000_000),
-        ..declared(3, "a")
-    };
+    let intent = changed_at(1_000_000_000_000, declared(3, "a"));
     bench.fail(Op::Publish, 0, usize::MAX, EACCES, None);
     assert_refused!(bench.send(0, b"abc", intent), Error::NotPublished(_));
     let now = SystemTime::now();

@@ -13,15 +13,15 @@ fn digest(bytes: &[u8]) -> Digest {
 
 fn made() -> AppendRequest {
     AppendRequest {
-        existence: Precondition::Made,
-        incoming: BodyLength::Nothing,
+        precondition: Precondition::New,
+        body_length: BodyLength::Nothing,
         ..AppendRequest::default()
     }
 }
 
 fn known() -> AppendRequest {
     AppendRequest {
-        existence: Precondition::Known,
+        precondition: Precondition::Exists,
         ..AppendRequest::default()
     }
 }
@@ -47,9 +47,10 @@ fn an_upload_can_be_made_of_nothing_and_be_asked_for() {
 #[test]
 fn metadata_is_told_again_as_it_came_and_the_first_counts() {
     let mut bench = Bench::new();
-    let with = |metadata: &str| AppendRequest {
-        metadata: Some(metadata.to_owned()),
-        ..declared(6, "a")
+    let with = |metadata: &str| {
+        let mut request = declared(6, "a");
+        request.file.metadata = Some(metadata.into());
+        request
     };
     bench.send(0, b"abc", with("one dHdv,three")).unwrap();
     bench.send(3, b"d", with("other")).unwrap();
@@ -64,10 +65,7 @@ fn metadata_is_told_again_as_it_came_and_the_first_counts() {
 fn publishing_sets_both_times_of_the_file() {
     let bench = Bench::new();
     let (declared, before) = (Duration::from_millis(1_000_000_000_123), SystemTime::now());
-    let modified = AppendRequest {
-        modified_ms: Some(1_000_000_000_123),
-        ..super::declared(6, "a")
-    };
+    let modified = changed_at(1_000_000_000_123, super::declared(6, "a"));
     bench.send(0, b"abc", modified).unwrap();
     let long_ago = before - Duration::from_secs(50);
     let data = on_disk::File::options().write(true).open(bench.data_path());

@@ -25,7 +25,7 @@ fn partials_expire_and_finished_files_stay() {
 fn declarations_without_a_byte_expire_too() {
     let bench = Bench::new();
     let intent = AppendRequest {
-        incoming: BodyLength::Nothing,
+        body_length: BodyLength::Nothing,
         ..declared(10, "a")
     };
     bench
@@ -51,10 +51,7 @@ fn an_upload_being_written_is_never_touched() {
 #[test]
 fn the_clients_time_expires_nothing() {
     let bench = Bench::new();
-    let old = AppendRequest {
-        modified_ms: Some(1),
-        ..declared(10, "a")
-    };
+    let old = changed_at(1, declared(10, "a"));
     bench.send(0, b"some", old).unwrap();
     assert_eq!(bench.sweep(SystemTime::now()).expired, 0);
 }
@@ -93,7 +90,7 @@ fn hooks_are_due_until_they_have_run() {
     bench.reopen();
     let due = bench.due().unwrap();
     assert_eq!((due.len(), &due[0].id, &due[0].path), (1, &id(), &path));
-    assert_eq!((due[0].name.as_deref(), due[0].length), (Some("a"), 5));
+    assert_eq!((due[0].file.name.as_deref(), due[0].length), (Some("a"), 5));
 
     // The hook moves the file, and then reports.
     on_disk::remove_file(path).unwrap();

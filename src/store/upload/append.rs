@@ -62,14 +62,14 @@ impl Append {
         let upload = registry.upload(id.key());
         let mut state = upload.load()?;
         let complete = state.is_complete();
-        if request.existence == Precondition::Known && !state.is_known() {
+        if request.precondition == Precondition::Exists && !state.is_known() {
             return Err(Error::Unknown);
         }
         let start = match start {
             Start::At(start) => start,
             Start::End => state.offset(),
         };
-        let has_body = !request.incoming.is_nothing();
+        let has_body = !request.body_length.is_nothing();
         let (body_digest, crc32) = (request.body_digest, request.crc32_value());
         match complete {
             true => check_complete(&state, start, &request)?,
@@ -270,7 +270,7 @@ fn check_complete(state: &State, start: u64, request: &AppendRequest) -> Result<
     if start != length {
         return Err(Error::Mismatch);
     }
-    if request.incoming.at_least() > 0 {
+    if request.body_length.at_least() > 0 {
         return Err(Error::Overshoot { length });
     }
     state.compare(request.digest, request.crc32_value())
@@ -297,7 +297,7 @@ impl UploadHandle {
         start: u64,
         request: AppendRequest,
     ) -> Result<(), Error> {
-        let has_body = !request.incoming.is_nothing();
+        let has_body = !request.body_length.is_nothing();
         let needed = state.admit(start, &request, self.registry.options.max_size)?;
         if !state.is_full() && (has_body || request.declares()) {
             self.check_folder(state, &request)?;
@@ -306,6 +306,7 @@ impl UploadHandle {
         self.reserve(needed, has_body)?;
         if has_body || state.record().is_some() || request.declares() {
             state.merge_metadata(id, request);
+            self.count_partial(state);
         }
         self.begin_hashing(state)
     }
@@ -366,6 +367,7 @@ impl UploadHandle {
             return Ok(());
         }
         let data = self.data_file(state)?;
+        let is_first = state.offset() == 0;
         let mut rest = bytes;
         while !rest.is_empty() {
             let offset = state.offset();
@@ -382,6 +384,9 @@ impl UploadHandle {
         }
         let expected = state.length().map_or(0, |length| length - state.offset());
         self.registry.reservations.set(self.key, expected);
+        if is_first || state.length().is_none() {
+            self.count_partial(state);
+        }
         Ok(())
     }
 
@@ -401,7 +406,8 @@ impl UploadHandle {
         }
     }
 
-    /// Notes that an append has ended. Releases the reservation of an upload that got no byte.
+    /// Notes that an append has ended. Releases the reservation of an upload that got no byte, and
+    /// forgets one that has no file.
     fn end_append(&self) {
         let (Ok(_window), Ok(mut state)) = (self.lock_window(), self.peek()) else {
             return;
@@ -409,6 +415,17 @@ impl UploadHandle {
         state.end_append();
         if !state.has_appends() && state.offset() == 0 {
             self.registry.reservations.release(self.key);
+            if !state.has_record_file() {
+                self.registry.owners.remove(self.key);
+            }
+        }
+    }
+
+    /// Updates the index of partial uploads.
+    pub(crate) fn count_partial(&self, state: &State) {
+        if let (Some(record), true) = (state.record(), state.is_receiving()) {
+            let bytes = record.length.unwrap_or(state.offset());
+            self.registry.owners.set(&record.id, bytes);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::store::fs::file_info::FileInfo;
 use crate::store::fs::hashed::Digest;
 use crate::store::id::Id;
 
@@ -12,8 +13,8 @@ pub struct Completed {
     pub id: Id,
     /// The path of the file.
     pub path: PathBuf,
-    /// The name that the client gave, not cleaned: do not use it as a path.
-    pub name: Option<String>,
+    /// The properties that the client declared.
+    pub file: FileInfo,
     /// Its size in bytes.
     pub length: u64,
     /// The SHA-256 of the file, where [`Options::sha256`](crate::store::Options::sha256) is set or the client declared it.

@@ -18,7 +18,7 @@ pub struct UploadInfo {
     /// The declared length.
     pub length: Option<u64>,
     /// The metadata that the client declared, unchanged.
-    pub metadata: Option<String>,
+    pub metadata: Option<Box<str>>,
     /// The expiry if no more bytes come; `None` if the upload is complete.
     pub expires: Option<Expiry>,
 }
@@ -73,10 +73,12 @@ impl UploadHandle {
             true => None,
             false => self.last_change(&state)?,
         };
-        let metadata = state.record().and_then(|record| record.metadata.as_deref());
+        let metadata = state
+            .record()
+            .and_then(|record| record.file.metadata.clone());
         Ok(Some(UploadInfo {
             length: state.length(),
-            metadata: metadata.map(str::to_owned),
+            metadata,
             expires: last_change.and_then(|last| self.expiry(last, SystemTime::now())),
         }))
     }

@@ -20,7 +20,11 @@ impl UploadHandle {
 
     /// Returns the path that the client declared in `record`.
     fn wanted(&self, record: &Record) -> Wanted {
-        Wanted::new(record.name.as_deref(), self.key, self.disk().path_bytes)
+        Wanted::new(
+            record.file.name.as_deref(),
+            self.key,
+            self.disk().path_bytes,
+        )
     }
 
     /// Moves the data file, or the `copy`, to its name.

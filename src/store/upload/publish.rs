@@ -182,8 +182,10 @@ impl UploadHandle {
     /// # Errors
     /// `NotPublished`, `NoSpace`.
     pub(crate) fn check_folder(&self, state: &State, request: &AppendRequest) -> Result<(), Error> {
-        let declared = state.record().and_then(|record| record.name.as_deref());
-        let name = declared.or(request.name.as_deref());
+        let declared = state
+            .record()
+            .and_then(|record| record.file.name.as_deref());
+        let name = declared.or(request.file.name.as_deref());
         let wanted = Wanted::new(name, self.key, self.disk().path_bytes);
         let length = state.length().or(request.length);
         let min_free = self.registry.options.min_free;
@@ -282,6 +284,7 @@ impl UploadHandle {
         let held = state.progress();
         drop(state);
         self.registry.reservations.release(self.key);
+        self.registry.owners.remove(self.key);
         self.registry.blocked.forget(self.key);
         if let (Some(path), Some(Hook::Due)) = (record.publishing_as(), record.hook()) {
             self.registry.hooks.add(self.key, path);
@@ -303,7 +306,7 @@ impl UploadHandle {
         Completed {
             id: record.id.clone(),
             path: self.disk().published_path(path),
-            name: record.name.as_deref().map(str::to_owned),
+            file: record.file.clone(),
             length: record.length.unwrap_or_default(),
             sha256: record.digest.as_deref().copied(),
         }

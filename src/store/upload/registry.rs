@@ -12,6 +12,7 @@ use crate::store::id::Key;
 use crate::store::log::Log;
 use crate::store::mutex::lock;
 use crate::store::options::Options;
+use crate::store::owners::Owners;
 use crate::store::reservations::Reservations;
 use crate::store::upload::blocked::Blocked;
 use crate::store::upload::copies::Copies;
@@ -24,6 +25,7 @@ pub(crate) struct Registry {
     pub(crate) disk: Arc<Disk>,
     pub(crate) log: Log,
     pub(crate) reservations: Reservations,
+    pub(crate) owners: Owners,
     pub(crate) blocked: Blocked,
     pub(crate) copies: Copies,
     pub(crate) hooks: PendingHooks,
@@ -46,6 +48,7 @@ impl Registry {
             log: Log::new(Arc::clone(&disk)),
             disk,
             reservations: Reservations::new(),
+            owners: Owners::default(),
             blocked: Blocked::default(),
             copies: Copies::default(),
             hooks: PendingHooks::default(),

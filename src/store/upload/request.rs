@@ -1,5 +1,6 @@
 //! The contents of a request to append.
 
+use crate::store::fs::file_info::FileInfo;
 use crate::store::fs::hashed::{Crc32, Digest};
 
 /// The maximum number of bytes in a tail.
@@ -18,15 +19,11 @@ pub struct Tail {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppendRequest {
     /// The condition on the existence of the upload.
-    pub existence: Precondition,
+    pub precondition: Precondition,
     /// The length of the whole upload in bytes. Any request may declare it; it must not change.
     pub length: Option<u64>,
-    /// The name of the file in UTF-8, after the names of its folders, with `/` between. The first value counts.
-    pub name: Option<String>,
-    /// The time of the last change of the file, in milliseconds since 1970. The first value counts.
-    pub modified_ms: Option<u64>,
-    /// Metadata that the server returns unchanged. The first value counts.
-    pub metadata: Option<String>,
+    /// The properties of the file. The first value of each counts.
+    pub file: FileInfo,
     /// The SHA-256 of the whole upload. An upload with another one is not published. The first value counts.
     pub digest: Option<Digest>,
     /// The CRC-32 of the whole upload. An upload with another one is not published. The last value counts.
@@ -36,7 +33,7 @@ pub struct AppendRequest {
     /// The SHA-256 of the bytes of this request.
     pub body_digest: Option<Digest>,
     /// The length of the body.
-    pub incoming: BodyLength,
+    pub body_length: BodyLength,
 }
 
 /// A condition on the existence of an upload.
@@ -44,11 +41,11 @@ pub struct AppendRequest {
 pub enum Precondition {
     /// None. Bytes or a declaration create the upload.
     #[default]
-    Either,
+    Any,
     /// The upload must exist.
-    Known,
+    Exists,
     /// The request creates the upload, also without bytes and declarations.
-    Made,
+    New,
 }
 
 /// The first byte of an append.
@@ -81,11 +78,9 @@ impl From<u64> for Start {
 impl AppendRequest {
     /// Returns whether the request creates an upload, even without bytes.
     pub(crate) fn declares(&self) -> bool {
-        self.existence == Precondition::Made
+        self.precondition == Precondition::New
             || self.length.is_some()
-            || self.name.is_some()
-            || self.modified_ms.is_some()
-            || self.metadata.is_some()
+            || !self.file.declares_nothing()
             || self.digest.is_some()
             || self.crc32.is_some()
     }

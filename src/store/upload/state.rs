@@ -249,13 +249,13 @@ impl State {
             return Err(Error::Mismatch);
         }
         let length = self.length().or(request.length);
-        let end = start.saturating_add(request.incoming.at_least());
+        let end = start.saturating_add(request.body_length.at_least());
         match (length, max_size) {
             (Some(length), _) if length < end => return Err(Error::Overshoot { length }),
             (_, Some(max)) if length.unwrap_or(end) > max => return Err(Error::TooLarge { max }),
             _ => {}
         }
-        Ok(match (length, request.incoming) {
+        Ok(match (length, request.body_length) {
             (Some(length), _) => length - start,
             (None, BodyLength::Unknown) => 1,
             (None, incoming) => incoming.at_least(),
@@ -269,9 +269,7 @@ impl State {
         let record = self.record.get_or_insert_with(|| Record::new(id).into());
         let record = Arc::make_mut(record);
         record.length = record.length.or(request.length);
-        record.name = record.name.take().or(request.name.map(Into::into));
-        record.modified_ms = record.modified_ms.or(request.modified_ms);
-        record.metadata = record.metadata.take().or(request.metadata.map(Into::into));
+        record.file.merge(request.file);
         if !is_judged {
             record.digest = record.digest.take().or(request.digest.map(Into::into));
             record.crc32 = match request.crc32 {

@@ -32,7 +32,7 @@ impl Registry {
             .filter(|(record, _)| record.id.owner() == owner)
             .map(|(record, reason)| UnderWay {
                 id: record.id.clone(),
-                name: record.name.clone(),
+                name: record.file.name.clone(),
                 offset: record.length.unwrap_or_default(),
                 length: record.length,
                 idle_secs: 0,
@@ -60,7 +60,7 @@ impl State {
         }
         Some(UnderWay {
             id: record.id.clone(),
-            name: record.name.clone(),
+            name: record.file.name.clone(),
             offset: self.offset(),
             length: record.length,
             idle_secs: 0,

@@ -33,7 +33,7 @@ fn a_hook_that_fails_is_run_again() {
             if counted.fetch_add(1, Ordering::SeqCst) == 0 {
                 return Err("not yet".into());
             }
-            tell.send((completed.name.clone(), completed.length))
+            tell.send((completed.file.name.clone(), completed.length))
                 .map_err(Into::into)
         })
     });
@@ -52,7 +52,7 @@ fn hooks_of_several_uploads_run_side_by_side() {
     let gate = Mutex::new(gate);
     let site = Site::with(|config| {
         config.on_complete(move |completed| {
-            tell.send(completed.name.clone())?;
+            tell.send(completed.file.name.clone())?;
             // Until the other end is gone.
             let _ = gate.lock().expect("whole").recv();
             Ok(())
@@ -75,7 +75,9 @@ fn a_hook_that_is_due_runs_after_a_restart() {
     let dir = site.stop();
     let (tell, told) = mpsc::channel();
     let _again = Site::again(dir, |config| {
-        config.on_complete(move |completed| tell.send(completed.name.clone()).map_err(Into::into))
+        config.on_complete(move |completed| {
+            tell.send(completed.file.name.clone()).map_err(Into::into)
+        })
     });
     assert_eq!(told.recv().expect("the hook ran").as_deref(), Some("a.txt"));
 }

@@ -127,7 +127,7 @@ fn a_hook_is_told_what_has_arrived() -> Tried {
     use resumed::{Config, HookError};
 
     let seen = move |upload: &Completed| -> Result<(), HookError> {
-        let name = upload.name.as_deref().unwrap_or("?"); // for display; never a path
+        let name = upload.file.name.as_deref().unwrap_or("?"); // for display; never a path
         let owner = String::from_utf8_lossy(upload.id.owner()); // empty without users
         let digest = upload.sha256.ok_or("no sha256")?; // an error: the hook runs again
         tell.send(format!(
@@ -220,7 +220,7 @@ fn a_protocol_of_ones_own() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir: &Path = temporary.path();
 
-    use resumed::store::{AppendRequest, Completes, Error, Id, Options, Store};
+    use resumed::store::{AppendRequest, Completes, Error, FileInfo, Id, Options, Store};
     use std::time::SystemTime;
 
     let store = Store::open(dir, Options::default())?;
@@ -228,7 +228,10 @@ fn a_protocol_of_ones_own() -> Tried {
 
     let id = Id::new(b"alice", b"any bytes");
     let intent = AppendRequest {
-        name: Some("a.txt".into()),
+        file: FileInfo {
+            name: Some("a.txt".into()),
+            ..FileInfo::default()
+        },
         length: Some(5),
         ..AppendRequest::default()
     };
