@@ -44,7 +44,7 @@ fn upload_in_one_request_has_an_entry_and_others_a_record_file() {
     assert_eq!(bench.status(&id()).unwrap(), complete(6));
     bench.sweep(SystemTime::now());
     let known = AppendRequest {
-        existence: Precondition::Known,
+        precondition: Precondition::Exists,
         ..nothing()
     };
     let other = Id::new(b"", b"other");
