@@ -84,6 +84,8 @@ pub(crate) use self::upload::under_way::UnderWay;
 use self::fs::disk::Disk;
 use self::fs::fault::Faults;
 use self::recovery::{power_loss, sweep};
+use self::shared::SharedDirectory;
+use self::upload::coordination::Coordination;
 use self::upload::copies::Tell;
 use self::upload::copying::Copier;
 use self::upload::registry::Registry;
@@ -107,15 +109,17 @@ impl Store {
     /// If the directory is in use or not writable, or a file is in its place.
     pub fn open(dir: impl AsRef<Path>, mut options: Options) -> Result<Self, OpenError> {
         let dir = dir.as_ref();
-        let disk = Disk::open(dir, &options, Faults::default())?;
+        let disk = Arc::new(Disk::open(dir, &options, Faults::default())?);
         options.max_size = disk.max_size(options.max_size);
-        if options.sharing == Sharing::Shared {
-            let refused = |error| OpenError::NotShareable(dir.into(), error);
-            disk.make_shareable().map_err(refused)?;
-        }
-        let registry = Arc::new(Registry::new(disk, options, id::draw()));
-        if registry.options.sharing == Sharing::Shared {
-            let refused = |error| OpenError::NotShareable(dir.into(), error);
+        let shared = match options.sharing {
+            Sharing::Alone => None,
+            Sharing::Shared => Some(SharedDirectory::new(Arc::clone(&disk))),
+        };
+        let refused = |error| OpenError::NotShareable(dir.into(), error);
+        let shared = shared.transpose().map_err(refused)?;
+        let coordination = shared.map(|shared| Box::new(shared) as Box<dyn Coordination>);
+        let registry = Arc::new(Registry::new(disk, options, coordination));
+        if registry.coordination.is_some() {
             registry.log.export().map_err(refused)?;
         }
         power_loss::begin(&registry).map_err(|error| OpenError::Io(dir.into(), error))?;

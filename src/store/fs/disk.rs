@@ -24,7 +24,7 @@ use crate::store::fs::fault::{Faults, Op};
 use crate::store::fs::fs_type::{free_bytes, longest_file, warn_of_ext4, warn_unless_durable};
 use crate::store::fs::group_commit::{Semaphore, SharedSync};
 use crate::store::fs::location::Location;
-use crate::store::fs::lock::{self, LATCHES};
+use crate::store::fs::lock::{self, LOCKS};
 use crate::store::fs::ownership::Ownership;
 use crate::store::fs::private;
 use crate::store::fs::record::record_name;
@@ -330,7 +330,7 @@ impl Disk {
         self.faults.check(Op::List)?;
         let entries = Entries::read_from(&self.partials.file)?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        let is_upload = |name: &str| ![".", "..", LOCK, LATCHES, LOG].contains(&name);
+        let is_upload = |name: &str| ![".", "..", LOCK, LOCKS, LOG].contains(&name);
         Ok(names.filter(move |name| name.as_deref().map_or(true, is_upload)))
     }
 

@@ -1,4 +1,4 @@
-//! Locks of the file system on whole files: they go with the process that has them, and on a cluster with its machine.
+//! Locks on whole files (`flock`). A lock ends with its process, and on a cluster with its machine.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,11 +8,11 @@ use rustix::io::Errno;
 
 use crate::store::options::Sharing;
 
-/// The directory of the files that servers lock which share a directory.
-pub(crate) const LATCHES: &str = "locks";
+/// The directory of the lock files of servers that share a directory.
+pub(crate) const LOCKS: &str = "locks";
 
-/// Locks the directory against servers that must not be there, as long as `file` is open; says whether that was to be
-/// had.
+/// Locks the directory until `file` is closed: alone, or together with other shared servers. Returns false if another
+/// server has the lock.
 pub(crate) fn try_lock(file: impl AsFd, sharing: Sharing) -> io::Result<bool> {
     let how = match sharing {
         Sharing::Alone => FlockOperation::NonBlockingLockExclusive,
@@ -24,7 +24,7 @@ pub(crate) fn try_lock(file: impl AsFd, sharing: Sharing) -> io::Result<bool> {
     }
 }
 
-/// Waits until nobody else has it.
+/// Waits for the exclusive lock.
 pub(crate) fn lock(file: impl AsFd) -> io::Result<()> {
     loop {
         match flock(&file, FlockOperation::LockExclusive) {
@@ -34,9 +34,9 @@ pub(crate) fn lock(file: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// Forgets what was read of a file that another machine may have changed. NFS keeps extended attributes as long as the
-/// file is open for writing, whatever else is seen to change, but for a lock on that file.
-pub(crate) fn look_anew(file: impl AsFd) -> io::Result<()> {
+/// Discards cached attributes of a file that another machine may have changed. NFS caches extended attributes while the
+/// file is open for writing; only a lock on the file discards them.
+pub(crate) fn revalidate(file: impl AsFd) -> io::Result<()> {
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => unlock(file),
         Err(error) => Err(error.into()),

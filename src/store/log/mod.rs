@@ -100,6 +100,12 @@ impl Log {
         self.read(key)
     }
 
+    /// Returns whether `key` has a record.
+    pub(crate) fn has(&self, key: Key) -> io::Result<bool> {
+        self.load()?;
+        Ok(lock(&self.index).contains_key(&key))
+    }
+
     /// Returns the keys with a record in the log.
     pub(crate) fn keys(&self) -> io::Result<Vec<Key>> {
         self.load()?;
@@ -179,9 +185,7 @@ impl Log {
 
     /// Appends a tombstone, without a sync, if `key` has a record.
     pub(crate) fn remove(&self, key: Key) -> io::Result<()> {
-        self.load()?;
-        let has_record = lock(&self.index).contains_key(&key);
-        match has_record {
+        match self.has(key)? {
             true => self.write(&mut *self.writer()?, key, None),
             false => Ok(()),
         }

@@ -173,8 +173,8 @@ impl UploadHandle {
 
     /// Writes `record`: to the log if it is the first one, and the upload is complete. The caller holds the `ChangeGuard`.
     pub(crate) fn write_record(&self, record: &Record) -> Result<(), Error> {
-        if self.write_if_shared(record)? {
-            return Ok(());
+        if self.is_shared() {
+            return self.write_record_locked(&mut *self.lock()?, record);
         }
         let mut state = self.lock()?;
         state.durability_mut().record_changed();
@@ -186,6 +186,22 @@ impl UploadHandle {
             false => self.registry.log.append(self.key, &text)?,
         }
         self.lock()?.record_was_written(record, is_file);
+        Ok(())
+    }
+
+    /// Writes new declarations at once if there are other servers: they see files, not memory.
+    pub(crate) fn share_declared(&self, state: &mut State) -> Result<(), Error> {
+        match state.unsaved_record() {
+            Some(record) if self.is_shared() => self.write_record_locked(state, &record),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_record_locked(&self, state: &mut State, record: &Record) -> Result<(), Error> {
+        state.durability_mut().record_changed();
+        self.disk().save_record(self.key, &record.to_json())?;
+        state.record_was_written(record, true);
+        state.replace_record(Arc::new(record.clone()));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::MutexGuard;
 
 use crate::store::error::Error;
-use crate::store::fs::lock;
+use crate::store::upload::coordination::{Coordination, Ownership};
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::State;
 
@@ -14,29 +14,49 @@ pub(crate) struct StateGuard<'a> {
     upload: &'a UploadHandle,
     /// `None` while bytes are written.
     state: Option<MutexGuard<'a, State>>,
-    _window: MutexGuard<'a, ()>,
-    /// True if the file lock is locked too; only with `--shared`.
-    is_shared: bool,
+    window: MutexGuard<'a, Ownership>,
+    /// `None` without other servers, or before they are locked out.
+    coordination: Option<&'a dyn Coordination>,
 }
 
-impl<'a> StateGuard<'a> {
+impl UploadHandle {
+    /// Locks the state, among all servers.
+    ///
     /// # Errors
-    /// `Poisoned`.
-    pub(crate) fn new(upload: &'a UploadHandle) -> Result<Self, Error> {
-        let _window = upload.lock_window()?;
-        Ok(Self {
-            upload,
-            state: Some(upload.peek()?),
-            _window,
-            is_shared: false,
+    /// `Poisoned`; with other servers, those of `load` too.
+    pub(crate) fn lock(&self) -> Result<StateGuard<'_>, Error> {
+        let mut window = self.lock_window()?;
+        let mut state = self.peek()?;
+        let coordination = self.registry.coordination.as_deref();
+        if let Some(coordination) = coordination {
+            coordination.lock(self, &mut window, &mut state)?;
+        }
+        Ok(StateGuard {
+            upload: self,
+            state: Some(state),
+            window,
+            coordination,
         })
     }
 
-    /// Notes that the file lock is locked.
-    pub(crate) fn share(&mut self) {
-        self.is_shared = true;
+    /// Returns the state between two writes, also during a write; `None` if the upload must be loaded first.
+    pub(crate) fn glance(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.peek().ok()?;
+        let is_all = state.is_receiving() && state.record().is_some();
+        (is_all && !self.is_shared()).then_some(state)
     }
 
+    /// Locks the right to change more than the bytes, among all servers.
+    pub(crate) fn lock_change(&self) -> Result<ChangeGuard<'_>, Error> {
+        let _local = self.lock_changing();
+        let coordination = self.registry.coordination.as_deref();
+        let lock_file = coordination.map(|coordination| coordination.lock_change(self.key));
+        let _lock_file = lock_file.transpose()?;
+        Ok(ChangeGuard { _lock_file, _local })
+    }
+}
+
+impl StateGuard<'_> {
     /// Unlocks the state while `write` runs, so that other requests can read it. They cannot change it.
     ///
     /// # Errors
@@ -67,43 +87,15 @@ impl DerefMut for StateGuard<'_> {
 
 impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
-        match &mut self.state {
-            Some(state) if self.is_shared => hand_over(self.upload, state),
-            _ => {}
+        if let (Some(coordination), Some(state)) = (self.coordination, &self.state) {
+            coordination.unlock(self.upload, &mut self.window, state);
         }
     }
-}
-
-/// Writes the note for other servers, and unlocks the file lock.
-fn hand_over(upload: &UploadHandle, state: &mut State) {
-    let turn = state.as_left_by(upload.registry.server);
-    let is_news = state.noted_turn.as_deref() != Some(&turn);
-    if let Some(data) = state.data().cloned().filter(|_| is_news) {
-        state.noted_turn = Some(turn.into());
-        if let Err(error) = upload.disk().note_turn(&data, turn) {
-            log::error!(
-                "{}: cannot write the note for other servers: {error}",
-                upload.key
-            );
-            upload.poison();
-        }
-    }
-    // A lock that cannot be unlocked ends when its file is closed.
-    state.latch.take_if(|latch| lock::unlock(latch).is_err());
 }
 
 /// The exclusive right to change the record, the name or the existence of an upload.
 pub(crate) struct ChangeGuard<'a> {
-    /// Closing it unlocks the file lock.
-    _latch: Option<OwnedFd>,
+    /// Closing it unlocks the upload among the servers.
+    _lock_file: Option<OwnedFd>,
     _local: MutexGuard<'a, ()>,
-}
-
-impl<'a> ChangeGuard<'a> {
-    pub(crate) fn new(local: MutexGuard<'a, ()>, latch: Option<OwnedFd>) -> Self {
-        Self {
-            _latch: latch,
-            _local: local,
-        }
-    }
 }

@@ -2,6 +2,7 @@ pub(crate) mod append;
 pub(crate) mod blocked;
 pub(crate) mod checksum;
 pub(crate) mod completed;
+pub(crate) mod coordination;
 pub(crate) mod copies;
 pub(crate) mod copying;
 pub(crate) mod delete;

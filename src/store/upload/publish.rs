@@ -279,7 +279,9 @@ impl UploadHandle {
     pub(crate) fn moved(&self, record: Arc<Record>) -> Result<Finished, Error> {
         let completed = self.completed(&record);
         let mut state = self.lock()?;
-        self.take_off_turn(&record);
+        if let (Some(path), Some(other)) = (record.publishing_as(), &self.registry.coordination) {
+            other.release(path);
+        }
         let flush = state.complete();
         let held = state.progress();
         drop(state);

@@ -15,6 +15,7 @@ use crate::store::options::Options;
 use crate::store::owners::Owners;
 use crate::store::reservations::Reservations;
 use crate::store::upload::blocked::Blocked;
+use crate::store::upload::coordination::{Coordination, Ownership};
 use crate::store::upload::copies::Copies;
 use crate::store::upload::hooks::PendingHooks;
 use crate::store::upload::state::State;
@@ -29,8 +30,8 @@ pub(crate) struct Registry {
     pub(crate) blocked: Blocked,
     pub(crate) copies: Copies,
     pub(crate) hooks: PendingHooks,
-    /// A random number that identifies this server among others over the same directory.
-    pub(crate) server: u64,
+    /// `None` without other servers over the same directory.
+    pub(crate) coordination: Option<Box<dyn Coordination>>,
     /// True after a power loss, until a sweep has looked at every upload: a partial upload is truncated to its marker
     /// when it is loaded.
     pub(crate) trusts_markers_only: AtomicBool,
@@ -41,8 +42,11 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(disk: Disk, options: Options, server: u64) -> Self {
-        let disk = Arc::new(disk);
+    pub(crate) fn new(
+        disk: Arc<Disk>,
+        options: Options,
+        coordination: Option<Box<dyn Coordination>>,
+    ) -> Self {
         Self {
             options,
             log: Log::new(Arc::clone(&disk)),
@@ -52,7 +56,7 @@ impl Registry {
             blocked: Blocked::default(),
             copies: Copies::default(),
             hooks: PendingHooks::default(),
-            server,
+            coordination,
             trusts_markers_only: AtomicBool::new(false),
             uploads: Mutex::default(),
             poisoned: Mutex::default(),
@@ -102,7 +106,7 @@ pub(crate) struct UploadHandle {
     changing: Mutex<()>,
     /// Locked to change the state: for one write or one decision, and never during a sync, except to truncate after a
     /// failure.
-    window: Mutex<()>,
+    window: Mutex<Ownership>,
     /// Locked together with `window`, but not while bytes are written: then other requests can read it.
     state: Mutex<State>,
     poisoned: AtomicBool,
@@ -125,6 +129,11 @@ impl UploadHandle {
         &self.registry.disk
     }
 
+    /// Returns whether other servers may change the upload.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.registry.coordination.is_some()
+    }
+
     /// Locks `changing` among the threads of this server.
     pub(crate) fn lock_changing(&self) -> MutexGuard<'_, ()> {
         lock(&self.changing)
@@ -134,7 +143,7 @@ impl UploadHandle {
     ///
     /// # Errors
     /// `Poisoned`, also after a panic during a change.
-    pub(crate) fn lock_window(&self) -> Result<MutexGuard<'_, ()>, Error> {
+    pub(crate) fn lock_window(&self) -> Result<MutexGuard<'_, Ownership>, Error> {
         self.window.lock().map_err(|_| self.poison())
     }
 

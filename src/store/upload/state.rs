@@ -1,6 +1,5 @@
 //! The state of one upload in memory, and the rules for its next change. This file does no I/O.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::store::error::Error;
@@ -8,7 +7,6 @@ use crate::store::fs::disk::Data;
 use crate::store::fs::hashed::{Crc32, Digest, Hashing};
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::id::Id;
-use crate::store::shared::turn::Turn;
 use crate::store::upload::durability::{Durability, Flush, Marker};
 use crate::store::upload::request::{AppendRequest, BodyLength};
 
@@ -38,9 +36,13 @@ pub(crate) struct State {
     hashing: Option<Box<Hashing>>,
     /// The number of open appends.
     appends: u32,
-    /// The lock file, and the note that other servers have read; only with `--shared`.
-    pub(crate) latch: Option<OwnedFd>,
-    pub(crate) noted_turn: Option<Box<Turn>>,
+}
+
+/// The numbers that decide if an append may write, and if a result is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub(crate) generation: u64,
+    pub(crate) epoch: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +73,6 @@ impl State {
             durability: Durability::new(has_syncs),
             hashing: None,
             appends: 0,
-            latch: None,
-            noted_turn: None,
         }
     }
 
@@ -428,16 +428,13 @@ impl State {
         self.data = None;
         self.hashing = None;
         self.durability.data_removed();
-        self.noted_turn = None;
     }
 }
 
-/// The parts that `--shared` needs.
+/// Reloading, after another server has changed the upload.
 impl State {
-    /// Returns the note for other servers, if `server` was the last one to change the upload.
-    pub(crate) fn as_left_by(&self, server: u64) -> Turn {
-        Turn {
-            server,
+    pub(crate) fn version(&self) -> Version {
+        Version {
             generation: self.generation,
             epoch: self.epoch,
         }
@@ -448,7 +445,6 @@ impl State {
         self.phase = Phase::Unloaded;
         self.record = None;
         self.durability.record_was_saved();
-        self.noted_turn = None;
         self.data.take()
     }
 
@@ -457,9 +453,14 @@ impl State {
         self.data = Some(data);
     }
 
-    /// Takes over the note of the last server. `drawn` is the first generation after the first load: an old writer of
-    /// a removed file must not meet its own number again.
-    pub(crate) fn agree(&mut self, noted: Option<Turn>, is_lost: bool, drawn: Option<u64>) {
+    /// Takes over the version that the last server has left. `drawn` is the first generation after the first load: an
+    /// old writer of a removed file must not meet its own number again.
+    pub(crate) fn merge_version(
+        &mut self,
+        left: Option<Version>,
+        is_lost: bool,
+        drawn: Option<u64>,
+    ) {
         if let Some(drawn) = drawn {
             self.generation = drawn;
         }
@@ -467,12 +468,12 @@ impl State {
             self.fence();
         }
         // Other servers may have lost bytes and written others.
-        if is_lost || noted.is_some_and(|noted| noted.epoch > self.epoch) {
+        if is_lost || left.is_some_and(|left| left.epoch > self.epoch) {
             self.hashing = self.hashing.take().map(|hashing| hashing.anew().into());
         }
-        if let Some(noted) = noted {
-            self.generation = noted.generation;
-            self.epoch = self.epoch.max(noted.epoch);
+        if let Some(left) = left {
+            self.generation = left.generation;
+            self.epoch = self.epoch.max(left.epoch);
         }
         self.epoch += u64::from(is_lost);
     }
