@@ -1,4 +1,4 @@
-//! A GlusterFS volume of two nodes: each a network namespace with a daemon, a brick and a mount of its own.
+//! A GlusterFS volume of two nodes. Each is a network namespace with a daemon, a brick and a mount.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::ops::readme::block_of;
 use super::SCALING;
 use super::namespace::{ip, within};
 
-/// Two nodes. Gone when dropped.
+/// Two nodes. Dropping removes them.
 pub(super) struct Cluster {
     nodes: [Node; 2],
-    // Removed when nothing runs any more.
+    // After `nodes`, because fields are dropped in order.
     _home: TempDir,
 }
 
@@ -26,7 +26,7 @@ struct Node {
     is_mounted: bool,
 }
 
-/// Why there can be none here, if there cannot.
+/// Returns the reason if this machine cannot run a cluster.
 pub(super) fn obstacle() -> Option<String> {
     if !Path::new("/dev/fuse").exists() {
         return Some("there is no /dev/fuse".into());
@@ -35,7 +35,7 @@ pub(super) fn obstacle() -> Option<String> {
 }
 
 impl Cluster {
-    /// Set up as the page says.
+    /// Sets up the volume with the commands of the manual.
     pub(super) fn new() -> Cluster {
         let home = tempfile::tempdir().expect("a temporary directory");
         let [one, other] = [1, 2].map(|number| format!("resumed-node{number}-{}", process::id()));
@@ -71,7 +71,7 @@ impl Cluster {
         one.gluster("volume start uploads");
     }
 
-    /// A new directory, as it is seen from each node.
+    /// Creates a directory. Returns its path on each node.
     pub(super) fn directory(&self, name: &str) -> [PathBuf; 2] {
         let paths = self
             .nodes
@@ -114,7 +114,7 @@ impl Node {
         self.try_gluster(command).expect(command)
     }
 
-    /// What it says; or, when it fails, what it says of that.
+    /// Returns the output, or the error output of a failed command.
     fn try_gluster(&self, command: &str) -> Result<String, String> {
         let socket = format!("--glusterd-sock={}", self.at("run/glusterd.socket"));
         let mut gluster = Command::new("gluster");
@@ -130,7 +130,7 @@ impl Node {
         }
     }
 
-    /// As the page says.
+    /// Mounts the volume with the command of the manual.
     fn mount(&mut self) {
         let script = block_of(SCALING, "mount");
         assert!(script.contains(" node1:/uploads /srv/uploads"), "{script}");
@@ -147,7 +147,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         if self.is_mounted {
-            // Servers that a failing test has left behind keep it busy.
+            // Lazily: after a failed test, a server may still use the mount.
             let _ = Command::new("umount")
                 .arg("--lazy")
                 .arg(self.at("mount"))
@@ -159,7 +159,7 @@ impl Drop for Node {
     }
 }
 
-/// The daemon, in a namespace of processes too: what it starts, and leaves, ends with it.
+/// Starts the daemon in a PID namespace, so that its children end with it.
 fn daemon(namespace: &str, home: &Path) -> Child {
     let mut command = Command::new("unshare");
     command

@@ -1,4 +1,4 @@
-//! What an upload hashes to, whichever servers took its bytes.
+//! Checksums of uploads whose bytes several servers have received.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::support::{append, content};
 
 use super::{ID, LENGTH, Pair, expect_whole, temporary};
 
-/// As it stands in `Repr-Digest`.
+/// Returns the value of `Repr-Digest`.
 fn digest(bytes: &[u8]) -> String {
     format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(bytes)))
 }
@@ -28,7 +28,7 @@ fn started(config: Config) -> Server {
 }
 
 #[test]
-fn what_hops_between_two_servers_hashes_to_what_was_sent() {
+fn digest_covers_the_bytes_of_both_servers() {
     let dir = temporary();
     let pair = hashing([dir.path(); 2]);
     let content = content(LENGTH);
@@ -43,7 +43,7 @@ fn what_hops_between_two_servers_hashes_to_what_was_sent() {
 }
 
 #[test]
-fn a_digest_declared_at_one_server_is_kept_to_by_both() {
+fn digest_declared_at_one_server_binds_both() {
     for all_hash in [false, true] {
         let dir = temporary();
         let pair = match all_hash {
@@ -66,7 +66,7 @@ fn a_digest_declared_at_one_server_is_kept_to_by_both() {
 }
 
 #[test]
-fn crc32_asked_at_one_server_is_compared_by_the_other() {
+fn crc32_requested_at_one_server_is_compared_by_the_other() {
     let dir = temporary();
     let pair = Pair::over([dir.path(); 2]);
     let mut content = content(LENGTH);
@@ -88,9 +88,9 @@ fn crc32_asked_at_one_server_is_compared_by_the_other() {
     }
 }
 
-/// The one that takes the bytes did not hash them, for nobody had asked.
+/// The server that receives the bytes has not hashed them before.
 #[test]
-fn a_digest_may_be_declared_at_one_server_while_another_takes_the_bytes() {
+fn digest_may_be_declared_while_the_other_server_receives() {
     for is_right in [true, false] {
         let dir = temporary();
         let pair = Pair::over([dir.path(); 2]);
@@ -116,7 +116,7 @@ fn a_digest_may_be_declared_at_one_server_while_another_takes_the_bytes() {
 }
 
 #[test]
-fn a_server_that_is_killed_spoils_no_digest() {
+fn killed_server_leaves_a_correct_digest() {
     let dir = temporary();
     let content = content(LENGTH);
     let start = || Process::start(dir.path(), "127.0.0.1:0", &["--shared", "--sha256"]);
@@ -129,7 +129,7 @@ fn a_server_that_is_killed_spoils_no_digest() {
             client.send(&content[at..end]);
             client
         };
-        // What it has told is kept with its hash, and more comes that it tells nobody of.
+        // The killed server has stored a hash state for its first bytes, but not for its last ones.
         let killed = start();
         assert_eq!(send(&killed, 0, 500_000, 500_000).answer().status, 200);
         assert_eq!(

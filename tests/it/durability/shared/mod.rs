@@ -1,4 +1,4 @@
-//! Several servers over one directory: to clients they are one.
+//! Several servers over one directory (`--shared`): clients see one server.
 
 mod cluster;
 mod digest;
@@ -22,7 +22,7 @@ use crate::support::{Answer, Client, append, content};
 use self::cluster::Cluster;
 use self::nfs::Nfs;
 
-/// What is written about it.
+/// The manual of such a setup: the tests run its commands.
 const SCALING: &str = include_str!("../../../../docs/scaling.md");
 
 const LENGTH: usize = 3_000_000;
@@ -48,13 +48,13 @@ impl Pair {
         self.connect(which).ask(request)
     }
 
-    /// Sends an upload in parts, each to the other server than the one before. The first and the last request have more
-    /// fields. Returns the last answer.
+    /// Sends an upload in parts, alternately to both servers. Adds fields to the first and to the last request. Returns
+    /// the last response.
     #[track_caller]
     fn send_in_turns(&self, content: &[u8], first: &str, last: &str) -> Answer {
         let mut at = 0;
         for which in 0.. {
-            // Every other part follows a question, at the server that has not taken the last part.
+            // The server that has not received the last part reports its end too.
             assert!(which % 2 == 0 || self.held(which, ID) == at, "{at}");
             let end = (at + 333_333).min(content.len());
             let fields = match (at, end) {
@@ -82,21 +82,20 @@ impl Pair {
     }
 }
 
-/// The directory holds this one file, and nothing of what it took to get there.
+/// Asserts that the directory contains this file alone, without a note for other servers.
 #[track_caller]
 fn expect_whole(dir: &Path, name: &str, content: &[u8]) {
     assert!(fs::read(dir.join(name)).expect("published") == content);
-    let mut noted = [0; 64];
-    let noted = rustix::fs::getxattr(dir.join(name), "user.resumed.turn", &mut noted);
-    assert_eq!(noted, Err(Errno::NODATA));
+    let note = rustix::fs::getxattr(dir.join(name), "user.resumed.turn", &mut [0; 64]);
+    assert_eq!(note, Err(Errno::NODATA));
     let names = fs::read_dir(dir).expect("listed");
     assert_eq!(names.count(), 2, "the file and .resumed");
 }
 
 #[test]
-fn two_servers_on_one_disk_act_as_one() {
+fn two_servers_share_a_local_directory() {
     let dirs = TempDir::new().expect("a temporary directory");
-    all_is_the_same(|name| {
+    run_all(|name| {
         let dir = dirs.path().join(name);
         fs::create_dir(&dir).expect("made");
         [dir.clone(), dir]
@@ -120,7 +119,7 @@ fn take_over(pair: &Pair, dir: &Path) {
     first.send(append(ID, 0, LENGTH));
     first.send(&content[..100_000]);
     while pair.held(1, ID) < 100_000 {}
-    // It was asked at the other server, and goes on.
+    // The question to the other server has not fenced the first append.
     first.send(&content[100_000..200_000]);
     while pair.held(1, ID) < 200_000 {}
 
@@ -150,7 +149,7 @@ fn declare(pair: &Pair, dir: &Path) {
     first.send(declared("X-File-Size: 8\r\nX-File-Name: eight.bin\r\n"));
     first.send(b"abc");
     while pair.held(1, "plain") < 3 {}
-    // The first has said nothing yet; its name and length count all the same.
+    // The first request has no response yet, but its declarations count.
     let mut second = pair.connect(1);
     second.send(declared("X-Start-Byte: 3\r\n"));
     second.send(b"defg");
@@ -184,7 +183,7 @@ fn fight(pair: &Pair, dir: &Path) {
             let at = pair.held(which, ID);
             let mut client = pair.connect(which);
             client.send(append(ID, at, LENGTH - at));
-            // Who is displaced may find the line closed while it still sends.
+            // The server may close the connection of a fenced append before all its bytes are sent.
             let sent = (content[at..].chunks(50_000)).try_for_each(|part| client.try_send(part));
             match (sent, client.try_answer()) {
                 (_, Ok(answer)) if answer.status == 200 => return,
@@ -222,7 +221,7 @@ fn kill_one([one, other]: [&Path; 2]) {
 }
 
 #[test]
-fn a_server_alone_and_one_that_shares_keep_out_of_each_others_directory() {
+fn single_and_shared_server_refuse_each_others_directory() {
     let dir = temporary();
     let config = || Config::new(dir.path()).listen("127.0.0.1:0");
     let alone = resumed::start(config()).expect("it starts");
@@ -233,21 +232,21 @@ fn a_server_alone_and_one_that_shares_keep_out_of_each_others_directory() {
 }
 
 #[test]
-fn on_a_cluster_of_two_nodes_it_is_the_same() {
+fn two_servers_share_a_cluster() {
     require!("two servers on two nodes of GlusterFS", cluster::obstacle());
     let cluster = Cluster::new();
-    all_is_the_same(|name| cluster.directory(name));
+    run_all(|name| cluster.directory(name));
 }
 
 #[test]
-fn on_nfs_it_is_the_same() {
+fn two_servers_share_nfs() {
     require!("two servers on two machines with NFS", nfs::obstacle());
     let nfs = Nfs::new();
-    all_is_the_same(|name| nfs.directory(name));
+    run_all(|name| nfs.directory(name));
 }
 
-/// What two servers do over a new directory, seen by each on a machine of its own.
-fn all_is_the_same(directory: impl Fn(&str) -> [PathBuf; 2]) {
+/// Runs all tests of two servers, each over its own path to a new directory.
+fn run_all(directory: impl Fn(&str) -> [PathBuf; 2]) {
     let both = |test: fn(&Pair, &Path), name: &str| {
         let paths = directory(name);
         let [one, other] = paths.each_ref().map(PathBuf::as_path);
@@ -261,7 +260,7 @@ fn all_is_the_same(directory: impl Fn(&str) -> [PathBuf; 2]) {
     kill_one(directory("kill").each_ref().map(PathBuf::as_path));
 }
 
-/// What it takes to be somebody on another machine, and is not to be had here.
+/// Returns the reason if this machine cannot simulate other machines.
 fn lacks(tools: &[&str]) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("it needs root".into());

@@ -1,4 +1,4 @@
-//! Network namespaces: each a machine of its own, as far as the network goes.
+//! Network namespaces: each simulates the network of a machine.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -12,7 +12,7 @@ pub(super) fn ip(args: &[&str]) {
     assert!(status.success(), "ip {args:?}");
 }
 
-/// Runs something in a namespace; what it starts stays there.
+/// Runs a closure in a namespace. Its child processes stay there.
 pub(super) fn within<T: Send>(namespace: &str, run: impl FnOnce() -> T + Send) -> T {
     let file = File::open(format!("/run/netns/{namespace}")).expect("a namespace");
     let inside = move || {

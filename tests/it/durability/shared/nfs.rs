@@ -1,4 +1,4 @@
-//! A directory on NFS, served by this machine's kernel: the server and two clients, each in a network namespace.
+//! A directory on NFS: the kernel's server and two clients, each in a network namespace.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,8 +12,7 @@ use crate::ops::readme::block_of;
 use super::SCALING;
 use super::namespace::{ip, within};
 
-/// What serves a directory until its input ends. `mountd` goes into the background when it is ready; of the kernel's
-/// table of clients of a former life, which it would wait for, there is none.
+/// Serves a directory until the input ends. An empty `/var/lib/nfs` has no earlier clients to wait for.
 const SERVE: &str = "
     mount -t tmpfs none /var/lib/nfs
     touch /var/lib/nfs/etab /var/lib/nfs/rmtab
@@ -25,11 +24,11 @@ const SERVE: &str = "
     read end || rpc.nfsd 0
 ";
 
-/// Two machines that have mounted it. Gone when dropped.
+/// Two machines that have mounted the directory. Dropping removes them.
 pub(super) struct Nfs {
     clients: [Client; 2],
     _server: Server,
-    // Removed when nothing uses it any more.
+    // After the others, because fields are dropped in order.
     _home: TempDir,
 }
 
@@ -43,40 +42,20 @@ struct Client {
     mount: PathBuf,
 }
 
-/// Why there can be none here, if there cannot. What no package brings is said first.
+/// Returns the reason if this machine cannot run NFS. A missing kernel module comes first: no package adds it.
 pub(super) fn obstacle() -> Option<String> {
-    let _ = Command::new("modprobe")
-        .args(["-aq", "nfs", "nfsd"])
-        .status();
+    let mut modprobe = Command::new("modprobe");
+    let _ = modprobe.args(["-aq", "nfs", "nfsd"]).status();
     let known = fs::read_to_string("/proc/filesystems").expect("a list");
-    lacking(&known).map_or_else(
-        || super::lacks(&["exportfs", "rpc.mountd", "rpc.nfsd", "mount.nfs"]),
-        |kind| Some(format!("this kernel has no {kind}")),
-    )
-}
-
-/// Of the file systems that it takes, one that the kernel does not know.
-fn lacking(known: &str) -> Option<&'static str> {
-    let is_known = |name: &str| {
-        known
-            .lines()
-            .any(|line| line.split('\t').next_back() == Some(name))
-    };
-    ["nfsd", "nfs4"].into_iter().find(|name| !is_known(name))
-}
-
-#[test]
-fn a_kernel_without_nfs_is_told_from_one_that_has_it() {
-    assert_eq!(
-        lacking("nodev\tnfsd\nnodev\tnfs\nnodev\tnfs4\n\text4\n"),
-        None
-    );
-    assert_eq!(lacking("nodev\tnfs\nnodev\tnfs4\n"), Some("nfsd"));
-    assert_eq!(lacking("nodev\tnfsd\nnodev\tnfs\n"), Some("nfs4"));
+    let is_missing = |kind: &&&str| !known.split_whitespace().any(|known| known == **kind);
+    match ["nfsd", "nfs4"].iter().find(is_missing) {
+        Some(kind) => Some(format!("this kernel has no {kind}")),
+        None => super::lacks(&["exportfs", "rpc.mountd", "rpc.nfsd", "mount.nfs"]),
+    }
 }
 
 impl Nfs {
-    /// Mounted as the page says.
+    /// Mounts the directory with the commands of the manual.
     pub(super) fn new() -> Nfs {
         let home = tempfile::tempdir().expect("a temporary directory");
         let [export, one, other] = ["export", "1", "2"].map(|name| home.path().join(name));
@@ -91,7 +70,7 @@ impl Nfs {
         }
     }
 
-    /// A new directory, as it is seen by each client.
+    /// Creates a directory. Returns its path on each client.
     pub(super) fn directory(&self, name: &str) -> [PathBuf; 2] {
         let paths = self
             .clients
@@ -114,7 +93,7 @@ impl Server {
             .current_dir(export)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // It misses what versions before 4 take.
+            // Warnings about the missing services of versions before 4.
             .stderr(Stdio::null());
         let mut child = within(&namespace, || command.spawn()).expect("unshare runs");
         let said = BufReader::new(child.stdout.take().expect("piped"));
@@ -158,7 +137,7 @@ impl Client {
         client
     }
 
-    /// As the page says. To the server a machine is its name.
+    /// Mounts with the command of the manual. The server identifies a client by its host name.
     fn mount(&self, server: &str, number: usize) {
         let script = block_of(SCALING, "nfs");
         assert!(script.contains(" node1:/uploads /srv/uploads"), "{script}");
@@ -174,7 +153,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Servers that a failing test has left behind keep it busy.
+        // Lazily: after a failed test, a server may still use the mount.
         let mut umount = Command::new("umount");
         let _ = umount.args(["--force", "--lazy"]).arg(&self.mount).status();
         ip(&["netns", "del", &self.namespace]);

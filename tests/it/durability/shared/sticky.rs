@@ -1,4 +1,4 @@
-//! The plain way: a directory for each server, and a real nginx that sends an upload always to the same.
+//! A directory for each server, and nginx in front: each upload goes to one server.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use super::SCALING;
 const LENGTH: usize = 400_000;
 
 #[test]
-fn nginx_sends_each_upload_to_the_server_that_has_it() {
+fn nginx_routes_each_upload_to_one_server() {
     let sites = [Site::new(), Site::new()];
     let [one, other] = sites.each_ref().map(|site| site.addr().to_string());
     let upstream = block_of(SCALING, "sticky")
