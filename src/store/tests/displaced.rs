@@ -12,11 +12,6 @@ impl Bench {
         away
     }
 
-    fn put_back(&self) {
-        on_disk::remove_dir(self.path()).unwrap();
-        on_disk::rename(self.away(), self.path()).unwrap();
-    }
-
     fn away(&self) -> PathBuf {
         self.path().with_extension("away")
     }
@@ -44,42 +39,6 @@ fn operations_reach_the_held_directory_after_a_move() {
     disk.remove_record(key).unwrap();
     assert!(!record.exists());
     assert_eq!(names(bench.path()), [""; 0]);
-}
-
-#[test]
-fn upload_is_not_published_into_a_moved_directory() {
-    let bench = Bench::new();
-    let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
-    append.write(b"he").unwrap();
-    let away = bench.displace();
-    append.write(b"llo").unwrap();
-    assert_refused!(append.finish(Completes::AtLength), Error::Displaced(_));
-    assert_refused!(bench.health(), Error::Displaced(_));
-    assert_eq!(names(bench.path()), [""; 0]);
-    assert_eq!(names(&away), [".resumed"]);
-    let data = away.join(".resumed").join(id().key().to_string());
-    assert_eq!(on_disk::read(data).unwrap(), b"hello");
-
-    bench.put_back();
-    bench.health().unwrap();
-    assert_eq!(bench.status(&id()).unwrap(), complete(5));
-    assert_eq!(bench.published(), [file("a", b"hello")]);
-}
-
-#[test]
-fn requests_are_refused_while_the_directory_is_removed() {
-    let bench = Bench::new();
-    bench.send(0, b"hel", declared(5, "a")).unwrap();
-    on_disk::remove_dir_all(bench.path()).unwrap();
-    assert_refused!(bench.health(), Error::Displaced(_));
-    assert_refused!(bench.append(&id(), 3), Error::Displaced(_));
-    // An answer of 0 bytes would mean that the upload never existed.
-    assert_refused!(bench.status(&id()), Error::Displaced(_));
-    assert_refused!(bench.cancel(&id()), Error::Displaced(_));
-    // A new directory at the path is another directory.
-    on_disk::create_dir_all(bench.path().join(".resumed")).unwrap();
-    assert_refused!(bench.health(), Error::Displaced(_));
-    assert_refused!(bench.append(&id(), 0), Error::Displaced(_));
 }
 
 #[test]

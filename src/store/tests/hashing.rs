@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 use super::super::Digest;
 use super::super::Sync;
 use super::*;
-use crate::store::fs::fault::Op;
 use crate::store::fs::hashed::Algorithm;
 
 fn digest(bytes: &[u8]) -> Digest {
@@ -74,19 +73,6 @@ fn it_is_known_at_the_end_and_afterwards() {
 }
 
 #[test]
-fn what_was_hashed_is_not_read_again() {
-    for sync in [Sync::Durable, Sync::Fast] {
-        let mut bench = hashing(sync);
-        bench.send(0, b"abc", declared(6, "a")).unwrap();
-        if bench.kept().is_some() {
-            // Seen by what nothing else shows: the bytes are others now.
-            bench.closed(|bench| on_disk::write(bench.data_path(), b"xyz").unwrap());
-            assert_eq!(bench.end(3, b"def"), Some(digest(b"abcdef")));
-        }
-    }
-}
-
-#[test]
 fn a_hash_of_more_than_is_held_is_dropped_for_good() {
     let mut bench = hashing(Sync::Fast);
     bench.send(0, b"abcdef", declared(9, "a")).unwrap();
@@ -126,20 +112,6 @@ fn a_pulled_plug_takes_the_hash_with_the_bytes() {
     // A server that does not hash puts others in their place.
     bench.send_unhashed(4, b"MORE");
     assert_eq!(bench.end(8, b"!!"), Some(digest(b"toldMORE!!")));
-}
-
-#[test]
-fn what_a_failing_disk_takes_back_is_taken_out_of_the_hash() {
-    let bench = hashing(Sync::Durable);
-    bench.send(0, b"abc", declared(9, "a")).unwrap();
-    bench.fail(Op::Sync, 0, 1, 5, None);
-    let lost = bench.append(&id(), 3).and_then(|mut append| {
-        append.write(b"xyz")?;
-        append.finish(Completes::AtLength)
-    });
-    assert!(lost.is_err());
-    assert_eq!(bench.status(&id()).unwrap(), held(3));
-    assert_eq!(bench.end(3, b"defghi"), Some(digest(b"abcdefghi")));
 }
 
 #[test]

@@ -124,14 +124,3 @@ fn a_directory_that_refuses_files_is_named_with_its_cause() {
         .unwrap();
     assert!(cause.raw_os_error().is_some(), "{error}");
 }
-
-#[test]
-fn symbolic_links_inside_are_not_followed() {
-    let bench = Bench::new();
-    let outside = bench.path().join("outside");
-    on_disk::write(&outside, b"private").unwrap();
-    std::os::unix::fs::symlink(&outside, bench.data_path()).unwrap();
-    assert_refused!(bench.status(&id()), Error::Io(_));
-    assert_refused!(bench.append(&id(), 7), Error::Io(_));
-    assert_eq!(on_disk::read(outside).unwrap(), b"private");
-}
