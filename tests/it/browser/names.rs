@@ -25,8 +25,7 @@ fn name_that_misleads_is_replaced_in_page_and_recent_list() {
         .page
         .wait_for(&format!("{row} === 'other\\ufffd\\ufffd\\ufffdgpj.exe'"));
     assert_eq!(visit.page.evaluate(MISLEADS), false);
-    phone.send("x");
-    assert_eq!(phone.answer().status, 200);
+    assert_eq!(phone.ask("x").status, 200);
     visit.page.wait_for("document.querySelector('#arrived li')");
     visit
         .page

@@ -136,8 +136,7 @@ fn a_name_is_text_whatever_stands_in_it() {
         name,
         "row.querySelector('.name').textContent === row.dataset.name",
     );
-    phone.send("x");
-    assert_eq!(phone.answer().status, 200);
+    assert_eq!(phone.ask("x").status, 200);
     visit.wait_for_others(
         "arrived",
         name,
@@ -170,8 +169,7 @@ fn each_user_sees_their_own() {
     visit.wait_for_others("under-way", "ann.txt", "true");
     assert_eq!(visit.others("under-way"), json!(["ann.txt"]));
     for phone in [&mut of_bob, &mut of_ann] {
-        phone.send("x");
-        assert_eq!(phone.answer().status, 200);
+        assert_eq!(phone.ask("x").status, 200);
     }
     visit.wait_for_others("arrived", "ann.txt", "true");
     assert_eq!(visit.others("arrived"), json!(["ann.txt"]));
@@ -210,8 +208,7 @@ fn a_server_that_is_away_tells_nothing_until_it_is_back() {
     let addr = server.addr();
     let send = |id: &str| {
         let mut phone = Client::connect(addr);
-        phone.send(append(id, 0, 1) + "x");
-        assert_eq!(phone.answer().status, 200);
+        assert_eq!(phone.ask(append(id, 0, 1) + "x").status, 200);
     };
     let browser = Browser::launch();
     let visit = Visit::to(&browser, addr);

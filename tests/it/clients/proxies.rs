@@ -37,8 +37,7 @@ fn carries_on_through(proxy: SocketAddr, site: &Site) {
         let held = site.held(ID) as usize;
         let mut client = Client::connect(proxy);
         client.send(append(ID, held, LENGTH - held));
-        client.send(&content[held..]);
-        let answer = client.answer();
+        let answer = client.ask(&content[held..]);
         if answer.status != 409 {
             break answer;
         }
@@ -57,11 +56,10 @@ fn expect_forged_fields_cleared(proxy: SocketAddr, scheme: &str) {
     ];
     for fields in forged {
         let mut client = Client::connect(proxy);
-        client.send(format!(
+        let answer = client.ask(format!(
             "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
              Content-Length: 0\r\n{fields}\r\n\r\n"
         ));
-        let answer = client.answer();
         let location = answer.field("Location").expect("an address");
         let expected = format!("{scheme}://localhost/files/");
         assert!(location.starts_with(&expected), "{fields}: {location}");

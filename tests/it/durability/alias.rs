@@ -26,12 +26,11 @@ fn attack(client: &mut Client, round: usize, folder: &str) {
     .into_iter()
     .enumerate()
     {
-        client.send(format!(
+        let answer = client.ask(format!(
             "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {folder}-{round}-{number}\r\n\
              X-File-Name: {folder}%2F{name}\r\nX-File-Size: {length}\r\nContent-Length: {length}\r\n\r\n{body}",
             length = body.len()
         ));
-        let answer = client.answer();
         assert_eq!(
             answer.text(),
             format!("Success {}", body.len()),

@@ -84,8 +84,7 @@ fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
     for head in heads {
         let mut client = process.connect();
         client.send(head);
-        client.send(&all);
-        let mut answer = client.answer();
+        let mut answer = client.ask(&all);
         while answer.status / 100 == 1 {
             answer = client.answer();
         }

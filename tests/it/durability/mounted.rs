@@ -99,8 +99,7 @@ fn file_too_large_for_its_mount_is_refused_before_its_body() {
     };
     let process = mounted.start();
     let mut client = process.connect();
-    client.send(named("a", "photos/a", 40 << 20));
-    assert_eq!(client.answer().status, 507);
+    assert_eq!(client.ask(named("a", "photos/a", 40 << 20)).status, 507);
     assert!(mounted.photos().is_empty());
 }
 

@@ -21,8 +21,7 @@ fn stored_as(dir: &Path, names: &[&str]) -> Vec<String> {
         );
         let id = format!("id-{}", before.len());
         let head = append(&id, 0, 5).replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
-        client.send(head + "bytes");
-        let answer = client.answer();
+        let answer = client.ask(head + "bytes");
         assert_eq!((answer.status, answer.text()), (200, "Success 5"), "{name}");
         let mut after = files_in(dir, "");
         after.retain(|path| !before.contains(path));

@@ -121,8 +121,7 @@ fn of_ten_uploads_that_do_not_fit_together_those_admitted_finish() {
         let mut client = process.connect();
         let fields =
             format!("X-File-Size: {MB}\r\nContent-Length: {MB}\r\nExpect: 100-continue\r\n");
-        client.send(append(&format!("upload-{number}"), 0, &fields));
-        let decision = client.answer();
+        let decision = client.ask(append(&format!("upload-{number}"), 0, &fields));
         decided.wait();
         if decision.status != 100 {
             return decision;

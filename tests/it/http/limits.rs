@@ -14,8 +14,7 @@ const SHORT: Duration = Duration::from_millis(200);
 fn refused(set: impl FnOnce(Config) -> Config, request: &str) -> Answer {
     let site = Site::with(set);
     let mut client = site.connect();
-    client.send(request);
-    let answer = client.answer();
+    let answer = client.ask(request);
     assert_eq!(answer.field("Connection"), Some("close"), "{answer:?}");
     answer
 }
@@ -68,8 +67,7 @@ fn head_beyond_a_limit_is_refused() {
 fn body_idle_keeps_what_came() {
     let site = Site::with(|config| config.body_idle(SHORT));
     let mut client = site.connect();
-    client.send(append("a", 0, 100) + "hello");
-    let answer = client.answer();
+    let answer = client.ask(append("a", 0, 100) + "hello");
     assert_eq!(answer.status, 408);
     assert_eq!(answer.field("Upload-Offset"), Some("5"));
     assert_eq!(answer.field("Connection"), Some("close"));
@@ -101,8 +99,7 @@ fn send_on(client: &mut Client) -> u64 {
 fn drain_bytes() {
     let site = Site::with(|config| config.max_size(10).drain_bytes(1 << 20));
     let mut client = site.connect();
-    client.send(append("a", 0, 1_u64 << 40));
-    assert_eq!(client.answer().status, 413);
+    assert_eq!(client.ask(append("a", 0, 1_u64 << 40)).status, 413);
     let sent = send_on(&mut client);
     assert!(sent >= 1 << 20, "only {sent} bytes were drained");
 }
@@ -112,8 +109,7 @@ fn drain_timeout() {
     let site = Site::with(|config| config.max_size(10).drain_timeout(SHORT));
     let begin = Instant::now();
     let mut client = site.connect();
-    client.send(append("a", 0, 1_u64 << 40));
-    assert_eq!(client.answer().status, 413);
+    assert_eq!(client.ask(append("a", 0, 1_u64 << 40)).status, 413);
     client.expect_close();
     // The half-close came with the answer; the close is seen by writing into it.
     while client.try_send("x").is_ok() {

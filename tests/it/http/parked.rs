@@ -23,8 +23,7 @@ fn two_thousand_silent_uploads_are_as_if_they_were_not_there() {
     let content = vec![7; 10_000_000];
     let mut client = site.connect();
     client.send(append("big.bin-10000000-1700000000000", 0, content.len()));
-    client.send(&content);
-    assert_eq!(client.answer().text(), "Success 10000000");
+    assert_eq!(client.ask(&content).text(), "Success 10000000");
     assert!(fs::read(site.dir().join("big.bin")).expect("published") == content);
 
     for number in [0, SILENT / 2, SILENT - 1] {

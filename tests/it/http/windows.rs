@@ -34,8 +34,7 @@ fn watch(fields: &str, body: &[u8]) -> Vec<Window> {
     client.send(format!(
         "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: film\r\n{fields}\r\n\r\n"
     ));
-    client.send(body);
-    let answer = client.answer();
+    let answer = client.ask(body);
     assert_eq!(answer.text(), format!("{LENGTH}"));
     windows(&traced.calls())
 }

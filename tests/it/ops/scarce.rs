@@ -64,8 +64,7 @@ fn newcomers_wait_for_descriptors_and_an_upload_under_way_keeps_what_comes() {
 
     drop(crowd);
     assert_eq!(newcomer.held(ID), 100);
-    newcomer.send(append(ID, 100, 0));
-    assert_eq!(newcomer.answer().text(), "Success 100");
+    assert_eq!(newcomer.ask(append(ID, 100, 0)).text(), "Success 100");
     let file = fs::read(dir.path().join("uploads/a.bin")).expect("published");
     assert_eq!(file, [&b"some of it"[..], &[b'.'; 90]].concat());
     let said = fs::read_to_string(log(&dir)).expect("a log");

@@ -13,8 +13,7 @@ const LENGTH: usize = 100;
 /// A client that has been told where its upload is, and has sent ten bytes of it; the server has them.
 fn begun(site: &Site) -> (Client, String) {
     let mut client = site.connect();
-    client.send(creation());
-    let interim = client.answer();
+    let interim = client.ask(creation());
     assert_eq!(interim.status, 104, "{interim:?}");
     let path = path(&interim);
     client.send([b'a'; 10]);
@@ -119,8 +118,7 @@ fn where_an_upload_is_has_been_made_sure_of_before_it_is_said() {
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let traced = Traced::start(home.path(), &["--sync", "durable"], &["-e", MOVES]);
     let mut client = Client::connect(traced.process.addr);
-    client.send(creation());
-    assert_eq!(client.answer().status, 104);
+    assert_eq!(client.ask(creation()).status, 104);
     client.send([b'a'; LENGTH]);
     assert_eq!(client.answer().status, 201);
     let calls = traced.calls();

@@ -40,8 +40,7 @@ fn what_is_sent_is_under_way_until_it_has_arrived() {
     assert_eq!(told["under_way"], expected);
     assert_eq!(told["arrived"], json!([]));
 
-    client.send(" world");
-    assert_eq!(client.answer().text(), "Success 11");
+    assert_eq!(client.ask(" world").text(), "Success 11");
     let mut told = recent(&site);
     assert!(told["arrived"][0]["ago_secs"].take().is_u64(), "{told}");
     let expected =
@@ -120,8 +119,7 @@ fn who_may_not_ask_about_an_upload_is_not_told_of_it() {
     });
     assert_eq!(column(&recent(&site), "under_way", "name"), ["mine.txt"]);
     for client in &mut clients {
-        client.send("x");
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.ask("x").status, 200);
     }
     assert_eq!(column(&recent(&site), "arrived", "path"), ["mine.txt"]);
 }

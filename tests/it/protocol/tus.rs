@@ -135,8 +135,7 @@ fn head_of_status_or_name_stops_no_request() {
         wait_for_part(site.dir(), 3);
         let answer = ask(&site, asked, "X-File-Id: film\r\n");
         assert_eq!((answer.status, offset(&answer)), (200, 3), "{asked}");
-        writer.send("lo");
-        assert_eq!(writer.answer().status, status, "{request}");
+        assert_eq!(writer.ask("lo").status, status, "{request}");
         fs::remove_file(site.dir().join("film")).expect("published");
     }
 }

@@ -103,8 +103,7 @@ fn digest_may_be_declared_while_the_other_server_receives() {
         let declare = append(ID, LENGTH / 2, 0)
             .replace("Content", &format!("Repr-Digest: {declared}\r\nContent"));
         assert_eq!(pair.ask(1, declare).status, 200);
-        client.send(&content[LENGTH / 2..]);
-        let last = client.answer();
+        let last = client.ask(&content[LENGTH / 2..]);
         if is_right {
             assert_eq!(last.text(), format!("Success {LENGTH}"));
             expect_whole(dir.path(), "hops.bin", &content);
