@@ -100,17 +100,17 @@ fn write_beyond_ulimit_is_413_and_keeps_written_bytes() {
 }
 
 #[test]
-fn small_uploads_go_on_when_a_journal_page_reaches_ulimit() {
+fn small_uploads_go_on_when_a_log_segment_reaches_ulimit() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (process, max) = start_limited(&dir, 16);
-    // Each upload adds a line to the journal.
+    // Each upload adds an entry to the log.
     for number in 0..max / 100 {
         let id = format!("{number}.txt-5-1700000000000");
         let answer = process.send(append(&id, 0, 5), b"hello");
         assert_eq!(answer.text(), "Success 5", "after {number}");
     }
-    let pages = fs::read_dir(dir.path().join("uploads/.resumed/journal")).expect("listed");
-    assert!(pages.count() > 1);
+    let segments = fs::read_dir(dir.path().join("uploads/.resumed/journal")).expect("listed");
+    assert!(segments.count() > 1);
 }
 
 #[test]

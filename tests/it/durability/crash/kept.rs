@@ -9,7 +9,7 @@ use resumed::store::Id;
 use crate::support::trace::Call;
 
 use super::done::{Dir, File};
-use super::line::Line;
+use super::entry::Entry;
 
 /// What must survive a pulled plug, by what was asked of the disk so far.
 #[derive(Default)]
@@ -21,8 +21,8 @@ pub(crate) struct Kept {
     made: HashMap<String, u64>,
     replaced: HashMap<String, u64>,
     removed: HashMap<String, u64>,
-    /// The last line of the journal about a partial.
-    lines: HashMap<String, Line>,
+    /// The last log entry of each partial.
+    entries: HashMap<String, Entry>,
     /// Published files, by the partials they were.
     published: HashMap<String, String>,
     /// Syncs under way: how much of a file, and of its mark, or of a directory they will have made durable, by when
@@ -141,9 +141,9 @@ impl Kept {
         };
         file.written = file.written.max(at + call.result);
         file.text = call.texts().next().unwrap_or_default().to_owned();
-        if let Some((key, line)) = Line::added(call, at + call.result) {
+        if let Some((key, entry)) = Entry::written(call, at + call.result) {
             let partial = format!("{}{key}", self.partials());
-            self.lines.insert(partial, line);
+            self.entries.insert(partial, entry);
         }
     }
 
@@ -163,12 +163,12 @@ impl Kept {
     fn expect_said(&mut self, call: &Call, partial: &str, to: &str) {
         let path = record(partial);
         let is_in = |text: &str| text.contains("publishing");
-        let (is_said, is_durable) = match (self.files.get(&path), self.lines.get(partial)) {
+        let (is_said, is_durable) = match (self.files.get(&path), self.entries.get(partial)) {
             (Some(file), _) => {
                 let is_listed = self.dir(&path).synced >= self.replaced[&path];
                 (is_in(&file.text), self.is_synced(&path) && is_listed)
             }
-            (None, Some(line)) => (is_in(&line.text), self.is_line_kept(line)),
+            (None, Some(entry)) => (is_in(&entry.text), self.is_entry_kept(entry)),
             (None, None) => (false, false),
         };
         self.expect(call, is_said, "the record does not say so");
@@ -250,8 +250,8 @@ impl Kept {
         self.expect(call, is_whole, "the file is not whole and synced");
         self.expect(call, self.is_listed(&name), "its name is not synced");
         self.expect_gone(call, partial);
-        let is_durable = match self.lines.get(partial) {
-            Some(line) if !line.text.is_empty() => self.is_line_kept(line),
+        let is_durable = match self.entries.get(partial) {
+            Some(entry) if !entry.text.is_empty() => self.is_entry_kept(entry),
             _ => self.is_kept(&record(partial)),
         };
         self.expect(call, is_durable, "the record is not durable");
@@ -260,9 +260,9 @@ impl Kept {
     fn cancel_told(&mut self, call: &Call, partial: &str) {
         self.seen.cancels += 1;
         self.expect_gone(call, partial);
-        let is_forgotten = |line: &Line| line.text.is_empty() && self.is_line_kept(line);
+        let is_forgotten = |entry: &Entry| entry.text.is_empty() && self.is_entry_kept(entry);
         let is_gone = self.is_gone(&record(partial));
-        let is_gone = is_gone && self.lines.get(partial).is_none_or(is_forgotten);
+        let is_gone = is_gone && self.entries.get(partial).is_none_or(is_forgotten);
         self.expect(call, is_gone, "that the record is gone is not synced");
     }
 
@@ -288,8 +288,8 @@ impl Kept {
         self.is_synced(path) && self.is_listed(path)
     }
 
-    fn is_line_kept(&self, line: &Line) -> bool {
-        self.files[&line.page].synced >= line.end && self.is_listed(&line.page)
+    fn is_entry_kept(&self, entry: &Entry) -> bool {
+        self.files[&entry.segment].synced >= entry.end && self.is_listed(&entry.segment)
     }
 
     fn is_synced(&self, path: &str) -> bool {

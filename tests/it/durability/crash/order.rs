@@ -68,15 +68,17 @@ type Kind = (&'static str, fn(&Call, &Path) -> bool);
 
 const KINDS: [Kind; 9] = [
     ("sync of bytes", |call, _| {
-        let is_bytes = !is_record(call) && !is_line(call);
+        let is_bytes = !is_record(call) && !is_entry(call);
         is_sync(call) && call.of().contains("/.resumed/") && is_bytes
     }),
     ("mark", |call, _| call.name == "fsetxattr"),
     ("sync of a record", |call, _| {
         is_sync(call) && is_record(call)
     }),
-    ("sync of a line", |call, _| is_sync(call) && is_line(call)),
-    ("sync of the journal's directory", |call, _| {
+    ("sync of a log entry", |call, _| {
+        is_sync(call) && is_entry(call)
+    }),
+    ("sync of the log's directory", |call, _| {
         is_sync(call) && call.of().ends_with("/journal")
     }),
     ("sync of .resumed", |call, _| {
@@ -97,7 +99,7 @@ fn is_record(call: &Call) -> bool {
     call.of().contains("/.record-") || call.of().ends_with(".json")
 }
 
-fn is_line(call: &Call) -> bool {
+fn is_entry(call: &Call) -> bool {
     call.of().contains("/.resumed/journal")
 }
 
