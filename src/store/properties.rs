@@ -146,7 +146,7 @@ fn any_record(bytes: &[u8]) -> Record {
         file: FileInfo {
             name: part().map(text),
             modified_ms: bytes.first().map(|first| u64::from(*first)),
-            metadata: None,
+            ..FileInfo::default()
         },
         length: part().map(number),
         crc32: match bytes.len() % 3 {

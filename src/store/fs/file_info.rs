@@ -87,4 +87,14 @@ impl FileInfo {
         }
         Ok(())
     }
+
+    /// Returns a value with all properties, with characters that JSON escapes.
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            name: Some("\"käse\"\u{1}.mp4".into()),
+            modified_ms: Some(1_700_000_000_123),
+            metadata: Some("filename w6Q=,is_new".into()),
+        }
+    }
 }

@@ -228,11 +228,7 @@ mod tests {
     fn record() -> (Record, Key) {
         let id = Id::new(b"alice", b"\xff\x00id");
         let record = Record {
-            file: FileInfo {
-                name: Some("\"käse\"\u{1}.mp4".into()),
-                modified_ms: Some(1_700_000_000_123),
-                metadata: Some("filename w6Q=,is_new".into()),
-            },
+            file: FileInfo::example(),
             length: Some(u64::MAX),
             digest: Some(Box::new([0xfe; 32])),
             crc32: Some(Crc32::Is(0x0000_00fe)),
