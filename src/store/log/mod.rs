@@ -16,6 +16,7 @@ pub(crate) mod entry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::mem;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -59,6 +60,8 @@ struct Writer {
     segments: Vec<u32>,
     /// The last segment, unless it is sealed.
     current: Option<Segment>,
+    /// The segments sealed since the last sync began. Empty with `--sync fast`.
+    sealed: Vec<Arc<Data>>,
     /// The number of entries written.
     written: u64,
     /// The last entry of each key that no sync has confirmed, with its number. Empty with `--sync fast`.
@@ -210,7 +213,7 @@ impl Log {
         let location = match self.write_line(writer, &line) {
             // The file size limit of the process may be shorter than a segment.
             Err(_) if writer.current.as_ref().is_some_and(|it| it.end > 0) => {
-                self.seal(writer)?;
+                writer.seal();
                 self.write_line(writer, &line)?
             }
             written => written?,
@@ -258,12 +261,12 @@ impl Log {
             begun: SystemTime::now(),
         })
     }
+}
 
-    fn seal(&self, writer: &mut Writer) -> io::Result<()> {
-        let sealed = writer.current.take();
-        let synced = sealed.map_or(Ok(()), |segment| self.sync_segment(&segment.file));
-        writer.must_rewrite |= synced.is_err();
-        synced
+impl Writer {
+    fn seal(&mut self) {
+        let sealed = self.current.take().filter(|_| !self.unsynced.is_empty());
+        self.sealed.extend(sealed.map(|segment| segment.file));
     }
 }
 
@@ -281,14 +284,16 @@ impl Log {
     /// The entries are then queued for another segment, but a caller must not count on them.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.syncs.share(|| {
-            let writer = self.writer()?;
-            let (written, current) = (writer.written, writer.current.as_ref());
-            let Some(segment) = current.filter(|_| !writer.unsynced.is_empty()) else {
+            let mut writer = self.writer()?;
+            if writer.unsynced.is_empty() {
                 return Ok(());
-            };
-            let file = Arc::clone(&segment.file);
+            }
+            let (written, mut files) = (writer.written, mem::take(&mut writer.sealed));
+            let current = writer.current.as_ref();
+            files.extend(current.map(|segment| Arc::clone(&segment.file)));
             drop(writer);
-            let synced = self.sync_segment(&file);
+            let sync = |file: &Arc<Data>| self.disk.gated(Op::SyncRecord, || file.0.sync_data());
+            let synced = files.iter().try_for_each(sync);
             let mut writer = lock(&self.writer);
             match &synced {
                 Ok(()) => writer.unsynced.retain(|_, (number, _)| *number > written),
@@ -296,10 +301,6 @@ impl Log {
             }
             synced
         })
-    }
-
-    fn sync_segment(&self, file: &Data) -> io::Result<()> {
-        self.disk.gated(Op::SyncRecord, || file.0.sync_data())
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -321,10 +322,10 @@ impl Log {
         let is_older = |time, age| now.duration_since(time).is_ok_and(|since| since > age);
         let mut writer = self.writer()?;
         let life = age / SEGMENTS_PER_LIFETIME;
-        let current = match &writer.current {
-            Some(segment) if !is_older(segment.begun, life) => Some(segment.number),
-            _ => self.seal(&mut writer).map(|()| None)?,
-        };
+        if (writer.current.as_ref()).is_some_and(|current| is_older(current.begun, life)) {
+            writer.seal();
+        }
+        let current = writer.current.as_ref().map(|current| current.number);
         let is_expired = |segment: &u32| {
             let modified = self.disk.modified(&path(*segment));
             let is_gone_or_old = |time: Option<_>| time.is_none_or(|time| is_older(time, age));

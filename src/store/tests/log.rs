@@ -156,6 +156,20 @@ fn entries_of_a_failed_sync_go_to_another_segment() {
 }
 
 #[test]
+fn sealed_segment_is_part_of_the_next_sync() {
+    let bench = Bench::new();
+    let path = bench.send_whole("a", b"bytes").published.unwrap().path;
+    on_disk::remove_file(path).unwrap();
+    bench.append(&id(), 0).unwrap().cut();
+    assert_eq!(bench.segment(1).lines().count(), 2, "record and tombstone");
+    bench.fail(Op::SyncRecord, 0, 1, EIO, None);
+    bench.sweep(SystemTime::now() + DAY);
+    assert!(bench.faults().came());
+    bench.store_other(b"whole");
+    assert_eq!(bench.segment(2).lines().count(), 2, "tombstone and record");
+}
+
+#[test]
 fn entries_of_an_earlier_server_are_synced_before_a_response() {
     for times in [0, 1, 2] {
         let mut bench = Bench::fast();
