@@ -44,12 +44,17 @@ pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
         report,
     };
     registry.owners.begin_sweep();
-    let is_complete = sweep.sweep_names();
-    sweep.sweep_log();
-    if is_complete {
-        power_loss::end(registry);
-        registry.owners.end_sweep();
+    match sweep.sweep_names() {
+        Ok(is_recovered) => {
+            registry.index_is_complete();
+            if is_recovered {
+                power_loss::end(registry);
+                registry.owners.end_sweep();
+            }
+        }
+        Err(error) => log::warn!("sweep: cannot read the directory: {error}"),
     }
+    sweep.sweep_log();
     sweep.report
 }
 
@@ -61,17 +66,12 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     /// Sweeps every file in `.resumed`. Returns false if one may still need recovery after a power loss.
-    fn sweep_names(&mut self) -> bool {
-        let names = self.registry.disk.names();
-        let swept = names.and_then(|mut names| {
-            names.try_fold(true, |is_complete, name| {
-                Ok(self.sweep_name(&name?) && is_complete)
-            })
-        });
-        swept.unwrap_or_else(|error| {
-            log::warn!("sweep: cannot read the directory: {error}");
-            false
-        })
+    fn sweep_names(&mut self) -> io::Result<bool> {
+        let mut is_recovered = true;
+        for name in self.registry.disk.names()? {
+            is_recovered &= self.sweep_name(&name?);
+        }
+        Ok(is_recovered)
     }
 
     /// Removes expired records from the log.
@@ -92,6 +92,7 @@ impl Sweep<'_> {
         let record = name.strip_suffix(".json");
         let disk = &self.registry.disk;
         if let Some(key) = Key::parse(record.unwrap_or(name)) {
+            self.registry.files.set(key, true);
             let swept = match record {
                 Some(_) => self.sweep_record(key),
                 None => self.sweep_data(key),
@@ -135,7 +136,7 @@ impl Sweep<'_> {
         if is_expired || power_loss::may_truncate(registry, key)? {
             return Ok(false);
         }
-        let Some((text, _)) = registry.load_record(key)? else {
+        let Some((text, _)) = registry.load_record(key, true)? else {
             return Ok(true);
         };
         let Some(record) = Record::parse(&text, key)? else {

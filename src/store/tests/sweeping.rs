@@ -113,3 +113,36 @@ fn without_hooks_none_is_due() {
     assert!(!bench.record().unwrap().contains("hook"));
     assert!(bench.due().unwrap().is_empty());
 }
+
+#[test]
+fn after_a_sweep_only_uploads_with_files_are_looked_up() {
+    let bench = Bench::new();
+    bench.sweep(SystemTime::now());
+    let lookups = |bench: &Bench, deed: &dyn Fn()| {
+        let before = bench.faults().log().len();
+        deed();
+        let log = bench.faults().log();
+        log[before..]
+            .iter()
+            .filter(|(op, _)| *op == Op::Open)
+            .count()
+    };
+    let create = || bench.append(&id(), 0).unwrap().write(b"some").unwrap();
+    assert_eq!(lookups(&bench, &create), 0);
+    let ask = || assert_eq!(bench.status(&id()).unwrap(), held(4));
+    assert_eq!(lookups(&bench, &ask), 1);
+    bench.cancel(&id()).unwrap();
+    assert_eq!(lookups(&bench, &create), 0);
+    bench.send(4, b"more", declared(8, "a")).unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), complete(8));
+}
+
+#[test]
+fn upload_begun_during_a_sweep_is_found() {
+    let bench = Bench::new();
+    let list = || drop(bench.sweep(SystemTime::now()));
+    bench.during(Op::List, list, || {
+        bench.append(&id(), 0).unwrap().write(b"some").unwrap();
+    });
+    assert_eq!(bench.status(&id()).unwrap(), held(4));
+}

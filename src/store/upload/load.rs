@@ -31,10 +31,15 @@ impl UploadHandle {
     }
 
     pub(crate) fn read_files(&self, state: &mut State) -> io::Result<()> {
-        let (text, is_file) = self.registry.load_record(self.key)?.unzip();
+        let may_have_files = self.registry.files.may_have(self.key);
+        let (text, is_file) = self.registry.load_record(self.key, may_have_files)?.unzip();
         let record = text.map(|text| Record::parse(&text, self.key));
         let record = record.transpose().map(Option::flatten);
-        let data = match self.disk().open_data(self.key)? {
+        let found = match may_have_files {
+            true => self.disk().open_data(self.key)?,
+            false => None,
+        };
+        let data = match found {
             None => None,
             Some((data, length)) => {
                 let marker = match self.disk().read_marker(&data)? {

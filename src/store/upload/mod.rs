@@ -7,6 +7,7 @@ pub(crate) mod copies;
 pub(crate) mod copying;
 pub(crate) mod delete;
 pub(crate) mod durability;
+pub(crate) mod files_index;
 pub(crate) mod flush;
 pub(crate) mod guard;
 pub(crate) mod hooks;

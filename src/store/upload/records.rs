@@ -8,9 +8,17 @@ use crate::store::id::Key;
 use crate::store::upload::registry::Registry;
 
 impl Registry {
-    /// Returns the record of `key` as text, and whether it is a record file.
-    pub(crate) fn load_record(&self, key: Key) -> io::Result<Option<(Vec<u8>, bool)>> {
-        match self.disk.load_record(key)? {
+    /// Returns the record of `key` as text, and whether it is a record file. Looks for a file only if there may be one.
+    pub(crate) fn load_record(
+        &self,
+        key: Key,
+        may_have_file: bool,
+    ) -> io::Result<Option<(Vec<u8>, bool)>> {
+        let text = match may_have_file {
+            true => self.disk.load_record(key)?,
+            false => None,
+        };
+        match text {
             Some(text) => Ok(Some((text, true))),
             None => Ok(self.log.find(key)?.map(|text| (text, false))),
         }

@@ -17,6 +17,7 @@ use crate::store::reservations::Reservations;
 use crate::store::upload::blocked::Blocked;
 use crate::store::upload::coordination::{Coordination, Ownership};
 use crate::store::upload::copies::Copies;
+use crate::store::upload::files_index::FilesIndex;
 use crate::store::upload::hooks::PendingHooks;
 use crate::store::upload::state::State;
 
@@ -30,6 +31,7 @@ pub(crate) struct Registry {
     pub(crate) blocked: Blocked,
     pub(crate) copies: Copies,
     pub(crate) hooks: PendingHooks,
+    pub(crate) files: FilesIndex,
     /// `None` without other servers over the same directory.
     pub(crate) coordination: Option<Box<dyn Coordination>>,
     /// True after a power loss, until a sweep has looked at every upload: a partial upload is truncated to its marker
@@ -56,6 +58,7 @@ impl Registry {
             blocked: Blocked::default(),
             copies: Copies::default(),
             hooks: PendingHooks::default(),
+            files: FilesIndex::default(),
             coordination,
             trusts_markers_only: AtomicBool::new(false),
             uploads: Mutex::default(),
@@ -66,8 +69,12 @@ impl Registry {
     /// Returns the handle of the upload `key`. Reads no file, so the lock on all uploads never waits for the disk.
     pub(crate) fn upload(self: &Arc<Self>, key: Key) -> Arc<UploadHandle> {
         let mut uploads = lock(&self.uploads);
-        if let Some(upload) = uploads.get(&key).and_then(Weak::upgrade) {
-            return upload;
+        if let Some(upload) = uploads.get(&key) {
+            match upload.upgrade() {
+                Some(upload) => return upload,
+                // The handle is being dropped, and has not updated the index yet.
+                None => self.files.set(key, true),
+            }
         }
         let upload = Arc::new(UploadHandle {
             registry: Arc::clone(self),
@@ -80,6 +87,13 @@ impl Registry {
         });
         uploads.insert(key, Arc::downgrade(&upload));
         upload
+    }
+
+    /// Notes that a sweep has read all names. Other servers create files that this one does not see.
+    pub(crate) fn index_is_complete(&self) {
+        if self.coordination.is_none() {
+            self.files.complete();
+        }
     }
 
     /// Returns at most `most` uploads that are in memory.
@@ -118,8 +132,16 @@ impl Drop for UploadHandle {
     fn drop(&mut self) {
         let mut uploads = lock(&self.registry.uploads);
         // If a request holds the upload again, the map has another handle by now.
-        if (uploads.get(&self.key)).is_some_and(|upload| upload.strong_count() == 0) {
-            uploads.remove(&self.key);
+        if (uploads.get(&self.key)).is_none_or(|upload| upload.strong_count() > 0) {
+            return;
+        }
+        uploads.remove(&self.key);
+        let has_files = match self.state.get_mut() {
+            Ok(state) => state.has_files(),
+            Err(_) => Some(true),
+        };
+        if let Some(has_files) = has_files {
+            self.registry.files.set(self.key, has_files);
         }
     }
 }

@@ -54,6 +54,7 @@ enum Phase {
 }
 
 /// The files of an upload, as a lookup found them.
+#[derive(Default)]
 pub(crate) struct Files {
     pub(crate) record: Option<Record>,
     pub(crate) has_record_file: bool,
@@ -172,6 +173,12 @@ impl State {
     /// Returns whether a request has begun the upload.
     pub(crate) fn is_known(&self) -> bool {
         self.record.is_some() || self.data.is_some()
+    }
+
+    /// Returns whether the upload has files of its own; `None` if it is not loaded.
+    pub(crate) fn has_files(&self) -> Option<bool> {
+        let has_files = self.data.is_some() || self.has_record_file;
+        self.is_loaded().then_some(has_files)
     }
 
     /// Returns the declared length of the whole upload.

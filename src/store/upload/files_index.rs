@@ -1,0 +1,40 @@
+//! The uploads that have files in `.resumed`, so that a new upload needs no lookup: a lookup of a missing name costs as
+//! much as a write of 10 KB, and waits for those who create files.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use crate::store::id::Key;
+use crate::store::mutex::lock;
+
+/// The index. Complete after the first sweep; files that another program creates are found by the next one.
+#[derive(Default)]
+pub(crate) struct FilesIndex(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    keys: BTreeSet<Key>,
+    is_complete: bool,
+}
+
+impl FilesIndex {
+    /// Returns whether the upload `key`, which was not in memory, may have files.
+    pub(crate) fn may_have(&self, key: Key) -> bool {
+        let index = lock(&self.0);
+        !index.is_complete || index.keys.contains(&key)
+    }
+
+    /// Notes whether the upload `key` has files. Called before the upload leaves memory.
+    pub(crate) fn set(&self, key: Key, has_files: bool) {
+        let keys = &mut lock(&self.0).keys;
+        match has_files {
+            true => keys.insert(key),
+            false => keys.remove(&key),
+        };
+    }
+
+    /// Notes that a sweep has read all names.
+    pub(crate) fn complete(&self) {
+        lock(&self.0).is_complete = true;
+    }
+}
