@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_is_the_published_formula() {
+    fn key_is_the_published_formula() {
         // printf '\0\0\0\0\0\0\0\5alice1-2-3' | sha256sum
         assert_eq!(
             Id::new(b"alice", b"1-2-3").key().to_string(),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_back_strictly() {
+    fn only_canonical_keys_are_parsed() {
         let key = Key::of(b"", b"x");
         let text = key.to_string();
         assert_eq!(Key::parse(&text), Some(key));

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_counts_are_read() {
+    fn counters_of_fast_commits_are_parsed() {
         let text = |commits, ineligible| {
             format!(
                 "fc stats:\n{commits} commits\n{ineligible} ineligible\n0 numblks\n0us avg_commit_time\n"

@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_down_or_is_a_name() {
+    fn path_leads_down_or_becomes_a_name() {
         let deep = "d/".repeat(FOLDERS_MAX) + "a";
         let (deeper, flat) = (format!("d/{deep}"), "d_".repeat(FOLDERS_MAX + 1) + "a");
         let (long, cut) = ("x".repeat(300) + "/a", "x".repeat(255) + "/a");
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_long_name_is_harmless_too() {
+    fn shortened_name_is_harmless() {
         let cut = |start: &str, fill: &str| named(&format!("{start}{}end", fill.repeat(300)));
         assert_eq!(cut("a", " "), "a");
         assert_eq!(cut("con", " "), "_con");
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_free_name_goes_before_the_extension() {
+    fn number_goes_before_the_extension() {
         let names: Vec<_> = Name::new(Some("a.tar.gz"), key())
             .candidates(NAME_MAX)
             .take(3)
@@ -554,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_name_becomes_a_neutral_one() {
+    fn neutral_name_keeps_a_plain_extension() {
         let neutral = |wanted| Name::new(Some(wanted), key()).neutral(key()).0;
         assert_eq!(neutral("a:b.mp4"), "upload-01234567.mp4");
         assert_eq!(neutral("a.m:4"), "upload-01234567");

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_caller_relies_on_a_round_that_began_after_it_asked() {
+    fn caller_returns_after_a_round_that_began_later() {
         let (shared, clock, began) = (
             SharedSync::default(),
             AtomicUsize::new(1),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_under_way_is_not_enough() {
+    fn running_round_does_not_satisfy_a_caller() {
         let (shared, rounds) = (SharedSync::default(), AtomicUsize::new(0));
         let count = || {
             rounds.fetch_add(1, SeqCst);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn who_relied_on_a_failed_round_fails_too() {
+    fn failed_round_fails_for_all_its_callers() {
         let shared = SharedSync::default();
         let fail = || Err(io::Error::from_raw_os_error(5));
         let ask = || assert_eq!(shared.share(fail).unwrap_err().raw_os_error(), Some(5));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_panics_is_over() {
+    fn panicked_round_is_over() {
         let shared = SharedSync::default();
         let panics = AssertUnwindSafe(|| shared.share(|| panic!("on purpose")));
         assert!(catch_unwind(panics).is_err());
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_lets_in_as_many_as_it_has_places() {
+    fn semaphore_admits_as_many_as_it_has_permits() {
         let (gate, inside) = (Semaphore::new(2), AtomicUsize::new(0));
         let pass = || {
             let _place = gate.enter();

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_goes_on_where_it_was_kept() {
+    fn hash_continues_from_its_stored_state() {
         let bytes: Vec<u8> = (0..300_u16).map(|at| at as u8).collect();
         let expected = [
             (Some(Digest::from(Sha256::digest(&bytes))), None),

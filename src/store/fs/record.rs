@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_when_it_is_whole() {
+    fn whole_record_is_read_and_a_cut_one_is_none() {
         let (full, key) = record();
         let bare = Record::new(&full.id);
         let done = Record {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_an_error() {
+    fn foreign_record_is_an_error() {
         let (record, key) = record();
         let text = String::from_utf8(record.to_json()).unwrap();
         let wrong = [

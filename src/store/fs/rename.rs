@@ -110,7 +110,7 @@ mod tests {
     type Means = fn(Place<'_>, Place<'_>) -> rustix::io::Result<()>;
 
     #[test]
-    fn every_means_moves_and_none_overwrites() {
+    fn no_way_to_rename_overwrites() {
         let means: [Means; 4] = [
             rename_noreplace,
             link_and_unlink,

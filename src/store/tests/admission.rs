@@ -50,7 +50,7 @@ fn refusals_change_nothing() {
 }
 
 #[test]
-fn a_length_may_come_later_but_not_below_what_is_held() {
+fn later_length_below_the_offset_is_refused() {
     let bench = Bench::new();
     bench.send(0, b"some", AppendRequest::default()).unwrap();
     let length = |length| AppendRequest {
@@ -70,7 +70,7 @@ fn a_length_may_come_later_but_not_below_what_is_held() {
 }
 
 #[test]
-fn the_first_name_and_time_count() {
+fn first_declared_name_and_time_count() {
     let bench = Bench::new();
     let named = |name: &str, ms| changed_at(ms, declared(2, name));
     bench
@@ -93,7 +93,7 @@ fn the_first_name_and_time_count() {
 }
 
 #[test]
-fn what_fits_of_a_window_is_kept() {
+fn bytes_that_fit_are_kept() {
     let bench = Bench::with(Options {
         max_size: Some(6),
         ..Options::default()
@@ -113,7 +113,7 @@ fn what_fits_of_a_window_is_kept() {
 }
 
 #[test]
-fn space_is_refused_before_the_body_and_claims_count() {
+fn missing_space_is_refused_before_the_body() {
     let bench = Bench::new();
     assert_refused!(
         bench.append_with(&id(), 0, exactly(1 << 60)),
@@ -185,7 +185,7 @@ impl Bench {
 }
 
 #[test]
-fn what_is_admitted_is_kept_free_until_it_comes_and_given_up_when_nothing_did() {
+fn admission_reserves_space_until_an_empty_append_ends() {
     let free = Bench::new().registry.disk.free().unwrap().unwrap();
     let bench = Bench::with_floor(free / 2);
     let append = |name: &[u8]| bench.append_with(&Id::new(b"", name), 0, exactly(free / 3));
@@ -196,7 +196,7 @@ fn what_is_admitted_is_kept_free_until_it_comes_and_given_up_when_nothing_did() 
 }
 
 #[test]
-fn who_only_asks_leaves_no_trace() {
+fn empty_append_leaves_no_file() {
     let bench = Bench::new();
     let asked = bench.append_with(&id(), 0, exactly(0)).unwrap();
     assert_eq!(

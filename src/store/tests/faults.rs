@@ -130,7 +130,7 @@ fn no_fault_makes_a_false_answer() {
 }
 
 #[test]
-fn no_fault_makes_a_false_answer_to_all_in_one_request() {
+fn no_fault_makes_a_false_answer_in_one_request() {
     assert_no_false_answer(BYTES.len());
 }
 
@@ -196,7 +196,7 @@ fn no_fault_makes_a_false_cancel() {
 }
 
 #[test]
-fn a_full_disk_keeps_what_was_written() {
+fn full_disk_keeps_written_bytes() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"012").unwrap();
@@ -219,7 +219,7 @@ fn a_full_disk_keeps_what_was_written() {
 }
 
 #[test]
-fn a_failed_write_cuts_back_to_what_was_synced() {
+fn failed_write_truncates_to_synced_bytes() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"012").unwrap();
@@ -233,7 +233,7 @@ fn a_failed_write_cuts_back_to_what_was_synced() {
 }
 
 #[test]
-fn without_syncs_a_failed_write_takes_back_nothing_that_was_told() {
+fn failed_write_without_syncs_keeps_written_bytes() {
     let bench = Bench::fast();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"012").unwrap();
@@ -247,7 +247,7 @@ fn without_syncs_a_failed_write_takes_back_nothing_that_was_told() {
 }
 
 #[test]
-fn a_failed_sync_is_not_believed_when_it_succeeds_the_second_time() {
+fn failed_sync_loses_bytes_although_the_next_succeeds() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"012").unwrap();
@@ -269,7 +269,7 @@ fn a_failed_sync_is_not_believed_when_it_succeeds_the_second_time() {
 }
 
 #[test]
-fn bytes_that_are_lost_during_a_sync_are_not_told() {
+fn bytes_lost_during_a_sync_are_not_reported() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"012").unwrap();
@@ -287,7 +287,7 @@ fn bytes_that_are_lost_during_a_sync_are_not_told() {
 }
 
 #[test]
-fn bytes_that_another_sync_lost_are_not_published() {
+fn bytes_lost_by_another_sync_are_not_published() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(BYTES).unwrap();
@@ -308,7 +308,7 @@ fn bytes_that_another_sync_lost_are_not_published() {
 }
 
 #[test]
-fn where_cutting_back_fails_the_upload_is_broken_until_restart() {
+fn failed_truncation_poisons_the_upload_until_restart() {
     let mut bench = Bench::new();
     bench.append(&id(), 0).unwrap().write(b"012").unwrap();
     // Looked at again, nobody knows how much of it a sync has confirmed.
@@ -323,7 +323,7 @@ fn where_cutting_back_fails_the_upload_is_broken_until_restart() {
 }
 
 #[test]
-fn a_failed_sync_of_names_breaks_the_upload() {
+fn failed_directory_sync_poisons_the_upload() {
     let mut bench = Bench::new();
     bench.fail(Op::SyncDir, 0, 1, EIO, None);
     assert_refused!(bench.send(0, b"012", declared(10, "a")), Error::Io(_));
@@ -333,7 +333,7 @@ fn a_failed_sync_of_names_breaks_the_upload() {
 }
 
 #[test]
-fn a_sync_that_fails_beside_the_writing_ends_it() {
+fn failed_background_sync_fences_the_append() {
     let bench = Bench::new();
     let mut append = bench.append(&id(), 0).unwrap();
     append.write(b"a").unwrap();

@@ -24,7 +24,7 @@ fn send(bench: &Bench, name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn a_file_is_put_into_the_folders_that_it_names() {
+fn file_is_published_into_its_declared_folders() {
     let bench = Bench::new();
     let path = send(&bench, "trip/day 1/a.jpg", b"a");
     assert_eq!(path, bench.path().join("trip/day 1/a.jpg"));
@@ -53,7 +53,7 @@ fn path_too_long_for_other_programs_loses_its_folders() {
 }
 
 #[test]
-fn a_taken_name_is_given_again_in_the_same_folder() {
+fn taken_name_gets_a_number_in_the_same_folder() {
     let bench = Bench::new();
     bench.send_whole("trip/a.jpg", b"old");
     bench.forget(&id()).unwrap();
@@ -74,7 +74,7 @@ fn a_taken_name_is_given_again_in_the_same_folder() {
 
 /// A link to a directory would lead out, and a file is never taken away for a folder.
 #[test]
-fn what_is_no_folder_is_gone_around_by_all_files_alike() {
+fn files_share_the_next_name_of_a_taken_folder() {
     let outside = tempfile::tempdir().unwrap();
     let links: [fn(&Path, &Path); 3] = [
         |at, _| on_disk::write(at, b"a file").unwrap(),
@@ -99,7 +99,7 @@ fn what_is_no_folder_is_gone_around_by_all_files_alike() {
 }
 
 #[test]
-fn a_link_that_takes_the_place_of_a_folder_is_not_followed_either() {
+fn link_in_place_of_a_folder_is_not_followed() {
     let outside = tempfile::tempdir().unwrap();
     on_disk::write(outside.path().join("a"), b"others").unwrap();
     let mut bench = Bench::new();
@@ -113,7 +113,7 @@ fn a_link_that_takes_the_place_of_a_folder_is_not_followed_either() {
 }
 
 #[test]
-fn a_folder_that_vanishes_in_between_is_made_again() {
+fn removed_folder_is_created_again() {
     let mut bench = Bench::new();
     bench.fail(Op::Publish, 0, 1, 5, None);
     assert!(bench.send(0, b"abc", declared(3, "trip/day/a")).is_err());
@@ -124,7 +124,7 @@ fn a_folder_that_vanishes_in_between_is_made_again() {
 
 /// The other end of an order: what a pulled plug may take is a matter for `tests/it/durability/crash`.
 #[test]
-fn each_folder_is_durable_before_anything_is_moved_there() {
+fn folder_is_durable_before_a_file_moves_there() {
     let bench = Bench::new();
     bench.send_whole("trip/day/a", b"abc");
     let log = bench.faults().log();

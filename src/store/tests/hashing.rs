@@ -51,7 +51,7 @@ impl Bench {
 }
 
 #[test]
-fn it_is_known_at_the_end_and_afterwards() {
+fn sha256_is_returned_at_the_end_and_afterwards() {
     for sync in [Sync::Durable, Sync::Fast] {
         let mut bench = hashing(sync);
         bench.send(0, b"abc", declared(9, "a")).unwrap();
@@ -73,7 +73,7 @@ fn it_is_known_at_the_end_and_afterwards() {
 }
 
 #[test]
-fn a_hash_of_more_than_is_held_is_dropped_for_good() {
+fn hash_state_beyond_the_offset_is_removed() {
     let mut bench = hashing(Sync::Fast);
     bench.send(0, b"abcdef", declared(9, "a")).unwrap();
     if bench.kept().is_some() {
@@ -88,7 +88,7 @@ fn a_hash_of_more_than_is_held_is_dropped_for_good() {
 }
 
 #[test]
-fn a_pulled_plug_takes_the_hash_with_the_bytes() {
+fn power_loss_removes_the_hash_with_the_bytes() {
     let mut bench = hashing(Sync::Durable);
     bench.send(0, b"told", declared(10, "a")).unwrap();
     let Some(_) = bench.kept() else {
@@ -115,7 +115,7 @@ fn a_pulled_plug_takes_the_hash_with_the_bytes() {
 }
 
 #[test]
-fn an_upload_is_hashed_from_the_middle_on_once_that_is_asked() {
+fn hashing_can_begin_in_the_middle_of_an_upload() {
     let mut bench = Bench::new();
     let long: Vec<u8> = (0..700_000_u32).map(|at| (at % 251) as u8).collect();
     bench

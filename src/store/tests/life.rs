@@ -7,7 +7,7 @@ use super::*;
 use crate::store::fs::fault::Op;
 
 #[test]
-fn an_upload_in_three_parts() {
+fn upload_in_three_parts_is_published() {
     let mut bench = Bench::new();
     assert_eq!(
         bench.send(0, b"hell", declared(10, "a.txt")).unwrap().held,
@@ -68,7 +68,7 @@ fn one_request_writes_one_record_and_syncs_in_order() {
 }
 
 #[test]
-fn an_empty_file_is_synced_before_it_gets_its_name() {
+fn empty_file_is_synced_before_its_rename() {
     let bench = Bench::new();
     let before = bench.faults().log().len();
     bench.send_whole("empty", b"");
@@ -78,7 +78,7 @@ fn an_empty_file_is_synced_before_it_gets_its_name() {
 }
 
 #[test]
-fn an_answer_about_a_partial_comes_after_record_bytes_mark_and_names() {
+fn progress_is_returned_after_all_syncs_in_order() {
     let bench = Bench::new();
     let before = bench.faults().log().len();
     bench.send(0, b"some", declared(10, "a")).unwrap();
@@ -93,7 +93,7 @@ fn an_answer_about_a_partial_comes_after_record_bytes_mark_and_names() {
 }
 
 #[test]
-fn empty_files_and_ends_without_a_length() {
+fn end_of_the_body_declares_the_length() {
     let bench = Bench::new();
     let empty = AppendRequest {
         body_length: BodyLength::Nothing,
@@ -120,7 +120,7 @@ fn empty_files_and_ends_without_a_length() {
 }
 
 #[test]
-fn an_end_before_the_declared_length_is_refused_and_kept() {
+fn end_before_the_declared_length_keeps_bytes() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"half").unwrap();
@@ -132,7 +132,7 @@ fn an_end_before_the_declared_length_is_refused_and_kept() {
 }
 
 #[test]
-fn asking_about_the_unknown_leaves_no_trace() {
+fn status_of_an_unknown_upload_leaves_no_file() {
     let bench = Bench::new();
     assert_eq!(bench.status(&id()).unwrap(), held(0));
     assert_eq!(bench.settled(&id()), Some(held(0)));
@@ -144,7 +144,7 @@ fn asking_about_the_unknown_leaves_no_trace() {
 }
 
 #[test]
-fn a_declaration_is_kept_before_any_byte() {
+fn declaration_without_bytes_survives_a_restart() {
     let mut bench = Bench::new();
     let intent = AppendRequest {
         body_length: BodyLength::Nothing,
@@ -161,7 +161,7 @@ fn a_declaration_is_kept_before_any_byte() {
 }
 
 #[test]
-fn a_long_record_is_read_whole() {
+fn long_record_is_read_whole() {
     let bench = Bench::new();
     for length in [900, 1_000, 3_000] {
         let name = "x".repeat(length);
@@ -176,7 +176,7 @@ fn a_long_record_is_read_whole() {
 }
 
 #[test]
-fn what_a_cut_or_a_drop_leaves_is_kept() {
+fn cut_or_dropped_append_keeps_its_bytes() {
     let mut bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"some").unwrap();
@@ -192,7 +192,7 @@ fn what_a_cut_or_a_drop_leaves_is_kept() {
 }
 
 #[test]
-fn a_status_settles_for_those_who_cannot_wait() {
+fn status_makes_settled_available() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"some").unwrap();
@@ -203,7 +203,7 @@ fn a_status_settles_for_those_who_cannot_wait() {
 }
 
 #[test]
-fn a_writer_syncs_by_itself_before_a_sync_gets_long() {
+fn append_syncs_in_background_every_64_mib() {
     let bench = Bench::new();
     let mut append = bench.append(&id(), 0).unwrap();
     append.write(b"a").unwrap();
@@ -230,7 +230,7 @@ fn a_writer_syncs_by_itself_before_a_sync_gets_long() {
 }
 
 #[test]
-fn only_a_partial_has_a_tail() {
+fn only_an_incomplete_upload_has_a_tail() {
     let bench = Bench::new();
     let bytes: Vec<u8> = (0..100_000u32).map(|n| (n % 251) as u8).collect();
     bench
@@ -256,7 +256,7 @@ fn only_a_partial_has_a_tail() {
 }
 
 #[test]
-fn names_that_are_taken_and_names_that_are_refused() {
+fn taken_name_is_numbered_or_replaced() {
     let bench = Bench::new();
     on_disk::write(bench.path().join("a.txt"), b"old").unwrap();
     on_disk::create_dir(bench.path().join("a (1).txt")).unwrap();
@@ -295,7 +295,7 @@ fn partials_are_private_and_files_follow_the_umask() {
 }
 
 #[test]
-fn fast_never_syncs_and_still_answers() {
+fn fast_mode_never_syncs() {
     let mut bench = Bench::fast();
     bench.send(0, b"some", declared(8, "a")).unwrap();
     assert_eq!(bench.settled(&id()), Some(held(4)));

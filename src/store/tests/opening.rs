@@ -63,7 +63,7 @@ fn missing_locks_at_start_are_reported_with_advice() {
 }
 
 #[test]
-fn directories_are_made_and_locked() {
+fn missing_directories_are_created_and_locked() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = temporary.path().join("deep/er");
     let store = open(&dir).unwrap();
@@ -78,7 +78,7 @@ fn directories_are_made_and_locked() {
 }
 
 #[test]
-fn the_lock_lasts_as_long_as_an_append() {
+fn append_keeps_the_directory_locked() {
     let temporary = tempfile::tempdir().unwrap();
     let store = open(temporary.path()).unwrap();
     let append = store.append(&id(), 0).unwrap();
@@ -89,14 +89,14 @@ fn the_lock_lasts_as_long_as_an_append() {
 }
 
 #[test]
-fn the_lock_is_not_left_to_a_program_that_was_just_started() {
+fn closed_store_is_unlocked_despite_inherited_lock_file() {
     let mut bench = Bench::new();
     let _inherited = bench.registry.disk.lock.try_clone().unwrap();
     bench.closed(|bench| assert!(open(bench.path()).is_ok()));
 }
 
 #[test]
-fn what_is_in_the_way_is_named() {
+fn file_in_place_of_a_directory_is_reported() {
     let temporary = tempfile::tempdir().unwrap();
     let (file, dir) = (temporary.path().join("file"), temporary.path().join("dir"));
     on_disk::write(&file, b"").unwrap();
@@ -116,7 +116,7 @@ fn what_is_in_the_way_is_named() {
 }
 
 #[test]
-fn a_directory_that_refuses_files_is_named_with_its_cause() {
+fn unwritable_directory_is_reported_with_its_cause() {
     let error = open(Path::new("/proc/self/uploads")).err().unwrap();
     let cause = std::error::Error::source(&error)
         .unwrap()

@@ -51,7 +51,7 @@ fn mark_of(path: &Path) -> Result<usize, Errno> {
 }
 
 #[test]
-fn what_was_written_is_believed_while_the_file_system_remembers() {
+fn written_bytes_count_while_the_mount_lasts() {
     let mut bench = Bench::new();
     bench.told_and_written();
     bench.reopen();
@@ -60,7 +60,7 @@ fn what_was_written_is_believed_while_the_file_system_remembers() {
 }
 
 #[test]
-fn only_what_was_told_is_believed_when_it_has_forgotten() {
+fn new_mount_truncates_to_reported_bytes() {
     let mut bench = Bench::new();
     if bench.told_and_written() {
         bench.mounted_anew();
@@ -72,7 +72,7 @@ fn only_what_was_told_is_believed_when_it_has_forgotten() {
 }
 
 #[test]
-fn opening_looks_at_no_upload_and_any_look_puts_one_right() {
+fn open_reads_no_upload_and_any_load_truncates() {
     let looks: [fn(&Bench); 3] = [
         |bench| assert_eq!(bench.status(&id()).unwrap(), held(4)),
         |bench| assert_eq!(bench.append(&id(), 4).unwrap().held(), held(4)),
@@ -96,7 +96,7 @@ fn opening_looks_at_no_upload_and_any_look_puts_one_right() {
 }
 
 #[test]
-fn a_sweep_ends_the_doubts() {
+fn sweep_ends_the_recovery() {
     let mut bench = Bench::new();
     if bench.told_and_written() {
         for (sweeps, believed) in [(false, 4), (true, 8)] {
@@ -112,7 +112,7 @@ fn a_sweep_ends_the_doubts() {
 }
 
 #[test]
-fn a_sweep_that_cannot_look_at_all_leaves_the_doubts() {
+fn incomplete_sweep_does_not_end_the_recovery() {
     let mut bench = Bench::new();
     if bench.told_and_written() {
         bench.mounted_anew();
@@ -124,7 +124,7 @@ fn a_sweep_that_cannot_look_at_all_leaves_the_doubts() {
 }
 
 #[test]
-fn bytes_that_nobody_was_told_of_are_sent_again() {
+fn unreported_bytes_are_lost_after_a_new_mount() {
     let mut bench = Bench::new();
     if bench.told_and_written() {
         bench.cancel(&id()).unwrap();
@@ -155,7 +155,7 @@ fn repeated_status_of_an_upload_in_memory_needs_no_sync() {
 }
 
 #[test]
-fn a_mark_is_synced_before_it_is_relied_on() {
+fn unsynced_marker_is_synced_before_a_status() {
     let mut bench = Bench::new();
     if bench.told_and_written() {
         // As by a server that was killed before the mark was synced, or before its name was.
@@ -165,7 +165,7 @@ fn a_mark_is_synced_before_it_is_relied_on() {
 }
 
 #[test]
-fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
+fn replaced_record_is_synced_before_a_status() {
     let mut bench = Bench::new();
     bench.send(0, b"some", AppendRequest::default()).unwrap();
     let asked = bench.append_with(
@@ -185,7 +185,7 @@ fn a_record_that_was_replaced_is_synced_before_it_is_relied_on() {
 }
 
 #[test]
-fn what_is_to_be_published_was_synced() {
+fn full_upload_is_published_after_a_new_mount() {
     let mut bench = Bench::new();
     let publishing = Publishing {
         path: FilePath::in_folder("", "a"),
@@ -206,7 +206,7 @@ fn what_is_to_be_published_was_synced() {
 }
 
 #[test]
-fn a_finished_file_is_not_marked() {
+fn published_file_has_no_marker() {
     let bench = Bench::new();
     if bench.told_and_written() {
         bench.send(8, b"!!", AppendRequest::default()).unwrap();
@@ -215,7 +215,7 @@ fn a_finished_file_is_not_marked() {
 }
 
 #[test]
-fn without_syncs_there_are_no_marks_and_no_doubts() {
+fn fast_mode_has_no_marker_and_no_recovery() {
     let mut bench = Bench::fast();
     bench.told_and_written();
     assert!(mark_of(&bench.data_path()).is_err());

@@ -59,7 +59,7 @@ const LOOKS: [fn(&Bench); 3] = [
 ];
 
 #[test]
-fn only_the_partial_is_published() {
+fn partial_of_a_publishing_record_is_published() {
     for look in LOOKS {
         let bench = Bench::left_as(Some(&publishing(3, None)), Some(b"abc"), None);
         look(&bench);
@@ -70,7 +70,7 @@ fn only_the_partial_is_published() {
 }
 
 #[test]
-fn who_asks_first_hears_what_that_has_published() {
+fn status_returns_the_file_that_it_publishes() {
     let bench = Bench::left_as(Some(&publishing(3, Some(Hook::Due))), Some(b"abc"), None);
     let (held, published) = bench.upload(&id()).status(&id()).unwrap();
     assert_eq!(held, complete(3));
@@ -79,7 +79,7 @@ fn who_asks_first_hears_what_that_has_published() {
 }
 
 #[test]
-fn both_and_the_same_file_lose_the_partial_name() {
+fn crash_between_link_and_unlink_leaves_one_name() {
     for look in LOOKS {
         let mut bench = Bench::left_as(Some(&publishing(3, None)), Some(b"abc"), None);
         bench
@@ -91,7 +91,7 @@ fn both_and_the_same_file_lose_the_partial_name() {
 }
 
 #[test]
-fn both_and_different_take_the_next_free_name() {
+fn full_partial_beside_a_taken_name_takes_the_next() {
     for look in LOOKS {
         let bench = Bench::left_as(Some(&publishing(3, None)), Some(b"abc"), Some(b"another"));
         look(&bench);
@@ -104,7 +104,7 @@ fn both_and_different_take_the_next_free_name() {
 }
 
 #[test]
-fn neither_is_forgotten_unless_its_hook_has_run() {
+fn missing_file_forgets_the_upload_unless_its_hook_ran() {
     for hook in [None, Some(Hook::Due)] {
         let bench = Bench::left_as(Some(&publishing(3, hook)), None, None);
         assert_eq!(bench.status(&id()).unwrap(), held(0));
@@ -117,7 +117,7 @@ fn neither_is_forgotten_unless_its_hook_has_run() {
 }
 
 #[test]
-fn only_the_file_is_complete() {
+fn published_file_without_partial_is_complete() {
     let mut bench = Bench::left_as(Some(&publishing(3, None)), None, Some(b"abc"));
     assert_eq!(bench.status(&id()).unwrap(), complete(3));
     bench.closed(|bench| on_disk::remove_file(bench.path().join("a")).unwrap());
@@ -129,7 +129,7 @@ fn only_the_file_is_complete() {
 }
 
 #[test]
-fn bytes_without_a_record_are_kept_and_get_one() {
+fn bytes_without_a_record_get_one() {
     let bench = Bench::left_as(None, Some(b"abc"), None);
     assert_eq!(bench.status(&id()).unwrap(), held(3));
     assert!(bench.record().is_some());
@@ -142,7 +142,7 @@ fn bytes_without_a_record_are_kept_and_get_one() {
 }
 
 #[test]
-fn a_record_without_bytes_is_at_its_beginning() {
+fn record_without_bytes_has_offset_0() {
     let record = Record {
         length: Some(2),
         ..Record::new(&id())
@@ -156,7 +156,7 @@ fn a_record_without_bytes_is_at_its_beginning() {
 }
 
 #[test]
-fn a_partial_that_the_old_record_does_not_fit_is_not_published() {
+fn partial_that_differs_from_its_record_is_not_published() {
     let bench = Bench::left_as(Some(&publishing(3, None)), Some(b"ab"), None);
     assert_eq!(bench.status(&id()).unwrap(), held(2));
     assert!(bench.published().is_empty());
@@ -319,7 +319,7 @@ fn wrong_digest_is_found_before_the_last_byte_is_written() {
 }
 
 #[test]
-fn what_is_not_ours_is_an_error_and_stays() {
+fn foreign_record_is_an_error_and_stays() {
     let other = Record::new(&Id::new(b"", b"another")).to_json();
     for text in [&b"{\"v\":2}"[..], b"[]", &other] {
         let mut bench = Bench::new();
@@ -336,7 +336,7 @@ fn what_is_not_ours_is_an_error_and_stays() {
 }
 
 #[test]
-fn a_record_whose_writing_was_cut_is_as_good_as_none() {
+fn interrupted_record_counts_as_none() {
     let whole = Record::new(&id()).to_json();
     for cut in [&b""[..], &whole[..whole.len() - 1], &[0; 100]] {
         let mut bench = Bench::new();

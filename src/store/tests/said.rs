@@ -27,7 +27,7 @@ fn known() -> AppendRequest {
 }
 
 #[test]
-fn an_upload_can_be_made_of_nothing_and_be_asked_for() {
+fn upload_can_be_created_without_bytes() {
     let mut bench = Bench::new();
     assert_refused!(bench.append_with(&id(), 0, known()), Error::Unknown);
     assert_eq!(bench.about(&id()).unwrap(), None);
@@ -45,7 +45,7 @@ fn an_upload_can_be_made_of_nothing_and_be_asked_for() {
 }
 
 #[test]
-fn metadata_is_told_again_as_it_came_and_the_first_counts() {
+fn first_declared_metadata_is_returned_unchanged() {
     let mut bench = Bench::new();
     let with = |metadata: &str| {
         let mut request = declared(6, "a");
@@ -78,7 +78,7 @@ fn publishing_sets_both_times_of_the_file() {
 }
 
 #[test]
-fn what_is_not_complete_expires_after_its_last_byte() {
+fn incomplete_upload_expires_after_its_last_byte() {
     let expire = Duration::from_secs(100);
     let bench = Bench::with(Options {
         expire,
@@ -106,7 +106,7 @@ fn nothing_said() -> AppendRequest {
 }
 
 #[test]
-fn a_fence_stops_who_writes_and_nobody_else() {
+fn fence_stops_earlier_appends_only() {
     let bench = Bench::new();
     let mut old = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
     old.write(b"abc").unwrap();
@@ -131,7 +131,7 @@ fn fence_leaves_a_full_upload_to_its_append() {
 }
 
 #[test]
-fn an_append_can_begin_wherever_the_upload_ends() {
+fn append_can_begin_at_the_unknown_end() {
     let bench = Bench::new();
     bench.send(0, b"abc", declared(6, "a")).unwrap();
     let mut append = bench
@@ -143,7 +143,7 @@ fn an_append_can_begin_wherever_the_upload_ends() {
 }
 
 #[test]
-fn the_id_of_a_finished_upload_can_be_used_again_once_its_hook_has_run() {
+fn id_can_be_used_again_after_its_hook_has_run() {
     let bench = Bench::with(Options {
         mark_hooks: true,
         ..Options::default()
@@ -161,7 +161,7 @@ fn the_id_of_a_finished_upload_can_be_used_again_once_its_hook_has_run() {
 }
 
 #[test]
-fn what_does_not_have_the_digest_of_the_whole_is_never_published() {
+fn upload_with_wrong_digest_is_not_published() {
     for pieces in [&[&b"abcdef"[..]][..], &[b"abc", b"def"]] {
         let mut bench = Bench::new();
         for (name, expected) in [("good", b"abcdef"), ("bad", b"abcxxx")] {
@@ -187,7 +187,7 @@ fn what_does_not_have_the_digest_of_the_whole_is_never_published() {
 }
 
 #[test]
-fn an_upload_that_took_bytes_of_another_digest_is_forgotten() {
+fn wrong_body_digest_deletes_the_upload() {
     let bench = Bench::new();
     let said = |bytes| AppendRequest {
         body_digest: Some(digest(bytes)),

@@ -38,7 +38,7 @@ fn declarations_without_a_byte_expire_too() {
 }
 
 #[test]
-fn an_upload_being_written_is_never_touched() {
+fn sweep_leaves_open_appends_alone() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(8, "a")).unwrap();
     append.write(b"some").unwrap();
@@ -49,7 +49,7 @@ fn an_upload_being_written_is_never_touched() {
 }
 
 #[test]
-fn the_clients_time_expires_nothing() {
+fn time_of_the_client_expires_nothing() {
     let bench = Bench::new();
     let old = changed_at(1, declared(10, "a"));
     bench.send(0, b"some", old).unwrap();
@@ -57,7 +57,7 @@ fn the_clients_time_expires_nothing() {
 }
 
 #[test]
-fn temporaries_of_ours_go_and_what_is_not_ours_stays() {
+fn sweep_removes_temporaries_and_keeps_foreign_files() {
     let mut bench = Bench::new();
     bench.closed(|bench| {
         for name in [".record-77-99-abc", "notes.txt", "0123.json"] {
@@ -70,7 +70,7 @@ fn temporaries_of_ours_go_and_what_is_not_ours_stays() {
 }
 
 #[test]
-fn a_file_taken_away_is_forgotten() {
+fn sweep_forgets_uploads_with_removed_files() {
     let bench = Bench::new();
     bench.send(0, b"by", declared(5, "a")).unwrap();
     bench.send(2, b"tes", AppendRequest::default()).unwrap();
@@ -107,7 +107,7 @@ fn hooks_are_due_until_they_have_run() {
 }
 
 #[test]
-fn without_hooks_none_is_due() {
+fn no_hook_is_due_without_the_option() {
     let bench = Bench::new();
     bench.send_whole("a", b"bytes");
     assert!(!bench.record().unwrap().contains("hook"));

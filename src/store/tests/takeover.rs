@@ -4,7 +4,7 @@ use super::*;
 use crate::store::fs::fault::Op;
 
 #[test]
-fn the_newest_append_wins_and_the_older_writes_no_more() {
+fn newer_append_fences_the_older() {
     let bench = Bench::new();
     let mut old = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     old.write(b"12345").unwrap();
@@ -19,7 +19,7 @@ fn the_newest_append_wins_and_the_older_writes_no_more() {
 }
 
 #[test]
-fn asking_disturbs_no_writer() {
+fn append_without_bytes_fences_nothing() {
     let bench = Bench::new();
     let mut writer = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
     writer.write(b"123").unwrap();
@@ -36,7 +36,7 @@ fn asking_disturbs_no_writer() {
 }
 
 #[test]
-fn a_writer_left_over_from_before_a_cancel_writes_nothing() {
+fn append_from_before_a_cancel_writes_nothing() {
     let bench = Bench::new();
     let mut old = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     old.write(b"12345").unwrap();
@@ -54,7 +54,7 @@ fn a_writer_left_over_from_before_a_cancel_writes_nothing() {
 }
 
 #[test]
-fn a_writer_left_over_from_before_a_publish_writes_nothing() {
+fn append_from_before_a_publish_writes_nothing() {
     let bench = Bench::new();
     let mut old = bench.append(&id(), 0).unwrap();
     old.write(b"12345").unwrap();
@@ -67,7 +67,7 @@ fn a_writer_left_over_from_before_a_publish_writes_nothing() {
 }
 
 #[test]
-fn a_cancelled_append_does_not_come_back_by_its_end() {
+fn end_of_a_cancelled_append_is_refused() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(3, "a")).unwrap();
     append.write(b"123").unwrap();
@@ -78,7 +78,7 @@ fn a_cancelled_append_does_not_come_back_by_its_end() {
 }
 
 #[test]
-fn a_published_file_outlives_its_cancel_and_can_be_sent_again() {
+fn published_file_stays_after_a_cancel() {
     let bench = Bench::new();
     bench.send_whole("a", b"123");
     bench.cancel(&id()).unwrap();
@@ -92,7 +92,7 @@ fn a_published_file_outlives_its_cancel_and_can_be_sent_again() {
 }
 
 #[test]
-fn writers_and_askers_from_many_threads_leave_one_whole_file() {
+fn concurrent_appends_leave_one_whole_file() {
     let bench = Bench::new();
     let bytes: Vec<u8> = (0..20_000u32).map(|n| (n % 253) as u8).collect();
     std::thread::scope(|scope| {
@@ -125,14 +125,14 @@ fn send_until_complete(store: &Store, bytes: &[u8]) {
 }
 
 #[test]
-fn an_append_can_be_handed_to_another_thread() {
+fn append_and_store_are_send() {
     fn sendable<T: Send>() {}
     sendable::<Append>();
     sendable::<Store>();
 }
 
 #[test]
-fn a_question_does_not_wait_for_the_window_that_is_being_written() {
+fn status_does_not_wait_for_a_running_write() {
     let bench = Bench::fast();
     let mut writer = bench.append_with(&id(), 0, declared(9, "a")).unwrap();
     writer.write(b"123").unwrap();

@@ -19,7 +19,7 @@ fn told_during(bench: &Bench, op: Op, act: impl FnOnce() + Send) -> Vec<u64> {
 }
 
 #[test]
-fn an_upload_is_told_without_waiting_for_the_disk() {
+fn upload_under_way_is_listed_without_disk_access() {
     let bench = Bench::new();
     let mut append = bench
         .append_with(&id(), 0, declared(10, "holiday.mp4"))
@@ -45,7 +45,7 @@ fn an_upload_is_told_without_waiting_for_the_disk() {
 }
 
 #[test]
-fn what_is_only_asked_about_is_not_under_way() {
+fn questions_do_not_list_an_upload_as_under_way() {
     let bench = Bench::new();
     let mut append = bench
         .append_with(&id(), 0, declared(10, "holiday.mp4"))
@@ -58,7 +58,7 @@ fn what_is_only_asked_about_is_not_under_way() {
 }
 
 #[test]
-fn of_very_many_some_are_told() {
+fn at_most_1000_uploads_are_listed_as_under_way() {
     let bench = Bench::quick();
     let begin = |number: u32| {
         let id = Id::new(b"", &number.to_be_bytes());
@@ -69,7 +69,7 @@ fn of_very_many_some_are_told() {
 }
 
 #[test]
-fn a_question_is_answered_also_when_a_file_is_taken_away_as_soon_as_it_is_there() {
+fn status_beside_removed_files_is_always_answered() {
     let bench = Bench::fast();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {

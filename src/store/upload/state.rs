@@ -54,7 +54,6 @@ enum Phase {
 }
 
 /// The files of an upload, as a lookup found them.
-#[derive(Default)]
 pub(crate) struct Files {
     pub(crate) record: Option<Record>,
     pub(crate) has_record_file: bool,
