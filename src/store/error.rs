@@ -1,4 +1,4 @@
-//! How an operation on an upload, and the opening of a store, can fail.
+//! The errors of operations on uploads, and of opening a store.
 
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
@@ -7,12 +7,12 @@ use rustix::io::Errno;
 
 use crate::store::obstacle::{Obstacle, is_full, is_too_large};
 
-/// Why an operation on an upload was refused or failed.
+/// The reason for which an operation on an upload was refused or failed.
 ///
 /// Exhaustive on purpose: a new reason must not compile until every dialect has an answer to it.
 #[derive(Debug)]
 pub enum Error {
-    /// Nobody has begun this upload, or it is forgotten.
+    /// No request has begun this upload, or its record was removed.
     Unknown,
     /// The bytes offered do not start where the upload ends. `Store::status` tells where that is.
     Mismatch,
@@ -31,13 +31,13 @@ pub enum Error {
         /// The longest upload taken, in bytes.
         max: u64,
     },
-    /// What came is not what its client said it would hash to; the upload is forgotten.
+    /// The received bytes do not have the declared SHA-256; the upload is removed.
     DigestDiffers,
     /// Bytes held, or a finished file, differ from the checksum that the client sent.
     Differs(Difference),
     /// The upload is finished, and its completion hook is still to run; until then it is not forgotten.
     HookDue,
-    /// What is still to come would not fit on the disk; nothing was changed, and the partial stays resumable.
+    /// The missing bytes do not fit on the disk; nothing was changed, and the upload can be resumed later.
     NoSpace,
     /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
     StorageFull(io::Error),

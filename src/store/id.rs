@@ -35,7 +35,7 @@ impl Id {
         &self.both[self.owner_bytes..]
     }
 
-    /// What the upload is called on disk.
+    /// Returns the name of the upload on the disk.
     pub fn key(&self) -> Key {
         self.key
     }
@@ -52,7 +52,7 @@ impl fmt::Debug for Id {
     }
 }
 
-/// What an upload is called on disk: the first 128 bits of SHA-256(length of owner as big-endian u64, owner, id).
+/// The name of an upload on the disk: the first 128 bits of SHA-256(length of owner as big-endian u64, owner, id).
 ///
 /// The length keeps (`ab`, `c`) and (`a`, `bc`) apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,7 +71,7 @@ impl Key {
         Self(key)
     }
 
-    /// What `Display` writes.
+    /// Returns the text that `Display` writes.
     pub(super) fn digits(self) -> [u8; 2 * KEY_BYTES] {
         let mut digits = [0; 2 * KEY_BYTES];
         write_hex(&self.0, &mut digits);

@@ -1,29 +1,28 @@
-//! What a store may be told when it is opened.
+//! The options of a store.
 
 use std::time::Duration;
 
-/// How a store behaves. Every field has a default that is right for a home server.
+/// The options of a store. Each default suits a home server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What an answer survives; durable by default.
+    /// The failure that results survive; durable by default.
     pub sync: Sync,
-    /// What happens when a finished file's name is taken; both are kept by default.
+    /// The name of a finished file if its name is taken; both files are kept by default.
     pub on_conflict: OnConflict,
-    /// The longest upload taken, in bytes; no limit by default.
+    /// The maximum length of an upload in bytes; no limit by default.
     pub max_size: Option<u64>,
-    /// Bytes of the disk that uploads never fill: 64 MiB, so that the system beneath can go on writing its logs.
+    /// The bytes of the disk that uploads leave free: 64 MiB by default, so that the system can write its logs.
     pub min_free: u64,
-    /// How long a partial waits for its next byte, and a finished upload's record for a late question: 7 days.
+    /// The time after the last byte until an incomplete upload expires, and until the record of a complete one does: 7 days.
     pub expire: Duration,
-    /// Whether a finished upload is owed a completion hook (`Store::due`); no by default.
+    /// Records a due completion hook for each complete upload (`Store::due`); false by default.
     pub mark_hooks: bool,
-    /// Whether other servers work on the directory; none by default.
+    /// The servers over the directory; one by default.
     pub sharing: Sharing,
-    /// Whether uploads are hashed as they come, so that their hash is known at the end; no by default, for it costs
-    /// processor time. One whose client says what it hashes to is hashed in any case.
+    /// Computes the SHA-256 of every upload; false by default, because it costs processor time. An upload with a declared
+    /// SHA-256 is hashed in any case.
     pub sha256: bool,
-    /// How many callers may be in a sync at once, at least 1: 16, for those that are there together share what the file
-    /// system does for each.
+    /// The maximum number of concurrent syncs, at least 1: 16 by default, because the file system combines concurrent syncs.
     pub syncs: usize,
 }
 
@@ -43,26 +42,26 @@ impl Default for Options {
     }
 }
 
-/// What an answer survives.
+/// The failure that results survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
-    /// A pulled plug: nothing is answered before it is on the disk.
+    /// A power loss: each result waits for its syncs.
     Durable,
-    /// A crash of the process, not of the machine: no sync is ever made.
+    /// A crash of the process, but not of the machine: there are no syncs.
     Fast,
 }
 
-/// Whether other servers work on the directory at the same time.
+/// The servers over one directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// None: a second one is refused.
+    /// One: a second server is refused.
     Alone,
-    /// Any number, all of them told so. The file system has to show to each at once what another has done, to lock
-    /// whole files between them (`flock`), and to take user extended attributes.
+    /// Any number, all with this option. The file system must show each change to all servers at once, lock whole files
+    /// between them (`flock`), and support user extended attributes.
     Shared,
 }
 
-/// What happens when the name of a finished file is taken.
+/// The name of a finished file if its name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
     /// The new file becomes `name (1).ext`; after `name (8).ext`, the digits are random: `name (5f0c3a91).ext`.

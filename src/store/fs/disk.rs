@@ -34,13 +34,13 @@ use crate::store::options::{Options, Sharing, Sync};
 /// The directory for what is not finished, inside the directory of what is.
 pub(crate) const PARTIALS: &str = ".resumed";
 
-/// What the running server holds locked.
+/// The file that the running server keeps locked.
 pub(crate) const LOCK: &str = "lock";
 
 /// The directory of the completion log. Earlier versions called the log a journal.
 pub(crate) const LOG: &str = "journal";
 
-/// What the name of a half-written record starts with.
+/// The prefix of the name of a temporary record file.
 const TEMPORARY: &str = ".record-";
 
 /// Longest record read, in bytes: an id and a name each fill a request head at most.
@@ -57,11 +57,11 @@ pub(crate) struct Disk {
     pub(crate) path_bytes: usize,
     /// Held locked by the running server. Its content names the mount that was opened last (`power_loss`).
     pub(crate) lock: File,
-    /// What the names of this server's half-written records start with; a former server's start otherwise.
+    /// The prefix of the names of this server's temporary record files. Another server has another prefix.
     pub(crate) temporary: String,
     /// The number of those names that were used.
     temporaries: AtomicU64,
-    /// Whether syncs are made at all.
+    /// False with `--sync fast`: there are no syncs.
     pub(crate) durable: bool,
     pub(crate) gate: Semaphore,
     pub(crate) naming: Mutex<()>,
@@ -235,7 +235,7 @@ impl Disk {
         data.0.set_times(times.set_modified(time))
     }
 
-    /// Makes the bytes, the length and the mark survive a pulled plug.
+    /// Makes the bytes, the length and the marker durable.
     pub(crate) fn sync(&self, data: &Data) -> io::Result<()> {
         self.gated(Op::Sync, || data.0.sync_all())
     }
@@ -369,7 +369,7 @@ impl Disk {
         }
     }
 
-    /// Whether `name` is that of a record half-written by a server of ours; and if so, whether by this one.
+    /// Returns whether this server made the temporary file `name`; `None` if it is no temporary file.
     pub(crate) fn is_temporary(&self, name: &str) -> Option<bool> {
         name.starts_with(TEMPORARY)
             .then(|| name.starts_with(&self.temporary))

@@ -39,7 +39,7 @@ fn power_loss(file: BorrowedFd<'_>) -> io::Result<Option<&'static str>> {
     Ok((!is_whole).then_some("with fast commits"))
 }
 
-/// What the kernel calls the disk, as `sda1`.
+/// Returns the name of the disk in the kernel, such as `sda1`.
 fn device_of(file: BorrowedFd<'_>) -> io::Result<String> {
     let device = fstat(file)?.st_dev;
     let (major, minor) = (major(device), minor(device));
@@ -81,7 +81,7 @@ fn commits_whole(device: &str, file: BorrowedFd<'_>) -> io::Result<bool> {
     is_zero(&String::from_utf8_lossy(&text[..length])).ok_or(ErrorKind::InvalidData.into())
 }
 
-/// Whether no fast commit was made, nor tried; `None` where that is not said.
+/// Returns whether no fast commit was made or tried; `None` if the counters are missing.
 fn is_zero(counts: &str) -> Option<bool> {
     let count = |what: &str| {
         let line = counts.lines().find_map(|line| line.strip_suffix(what));

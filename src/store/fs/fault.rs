@@ -109,12 +109,12 @@ mod planned {
             self.plan.lock().unwrap().clear();
         }
 
-        /// Whether any failure of the plan has come.
+        /// Returns whether a planned failure has occurred.
         pub(crate) fn came(&self) -> bool {
             self.log.lock().unwrap().iter().any(|(_, passed)| !passed)
         }
 
-        /// What was asked for since the store was opened, and whether it was let pass.
+        /// Returns all operations since the store was opened, and whether each was allowed.
         pub(crate) fn log(&self) -> Vec<(Op, bool)> {
             self.log.lock().unwrap().clone()
         }

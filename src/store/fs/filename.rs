@@ -13,7 +13,7 @@ pub(crate) const NAME_MAX: usize = 255;
 /// Longest extension kept when a name is shortened, in bytes with its dot. A longer one is no extension.
 const EXTENSION_MAX: usize = 32;
 
-/// How deep in folders a file may be. What is deeper is put beside them, under a name that is made of its path.
+/// The maximum depth of folders. A deeper file gets a name made of its path.
 const FOLDERS_MAX: usize = 32;
 
 /// Maximum length of the path of a finished file, in bytes: `PATH_MAX` of Linux without the NUL byte. A file can get a
@@ -67,7 +67,7 @@ impl Name {
         self
     }
 
-    /// What the file is called when the file system refuses its name: `upload-<key8>.<ext>`.
+    /// Returns the name for a file whose name the file system refuses: `upload-<key8>.<ext>`.
     pub(crate) fn neutral(&self, key: Key) -> Self {
         let extension = self.split().1;
         let plain = extension.chars().skip(1).all(|c| c.is_ascii_alphanumeric());
@@ -137,7 +137,7 @@ impl Name {
     }
 }
 
-/// Where a client wants its file: under a name, perhaps in folders.
+/// The folders and the name that a client wants for its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// One in the other, the outermost first.
@@ -226,7 +226,7 @@ impl Deref for FilePath {
     }
 }
 
-/// What of `text` fits into `room` bytes, in whole characters.
+/// Returns the whole characters of `text` that fit into `room` bytes.
 fn cut(text: &str, room: usize) -> &str {
     let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
     &text[..ends

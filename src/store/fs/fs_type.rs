@@ -1,4 +1,4 @@
-//! What the directory lies on: its file system, and how much is free there.
+//! The file system of the directory, and its free space.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,7 +14,7 @@ use crate::store::fs::ext4;
 #[cfg(target_os = "linux")]
 use self::magic::{BTRFS, EXT4, FAT, TMPFS, XFS};
 
-/// What file systems call themselves: 32 bits, although the type of the field is another on every architecture.
+/// The type numbers of file systems: 32 bits, although the type of the field differs between architectures.
 #[cfg(target_os = "linux")]
 mod magic {
     pub(crate) const EXT4: u32 = 0xef53;

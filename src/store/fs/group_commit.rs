@@ -22,7 +22,7 @@ struct Rounds {
     failure: Option<Failure>,
 }
 
-/// An `io::Error` that can be told to several.
+/// An `io::Error` that several callers can receive.
 #[derive(Clone, Copy)]
 struct Failure {
     round: u64,
@@ -143,7 +143,7 @@ impl Semaphore {
         Permit { gate: self, since }
     }
 
-    /// How many have left, and how long they were inside together.
+    /// Returns the number of released permits, and their total duration.
     pub(crate) fn passed(&self) -> (u64, Duration) {
         let inside = self.lock();
         (inside.passed, inside.time)

@@ -55,7 +55,7 @@ enum Hash {
 #[derive(Clone)]
 pub(crate) struct Hashed {
     hash: Hash,
-    /// How many they are.
+    /// The number of hashed bytes.
     pub(crate) bytes: u64,
 }
 
@@ -157,7 +157,7 @@ impl Checksums {
     }
 }
 
-/// How far an upload is hashed, where it is.
+/// The hash states of an upload: now, at the last sync, and on the disk.
 #[derive(Default)]
 pub(crate) struct Hashing {
     pub(crate) now: Checksums,
@@ -188,12 +188,12 @@ impl Hashing {
         self.now.follow(offset, bytes);
     }
 
-    /// How far it is now.
+    /// Returns a copy of the current states.
     pub(crate) fn so_far(&self) -> Checksums {
         self.now.clone()
     }
 
-    /// What was so far is synced.
+    /// Notes that the bytes of these states are synced.
     pub(crate) fn is_synced(&mut self, so_far: Checksums) {
         for hashed in so_far.0.into_iter().flatten() {
             self.synced.set(hashed);

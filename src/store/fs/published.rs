@@ -1,4 +1,4 @@
-//! Where finished files are: in the directory, or in folders below it.
+//! Finished files: in the directory, or in folders below it.
 //!
 //! A folder is a directory that is no link: each is opened from the one above it, so that nothing that lies among the
 //! finished files leads out of them. `.resumed` is never used as a folder, by any of its names. FAT adds a
@@ -144,7 +144,7 @@ impl Disk {
         rename(from, Place { dir, name }, on_conflict, &self.naming)
     }
 
-    /// Whether `path` is taken among the finished files; for `Replace`, only a directory takes it.
+    /// Returns whether a finished file has `path`; with `Replace`, whether a directory has it.
     pub(crate) fn is_taken(&self, path: &str, on_conflict: OnConflict) -> io::Result<bool> {
         self.faults.check(Op::Look)?;
         let Some((home, name)) = self.home_of(path)? else {
@@ -160,7 +160,7 @@ impl Disk {
         }
     }
 
-    /// Whether the folder that `path` is in is there.
+    /// Returns whether the folder of `path` exists.
     pub(crate) fn has_folder_of(&self, path: &str) -> io::Result<bool> {
         Ok(self.home_of(path)?.is_some())
     }
@@ -188,7 +188,7 @@ impl Disk {
         self.root.path.join(path)
     }
 
-    /// Makes the name of the finished file at `path` survive a pulled plug.
+    /// Makes the name of the finished file at `path` durable.
     pub(crate) fn sync_published(&self, path: &str) -> io::Result<()> {
         // Where its folder was taken away, there is nothing to keep.
         match self.home_of(path)? {

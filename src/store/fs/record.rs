@@ -21,7 +21,7 @@ pub(crate) struct Record {
     pub(crate) file: FileInfo,
     /// Bytes it will have.
     pub(crate) length: Option<u64>,
-    /// What all of it will hash to, as its client says; of a complete upload, what it does.
+    /// The declared SHA-256; of a complete upload, the computed one.
     pub(crate) digest: Option<Box<Digest>>,
     /// The CRC-32 that the upload must have, or that it has; `None` if no client requested it.
     pub(crate) crc32: Option<Crc32>,
@@ -29,7 +29,7 @@ pub(crate) struct Record {
     pub(crate) publishing: Option<Box<Publishing>>,
 }
 
-/// What becomes of all that is held.
+/// The published path and its hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Publishing {
     /// The published name, with the folders that it is in.
@@ -39,7 +39,7 @@ pub(crate) struct Publishing {
     pub(crate) copied: bool,
 }
 
-/// Where the completion hook stands.
+/// The state of the completion hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hook {
     Due,
@@ -156,7 +156,7 @@ impl Record {
         })
     }
 
-    /// What `parse` reads.
+    /// Returns the text that `parse` reads.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         // Nearly all are shorter than this, so that it need not grow.
         let mut text = Vec::with_capacity(512);

@@ -56,7 +56,7 @@ fn rename_new(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> io::Result<
     Ok(look_and_rename(from, to, naming)?)
 }
 
-/// Whether both names are links to one file. Missing names are the same as nothing.
+/// Returns whether both names are links to one file; false if one is missing.
 fn is_same_file(one: Place<'_>, other: Place<'_>) -> io::Result<bool> {
     let identity = |place: Place<'_>| match statat(place.dir, place.name, AtFlags::SYMLINK_NOFOLLOW)
     {

@@ -78,11 +78,11 @@ impl Copies {
         self.ended(key, copied);
     }
 
-    /// Reports a file that was published without a request, or keeps it until somebody can be told.
+    /// Reports a file that was published without a request, or keeps it for a later caller of `tell`.
     pub(crate) fn ended(&self, key: Key, copied: Result<Option<Completed>, Error>) {
         let mut jobs = self.jobs();
         let tell = jobs.tell.clone();
-        let (told, kept) = match copied.transpose() {
+        let (reported, kept) = match copied.transpose() {
             Some(Ok(completed)) if tell.is_some() => (Some(completed), None),
             kept => (None, kept),
         };
@@ -94,7 +94,7 @@ impl Copies {
         }
         drop(jobs);
         self.changed.notify_all();
-        if let (Some(completed), Some(tell)) = (told, tell) {
+        if let (Some(completed), Some(tell)) = (reported, tell) {
             tell(&completed);
         }
     }
