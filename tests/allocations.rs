@@ -1,4 +1,4 @@
-//! What a body costs the allocator: nothing. In a binary of its own, because every allocation of the process is counted.
+//! A body allocates nothing. This binary is separate, because the test counts all allocations of the process.
 
 use std::alloc::System;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What a user would notice, in one binary.
+//! The integration tests, in one binary.
 
 mod browser;
 mod clients;

@@ -13,7 +13,7 @@ use crate::support::proxy::partial;
 
 const KOREAN: &str = "제주도 여행.mp4";
 
-/// Where each append began that a server saw, in order.
+/// The start offsets of all appends of a server, in order.
 #[derive(Clone, Default)]
 pub(super) struct Starts(Arc<Mutex<Vec<u64>>>);
 
@@ -126,7 +126,7 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
 }
 
 #[test]
-fn what_is_cancelled_is_gone() {
+fn cancelled_upload_is_removed() {
     let (_disk, file, site, browser) = scene("cancelled.mp4", 24_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);

@@ -18,7 +18,7 @@ pub(super) fn host() -> Nginx {
     Nginx::start(&folder("/demo", &format!("sub_filter {empty} {told};")))
 }
 
-/// The page, told to use this server.
+/// Returns the address of the page with this server.
 fn url(host: &Nginx, server: SocketAddr) -> String {
     format!("http://{}/?server=http://{server}", host.addr())
 }

@@ -36,7 +36,7 @@ fn of_many_files_three_are_sent_at_a_time() {
     visit.expect_no_complaints();
 }
 
-/// What the page says to a browser of this language: its title, and about a file that is complete.
+/// Returns the language, the title, and the text of a complete file, for a browser language.
 fn words(language: &str) -> [String; 3] {
     let (_disk, file, site, browser) = scene("a.txt", 5);
     let visit = Visit::at(&browser, "about:blank");

@@ -28,7 +28,7 @@ use crate::support::local::{Disk, Local};
 /// Bytes a second at which an upload is met in its middle.
 const SLOW: u64 = 4_000_000;
 
-/// What the console tells of requests that were cut: the browser's words, which no page can keep back.
+/// The console messages of the browser about requests that were cut.
 const CUTS: [&str; 2] = ["net::ERR_", "status of 409"];
 
 /// Returns a file on a disk, a server and a browser.

@@ -8,7 +8,7 @@ use crate::support::chromium::Browser;
 use crate::support::local::Local;
 use crate::support::proxy::{self, DEFAULTS, Nginx};
 
-/// What the browser tells of requests that were larger than nginx takes: answered with 413, or cut.
+/// The console messages about requests beyond the limit of nginx: status 413, or a cut.
 const TOO_LARGE: [&str; 2] = ["status of 413", "net::ERR_"];
 
 /// Two files on their way, slowly enough for a proxy that holds them back to be noticed.

@@ -1,4 +1,4 @@
-//! What others send, and what has arrived, is seen on the page as it happens.
+//! The page lists uploads of others, and finished files, as they come.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::support::{Client, Site, append};
 
 const FILM: &str = "film.mp4-100-1700000000000";
 
-/// How often the page has asked.
+/// The number of questions of the page.
 const ASKED: &str = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/recent')).length";
 
 /// Somebody else, who sends the first bytes of an upload.
@@ -83,7 +83,7 @@ fn an_upload_of_a_phone_is_watched_until_it_has_arrived() {
 }
 
 #[test]
-fn what_had_arrived_before_is_shown_and_not_announced() {
+fn earlier_files_are_listed_but_not_announced() {
     let site = Site::new();
     for id in ["a.txt-1-1700000000000", "b.txt-1-1700000000000"] {
         assert_eq!(site.ask(append(id, 0, 1) + "x").status, 200);
@@ -98,7 +98,7 @@ fn what_had_arrived_before_is_shown_and_not_announced() {
 }
 
 #[test]
-fn who_left_and_came_back_is_seen_to() {
+fn interrupted_upload_of_others_is_shown_as_such() {
     let site = Site::new();
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
@@ -177,7 +177,7 @@ fn each_user_sees_their_own() {
 }
 
 #[test]
-fn what_this_page_sends_is_shown_once() {
+fn upload_of_this_page_is_listed_once() {
     // The page replaces a character that misleads. The server publishes another name.
     const OWN: &str = "own\u{fffd}.bin";
     let (_disk, file, site, browser) = scene("own\u{202e}.bin", 20_000_000);
@@ -225,7 +225,7 @@ fn a_server_that_is_away_tells_nothing_until_it_is_back() {
 }
 
 #[test]
-fn who_is_refused_asks_no_more() {
+fn page_without_recent_list_stops_asking() {
     let site = Site::new();
     let refusing =
         "location = /recent { return 404; }\nlocation / { proxy_pass http://127.0.0.1:8080; }";

@@ -1,4 +1,4 @@
-//! What will not be taken is refused in words before a byte of it is sent.
+//! The page shows a refusal before it sends a byte.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::program::Program;
 
 const NAME: &str = "refused.bin";
 
-/// What the row says to a file of 20 MB; nothing of it is on the disk then.
+/// Returns the text of the row of a refused file of 20 MB. Asserts that no byte is on the disk.
 fn refusal(server: &Program, problem: &str, status: u16) -> String {
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);

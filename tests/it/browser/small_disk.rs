@@ -36,7 +36,7 @@ impl OnSmallDisk {
         self.process.addr
     }
 
-    /// Where finished files appear, as the server sees it.
+    /// Returns the directory of finished files in the namespace of the server.
     pub(super) fn dir(&self) -> PathBuf {
         let root = format!("/proc/{}/root", self.process.pid());
         let path = self.dir.path().strip_prefix("/").expect("an absolute path");

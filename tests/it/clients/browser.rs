@@ -10,7 +10,7 @@ use super::{BOTH_WAYS, SCRIPTS, Trip, Way, command, fetched};
 use crate::support::chromium::{Browser, Page};
 use crate::support::proxy::Nginx;
 
-/// Serves a page with one of these clients. What it is told stands in its address.
+/// Serves a page with one of these clients. The address of the page holds the parameters.
 struct Host {
     nginx: Nginx,
     _pages: TempDir,

@@ -1,6 +1,6 @@
 //! Clients that others wrote, each as its own documentation has it: 50 MB that are cut in the middle.
 //!
-//! What they need is fetched by `make tools`; their scripts are in `tests/clients/`.
+//! `make tools` fetches their packages. Their scripts are in `tests/clients/`.
 
 pub(crate) mod browser;
 pub(crate) mod curl;
@@ -31,10 +31,10 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 const LENGTH: u64 = 50_000_000;
 const PART: u64 = 25_000_000;
 
-/// What all requests of a client say before their bodies is not longer than this.
+/// The maximum bytes of all request heads of a client.
 const HEADS: u64 = 30_000;
 
-/// How a client reaches the server, and what happens to it there.
+/// The connection of a client to the server, and its interruption.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     /// In the middle the server is killed, and comes back.
@@ -78,7 +78,7 @@ impl Trip {
         }
     }
 
-    /// Where clients of tus make their uploads.
+    /// Returns the address at which tus clients create uploads.
     fn endpoint(&self) -> String {
         format!("{}/files", self.line.url())
     }
@@ -165,7 +165,7 @@ fn the_lines_to_copy_are_those_that_run() {
     }
 }
 
-/// What `make tools` has fetched from a registry. Where it has not, that is said.
+/// Returns the packages that `make tools` fetched from a registry, or notes the left-out test.
 fn fetched(registry: &str) -> Option<PathBuf> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients");
     let dir = dir.join(registry);

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::{Trip, command, fetched, go_on_after_kill, go_on_by_itself};
 
-/// What it can speak. The last two are revisions of the IETF draft.
+/// The protocols of tus-js-client. The last two are revisions of the IETF draft.
 pub(super) const PROTOCOLS: [&str; 3] = ["tus-v1", "ietf-draft-03", "ietf-draft-05"];
 
 /// The script, unless its packages are not there.

@@ -20,10 +20,10 @@ const LENGTH: usize = 5_000_000;
 const HALF: usize = LENGTH / 2;
 const ID: &str = "through.bin-5000000-1700000000000";
 
-/// What a proxy may keep to itself while more is to come.
+/// The bytes that a proxy may buffer in mid-upload.
 const HELD_BACK: usize = 64 * 1024;
 
-/// What the proxy had is on our disk while more is to come; it is kept when the line is cut, and carried on.
+/// Asserts that bytes pass a proxy in mid-upload, survive a cut, and that the upload continues.
 fn carries_on_through(proxy: SocketAddr, site: &Site) {
     let content = content(LENGTH);
     let mut client = Client::connect(proxy);

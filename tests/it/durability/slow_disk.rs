@@ -1,4 +1,4 @@
-//! Who waits for the disk keeps nobody else waiting.
+//! Requests that wait for the disk do not delay other requests.
 
 use crate::support::left_out::require;
 use crate::support::running::wait_for_part;

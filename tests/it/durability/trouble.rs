@@ -35,7 +35,7 @@ fn offset(answer: &Answer) -> usize {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_before_its_body() {
+fn upload_beyond_free_space_is_refused_before_its_body() {
     require!("a small disk", obstacle(&[]));
     let mount = Mount::tmpfs("size=4m");
     let process = start(&mount);
@@ -184,14 +184,14 @@ impl Thin {
         fs::remove_file(self.host.path().join("ballast")).expect("removed");
     }
 
-    /// What is in memory only is forgotten.
+    /// Drops all that is only in memory.
     fn remount(&mut self) {
         self.disk = None;
         self.disk = Some(Mount::image(&self.host.path().join("image")));
     }
 }
 
-/// Whether a first sync fails, and a second says that all is well.
+/// Returns whether a first sync fails and a second succeeds.
 fn fails_once(mount: &Mount) -> bool {
     let file = fs::File::create(mount.path().join("witness")).expect("made");
     file.write_all_at(&content(8 * MB), 0).expect("taken");
@@ -236,7 +236,7 @@ fn a_sync_that_fails_once_and_then_succeeds_makes_nothing_untrue() {
     assert!(published(thin.disk()) == content);
 }
 
-/// What the command says, and does not start.
+/// Returns the message of a command that does not start.
 fn refusal(dir: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
     command.args(["--listen", "127.0.0.1:0"]).arg(dir);

@@ -9,7 +9,7 @@ use crate::support::proxy::partial;
 use crate::support::{Client, Site, append};
 
 const LENGTH: u64 = 5 << 30;
-/// Where the last 64 MiB begin.
+/// The offset of the last 64 MiB.
 const HELD: u64 = LENGTH - (64 << 20);
 const PIECE: u64 = 1 << 20;
 

@@ -9,7 +9,7 @@ use crate::support::{Answer, Client, Site, append, get, status};
 
 const SHORT: Duration = Duration::from_millis(200);
 
-/// What a server with this limit says to that, before it closes.
+/// Returns the answer of a server with this limit. Asserts that the server closes.
 #[track_caller]
 fn refused(set: impl FnOnce(Config) -> Config, request: &str) -> Answer {
     let site = Site::with(set);

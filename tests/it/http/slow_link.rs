@@ -11,7 +11,7 @@ const SEGMENT_BYTES: usize = 1_448;
 const PACE_BYTES_PER_SEC: usize = 4_000_000;
 const LENGTH: usize = 12_000_000;
 
-/// How often the workers of a process have been woken.
+/// Returns the number of wake-ups of the workers of a process.
 fn wakes(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
     let of_worker = |task: fs::DirEntry| {

@@ -42,7 +42,7 @@ fn uploads_come_through_a_socket_file_which_goes_with_the_server() {
 }
 
 #[test]
-fn who_may_connect_is_said_by_the_mode_of_the_socket_file() {
+fn socket_file_has_the_configured_mode() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let socket = dir.path().join("socket");
     for mode in [0o600, 0o666] {

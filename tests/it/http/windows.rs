@@ -1,4 +1,4 @@
-//! What a window costs, seen from outside: one read and one write, of the same bytes in the same place.
+//! The system calls of a body window: one read and one write of the same memory.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,19 +13,19 @@ const LENGTH: usize = 32 << 20;
 
 const BUFFER: u64 = 256 * 1024;
 
-/// Where bytes were read to, or written from.
+/// A range of memory.
 type Place = Range<u64>;
 
-/// What a read brought, and what was written before the next.
+/// A read, and the writes before the next read.
 #[derive(Debug)]
 struct Window {
-    /// What it asked for.
+    /// The size of the request to the kernel.
     asked: u64,
     read: Place,
     written: Vec<Place>,
 }
 
-/// What a server does with the middle of a body.
+/// Returns the windows of the middle of a body.
 fn watch(fields: &str, body: &[u8]) -> Vec<Window> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     // The numbers of a raw call say where in memory the bytes are.
@@ -74,7 +74,7 @@ fn windows(calls: &[Call]) -> Vec<Window> {
     windows
 }
 
-/// Whether it waits, or wakes who waits.
+/// Returns whether a call waits or wakes a waiter.
 fn waits(call: &Call) -> bool {
     match call.name.as_str() {
         "epoll_ctl" | "epoll_wait" | "futex" | "poll" | "ppoll" => true,

@@ -154,7 +154,7 @@ fn put(server: &resumed::Server, fields: &str) -> Result<u16, Box<dyn Error>> {
 }
 
 #[test]
-fn who_may_do_what_is_for_the_program_to_say() -> Tried {
+fn program_decides_about_each_request() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir = temporary.path();
 

@@ -1,4 +1,4 @@
-//! What is said when the server listens.
+//! The greeting: the addresses and the QR code.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -68,7 +68,7 @@ fn a_telephone_is_shown_the_address_of_the_machine_in_its_network() {
     assert_eq!(client.answer().status, 200);
 }
 
-/// How wide, and which dots are dark: each is four by four, as a camera sees more than one of a dot.
+/// Returns the width and the dark dots. Each dot is four by four pixels, so that the reader finds it.
 fn dots(code: &[String]) -> (usize, Vec<Vec<bool>>) {
     const SCALE: usize = 4;
     let mut rows = Vec::new();

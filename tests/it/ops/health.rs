@@ -1,4 +1,4 @@
-//! What the server tells of itself: whether it answers, what it has counted, and who asked for what.
+//! Health, metrics and the access log.
 
 use std::fs::File;
 use std::process::{Command, Stdio};

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::program::Process;
 use crate::support::{Client, PATIENCE};
 
-/// What the server says of commands is among its own lines.
+/// The prefix of the output of a command in the log.
 const LOGGED: &str = "on-complete: ";
 
 /// A pipe with a name, which commands write lines into or wait to read from.
@@ -187,7 +187,7 @@ fn a_command_that_hangs_keeps_no_other_waiting() {
     }
 }
 
-/// What `sh` runs for the command too: it is told, and says so.
+/// The process that `sh` starts for the command gets the signal too.
 #[test]
 fn a_command_that_takes_too_long_is_ended_and_run_again() {
     let scene = Scene::new();
@@ -212,7 +212,7 @@ fn a_server_that_stops_tells_commands_to_end_and_waits_for_none() {
     assert_eq!(scene.lines.next(), "ran");
 }
 
-/// A command that waits, until it is told to end, in a process that it has started; and what that does then.
+/// Returns a command whose child waits for SIGTERM, and then does `then`.
 fn until_told(scene: &Scene, then: &str) -> String {
     let (ran, ended, wait) = (scene.say("ran"), scene.say("ended"), scene.wait());
     let gate = scene.gate.shown();
@@ -220,7 +220,7 @@ fn until_told(scene: &Scene, then: &str) -> String {
 }
 
 #[test]
-fn what_a_command_says_is_in_the_log_also_from_the_background() {
+fn output_of_a_command_and_its_children_is_logged() {
     let scene = Scene::new();
     let hook = format!("echo out; echo err >&2; ({}; echo late) &", scene.wait());
     let flags = ["--on-complete", &hook];

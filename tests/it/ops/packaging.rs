@@ -1,4 +1,4 @@
-//! What comes with the command in a package says what the command says of itself.
+//! The manual page and the completions list the flags of the command.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(packaging(file)).expect("it is there")
 }
 
-/// What a command says, if it is there.
+/// Returns the output of a command, if it is installed.
 fn said_by(command: &str, args: &[&str]) -> Option<String> {
     let run = Command::new(command).args(args).output().ok()?;
     let complaints = String::from_utf8_lossy(&run.stderr);

@@ -79,7 +79,7 @@ fn links_lead_somewhere_and_every_page_is_led_to() {
     assert!(lost.is_empty(), "nothing leads to {lost:?}");
 }
 
-/// Where the links of a page lead, in the repository.
+/// Returns the targets of the links of a page in the repository.
 fn targets(page: &Path, text: &str) -> Vec<PathBuf> {
     let links = text.split("](").skip(1).filter_map(|rest| {
         let (link, _) = rest.split_once(')')?;

@@ -17,7 +17,7 @@ use crate::support::{Client, append};
 
 const LIMIT: usize = 64;
 
-/// What a server over `dir` says besides its answers goes into this file.
+/// Returns the path of the log of a server on `dir`.
 fn log(dir: &TempDir) -> std::path::PathBuf {
     dir.path().join("log")
 }
@@ -101,7 +101,7 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
 
 /// The limit leaves threads for two workers and the event loop: no thread more for a worker that waits for the disk.
 #[test]
-fn where_there_are_no_more_threads_uploads_wait_for_those_there_are() {
+fn uploads_complete_when_no_thread_can_start() {
     const NOBODY: u32 = 64321;
     const THREADS: usize = 5;
     let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok();

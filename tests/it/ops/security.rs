@@ -24,7 +24,7 @@ fn root_may_not_listen_to_other_machines_unless_told() {
 }
 
 #[test]
-fn what_is_under_way_is_seen_by_its_owner_alone() {
+fn partials_directory_is_readable_by_its_owner_only() {
     let site = Site::new();
     site.ask(append("a", 0, 5) + "hello");
     let mode = fs::metadata(site.dir().join(".resumed"))

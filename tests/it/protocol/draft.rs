@@ -1,4 +1,4 @@
-//! What of the draft "Resumable Uploads for HTTP" takes two connections, or a proxy; the rest is in its transcripts.
+//! Tests of the draft "Resumable Uploads for HTTP" that need two connections or a proxy. The others are transcripts.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::support::{Answer, Client, Site};
 
 const LENGTH: usize = 100;
 
-/// A client that has been told where its upload is, and has sent ten bytes of it; the server has them.
+/// Returns a client that knows the address of its upload. The server has ten bytes.
 fn begun(site: &Site) -> (Client, String) {
     let mut client = site.connect();
     let interim = client.ask(creation());
@@ -113,7 +113,7 @@ fn an_interim_answer_does_not_hang_in_an_nginx_that_keeps_its_connections() {
 }
 
 #[test]
-fn where_an_upload_is_has_been_made_sure_of_before_it_is_said() {
+fn location_is_durable_before_the_interim_response() {
     require!("the order of an interim answer", strace_obstacle());
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let traced = Traced::start(home.path(), &["--sync", "durable"], &["-e", MOVES]);

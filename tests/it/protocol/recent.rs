@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Site, append, get};
 
-/// What is told, but for how long ago.
+/// Returns the answer of `/recent`.
 fn recent(site: &Site) -> Value {
     let answer = site.ask(get("/recent", ""));
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -31,7 +31,7 @@ fn column(told: &Value, list: &str, name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn what_is_sent_is_under_way_until_it_has_arrived() {
+fn upload_is_under_way_until_complete() {
     let site = Site::new();
     let mut client = sending(&site, "film.mp4-11-1700000000000", 11, "hello");
     let mut told = recent(&site);
@@ -50,7 +50,7 @@ fn what_is_sent_is_under_way_until_it_has_arrived() {
 }
 
 #[test]
-fn what_nobody_said_of_an_upload_is_not_made_up() {
+fn unknown_name_and_length_are_null() {
     let site = Site::new();
     let _client = sending(&site, "film", 11, "hello");
     let told = recent(&site);
@@ -59,7 +59,7 @@ fn what_nobody_said_of_an_upload_is_not_made_up() {
 }
 
 #[test]
-fn who_has_left_sends_nothing_any_more() {
+fn interrupted_upload_is_not_under_way() {
     let site = Site::new();
     sending(&site, "film.mp4-11-1700000000000", 11, "hello").cut();
     assert_eq!(recent(&site)["under_way"], json!([]));
@@ -103,7 +103,7 @@ fn a_file_that_took_the_place_of_another_is_told_once() {
 }
 
 #[test]
-fn who_may_not_ask_about_an_upload_is_not_told_of_it() {
+fn recent_list_has_authorized_uploads_only() {
     let site = Site::with(|config| {
         config.authorize(|head, command| {
             let is_mine = command.id().is_some_and(|id| id.starts_with(b"mine"));

@@ -1,4 +1,4 @@
-//! What is cut, killed or left carries on from what had arrived, and nothing is mixed.
+//! Interrupted runs of `put` continue at the server's offset, and never mix two files.
 
 use std::fs::OpenOptions;
 
@@ -50,7 +50,7 @@ fn the_same_command_carries_on_after_a_kill() {
 }
 
 #[test]
-fn what_a_page_began_is_carried_on() {
+fn put_continues_the_upload_of_a_page() {
     let disk = Disk::new();
     let file = disk.file("it's (1) 한글.bin", LENGTH);
     let site = Site::new();

@@ -16,7 +16,7 @@ use crate::support::line::Line;
 use crate::support::local::{Disk, Local};
 use crate::support::running::{Running, Said, run, wait_for_part};
 
-/// What a request says before its body, and a question, are not longer together.
+/// The maximum bytes of a request head and a question together.
 const HEADS: u64 = 4_000;
 
 /// The command, with nothing in its environment that would change what it does. It would try for ever; a test has to

@@ -61,7 +61,7 @@ fn with_nginx_defaults_it_arrives_in_small_requests() {
 }
 
 #[test]
-fn what_a_proxy_says_in_place_of_the_server_is_told() {
+fn refusal_of_a_proxy_is_shown() {
     let disk = Disk::new();
     let file = disk.file("a.bin", 5);
     for (location, status, words) in [

@@ -1,4 +1,4 @@
-//! What waiting does not mend is said, and the exit status tells it from the rest.
+//! Final refusals: the message, and an exit status of their own.
 
 use std::ffi::OsStr;
 use std::net::TcpListener;
@@ -44,7 +44,7 @@ fn user_file_may_begin_with_a_byte_order_mark() {
 }
 
 #[test]
-fn what_lies_at_the_server_but_is_not_its_address_ends_it() {
+fn address_below_the_server_is_a_final_error() {
     let disk = Disk::new();
     let server = Program::start(&[]);
     for bytes in [5, 5_000_000] {
@@ -80,7 +80,7 @@ fn a_full_disk_is_said() {
 }
 
 #[test]
-fn what_is_too_large_does_not_keep_the_next_from_being_sent() {
+fn file_after_a_too_large_one_is_sent() {
     let disk = Disk::new();
     let (large, small) = (disk.file("large.bin", 5_000_000), disk.file("small.bin", 5));
     let server = Program::start(&["--max-size", "1M"]);

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 
-/// Where `make test` looks, at its end, for what was left out.
+/// The list of left-out tests that `make test` prints.
 const LIST: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/left-out");
 
 /// Says that `what` was not tested: on standard error, although the test passes, and at the end of `make test`.

@@ -1,4 +1,4 @@
-//! A line to a server that lets through as many bytes as it is told to, and counts them.
+//! A proxy on TCP that counts bytes, and stops after a set number.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -25,20 +25,20 @@ struct Gate {
     allowed: u64,
     /// Bytes that clients have sent.
     taken: u64,
-    /// How many clients have come.
+    /// The number of clients so far.
     came: u64,
-    /// How often all that were joined have been cut.
+    /// The number of cuts of all connections.
     cuts: u64,
     /// The number of the byte to be damaged once.
     damaged: Option<u64>,
     is_gone: bool,
 }
 
-/// What a client has, and what the server has of it. Closed when both directions are done with it.
+/// A client connection and its server connection. Both directions close it.
 struct Joined {
     client: TcpStream,
     server: TcpStream,
-    /// How many cuts there had been.
+    /// The number of cuts at the start of this connection.
     since: u64,
     is_over: AtomicBool,
 }

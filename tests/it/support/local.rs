@@ -89,7 +89,7 @@ impl Local {
         file.set_len(length).expect("shortened");
     }
 
-    /// What the page calls it, when it speaks to the server.
+    /// Returns the id that the page gives to the file.
     pub(crate) fn id(&self) -> String {
         let since = self.modified().duration_since(UNIX_EPOCH).expect("a time");
         let plain = format!("{}-{}-{}", self.name(), self.length(), since.as_millis());

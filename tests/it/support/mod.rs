@@ -1,4 +1,4 @@
-//! What most tests begin with: a server over an empty directory, and a client that sends bytes and reads answers.
+//! A server on an empty directory, and a client that sends bytes and reads answers.
 
 pub(crate) mod chromium;
 pub(crate) mod killed;
@@ -56,7 +56,7 @@ impl Site {
         self.dir
     }
 
-    /// Where finished files appear.
+    /// Returns the directory of finished files.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -75,7 +75,7 @@ impl Site {
         self.connect().ask(request)
     }
 
-    /// How many bytes the server says it holds.
+    /// Returns the offset of an upload.
     #[track_caller]
     pub(crate) fn held(&self, id: &str) -> u64 {
         self.connect().held(id)

@@ -17,8 +17,7 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    /// What is in an image, by way of a loop device that caches nothing of its own: what the file system has written
-    /// is in the image, and what it has not written is not.
+    /// Mounts an image on a loop device without a cache: the image has exactly the writes of the file system.
     pub(crate) fn image(image: &Path) -> Mount {
         Mount::new(&["-o", "loop", &image.to_string_lossy()])
     }
@@ -116,8 +115,7 @@ impl Drop for Mount {
     }
 }
 
-/// Makes an image of that many bytes, as long as nothing is written all of them holes, with a file system in it: its
-/// name, and what `mkfs` is told besides.
+/// Creates a sparse image with a file system: its name, and more arguments of `mkfs`.
 pub(crate) fn make_image(path: &Path, file_system: &str, bytes: u64) {
     let image = fs::File::create(path).expect("an image");
     image.set_len(bytes).expect("with a size");

@@ -1,4 +1,4 @@
-//! What the system says of a running process.
+//! The view of the kernel on a process.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ pub(crate) fn memory_peak_kib(pid: u32) -> u64 {
     kib.parse().expect("a number")
 }
 
-/// How many descriptors it has open.
+/// Returns the number of open descriptors.
 pub(crate) fn descriptors(pid: u32) -> usize {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
     open.count()

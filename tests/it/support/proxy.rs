@@ -16,10 +16,10 @@ pub(crate) struct Nginx {
     home: TempDir,
 }
 
-/// What nginx does when nobody has told it anything.
+/// The default configuration of nginx.
 pub(crate) const DEFAULTS: &str = "location / { proxy_pass http://127.0.0.1:8080; }";
 
-/// What the README tells people to write.
+/// Returns the nginx configuration of the README.
 pub(crate) fn as_in_the_readme() -> &'static str {
     readme::block("nginx")
 }
@@ -80,7 +80,7 @@ impl Drop for Nginx {
     }
 }
 
-/// A port that was free a moment ago: nginx cannot be told to pick one.
+/// Returns a free port: nginx cannot choose one.
 pub(crate) fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address")

@@ -13,7 +13,7 @@ pub(crate) fn run(command: &mut Command) -> Said {
     Said::from(command.output().expect("it runs"))
 }
 
-/// What a run said, and how it ended.
+/// The output and the exit status of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) status: Option<i32>,

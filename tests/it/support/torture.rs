@@ -1,4 +1,4 @@
-//! How much is done: some in `make test`, all in `make torture`.
+//! The amount of work: `make torture` does more than `make test`.
 
 pub(crate) fn is_on() -> bool {
     std::env::var_os("TORTURE").is_some()

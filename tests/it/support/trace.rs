@@ -36,7 +36,7 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// By what `strace` is told, all calls are written down, or some.
+    /// Starts a server under `strace`. The flags select the calls.
     pub(crate) fn start(dir: &Path, flags: &[&str], told: &[&str]) -> Traced {
         let mut strace = Command::new("strace");
         // -D: the server is our child, and strace is somebody else's. Without a file, strace writes where the server
@@ -58,7 +58,7 @@ impl Traced {
         Traced { process, trace }
     }
 
-    /// What the server did, after it was killed.
+    /// Kills the server and returns its calls.
     pub(crate) fn calls(self) -> Vec<Call> {
         drop(self.process);
         calls(&self.trace.join().expect("read"))
@@ -115,7 +115,7 @@ fn call(thread: &str, said: &str, begin: usize, end: usize) -> Option<Call> {
     })
 }
 
-/// The number that stands first: in hexadecimal where `strace` was told to print it raw.
+/// Returns the first number. Raw numbers are hexadecimal.
 fn number(said: &str) -> Option<u64> {
     let (digits, radix) = match said.strip_prefix("0x") {
         Some(digits) => (digits, 16),
@@ -146,7 +146,7 @@ impl Call {
         number.parse().expect("an offset")
     }
 
-    /// Its arguments as numbers, where `strace` was told to print them raw.
+    /// Returns the arguments as numbers, if `strace` printed them raw.
     pub(crate) fn numbers(&self) -> Vec<u64> {
         self.args.split(", ").filter_map(number).collect()
     }

@@ -1,4 +1,4 @@
-//! Looks at a directory, through a new server and without it, for what contradicts what was told.
+//! Compares a directory, and the answers of a new server, with the earlier answers.
 
 use std::collections::HashSet;
 use std::fs;
@@ -33,7 +33,7 @@ fn ask(client: &mut Client, upload: &Upload) -> Told {
     Told::by(&answer)
 }
 
-/// What is wrong with the bytes of which `offset` are said to be held.
+/// Returns the difference between the bytes on the disk and the reported offset.
 fn wrong_partial(upload: &Upload, offset: u64, dir: &Path) -> Option<String> {
     let bytes = match fs::read(dir.join(".resumed").join(upload.key())) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),

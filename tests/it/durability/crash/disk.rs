@@ -1,4 +1,4 @@
-//! A disk whose plug can be pulled: an image on a loop device, on a file system that copies files in one step.
+//! A disk that can lose power: an image on a loop device, on a file system that copies files in one step.
 //!
 //! The copy is made with the file held still, so it is what the loop device had received at one moment. What the file
 //! system under test keeps in its caches has not reached the loop device, and is not in the copy.
@@ -19,7 +19,7 @@ use crate::support::mount::{Mount, make_image};
 const DISK_BYTES: u64 = 512 << 20;
 const ROOM_BYTES: u64 = 4 << 30;
 
-/// Where disks are kept: an xfs of its own, in memory where that can be had.
+/// An xfs that holds the images, in memory if possible.
 pub(crate) struct Room {
     // Unmounted before its image is removed: fields are dropped in this order.
     mount: Mount,
@@ -56,7 +56,7 @@ pub(crate) struct Disk {
     image: PathBuf,
 }
 
-/// What a disk held when its plug was pulled.
+/// The image of a disk after a power loss.
 pub(crate) struct Remains(PathBuf);
 
 impl Disk {
@@ -64,7 +64,7 @@ impl Disk {
         self.mount.as_ref().expect("mounted").path()
     }
 
-    /// What would be there if the plug were pulled now. The disk itself goes on.
+    /// Returns the image that a power loss would leave now. The disk continues.
     pub(crate) fn remains(&self) -> Remains {
         let path = self.image.with_extension("remains");
         let source = fs::File::open(&self.image).expect("the image opens");

@@ -1,18 +1,18 @@
-//! What was done to one file, and to one directory.
+//! The changes and the syncs of a file, and of a directory.
 
-/// How much of a file has been written, and synced.
+/// The written and the synced length of a file.
 #[derive(Clone, Default)]
 pub(super) struct File {
     pub(super) written: u64,
     pub(super) synced: u64,
-    /// How much of it the file itself is marked to have, and how much of it durably so.
+    /// The length in the marker, and the length in the durable marker.
     pub(super) noted: u64,
     pub(super) marked: u64,
-    /// What was written last.
+    /// The text of the last write.
     pub(super) text: String,
 }
 
-/// How often a directory was changed, and how many of these changes were synced.
+/// The number of changes of a directory, and of synced changes.
 #[derive(Default)]
 pub(super) struct Dir {
     pub(super) changes: u64,

@@ -1,5 +1,5 @@
-//! What was told: of each upload the highest offset, whether it was complete, whether it was cancelled. An upload's
-//! content follows from its number, so nothing else need be kept.
+//! The answers so far: of each upload the highest offset, and whether it is complete or cancelled. The content of an
+//! upload follows from its number.
 
 use resumed::store::Id;
 
@@ -7,11 +7,11 @@ use crate::support::Answer;
 
 use super::chance::content;
 
-/// Everything that the clients of one directory were told.
+/// All answers to the clients of one directory.
 #[derive(Clone, Default)]
 pub(crate) struct Facts {
     pub(crate) uploads: Vec<Upload>,
-    /// How many answers told something.
+    /// The number of answers.
     pub(crate) answers: u64,
 }
 
@@ -21,10 +21,10 @@ pub(crate) struct Upload {
     pub(crate) number: usize,
     /// Which client sends it.
     pub(crate) sender: usize,
-    /// What its file is called; some share a name.
+    /// The file name. Some uploads share a name.
     pub(crate) name: String,
     pub(crate) length: u64,
-    /// The highest offset told.
+    /// The highest reported offset.
     pub(crate) held: u64,
     pub(crate) complete: bool,
     pub(crate) cancel: Cancel,
@@ -38,7 +38,7 @@ pub(crate) enum Cancel {
     Told,
 }
 
-/// What one answer says.
+/// The offset and the state in one answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told {
     pub(crate) offset: u64,
@@ -85,7 +85,7 @@ impl Upload {
         format!("upload-{}", self.number)
     }
 
-    /// What the server calls it on disk, and when it runs a hook.
+    /// Returns the key: the name on the disk and in hooks.
     pub(crate) fn key(&self) -> String {
         Id::new(b"", self.id().as_bytes()).key().to_string()
     }
@@ -94,12 +94,12 @@ impl Upload {
         content(self.number as u64, from, to)
     }
 
-    /// Whether its client has more to do.
+    /// Returns whether the client has bytes to send.
     pub(crate) fn is_open(&self) -> bool {
         !self.complete && self.cancel == Cancel::No
     }
 
-    /// What is wrong with an answer to who knew this when asking.
+    /// Returns the contradiction between an answer and the facts before the question.
     pub(crate) fn contradiction(&self, told: Told) -> Option<String> {
         let lost = match self.cancel {
             Cancel::No => told.offset < self.held || self.complete && !told.complete,

@@ -1,5 +1,5 @@
-//! What a disk is bound to keep that keeps only what it was told to: followed through the system calls of a server, and
-//! compared with what it answers.
+//! The state that a disk keeps after a power loss, derived from the system calls of a server, and compared with the
+//! answers of the server.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::support::trace::Call;
 use super::done::{Dir, File};
 use super::entry::Entry;
 
-/// What must survive a pulled plug, by what was asked of the disk so far.
+/// The state that survives a power loss, by the calls so far.
 #[derive(Default)]
 pub(crate) struct Kept {
     dir: String,
@@ -34,7 +34,7 @@ pub(crate) struct Kept {
     pub(crate) breaches: Vec<String>,
 }
 
-/// How many answers of each kind were looked at.
+/// The number of checked answers of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) offsets: u64,
@@ -283,7 +283,7 @@ impl Kept {
         format!("{}/.resumed/", self.dir)
     }
 
-    /// Whether a file, and its name, would be there.
+    /// Returns whether a file and its name survive a power loss.
     fn is_kept(&self, path: &str) -> bool {
         self.is_synced(path) && self.is_listed(path)
     }
@@ -298,7 +298,7 @@ impl Kept {
             .is_none_or(|file| file.synced == file.written)
     }
 
-    /// Whether a name would be there, and those of all directories made on the way to it.
+    /// Returns whether a name, and the names of all new directories above it, survive a power loss.
     fn is_listed(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
         let is_there = |number: &u64| self.dir(path).synced >= *number;

@@ -17,19 +17,19 @@ use super::facts::{Facts, Upload};
 use super::load::Load;
 use super::{none, quiet, start};
 
-/// How long starting takes, about.
+/// The approximate start time.
 const START: Duration = Duration::from_millis(20);
 
-/// How many servers are killed over one directory, before all is sent to its end and it is left.
+/// The number of kills on one directory, before all uploads are completed.
 const LIVES: u64 = 50;
 
 #[test]
-fn what_was_told_survives_kill_9_with_sync_durable() {
+fn answers_survive_kill_9_with_sync_durable() {
     kill_often(&["--sync", "durable"]);
 }
 
 #[test]
-fn what_was_told_survives_kill_9_with_sync_fast() {
+fn answers_survive_kill_9_with_sync_fast() {
     kill_often(&["--sync", "fast"]);
 }
 
@@ -78,7 +78,7 @@ fn lives(flags: &[&str], kills: u64, chance: &mut Chance) -> u64 {
     load.facts().answers
 }
 
-/// Each upload that is complete gets its hook run, whatever happened after it was told so.
+/// Waits until the hook of each complete upload has run.
 fn wait_for_hooks(facts: &Facts, hooked: &Path) {
     let begin = Instant::now();
     let is_due = |upload: &&Upload, ran: &str| upload.complete && !ran.contains(&upload.key());

@@ -1,4 +1,4 @@
-//! Clients that upload, ask, vanish and cancel, until the server dies on them; and note what they were told.
+//! Clients that upload, ask, vanish and cancel until the server dies, and that record its answers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,20 +12,20 @@ use crate::support::{Answer, Client, PATIENCE};
 use super::chance::{Chance, LONGEST};
 use super::facts::{Cancel, Facts, Told, Upload};
 
-/// How many clients send at once.
+/// The number of concurrent clients.
 const SENDERS: usize = 4;
 
-/// How many uploads a client has under way.
+/// The number of unfinished uploads of a client.
 const OPEN: u64 = 3;
 
 /// The longest upload, and the longest part of one, has fewer than 2 to this power bytes.
 const LENGTH_BITS: u32 = LONGEST.ilog2();
 
-/// How many answers may come until some moment, and how long it may be after the last of them.
+/// The maximum number of answers before a random moment, and the maximum time after the last of them.
 const MORE_ANSWERS: u64 = 20;
 const LATER: Duration = Duration::from_millis(30);
 
-/// What several clients do to one directory, through the lives of several servers.
+/// Several clients on one directory, over the lives of several servers.
 #[derive(Default)]
 pub(crate) struct Load {
     facts: Mutex<Facts>,
@@ -34,12 +34,12 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// What was told so far.
+    /// Locks the facts of all answers.
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().expect("no client panicked")
     }
 
-    /// Waits until enough has been told.
+    /// Waits for enough answers.
     pub(crate) fn wait_until(&self, is_enough: impl Fn(&Facts) -> bool) {
         let mut facts = self.facts();
         while !is_enough(&facts) {
@@ -244,7 +244,7 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// The head of a request that goes on where the upload was told to end.
+/// Returns the head of a request at the reported offset.
 pub(crate) fn append(upload: &Upload, framing: &str) -> String {
     let Upload {
         name, length, held, ..

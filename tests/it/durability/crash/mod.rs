@@ -1,11 +1,11 @@
 //! Nothing acknowledged is ever lost, whatever happens to the server or to the machine.
 //!
-//! Several clients upload, vanish, ask and cancel (`load`), and what they were told is noted (`facts`). Then the server
-//! is killed (`kill`), or the plug of its disk is pulled (`plug`), and a new server and the directory are looked at
-//! for whatever contradicts that (`check`). `order` watches from outside what a server does before it answers.
+//! Several clients upload, vanish, ask and cancel (`load`), and record the answers (`facts`). Then the server is killed
+//! (`kill`), or its disk loses power (`plug`). A new server and the directory must not contradict the answers
+//! (`check`). `order` checks the system calls before each answer.
 //!
-//! What happens at random comes from a seed, which a failed test shows and `SEED` gives again; what two processes do
-//! at once does not, so a failure may need several tries. `TORTURE` raises the counts.
+//! Random choices come from a seed. A failed test prints the seed, and `SEED` sets it. The timing of two processes is
+//! not in the seed, so a failure may need several tries. `TORTURE` raises the counts.
 
 mod chance;
 mod check;

@@ -1,6 +1,5 @@
-//! The order, seen from outside: before each answer that tells an offset or a completion come the syncs that make it
-//! true after a pulled plug. This sees what `plug` cannot: a sync that is missing, and that some file system makes
-//! unasked; an order that some disk keeps by itself.
+//! The order of system calls: the syncs that make an offset or a completion durable come before the answer. `plug`
+//! cannot see this if a file system syncs without a request, or if a disk keeps the order by itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use super::kept::Kept;
 use super::load::Load;
 use super::none;
 
-/// What a server did.
+/// The calls of a server.
 struct Watched {
     dir: PathBuf,
     calls: Vec<Call>,

@@ -1,4 +1,4 @@
-//! The plug is pulled at random moments, on each file system that is promised.
+//! Power losses at random moments, on each supported file system.
 
 use std::fs;
 use std::path::Path;
@@ -21,14 +21,14 @@ const FLAGS: [&str; 2] = ["--sync", "durable"];
 
 const FILE_SYSTEMS: [&str; 3] = ["ext4", "xfs", "btrfs"];
 
-/// How often the plug of one disk is pulled, before all is sent to its end and it is left.
+/// The number of power losses of one disk, before all uploads are completed.
 const CUTS: u64 = 10;
 
 /// Without syncs the loss has to show within so many cuts.
 const ENOUGH: u64 = 10;
 
 #[test]
-fn what_was_told_survives_a_pulled_plug() {
+fn answers_survive_a_power_loss() {
     require!("a pulled plug", obstacle(&FILE_SYSTEMS));
     let mut chance = Chance::from_seed();
     let room = Room::new();
@@ -46,7 +46,7 @@ fn what_was_told_survives_a_pulled_plug() {
 
 /// The test must be able to fail.
 #[test]
-fn without_syncs_a_pulled_plug_is_noticed() {
+fn power_loss_without_syncs_is_detected() {
     require!("that a pulled plug is noticed", obstacle(&FILE_SYSTEMS));
     let mut chance = Chance::from_seed();
     let room = Room::new();
@@ -63,7 +63,7 @@ fn without_syncs_a_pulled_plug_is_noticed() {
 /// A file may be found longer than what was synced, with zeros for what is missing: the system writes later bytes
 /// first if it likes, and makes the length durable when somebody else's bytes are.
 #[test]
-fn what_was_written_and_not_synced_is_not_taken_for_received() {
+fn unsynced_bytes_do_not_count_after_a_power_loss() {
     require!("bytes that were not synced", obstacle(&FILE_SYSTEMS));
     let room = Room::new();
     for file_system in FILE_SYSTEMS {
@@ -121,7 +121,7 @@ fn write_back(file: &Path, range: &str) {
     assert!(status.expect("xfs_io runs").success());
 }
 
-/// So many pulled plugs of one disk; how many answers were held to.
+/// Runs power losses on one disk. Returns the number of checked answers.
 fn lives(disk: &mut Disk, cuts: u64, chance: &mut Chance) -> u64 {
     let load = Load::default();
     for _ in 0..cuts {
@@ -134,8 +134,7 @@ fn lives(disk: &mut Disk, cuts: u64, chance: &mut Chance) -> u64 {
     load.facts().answers
 }
 
-/// Pulls the plug of a server at work, and looks at what remains with another. What clients were told after that
-/// moment they were never told.
+/// Cuts the power of a server at work, and checks the disk with another server. Drops all later answers.
 fn cut(disk: &mut Disk, sync: &str, load: &Load, chance: &mut Chance) -> Vec<String> {
     let dir = disk.path().join("uploads");
     let flags = ["--sync", sync, "--min-free", "0"];

@@ -31,7 +31,7 @@ enum Manner {
     SlowReader,
 }
 
-/// How often each says or takes something.
+/// The interval between two actions of a member.
 const BREATH: Duration = Duration::from_secs(1);
 
 /// They breathe one part after the other: they are no wave.
@@ -86,7 +86,7 @@ impl Member {
         }
     }
 
-    /// Whether the server has not closed.
+    /// Returns whether the server keeps the connection open.
     fn takes(&mut self) -> bool {
         match self.stream.read(&mut [0; 1]) {
             Ok(count) => count > 0,
@@ -94,7 +94,7 @@ impl Member {
         }
     }
 
-    /// Whether it is still listened to.
+    /// Returns whether the server accepts bytes.
     fn speaks(&mut self) -> bool {
         let words = self.words();
         self.has_spoken = true;

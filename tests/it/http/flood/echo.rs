@@ -1,4 +1,4 @@
-//! What the flood is compared with: a process that gives back what it is given, and does nothing else.
+//! A process that echoes: the flood test compares the server with it.
 
 use std::env;
 use std::io::{BufRead, BufReader, Lines, Read, Write};

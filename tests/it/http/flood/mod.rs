@@ -1,8 +1,7 @@
 //! Thousands of hostile clients at once; an upload and a question get through.
 //!
-//! What is measured is compared with something beside it: the upload with the same upload without them, the question
-//! with the same bytes sent at the same time to a process that only sends them back. Files lie in memory, so that no
-//! disk is measured.
+//! The test compares: the upload with the same upload before and after, the question with the same bytes to an echo
+//! process. Files are in memory, so that the disk does not count.
 
 mod crowd;
 mod echo;
@@ -29,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const MEMORY_MAX_KIB: u64 = 40 * 1024;
 
-/// What came of one flood.
+/// The results of one flood.
 #[derive(Debug)]
 struct Round {
     /// Bytes a second of an upload without it, and with it.
@@ -160,7 +159,7 @@ impl Stage {
         content.len()
     }
 
-    /// How long the server and the echo took for each answer, shortest first.
+    /// Returns the response times of the server and of the echo, sorted.
     fn ask_until(&self, over: &AtomicBool) -> (Vec<Duration>, Vec<Duration>) {
         let (mut statuses, mut echoes) = (Vec::new(), Vec::new());
         while !over.load(Relaxed) {

@@ -6,7 +6,7 @@ use crate::support::Client;
 use crate::support::proc::memory_peak_kib;
 use crate::support::program::Program;
 
-/// What each limit is that is given in seconds.
+/// The default of each limit in seconds.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Windows of a few connections, and what an allocator rounds up to.
@@ -59,7 +59,7 @@ fn endless() -> Vec<Endless> {
 }
 
 #[test]
-fn what_has_no_end_is_answered_and_closed_in_time_and_costs_no_memory() {
+fn endless_input_is_refused_in_time_and_uses_no_memory() {
     let server = Program::start(&[]);
     // The first of all requests makes what all others share.
     play(&server, &status("Content-Length: 1000000", "x"), 1_000_000);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append, status};
 
-/// What an attacker wants to have carried out.
+/// The request that an attacker hides in a body.
 const SMUGGLED: &str = "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: smuggled\r\n\
                         Content-Length: 5\r\n\r\nowned";
 
@@ -33,8 +33,8 @@ const CLEAR: [&str; 15] = [
     "POST /upload|X-File-Id: a|X-File-Size: 9999999",
 ];
 
-/// What is said of a length, and the body that goes with it. `LENGTH` is that of the whole body, `SIZE` that of what is
-/// smuggled, in hexadecimal.
+/// Framing fields, and the body. `LENGTH` is the length of the body, `SIZE` the length of the smuggled request in
+/// hexadecimal.
 #[rustfmt::skip]
 const DOUBTFUL: [(&str, &str); 43] = [
     // A length beside a coding, and codings that only some recognise.

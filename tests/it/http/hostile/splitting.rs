@@ -55,20 +55,20 @@ fn cuts(length: usize, number: usize) -> impl Iterator<Item = usize> {
 
 const ENDS: usize = 300;
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 struct Outcome {
     /// All answers, less what depends on the moment.
     answers: String,
     /// The last answer was the last of its connection, and said so.
     closed: bool,
-    /// What was held afterwards of each upload that was named.
+    /// The state of each named upload after the request.
     held: Vec<String>,
 }
 
 impl Outcome {
-    /// Where the rest of an unwanted body is still on its way, its connection is closed. Its client is told, and knows
-    /// that nothing behind was carried out.
+    /// Returns whether the outcome of a split request equals that of the whole. A server that closes the connection of
+    /// an unwanted body does not read the requests behind it, and says so.
     fn is_like(&self, whole: &Outcome) -> bool {
         self.held == whole.held
             && (self.answers == whole.answers
@@ -141,7 +141,7 @@ impl Asker {
         self.ask(b"DELETE /upload", id);
     }
 
-    /// How much, and which bytes.
+    /// Returns the offset and the tail of an upload.
     fn held(&mut self, id: &[u8]) -> String {
         self.ask(b"GET /status", id)
     }

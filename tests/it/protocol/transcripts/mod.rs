@@ -171,7 +171,7 @@ fn run(front: &dyn Front, text: &str) -> Result<(), (usize, String)> {
         .map_err(|problem| (text.lines().count(), problem))
 }
 
-/// Where a transcript is played: a server, its directory, and the connection at hand.
+/// A server, its directory and the current connection.
 struct Stage<'a> {
     front: &'a dyn Front,
     flags: &'a [String],

@@ -1,10 +1,10 @@
 //! A transcript's text, read into steps. The format is described above, in the module `transcripts`.
 
-/// What a transcript says.
+/// A parsed transcript.
 pub(super) struct Script {
     /// The flags of the command with which its server is started.
     pub(super) flags: Vec<String>,
-    /// What happens, each with the number of the line that says so.
+    /// The steps, each with its line number.
     pub(super) steps: Vec<(usize, Step)>,
 }
 
@@ -43,10 +43,10 @@ pub(super) struct File {
     pub(super) modified: Option<u128>,
 }
 
-/// What stands in a body for any number.
+/// The placeholder for any number in a body.
 pub(super) const NUMBER: &str = "{a number}";
 
-/// What is wrong, and in which line.
+/// The line and the message of a mistake.
 type Problem = (usize, String);
 
 impl Script {
@@ -67,7 +67,7 @@ impl Script {
         Ok(script)
     }
 
-    /// What its client sends.
+    /// Returns the bytes of each request.
     pub(super) fn sent(self) -> impl Iterator<Item = Vec<u8>> {
         self.steps.into_iter().filter_map(|(_, step)| match step {
             Step::Send(bytes) => Some(bytes),
@@ -204,7 +204,7 @@ fn body_of(lines: &[&Line]) -> Result<Body, String> {
     Ok(Body::Around(bytes.collect::<Result<_, _>>()?))
 }
 
-/// Whether that is how a body reads.
+/// Returns whether a body matches the pattern.
 pub(super) fn fits(expected: &[Vec<u8>], body: &[u8]) -> bool {
     let mut left = Some(body);
     for (number, bytes) in expected.iter().enumerate() {

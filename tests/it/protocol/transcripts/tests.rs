@@ -1,4 +1,4 @@
-//! That a transcript which does not hold is found out.
+//! Tests of the transcript player: each difference is found.
 
 use std::{
     io::{Read, Write},

@@ -8,7 +8,7 @@
 //! assert_eq!(page.errors(), [""; 0]);
 //! ```
 //!
-//! Waiting happens in the page, at each frame that it draws. Whatever takes longer than [`PATIENCE`] is a failure.
+//! Waiting happens in the page, at each frame that it draws. A wait of more than [`PATIENCE`] is a failure.
 
 mod page;
 mod tests;
@@ -33,7 +33,7 @@ pub(crate) use page::Page;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the browser must not do by itself: show a window, ask, update, phone home.
+/// The flags that stop windows, questions, updates and background requests.
 const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
@@ -52,7 +52,7 @@ const FLAGS: [&str; 11] = [
 pub(crate) struct Browser {
     socket: RefCell<WebSocket<TcpStream>>,
     last_id: Cell<u64>,
-    /// What the pages complained about: by session, in order.
+    /// The errors of all pages with their session, in order.
     complaints: RefCell<Vec<(String, String)>>,
     process: Child,
     /// Reads what the browser prints, up to the moment at which its last process has ended.
@@ -197,7 +197,7 @@ fn connect(url: &str) -> WebSocket<TcpStream> {
         .0
 }
 
-/// What a message complains about, if it does.
+/// Returns the error in a message, if there is one.
 fn complaint(message: &Value) -> Option<String> {
     let params = &message["params"];
     match message["method"].as_str()? {

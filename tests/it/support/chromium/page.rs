@@ -132,7 +132,7 @@ impl Page<'_> {
         fs::write(file, png).expect("the picture can be written");
     }
 
-    /// What the page complained about so far: exceptions, errors on the console, requests that failed.
+    /// Returns all exceptions, console errors and failed requests of the page.
     pub(crate) fn errors(&self) -> Vec<String> {
         // What was said before this answer has arrived with it.
         self.evaluate("0");

@@ -1,4 +1,4 @@
-//! That the driver drives.
+//! Tests of the Chromium driver.
 
 use std::fs;
 

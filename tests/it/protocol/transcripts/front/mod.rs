@@ -1,4 +1,4 @@
-//! What a transcript can be played against. A further front starts a server and says where it listens.
+//! The servers that transcripts run against. A new front starts a server and returns its address.
 
 mod command;
 #[cfg(feature = "tiny_http")]
