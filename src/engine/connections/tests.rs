@@ -103,7 +103,7 @@ fn take_all(task: &mut Task, bytes: usize) {
 }
 
 #[test]
-fn what_comes_is_told_once_and_the_next_too() {
+fn each_readiness_change_is_reported_once() {
     let mut bench = Bench::new();
     let (mut client, mut task) = bench.worked(b"one");
     for _ in 0..3 {
@@ -116,7 +116,7 @@ fn what_comes_is_told_once_and_the_next_too() {
 }
 
 #[test]
-fn what_comes_in_a_turn_is_told_after_it() {
+fn readiness_during_a_task_is_reported_after_it() {
     let mut bench = Bench::new();
     let (mut client, mut task) = bench.worked(b"one");
     take_all(&mut task, 3);
@@ -127,7 +127,7 @@ fn what_comes_in_a_turn_is_told_after_it() {
 }
 
 #[test]
-fn what_was_left_is_told() {
+fn unread_bytes_are_reported() {
     let mut bench = Bench::new();
     let (_client, mut task) = bench.worked(b"onetwo");
     assert_eq!(read(&mut task, 3), Some(3));
@@ -149,7 +149,7 @@ fn an_end_is_told_also_if_the_last_bytes_came_with_it() {
 }
 
 #[test]
-fn who_waited_to_write_is_told_what_came_meanwhile() {
+fn bytes_during_a_wait_to_write_are_reported() {
     let mut bench = Bench::new();
     let (mut client, mut task) = bench.worked(b"one");
     let flood = [0; 4096];
@@ -178,7 +178,7 @@ fn nothing_is_told_of_a_long_turn_and_all_after_it() {
 }
 
 #[test]
-fn who_is_looked_at_is_not_told_until_then() {
+fn coalescing_connection_is_reported_at_its_time() {
     let mut bench = Bench::new();
     let (mut client, mut task) = bench.worked(b"one");
     take_all(&mut task, 3);
@@ -194,7 +194,7 @@ fn who_is_looked_at_is_not_told_until_then() {
 }
 
 #[test]
-fn what_was_told_of_one_that_has_left_does_its_successor_no_harm() {
+fn event_of_a_closed_connection_is_ignored() {
     let mut bench = Bench::new();
     let (mut gone, task) = bench.worked(b"one");
     gone.write_all(b"two").unwrap();
@@ -213,7 +213,7 @@ fn what_was_told_of_one_that_has_left_does_its_successor_no_harm() {
 }
 
 #[test]
-fn who_has_its_turn_when_all_is_cleared_is_gone_after_it() {
+fn running_connection_closes_after_a_clear() {
     let mut bench = Bench::new();
     let (mut client, task) = bench.worked(b"one");
     bench.table.clear();
