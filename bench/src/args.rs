@@ -1,4 +1,4 @@
-//! What is to be measured, and where things are.
+//! The options of a run.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -36,7 +36,7 @@ pub(crate) struct Ask {
     pub(crate) files: Files,
 }
 
-/// What a run leaves behind.
+/// The output files of a run.
 pub(crate) struct Files {
     /// Every figure, to make the report of again.
     pub(crate) samples: PathBuf,

@@ -21,7 +21,7 @@ pub(crate) struct Bench {
     pub(crate) rounds: Option<usize>,
 }
 
-/// Who takes part in a scenario, besides us, the floor and nginx.
+/// The servers of a scenario besides us, the floor and nginx.
 #[derive(Clone, Copy)]
 pub(crate) struct Who {
     /// Everybody else, in every third round: they are only to be compared with.
@@ -30,7 +30,7 @@ pub(crate) struct Who {
     pub(crate) floor_twice: bool,
 }
 
-/// What the floor is called when it runs for the second time in a round.
+/// The name of the floor in its second run of a round.
 pub(crate) const FLOOR_AGAIN: &str = "bare loop again";
 
 const OTHERS_EVERY: usize = 3;

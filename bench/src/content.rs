@@ -1,4 +1,4 @@
-//! What is uploaded, and whether it arrived. All of it is cut from one static buffer, so that a sender has nothing to
+//! The uploaded content, and its check on the disk. All of it is cut from one static buffer, so that a sender has nothing to
 //! make and nothing to fetch from memory.
 
 use std::fs::File;
@@ -50,7 +50,7 @@ impl Content {
         &BUFFER[from..from + length]
     }
 
-    /// Whether `file` holds `length` bytes, and those from `from` on are these.
+    /// Returns whether `file` has `length` bytes, and these from `from` on.
     pub(crate) fn check(self, file: &Path, from: u64, length: u64) -> io::Result<()> {
         let wrong = |what: String| io::Error::other(format!("{}: {what}", file.display()));
         let mut open = File::open(file).map_err(|error| wrong(error.to_string()))?;
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_displaced_cut_or_swapped_is_found() {
+    fn displaced_cut_or_swapped_bytes_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         let content = Content::of(3);

@@ -1,4 +1,4 @@
-//! What a server costs: the processor time and the resident memory of a process and all that it started, from /proc.
+//! The costs of a server: processor time and resident memory of its processes, from /proc.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What it was measured on: figures without it mean nothing.
+//! The description of the machine.
 
 use std::fs;
 use std::io;

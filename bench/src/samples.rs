@@ -95,7 +95,7 @@ impl Samples {
         subjects
     }
 
-    /// Whether anything was measured of somebody.
+    /// Returns whether a server has measurements.
     pub(crate) fn has(&self, subject: &str) -> bool {
         self.samples.iter().any(|sample| sample.subject == subject)
     }
@@ -104,7 +104,7 @@ impl Samples {
         self.samples.len()
     }
 
-    /// What was added behind the first `count`, to be read by whoever watches.
+    /// Returns the lines after the first `count`.
     pub(crate) fn since(&self, count: usize) -> &[Sample] {
         &self.samples[count..]
     }
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_saved_is_loaded_and_ratios_are_within_a_round() {
+    fn saved_samples_are_loaded_with_ratios_within_a_round() {
         let mut samples = Samples::default();
         for (round, (ours, floor)) in [(10.0, 5.0), (9.0, 9.0), (8.0, 2.0)]
             .into_iter()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is said of a set of measurements.
+/// The summary of a set of measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) median: f64,

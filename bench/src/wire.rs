@@ -84,7 +84,7 @@ impl Answer {
     }
 }
 
-/// What the system calls "temporarily unavailable".
+/// The error code EAGAIN.
 fn in_vain(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock {
         io::Error::other("no answer in time")

@@ -8,11 +8,11 @@
 //!   .resumed/
 //!     lock               held by the running server
 //!     locks/             what servers lock that share DIR
-//!     <key>              the bytes so far: its length is the offset; after a pulled plug, what it is marked with
+//!     <key>              the bytes so far: its length is the offset; after a power loss, what it is marked with
 //!     <key>.json         the record: id, name, declared length, time, owner, state
 //! ```
 //!
-//! An answer (`finish`, `status`, `cancel`) is given when it will survive a pulled plug, and not before. Writing
+//! An answer (`finish`, `status`, `cancel`) is given when it will survive a power loss, and not before. Writing
 //! exists only on [`Append`]; of several for one upload, the newest writes. Nothing is ever truncated because of what
 //! a client sent.
 //!

@@ -1,4 +1,4 @@
-//! What clients do. Each is made to cost less than any server that takes it.
+//! The load of clients. A client costs less than any server.
 
 mod paced;
 mod small;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::peers::{Peer, Upload};
 use crate::wire::{Answer, Line};
 
-/// What a packet on an Ethernet carries.
+/// The payload of an Ethernet packet.
 pub(crate) const SEGMENT_BYTES: u64 = 1_448;
 
 /// Uploads that are sent together, at the same pace.

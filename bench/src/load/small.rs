@@ -23,7 +23,7 @@ struct Sender {
     waits: bool,
 }
 
-/// What was sent and answered.
+/// The counts of requests and answers.
 pub(crate) struct Sent {
     took: Duration,
     pub(crate) answered: Vec<(Upload, Answer)>,

@@ -1,4 +1,4 @@
-//! What the bench itself serves, in a process of its own: see `servers`.
+//! The servers of the bench, in processes of their own: see `servers`.
 
 use std::env;
 use std::ffi::OsStr;

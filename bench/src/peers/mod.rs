@@ -21,19 +21,19 @@ pub(crate) use self::ours::Ours;
 pub(crate) use self::running::Running;
 
 pub(crate) trait Peer: Sync {
-    /// What its column is called.
+    /// Returns the name of the column.
     fn name(&self) -> &'static str;
 
-    /// What it is, for the description of the machine; `Err` has the word that says why it cannot run here.
+    /// Returns the version, for the description of the machine. `Err` has the reason if it cannot run here.
     fn version(&self) -> Result<String, String>;
 
-    /// How it is started to take uploads into `dir`, which is empty and its own.
+    /// Returns the command that takes uploads into the empty directory `dir`.
     fn launch(&self, dir: &Path) -> io::Result<Launch>;
 
     /// The head of the one request that brings `upload` whole.
     fn head(&self, upload: Upload) -> String;
 
-    /// Where its bytes are when it has answered.
+    /// Returns the path of the bytes after the answer.
     fn lands(&self, dir: &Path, upload: Upload, answer: &Answer) -> PathBuf;
 
     /// Starts it over a new directory in `place`.
@@ -41,7 +41,7 @@ pub(crate) trait Peer: Sync {
         Running::start(place, |dir| self.launch(dir))
     }
 
-    /// Whether all of an upload arrived. What did not is not counted.
+    /// Returns whether a whole upload arrived. Other uploads do not count.
     fn check(&self, running: &Running, upload: Upload, answer: &Answer) -> io::Result<()> {
         let file = self.lands(running.dir(), upload, answer);
         upload.content().check(&file, 0, upload.bytes)

@@ -12,7 +12,7 @@ use crate::wire::Answer;
 
 pub(super) struct Nginx {
     name: &'static str,
-    /// What of its configuration sets the buffer.
+    /// The directive that sets the buffer.
     buffer: &'static str,
 }
 

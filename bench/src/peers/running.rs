@@ -20,19 +20,19 @@ pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
     /// From the start of the process to the moment it listened.
     pub(crate) started_in: Duration,
-    /// Where its files land, within its place: what else it needs lies beside it.
+    /// The upload directory, below the directory of the server.
     files: PathBuf,
     /// `None` once somebody else has it.
     place: Option<TempDir>,
 }
 
-/// How long a server may take to listen, or to have nothing to do.
+/// The maximum time until a server listens, or is idle.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long it may take to end; some would wait for clients that are still connected.
+/// The maximum time of a stop. Some servers wait for connected clients.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What a server still does after an answer belongs to the work.
+/// The work of a server after an answer counts too.
 const AFTERMATH: Duration = Duration::from_millis(30);
 
 impl Running {
@@ -103,7 +103,7 @@ impl Running {
         Spent::by(&self.processes())
     }
 
-    /// What it has spent since then, with all that comes after the last answer.
+    /// Returns the costs since then, with the work after the last answer.
     pub(crate) fn spent_since(&self, before: &Spent) -> Duration {
         thread::sleep(AFTERMATH);
         self.spent().since(before)

@@ -1,4 +1,4 @@
-//! What has to be true, and whether it is.
+//! The limits, and their verdicts.
 
 use super::table::Table;
 use crate::bench::FLOOR_AGAIN;
@@ -12,7 +12,7 @@ type Figure = (&'static str, &'static str);
 struct Law {
     says: &'static str,
     over: Figure,
-    /// What it is divided by, round by round.
+    /// The divisor, round by round.
     under: Option<Figure>,
     limit: Limit,
     /// The same ratio of two that are the same.

@@ -1,4 +1,4 @@
-//! What each figure is called.
+//! The names of the figures.
 
 use super::table::Table;
 use crate::peers::OURS;

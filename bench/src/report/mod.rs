@@ -1,4 +1,4 @@
-//! What came of it: one table to look at, and a page with a plot that stays.
+//! The report: a table on the terminal, and a page with a plot.
 
 mod laws;
 mod metrics;

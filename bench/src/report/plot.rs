@@ -7,7 +7,7 @@ use crate::peers::{FLOOR, OURS};
 use crate::samples::Samples;
 use crate::stats::{Short, Spread};
 
-/// What is shown, and which way is better.
+/// A plotted figure, and its better direction.
 const PANELS: [(&str, &str); 6] = [
     ("large.rate", "more is better"),
     ("large.cpu", "less is better"),

@@ -9,7 +9,7 @@ use crate::peers::{OURS, Ours, Peer, Running, Upload, ours};
 use crate::samples::Samples;
 use crate::wire::Line;
 
-/// What has come of each, and what was declared.
+/// The received and the declared length of each.
 const BEGUN_BYTES: u64 = 10;
 const DECLARED_BYTES: u64 = 10_000;
 

@@ -72,7 +72,7 @@ impl Busy {
         }
     }
 
-    /// How many MB/s they sent.
+    /// The send rate in MB/s.
     pub(super) fn stop(self) -> io::Result<f64> {
         let rate = self.shared.sent.load(Relaxed) as f64 / 1e6 / self.begin.elapsed().as_secs_f64();
         self.shared.stop.store(true, Relaxed);
@@ -123,7 +123,7 @@ pub(super) struct Asker {
     held: u64,
 }
 
-/// What a resume brings.
+/// The bytes of a resume.
 const RESUME_BYTES: u64 = 1_000;
 
 impl Asker {

@@ -17,7 +17,7 @@ use crate::place;
 use crate::samples::Samples;
 use crate::wire::Line;
 
-/// How many have expired. When the last of them is gone, the start has seen to all.
+/// The number of expired uploads. The start is complete when the last of them is gone.
 const EXPIRED: usize = 1_000;
 
 /// Longer than the server waits for a next byte.
@@ -126,7 +126,7 @@ fn expire(records: &Path) -> io::Result<Vec<PathBuf>> {
     (0..EXPIRED).map(expire).collect()
 }
 
-/// How many seconds after `begin` the last of these is gone.
+/// Returns the seconds from `begin` until the last of these is gone.
 fn seen_to(expired: &[PathBuf], begin: Instant) -> io::Result<f64> {
     for path in expired {
         while fs::exists(path)? {

@@ -21,7 +21,7 @@ use crate::wire::Line;
 
 const FILE_BYTES: u64 = 10_240;
 
-/// What the upload that is asked about has received since it was last asked about.
+/// The bytes that the upload receives between two questions.
 const UNSYNCED_BYTES: u64 = 1 << 20;
 
 /// Of each kind. Each waits for the disk.
@@ -215,7 +215,7 @@ fn write(mut file: &File, upload: Upload, from: u64, to: u64) -> io::Result<()> 
     Ok(())
 }
 
-/// What was written before is not to be paid for by what comes next.
+/// Syncs earlier writes, so that the next scenario does not pay for them.
 fn settle_disk(bench: &Bench) -> io::Result<()> {
     fs::create_dir_all(&bench.disk)?;
     rustix::fs::syncfs(File::open(&bench.disk)?)?;

@@ -9,7 +9,7 @@ use crate::samples::Samples;
 /// Later than this, and it was not the pace that was measured.
 const LATE_MAX: f64 = 1.1;
 
-/// How many send at once, how fast each.
+/// The number of senders, and the rate of each.
 struct Links {
     metric: &'static str,
     count: usize,

@@ -1,4 +1,4 @@
-//! Whether a question is answered while eight uploads take all there is.
+//! Response times beside eight uploads at full speed.
 
 use std::io;
 

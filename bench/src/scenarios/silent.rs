@@ -16,7 +16,7 @@ const SILENT_BYTES: u64 = 100_000;
 const NEWCOMER_BYTES: u64 = 10_240;
 const NEWCOMERS: usize = 300;
 
-/// How many of the silent ones speak up in the end, so that it is known that they were not forgotten.
+/// The number of silent clients that continue at the end: the server must know them.
 const FINISH: usize = 5;
 
 /// A newcomer that is not served within this time is not served.
@@ -101,7 +101,7 @@ fn fall_silent(peer: &dyn Peer, addr: SocketAddr) -> io::Result<(Line, Upload)> 
     Ok((line, upload))
 }
 
-/// How long a newcomer's small file takes, from connecting to the answer, in microseconds: the median on each server.
+/// Returns the median time of a new client with a small file on each server, from connect to answer, in microseconds.
 fn newcomers(peer: &dyn Peer, servers: [&Running; 3], count: usize) -> io::Result<[f64; 3]> {
     let mut taken = [const { Vec::new() }; 3];
     for turn in 0..count * servers.len() {

@@ -43,7 +43,7 @@ fn measure(bench: &Bench, turn: &Turn, samples: &mut Samples) -> io::Result<()> 
     Ok(())
 }
 
-/// How long it takes until the last of them has its answer.
+/// Returns the time until the last answer.
 fn together(
     peer: &dyn Peer,
     running: &Running,

@@ -1,4 +1,4 @@
-//! What the bench itself serves, each in a process of its own: `bench _floor DIR` and so on.
+//! The servers of the bench, each in a process of its own: `bench _floor DIR` and so on.
 
 mod echo;
 mod floor;

@@ -2,12 +2,12 @@
 
 use std::io::{self, Read};
 
-/// What is known of a request when its head is there.
+/// The fields of a request head.
 pub(super) struct Request {
     /// The target without its slash.
     pub(super) name: String,
     pub(super) length: u64,
-    /// How many bytes of the buffer are body already; they come first in it.
+    /// The number of body bytes at the start of the buffer.
     pub(super) begun: usize,
 }
 

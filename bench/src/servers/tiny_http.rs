@@ -1,4 +1,4 @@
-//! What one writes with `tiny_http` and `threadpool` on the first day.
+//! A plain server with `tiny_http` and `threadpool`.
 
 use std::fs::File;
 use std::io;

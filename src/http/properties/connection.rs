@@ -38,7 +38,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// What came of what was sent.
+/// The outcome of the sent bytes.
 #[derive(Debug)]
 struct Outcome {
     requests: Vec<Request>,
@@ -67,7 +67,7 @@ fn lasting(answers: &str) -> String {
         .collect()
 }
 
-/// What is expected of a request, if all of its body is there.
+/// Returns the expected outcome of a request with its whole body.
 type PlainRequest = (Head, Option<Vec<u8>>);
 
 fn check_requests(requests: &[Request], expected: &[PlainRequest]) {
@@ -111,7 +111,7 @@ fn shown(head: &Head) -> String {
     format!("{head:?} {:?} {fields:?}", head.query())
 }
 
-/// How many bytes of its body a request is to take: `/take?5`.
+/// Returns the number of body bytes that a request takes: `/take?5`.
 fn room(head: &Head) -> usize {
     match head.path() {
         "/take" => head

@@ -74,7 +74,7 @@ pub fn body(bytes: &[u8]) {
     }
 }
 
-/// How a body ended.
+/// The end of a body.
 #[derive(Debug, PartialEq)]
 enum BodyEnd {
     There { data: Vec<u8>, consumed: usize },

@@ -1,4 +1,4 @@
-//! What is refused, before a byte and in mid-body, and that a refusal changes nothing.
+//! Refusals, before the body and in mid-body. A refusal changes nothing.
 
 use std::time::{Duration, SystemTime};
 

@@ -72,7 +72,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// An answer: nothing told before is taken back, and it would survive a pulled plug.
+    /// An answer: nothing told before is taken back, and it would survive a power loss.
     fn hear(&mut self, held: Progress) {
         assert!(
             held.offset >= self.told.offset,
@@ -416,7 +416,7 @@ fn failing_disk_is_not_taken_for_a_refused_name() {
     }
 }
 
-/// How many files under `dir` this process has open.
+/// Returns the number of open files of this process below `dir`.
 fn descriptors(dir: &Path) -> usize {
     let links = names(Path::new("/proc/self/fd"))
         .into_iter()

@@ -7,7 +7,7 @@ use super::*;
 use crate::store::fs::fault::Op;
 
 impl Bench {
-    /// What is in a file below the directory.
+    /// Returns the bytes of a file below the directory.
     fn content(&self, path: &str) -> Option<Vec<u8>> {
         on_disk::read(self.path().join(path)).ok()
     }
@@ -122,7 +122,7 @@ fn removed_folder_is_created_again() {
     assert_eq!(bench.content("trip/day/a").unwrap(), b"abc");
 }
 
-/// The other end of an order: what a pulled plug may take is a matter for `tests/it/durability/crash`.
+/// The other end of an order: what a power loss may take is a matter for `tests/it/durability/crash`.
 #[test]
 fn folder_is_durable_before_a_file_moves_there() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! What all of an upload hashes to, whatever it went through.
+//! The hash of a whole upload, after restarts and faults.
 
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
@@ -22,7 +22,7 @@ fn hashing(sync: Sync) -> Bench {
 }
 
 impl Bench {
-    /// Where the hash is kept; nowhere, where files cannot have attributes.
+    /// Returns the kept hash. `None` if files cannot have attributes.
     fn kept(&self) -> Option<Vec<u8>> {
         let mut text = [0; 512];
         match rustix::fs::getxattr(self.data_path(), Algorithm::Sha256.attribute(), &mut text) {

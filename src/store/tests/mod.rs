@@ -105,7 +105,7 @@ impl Bench {
         &self.registry.disk.faults
     }
 
-    /// What was done to the disk, besides looking, after so many operations.
+    /// Returns the changes of the disk after a number of operations.
     fn changes_since(&self, before: usize) -> Vec<Op> {
         let log = self.faults().log();
         let changes = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
@@ -124,7 +124,7 @@ impl Bench {
         });
     }
 
-    /// What `ask` hears while `act` is in the middle of such an operation, and has to wait there until that is known.
+    /// Returns the result of `ask` while `act` waits in the middle of such an operation.
     fn during<T: Send>(
         &self,
         op: Op,
@@ -151,12 +151,12 @@ impl Bench {
         self.data_path().with_extension("json")
     }
 
-    /// What is in the data file.
+    /// Returns the bytes of the data file.
     fn partial(&self) -> Option<Vec<u8>> {
         on_disk::read(self.data_path()).ok()
     }
 
-    /// What is in the record, wherever that is.
+    /// Returns the record, from its file or from the log.
     fn record(&self) -> Option<String> {
         let in_log = || String::from_utf8(self.entry()?).ok();
         let in_file = on_disk::read_to_string(self.record_path()).ok();
@@ -179,7 +179,7 @@ impl Bench {
         files
     }
 
-    /// What is in `.resumed` besides the lock and the journal.
+    /// Returns the names in `.resumed` without the lock and the log.
     fn left(&self) -> Vec<String> {
         let mut names = names(&self.path().join(".resumed"));
         names.retain(|name| name != "lock" && name != "journal");

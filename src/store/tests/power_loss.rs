@@ -1,4 +1,4 @@
-//! What is believed of a partial after the file system was mounted anew.
+//! The trusted bytes of a partial after a new mount.
 
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use crate::store::fs::marker::MARKER;
 use crate::store::fs::record::{Publishing, Record};
 
 impl Bench {
-    /// As after a pulled plug: the file system is not the one that was opened last.
+    /// As after a power loss: the file system is not the one that was opened last.
     fn mounted_anew(&mut self) {
         self.closed(|bench| {
             on_disk::write(bench.path().join(".resumed/lock"), "another boot").unwrap();
@@ -32,7 +32,7 @@ impl Bench {
         assert_eq!(self.status(&id()).unwrap(), held(offset));
     }
 
-    /// How many syncs that takes.
+    /// Returns the number of syncs.
     fn syncs(&self, deed: impl FnOnce(&Self)) -> usize {
         let before = self.faults().log().len();
         deed(self);

@@ -48,7 +48,7 @@ impl Bench {
     }
 }
 
-/// What makes a repair happen.
+/// The requests that repair an upload.
 const LOOKS: [fn(&Bench); 3] = [
     |bench| assert!(bench.status(&id()).unwrap().complete),
     |bench| {

@@ -12,7 +12,7 @@ use crate::support::program::Process;
 use crate::support::running::run;
 use crate::support::{append, status};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A directory whose folder `photos` is a tmpfs.
 struct Mounted {
@@ -55,7 +55,7 @@ fn named(id: &str, name: &str, length: usize) -> String {
 
 /// Asks until the copy has ended; while it goes on, the answer has to be 503.
 fn wait_until_complete(process: &Process, id: &str) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         let answer = process.ask(status(id));
         if answer.status == 200 {
@@ -130,7 +130,7 @@ fn kill_in_mid_copy_leaves_one_whole_file_after_restart() {
 
 /// Waits until the hidden copy has bytes, and returns its path.
 fn wait_for_hidden(dir: &Path) -> PathBuf {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     loop {
         let entries = fs::read_dir(dir).expect("listed");
         let has_bytes = |path: &PathBuf| fs::metadata(path).is_ok_and(|about| about.len() > 0);
@@ -156,7 +156,7 @@ fn hook_runs_for_a_copied_file() {
     let process = Process::start(mounted.dir.path(), "127.0.0.1:0", &["--on-complete", &hook]);
     let answer = process.send(named("a", "photos/a", 5), b"hello");
     assert_eq!(answer.text(), "Success 5");
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while !noted.exists() {
         assert!(Instant::now() < until, "it does not run");
     }

@@ -13,7 +13,7 @@ use rustix::fs::XattrFlags;
 use tempfile::TempDir;
 
 use crate::support::program::Program;
-use crate::support::{Answer, Client, PATIENCE, Site};
+use crate::support::{Answer, Client, Site, TIMEOUT};
 
 const CONTENT: &str = "hello world";
 const PART: &str = "hello";
@@ -104,7 +104,7 @@ fn due_hooks_run_after_upgrade() {
     let _site =
         upgraded(|config| config.on_complete(move |upload| Ok(ran.send(upload.path.clone())?)));
     // The sweep at start publishes the other one.
-    let mut paths = [(); 2].map(|()| runs.recv_timeout(PATIENCE).expect("a hook runs"));
+    let mut paths = [(); 2].map(|()| runs.recv_timeout(TIMEOUT).expect("a hook runs"));
     paths.sort();
     let names = paths.each_ref().map(|path| path.file_name());
     assert_eq!(

@@ -147,8 +147,8 @@ fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
     for other in &mut others {
         while other.held("first") != 5 {}
     }
-    let mut newcomer = site.connect();
-    assert_eq!(newcomer.held("first"), 5);
+    let mut late = site.connect();
+    assert_eq!(late.held("first"), 5);
     first.expect_close();
     for other in &mut others {
         assert_eq!(other.held("first"), 5);

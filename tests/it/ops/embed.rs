@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use crate::support::{PATIENCE, Site, append};
+use crate::support::{Site, TIMEOUT, append};
 
 fn upload(site: &Site, id: &str) -> u16 {
     site.ask(append(id, 0, 5) + "hello").status
@@ -61,7 +61,7 @@ fn hooks_of_several_uploads_run_side_by_side() {
     for id in ["a.txt-5-1700000000000", "b.txt-5-1700000000000"] {
         assert_eq!(upload(&site, id), 200);
     }
-    let begun = [(); 2].map(|()| told.recv_timeout(PATIENCE));
+    let begun = [(); 2].map(|()| told.recv_timeout(TIMEOUT));
     drop(let_go);
     let mut begun = begun.map(|name| name.expect("the hook runs"));
     begun.sort();

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::program::Process;
-use crate::support::{Client, PATIENCE};
+use crate::support::{Client, TIMEOUT};
 
 /// The prefix of the output of a command in the log.
 const LOGGED: &str = "on-complete: ";
@@ -60,7 +60,7 @@ struct Lines(Receiver<String>);
 impl Lines {
     #[track_caller]
     fn next(&self) -> String {
-        self.0.recv_timeout(PATIENCE).expect("a line")
+        self.0.recv_timeout(TIMEOUT).expect("a line")
     }
 }
 

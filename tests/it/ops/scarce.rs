@@ -57,14 +57,14 @@ fn newcomers_wait_for_descriptors_and_an_upload_under_way_keeps_what_comes() {
         .map(|_| TcpStream::connect(server.addr))
         .collect();
     while descriptors(server.pid()) < LIMIT {}
-    let mut newcomer = server.connect();
+    let mut late = server.connect();
     writer.send([b'.'; 90]);
     // No descriptor is left for a record, so the file cannot be published now.
     assert_eq!(writer.answer().status, 503);
 
     drop(crowd);
-    assert_eq!(newcomer.held(ID), 100);
-    assert_eq!(newcomer.ask(append(ID, 100, 0)).text(), "Success 100");
+    assert_eq!(late.held(ID), 100);
+    assert_eq!(late.ask(append(ID, 100, 0)).text(), "Success 100");
     let file = fs::read(dir.path().join("uploads/a.bin")).expect("published");
     assert_eq!(file, [&b"some of it"[..], &[b'.'; 90]].concat());
     let said = fs::read_to_string(log(&dir)).expect("a log");

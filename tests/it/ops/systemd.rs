@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::killed::Killed;
 use crate::support::left_out::left_out;
 use crate::support::program::Process;
-use crate::support::{Client, PATIENCE, append};
+use crate::support::{Client, TIMEOUT, append};
 
 const ID: &str = "a.txt-10-1700000000000";
 
@@ -105,7 +105,7 @@ fn the_first_connection_starts_it_and_it_says_when_it_is_ready_and_when_it_stops
     }
     let mut activated = Activated::start();
     let notified = UnixDatagram::bind(activated.path("notify")).expect("bound");
-    notified.set_read_timeout(Some(PATIENCE)).expect("patient");
+    notified.set_read_timeout(Some(TIMEOUT)).expect("patient");
     let hear = || {
         let mut said = [0; 64];
         let length = notified.recv(&mut said).expect("it says something");
@@ -116,7 +116,7 @@ fn the_first_connection_starts_it_and_it_says_when_it_is_ready_and_when_it_stops
             break client;
         }
     };
-    client.set_read_timeout(Some(PATIENCE)).expect("patient");
+    client.set_read_timeout(Some(TIMEOUT)).expect("patient");
     let request = append(ID, 0, 10) + "helloworld";
     client.write_all(request.as_bytes()).expect("taken");
     let mut answer = [0; 12];

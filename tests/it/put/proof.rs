@@ -13,7 +13,7 @@ use super::{HEADS, Running, killed_in_mid_upload, put, put_file, run, wait_for_p
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::proxy::{Nginx, as_in_the_readme};
-use crate::support::{PATIENCE, Site};
+use crate::support::{Site, TIMEOUT};
 
 const LENGTH: u64 = 8_000_000;
 const PART: u64 = 4_000_000;
@@ -58,7 +58,7 @@ fn stop(child: &Child) {
         .expect("its state")
         .contains(") T ")
     {
-        assert!(since.elapsed() < PATIENCE, "it runs");
+        assert!(since.elapsed() < TIMEOUT, "it runs");
         thread::yield_now();
     }
 }

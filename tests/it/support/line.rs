@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 
 /// Ends when dropped.
 pub(crate) struct Line {
@@ -99,7 +99,7 @@ impl Line {
         let waited = self
             .shared
             .moved
-            .wait_timeout_while(gate, PATIENCE, |gate| condition(gate));
+            .wait_timeout_while(gate, TIMEOUT, |gate| condition(gate));
         let (gate, waited) = waited.expect("not poisoned");
         let (taken, came) = (gate.taken, gate.came);
         // A test that fails here has still to close the line.

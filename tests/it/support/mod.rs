@@ -90,7 +90,7 @@ impl Site {
             .text()
             .contains(r#""under_way":[]"#)
         {
-            assert!(since.elapsed() < PATIENCE, "somebody sends");
+            assert!(since.elapsed() < TIMEOUT, "somebody sends");
             thread::yield_now();
         }
     }
@@ -127,7 +127,7 @@ pub(crate) fn append(id: &str, start: impl Display, length: impl Display) -> Str
 }
 
 /// No answer within this time is a failure: nothing that is tested needs a tenth of it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One connection, byte by byte.
 pub(crate) struct Client {
@@ -146,8 +146,8 @@ impl Client {
 
     pub(crate) fn try_connect(addr: SocketAddr) -> io::Result<Client> {
         let stream = TcpStream::connect(addr)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Client {
             stream,
@@ -363,7 +363,7 @@ impl Answer {
 fn in_vain(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => {
-            io::Error::new(io::ErrorKind::TimedOut, format!("none in {PATIENCE:?}"))
+            io::Error::new(io::ErrorKind::TimedOut, format!("none in {TIMEOUT:?}"))
         }
         _ => error,
     }

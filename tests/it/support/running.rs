@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 
 /// Runs it to its end.
 pub(crate) fn run(command: &mut Command) -> Said {
@@ -85,7 +85,7 @@ pub(crate) fn wait_for_part(dir: &Path, least: u64) -> u64 {
         if held >= least {
             return held;
         }
-        assert!(since.elapsed() < PATIENCE, "{held} bytes in {PATIENCE:?}");
+        assert!(since.elapsed() < TIMEOUT, "{held} bytes in {TIMEOUT:?}");
         thread::yield_now();
     }
 }

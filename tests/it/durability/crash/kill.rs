@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 use crate::support::torture::some_or_all;
 
 use super::chance::Chance;
@@ -87,11 +87,7 @@ fn wait_for_hooks(facts: &Facts, hooked: &Path) {
         let Some(due) = facts.uploads.iter().find(|upload| is_due(upload, &ran)) else {
             return;
         };
-        assert!(
-            begin.elapsed() < PATIENCE,
-            "no hook for it: {}",
-            due.known()
-        );
+        assert!(begin.elapsed() < TIMEOUT, "no hook for it: {}", due.known());
     }
 }
 

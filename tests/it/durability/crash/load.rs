@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Answer, Client, PATIENCE};
+use crate::support::{Answer, Client, TIMEOUT};
 
 use super::chance::{Chance, LONGEST};
 use super::facts::{Cancel, Facts, Told, Upload};
@@ -43,7 +43,7 @@ impl Load {
     pub(crate) fn wait_until(&self, is_enough: impl Fn(&Facts) -> bool) {
         let mut facts = self.facts();
         while !is_enough(&facts) {
-            let waited = self.heard.wait_timeout(facts, PATIENCE);
+            let waited = self.heard.wait_timeout(facts, TIMEOUT);
             let (heard, waited) = waited.expect("no client panicked");
             assert!(!waited.timed_out(), "no answers come");
             facts = heard;

@@ -1,7 +1,7 @@
 //! Nothing acknowledged is ever lost, whatever happens to the server or to the machine.
 //!
 //! Several clients upload, vanish, ask and cancel (`load`), and record the answers (`facts`). Then the server is killed
-//! (`kill`), or its disk loses power (`plug`). A new server and the directory must not contradict the answers
+//! (`kill`), or its disk loses power (`power_loss`). A new server and the directory must not contradict the answers
 //! (`check`). `order` checks the system calls before each answer.
 //!
 //! Random choices come from a seed. A failed test prints the seed, and `SEED` sets it. The timing of two processes is
@@ -17,7 +17,7 @@ mod kept;
 mod kill;
 mod load;
 mod order;
-mod plug;
+mod power_loss;
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! The order of system calls: the syncs that make an offset or a completion durable come before the answer. `plug`
-//! cannot see this if a file system syncs without a request, or if a disk keeps the order by itself.
+//! The order of system calls: the syncs that make an offset or a completion durable come before the answer.
+//! `power_loss` cannot see this if a file system syncs without a request, or if a disk keeps the order by itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -24,7 +24,7 @@ use crowd::{Crowd, come_and_go};
 use echo::Echo;
 
 /// Nothing that has ended is held for a tenth of this.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 const MEMORY_MAX_KIB: u64 = 40 * 1024;
 
@@ -83,10 +83,7 @@ impl Round {
         });
         let gone = Instant::now();
         while descriptors(stage.server.pid()) > before {
-            assert!(
-                gone.elapsed() < PATIENCE,
-                "what they held is not given back"
-            );
+            assert!(gone.elapsed() < TIMEOUT, "what they held is not given back");
             ask(stage.server.addr);
         }
         let after_it = stage.upload_for(short);

@@ -8,7 +8,7 @@
 //! assert_eq!(page.errors(), [""; 0]);
 //! ```
 //!
-//! Waiting happens in the page, at each frame that it draws. A wait of more than [`PATIENCE`] is a failure.
+//! Waiting happens in the page, at each frame that it draws. A wait of more than [`TIMEOUT`] is a failure.
 
 mod page;
 mod tests;
@@ -31,7 +31,7 @@ use tungstenite::{Message, WebSocket};
 
 pub(crate) use page::Page;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The flags that stop windows, questions, updates and background requests.
 const FLAGS: [&str; 11] = [
@@ -190,7 +190,7 @@ fn connect(url: &str) -> WebSocket<TcpStream> {
         .and_then(|rest| rest.split('/').next());
     let stream = TcpStream::connect(addr.expect("an address")).expect("the browser listens");
     stream
-        .set_read_timeout(Some(PATIENCE))
+        .set_read_timeout(Some(TIMEOUT))
         .expect("a read timeout");
     tungstenite::client(url, stream)
         .expect("the browser speaks WebSocket")

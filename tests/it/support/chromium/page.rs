@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Browser, PATIENCE, described};
+use super::{Browser, TIMEOUT, described};
 
 /// A tab of the browser.
 pub(crate) struct Page<'a> {
@@ -40,7 +40,7 @@ impl Page<'_> {
                 const end = performance.now() + {};
                 look();
             }})",
-            PATIENCE.as_millis() / 2,
+            TIMEOUT.as_millis() / 2,
         );
         loop {
             match self.try_evaluate(&waiting) {

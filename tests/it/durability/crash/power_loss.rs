@@ -29,7 +29,7 @@ const ENOUGH: u64 = 10;
 
 #[test]
 fn answers_survive_a_power_loss() {
-    require!("a pulled plug", obstacle(&FILE_SYSTEMS));
+    require!("a power loss", obstacle(&FILE_SYSTEMS));
     let mut chance = Chance::from_seed();
     let room = Room::new();
     for (file_system, cuts) in FILE_SYSTEMS.into_iter().zip([67, 67, 66]) {
@@ -47,7 +47,7 @@ fn answers_survive_a_power_loss() {
 /// The test must be able to fail.
 #[test]
 fn power_loss_without_syncs_is_detected() {
-    require!("that a pulled plug is noticed", obstacle(&FILE_SYSTEMS));
+    require!("the detection of a power loss", obstacle(&FILE_SYSTEMS));
     let mut chance = Chance::from_seed();
     let room = Room::new();
     for file_system in FILE_SYSTEMS {
