@@ -38,7 +38,7 @@ pub(crate) enum Listen {
     On(ListenSocket),
 }
 
-/// The loopback address: without users, anybody in the network could upload.
+/// The loopback address: without users, everybody in the network could upload.
 const LISTEN: &str = "127.0.0.1:8080";
 
 /// Half the processor time per byte of 64 KiB: fewer system calls, and still within the processor cache.

@@ -31,11 +31,11 @@ pub struct Server {
     uploads: Arc<Uploads>,
 }
 
-/// Starts a server, which listens when this returns.
+/// Starts a server. The server listens when this function returns.
 ///
 /// # Errors
 ///
-/// When the address is taken, or the directory is in use or cannot be written.
+/// [`StartError`], if the server cannot listen on the address, or the directory is in use or cannot be written.
 pub fn start(config: Config) -> Result<Server, StartError> {
     let options = config.options;
     let body = match options.store.sharing {
@@ -68,7 +68,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
 }
 
 impl Server {
-    /// Where it listens, with the port that was picked.
+    /// Returns the address of the server, with the actual port.
     #[must_use]
     pub fn addr(&self) -> &Address {
         &self.address
@@ -79,18 +79,18 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The same as [`Store::health`](store::Store::health).
+    /// The errors of [`Store::health`](store::Store::health).
     pub fn health(&self) -> Result<(), store::Error> {
         self.uploads.health()
     }
 
-    /// Stops: when it returns the port is free, every job has ended and nothing is held. What
-    /// arrived of uploads under way is kept. Takes at most a second, and a sync already begun.
+    /// Stops the server and waits for its threads, at most a second and a running sync. The port is free afterwards, and the
+    /// received bytes of running uploads are kept.
     pub fn stop(mut self) {
         self.engine.stop();
     }
 
-    /// Serves until the process ends, or the system fails the server.
+    /// Serves until the process ends, or the poller fails.
     pub fn wait(mut self) {
         self.engine.wait();
     }
@@ -140,15 +140,14 @@ fn may_listen(addr: SocketAddr, allow_root: bool) -> io::Result<()> {
     }
 }
 
-const AS_ROOT: &str = "other machines reach this address, and root may write everything: \
+const AS_ROOT: &str = "other machines can reach this address, and root may write every file: \
                        start the server as another user, or with --allow-root";
 
-/// Descriptors that are not connections: listener, poller, lock, standard streams, and what an
-/// embedding program has open.
+/// The number of descriptors for other uses: listener, poller, lock, standard streams, and files of an embedding program.
 const OTHER_DESCRIPTORS: u64 = 32;
 
-/// Raises the soft descriptor limit, of which a body takes so many: its socket, its file and, where other servers are
-/// about, what locks them out.
+/// Raises the soft descriptor limit, and returns the number of connections with a body that it allows. `body` is the
+/// number of descriptors of each: the socket, the file and, in a shared directory, the lock file.
 fn connections_allowed(body: u64) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(
@@ -175,8 +174,8 @@ impl From<OpenError> for StartError {
     }
 }
 
-/// Why a server did not start. [`kind`](StartError::kind) says what to do, the message says it to
-/// a person, [`source`](Error::source) is the cause.
+/// The error of [`start`]. [`kind`](StartError::kind) is for a program, the message for a person, and
+/// [`source`](Error::source) is the cause.
 #[derive(Debug)]
 pub struct StartError {
     kind: StartErrorKind,
@@ -184,22 +183,22 @@ pub struct StartError {
     source: Box<dyn Error + Send + Sync>,
 }
 
-/// What kept a server from starting.
+/// The kind of a [`StartError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartErrorKind {
-    /// The address is taken, not ours, or not an address.
+    /// The address is taken, not of this machine, or malformed.
     Listen,
     /// The directory is in use by another server.
     InUse,
-    /// The directory cannot be made, read or written.
+    /// The directory cannot be created, read or written.
     Directory,
-    /// The system gave no thread or poller.
+    /// The system has no thread or poller left.
     System,
 }
 
 impl StartError {
-    /// What to do about it.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> StartErrorKind {
         self.kind

@@ -48,7 +48,7 @@ pub(crate) struct Decoded<'a> {
     pub(crate) data: &'a [u8],
     /// The number of input bytes decoded: data, and framing before it.
     pub(crate) consumed: usize,
-    /// Whether the body has ended with the last decoded byte.
+    /// True if the body has ended with the last decoded byte.
     pub(crate) done: bool,
 }
 

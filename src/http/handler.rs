@@ -3,7 +3,7 @@
 use super::request::Head;
 use super::response::Response;
 
-/// What a connection does with a request.
+/// The next step of a connection with a request.
 pub(crate) enum Action {
     /// Sends this response. The body of the request, if any, is not read by the handler.
     Respond(Response),
@@ -28,7 +28,7 @@ pub(crate) trait BodySink: Send {
     fn end(self: Box<Self>, end: BodyEnd) -> Response;
 }
 
-/// How a body ended.
+/// The end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
     /// All bytes that the framing announced have arrived.

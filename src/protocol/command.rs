@@ -80,7 +80,7 @@ pub(crate) enum Outcome {
     Appended(Finished),
     /// The upload is removed.
     Cancelled {
-        /// Whether the upload existed.
+        /// True if the upload existed.
         existed: bool,
     },
 }

@@ -13,9 +13,9 @@ pub(crate) struct ServerInfo {
     pub(crate) expire_secs: u64,
     /// The base of all addresses. `None`: the `Host` of each request.
     pub(crate) public_url: Option<String>,
-    /// Whether to use the forwarding fields of a proxy. Any client can send them.
+    /// True if the forwarding fields of a proxy are used. Any client can send them.
     pub(crate) trust_proxy: bool,
-    /// Whether to send interim responses.
+    /// True if interim responses are sent.
     pub(crate) interim: bool,
 }
 

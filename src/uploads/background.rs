@@ -55,7 +55,7 @@ struct Hooks {
 #[derive(Default)]
 struct Queue {
     due: Vec<Hook>,
-    /// Whether no further hook starts.
+    /// True if no further hook starts.
     stopped: bool,
 }
 

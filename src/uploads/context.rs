@@ -27,7 +27,7 @@ pub(super) struct Context {
     pub(super) origins: Origins,
     pub(super) users: Users,
     pub(super) server: ServerInfo,
-    /// Whether `/metrics` exists.
+    /// True if `/metrics` exists.
     pub(super) serves_metrics: bool,
     pub(super) metrics: Arc<Metrics>,
     pub(super) recent: RecentFiles,

@@ -24,7 +24,7 @@ struct Exchange {
     dialect: Dialect,
     /// The address of the upload, if this request generates its id.
     location: Option<Box<str>>,
-    /// Whether an interim response was sent. The final response then closes the connection: some proxies take the first
+    /// True after an interim response. The final response then closes the connection: some proxies take the first
     /// response for the last, and wait for the end.
     interim_sent: bool,
     cors: CorsHeaders,
@@ -80,7 +80,7 @@ pub(super) fn handle(
     }
 }
 
-/// Returns 128 random bits in hexadecimal: nobody can guess the id.
+/// Returns 128 random bits in hexadecimal: an id that cannot be guessed.
 fn generate_id() -> Result<String, getrandom::Error> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits)?;
@@ -133,8 +133,7 @@ impl Exchange {
         self.reply(Progress::default(), result.map_err(Refusal::from))
     }
 
-    /// Forgets a complete upload before the first byte of the next one: after a crash in between, the two could not be
-    /// told apart.
+    /// Forgets a complete upload before the first byte of the next one: otherwise a crash in between would mix the two.
     fn restart(mut self, append: AppendCommand) -> Action {
         match self.upload.settled(&self.id) {
             Some(Progress {

@@ -12,7 +12,7 @@ use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::request::{Head, Version};
 use crate::http::response::{ReplyTo, Response};
 
-/// What a worker reads at once while it waits for a head: a small upload comes whole.
+/// The size of a read before the end of a head, in bytes: a small upload fits into one read.
 const HEAD_READ_BYTES: u64 = 32 * 1024;
 
 impl Connection {
@@ -122,7 +122,7 @@ impl Connection {
     }
 }
 
-/// What ends a wait for something to read.
+/// Returns the event that ends a wait for bytes.
 pub(super) fn until_more(window: &ReadBuffer<'_>) -> Until {
     match window.drained() {
         true => Until::More,

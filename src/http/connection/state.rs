@@ -26,7 +26,7 @@ pub(crate) enum Wake {
     Displaced,
 }
 
-/// What follows a poll.
+/// The next step after a poll.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Park the connection.

@@ -15,8 +15,8 @@ use crate::http::request::{Framing, Head};
 use crate::http::response::Response;
 use crate::http::socket::Socket;
 
-/// What a client sends is taken for the requests that a plain reader finds in it, all of them and no others; and
-/// however it is cut, and whenever it is answered, the same comes of it. The first two bytes say where the rest is cut.
+/// Checks that the handler gets exactly the requests that a simple reader finds, and that the outcome does not depend on
+/// cuts. The first two bytes give the positions of the cuts.
 pub fn connection(bytes: &[u8]) {
     let Some((&[one, two], bytes)) = bytes.split_first_chunk() else {
         return;
@@ -31,7 +31,7 @@ pub fn connection(bytes: &[u8]) {
     }
 }
 
-/// A request as a handler gets it, and what it took of the body.
+/// A request as the handler gets it, and the body bytes that it took.
 #[derive(Debug, Default, PartialEq)]
 struct Request {
     head: String,
@@ -46,8 +46,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Where the rest of an unwanted body is still on its way, its connection is closed. Its client is told, and knows
-    /// that nothing behind was carried out.
+    /// Returns whether the outcomes are equal. A refusal before the end of a body closes the connection, so a prefix with
+    /// `Connection: close` counts too.
     fn is_like(&self, whole: &Outcome) -> bool {
         let (ours, theirs) = (lasting(&self.answers), lasting(&whole.answers));
         let same = self.requests == whole.requests && ours == theirs;
@@ -58,7 +58,7 @@ impl Outcome {
 
 const CLOSE: &str = "Connection: close\r\n";
 
-/// Less what depends on the moment.
+/// Removes the parts of the responses that depend on time.
 fn lasting(answers: &str) -> String {
     let answers = answers.replace("HTTP/1.1 100 Continue\r\n\r\n", "");
     let lines = answers.split_inclusive('\n');
@@ -67,7 +67,7 @@ fn lasting(answers: &str) -> String {
         .collect()
 }
 
-/// Returns the expected outcome of a request with its whole body.
+/// A head, and its body if that is complete.
 type PlainRequest = (Head, Option<Vec<u8>>);
 
 fn check_requests(requests: &[Request], expected: &[PlainRequest]) {
@@ -81,7 +81,7 @@ fn check_requests(requests: &[Request], expected: &[PlainRequest]) {
     }
 }
 
-/// Reads the same bytes from left to right, all of them there.
+/// Parses all requests in a complete byte string.
 fn plain_requests(mut bytes: &[u8]) -> Vec<PlainRequest> {
     let mut requests = Vec::new();
     while let Ok(Some((head, consumed))) = Head::parse(bytes, &Limits::default()) {
@@ -121,7 +121,7 @@ fn room(head: &Head) -> usize {
     }
 }
 
-/// Sends these pieces to a connection, each when the one before has been read; and then that nothing more will come.
+/// Sends these pieces to a connection, each after the previous one was read, and then the end of the stream.
 fn converse(pieces: &[&[u8]]) -> Outcome {
     let (mut client, socket) = UnixStream::pair().expect("a pair of sockets");
     let limits = Limits::default();
@@ -133,7 +133,7 @@ fn converse(pieces: &[&[u8]]) -> Outcome {
     };
     let mut answers = Vec::new();
     for piece in pieces {
-        // Refused where the connection is over.
+        // Fails after the end of the connection.
         let _ = client.write_all(piece);
         line.turn();
         let _ = client.read_to_end(&mut answers);
@@ -148,7 +148,7 @@ fn converse(pieces: &[&[u8]]) -> Outcome {
     }
 }
 
-/// A connection, and a worker all of its own.
+/// A connection with its own worker.
 struct Line {
     connection: Option<Connection>,
     handler: Log,
@@ -156,7 +156,7 @@ struct Line {
 }
 
 impl Line {
-    /// Goes on until there is nothing to read, which a second look has to show: what has come in between is there.
+    /// Polls the connection until its socket is empty. Checks twice: bytes may arrive in between.
     fn turn(&mut self) {
         let mut parked = 0;
         while parked < 2 {
@@ -201,13 +201,13 @@ impl TaskContext for Alone {
     }
 }
 
-/// Takes note of every request.
+/// A handler that records every request.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<Request>>>);
 
 impl Log {
     fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
-        self.0.lock().expect("nobody panics with it")
+        self.0.lock().expect("no thread panics with the lock")
     }
 }
 
@@ -231,7 +231,7 @@ impl Handler for Log {
     }
 }
 
-/// Takes so many bytes, and refuses the rest.
+/// A sink that takes a number of bytes and refuses the rest.
 struct Taker(Log, usize);
 
 impl BodySink for Taker {

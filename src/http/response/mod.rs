@@ -186,9 +186,9 @@ impl Response {
 /// The properties of the request that the encoding of the response depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplyTo {
-    /// Whether the method is HEAD: the head of GET, without the body (RFC 9110, section 9.3.2).
+    /// True if the method is HEAD: the head of GET, without the body (RFC 9110, section 9.3.2).
     pub(crate) head_only: bool,
-    /// Whether the connection stays open.
+    /// True if the connection stays open.
     pub(crate) keep_alive: bool,
 }
 

@@ -78,11 +78,11 @@ struct Version {
     interop: &'static str,
     /// The field that marks the last part, and its value for the last part.
     complete: (&'static str, bool),
-    /// Whether a part must have the media type [`PART`].
+    /// True if a part must have the media type [`PART`].
     typed: bool,
     /// The name of the maximum age in `Upload-Limit`; `None` without that field.
     age: Option<&'static str>,
-    /// Whether the problem type `completed-upload` exists.
+    /// True if the problem type `completed-upload` exists.
     completed: bool,
 }
 
@@ -131,9 +131,9 @@ const VERSIONS: [Version; 6] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     version: &'static Version,
-    /// Whether the client announced that version.
+    /// True if the client announced that version.
     announced: bool,
-    /// Whether the client understands an interim response, and sends a body meanwhile.
+    /// True if the client understands an interim response and sends a body.
     takes_interim: bool,
     /// The offset in the request.
     offset: Option<u64>,
