@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         return put(args);
     }
     match cli::parse(args) {
-        Ok(cli::Ask::Serve {
+        Ok(cli::Action::Serve {
             config,
             with_code,
             hook,
@@ -33,11 +33,11 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&*error, 1),
         },
-        Ok(cli::Ask::Help) => {
+        Ok(cli::Action::Help) => {
             print!("{}", cli::HELP);
             ExitCode::SUCCESS
         }
-        Ok(cli::Ask::Version) => {
+        Ok(cli::Action::Version) => {
             println!("resumed {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }

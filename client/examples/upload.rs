@@ -26,7 +26,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .file(&path)
         .cancel(&cancel)
         .on_event(|event| match event {
-            Event::Progress { bytes, total } => println!("{bytes} of {} bytes", total.unwrap_or(0)),
+            Event::Progress { sent, total, .. } => {
+                println!("{sent} of {} bytes", total.unwrap_or(0))
+            }
             Event::Retry { error, pause } => println!("next attempt in {pause:?}: {error}"),
             _ => {}
         });

@@ -5,11 +5,18 @@ use std::io;
 use std::mem;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use crc32fast::Hasher;
 
+use super::cancel::CancelToken;
+use super::error::Error;
+
+/// The interval of checks for a cancellation.
+const CANCEL_CHECK: Duration = Duration::from_millis(200);
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A checksum of the first bytes of a file.
@@ -25,7 +32,7 @@ pub(crate) struct Checksum {
 enum Part {
     Hashed(Hasher),
     /// A part that another thread reads.
-    Reading(JoinHandle<io::Result<Hasher>>),
+    Reading(Receiver<io::Result<Hasher>>),
 }
 
 impl Checksum {
@@ -55,7 +62,9 @@ impl Checksum {
         }
         let (file, range) = (file.try_clone()?, self.end..end);
         let wanted = Arc::downgrade(&self.wanted);
-        let reading = thread::spawn(move || hash(&file, range, &wanted));
+        let (send, reading) = mpsc::channel();
+        // The receiver is gone after a restart or the end of the upload.
+        thread::spawn(move || send.send(hash(&file, range, &wanted)));
         self.parts.push(Part::Hashed(mem::take(&mut self.hasher)));
         self.parts.push(Part::Reading(reading));
         self.end = end;
@@ -63,20 +72,33 @@ impl Checksum {
     }
 
     /// Waits for the background reads, and returns their error.
-    pub(crate) fn value(&mut self) -> io::Result<u32> {
+    pub(crate) fn value(&mut self, cancel: &CancelToken) -> Result<u32, Error> {
         let mut whole = Hasher::new();
         for part in self.parts.drain(..) {
             let next = match part {
                 Part::Hashed(hasher) => hasher,
-                Part::Reading(thread) => thread
-                    .join()
-                    .unwrap_or_else(|_| Err(io::Error::other("the reading thread failed")))?,
+                Part::Reading(reading) => wait(&reading, cancel)?,
             };
             whole.combine(&next);
         }
         whole.combine(&mem::replace(&mut self.hasher, Hasher::new()));
         self.hasher = whole.clone();
         Ok(whole.finalize())
+    }
+}
+
+fn wait(reading: &Receiver<io::Result<Hasher>>, cancel: &CancelToken) -> Result<Hasher, Error> {
+    loop {
+        match reading.recv_timeout(CANCEL_CHECK) {
+            Ok(read) => return read.map_err(Error::of_file),
+            Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => {
+                return Err(Error::Cancelled);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("the reading thread failed").into());
+            }
+        }
     }
 }
 
@@ -110,7 +132,7 @@ mod tests {
         let bytes: Vec<u8> = (0..2_000_000_u32).map(|at| (at / 7 % 251) as u8).collect();
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(&bytes).expect("written");
-        let mut sum = Checksum::new();
+        let (mut sum, token) = (Checksum::new(), CancelToken::new());
         let add =
             |sum: &mut Checksum, range: Range<usize>| sum.add(range.start as u64, &bytes[range]);
         add(&mut sum, 0..10);
@@ -118,20 +140,15 @@ mod tests {
         add(&mut sum, 700_000..800_000);
         // Sent again, after a cut.
         add(&mut sum, 650_000..900_000);
-        assert_eq!(
-            sum.value().expect("read"),
-            crc32fast::hash(&bytes[..900_000])
-        );
+        let first = sum.value(&token).expect("read");
+        assert_eq!(first, crc32fast::hash(&bytes[..900_000]));
         add(&mut sum, 0..100);
         sum.read_up_to(1_999_999, &file).expect("it reads");
         add(&mut sum, 1_999_999..2_000_000);
         for _ in 0..2 {
-            assert_eq!(sum.value().expect("read"), crc32fast::hash(&bytes));
+            assert_eq!(sum.value(&token).expect("read"), crc32fast::hash(&bytes));
         }
         sum.read_up_to(2_000_001, &file).expect("it reads");
-        assert_eq!(
-            sum.value().unwrap_err().kind(),
-            io::ErrorKind::UnexpectedEof
-        );
+        assert!(matches!(sum.value(&token), Err(Error::Changed)));
     }
 }

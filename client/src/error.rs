@@ -42,8 +42,15 @@ pub enum Error {
     /// A proxy refuses requests of 128 KiB (413).
     ProxyLimit,
 
-    /// The server refused the file; its line.
-    Refused(String),
+    /// The server refused the file for another reason.
+    Refused {
+        /// The status of the response.
+        status: u16,
+        /// The line of the server.
+        line: String,
+    },
+    /// The file is larger than the server accepts (413); its line.
+    TooLarge(String),
     /// This user may not send this file (403).
     Forbidden,
     /// The server has no space for the file (507); its line. The received bytes stay on the server.
@@ -95,7 +102,8 @@ impl Error {
             | Error::ProxyLimit
             | Error::GaveUp(_)
             | Error::Cancelled => Scope::Client,
-            Error::Refused(_)
+            Error::Refused { .. }
+            | Error::TooLarge(_)
             | Error::Forbidden
             | Error::NoSpace(_)
             | Error::OtherContents
@@ -104,6 +112,16 @@ impl Error {
             | Error::Changed
             | Error::Unreadable(_)
             | Error::NotAFile => Scope::File,
+        }
+    }
+}
+
+impl Error {
+    /// Returns the error of a read from a file. A file that ends too early was changed.
+    pub(crate) fn of_file(error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::Changed,
+            _ => Error::Unreadable(error),
         }
     }
 }
@@ -122,7 +140,7 @@ impl fmt::Display for Error {
                 "something else answered in place of the upload server: a sign-in page of a proxy or of the Wi-Fi?",
             ),
             Error::OtherClient => f.write_str("another client is sending the same file"),
-            Error::Unauthorized => f.write_str("the server requires a name and a password that it knows (--user)"),
+            Error::Unauthorized => f.write_str("the server requires a name and a password that it knows"),
             Error::WrongHost(line) => write!(f, "the server does not answer under this address: {line}"),
             Error::NoService(status) => write!(f, "there is no upload server at this address ({status})"),
             Error::Redirected(to) => write!(f, "the address redirects to {to}: send the file there"),
@@ -130,12 +148,9 @@ impl fmt::Display for Error {
             Error::ProxyLimit => f.write_str(
                 "a proxy refuses even small requests; in nginx: client_max_body_size 0",
             ),
-            Error::Refused(line) => write!(f, "the server refused: {line}"),
+            Error::Refused { line, .. } | Error::TooLarge(line) => write!(f, "the server refused: {line}"),
             Error::Forbidden => f.write_str("this user may not send this file"),
-            Error::NoSpace(line) => write!(
-                f,
-                "the server has no space for it: {line}; the received bytes are kept, and the same command continues",
-            ),
+            Error::NoSpace(line) => write!(f, "the server has no space for it: {line}; the received bytes are kept"),
             Error::OtherContents => f.write_str(
                 "the server holds other bytes under this name, size and time; `touch` the file to send it as a new one",
             ),
@@ -168,6 +183,22 @@ impl From<io::Error> for Error {
         Error::Unreadable(error)
     }
 }
+
+/// A field that [`Client::header`](crate::Client::header) refused; its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidHeader(pub(crate) String);
+
+impl fmt::Display for InvalidHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "not a field that a program can add to a request: {:?}",
+            self.0
+        )
+    }
+}
+
+impl error::Error for InvalidHeader {}
 
 /// An address that [`Client::new`](crate::Client::new) refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

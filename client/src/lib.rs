@@ -34,7 +34,7 @@
 //!     .name("2026/holiday.mp4")
 //!     .cancel(&cancel)
 //!     .on_event(|event| match event {
-//!         Event::Progress { bytes, total } => println!("{bytes} of {total:?}"),
+//!         Event::Progress { sent, total, .. } => println!("{sent} of {total:?}"),
 //!         Event::Retry { error, pause } => println!("next attempt in {pause:?}: {error}"),
 //!         _ => {}
 //!     })
@@ -47,15 +47,31 @@
 //! # Ok::<(), resumed_client::InvalidUrl>(())
 //! ```
 //!
-//! # What is promised
+//! # Promises
 //!
+//! - Success means: the server has answered that the whole file is on its disk.
 //! - A file is sent as it was when it was opened. A change during the upload ends it with [`Error::Changed`].
 //! - The last 64 KiB of a file, or a file of up to 1 MiB, go out with the CRC-32 of the whole file. The server
 //!   publishes a file only if the checksum matches. [`Client::check`] switches this off.
-//! - An upload ends with success only after the server has answered that the whole file is on its disk.
-//! - Without [`Client::give_up_after`] a client retries temporary failures for ever, with pauses of up to a minute.
+//! - Without [`Client::give_up_after`] a client retries temporary failures for ever, with pauses from a second to a
+//!   minute, or longer if the server asks for it (`Retry-After`).
+//! - A [`CancelToken`] ends an upload within a second, with the exceptions that it states.
 //!
-//! The protocol is the `X-File-Id` dialect of the server: the id is `name-size-lastModified`, percent-encoded, as the
+//! # Errors
+//!
+//! [`Error`] has a variant for each reason, and keeps its cause. [`Error::scope`] returns its reach: an attempt, a file,
+//! or all files. The client retries errors of an attempt itself, so [`Upload::send`] returns them only within
+//! [`Error::GaveUp`].
+//!
+//! # Limits
+//!
+//! - One request carries 128 KiB to 64 MiB and lasts 45 s at most, so that a proxy does not cut it.
+//! - A response, or a connection without a byte, takes 60 s at most; a name lookup and a TCP connect 20 s each.
+//! - Memory: up to 1 MiB for a file, 8 MiB for a stream.
+//!
+//! # Protocol
+//!
+//! The client uses the `X-File-Id` dialect of the server: the id is `name-size-lastModified`, percent-encoded, as the
 //! browser page makes it. So the page and this client continue the uploads of each other.
 
 mod backoff;
@@ -77,22 +93,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use cancel::CancelToken;
-pub use error::{Error, InvalidUrl, Scope};
+pub use error::{Error, InvalidHeader, InvalidUrl, Scope};
 pub use upload::{Arrival, Event, Uploaded};
 
-use backoff::Backoff;
 use identity::Identity;
 use local_file::LocalFile;
 use request_size::RequestSize;
-use requests::{Address, Requests};
+use requests::{Address, Endpoint, Requests};
 use stream::{Input, Stream};
 use upload::{Driver, Events};
+use ureq::Agent;
 
 /// A server, the credentials for it, and the request size that it and its proxies allow.
 ///
 /// A client can be shared by threads: each upload uses connections of its own.
 pub struct Client {
-    requests: Requests,
+    endpoint: Endpoint,
+    /// The agents of ended uploads, with open connections.
+    idle: Mutex<Vec<Agent>>,
     request_size: Mutex<RequestSize>,
     give_up_after: Option<Duration>,
     checks: bool,
@@ -108,7 +126,8 @@ impl Client {
     pub fn new(url: &str) -> Result<Client, InvalidUrl> {
         let address = Address::parse(url).ok_or_else(|| InvalidUrl(url.to_owned()))?;
         Ok(Client {
-            requests: Requests::new(address),
+            endpoint: Endpoint::new(address),
+            idle: Mutex::default(),
             request_size: Mutex::new(RequestSize::new()),
             give_up_after: None,
             checks: true,
@@ -118,8 +137,20 @@ impl Client {
     /// Sends this name and password with each request (RFC 7617). The name must not contain `:`.
     #[must_use]
     pub fn user(mut self, name: &str, password: &str) -> Client {
-        self.requests.set_user(name, password);
+        self.endpoint.set_user(name, password);
         self
+    }
+
+    /// Sends this field with each request, for example to a proxy that requires it. Replaces an earlier value.
+    ///
+    /// # Errors
+    ///
+    /// When this is no field of HTTP, or a field of the upload itself, such as `Content-Length` or `X-File-Id`.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Client, InvalidHeader> {
+        match self.endpoint.set_field(name, value) {
+            Some(()) => Ok(self),
+            None => Err(InvalidHeader(name.to_owned())),
+        }
     }
 
     /// Ends an upload with [`Error::GaveUp`] when attempts have failed for this time. Default: never.
@@ -139,7 +170,7 @@ impl Client {
     /// Returns the address of the server, as it was given, without a `/` at its end.
     #[must_use]
     pub fn url(&self) -> &str {
-        self.requests.url()
+        self.endpoint.url()
     }
 
     /// Uploads a file under its own name. The same as [`file`](Self::file) and [`send`](Upload::send).
@@ -167,9 +198,12 @@ impl Client {
     }
 
     fn request_size(&self) -> MutexGuard<'_, RequestSize> {
-        let size = self.request_size.lock();
-        size.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.request_size)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One upload before it is sent.
@@ -224,19 +258,24 @@ impl<'a> Upload<'a> {
     ///
     /// [a week by default]: https://github.com/resumed/resumed#limits
     pub fn send(self) -> Result<Uploaded, Error> {
-        let client = self.client;
-        let events = Events::new(self.on_event, self.cancel);
-        let driver = Driver::new(client, events, Backoff::new(client.give_up_after));
-        match self.body {
+        let (client, cancel) = (self.client, self.cancel.clone());
+        let idle = lock(&client.idle).pop();
+        let agent = idle.unwrap_or_else(|| client.endpoint.new_agent());
+        let requests = Requests::new(&client.endpoint, agent.clone());
+        let driver = Driver::new(client, requests, Events::new(self.on_event, self.cancel));
+        let uploaded = cancel.run(agent.clone(), || match self.body {
             Body::File(path) => {
-                let file = LocalFile::open(&path, &self.name, client.checks)?;
-                send_file(driver, file)
+                send_file(driver, LocalFile::open(&path, &self.name, client.checks)?)
             }
             Body::Stream(input) => {
                 let identity = Identity::of_stream(&self.name, random()?);
                 send_stream(driver, Stream::new(input, identity, client.checks))
             }
+        });
+        if !cancel.is_cancelled() {
+            lock(&client.idle).push(agent);
         }
+        uploaded
     }
 }
 

@@ -1,11 +1,11 @@
 //! A file as a source. Its contents must stay as they were when it was opened.
 
 use std::fs::{File, Metadata};
-use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::cancel::CancelToken;
 use super::checksum::Checksum;
 use super::error::Error;
 use super::identity::Identity;
@@ -60,20 +60,13 @@ impl LocalFile {
         let mut bytes = vec![0; (end - start) as usize];
         self.file
             .read_exact_at(&mut bytes, start)
-            .map_err(shorter)?;
+            .map_err(Error::of_file)?;
         Ok(bytes)
     }
 }
 
 fn changed(metadata: &Metadata) -> (i64, i64) {
     (metadata.ctime(), metadata.ctime_nsec())
-}
-
-fn shorter(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => Error::Changed,
-        _ => error.into(),
-    }
 }
 
 impl Source for LocalFile {
@@ -123,7 +116,7 @@ impl Source for LocalFile {
         Ok(Some(Tail { crc32, length }))
     }
 
-    fn seal(&mut self, start: u64) -> Result<u32, Error> {
+    fn seal(&mut self, start: u64, cancel: &CancelToken) -> Result<u32, Error> {
         let now = changed(&self.unchanged()?);
         if self.changed != now {
             // The bytes may have changed, and `modified` been set back. The checksum is computed anew: the server then
@@ -137,11 +130,11 @@ impl Source for LocalFile {
             let mut bytes = vec![0; (self.size - start) as usize];
             self.file
                 .read_exact_at(&mut bytes, start)
-                .map_err(shorter)?;
+                .map_err(Error::of_file)?;
             sum.add(start, &bytes);
             self.last = Some((start, bytes));
         }
-        let crc32 = sum.value().map_err(shorter)?;
+        let crc32 = sum.value(cancel)?;
         self.unchanged()?;
         Ok(crc32)
     }

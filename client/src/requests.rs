@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
-use ureq::http::{Response, Uri};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
@@ -23,6 +23,15 @@ const EXPECT_FROM: u64 = 128 * 1024;
 /// The maximum length of a response. The server answers with one line.
 const ANSWER_MAX: u64 = 64 * 1024;
 pub(crate) const TAIL_MAX: u64 = 64 * 1024;
+/// The fields of an upload that a program cannot set.
+const OWN_FIELDS: [&str; 6] = [
+    "content-length",
+    "expect",
+    "host",
+    "transfer-encoding",
+    "x-start-byte",
+    "x-tail-digest",
+];
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
 /// The address of a server.
@@ -84,11 +93,16 @@ pub(crate) enum Posted {
     Differs(Held),
 }
 
-/// The connections to one server, with the credentials.
-pub(crate) struct Requests {
-    agent: Agent,
+/// A server: its address, and the fields that it gets with each request.
+pub(crate) struct Endpoint {
     address: Address,
-    authorization: Option<String>,
+    fields: HeaderMap,
+}
+
+/// The connections of one upload.
+pub(crate) struct Requests<'a> {
+    agent: Agent,
+    endpoint: &'a Endpoint,
 }
 
 /// A response.
@@ -122,9 +136,34 @@ impl Address {
     }
 }
 
-impl Requests {
-    /// Makes the requests of one server, without credentials.
-    pub(crate) fn new(address: Address) -> Requests {
+impl Endpoint {
+    pub(crate) fn new(address: Address) -> Endpoint {
+        let fields = HeaderMap::new();
+        Endpoint { address, fields }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.address.as_str()
+    }
+
+    /// Sets the credentials.
+    pub(crate) fn set_user(&mut self, name: &str, password: &str) {
+        let credentials = BASE64_STANDARD.encode(format!("{name}:{password}"));
+        let value = HeaderValue::try_from(format!("Basic {credentials}"));
+        self.fields
+            .insert(AUTHORIZATION, value.expect("base64 is ASCII"));
+    }
+
+    /// Sets a field of each request. Returns `None` if it is no field, or one of the upload.
+    pub(crate) fn set_field(&mut self, name: &str, value: &str) -> Option<()> {
+        let name = HeaderName::try_from(name).ok()?;
+        let is_own = OWN_FIELDS.contains(&name.as_str()) || name.as_str().starts_with("x-file-");
+        self.fields.insert(name, HeaderValue::try_from(value).ok()?);
+        (!is_own).then_some(())
+    }
+
+    /// Makes an agent without connections.
+    pub(crate) fn new_agent(&self) -> Agent {
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::PlatformVerifier)
             .build();
@@ -139,28 +178,21 @@ impl Requests {
             .tls_config(tls)
             .build();
         let resolver = Zoned {
-            zone: address.zone.clone(),
+            zone: self.address.zone.clone(),
             inner: DefaultResolver::default(),
         };
-        Requests {
-            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
-            address,
-            authorization: None,
-        }
+        Agent::with_parts(config, DefaultConnector::default(), resolver)
     }
+}
 
-    pub(crate) fn set_user(&mut self, name: &str, password: &str) {
-        let credentials = BASE64_STANDARD.encode(format!("{name}:{password}"));
-        self.authorization = Some(format!("Basic {credentials}"));
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        self.address.as_str()
+impl<'a> Requests<'a> {
+    pub(crate) fn new(endpoint: &'a Endpoint, agent: Agent) -> Requests<'a> {
+        Requests { agent, endpoint }
     }
 
     /// Returns the offset of an upload.
     pub(crate) fn status(&self, id: &str, within: Duration) -> Result<Held, Error> {
-        let request = self.agent.get(format!("{}/status", self.address.base));
+        let request = self.agent.get(self.url("status"));
         let request = self.prepared(request, within).header("X-File-Id", id);
         let answer = read(request.call())?;
         match answer.status {
@@ -176,7 +208,7 @@ impl Requests {
         part: Part<'_>,
         within: Duration,
     ) -> Result<Posted, Error> {
-        let request = self.agent.post(format!("{}/upload", self.address.base));
+        let request = self.agent.post(self.url("upload"));
         let mut request = self
             .prepared(request, within)
             .header("X-File-Id", &identity.id)
@@ -218,7 +250,7 @@ impl Requests {
 
     /// Removes an upload from the server. A published file stays.
     pub(crate) fn forget(&self, id: &str, within: Duration) -> Result<(), Error> {
-        let request = self.agent.delete(format!("{}/upload", self.address.base));
+        let request = self.agent.delete(self.url("upload"));
         let request = self.prepared(request, within).header("X-File-Id", id);
         let answer = read(request.call())?;
         match answer.status {
@@ -227,20 +259,24 @@ impl Requests {
         }
     }
 
-    /// Adds the credentials, and limits the time for the connection and the whole answer. A limit on the pause between
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.endpoint.address.base)
+    }
+
+    /// Adds the fields of the endpoint, and limits the time for the connection and the whole answer. A limit on the pause between
     /// two bytes would allow a slow answer for hours.
     fn prepared<B>(&self, request: RequestBuilder<B>, within: Duration) -> RequestBuilder<B> {
-        let request = request
+        let mut request = request
             .config()
             .timeout_resolve(Some(within.min(CONNECT_MAX)))
             .timeout_connect(Some(within.min(CONNECT_MAX)))
             .timeout_recv_response(Some(within))
             .timeout_recv_body(Some(within))
             .build();
-        match &self.authorization {
-            Some(value) => request.header(AUTHORIZATION, value),
-            None => request,
+        for (name, value) in &self.endpoint.fields {
+            request = request.header(name, value);
         }
+        request
     }
 }
 
@@ -295,9 +331,8 @@ impl Answer {
             401 => Error::Unauthorized,
             421 => Error::WrongHost(self.text),
             507 => Error::NoSpace(self.text),
-            400..=499 if self.is_ours && !matches!(self.status, 408 | 429) => {
-                Error::Refused(self.text)
-            }
+            413 if self.is_ours => Error::TooLarge(self.text),
+            400..=499 if self.is_ours && !matches!(self.status, 408 | 429) => self.refused(),
             403 => Error::Forbidden,
             // 412: the path belongs to another dialect of the server.
             404 | 405 | 412 | 501 => Error::NoService(self.status),
@@ -308,9 +343,14 @@ impl Answer {
                 retry_after: self.after,
                 reason: Some(self.text).filter(|text| self.is_ours && !text.is_empty()),
             },
-            400..=499 => Error::Refused(self.text),
+            400..=499 => self.refused(),
             0..=299 => Error::NoUploadServer,
         }
+    }
+
+    fn refused(self) -> Error {
+        let (status, line) = (self.status, self.text);
+        Error::Refused { status, line }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The bytes of an upload.
 
+use super::cancel::CancelToken;
 use super::error::Error;
 use super::identity::Identity;
 use super::requests::{Held, Tail};
@@ -23,7 +24,7 @@ pub(crate) trait Source {
 
     /// Returns the CRC-32 of the whole, after all local checks have passed. Keeps the bytes from `start` on in memory,
     /// so that the bytes sent are those that were hashed.
-    fn seal(&mut self, start: u64) -> Result<u32, Error>;
+    fn seal(&mut self, start: u64, cancel: &CancelToken) -> Result<u32, Error>;
 
     /// Goes back to the first byte. Fails if the first bytes are no longer available.
     fn restart(&mut self) -> Result<(), Error>;

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use crc32fast::Hasher;
 
+use super::cancel::CancelToken;
 use super::error::Error;
 use super::identity::Identity;
 use super::requests::{Held, Tail};
@@ -88,7 +89,7 @@ impl<R: Read> Source for Stream<R> {
     }
 
     /// Returns the CRC-32 of all bytes read so far. The unsent bytes are in memory, so they cannot change.
-    fn seal(&mut self, _: u64) -> Result<u32, Error> {
+    fn seal(&mut self, _: u64, _: &CancelToken) -> Result<u32, Error> {
         Ok(self.sum.clone().unwrap_or_default().finalize())
     }
 

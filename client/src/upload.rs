@@ -8,7 +8,7 @@ use super::Client;
 use super::backoff::Backoff;
 use super::cancel::CancelToken;
 use super::error::{Error, Scope};
-use super::requests::{Held, Part, Posted, Proof};
+use super::requests::{Held, Part, Posted, Proof, Requests};
 use super::source::Source;
 
 /// The longest time that a request is sent for. The driver ends it then, before a proxy does.
@@ -51,10 +51,13 @@ pub enum Event<'a> {
         /// The length of the file in bytes. `None` for a stream.
         total: Option<u64>,
     },
-    /// Bytes were handed to the network, or the server has answered with its offset, which may be lower.
+    /// Bytes were handed to the network, or the server has answered with its offset.
     Progress {
-        /// The number of bytes from the start of the file.
-        bytes: u64,
+        /// The number of bytes from the start of the file that were handed to the network. After a failure it goes
+        /// back to `confirmed`.
+        sent: u64,
+        /// The number of bytes from the start of the file that the server has confirmed: they are on its disk.
+        confirmed: u64,
         /// The length of the file in bytes. `None` for a stream.
         total: Option<u64>,
     },
@@ -79,6 +82,7 @@ pub(crate) struct Events<'a> {
     callback: Box<dyn FnMut(Event<'_>) + 'a>,
     cancel: CancelToken,
     total: Option<u64>,
+    confirmed: u64,
 }
 
 impl<'a> Events<'a> {
@@ -87,18 +91,24 @@ impl<'a> Events<'a> {
             callback,
             cancel,
             total: None,
+            confirmed: 0,
         }
     }
 
-    fn progress(&mut self, bytes: u64) {
-        let total = self.total;
-        (self.callback)(Event::Progress { bytes, total });
+    fn progress(&mut self, sent: u64) {
+        let (confirmed, total) = (self.confirmed, self.total);
+        (self.callback)(Event::Progress {
+            sent,
+            confirmed,
+            total,
+        });
     }
 }
 
 /// The state of one upload.
 pub(crate) struct Driver<'a> {
     pub(crate) client: &'a Client,
+    requests: Requests<'a>,
     events: Events<'a>,
     backoff: Backoff,
     /// The offset of the server. `None` if the driver has to ask for it.
@@ -118,11 +128,16 @@ pub(crate) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub(crate) fn new(client: &'a Client, events: Events<'a>, backoff: Backoff) -> Driver<'a> {
+    pub(crate) fn new(
+        client: &'a Client,
+        requests: Requests<'a>,
+        events: Events<'a>,
+    ) -> Driver<'a> {
         Driver {
             client,
+            requests,
             events,
-            backoff,
+            backoff: Backoff::new(client.give_up_after),
             known: None,
             reached: 0,
             conflicts: 0,
@@ -189,7 +204,7 @@ impl<'a> Driver<'a> {
 
     fn ask(&mut self, source: &mut dyn Source) -> Result<Held, Error> {
         let within = self.backoff.answer_max();
-        let held = self.client.requests.status(&source.identity().id, within)?;
+        let held = self.requests.status(&source.identity().id, within)?;
         source.check(&held)?;
         self.sends_tail = held.offset > 0 && !held.complete && held.tail.is_none();
         // While somebody else sends it, bytes arrive that are not ours.
@@ -229,7 +244,7 @@ impl<'a> Driver<'a> {
             proof,
             tail,
         };
-        let posted = self.client.requests.post(&identity, part, within);
+        let posted = self.requests.post(&identity, part, within);
         let (sent, took, ended) = (piece.at - start, piece.began.elapsed(), piece.ended);
         self.quiet_since = piece.moved;
         match (posted, ended) {
@@ -299,7 +314,7 @@ impl<'a> Driver<'a> {
         }
         let is_last = rest <= LAST_MAX || start == 0 && rest <= ONE_MAX.min(most);
         match is_last {
-            true => Ok((rest, Proof::Whole(source.seal(start)?))),
+            true => Ok((rest, Proof::Whole(source.seal(start, &self.events.cancel)?))),
             false => Ok((most.min(rest - LAST_MAX), Proof::Announced)),
         }
     }
@@ -312,15 +327,12 @@ impl<'a> Driver<'a> {
             start: end,
             length: 0,
             body: &mut io::empty(),
-            proof: Proof::Whole(source.seal(end)?),
+            proof: Proof::Whole(source.seal(end, &self.events.cancel)?),
             tail: None,
         };
         self.quiet_since = Instant::now();
-        match self
-            .client
-            .requests
-            .post(source.identity(), part, self.backoff.answer_max())?
-        {
+        let within = self.backoff.answer_max();
+        match self.requests.post(source.identity(), part, within)? {
             Posted::Taken(held) if held.complete => Ok(Some(held)),
             Posted::Taken(_) => Err(Error::NoUploadServer),
             Posted::Conflict => self.give_way(),
@@ -339,9 +351,8 @@ impl<'a> Driver<'a> {
         }
         source.restart()?;
         if held.complete {
-            self.client
-                .requests
-                .forget(&source.identity().id, self.backoff.answer_max())?;
+            let within = self.backoff.answer_max();
+            self.requests.forget(&source.identity().id, within)?;
         }
         self.restarted = true;
         let reason = match held.complete {
@@ -369,6 +380,9 @@ impl<'a> Driver<'a> {
 
     /// Pauses before the next attempt. Returns the error if no attempt can help.
     fn retry(&mut self, error: Error) -> Result<(), Error> {
+        if self.events.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
         self.known = None;
         let Some(pause) = self.backoff.pause(&error, self.quiet_since) else {
             return Err(match error.scope() {
@@ -387,6 +401,7 @@ impl<'a> Driver<'a> {
     fn moved_to(&mut self, held: u64) {
         self.known = Some(held);
         self.reached = self.reached.max(held);
+        self.events.confirmed = held;
         self.events.progress(held);
     }
 }

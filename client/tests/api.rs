@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use resumed::{Config, Server};
 use resumed_client::{Arrival, CancelToken, Client, Error, Event, Scope};
@@ -53,9 +53,15 @@ fn file_arrives_with_progress_and_is_found_again() {
     let highest = Cell::new(0);
     let client = site.client();
     let upload = client.file(&path).on_event(|event| {
-        if let Event::Progress { bytes, total } = event {
+        if let Event::Progress {
+            sent,
+            confirmed,
+            total,
+        } = event
+        {
             assert_eq!(total, Some(3_000_000));
-            highest.set(bytes);
+            assert!(confirmed <= sent, "{confirmed} of {sent}");
+            highest.set(confirmed);
         }
     });
     let uploaded = upload.send().expect("it arrives");
@@ -91,7 +97,7 @@ fn cancelled_upload_keeps_its_bytes_and_continues() {
     let client = site.client();
     let cancel = CancelToken::new();
     let upload = client.file(&path).cancel(&cancel).on_event(|event| {
-        if matches!(event, Event::Progress { bytes, .. } if bytes >= 5_000_000) {
+        if matches!(event, Event::Progress { sent, .. } if sent >= 5_000_000) {
             cancel.cancel();
         }
     });
@@ -99,8 +105,8 @@ fn cancelled_upload_keeps_its_bytes_and_continues() {
 
     let first = Cell::new(None);
     let upload = client.file(&path).on_event(|event| {
-        if let Event::Progress { bytes, .. } = event {
-            first.set(first.get().or(Some(bytes)));
+        if let Event::Progress { confirmed, .. } = event {
+            first.set(first.get().or(Some(confirmed)));
         }
     });
     upload.send().expect("it arrives");
@@ -156,8 +162,11 @@ fn failures_can_be_told_apart() {
     );
     let alice = site.client().user("alice", "secret");
     alice.upload(&small).expect("it arrives");
-    let refused = alice.upload(&large);
-    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    let too_large = alice.upload(&large);
+    assert!(
+        matches!(too_large, Err(Error::TooLarge(_))),
+        "{too_large:?}"
+    );
     let missing = alice.upload(Path::new("/nonexistent"));
     assert!(matches!(missing, Err(Error::Unreadable(_))), "{missing:?}");
     let folder = alice.upload(site.dir.path());
@@ -171,6 +180,65 @@ fn failures_can_be_told_apart() {
 }
 
 #[test]
+fn cancel_ends_the_wait_for_a_response() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("its address"));
+    let dir = tempfile::tempdir().expect("a directory");
+    // A small file is sent at once; of a larger one, the client first asks for the offset.
+    for length in [5, 5_000_000] {
+        let path = dir.path().join("a");
+        fs::write(&path, content(length)).expect("written");
+        let cancel = CancelToken::new();
+        let client = Client::new(&url).expect("an address");
+        let ended = thread::scope(|scope| {
+            let upload = scope.spawn(|| client.file(&path).cancel(&cancel).send());
+            let (mut request, _) = silent.accept().expect("a client");
+            request.read_exact(&mut [0]).expect("a request");
+            let since = Instant::now();
+            cancel.cancel();
+            let ended = upload.join().expect("no panic");
+            assert!(since.elapsed() < Duration::from_secs(5), "{length} bytes");
+            ended
+        });
+        assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+    }
+}
+
+#[test]
+fn client_continues_after_a_cancelled_upload() {
+    let site = Site::new(|config| config);
+    let path = site.file("a.bin", &content(5));
+    let (client, cancel) = (site.client(), CancelToken::new());
+    client.upload(&path).expect("it arrives");
+    cancel.cancel();
+    let ended = client.file(&path).cancel(&cancel).send();
+    assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+    client.upload(&path).expect("it is there");
+}
+
+#[test]
+fn header_goes_out_with_each_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a");
+    fs::write(&path, "a").expect("written");
+    let client = Client::new(&url).expect("an address");
+    let client = client.header("Cf-Access-Token", "b").expect("a field");
+    let client = client.give_up_after(Duration::ZERO);
+    let head = thread::scope(|scope| {
+        scope.spawn(|| client.upload(&path));
+        let (request, _) = listener.accept().expect("a client");
+        let lines = BufReader::new(request).lines();
+        let lines = lines.map(|line| line.expect("a line").to_ascii_lowercase());
+        lines
+            .take_while(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+    });
+    assert!(head.contains(&"cf-access-token: b".into()), "{head:?}");
+}
+
+#[test]
 fn unreadable_stream_fails() {
     struct Broken;
     impl Read for Broken {
@@ -181,6 +249,19 @@ fn unreadable_stream_fails() {
     let site = Site::new(|config| config);
     let failed = site.client().stream("a", Broken).send();
     assert!(matches!(failed, Err(Error::Unreadable(_))), "{failed:?}");
+}
+
+#[test]
+fn fields_of_the_upload_cannot_be_set() {
+    for (name, value) in [
+        ("X-File-Id", "a"),
+        ("content-length", "1"),
+        ("a b", "c"),
+        ("a", "\n"),
+    ] {
+        let client = Client::new("http://pi").expect("an address");
+        assert!(client.header(name, value).is_err(), "{name}: {value}");
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ use self::hook::HookFlags;
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
 
 /// The action that the command line requests.
-pub(crate) enum Ask {
+pub(crate) enum Action {
     Serve {
         config: Box<Config>,
         /// True to show the address as a QR code.
@@ -94,7 +94,7 @@ Logs go to standard error. RUST_LOG sets the level: error, warn, info or debug
 ";
 
 /// Reads the flags, without the name of the program.
-pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageError> {
+pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
     let mut parser = Parser::from_args(args);
     let mut dir: Option<PathBuf> = None;
     let mut with_code = false;
@@ -102,8 +102,8 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
     let mut config = Config::new("");
     while let Some(arg) = parser.next()? {
         config = match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Ask::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Ask::Version),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
             Arg::Value(value) if dir.is_none() => {
                 dir = Some(value.into());
                 config
@@ -124,7 +124,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Ask, UsageEr
     if let Some(hook) = hook.clone() {
         config = config.on_complete(move |completed| hook.run(completed));
     }
-    Ok(Ask::Serve {
+    Ok(Action::Serve {
         config: Box::new(config.dir(dir.unwrap_or_else(|| "uploads".into()))),
         with_code,
         hook,

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use super::{Ask, parse, size};
+use super::{Action, parse, size};
 
 /// A command line of one argument a line is accepted, or refused with a reason. Repeated flags are accepted too. Sizes and
 /// durations equal those of plain arithmetic.
@@ -14,7 +14,7 @@ pub(crate) fn flags(bytes: &[u8]) {
     if args.iter().any(|arg| arg.starts_with(b"--user-file")) {
         return;
     }
-    match ask(&args) {
+    match starts_server(&args) {
         Err(word) => assert!(!word.is_empty()),
         Ok(is_serving) => check_twice(&args, is_serving),
     }
@@ -25,20 +25,20 @@ pub(crate) fn flags(bytes: &[u8]) {
 }
 
 /// Returns whether the command line starts a server.
-fn ask(args: &[&[u8]]) -> Result<bool, String> {
+fn starts_server(args: &[&[u8]]) -> Result<bool, String> {
     let args = args.iter().map(|arg| OsString::from_vec(arg.to_vec()));
     match parse(args) {
-        Ok(ask) => Ok(matches!(ask, Ask::Serve { .. })),
+        Ok(action) => Ok(matches!(action, Action::Serve { .. })),
         Err(error) => Err(error.to_string()),
     }
 }
 
 fn check_twice(args: &[&[u8]], is_serving: bool) {
-    let has_directory = ask(&[args, &[b"directory"]].concat()).is_err();
+    let has_directory = starts_server(&[args, &[b"directory"]].concat()).is_err();
     // The second `--` is a directory.
     let has_dashes = args.contains(&&b"--"[..]);
     if !has_directory && !has_dashes {
-        assert_eq!(ask(&[args, args].concat()), Ok(is_serving));
+        assert_eq!(starts_server(&[args, args].concat()), Ok(is_serving));
     }
 }
 

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use resumed_client::Client;
 
 use super::super::{Flag, UsageError, size};
-use super::report::Voice;
+use super::report::Output;
 
 pub(super) const HELP: &str = "\
 resumed put [OPTIONS] FILE... URL    send files and folders to a resumed server
@@ -33,39 +33,40 @@ Exit status: 0 the server has all files; 1 some files were refused or cannot be 
 others were sent; 2 wrong command line; 3 gave up: the server did not answer.
 ";
 
-pub(super) enum Ask {
-    Put(Box<Order>),
+/// The action that the command line requests.
+pub(super) enum Action {
+    Put(Box<Request>),
     Help,
 }
 
-/// The files to send, the client, and the output.
-pub(super) struct Order {
-    pub(super) what: What,
+/// The input, the client, and the output.
+pub(super) struct Request {
+    pub(super) input: Input,
     pub(super) client: Client,
-    pub(super) voice: Voice,
+    pub(super) output: Output,
 }
 
-pub(super) enum What {
+pub(super) enum Input {
     Files(Vec<PathBuf>),
     /// Standard input, under this name.
-    Pipe(Vec<u8>),
+    Stdin(Vec<u8>),
 }
 
 /// Parses the arguments after `resumed put`. `user` is the value of `RESUMED_USER`.
 pub(super) fn parse(
     args: impl Iterator<Item = OsString>,
     mut user: Option<String>,
-) -> Result<Ask, UsageError> {
+) -> Result<Action, UsageError> {
     let mut parser = Parser::from_args(args);
     let mut operands = Vec::new();
     let mut give_up_after = None;
     let mut checks = true;
-    let mut voice = Voice::Plain;
+    let mut output = Output::Plain;
     while let Some(arg) = parser.next()? {
         match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Ask::Help),
-            Arg::Short('q') | Arg::Long("quiet") => voice = Voice::Quiet,
-            Arg::Long("json") => voice = Voice::Json,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
+            Arg::Short('q') | Arg::Long("quiet") => output = Output::Quiet,
+            Arg::Long("json") => output = Output::Json,
             Arg::Long("no-check") => checks = false,
             Arg::Long("user") => user = Some(parser.value()?.string()?),
             Arg::Long("user-file") => user = Some(first_line(Path::new(&parser.value()?))?),
@@ -77,7 +78,7 @@ pub(super) fn parse(
             other => return Err(other.unexpected().into()),
         }
     }
-    let (what, mut client) = places(operands)?;
+    let (input, mut client) = read_operands(operands)?;
     if let Some(user) = user {
         let (name, password) = split_user(&user)?;
         client = client.user(name, password);
@@ -86,14 +87,14 @@ pub(super) fn parse(
         client = client.give_up_after(time);
     }
     let client = client.check(checks);
-    Ok(Ask::Put(Box::new(Order {
-        what,
+    Ok(Action::Put(Box::new(Request {
+        input,
         client,
-        voice,
+        output,
     })))
 }
 
-fn places(mut operands: Vec<OsString>) -> Result<(What, Client), UsageError> {
+fn read_operands(mut operands: Vec<OsString>) -> Result<(Input, Client), UsageError> {
     let url = operands.pop().unwrap_or_default();
     if operands.is_empty() {
         return Err(UsageError(
@@ -103,7 +104,7 @@ fn places(mut operands: Vec<OsString>) -> Result<(What, Client), UsageError> {
     let url = url.string()?;
     if !operands.iter().any(|operand| operand == "-") {
         let files = operands.into_iter().map(PathBuf::from).collect();
-        return Ok((What::Files(files), client(&url)?));
+        return Ok((Input::Files(files), client(&url)?));
     }
     if operands.len() > 1 {
         return Err(UsageError(
@@ -118,7 +119,7 @@ fn places(mut operands: Vec<OsString>) -> Result<(What, Client), UsageError> {
         .filter(|(_, name)| !name.is_empty())
         .ok_or_else(|| UsageError("standard input needs a name: URL/NAME".into()))?;
     Ok((
-        What::Pipe(percent_decode_str(name).collect()),
+        Input::Stdin(percent_decode_str(name).collect()),
         client(base)?,
     ))
 }
@@ -148,10 +149,10 @@ fn split_user(user: &str) -> Result<(&str, &str), UsageError> {
 mod tests {
     use super::*;
 
-    fn ask(line: &str) -> Result<Order, String> {
+    fn read(line: &str) -> Result<Request, String> {
         match parse(line.split_whitespace().map(OsString::from), None) {
-            Ok(Ask::Put(order)) => Ok(*order),
-            Ok(Ask::Help) => Err("help".into()),
+            Ok(Action::Put(request)) => Ok(*request),
+            Ok(Action::Help) => Err("help".into()),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -167,11 +168,11 @@ mod tests {
             ),
             ("- https://pi/100%", "100%", "https://pi"),
         ] {
-            let Ok(Order {
-                what: What::Pipe(named),
+            let Ok(Request {
+                input: Input::Stdin(named),
                 client,
                 ..
-            }) = ask(line)
+            }) = read(line)
             else {
                 panic!("{line}");
             };
@@ -192,7 +193,7 @@ mod tests {
             "--give-up-after soon a http://pi",
             "--wait a http://pi",
         ] {
-            let word = ask(line).err().expect(line);
+            let word = read(line).err().expect(line);
             assert!(!word.is_empty());
         }
     }
@@ -200,6 +201,6 @@ mod tests {
     #[test]
     fn password_may_contain_colons() {
         assert_eq!(split_user("alice:a:b").ok(), Some(("alice", "a:b")));
-        assert!(ask("--user alice:a:b f http://pi").is_ok());
+        assert!(read("--user alice:a:b f http://pi").is_ok());
     }
 }

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use resumed_client::{Client, Error, Scope};
 
 use super::text::printable;
-use flags::{Ask, HELP, Order, What};
+use flags::{Action, HELP, Input, Request};
 use folder::{Found, Named, gather};
-use report::{Report, Voice};
+use report::{Output, Report};
 
 const USAGE: u8 = 2;
 
@@ -22,15 +22,15 @@ const USAGE: u8 = 2;
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let user = env::var("RESUMED_USER").ok();
     match flags::parse(args, user) {
-        Ok(Ask::Put(order)) => {
-            let Order {
-                what,
+        Ok(Action::Put(request)) => {
+            let Request {
+                input,
                 client,
-                voice,
-            } = *order;
-            Put::new(client, voice).carry_out(&what).into()
+                output,
+            } = *request;
+            Put::new(client, output).send(&input).into()
         }
-        Ok(Ask::Help) => {
+        Ok(Action::Help) => {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
@@ -55,6 +55,15 @@ impl From<Outcome> for ExitCode {
     }
 }
 
+/// Returns the words after an error that apply to the command, not to the crate.
+fn advice(error: &Error) -> &'static str {
+    match error {
+        Error::Unauthorized => " (--user)",
+        Error::NoSpace(_) => ", and the same command continues",
+        _ => "",
+    }
+}
+
 struct Put {
     client: Client,
     report: Report,
@@ -64,19 +73,19 @@ struct Put {
 }
 
 impl Put {
-    fn new(client: Client, voice: Voice) -> Put {
+    fn new(client: Client, output: Output) -> Put {
         Put {
-            report: Report::new(voice, client.url()),
+            report: Report::new(output, client.url()),
             client,
             outcome: Outcome::AllThere,
             failures: Vec::new(),
         }
     }
 
-    fn carry_out(mut self, what: &What) -> Outcome {
-        match what {
-            What::Files(paths) => self.send_all(gather(paths)),
-            What::Pipe(name) => self.send_pipe(name),
+    fn send(mut self, input: &Input) -> Outcome {
+        match input {
+            Input::Files(paths) => self.send_all(gather(paths)),
+            Input::Stdin(name) => self.send_stdin(name),
         }
         self.outcome
     }
@@ -86,8 +95,8 @@ impl Put {
         let mut ahead = found.into_iter();
         for found in ahead.by_ref() {
             let ends_all = match found {
-                Found::LeftOut(named, why) => {
-                    self.report.skipped(&named.shown(), why);
+                Found::LeftOut(named, reason) => {
+                    self.report.skipped(&named.shown(), reason);
                     false
                 }
                 Found::Failed(named, error) => self.failed(&named.shown(), &error),
@@ -130,7 +139,7 @@ impl Put {
         Ok(())
     }
 
-    fn send_pipe(&mut self, name: &[u8]) {
+    fn send_stdin(&mut self, name: &[u8]) {
         self.report
             .note("standard input cannot be carried on by another run");
         let shown = String::from_utf8_lossy(name);
@@ -147,8 +156,9 @@ impl Put {
 
     /// Reports a failure. Returns whether the other files would fail too.
     fn failed(&mut self, name: &str, error: &Error) -> bool {
-        self.report.failed(name, error);
-        self.failures.push((name.to_owned(), error.to_string()));
+        let reason = format!("{error}{}", advice(error));
+        self.report.failed(name, &reason);
+        self.failures.push((name.to_owned(), reason));
         self.outcome = match error {
             Error::GaveUp(_) => Outcome::GaveUp,
             _ => Outcome::SomeFailed,

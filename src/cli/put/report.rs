@@ -17,7 +17,7 @@ const WAITING: &str = "{prefix:24!} {wide_msg}";
 
 /// The kind of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Voice {
+pub(super) enum Output {
     /// On standard error: a bar on a terminal, elsewhere one line for each file.
     Plain,
     /// On standard error: failures only.
@@ -28,27 +28,27 @@ pub(super) enum Voice {
 
 /// The output about the file under way.
 pub(super) struct Report {
-    voice: Voice,
+    output: Output,
     url: String,
     name: String,
     size: Option<u64>,
-    held: u64,
+    sent: u64,
     began: Instant,
-    told: Instant,
+    last_progress: Instant,
     bar: ProgressBar,
     is_waiting: bool,
 }
 
 impl Report {
-    pub(super) fn new(voice: Voice, url: &str) -> Report {
+    pub(super) fn new(output: Output, url: &str) -> Report {
         Report {
-            voice,
+            output,
             url: url.to_owned(),
             name: String::new(),
             size: None,
-            held: 0,
+            sent: 0,
             began: Instant::now(),
-            told: Instant::now(),
+            last_progress: Instant::now(),
             bar: ProgressBar::hidden(),
             is_waiting: false,
         }
@@ -63,7 +63,7 @@ impl Report {
     pub(super) fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Started { total } => self.begin(*total),
-            Event::Progress { bytes, .. } => self.moved(*bytes),
+            Event::Progress { sent, .. } => self.moved(*sent),
             Event::Retry { error, pause } => self.waiting(error, *pause),
             Event::Comparing => self.comparing(),
             Event::Restarted { reason } => self.restarted(reason),
@@ -73,10 +73,10 @@ impl Report {
 
     fn begin(&mut self, size: Option<u64>) {
         self.size = size;
-        self.held = 0;
+        self.sent = 0;
         self.is_waiting = false;
-        (self.began, self.told) = (Instant::now(), Instant::now());
-        if self.voice == Voice::Plain && stderr().is_terminal() {
+        (self.began, self.last_progress) = (Instant::now(), Instant::now());
+        if self.output == Output::Plain && stderr().is_terminal() {
             // A bar draws when it gets its target: prefix and style come first.
             self.bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::hidden());
             self.bar.set_prefix(self.name.clone());
@@ -86,21 +86,21 @@ impl Report {
         self.write_json("begin", json!({ "bytes": size }));
     }
 
-    fn moved(&mut self, held: u64) {
+    fn moved(&mut self, sent: u64) {
         if self.is_waiting {
             self.is_waiting = false;
             self.show_progress();
         }
         // Bytes that the server held before would falsify the estimate.
-        let is_first = self.held == 0;
-        self.held = held;
-        self.bar.set_position(held);
+        let is_first = self.sent == 0;
+        self.sent = sent;
+        self.bar.set_position(sent);
         if is_first {
             self.bar.reset_eta();
         }
-        if self.told.elapsed() >= JSON_PROGRESS_EVERY {
-            self.told = Instant::now();
-            self.write_json("progress", json!({ "held": held, "bytes": self.size }));
+        if self.last_progress.elapsed() >= JSON_PROGRESS_EVERY {
+            self.last_progress = Instant::now();
+            self.write_json("progress", json!({ "held": sent, "bytes": self.size }));
         }
     }
 
@@ -138,19 +138,19 @@ impl Report {
     }
 
     /// Shows a failure of the file `name`.
-    pub(super) fn failed(&mut self, name: &str, error: &Error) {
+    pub(super) fn failed(&mut self, name: &str, reason: &str) {
         self.bar.finish_and_clear();
         self.name = printable(name);
-        let reason = printable(&error.to_string());
-        self.say(&reason);
+        let reason = printable(reason);
+        self.write_line(&reason);
         self.write_json("failed", json!({ "reason": reason }));
     }
 
     /// Shows an entry of a folder that is not sent.
-    pub(super) fn skipped(&mut self, name: &str, why: &str) {
+    pub(super) fn skipped(&mut self, name: &str, reason: &str) {
         self.name = printable(name);
-        self.line(&format!("left out: {why}"));
-        self.write_json("skipped", json!({ "reason": why }));
+        self.line(&format!("left out: {reason}"));
+        self.write_json("skipped", json!({ "reason": reason }));
     }
 
     fn comparing(&mut self) {
@@ -159,15 +159,15 @@ impl Report {
         self.show(WAITING);
     }
 
-    fn restarted(&mut self, why: &str) {
-        self.held = 0;
-        self.bar.suspend(|| self.line(why));
-        self.write_json("anew", json!({ "reason": why }));
+    fn restarted(&mut self, reason: &str) {
+        self.sent = 0;
+        self.bar.suspend(|| self.line(reason));
+        self.write_json("anew", json!({ "reason": reason }));
     }
 
     /// Shows a line about the whole command.
     pub(super) fn note(&self, text: &str) {
-        if self.voice == Voice::Plain {
+        if self.output == Output::Plain {
             let _ = writeln!(stderr(), "{}", printable(text));
         }
     }
@@ -182,18 +182,18 @@ impl Report {
     }
 
     fn line(&self, text: &str) {
-        if self.voice == Voice::Plain {
-            self.say(text);
+        if self.output == Output::Plain {
+            self.write_line(text);
         }
     }
 
     /// Writes a line about the file. Ignores a closed standard error: the upload goes on.
-    fn say(&self, text: &str) {
+    fn write_line(&self, text: &str) {
         let _ = writeln!(stderr(), "{}: {text}", self.name);
     }
 
     fn write_json(&self, event: &str, mut fields: Value) {
-        if self.voice == Voice::Json {
+        if self.output == Output::Json {
             fields["event"] = event.into();
             fields["name"] = self.name.as_str().into();
             let _ = writeln!(stdout(), "{fields}");
