@@ -43,8 +43,9 @@ impl Owners {
     /// Adds a partial upload, or updates its size.
     pub(crate) fn set(&self, id: &Id, bytes: u64) {
         let mut index = lock(&self.index);
-        index.remove(id.key());
-        index.add(id, bytes);
+        if !index.update(id.key(), bytes) {
+            index.add(id, bytes);
+        }
     }
 
     /// Removes an upload that is complete or deleted.
@@ -73,6 +74,20 @@ impl Owners {
 }
 
 impl Index {
+    /// Updates the size of a known upload, without an allocation: each window of a body calls this.
+    fn update(&mut self, key: Key, bytes: u64) -> bool {
+        let Some(partial) = self.partials.get_mut(&key) else {
+            return false;
+        };
+        if let Some(usage) = self.owners.get_mut(&partial.owner) {
+            usage.bytes -= partial.bytes;
+            partial.bytes = bytes.min(u64::MAX - usage.bytes);
+            usage.bytes += partial.bytes;
+        }
+        partial.sweep = self.sweep;
+        true
+    }
+
     fn add(&mut self, id: &Id, bytes: u64) {
         let known = self.owners.get_key_value(id.owner());
         let owner = known.map_or_else(|| id.owner().into(), |(owner, _)| Arc::clone(owner));
