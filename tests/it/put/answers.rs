@@ -1,16 +1,15 @@
 //! Answers that the real server gives only after failures, and answers of other servers.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Said, put, put_file, run};
+use super::{put_file, run, send};
 use crate::support::Site;
 use crate::support::left_out::left_out;
-use crate::support::local::{Disk, Local};
+use crate::support::local::Disk;
 
 /// Starts a server that answers each request with `answer(id)`. It ends with the process.
 fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
@@ -62,12 +61,6 @@ fn answer(status: u16, fields: &str, text: &str) -> String {
     )
 }
 
-fn send(flags: &[&str], files: &[Local], url: &str) -> Said {
-    let flags = flags.iter().map(OsStr::new);
-    let files = files.iter().map(|file| file.path().as_os_str());
-    run(&mut put(flags.chain(files).chain([url.as_ref()])))
-}
-
 #[test]
 fn file_refused_for_good_does_not_stop_the_next() {
     let statuses = [400, 403, 404, 409, 412, 413, 422, 507];
@@ -94,7 +87,7 @@ fn file_refused_for_good_does_not_stop_the_next() {
         .map(|status| disk.file(&format!("{status}.bin"), 5))
         .collect();
     files.push(disk.file("good.bin", 5));
-    let said = send(&[], &files, &url);
+    let said = send(&[], &files.iter().collect::<Vec<_>>(), &url);
     let summary = said
         .err
         .split_once("8 of 9 were not sent:\n")
@@ -126,8 +119,8 @@ fn busy_server_is_asked_again_after_retry_after() {
         ),
     });
     let disk = Disk::new();
-    let files = [disk.file("a.bin", 5)];
-    let said = send(&[], &files, &url);
+    let file = disk.file("a.bin", 5);
+    let said = send(&[], &[&file], &url);
     assert_eq!(said.err.matches("next try in 2 s").count(), 1, "{said:?}");
     said.expect(0, &["cannot take it now (503)", "a.bin: 5 B"]);
 
@@ -138,7 +131,7 @@ fn busy_server_is_asked_again_after_retry_after() {
             "the disk is away\n",
         )
     });
-    let said = send(&["--give-up-after=1s"], &files, &url);
+    let said = send(&["--give-up-after=1s"], &[&file], &url);
     said.expect(
         3,
         &["gave up: the server cannot take it now (503): the disk is away"],
@@ -172,12 +165,8 @@ fn answer_of_one_byte_a_second_times_out() {
         ] {
             scope.spawn(move || {
                 let began = Instant::now();
-                let args = [
-                    OsStr::new("--give-up-after=5s"),
-                    file.path().as_os_str(),
-                    url.as_ref(),
-                ];
-                run(&mut put(args)).expect(3, &["gave up: the server does not answer"]);
+                let said = send(&["--give-up-after=5s"], &[file], url);
+                said.expect(3, &["gave up: the server does not answer"]);
                 assert!(
                     began.elapsed() < Duration::from_secs(40),
                     "{:?}",
@@ -192,10 +181,8 @@ fn answer_of_one_byte_a_second_times_out() {
 fn misleading_characters_of_names_and_answers_are_replaced() {
     let url = server(|_| answer(400, "", "no \u{202e}txt.exe\u{202c}\x1b[2J\n"));
     let disk = Disk::new();
-    let files = [
-        disk.file("a\u{202e}gpj.exe", 5),
-        disk.file("می\u{200c}خواهم", 5),
-    ];
+    let files = ["a\u{202e}gpj.exe", "می\u{200c}خواهم"].map(|name| disk.file(name, 5));
+    let files = files.each_ref();
     let missing = send(&[], &files, "http://127.0.0.1:1/\u{202e}");
     assert!(!missing.err.contains('\u{202e}'), "{missing:?}");
     for flags in [&[][..], &["-q"], &["--json"]] {
@@ -247,10 +234,6 @@ fn link_local_address_with_a_zone_is_reached() {
     }
     let file = disk.file("none.bin", 5);
     let url = format!("http://[{addr}%nowhere]:{port}");
-    let args = [
-        OsStr::new("--give-up-after=0"),
-        file.path().as_os_str(),
-        url.as_ref(),
-    ];
-    run(&mut put(args)).expect(3, &["no network interface nowhere"]);
+    let said = send(&["--give-up-after=0"], &[&file], &url);
+    said.expect(3, &["no network interface nowhere"]);
 }

@@ -1,29 +1,22 @@
-//! Standard input, which nobody can read twice.
+//! Standard input: no other run can read it again.
 
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 use std::thread;
 
-use super::{HEADS, Running, put, wait_for_part};
-use crate::support::Site;
+use super::{HEADS, Running, expect_sent_once, put, put_bytes, wait_for_part};
 use crate::support::line::Line;
 use crate::support::program::Program;
-
-fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 7 % 251) as u8).collect()
-}
+use crate::support::{Site, content};
 
 #[test]
-fn a_pipe_of_any_length_arrives_under_the_name_in_the_address() {
+fn pipe_of_any_length_arrives_under_the_name_in_the_url() {
     const WINDOW: usize = 8 * 1024 * 1024;
     let site = Site::new();
     for length in [0, 5, WINDOW, WINDOW + 1] {
         let url = format!("http://{}/pipe%20{length}.bin", site.addr());
-        let mut running = Running::start(put(["-", &url]).stdin(Stdio::piped()));
-        let mut input = running.child().stdin.take().expect("piped");
-        input.write_all(&content(length)).expect("taken");
-        drop(input);
+        let running = put_bytes(&content(length), &url);
         running
             .end()
             .expect(0, &["cannot be carried on by another run"]);
@@ -33,7 +26,7 @@ fn a_pipe_of_any_length_arrives_under_the_name_in_the_address() {
 }
 
 #[test]
-fn a_pipe_goes_on_when_the_server_was_killed_and_is_back() {
+fn pipe_continues_when_a_killed_server_is_back() {
     const LENGTH: usize = 20_000_000;
     const PART: u64 = 10_000_000;
     let server = Program::start(&[]);
@@ -51,9 +44,5 @@ fn a_pipe_goes_on_when_the_server_was_killed_and_is_back() {
         running.end().expect(0, &["the server does not answer"]);
         assert!(fs::read(server.dir().join("a.bin")).expect("published") == content(LENGTH));
     });
-    assert!(
-        line.taken() < LENGTH as u64 + 4 * HEADS,
-        "{} bytes",
-        line.taken()
-    );
+    expect_sent_once(&line, LENGTH as u64);
 }

@@ -1,29 +1,23 @@
 //! `put` and the server compare the whole file before publishing, and before "has it already".
 
-use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::thread;
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{HEADS, Running, killed_in_mid_upload, put, put_file, run, wait_for_part};
+use super::{killed_in_mid_upload, put_bytes, put_file, put_part, run, send, url};
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::proxy::{Nginx, as_in_the_readme};
-use crate::support::{Site, TIMEOUT};
+use crate::support::{Site, TIMEOUT, content};
 
 const LENGTH: u64 = 8_000_000;
 const PART: u64 = 4_000_000;
 const ANEW: &str = "sending all of it anew";
 const THERE: &str = "the server has it already";
 const NOT_COMPARED: &str = "the server has it already (contents not compared)";
-
-fn url(site: &Site) -> String {
-    format!("http://{}", site.addr())
-}
 
 /// Asserts the names of all files on the server, also of unfinished uploads.
 fn expect_only(site: &Site, names: &[&str]) {
@@ -44,7 +38,7 @@ fn file_changed_between_two_runs_is_sent_anew() {
     let (_disk, file, site) = killed_in_mid_upload(LENGTH, PART);
 
     file.change_start_and_end_unnoticed();
-    run(&mut put_file(&file, &url(&site))).expect(0, &[ANEW, "a.bin: 8.00 MB"]);
+    run(&mut put_file(&file, &url(site.addr()))).expect(0, &[ANEW, "a.bin: 8.00 MB"]);
     file.expect_same(&site.dir().join("a.bin"));
     expect_only(&site, &["a.bin"]);
 }
@@ -68,9 +62,7 @@ fn file_changed_and_set_back_while_it_is_sent_is_sent_anew() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
-    let line = Line::of(site.addr(), PART);
-    let mut running = Running::start(&mut put_file(&file, &line.url()));
-    wait_for_part(site.dir(), PART - HEADS);
+    let (line, mut running) = put_part(&file, site.addr(), site.dir(), PART);
 
     stop(running.child());
     file.change_start_and_end_unnoticed();
@@ -87,17 +79,17 @@ fn finished_file_changed_unnoticed_is_stored_beside() {
         let disk = Disk::new();
         let file = disk.file("a.bin", length);
         let site = Site::new();
-        run(&mut put_file(&file, &url(&site))).expect(0, &[]);
+        run(&mut put_file(&file, &url(site.addr()))).expect(0, &[]);
         let old = fs::read(file.path()).expect("read");
 
         file.change_unnoticed();
-        let said = run(&mut put_file(&file, &url(&site)));
+        let said = run(&mut put_file(&file, &url(site.addr())));
         assert!(!said.err.contains(THERE), "{said:?}");
         said.expect(0, &["storing this one beside it"]);
         file.expect_same(&site.dir().join("a (1).bin"));
         assert!(fs::read(site.dir().join("a.bin")).expect("read") == old);
         expect_only(&site, &["a (1).bin", "a.bin"]);
-        run(&mut put_file(&file, &url(&site))).expect(0, &[THERE]);
+        run(&mut put_file(&file, &url(site.addr()))).expect(0, &[THERE]);
     }
 }
 
@@ -107,26 +99,18 @@ fn file_is_there_already_only_if_compared() {
         let disk = Disk::new();
         let file = disk.file("a.bin", length);
         let site = Site::new();
-        let no_check = [OsStr::new("--no-check"), file.path().as_os_str()];
-        let no_check = || run(&mut put(no_check.into_iter().chain([url(&site).as_ref()])));
-        let put = || run(&mut put_file(&file, &url(&site)));
-        put().expect(0, &[]);
-        let said = put();
+        let put = |flags: &[&str], site: &Site| send(flags, &[&file], &url(site.addr()));
+        put(&[], &site).expect(0, &[]);
+        let said = put(&[], &site);
         assert!(!said.err.contains(NOT_COMPARED), "{said:?}");
         // An empty file is sent in the same request that asks for it.
         said.expect(0, if length > 0 { &[THERE] } else { &[] });
-        no_check().expect(0, if length > 0 { &[NOT_COMPARED] } else { &[] });
+        put(&["--no-check"], &site).expect(0, if length > 0 { &[NOT_COMPARED] } else { &[] });
 
         let site = Site::new();
-        let url = url(&site);
-        let args = [
-            OsStr::new("--no-check"),
-            file.path().as_os_str(),
-            url.as_ref(),
-        ];
-        run(&mut super::put(args)).expect(0, &[]);
+        put(&["--no-check"], &site).expect(0, &[]);
         file.expect_same(&site.dir().join("a.bin"));
-        run(&mut put_file(&file, &url)).expect(0, if length > 0 { &[NOT_COMPARED] } else { &[] });
+        put(&[], &site).expect(0, if length > 0 { &[NOT_COMPARED] } else { &[] });
         expect_only(&site, &["a.bin"]);
     }
 }
@@ -141,33 +125,13 @@ fn server_that_ignores_checksums_gets_the_file() {
         "location / {\nproxy_set_header X-File-CRC32 \"\";",
     );
     let nginx = Nginx::before(site.addr(), &old);
-    let url = format!("http://{}", nginx.addr());
+    let url = url(nginx.addr());
     for (name, length) in [("small.bin", 100), ("large.bin", LENGTH)] {
         let file = disk.file(name, length);
         run(&mut put_file(&file, &url)).expect(0, &[]);
         file.expect_same(&site.dir().join(name));
         run(&mut put_file(&file, &url)).expect(0, &[NOT_COMPARED]);
     }
-}
-
-/// The proxy removes the tail, so `put` does not get it.
-#[test]
-fn hidden_tail_is_compared_by_the_server() {
-    let (_disk, file, site) = killed_in_mid_upload(LENGTH, PART);
-    let held = site.held(&file.id());
-    let silent = as_in_the_readme().replace(
-        "location / {",
-        "location / {\nproxy_hide_header X-Tail-Digest;",
-    );
-    let nginx = Nginx::before(site.addr(), &silent);
-    let url = format!("http://{}", nginx.addr());
-
-    file.change_unnoticed();
-    run(&mut put_file(&file, &url)).expect(1, &["a.bin: the server holds other bytes"]);
-    assert_eq!(site.held(&file.id()), held);
-    file.change_back();
-    run(&mut put_file(&file, &url)).expect(0, &["a.bin: 8.00 MB"]);
-    file.expect_same(&site.dir().join("a.bin"));
 }
 
 #[test]
@@ -190,15 +154,11 @@ fn damaged_pipe_is_sent_anew_only_if_all_is_in_memory() {
         (LENGTH, 0, ANEW),
         (20_000_000, 1, "no longer in memory here"),
     ] {
-        let bytes: Vec<u8> = (0..length).map(|at| (at / 7 % 251) as u8).collect();
+        let bytes = content(length as usize);
         let site = Site::new();
         let line = Line::of(site.addr(), u64::MAX);
         line.damage(length / 2);
-        let to = format!("{}/a.bin", line.url());
-        let mut running = Running::start(put(["-", &to]).stdin(Stdio::piped()));
-        let mut input = running.child().stdin.take().expect("piped");
-        input.write_all(&bytes).expect("taken");
-        drop(input);
+        let running = put_bytes(&bytes, &format!("{}/a.bin", line.url()));
         running.end().expect(status, &[said]);
         match status {
             0 => assert!(fs::read(site.dir().join("a.bin")).expect("published") == bytes),

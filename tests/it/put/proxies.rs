@@ -1,10 +1,9 @@
 //! Through a real nginx.
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
-use super::{HEADS, Running, put, put_file, run, wait_for_part};
+use super::{HEADS, expect_sent_once, put_file, put_part, run, send, url};
 use crate::support::Site;
 use crate::support::line::Line;
 use crate::support::local::Disk;
@@ -13,25 +12,23 @@ use crate::support::proxy::{DEFAULTS, Nginx, as_in_the_readme, free_address};
 const LENGTH: u64 = 20_000_000;
 
 #[test]
-fn with_the_readmes_configuration_a_cut_costs_nothing() {
+fn restart_of_nginx_costs_no_byte() {
     const PART: u64 = 10_000_000;
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
     let mut nginx = Nginx::before(site.addr(), as_in_the_readme());
-    let line = Line::of(nginx.addr(), PART);
-    let running = Running::start(&mut put_file(&file, &line.url()));
-    wait_for_part(site.dir(), PART - HEADS);
+    let (line, running) = put_part(&file, nginx.addr(), site.dir(), PART);
     nginx.end();
     nginx.come_back();
     line.cut_and_open();
     running.end().expect(0, &["the server does not answer"]);
     file.expect_same(&site.dir().join("a.bin"));
-    assert!(line.taken() < LENGTH + 4 * HEADS, "{} bytes", line.taken());
+    expect_sent_once(&line, LENGTH);
 }
 
 #[test]
-fn a_path_that_a_proxy_has_put_the_server_under_is_part_of_its_address() {
+fn server_below_a_path_of_a_proxy_is_reached() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
@@ -48,7 +45,7 @@ fn a_path_that_a_proxy_has_put_the_server_under_is_part_of_its_address() {
 }
 
 #[test]
-fn with_nginx_defaults_it_arrives_in_small_requests() {
+fn file_arrives_through_nginx_with_its_defaults() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
@@ -83,13 +80,8 @@ fn refusal_of_a_proxy_is_shown() {
         ("location / { return 502; }", 3, "cannot take it now (502)"),
     ] {
         let nginx = Nginx::start(location);
-        let url = format!("http://{}", nginx.addr());
-        let args = [
-            OsStr::new("--give-up-after=0"),
-            file.path().as_os_str(),
-            url.as_ref(),
-        ];
-        run(&mut put(args)).expect(status, &[words]);
+        let said = send(&["--give-up-after=0"], &[&file], &url(nginx.addr()));
+        said.expect(status, &[words]);
     }
 }
 
@@ -117,7 +109,7 @@ fn make_certificate(home: &Path) {
 }
 
 #[test]
-fn https_works_with_a_certificate_that_the_machine_trusts_and_with_no_other() {
+fn https_requires_a_trusted_certificate() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     make_certificate(disk.path());

@@ -10,22 +10,18 @@ use std::time::UNIX_EPOCH;
 use resumed::Config;
 use serde_json::Value;
 
-use super::{put, put_file, run};
+use super::{put, put_file, run, send, url};
 use crate::ops::readme;
 use crate::support::Site;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 
-fn url(site: &Site) -> String {
-    format!("http://{}", site.addr())
-}
-
 #[test]
-fn a_file_arrives_under_its_name_and_with_its_time() {
+fn file_arrives_under_its_name_and_with_its_time() {
     let disk = Disk::new();
     let file = disk.file("제주도 여행 (1).mp4", 3_000_000);
     let site = Site::new();
-    run(&mut put_file(&file, &url(&site))).expect(0, &["3.00 MB in"]);
+    run(&mut put_file(&file, &url(site.addr()))).expect(0, &["3.00 MB in"]);
     let there = site.dir().join(file.name());
     file.expect_same(&there);
     let ms =
@@ -38,7 +34,7 @@ fn a_file_arrives_under_its_name_and_with_its_time() {
 }
 
 #[test]
-fn files_and_a_folder_arrive_and_what_cannot_be_sent_is_named() {
+fn files_and_folders_arrive_and_omissions_are_named() {
     let disk = Disk::new();
     let alone = disk.file("alone.bin", 500_000);
     disk.file("trip/a.jpg", 5);
@@ -49,8 +45,9 @@ fn files_and_a_folder_arrive_and_what_cannot_be_sent_is_named() {
     fs::write(disk.path().join(odd), "x").expect("written");
     let site = Site::new();
     let operands = ["alone.bin", "missing", "trip"].map(OsStr::new);
-    let said =
-        run(put(operands.into_iter().chain([odd, url(&site).as_ref()])).current_dir(disk.path()));
+    let said = run(
+        put(operands.into_iter().chain([odd, url(site.addr()).as_ref()])).current_dir(disk.path()),
+    );
     said.expect(
         1,
         &[
@@ -73,9 +70,9 @@ fn files_and_a_folder_arrive_and_what_cannot_be_sent_is_named() {
     alone.expect_same(&site.dir().join("alone.bin"));
 }
 
-/// Each costs the way there and back once, however far that is.
+/// A small file costs one round trip.
 #[test]
-fn small_files_are_sent_unasked_unless_they_are_there() {
+fn small_files_take_one_request_each_unless_they_exist() {
     let disk = Disk::new();
     for number in 0..20 {
         disk.file(&format!("photos/{number}.jpg"), 10_000);
@@ -91,7 +88,7 @@ fn small_files_are_sent_unasked_unless_they_are_there() {
             .sum::<u64>()
     };
     let photos = disk.path().join("photos");
-    let send = || run(&mut put([photos.as_os_str(), url(&site).as_ref()]));
+    let send = || run(&mut put([photos.as_os_str(), url(site.addr()).as_ref()]));
     let before = requests();
     send().expect(0, &["photos/7.jpg: 10.00 kB in"]);
     // The question for the count is one too.
@@ -111,13 +108,13 @@ fn small_files_are_sent_unasked_unless_they_are_there() {
 }
 
 #[test]
-fn a_folder_is_known_by_its_own_name_whatever_it_was_called_by() {
+fn folder_has_its_own_name_under_any_path() {
     let disk = Disk::new();
     disk.file("trip/a.jpg", 5);
     let site = Site::new();
     let here = disk.path().join("trip");
-    run(put([".", url(&site).as_str()]).current_dir(&here)).expect(0, &["trip/a.jpg: 5 B"]);
-    run(put(["../trip/", url(&site).as_str()]).current_dir(&here))
+    run(put([".", url(site.addr()).as_str()]).current_dir(&here)).expect(0, &["trip/a.jpg: 5 B"]);
+    run(put(["../trip/", url(site.addr()).as_str()]).current_dir(&here))
         .expect(0, &["trip/a.jpg: the server has it already"]);
 }
 
@@ -148,11 +145,11 @@ fn below(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn json_is_an_object_a_line_and_nothing_else() {
+fn json_writes_one_object_a_line_only() {
     let disk = Disk::new();
     let file = disk.file("a.bin", 5_000_000);
     let site = Site::new();
-    let url = url(&site);
+    let url = url(site.addr());
     let args = [
         OsStr::new("--json"),
         file.path().as_os_str(),
@@ -187,25 +184,21 @@ fn json_is_an_object_a_line_and_nothing_else() {
 }
 
 #[test]
-fn quiet_says_only_what_went_wrong() {
+fn quiet_writes_failures_only() {
     let disk = Disk::new();
     let file = disk.file("a.bin", 5);
     let site = Site::new();
-    let said = run(&mut put([
-        OsStr::new("-q"),
-        file.path().as_os_str(),
-        url(&site).as_ref(),
-    ]));
+    let said = send(&["-q"], &[&file], &url(site.addr()));
     assert_eq!(
         (said.status, said.out.as_str(), said.err.as_str()),
         (Some(0), "", "")
     );
-    let said = run(&mut put(["-q", "missing", &url(&site)]));
+    let said = run(&mut put(["-q", "missing", &url(site.addr())]));
     assert_eq!(said.err.lines().count(), 1, "{said:?}");
 }
 
 #[test]
-fn its_options_are_those_of_its_page() {
+fn help_equals_the_one_in_the_docs() {
     let page = include_str!("../../../docs/put.md");
     assert_eq!(
         readme::block_of(page, "help"),
