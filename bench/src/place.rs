@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "bench-";
 
+/// The mount point in the directory of an image.
+const MOUNTED: &str = "mounted";
+
 /// A new one, removed when dropped.
 pub(crate) fn new(root: &Path) -> io::Result<TempDir> {
     let prefix = format!("{PREFIX}{}-", std::process::id());
@@ -33,7 +36,7 @@ impl Journaled {
     pub(crate) fn mount(root: &Path) -> io::Result<Journaled> {
         const IMAGE_BYTES: u64 = 16 << 30;
         let home = new(root)?;
-        let (image, path) = (home.path().join("image"), home.path().join("mounted"));
+        let (image, path) = (home.path().join("image"), home.path().join(MOUNTED));
         fs::File::create(&image)?.set_len(IMAGE_BYTES)?;
         fs::create_dir(&path)?;
         run(Command::new("mkfs.ext4")
@@ -81,6 +84,10 @@ pub(crate) fn sweep(root: &Path) -> io::Result<()> {
             continue;
         };
         if !fs::exists(format!("/proc/{owner}"))? {
+            let mounted = entry.path().join(MOUNTED);
+            if mounted.exists() {
+                run(Command::new("umount").arg(mounted))?;
+            }
             fs::remove_dir_all(entry.path())?;
         }
     }

@@ -55,7 +55,7 @@ impl Law {
     }
 }
 
-const LAWS: [Law; 36] = [
+const LAWS: [Law; 38] = [
     ratio(
         "one large upload: of the floor's throughput",
         ("large.rate", OURS),
@@ -138,6 +138,13 @@ const LAWS: [Law; 36] = [
         AtLeast(1.5),
     ),
     ratio(
+        "10 KB files, 16 connections: processor time of each, of nginx's",
+        ("small16.cpu", OURS),
+        ("small16.cpu", NGINX),
+        AtMost(1.0),
+    )
+    .noise(("small16.cpu", FLOOR_AGAIN), ("small16.cpu", FLOOR)),
+    ratio(
         "10 KB files by wrk, one connection: a second, of nginx's",
         ("wrk1.rate", OURS),
         ("wrk1.rate", NGINX),
@@ -156,6 +163,13 @@ const LAWS: [Law; 36] = [
         ("wrk1.rate", "rustus"),
         AtLeast(1.5),
     ),
+    ratio(
+        "10 KB files, one connection: processor time of each, of nginx's",
+        ("small1.cpu", OURS),
+        ("small1.cpu", NGINX),
+        AtMost(1.0),
+    )
+    .noise(("small1.cpu", FLOOR_AGAIN), ("small1.cpu", FLOOR)),
     value(
         "1,000 silent uploads: MB resident",
         "silent1000.resident",

@@ -27,19 +27,11 @@ const UNSYNCED_BYTES: u64 = 1 << 20;
 /// Of each kind. Each waits for the disk.
 const QUESTIONS: usize = 100;
 
-/// Runs on an ext4 with a journal, as most disks have. Without root, on the disk as it is.
+/// Runs on an ext4 with a journal, as most disks have. Without root there is no figure.
 pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
     fs::create_dir_all(&bench.disk)?;
-    let journaled = match Journaled::mount(&bench.disk) {
-        Ok(journaled) => journaled,
-        Err(error) => {
-            eprintln!(
-                "durable: no ext4 with a journal ({error}); using {}",
-                bench.disk.display()
-            );
-            return measure(bench);
-        }
-    };
+    let needs_root = |error| io::Error::other(format!("no ext4 with a journal: {error}"));
+    let journaled = Journaled::mount(&bench.disk).map_err(needs_root)?;
     let disk = std::mem::replace(&mut bench.disk, journaled.path().to_owned());
     let measured = measure(bench);
     bench.disk = disk;

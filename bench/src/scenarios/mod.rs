@@ -13,7 +13,6 @@ mod silent;
 mod small;
 mod start;
 mod together;
-mod wrk;
 
 use std::io;
 use std::path::Path;
@@ -66,12 +65,12 @@ const SCENARIOS: [Scenario; 17] = [
     Scenario {
         name: "wrk16",
         about: "files of 10 KB on 16 connections, sent by wrk",
-        run: wrk::sixteen,
+        run: small::sixteen_by_wrk,
     },
     Scenario {
         name: "wrk1",
         about: "files of 10 KB on one connection, sent by wrk",
-        run: wrk::one,
+        run: small::one_by_wrk,
     },
     Scenario {
         name: "silent1000",

@@ -1,40 +1,65 @@
-//! Many small files, one after the other on each connection.
+//! Many small files, one after the other on each connection: by the client of this package, and by wrk.
 
 use std::io;
 use std::time::Duration;
 
 use crate::bench::{Bench, Turn, Who};
-use crate::load::Senders;
+use crate::load::{Senders, wrk};
 use crate::samples::Samples;
 
 const FILE_BYTES: u64 = 10_240;
 
+/// Measures one peer with so many connections. Returns names and values.
+type Measure = fn(&Bench, &Turn, usize) -> io::Result<Vec<(&'static str, f64)>>;
+
 pub(super) fn sixteen(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "small16", 16)
+    run(bench, "small16", 16, by_senders)
 }
 
 pub(super) fn one(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "small1", 1)
+    run(bench, "small1", 1, by_senders)
 }
 
-fn run(bench: &mut Bench, scenario: &'static str, connections: usize) -> io::Result<()> {
+pub(super) fn sixteen_by_wrk(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "wrk16", 16, by_wrk)
+}
+
+pub(super) fn one_by_wrk(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "wrk1", 1, by_wrk)
+}
+
+fn run(
+    bench: &mut Bench,
+    scenario: &'static str,
+    connections: usize,
+    measure: Measure,
+) -> io::Result<()> {
     let who = Who {
         others: true,
         floor_twice: true,
     };
     let measure = |bench: &Bench, turn: &Turn, samples: &mut Samples| {
-        let [rate, cpu] = measure(bench, turn, connections)?;
-        samples.add(&format!("{scenario}.rate"), turn.subject, turn.round, rate);
-        samples.add(&format!("{scenario}.cpu"), turn.subject, turn.round, cpu);
+        bench.touch_memory()?;
+        for (name, value) in measure(bench, turn, connections)? {
+            samples.add(
+                &format!("{scenario}.{name}"),
+                turn.subject,
+                turn.round,
+                value,
+            );
+        }
         Ok(())
     };
     bench.take_turns(scenario, bench.rounds(9), who, measure);
     Ok(())
 }
 
-/// Requests a second, and microseconds of the server's for each.
-fn measure(bench: &Bench, turn: &Turn, connections: usize) -> io::Result<[f64; 2]> {
-    bench.touch_memory()?;
+/// Returns requests a second, and microseconds of the server's processor for each.
+fn by_senders(
+    bench: &Bench,
+    turn: &Turn,
+    connections: usize,
+) -> io::Result<Vec<(&'static str, f64)>> {
     let running = turn.peer.start(&bench.memory)?;
     let mut senders = Senders::connect(turn.peer, running.addr, connections, FILE_BYTES)?;
     senders.send_for(bench.size(Duration::from_millis(500), Duration::from_millis(50)))?;
@@ -46,8 +71,15 @@ fn measure(bench: &Bench, turn: &Turn, connections: usize) -> io::Result<[f64; 2
     for (upload, answer) in &sent.answered {
         turn.peer.check(&running, *upload, answer)?;
     }
-    Ok([
-        sent.per_sec(),
-        spent.as_secs_f64() * 1e6 / sent.answered.len() as f64,
-    ])
+    let micros = spent.as_secs_f64() * 1e6 / sent.answered.len() as f64;
+    Ok(vec![("rate", sent.per_sec()), ("cpu", micros)])
+}
+
+/// Returns requests a second.
+fn by_wrk(bench: &Bench, turn: &Turn, connections: usize) -> io::Result<Vec<(&'static str, f64)>> {
+    let running = turn.peer.start(&bench.memory)?;
+    let secs = bench.size(3, 1);
+    let sent = wrk::send(turn.peer, running.addr, connections, FILE_BYTES, secs)?;
+    sent.check(running.dir())?;
+    Ok(vec![("rate", sent.per_sec)])
 }
