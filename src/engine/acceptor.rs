@@ -1,4 +1,4 @@
-//! Newcomers.
+//! The listening socket, and the connections that it accepts.
 
 use std::fmt;
 use std::io;
@@ -13,17 +13,17 @@ use rustix::io::Errno;
 
 use crate::http::socket::Socket;
 
-/// Where a server listens.
+/// The address of a listening server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// An address of the network.
+    /// An IP address and a port.
     Tcp(SocketAddr),
-    /// A socket of the file system.
+    /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// The network address, unless it is a socket of the file system.
+    /// Returns the IP address and port; `None` for a Unix socket.
     #[must_use]
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
@@ -42,19 +42,19 @@ impl fmt::Display for Address {
     }
 }
 
-/// A socket that somebody else made, and that stays theirs: it goes on listening when the server has stopped.
+/// A listening socket that the embedding program or systemd owns. It listens on after the server has stopped.
 #[derive(Debug)]
 pub enum ListenSocket {
-    /// An address of the network.
+    /// A TCP socket.
     Tcp(std::net::TcpListener),
-    /// A socket of the file system. Its file stays.
+    /// A Unix socket. The server does not remove its file.
     Unix(std::os::unix::net::UnixListener),
 }
 
 /// A listening socket.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    /// With the file that is removed when it is dropped.
+    /// The socket, and the file to remove when it is dropped.
     Unix(UnixListener, Option<SocketFile>),
 }
 
@@ -109,13 +109,13 @@ impl Listener {
         source.register(registry, token, Interest::READABLE)
     }
 
-    /// The next newcomer. An answer is one write, so waiting to fill a segment gains nothing.
+    /// Accepts one connection. Switches Nagle's algorithm off: a response is one write.
     pub(super) fn accept(&self) -> io::Result<Socket> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;
                 if let Err(error) = stream.set_nodelay(true) {
-                    log::debug!("a newcomer's socket keeps its delay: {error}");
+                    log::debug!("cannot set TCP_NODELAY: {error}");
                 }
                 Ok(Socket::Tcp(stream))
             }

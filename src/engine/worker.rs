@@ -1,4 +1,4 @@
-//! What a worker thread does: it polls one ready task after another.
+//! A worker thread: it polls one ready task after another.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;

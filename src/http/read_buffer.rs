@@ -19,7 +19,7 @@ pub(crate) enum Fill {
 }
 
 impl<'b> ReadBuffer<'b> {
-    /// Starts with the bytes that the connection kept from its last turn.
+    /// Starts with the bytes that the connection kept from its last poll.
     pub(crate) fn new(buffer: &'b mut [u8], left_over: &[u8]) -> ReadBuffer<'b> {
         buffer[..left_over.len()].copy_from_slice(left_over);
         ReadBuffer {

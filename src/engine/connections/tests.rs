@@ -1,4 +1,4 @@
-//! Whatever comes, and whenever it does: who waits for it is told.
+//! Each event of a parked connection reaches the event loop, in any order of bytes and polls.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -30,7 +30,7 @@ impl Bench {
         }
     }
 
-    fn newcomer(&self) -> (UnixStream, Box<Task>) {
+    fn connect(&self) -> (UnixStream, Box<Task>) {
         let (theirs, ours) = UnixStream::pair().unwrap();
         let limits = Arc::new(Limits::default());
         (
@@ -40,12 +40,12 @@ impl Bench {
         )
     }
 
-    /// A newcomer who has sent `bytes`, and has its turn.
-    fn worked(&mut self, bytes: &[u8]) -> (UnixStream, Box<Task>) {
-        let (mut client, task) = self.newcomer();
+    /// Returns a new connection that has sent `bytes` and is taken from the table.
+    fn ready(&mut self, bytes: &[u8]) -> (UnixStream, Box<Task>) {
+        let (mut client, task) = self.connect();
         self.park(task, Until::Readable);
         client.write_all(bytes).unwrap();
-        (client, self.told())
+        (client, self.take_one())
     }
 
     fn park(&self, task: Box<Task>, until: Until) {
@@ -58,27 +58,27 @@ impl Bench {
         self.poll.poll(&mut self.events, at_once).unwrap();
     }
 
-    /// Those whom an event has come for that was fetched.
+    /// Takes the connections of the fetched events.
     fn take(&self) -> impl Iterator<Item = Box<Task>> {
         let events = self.events.iter();
         events.filter_map(|event| self.table.take(event))
     }
 
-    fn all_told(&mut self) -> impl Iterator<Item = Box<Task>> {
+    fn take_ready(&mut self) -> impl Iterator<Item = Box<Task>> {
         self.fetch();
         self.take()
     }
 
     #[track_caller]
-    fn nobody_is_told(&mut self) {
-        assert!(self.all_told().next().is_none());
+    fn assert_none_ready(&mut self) {
+        assert!(self.take_ready().next().is_none());
     }
 
-    /// The only one that is told.
+    /// Takes the only ready connection.
     #[track_caller]
-    fn told(&mut self) -> Box<Task> {
-        let mut all = self.all_told();
-        let task = all.next().expect("somebody is told");
+    fn take_one(&mut self) -> Box<Task> {
+        let mut all = self.take_ready();
+        let task = all.next().expect("one is ready");
         assert!(all.next().is_none());
         task
     }
@@ -88,7 +88,7 @@ impl Bench {
     }
 }
 
-/// Reads once; nothing, where nothing is there.
+/// Reads once. Returns `None` if no byte is there.
 fn read(task: &mut Task, most: usize) -> Option<usize> {
     match task.connection.socket().read(&mut [0; 16][..most]) {
         Ok(count) => Some(count),
@@ -105,117 +105,120 @@ fn take_all(task: &mut Task, bytes: usize) {
 #[test]
 fn each_readiness_change_is_reported_once() {
     let mut bench = Bench::new();
-    let (mut client, mut task) = bench.worked(b"one");
+    let (mut client, mut task) = bench.ready(b"one");
     for _ in 0..3 {
         take_all(&mut task, 3);
         bench.park(task, Until::More);
-        bench.nobody_is_told();
+        bench.assert_none_ready();
         client.write_all(b"two").unwrap();
-        task = bench.told();
+        task = bench.take_one();
     }
 }
 
 #[test]
 fn readiness_during_a_task_is_reported_after_it() {
     let mut bench = Bench::new();
-    let (mut client, mut task) = bench.worked(b"one");
+    let (mut client, mut task) = bench.ready(b"one");
     take_all(&mut task, 3);
     client.write_all(b"two").unwrap();
-    bench.nobody_is_told();
+    bench.assert_none_ready();
     bench.park(task, Until::More);
-    take_all(&mut bench.told(), 3);
+    take_all(&mut bench.take_one(), 3);
 }
 
 #[test]
 fn unread_bytes_are_reported() {
     let mut bench = Bench::new();
-    let (_client, mut task) = bench.worked(b"onetwo");
+    let (_client, mut task) = bench.ready(b"onetwo");
     assert_eq!(read(&mut task, 3), Some(3));
     bench.park(task, Until::Readable);
-    take_all(&mut bench.told(), 3);
+    take_all(&mut bench.take_one(), 3);
 }
 
 #[test]
-fn an_end_is_told_also_if_the_last_bytes_came_with_it() {
+fn end_with_the_last_bytes_is_reported() {
     let mut bench = Bench::new();
-    let (client, task) = bench.newcomer();
+    let (client, task) = bench.connect();
     bench.park(task, Until::Readable);
     (&client).write_all(b"one").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
-    let mut task = bench.told();
+    let mut task = bench.take_one();
     take_all(&mut task, 3);
     bench.park(task, Until::More);
-    assert_eq!(read(&mut bench.told(), 16), Some(0));
+    assert_eq!(read(&mut bench.take_one(), 16), Some(0));
 }
 
 #[test]
 fn bytes_during_a_wait_to_write_are_reported() {
     let mut bench = Bench::new();
-    let (mut client, mut task) = bench.worked(b"one");
+    let (mut client, mut task) = bench.ready(b"one");
     let flood = [0; 4096];
     while task.connection.socket().write(&flood).is_ok() {}
     bench.park(task, Until::Writable);
     client.write_all(b"two").unwrap();
-    bench.nobody_is_told();
+    bench.assert_none_ready();
     let mut taken = vec![0; 1 << 20];
     while client.read(&mut taken).is_ok() {}
-    let task = bench.told();
+    let task = bench.take_one();
     bench.park(task, Until::More);
-    take_all(&mut bench.told(), 6);
+    take_all(&mut bench.take_one(), 6);
 }
 
 #[test]
-fn nothing_is_told_of_a_long_turn_and_all_after_it() {
+fn deregistered_connection_is_reported_when_parked() {
     let mut bench = Bench::new();
-    let (mut client, mut task) = bench.worked(b"one");
+    let (mut client, mut task) = bench.ready(b"one");
     bench.table.deregister(task.slot, task.connection.socket());
     take_all(&mut task, 3);
     client.write_all(b"two").unwrap();
     bench.fetch();
     assert!(bench.events.is_empty());
     bench.park(task, Until::More);
-    take_all(&mut bench.told(), 3);
+    take_all(&mut bench.take_one(), 3);
 }
 
 #[test]
 fn coalescing_connection_is_reported_at_its_time() {
     let mut bench = Bench::new();
-    let (mut client, mut task) = bench.worked(b"one");
+    let (mut client, mut task) = bench.ready(b"one");
     take_all(&mut task, 3);
     bench.park(task, Until::Time(Instant::now()));
     assert_eq!(bench.table.coalesced(), 1);
     client.write_all(b"two").unwrap();
     bench.fetch();
     assert!(bench.events.is_empty());
-    let task = bench.due().expect("its moment has come");
+    let task = bench.due().expect("its time has come");
     assert_eq!(bench.table.coalesced(), 0);
     bench.park(task, Until::More);
-    take_all(&mut bench.told(), 3);
+    take_all(&mut bench.take_one(), 3);
 }
 
 #[test]
 fn event_of_a_closed_connection_is_ignored() {
     let mut bench = Bench::new();
-    let (mut gone, task) = bench.worked(b"one");
+    let (mut gone, task) = bench.ready(b"one");
     gone.write_all(b"two").unwrap();
     bench.fetch();
     let slot = task.slot;
     bench.table.remove(task);
 
-    let (mut client, task) = bench.newcomer();
+    let (mut client, task) = bench.connect();
     assert_eq!(task.slot, slot);
     bench.park(task, Until::Readable);
-    let mut task = bench.take().next().expect("it is told for nothing");
+    let mut task = bench
+        .take()
+        .next()
+        .expect("the old event finds the new connection");
     assert_eq!(read(&mut task, 16), None);
     bench.park(task, Until::More);
     client.write_all(b"three").unwrap();
-    take_all(&mut bench.told(), 5);
+    take_all(&mut bench.take_one(), 5);
 }
 
 #[test]
 fn running_connection_closes_after_a_clear() {
     let mut bench = Bench::new();
-    let (mut client, task) = bench.worked(b"one");
+    let (mut client, task) = bench.ready(b"one");
     bench.table.clear();
     bench.park(task, Until::More);
     let end = client.read(&mut [0; 16]);
@@ -223,7 +226,7 @@ fn running_connection_closes_after_a_clear() {
     assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
 }
 
-/// Some clients, and what they do in an order that only its first number knows.
+/// Three clients that act in a pseudo-random order.
 struct Play {
     bench: Bench,
     roles: Vec<Role>,
@@ -233,7 +236,7 @@ struct Play {
 struct Role {
     client: UnixStream,
     unread: usize,
-    /// In its turn; and whether that has taken all.
+    /// `None` while parked.
     task: Option<Box<Task>>,
     drained: bool,
 }
@@ -242,7 +245,7 @@ impl Play {
     fn new(seed: u64) -> Play {
         let bench = Bench::new();
         let enters = |_| {
-            let (client, task) = bench.newcomer();
+            let (client, task) = bench.connect();
             Role {
                 client,
                 unread: 0,
@@ -282,7 +285,7 @@ impl Play {
         role.unread += bytes;
     }
 
-    /// Everybody who is told has its turn.
+    /// Takes all connections that are ready.
     fn call(&mut self) -> bool {
         self.bench.fetch();
         let due = std::iter::from_fn(|| self.bench.due());
@@ -318,7 +321,7 @@ impl Play {
         }
     }
 
-    /// All have as many turns as they are told of.
+    /// Polls each connection until none is ready.
     fn end(mut self, seed: u64) {
         loop {
             for role in 0..self.roles.len() {
@@ -335,7 +338,7 @@ impl Play {
 }
 
 #[test]
-fn however_turns_and_bytes_follow_on_each_other_all_are_read() {
+fn all_bytes_are_read_in_any_order_of_polls() {
     for seed in 1..=2_000 {
         let mut play = Play::new(seed);
         for _ in 0..60 {

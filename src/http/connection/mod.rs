@@ -79,7 +79,7 @@ impl Connection {
         loop {
             let step = match state {
                 State::Head { since } => self.head(since, handler, context, &mut window),
-                State::Blocking(consult) => self.consult(consult, context, &mut window),
+                State::Blocking(blocking) => self.blocking(blocking, context, &mut window),
                 State::Body(body) => self.body(body, context, &mut window),
                 State::Reply(reply) => self.reply(reply, context, &mut window),
                 State::Drain { left, until } => self.drain(left, until, context, &mut window),

@@ -1,4 +1,4 @@
-//! Inside a body: from the socket into the buffer, from the buffer to its sink.
+//! The state `Body`: from the socket into the read buffer, and from there to the sink.
 
 use std::mem;
 use std::time::Instant;
@@ -36,7 +36,7 @@ impl Connection {
             if is_done {
                 return Step::On(self.end_body(*body, context, window));
             }
-            if let Some(after) = body.look_after(window.drained(), context) {
+            if let Some(after) = body.next_read(window.drained(), context) {
                 return self.park_body(body, Until::Time(after));
             }
             if taken >= QUANTUM_BYTES && context.has_waiting() {
@@ -48,7 +48,7 @@ impl Connection {
             match window.fill(&mut self.socket, body.decoder.wanted().unwrap_or(u64::MAX)) {
                 Ok(Fill::Bytes(count)) => {
                     taken += count as u64;
-                    body.saw(count);
+                    body.record(count);
                 }
                 Ok(Fill::WouldBlock) => return self.park_body(body, Until::More),
                 Ok(Fill::Eof) | Err(_) => {
@@ -75,7 +75,7 @@ impl Connection {
     }
 }
 
-/// Ends a body, however it ended. Nobody else has to wait for what the disk does then.
+/// Tells the sink the end of the body. Exchanges the body permit for a disk permit first, if the sink waits for the disk.
 pub(super) fn end(
     sink: Box<dyn BodySink>,
     ended: BodyEnd,
@@ -99,19 +99,19 @@ impl Body {
         }
     }
 
-    /// When a slow body is worth a look again, if the last read has taken all there was.
-    fn look_after(&self, was_all: bool, context: &dyn TaskContext) -> Option<Instant> {
+    /// Returns the time of the next read of a slow body, if the last read has drained the socket.
+    fn next_read(&self, is_drained: bool, context: &dyn TaskContext) -> Option<Instant> {
         let longest = context.coalesce_max();
         let wait = self.rate.wait(self.decoder.wanted(), longest)?;
-        was_all.then(|| self.last_byte + wait)
+        is_drained.then(|| self.last_byte + wait)
     }
 
-    fn saw(&mut self, bytes: usize) {
+    fn record(&mut self, bytes: usize) {
         self.last_byte = Instant::now();
         self.rate.record(bytes, self.last_byte);
     }
 
-    /// Gives what is in the window to the sink. An error is the answer to send.
+    /// Passes the bytes in the window to the sink. An error is the response to send.
     fn take(&mut self, window: &mut ReadBuffer<'_>) -> Result<(), Response> {
         while !window.is_empty() && !self.decoder.is_done() {
             let decoded = match self.decoder.decode(window.bytes()) {
@@ -123,7 +123,7 @@ impl Body {
                 data => self.sink.write(data),
             };
             let consumed = decoded.consumed;
-            // Refused or not: the decoder is past these bytes, and they are no next request.
+            // The decoder is past these bytes, also if the sink refused them: they are no next request.
             window.consume(consumed);
             written?;
         }
@@ -136,7 +136,7 @@ impl Body {
     }
 }
 
-/// Stands where a sink was that has answered already.
+/// A sink that has ended already.
 struct Spent;
 
 impl BodySink for Spent {

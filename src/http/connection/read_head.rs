@@ -1,4 +1,4 @@
-//! Between requests, inside a head, and what becomes of a request.
+//! The states `Head` and `Blocking`: from the first byte of a request to its action.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -47,6 +47,7 @@ impl Connection {
         }
     }
 
+    /// Parks the connection until the next byte of a head.
     pub(super) fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
         let deadline = match since {
             Some(first_byte) => first_byte + self.limits.head_timeout,
@@ -95,8 +96,7 @@ impl Connection {
         }
     }
 
-    /// A socket that cannot take these few bytes belongs to a client that reads none of its
-    /// answers: an error, not a wait.
+    /// Sends interim responses. A full socket is an error, not a wait: this client does not read its responses.
     fn send_interim(&mut self, interim: impl Iterator<Item = Response>) -> io::Result<()> {
         for response in interim {
             self.socket.write_all(&response.encode_interim())?;
@@ -104,9 +104,9 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn consult(
+    pub(super) fn blocking(
         &mut self,
-        consult: Box<Blocking>,
+        blocking: Box<Blocking>,
         context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
     ) -> Step {
@@ -114,10 +114,10 @@ impl Connection {
             return OVER;
         }
         if !context.acquire_body_permit() {
-            return Step::Leave(State::Blocking(consult), Next::Requeue);
+            return Step::Leave(State::Blocking(blocking), Next::Requeue);
         }
         context.enter_disk_wait();
-        let Blocking { decide, asked } = *consult;
+        let Blocking { decide, asked } = *blocking;
         Step::On(self.act(decide(), asked, window))
     }
 }

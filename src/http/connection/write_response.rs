@@ -1,4 +1,4 @@
-//! From an answer to the next request, or to the end.
+//! The states `Reply` and `Drain`: from a response to the next request, or to the end of the connection.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::http::response::unsent::Unsent;
 use crate::http::response::{ReplyTo, Response};
 
 impl Connection {
-    /// Answers a request; what is unread of its body has to be got out of the way first.
+    /// Responds to a request. Skips the unread rest of its body first, if the read buffer has it.
     pub(super) fn answer(
         &self,
         response: Response,
@@ -31,8 +31,8 @@ impl Connection {
         self.send(response, ReplyTo { keep_alive, ..to }, then)
     }
 
-    /// Answers what is not a request that we understand: nothing after it can be trusted. But that it asks for no
-    /// body shows at its beginning.
+    /// Responds to bytes that are no valid request, and closes: the start of a next request is unknown. A response to
+    /// `HEAD` has no body.
     pub(super) fn refuse(&self, response: Response, handler: &dyn Handler, head: &[u8]) -> State {
         handler.refused(response.status());
         self.send(
@@ -64,8 +64,8 @@ impl Connection {
         match reply.unsent.send(&mut self.socket) {
             Ok(true) => self.after_reply(reply.then, context, window),
             Ok(false) => {
-                // Who sends requests ahead and leaves the answers lying is not remembered: those
-                // bytes would be held for as long as the client likes.
+                // Pipelined requests of a client that does not read its responses are discarded. Otherwise they would
+                // stay in memory as long as the client likes.
                 if !window.is_empty() {
                     window.clear();
                     reply.then = Then::Drain;
@@ -113,8 +113,8 @@ impl Connection {
         }
     }
 
-    /// Reads on and throws away: closing with unread bytes would reset the connection, and a
-    /// browser would never show the answer (RFC 9112, section 9.6).
+    /// Reads and discards bytes. A close with unread bytes would reset the connection, and a browser would not show the
+    /// response (RFC 9112, section 9.6).
     pub(super) fn drain(
         &mut self,
         mut left: u64,
@@ -149,7 +149,7 @@ impl Connection {
     }
 }
 
-/// Passes over the rest of a body if it is in the window already.
+/// Skips the rest of a body in the window. Returns whether the body ends there.
 fn skip(unread: &mut BodyDecoder, window: &mut ReadBuffer<'_>) -> bool {
     while !unread.is_done() && !window.is_empty() {
         match unread.decode(window.bytes()) {
