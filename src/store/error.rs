@@ -139,28 +139,28 @@ impl error::Error for Error {
     }
 }
 
-/// Why a directory could not be opened as a store. Each carries the path it is about.
+/// The reason for which a directory cannot be opened as a store, with its path.
 #[derive(Debug)]
 pub enum OpenError {
     /// Another server has the directory open.
     InUse(PathBuf),
-    /// Files cannot be made in the directory.
+    /// The server cannot create files in the directory.
     NotWritable(PathBuf, io::Error),
     /// A file stands where a directory should be.
     NotDirectory(PathBuf),
-    /// `.resumed` is a symbolic link, which could lead anywhere.
+    /// `.resumed` is a symbolic link. It could lead to another directory.
     Symlink(PathBuf),
     /// `.resumed` belongs to another user (with this uid). That user could change uploads.
     NotOurs(PathBuf, u32),
-    /// `.resumed` is on another file system, so that finished files could not be moved out of it in one step.
+    /// `.resumed` is on another file system. A rename cannot publish files from there.
     OtherFileSystem(PathBuf),
-    /// It was to be shared, and nothing can be noted on its files (user extended attributes).
+    /// The file system has no user extended attributes. Servers that share a directory need them.
     NotShareable(PathBuf, io::Error),
-    /// The file cannot be locked, so a second server could open the same directory.
+    /// The file system has no locks. A second server could open the same directory.
     NotLockable(PathBuf, io::Error),
-    /// The file or directory cannot be synced, so answers cannot be durable.
+    /// The file system cannot sync this file or directory. Responses could not be durable.
     NotSyncable(PathBuf, io::Error),
-    /// Anything else the disk refused.
+    /// Another operation on the disk failed.
     Io(PathBuf, io::Error),
 }
 

@@ -1,4 +1,4 @@
-//! What holds of ids, names and records, whatever bytes come.
+//! Properties of ids, names, records and segments that hold for arbitrary bytes.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,7 @@ use crate::store::fs::spelling::{Refusal, Spelling};
 use crate::store::id::{Id, Key, hex, unhex};
 use crate::store::log::entry::{Entry, scan};
 
-/// Keys and hex are read as they are written, and in no other way. The first byte says where an owner ends and an id
-/// begins.
+/// Keys and hex are parsed only as they are written. The first byte is the length of the owner; the id follows it.
 pub fn id(bytes: &[u8]) {
     assert_eq!(unhex(&hex(bytes)).as_deref(), Some(bytes));
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -33,7 +32,7 @@ pub fn id(bytes: &[u8]) {
     );
 }
 
-/// A published name is one harmless component of a path, and so is each that is tried in its place.
+/// A published name is one safe component of a path, and so is each alternative name.
 pub fn name(bytes: &[u8]) {
     let key = Key::of(b"", bytes);
     let wanted = String::from_utf8_lossy(bytes);
@@ -103,7 +102,7 @@ fn check_name(name: &str) {
     );
 }
 
-/// What is written is read back; what is read is what would be written; and a record is of no other upload.
+/// A written record is read back unchanged, and a read record would be written the same. It is valid for one upload only.
 pub fn record(bytes: &[u8]) {
     check_record(&any_record(bytes));
     let fields = serde_json::from_slice(bytes).ok();

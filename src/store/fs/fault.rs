@@ -1,4 +1,4 @@
-//! Where tests make the disk fail. Outside of tests this is nothing at all.
+//! Fault injection for tests. Outside of tests the functions are empty.
 
 /// The kinds of operation on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

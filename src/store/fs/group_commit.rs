@@ -31,10 +31,10 @@ struct Failure {
 }
 
 impl SharedSync {
-    /// Runs `sync`, or waits for a round of somebody else's that begins after this call.
+    /// Runs `sync`, or waits for a round of another caller that begins after this call.
     ///
     /// # Errors
-    /// That of any round this caller relied on; whoever ran it gets the original.
+    /// The error of the round that this caller relied on. The caller that ran the round gets the original.
     pub(crate) fn share(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut rounds = self.lock();
         let wanted = rounds.begun + 1;

@@ -1,4 +1,4 @@
-//! What clients say of an upload besides its bytes, and what is told of it.
+//! Declared properties of an upload, and the answers about them.
 
 use std::time::{Duration, SystemTime};
 

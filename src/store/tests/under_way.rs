@@ -1,4 +1,4 @@
-//! What is told of uploads under way.
+//! The list of uploads under way.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -7,7 +7,7 @@ use super::{Bench, Completes, Id, declared, id, on_disk};
 use crate::store::UnderWay;
 use crate::store::fs::fault::Op;
 
-/// How many bytes are told of what is under way while that waits for the disk: without a look there.
+/// Returns the offsets that the list states while `act` waits in `op`. The list needs no disk access.
 fn told_during(bench: &Bench, op: Op, act: impl FnOnce() + Send) -> Vec<u64> {
     let (looks, told) = bench.during(op, act, || {
         let before = bench.faults().log().len();
