@@ -1,4 +1,6 @@
-//! Opening a directory: what is made, what is refused, and in what words.
+//! Opening a directory: what is made, what is refused, and the messages. The words of a cause are those of the system.
+
+use std::io;
 
 use super::super::OpenError;
 use super::*;
@@ -32,8 +34,11 @@ fn error_when_failing(op: Op, after: usize, errno: i32, sync: Sync) -> String {
 #[test]
 fn missing_fsync_at_start_is_reported_with_advice() {
     const EINVAL: i32 = 22;
-    let way_out = "Invalid argument (os error 22); its file system does not support fsync: \
-                   start with --sync fast, or choose a directory on another file system";
+    let way_out = format!(
+        "{}; its file system does not support fsync: \
+         start with --sync fast, or choose a directory on another file system",
+        io::Error::from_raw_os_error(EINVAL)
+    );
     let said = |after| error_when_failing(Op::SyncAtOpen, after, EINVAL, Sync::Durable);
     assert_eq!(said(0), format!("cannot sync DIR: {way_out}"));
     let file = said(1);
@@ -48,17 +53,21 @@ fn missing_fsync_at_start_is_reported_with_advice() {
 fn failed_fsync_at_start_does_not_advise_sync_fast() {
     const EIO: i32 = 5;
     let said = error_when_failing(Op::SyncAtOpen, 0, EIO, Sync::Durable);
-    assert_eq!(said, "cannot sync DIR: Input/output error (os error 5)");
+    let cause = io::Error::from_raw_os_error(EIO);
+    assert_eq!(said, format!("cannot sync DIR: {cause}"));
 }
 
 #[test]
 fn missing_locks_at_start_are_reported_with_advice() {
     const ENOLCK: i32 = 37;
     let said = error_when_failing(Op::LockAtOpen, 0, ENOLCK, Sync::Fast);
+    let cause = io::Error::from_raw_os_error(ENOLCK);
     assert_eq!(
         said,
-        "cannot lock DIR/.resumed/lock: No locks available (os error 37); the file system has to support flock \
-         (NFS: start its lock service, or mount with local_lock=flock)"
+        format!(
+            "cannot lock DIR/.resumed/lock: {cause}; the file system has to support flock \
+             (NFS: start its lock service, or mount with local_lock=flock)"
+        )
     );
 }
 
