@@ -4,18 +4,18 @@
 
 #[cfg(test)]
 pub(crate) use std::fs as on_disk;
-use std::fs::{self, DirBuilder, File, FileTimes};
+use std::fs::{self, DirBuilder, File, FileTimes, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
-    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, fstatvfs, mkdirat, openat,
-    renameat, statat, unlinkat,
+    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, chmodat, fstatvfs, mkdirat,
+    openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -337,9 +337,12 @@ impl Disk {
     /// Creates the directory `name` in `.resumed`, unless it exists.
     pub(crate) fn make_dir(&self, name: &str) -> io::Result<()> {
         match mkdirat(&self.partials.file, name, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
         }
+        // A default ACL can have taken rights from the owner. A file system without modes refuses the mode.
+        let _ = chmodat(&self.partials.file, name, Mode::RWXU, AtFlags::empty());
+        Ok(())
     }
 
     /// Returns the names in the directory `name` in `.resumed` that are numbers, in order.
@@ -460,6 +463,10 @@ fn open_partials(path: &Path, root: &Directory) -> Result<Directory, OpenError> 
     }
     if about.dev() != root.file.metadata().map_err(failed)?.dev() {
         return Err(OpenError::OtherFileSystem(path.into()));
+    }
+    // A default ACL of `DIR` can have taken the right to open the directory from its owner.
+    if about.mode() & 0o700 != 0o700 {
+        let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
     }
     let partials = Directory::at(path)?;
     private::make_private(&root.file, &partials.file, path)?;

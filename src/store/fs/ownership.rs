@@ -15,7 +15,7 @@ use crate::store::fs::xattr;
 use crate::store::id::{Key, probe_name};
 
 pub(crate) const ACCESS_ACL: &str = "system.posix_acl_access";
-const DEFAULT_ACL: &str = "system.posix_acl_default";
+pub(crate) const DEFAULT_ACL: &str = "system.posix_acl_default";
 
 /// Maximum length of an ACL, in bytes: 512 entries.
 const ACL_MAX: usize = 4 + 512 * 8;

@@ -9,13 +9,16 @@ use rustix::fs::{AtFlags, Mode, fchmod, fstat, mkdirat, statat, unlinkat};
 use rustix::process::geteuid;
 
 use crate::store::error::OpenError;
+use crate::store::fs::ownership::DEFAULT_ACL;
+use crate::store::fs::xattr;
 
 /// The permission bits of a mode.
 const PERMISSIONS: u32 = 0o777;
 /// The permission bits of the group and of others.
 const OTHERS: u32 = 0o077;
 
-/// Makes `partials`, which lies in `root`, readable and writable by its owner alone.
+/// Makes `partials`, which lies in `root`, readable and writable by its owner alone. Removes its default ACL: the files
+/// in it follow the umask, so that the server can open them again.
 ///
 /// Warns where the file system stores no owners or no modes, as FAT and CIFS do not.
 ///
@@ -42,6 +45,8 @@ pub(crate) fn make_private(
             path.display()
         );
     }
+    // Fails if there is none. Publishing sets the ACL of a finished file.
+    let _ = xattr::remove(&partials, DEFAULT_ACL);
     if !is_private(&partials).map_err(failed)? {
         log::warn!(
             "{} is open to other users, and its mode cannot be changed to 0700: \

@@ -22,11 +22,11 @@ const NOBODY: u32 = 65534;
 const ACCESS: &str = "system.posix_acl_access";
 const DEFAULT: &str = "system.posix_acl_default";
 
-/// An ACL in the format of the kernel: access for a user and for the group, none for others.
-fn acl(user: u16, mask: u16) -> Vec<u8> {
+/// An ACL in the format of the kernel: access for the owner, a user and the group, none for others.
+fn acl(owner: u16, user: u16, mask: u16) -> Vec<u8> {
     const NO_ID: u32 = u32::MAX;
     let entries = [
-        (0x01, 6, NO_ID),
+        (0x01, owner, NO_ID),
         (0x02, user, ANN),
         (0x04, 5, NO_ID),
         (0x10, mask, NO_ID),
@@ -131,11 +131,11 @@ fn finished_file_has_the_rights_of_a_default_acl() {
     let server = Process::start(dir.path(), "127.0.0.1:0", &[] as &[&str]);
     let folder = dir.path().join("trip");
     fs::create_dir(&folder).expect("a folder");
-    if let Err(reason) = set_acl(&folder, DEFAULT, &acl(7, 7)) {
+    if let Err(reason) = set_acl(&folder, DEFAULT, &acl(6, 7, 7)) {
         return left_out("the default ACL of a folder", &reason);
     }
     send_around(server.addr, ["a.txt", "b.txt"], || {
-        set_acl(dir.path(), DEFAULT, &acl(6, 4)).expect("set");
+        set_acl(dir.path(), DEFAULT, &acl(6, 6, 4)).expect("set");
     });
     assert_eq!(send(server.addr, "trip/a.txt", 0, "hello"), "Success 5");
     for name in ["trip/a.txt", "a.txt", "b.txt"] {
@@ -144,9 +144,9 @@ fn finished_file_has_the_rights_of_a_default_acl() {
     }
     drop(server);
 
-    // The directory has a default ACL from the beginning, so `.resumed` inherits it too. Later the ACL is removed.
+    // The directory has a default ACL from the beginning. Later the ACL is removed.
     let dir = tempfile::tempdir().expect("a directory");
-    set_acl(dir.path(), DEFAULT, &acl(7, 7)).expect("set");
+    set_acl(dir.path(), DEFAULT, &acl(6, 7, 7)).expect("set");
     let server = Process::start(dir.path(), "127.0.0.1:0", &[] as &[&str]);
     assert_eq!(send(server.addr, "a.txt", 0, "hello"), "Success 5");
     is_as_created_there(&dir.path().join("a.txt"));
@@ -173,7 +173,7 @@ fn replaced_file_keeps_owner_group_mode_and_rights() {
         chown(&paths[0], Some(ANN), Some(MEDIA)).expect("its owner");
     }
     let shared = old("trip/shared.txt", 0o600);
-    match set_acl(&shared, ACCESS, &acl(6, 6)) {
+    match set_acl(&shared, ACCESS, &acl(6, 6, 6)) {
         Ok(()) => paths.push(shared),
         Err(reason) => left_out("the ACL of a replaced file", &reason),
     }
@@ -205,21 +205,51 @@ fn of_nobody() -> TempDir {
     dir
 }
 
+/// Returns the obstacle to tests that run the command as the user nobody.
+fn nobody_obstacle() -> Option<String> {
+    root_obstacle().or_else(|| {
+        let runs = as_nobody().arg("--version").output();
+        let is_run = runs.is_ok_and(|output| output.status.success());
+        (!is_run).then(|| "nobody may not run it".into())
+    })
+}
+
+#[test]
+fn uploads_work_where_a_default_acl_denies_the_owner() {
+    let flags = &[] as &[&str];
+    require!("a default ACL that denies the owner", nobody_obstacle());
+    for owner in [6, 4, 0] {
+        let dir = of_nobody();
+        if let Err(reason) = set_acl(dir.path(), DEFAULT, &acl(owner, 7, 7)) {
+            return left_out("a default ACL that denies the owner", &reason);
+        }
+        let server = Process::of(as_nobody(), dir.path(), "127.0.0.1:0", flags);
+        assert_eq!(send(server.addr, "a.txt", 0, "hello"), "Success 5");
+        assert_eq!(send(server.addr, "b.txt", 0, "he"), "2");
+        drop(server);
+        let server = Process::of(as_nobody(), dir.path(), "127.0.0.1:0", flags);
+        assert_eq!(send(server.addr, "b.txt", 2, "llo"), "Success 5");
+        assert_eq!(send(server.addr, "a.txt", 5, ""), "Success 5");
+        let new = dir.path().join("new");
+        File::create(&new).expect("another file");
+        let (_, _, mode, rights) = attributes(&new);
+        for name in ["a.txt", "b.txt"] {
+            let path = dir.path().join(name);
+            assert_eq!(fs::read(&path).expect("the file"), b"hello");
+            let (_, _, its_mode, its_rights) = attributes(&path);
+            assert_eq!((its_mode, &its_rights), (mode, &rights), "{name}, {owner}");
+        }
+    }
+}
+
 #[test]
 fn group_the_server_cannot_set_is_given_by_a_copy() {
-    require!("a group that the server may not give", root_obstacle());
+    require!("a group that the server may not give", nobody_obstacle());
     let dir = of_nobody();
     let folder = dir.path().join("trip");
     fs::create_dir(&folder).expect("a folder");
     chown(&folder, Some(NOBODY), Some(MEDIA)).expect("another group");
     fs::set_permissions(&folder, Permissions::from_mode(0o2775)).expect("set-group-ID");
-    let told = as_nobody().arg("--version").output();
-    if !told.is_ok_and(|told| told.status.success()) {
-        return left_out(
-            "a group that the server may not give",
-            "nobody may not run it",
-        );
-    }
     let mut command = as_nobody();
     command.env("RUST_LOG", "warn");
     let server = Process::of(command, dir.path(), "127.0.0.1:0", &[] as &[&str]);
