@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::ListenSocket;
 
 use crate::http::{self, Head};
+use crate::protocol::access::proxies::TrustedProxy;
 use crate::protocol::command::Command;
 use crate::store::{Completed, OnConflict, Sharing, Sync};
 use crate::uploads::{HookError, Options};
@@ -264,9 +265,15 @@ upload_settings! {
     public_url(url: &str)
         |options| options.public_url = Some(url.trim_end_matches('/').to_owned());
 
-    /// Uses `Forwarded`, `X-Forwarded-Proto` and `X-Forwarded-Host`. Only if every request comes through a proxy: any client
-    /// can send these fields. Default: ignored.
-    trust_proxy() |options| options.trust_proxy = true;
+    /// Uses the forwarding fields of peers on this machine: loopback addresses and Unix sockets. Default: these fields are
+    /// ignored, because any client can send them.
+    ///
+    /// The fields are `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`. The address of the client is
+    /// the rightmost forwarded one that is not trusted.
+    trust_proxy() |options| options.proxies.add_local();
+
+    /// Uses the forwarding fields of these peers, as [`trust_proxy`](Self::trust_proxy) does for local ones.
+    trust_proxy_at(proxy: TrustedProxy) |options| options.proxies.add(proxy);
 
     /// Sends no interim responses (104), for a proxy that cannot forward them.
     no_interim() |options| options.no_interim = true;

@@ -84,7 +84,8 @@ mod uploads;
 
 pub use config::Config;
 pub use engine::{Address, ListenSocket};
-pub use http::{Framing, Head, Malformed, Response, Version};
+pub use http::{Framing, Head, Malformed, Peer, Response, Version};
+pub use protocol::access::proxies::{MalformedProxy, TrustedProxy};
 pub use protocol::command::{AppendCommand, Command, Operation, StatusQuery, Target};
 pub use server::{Server, StartError, StartErrorKind, start};
 pub use uploads::{HookError, Options, Uploads};

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use threadpool::ThreadPool;
 use tiny_http::{Header, Method, Request, Server};
 
-use crate::http::{Head, Malformed, Response};
+use crate::http::{Head, Malformed, Peer, Response};
 use crate::uploads::Uploads;
 
 /// The bytes of a refused body to read: a connection that closes earlier may lose the response.
@@ -55,7 +55,12 @@ pub fn answer(uploads: &Uploads, mut request: Request) -> io::Result<()> {
 fn head_of(request: &Request) -> Result<Head, Malformed> {
     let fields = request.headers().iter();
     let fields = fields.map(|field| (field.field.as_str().as_str(), field.value.as_bytes()));
-    Head::from_parts(request.method().as_str(), request.url(), fields)
+    let head = Head::from_parts(request.method().as_str(), request.url(), fields)?;
+    // A Unix socket has no address.
+    let peer = request
+        .remote_addr()
+        .map_or(Peer::Unix, |addr| addr.ip().into());
+    Ok(head.with_peer(peer))
 }
 
 fn convert(response: &Response, head_only: bool) -> tiny_http::Response<Cursor<Vec<u8>>> {

@@ -10,7 +10,7 @@ mod size;
 pub(crate) mod systemd;
 mod text;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use resumed::Config;
 use resumed::store::{OnConflict, Sync};
+use resumed::{Config, TrustedProxy};
 
 pub(crate) use self::hook::Hook;
 use self::hook::HookFlags;
@@ -73,7 +73,9 @@ resumed put FILE... URL    send files and folders; see resumed put --help
                              the name of this machine; repeatable
       --public-url URL       begin upload addresses with URL, not with the Host of the request,
                              such as https://up.example.org behind a TLS proxy
-      --trust-proxy          trust Forwarded, X-Forwarded-Proto and X-Forwarded-Host
+      --trust-proxy [PROXY]  trust Forwarded and X-Forwarded-For, -Proto and -Host from PROXY:
+                             ADDR, ADDR/PREFIX or unix; repeatable
+                             (default: nobody; without PROXY: this machine)
       --no-interim           send no 104 (Upload Resumption Supported): some proxies fail on it
       --allow-root           allow root to listen on an address that other machines reach
       --sha256               compute the SHA-256 of each upload, for Repr-Digest and hooks
@@ -165,7 +167,7 @@ fn set(
             config
         }
         "public-url" => config.public_url(&flag.text()?),
-        "trust-proxy" => config.trust_proxy(),
+        "trust-proxy" => trust_proxy(config, flag.parser)?,
         "no-interim" => config.no_interim(),
         "allow-root" => config.allow_root(),
         "workers" => config.workers(flag.number()?),
@@ -204,6 +206,24 @@ impl Flag<'_> {
                 .find(|(word, _)| *word == text)
                 .map(|(_, value)| *value)
         })
+    }
+}
+
+/// Reads the optional value of `--trust-proxy`. After a space it has to be an address: other text is the directory.
+fn trust_proxy(config: Config, parser: &mut Parser) -> Result<Config, UsageError> {
+    let is_proxy = |next: &OsStr| {
+        next.to_str()
+            .is_some_and(|text| text.parse::<TrustedProxy>().is_ok())
+    };
+    let value = match parser.optional_value() {
+        Some(value) => Some(value),
+        None => parser
+            .try_raw_args()
+            .and_then(|mut rest| rest.next_if(is_proxy)),
+    };
+    match value {
+        Some(value) => Ok(config.trust_proxy_at(value.parse()?)),
+        None => Ok(config.trust_proxy()),
     }
 }
 

@@ -113,11 +113,11 @@ impl Listener {
     pub(super) fn accept(&self) -> io::Result<Socket> {
         match self {
             Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept()?;
+                let (stream, addr) = listener.accept()?;
                 if let Err(error) = stream.set_nodelay(true) {
                     log::debug!("cannot set TCP_NODELAY: {error}");
                 }
-                Ok(Socket::Tcp(stream))
+                Ok(Socket::Tcp(stream, addr.ip().into()))
             }
             Listener::Unix(listener, _) => {
                 listener.accept().map(|(stream, _)| Socket::Unix(stream))

@@ -15,6 +15,7 @@ mod coalesce;
 pub(crate) mod connection;
 mod handler;
 mod limits;
+mod peer;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod read_buffer;
@@ -24,5 +25,6 @@ pub(crate) mod socket;
 
 pub(crate) use handler::{Action, BodyEnd, BodySink, ConnectionCounts, Handler};
 pub(crate) use limits::Limits;
+pub use peer::Peer;
 pub use request::{Framing, Head, Malformed, Version};
 pub use response::Response;

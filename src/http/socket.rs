@@ -6,17 +6,26 @@ use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
+use super::peer::Peer;
+
 /// A non-blocking socket of a client.
 pub(crate) enum Socket {
-    Tcp(TcpStream),
+    Tcp(TcpStream, Peer),
     Unix(UnixStream),
 }
 
 impl Socket {
+    pub(crate) fn peer(&self) -> Peer {
+        match self {
+            Socket::Tcp(_, peer) => *peer,
+            Socket::Unix(_) => Peer::Unix,
+        }
+    }
+
     /// Shuts down the sending direction. Reading goes on.
     pub(crate) fn finish_writing(&self) -> io::Result<()> {
         match self {
-            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Tcp(stream, _) => stream.shutdown(Shutdown::Write),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
     }
@@ -28,7 +37,7 @@ impl Socket {
         use std::os::fd::AsFd;
 
         let fd = match self {
-            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Tcp(stream, _) => stream.as_fd(),
             Socket::Unix(stream) => stream.as_fd(),
         };
         let mut socket = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
@@ -37,7 +46,7 @@ impl Socket {
 
     fn source(&mut self) -> &mut dyn Source {
         match self {
-            Socket::Tcp(stream) => stream,
+            Socket::Tcp(stream, _) => stream,
             Socket::Unix(stream) => stream,
         }
     }
@@ -46,7 +55,7 @@ impl Socket {
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => stream.read(buffer),
+            Socket::Tcp(stream, _) => stream.read(buffer),
             Socket::Unix(stream) => stream.read(buffer),
         }
     }
@@ -55,7 +64,7 @@ impl Read for Socket {
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => stream.write(bytes),
+            Socket::Tcp(stream, _) => stream.write(bytes),
             Socket::Unix(stream) => stream.write(bytes),
         }
     }

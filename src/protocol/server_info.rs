@@ -2,6 +2,7 @@
 
 use crate::http::Head;
 
+use crate::protocol::access::proxies::TrustedProxies;
 use crate::protocol::parse::files_path;
 
 /// The limits and the address of the server.
@@ -13,8 +14,8 @@ pub(crate) struct ServerInfo {
     pub(crate) expire_secs: u64,
     /// The base of all addresses. `None`: the `Host` of each request.
     pub(crate) public_url: Option<String>,
-    /// True if the forwarding fields of a proxy are used. Any client can send them.
-    pub(crate) trust_proxy: bool,
+    /// The proxies whose forwarding fields are used. Any client can send them.
+    pub(crate) proxies: TrustedProxies,
     /// True if interim responses are sent.
     pub(crate) interim: bool,
 }
@@ -29,12 +30,12 @@ impl ServerInfo {
 
     /// Returns the host that a trusted proxy forwards, if it becomes part of the address of an upload.
     pub(crate) fn forwarded_host<'h>(&self, head: &'h Head) -> Option<&'h str> {
-        let is_used = self.trust_proxy && self.public_url.is_none();
+        let is_used = self.public_url.is_none() && self.proxies.trusts(head);
         is_used.then(|| Proxy::read(head).host).flatten()
     }
 
     fn base(&self, head: &Head) -> Option<String> {
-        let proxy = if self.trust_proxy {
+        let proxy = if self.proxies.trusts(head) {
             Proxy::read(head)
         } else {
             Proxy::default()
@@ -84,22 +85,30 @@ fn is_host(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Peer;
+
+    fn behind_proxy() -> ServerInfo {
+        let mut proxies = TrustedProxies::default();
+        proxies.add_local();
+        ServerInfo {
+            proxies,
+            ..ServerInfo::default()
+        }
+    }
 
     #[track_caller]
     fn check(server: &ServerInfo, fields: &[(&str, &str)], expected: &str) {
         let host = [("Host", "localhost:8080")];
         let all = host.iter().chain(fields).copied();
         let head = Head::from_parts("POST", "/files", all).expect("a head");
+        let head = head.with_peer(Peer::Unix);
         assert_eq!(server.location(&head, "1"), expected);
     }
 
     #[test]
     fn location_is_the_address_that_the_client_uses() {
         let alone = ServerInfo::default();
-        let behind = ServerInfo {
-            trust_proxy: true,
-            ..ServerInfo::default()
-        };
+        let behind = behind_proxy();
         let fixed = ServerInfo {
             public_url: Some("https://up.example/in".to_owned()),
             ..behind.clone()
@@ -121,10 +130,7 @@ mod tests {
 
     #[test]
     fn malformed_forwarded_host_and_scheme_are_ignored() {
-        let behind = ServerInfo {
-            trust_proxy: true,
-            ..ServerInfo::default()
-        };
+        let behind = behind_proxy();
         let forwarded_fields = [
             ("X-Forwarded-Proto", "javascript"),
             ("X-Forwarded-Host", "a.example/b?"),

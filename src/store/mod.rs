@@ -42,6 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod account;
 mod error;
 mod fs;
 mod id;
@@ -64,6 +65,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use self::account::Account;
 pub use self::error::{Difference, Error, OpenError};
 pub use self::fs::file_info::FileInfo;
 pub use self::fs::hashed::{Crc32, Digest};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::{Head, Response};
+use crate::http::{Head, Peer, Response};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
@@ -12,7 +12,7 @@ use crate::protocol::pages::{health, recent};
 use crate::protocol::refusal::Refusal;
 use crate::protocol::server_info::ServerInfo;
 use crate::protocol::{self, Dialect};
-use crate::store::{Completed, Progress, Store};
+use crate::store::{Account, Completed, Progress, Store};
 
 use super::background::BackgroundTasks;
 use super::metrics::{self, Metrics};
@@ -35,13 +35,34 @@ pub(super) struct Context {
     pub(super) background: BackgroundTasks,
 }
 
+/// The client of a request.
+#[derive(Clone, Copy)]
+pub(super) struct Client<'c> {
+    /// The name of the user; empty for a server without users.
+    pub(super) user: &'c str,
+    /// The address of the client, or of the nearest proxy that hides it.
+    pub(super) peer: Option<Peer>,
+}
+
+impl Client<'_> {
+    /// Returns the party that uploads are counted for: the user, else the address. A local address is none: a proxy that is
+    /// not trusted may be behind it.
+    pub(super) fn account(&self) -> Option<Account> {
+        match self.peer {
+            _ if !self.user.is_empty() => Some(Account::of_user(self.user.as_bytes())),
+            Some(Peer::Ip(address)) if !address.is_loopback() => Some(Account::of_address(address)),
+            _ => None,
+        }
+    }
+}
+
 /// The meaning of an admitted request. The text is the name of the user.
 #[expect(
     clippy::large_enum_variant,
     reason = "taken apart at once; a box would cost each request an allocation"
 )]
 pub(super) enum Route<'c> {
-    Command(Dialect, Command, &'c str),
+    Command(Dialect, Command, Client<'c>),
     Recent(&'c str),
 }
 
@@ -77,7 +98,8 @@ impl Context {
         if !self.allows(head, &command) {
             return Err(refused(Refusal::Forbidden));
         }
-        Ok(Route::Command(dialect, command, user))
+        let peer = self.server.proxies.client(head);
+        Ok(Route::Command(dialect, command, Client { user, peer }))
     }
 
     /// Reports a published file to the log, the metrics, `/recent` and the hook.

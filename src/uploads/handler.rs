@@ -13,7 +13,7 @@ use crate::store::{
 };
 
 use super::access_log::RequestLog;
-use super::context::Context;
+use super::context::{Client, Context};
 
 /// A request without its head: all that the response needs.
 struct Exchange {
@@ -39,11 +39,11 @@ struct UploadSink {
     discard_on_overflow: bool,
 }
 
-/// Carries out a command of the user `owner`.
+/// Carries out a command of `client`.
 pub(super) fn handle(
     context: &Arc<Context>,
     head: &Head,
-    (dialect, command, owner): (Dialect, Command, &str),
+    (dialect, command, client): (Dialect, Command, Client<'_>),
     cors: CorsHeaders,
     log: RequestLog,
 ) -> Action {
@@ -58,7 +58,8 @@ pub(super) fn handle(
             Err(error) => (Vec::new(), None, Some(store::Error::Io(error.into()))),
         },
     };
-    let id = Id::new(owner.as_bytes(), &id);
+    let account = client.account();
+    let id = Id::new(client.user.as_bytes(), &id);
     let mut exchange = Exchange {
         context: Arc::clone(context),
         upload: context.store.upload(&id),
@@ -74,8 +75,14 @@ pub(super) fn handle(
     }
     match command.operation {
         Operation::Status(query) => exchange.status(query),
-        Operation::Append(append) if restarts => exchange.restart(append),
-        Operation::Append(append) => exchange.append(append),
+        Operation::Append(mut append) => {
+            append.request.account = account;
+            if restarts {
+                exchange.restart(append)
+            } else {
+                exchange.append(append)
+            }
+        }
         Operation::Cancel => blocking(move || exchange.cancel()),
     }
 }

@@ -21,6 +21,7 @@ use crate::http::{Action, BodyEnd, BodySink, ConnectionCounts, Framing, Handler,
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
+use crate::protocol::access::proxies::TrustedProxies;
 use crate::protocol::server_info::ServerInfo;
 use crate::store::{self, OpenError, Store};
 use access_log::RequestLog;
@@ -38,7 +39,7 @@ pub struct Options {
     pub(crate) origins: Vec<String>,
     pub(crate) users: Users,
     pub(crate) public_url: Option<String>,
-    pub(crate) trust_proxy: bool,
+    pub(crate) proxies: TrustedProxies,
     pub(crate) no_interim: bool,
     pub(crate) metrics: bool,
     pub(crate) authorize: Option<Authorize>,
@@ -90,7 +91,7 @@ impl Uploads {
             max_size: store.max_size(),
             expire_secs,
             public_url: options.public_url,
-            trust_proxy: options.trust_proxy,
+            proxies: options.proxies,
             interim: !options.no_interim,
         };
         let background = BackgroundTasks::start(store.clone(), options.on_complete);
@@ -162,8 +163,8 @@ impl Handler for Uploads {
         let mut log = RequestLog::start(&self.context, head);
         let cors = self.context.origins.headers(head);
         match self.context.route(head) {
-            Ok(Route::Command(dialect, command, owner)) => {
-                handler::handle(&self.context, head, (dialect, command, owner), cors, log)
+            Ok(Route::Command(dialect, command, client)) => {
+                handler::handle(&self.context, head, (dialect, command, client), cors, log)
             }
             Ok(Route::Recent(owner)) => recent::respond(&self.context, head, owner, cors, log),
             Err(response) => {

@@ -27,6 +27,7 @@ impl Connection {
             match Head::parse(window.bytes(), &self.limits) {
                 Ok(Some((head, consumed))) => {
                     window.consume(consumed);
+                    let head = head.with_peer(self.socket.peer());
                     return Step::On(self.request(&head, handler, window));
                 }
                 Ok(None) => {}

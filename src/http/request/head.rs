@@ -11,6 +11,7 @@ use super::grammar::{is_field_value, is_host, is_token};
 use super::malformed::Malformed;
 use super::request_line::{RequestLine, Target, Version, known_method};
 use crate::http::limits::Limits;
+use crate::http::peer::Peer;
 
 /// The head of a request (RFC 9112, section 2.1): one copy of its bytes, and the positions of its parts.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub struct Head {
     fields: Vec<Field>,
     framing: Framing,
     expects_continue: bool,
+    peer: Option<Peer>,
 }
 
 impl Head {
@@ -85,6 +87,7 @@ impl Head {
             fields,
             framing: Framing::Length(0),
             expects_continue: false,
+            peer: None,
         };
         head.check_host()?;
         let lengths = head.fields_named("content-length");
@@ -104,6 +107,18 @@ impl Head {
             (Some(_), None) => Err(Malformed::bad("Host is not a host name or address")),
             (Some(_), Some(_)) => Err(Malformed::bad("more than one Host")),
         }
+    }
+
+    /// Sets the other end of the connection. Without it, no forwarding field of the request is used.
+    #[must_use]
+    pub fn with_peer(mut self, peer: Peer) -> Head {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// Returns the other end of the connection, if it is known.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     /// Returns the method (RFC 9110, section 9): GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.

@@ -1,3 +1,4 @@
 pub(crate) mod basic_auth;
 pub(crate) mod cors;
 pub(crate) mod host;
+pub(crate) mod proxies;

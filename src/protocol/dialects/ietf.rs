@@ -289,6 +289,7 @@ fn append(
             tail: None,
             body_digest: sha256(head, "Content-Digest")?,
             body_length,
+            account: None,
         },
         // After a resume, tus-js-client 4.3.1 in Node marks the last part as not the last (tus/tus-js-client#820).
         completes: if is_last {

@@ -159,6 +159,7 @@ fn append(
             tail: None,
             body_digest: sha256(head, "Content-Digest")?,
             body_length: body_length(head),
+            account: None,
         },
         completes,
         discard_on_overflow: false,

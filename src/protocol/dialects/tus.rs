@@ -166,6 +166,7 @@ fn append(
             tail: None,
             body_digest: sha256(head, "Content-Digest")?,
             body_length,
+            account: None,
         },
         completes: Completes::AtLength,
         discard_on_overflow: false,

@@ -64,6 +64,7 @@ fn read_append(head: &Head) -> Result<AppendCommand, Response> {
             tail: tail(head)?,
             body_digest: sha256(head, "Content-Digest")?,
             body_length: body_length(head),
+            account: None,
         },
         completes: Completes::AtLength,
         discard_on_overflow: false,

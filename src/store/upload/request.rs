@@ -1,5 +1,6 @@
 //! The contents of a request to append.
 
+use crate::store::account::Account;
 use crate::store::fs::file_info::FileInfo;
 use crate::store::fs::hashed::{Crc32, Digest};
 
@@ -34,6 +35,8 @@ pub struct AppendRequest {
     pub body_digest: Option<Digest>,
     /// The length of the body.
     pub body_length: BodyLength,
+    /// The party that the space of the upload is counted for. `None`: no limit of a party applies.
+    pub account: Option<Account>,
 }
 
 /// A condition on the existence of an upload.
