@@ -33,3 +33,9 @@ pub(crate) fn root_obstacle() -> Option<String> {
     let is_root = rustix::process::geteuid().is_root();
     (!is_root).then(|| "it needs root".into())
 }
+
+/// Returns the obstacle to tests that open `count` files in this process.
+pub(crate) fn files_obstacle(count: u64) -> Option<String> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum?;
+    (limit < count).then(|| format!("it needs {count} open files, and the limit is {limit}"))
+}
