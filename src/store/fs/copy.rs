@@ -14,17 +14,17 @@ use crate::store::fs::disk::{Data, Disk};
 use crate::store::fs::fault::Op;
 use crate::store::fs::filename::Name;
 use crate::store::fs::fs_type::free_bytes;
-use crate::store::fs::rename::{Place, rename};
+use crate::store::fs::rename::{PathAt, rename};
 use crate::store::id::{Key, hidden_name};
 use crate::store::options::OnConflict;
 
 /// Bytes copied in one step. Between two steps the copy can be stopped.
 const STEP_BYTES: u64 = 4 << 20;
 
-/// Bytes copied between two syncs, so that no sync is ever long.
+/// Bytes copied between two syncs, to keep each sync short.
 const SYNC_EVERY: u64 = 64 << 20;
 
-/// For this long after its last byte the copy of another server is not removed, in seconds.
+/// Seconds since the last write in which the copy of another server is not removed.
 const FRESH_SECS: i64 = 60;
 
 /// The copy of an upload, beside its target.
@@ -76,17 +76,17 @@ impl Disk {
         goes_on: impl Fn() -> bool,
     ) -> io::Result<bool> {
         let (mut done, mut synced) = (0, 0);
-        let mut means = Means::Clone;
+        let mut method = CopyMethod::Clone;
         while done < length {
             if !goes_on() {
                 return Ok(false);
             }
             self.faults.check(Op::Copy)?;
             let step = (length - done).min(STEP_BYTES);
-            match means.copy(data, copy, done, step, length) {
+            match method.copy(data, copy, done, step, length) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(copied) => done += copied,
-                Err(error) => means = means.next().ok_or(error)?,
+                Err(error) => method = method.next().ok_or(error)?,
             }
             if done - synced >= SYNC_EVERY {
                 self.gated(Op::SyncCopy, || Ok(fsync(&copy.file)?))?;
@@ -113,11 +113,11 @@ impl Disk {
         if !copy.is_there()? {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let from = Place {
+        let from = PathAt {
             dir: copy.dir.as_fd(),
             name: &copy.name,
         };
-        let to = Place {
+        let to = PathAt {
             dir: home.as_fd(),
             name,
         };
@@ -216,7 +216,7 @@ const BUFFER_BYTES: usize = 1 << 18;
 
 /// The ways to copy bytes. If the file systems do not support one, the next is used.
 #[derive(Clone, Copy)]
-enum Means {
+enum CopyMethod {
     /// Reflink: both files share their blocks.
     Clone,
     /// `copy_file_range`: the kernel copies.
@@ -224,7 +224,7 @@ enum Means {
     Buffer,
 }
 
-impl Means {
+impl CopyMethod {
     fn next(self) -> Option<Self> {
         match self {
             Self::Clone => Some(Self::Range),

@@ -1,6 +1,6 @@
-//! The only contact with the disk: a handful of operations, each of which may fail, and none of which decides anything.
+//! Operations on the disk: data files, record files and their directories. Each can fail, and none contains a decision.
 //!
-//! Nothing here follows a symbolic link inside `.resumed`, and every error keeps its number.
+//! No operation follows a symbolic link inside `.resumed`. Each error keeps its number.
 
 #[cfg(test)]
 pub(crate) use std::fs as on_disk;
@@ -31,7 +31,7 @@ use crate::store::fs::record::record_name;
 use crate::store::id::Key;
 use crate::store::options::{Options, Sharing, Sync};
 
-/// The directory for what is not finished, inside the directory of what is.
+/// The directory of the partial uploads, inside the directory of the finished files.
 pub(crate) const PARTIALS: &str = ".resumed";
 
 /// The file that the running server keeps locked.
@@ -48,18 +48,18 @@ const RECORD_MAX: u64 = 1 << 20;
 
 const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
 
-/// A store's directories, held open.
+/// The open directories of a store.
 pub(crate) struct Disk {
     pub(crate) location: Location,
     pub(crate) root: Directory,
     pub(crate) partials: Directory,
     /// Length of the path of `root`: the longer of the absolute path and the path as given.
     pub(crate) path_bytes: usize,
-    /// Held locked by the running server. Its content names the mount that was opened last (`power_loss`).
+    /// The lock file, locked while the server runs. It contains the mount that was opened last (`power_loss`).
     pub(crate) lock: File,
     /// The prefix of the names of this server's temporary record files. Another server has another prefix.
     pub(crate) temporary: String,
-    /// The number of those names that were used.
+    /// The number of temporary names used so far.
     temporaries: AtomicU64,
     /// False with `--sync fast`: there are no syncs.
     pub(crate) durable: bool,
@@ -74,7 +74,7 @@ pub(crate) struct Disk {
 /// The bytes of an upload: an open data file.
 pub(crate) struct Data(pub(crate) File);
 
-/// One of the two directories, held open.
+/// An open directory: `DIR` or `.resumed`.
 pub(crate) struct Directory {
     pub(crate) path: PathBuf,
     pub(crate) file: File,
@@ -83,7 +83,7 @@ pub(crate) struct Directory {
 
 /// Opening.
 impl Disk {
-    /// Makes and locks the directories at `path`. `faults` can fail from the beginning.
+    /// Creates and locks the directories at `path`. `faults` applies from the first operation on.
     ///
     /// Warns where the file system may lose synced data, or does not report its free space.
     pub(crate) fn open(path: &Path, options: &Options, faults: Faults) -> Result<Self, OpenError> {
@@ -162,7 +162,7 @@ impl Disk {
 }
 
 impl Drop for Disk {
-    /// Not only by closing it: a program that has just been started from this one has it open too, for a moment.
+    /// Unlocks the directory. Closing is not enough: a program that was just started can still have the file open.
     fn drop(&mut self) {
         let _ = lock::unlock(&self.lock);
     }
@@ -170,7 +170,7 @@ impl Drop for Disk {
 
 /// The bytes of an upload, `<key>`.
 impl Disk {
-    /// Opens what is held of `key`, with its length; `None` when nothing is.
+    /// Opens the data file of `key`, and returns its length; `None` if it does not exist.
     pub(crate) fn open_data(&self, key: Key) -> io::Result<Option<(Data, u64)>> {
         self.faults.check(Op::Open)?;
         let opened = self.partials.open(&key.to_string(), OFlags::RDWR);
@@ -183,33 +183,36 @@ impl Disk {
         }
     }
 
-    /// Makes the data file of `key`, empty; its permissions follow the umask.
+    /// Creates the empty data file of `key`. Its permissions follow the umask.
     pub(crate) fn create_data(&self, key: Key) -> io::Result<Data> {
         self.faults.check(Op::Create)?;
         let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         self.partials.open(&key.to_string(), new).map(Data)
     }
 
-    /// Writes once; the kernel may take less than all.
+    /// Writes once, and returns the number of bytes written: the kernel may write fewer.
     pub(crate) fn write_at(&self, data: &Data, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let bytes = self.faults.clip(bytes);
         self.faults.check(Op::Write)?;
         data.0.write_at(bytes, offset)
     }
 
-    /// Fills `bytes` from `offset` on.
+    /// Reads from `offset` on until `bytes` is full.
     pub(crate) fn read_at(&self, data: &Data, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         self.faults.check(Op::Read)?;
         data.0.read_exact_at(bytes, offset)
     }
 
-    /// The length, in bytes.
+    /// Returns the length in bytes.
     pub(crate) fn length(&self, data: &Data) -> io::Result<u64> {
         self.faults.check(Op::Length)?;
         Ok(data.0.metadata()?.len())
     }
 
-    /// Cuts the file back to `length`; it is never made longer.
+    /// Truncates the file to `length`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file is shorter.
     pub(crate) fn truncate(&self, data: &Data, length: u64) -> io::Result<()> {
         match self.length(data)? {
             now if now < length => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -250,7 +253,7 @@ impl Disk {
         let Some(mut file) = found(opened)? else {
             return Ok(None);
         };
-        // Nearly all are shorter than this, and so are read at once.
+        // Most records are shorter: one read is enough.
         let mut text = vec![0; 1024];
         let count = file.read(&mut text)?;
         text.truncate(count);
@@ -260,9 +263,9 @@ impl Disk {
         Ok(Some(text))
     }
 
-    /// Writes the record of `key`, or replaces it in one step. The directory is left to be synced.
+    /// Writes the record of `key`, or replaces it in one step. The caller syncs the directory.
     ///
-    /// The first is written where it will be: cut in the middle it is no JSON, and so as good as none.
+    /// The first record needs no temporary file: a record that a crash cuts is no JSON, and counts as missing.
     pub(crate) fn save_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
         if text.len() as u64 > RECORD_MAX {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -271,7 +274,7 @@ impl Disk {
         let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
         match self.partials.open(&name, OFlags::WRONLY | new) {
             Ok(file) => self.write_record(&file, text).inspect_err(|_| {
-                // Left behind it does no harm.
+                // A record that stays is no JSON, and counts as missing.
                 let _ = unlinkat(&self.partials.file, &name, AtFlags::empty());
             }),
             Err(error) if error.kind() == ALREADY => self.replace_record(&name, text),
@@ -279,7 +282,7 @@ impl Disk {
         }
     }
 
-    /// Writes the record of `key` without a sync, where none is. A power loss may leave no JSON, which is as good as none.
+    /// Creates the record of `key` without a sync. A record that a power loss cuts is no JSON, and counts as missing.
     pub(crate) fn write_record_early(&self, key: Key, text: &[u8]) -> io::Result<()> {
         self.faults.check(Op::SketchRecord)?;
         let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
@@ -287,7 +290,7 @@ impl Disk {
         file.write_all(text)
     }
 
-    /// Removes the record file of `key`, if there is one. The directory is left to be synced.
+    /// Removes the record file of `key`, if it exists. The caller syncs the directory.
     pub(crate) fn remove_record(&self, key: Key) -> io::Result<()> {
         self.remove(&record_name(key))
     }
@@ -324,8 +327,8 @@ impl Disk {
         free_bytes(about)
     }
 
-    /// The names in `.resumed`, but for locks and the log. One that is not UTF-8 is none of ours, and is shown as
-    /// well as can be.
+    /// Returns the names in `.resumed`, without locks and the log. In a name that is not UTF-8, U+FFFD replaces the
+    /// invalid bytes: no upload has such a name.
     pub(crate) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
         self.faults.check(Op::List)?;
         let entries = Entries::read_from(&self.partials.file)?;
@@ -358,7 +361,7 @@ impl Disk {
         Ok(numbers)
     }
 
-    /// When `name` in `.resumed` was last changed; `None` when it is gone.
+    /// Returns the time of last change of `name` in `.resumed`; `None` if it does not exist.
     pub(crate) fn modified(&self, name: &str) -> io::Result<Option<SystemTime>> {
         Ok(self.stat(name)?.map(|(modified, _)| modified))
     }
@@ -378,7 +381,7 @@ impl Disk {
             .then(|| name.starts_with(&self.temporary))
     }
 
-    /// Removes `name` from `.resumed`, if it is there.
+    /// Removes `name` from `.resumed`, if it exists.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         self.faults.check(Op::Remove)?;
         match unlinkat(&self.partials.file, name, AtFlags::empty()) {
@@ -395,12 +398,12 @@ impl Disk {
         }
     }
 
-    /// Runs a sync when its turn comes; with `--sync fast`, never.
+    /// Waits for a permit, and runs a sync. Does nothing with `--sync fast`.
     pub(crate) fn gated(&self, op: Op, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         if !self.durable {
             return Ok(());
         }
-        let _place = self.gate.enter();
+        let _permit = self.gate.enter();
         self.faults.check(op)?;
         sync()
     }
@@ -491,7 +494,7 @@ fn take_lock(
 }
 
 impl Directory {
-    /// Opens a file in it. A new one's permissions follow the umask.
+    /// Opens a file in the directory. The permissions of a new file follow the umask.
     pub(crate) fn open(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.file, name, flags, Mode::from_raw_mode(0o666))?;

@@ -76,7 +76,7 @@ impl Hashed {
         }
     }
 
-    /// Hashes those of the `bytes` at `offset` that follow the bytes hashed so far.
+    /// Hashes the part of `bytes`, at `offset`, that follows the bytes hashed so far.
     pub(crate) fn follow(&mut self, offset: u64, bytes: &[u8]) {
         let known = self.bytes.checked_sub(offset);
         let known = known.and_then(|known| usize::try_from(known).ok());
@@ -161,9 +161,9 @@ impl Checksums {
 #[derive(Default)]
 pub(crate) struct Hashing {
     pub(crate) now: Checksums,
-    /// As of the last sync: where the file is cut back to, should one fail.
+    /// The states at the last sync. After a failed sync the file is truncated to there.
     pub(crate) synced: Checksums,
-    /// Of how many bytes a hash is kept on the file.
+    /// The numbers of bytes in the states stored on the file.
     kept: [u64; Algorithm::ALL.len()],
 }
 
@@ -183,7 +183,7 @@ impl Hashing {
         anew
     }
 
-    /// Goes on with bytes that were written.
+    /// Hashes bytes that were written.
     pub(crate) fn follow(&mut self, offset: u64, bytes: &[u8]) {
         self.now.follow(offset, bytes);
     }
@@ -200,7 +200,7 @@ impl Hashing {
         }
     }
 
-    /// The file was cut back to `length`, to where the last sync had it or beyond.
+    /// Follows a truncation of the file to `length`, which is at least the synced length.
     pub(crate) fn cut_back(&mut self, length: u64) {
         for hashed in self.synced.each() {
             let is_ahead = |now: &Hashed| now.bytes > length;

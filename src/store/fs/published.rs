@@ -1,8 +1,8 @@
 //! Finished files: in the directory, or in folders below it.
 //!
-//! A folder is a directory that is no link: each is opened from the one above it, so that nothing that lies among the
-//! finished files leads out of them. `.resumed` is never used as a folder, by any of its names. FAT adds a
-//! short name (`RESUME~1`), and a case-folding file system ignores some characters.
+//! A folder is a directory, and no symbolic link. Each folder is opened relative to its parent, so that no path leads
+//! out of the directory. `.resumed` is never used as a folder, under any of its names. FAT adds a short name
+//! (`RESUME~1`), and a case-folding file system ignores some characters.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,12 +17,12 @@ use crate::store::fs::dirs::Dir;
 use crate::store::fs::disk::{Data, Disk};
 use crate::store::fs::fault::Op;
 use crate::store::fs::filename::Name;
-use crate::store::fs::rename::{Place, rename};
+use crate::store::fs::rename::{PathAt, rename};
 use crate::store::fs::spelling::{Refusal, Spelling, is_plain};
 use crate::store::id::{Key, probe_name};
 use crate::store::options::OnConflict;
 
-/// The directory that a file is in.
+/// The open directory of a finished file.
 pub(crate) enum Home<'d> {
     Root(BorrowedFd<'d>),
     Folder(OwnedFd),
@@ -37,12 +37,12 @@ impl AsFd for Home<'_> {
     }
 }
 
-/// Finished files, by their paths below the directory: names with `/` between.
+/// Finished files, by their paths below the directory: names separated by `/`.
 impl Disk {
-    /// Makes folders, one in the other: each under its name, or, where something else has that, under the next free
-    /// one. Answers the path of the innermost, with `/` at its end.
+    /// Creates nested folders, durably. If another file has the name of a folder, the folder gets the next free name.
+    /// Returns the path of the innermost folder, with `/` at its end.
     ///
-    /// They are durable then. Not only those that were made: others may have been, a moment ago, by another upload.
+    /// Syncs also the parents of existing folders: another upload may have created such a folder just before.
     pub(crate) fn make_folders(&self, folders: &[Name], key: Key) -> io::Result<String> {
         let (mut path, mut above) = (String::new(), self.root());
         for folder in folders {
@@ -53,7 +53,7 @@ impl Disk {
         Ok(path)
     }
 
-    /// Makes a folder. Tries another spelling if the file system refuses the name.
+    /// Creates a folder. Tries another spelling if the file system refuses the name.
     fn make_folder(
         &self,
         above: &Home<'_>,
@@ -117,7 +117,7 @@ impl Disk {
         is_clear.then_some(refusal)
     }
 
-    /// Returns whether a file with an ASCII name can be made in `dir`.
+    /// Returns whether a file with an ASCII name can be created in `dir`.
     fn takes_plain_name(&self, dir: BorrowedFd<'_>, key: Key) -> bool {
         if self.faults.check(Op::Probe).is_err() {
             return false;
@@ -131,17 +131,17 @@ impl Disk {
     /// Moves the data file of `key` to its published `path`.
     ///
     /// # Errors
-    /// `AlreadyExists` when the name is taken and is not to be replaced; `NotFound` when its folder is gone.
+    /// `AlreadyExists` if the name is taken and must not be replaced; `NotFound` if the folder was removed.
     pub(crate) fn publish(&self, key: Key, path: &str, on_conflict: OnConflict) -> io::Result<()> {
         self.faults.check(Op::Publish)?;
         let (home, name) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
         let partial = key.to_string();
-        let from = Place {
+        let from = PathAt {
             dir: self.partials.file.as_fd(),
             name: &partial,
         };
         let dir = home.as_fd();
-        rename(from, Place { dir, name }, on_conflict, &self.naming)
+        rename(from, PathAt { dir, name }, on_conflict, &self.naming)
     }
 
     /// Returns whether a finished file has `path`; with `Replace`, whether a directory has it.
@@ -165,7 +165,7 @@ impl Disk {
         Ok(self.home_of(path)?.is_some())
     }
 
-    /// Opens the finished file at `path`; `None` when it is gone, or no plain file any more.
+    /// Opens the finished file at `path`; `None` if it was removed, or is no regular file.
     pub(crate) fn open_published(&self, path: &str) -> io::Result<Option<Data>> {
         self.faults.check(Op::Open)?;
         let Some((home, name)) = self.home_of(path)? else {
@@ -183,14 +183,14 @@ impl Disk {
         }
     }
 
-    /// The path of a finished file, for others.
+    /// Returns the path of a finished file, for other programs.
     pub(crate) fn published_path(&self, path: &str) -> PathBuf {
         self.root.path.join(path)
     }
 
     /// Makes the name of the finished file at `path` durable.
     pub(crate) fn sync_published(&self, path: &str) -> io::Result<()> {
-        // Where its folder was taken away, there is nothing to keep.
+        // A removed folder has no name to keep.
         match self.home_of(path)? {
             Some((home, _)) => self.sync_home(&home),
             None => Ok(()),
@@ -221,7 +221,7 @@ impl Disk {
         Ok(home)
     }
 
-    /// The directory of the file at `path`, and its name there; `None` when there is no such directory.
+    /// Opens the directory of the file at `path`, and returns the name of the file; `None` if there is no directory.
     pub(crate) fn home_of<'p>(&self, path: &'p str) -> io::Result<Option<(Home<'_>, &'p str)>> {
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut home = self.root();

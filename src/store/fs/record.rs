@@ -1,4 +1,4 @@
-//! The sidecar of an upload, `<key>.json`: who and what it is. It never says how much is held; the data file does.
+//! The record of an upload, `<key>.json`: id and declarations. It contains no offset: the data file has it.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -11,31 +11,31 @@ use crate::store::fs::filename::FilePath;
 use crate::store::fs::hashed::{Crc32, Digest};
 use crate::store::id::{Id, Key, hex, unhex};
 
-/// The version of record that is written and read here. Any other is left alone.
+/// The format version of a record. A record of another version is an error, and stays unchanged.
 const VERSION: u64 = 1;
 
-/// All that is known of an upload besides its bytes; with no room to spare, for there may be thousands in memory.
+/// The record of an upload. Its fields are boxed, because thousands of records are in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) id: Id,
     pub(crate) file: FileInfo,
-    /// Bytes it will have.
+    /// The declared length in bytes.
     pub(crate) length: Option<u64>,
     /// The declared SHA-256; of a complete upload, the computed one.
     pub(crate) digest: Option<Box<Digest>>,
     /// The CRC-32 that the upload must have, or that it has; `None` if no client requested it.
     pub(crate) crc32: Option<Crc32>,
-    /// Once all is held. The upload is complete when besides `<key>` is gone.
+    /// `None` until all bytes are held. The upload is complete once the data file was renamed too.
     pub(crate) publishing: Option<Box<Publishing>>,
 }
 
 /// The published path and its hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Publishing {
-    /// The published name, with the folders that it is in.
+    /// The published name, with its folders.
     pub(crate) path: FilePath,
     pub(crate) hook: Option<Hook>,
-    /// True if a copy is about to get that name. A file of that name with the same bytes is then this upload.
+    /// True if a copy gets that name. A file with that name and the same bytes is then this upload.
     pub(crate) copied: bool,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Hook {
 }
 
 impl Record {
-    /// Nothing declared yet.
+    /// Returns the record of an upload without declarations.
     pub(crate) fn new(id: &Id) -> Self {
         Self {
             id: id.clone(),
@@ -59,7 +59,7 @@ impl Record {
         }
     }
 
-    /// The published name.
+    /// Returns the published name.
     pub(crate) fn publishing_as(&self) -> Option<&str> {
         self.publishing
             .as_deref()
@@ -75,10 +75,10 @@ impl Record {
         self.publishing.as_deref()?.hook
     }
 
-    /// Reads the record of `key`; `None` of one whose writing was cut.
+    /// Parses the record of `key`; `None` if the text is no JSON, because a crash cut it.
     ///
     /// # Errors
-    /// `InvalidData` when it is of another version, or another upload's.
+    /// `InvalidData` if the record has another version, or belongs to another upload.
     pub(crate) fn parse(text: &[u8], key: Key) -> io::Result<Option<Self>> {
         let unreadable = || {
             io::Error::new(
@@ -158,7 +158,7 @@ impl Record {
 
     /// Returns the text that `parse` reads.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        // Nearly all are shorter than this, so that it need not grow.
+        // Most records are shorter: one allocation is enough.
         let mut text = Vec::with_capacity(512);
         serde_json::to_writer(&mut text, self).expect("its keys are text, and memory takes all");
         text

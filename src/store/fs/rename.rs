@@ -1,4 +1,4 @@
-//! Moving a file to its name: without overwriting, by the best means the file system has, or over what is there.
+//! Renames a file: without overwriting, by the safest method that the file system supports, or over another file.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,9 +9,9 @@ use rustix::io::Errno;
 
 use crate::store::options::OnConflict;
 
-/// An entry of a directory.
+/// A name relative to an open directory.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct PathAt<'a> {
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) name: &'a str,
 }
@@ -19,15 +19,15 @@ pub(crate) struct Place<'a> {
 /// Renames `from` to `to`.
 ///
 /// # Errors
-/// `AlreadyExists` when there is something, and both are to be kept.
+/// `AlreadyExists` if a file has that name, and both must be kept.
 pub(crate) fn rename(
-    from: Place<'_>,
-    to: Place<'_>,
+    from: PathAt<'_>,
+    to: PathAt<'_>,
     on_conflict: OnConflict,
     naming: &Mutex<()>,
 ) -> io::Result<()> {
     let done = match on_conflict {
-        // Where both are one file already, the system's rename would leave both names, and call it done.
+        // If both are links to one file, `renameat` succeeds, and leaves both names.
         OnConflict::Replace if !is_same_file(from, to)? => {
             return Ok(renameat(from.dir, from.name, to.dir, to.name)?);
         }
@@ -35,7 +35,7 @@ pub(crate) fn rename(
         OnConflict::KeepBoth => rename_new(from, to, naming),
     };
     match done {
-        // A link and unlink that was cut.
+        // A crash came between link and unlink.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same_file(from, to)? => {
             Ok(unlinkat(from.dir, from.name, AtFlags::empty())?)
         }
@@ -43,9 +43,9 @@ pub(crate) fn rename(
     }
 }
 
-fn rename_new(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> io::Result<()> {
+fn rename_new(from: PathAt<'_>, to: PathAt<'_>, naming: &Mutex<()>) -> io::Result<()> {
     match rename_noreplace(from, to) {
-        // EINVAL is also what a bad name gets; then the next means says so again.
+        // A refused name gives EINVAL too. Then the next method returns that error again.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
         done => return Ok(done?),
     }
@@ -53,13 +53,12 @@ fn rename_new(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> io::Result<
         Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {}
         done => return Ok(done?),
     }
-    Ok(look_and_rename(from, to, naming)?)
+    Ok(check_and_rename(from, to, naming)?)
 }
 
 /// Returns whether both names are links to one file; false if one is missing.
-fn is_same_file(one: Place<'_>, other: Place<'_>) -> io::Result<bool> {
-    let identity = |place: Place<'_>| match statat(place.dir, place.name, AtFlags::SYMLINK_NOFOLLOW)
-    {
+fn is_same_file(one: PathAt<'_>, other: PathAt<'_>) -> io::Result<bool> {
+    let identity = |path: PathAt<'_>| match statat(path.dir, path.name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(about) => Ok(Some((about.st_dev, about.st_ino))),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(io::Error::from(error)),
@@ -69,7 +68,7 @@ fn is_same_file(one: Place<'_>, other: Place<'_>) -> io::Result<bool> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn rename_noreplace(from: Place<'_>, to: Place<'_>) -> rustix::io::Result<()> {
+fn rename_noreplace(from: PathAt<'_>, to: PathAt<'_>) -> rustix::io::Result<()> {
     rustix::fs::renameat_with(
         from.dir,
         from.name,
@@ -80,17 +79,21 @@ fn rename_noreplace(from: Place<'_>, to: Place<'_>) -> rustix::io::Result<()> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn rename_noreplace(_: Place<'_>, _: Place<'_>) -> rustix::io::Result<()> {
+fn rename_noreplace(_: PathAt<'_>, _: PathAt<'_>) -> rustix::io::Result<()> {
     Err(Errno::NOSYS)
 }
 
-fn link_and_unlink(from: Place<'_>, to: Place<'_>) -> rustix::io::Result<()> {
+fn link_and_unlink(from: PathAt<'_>, to: PathAt<'_>) -> rustix::io::Result<()> {
     linkat(from.dir, from.name, to.dir, to.name, AtFlags::empty())?;
     unlinkat(from.dir, from.name, AtFlags::empty())
 }
 
-/// For file systems without hard links (FAT): safe from ourselves by the lock, from other programs only nearly.
-fn look_and_rename(from: Place<'_>, to: Place<'_>, naming: &Mutex<()>) -> rustix::io::Result<()> {
+/// Renames on file systems without hard links (FAT). The lock excludes this server; another program can interfere.
+fn check_and_rename(
+    from: PathAt<'_>,
+    to: PathAt<'_>,
+    naming: &Mutex<()>,
+) -> rustix::io::Result<()> {
     let _one_at_a_time = naming.lock().unwrap_or_else(PoisonError::into_inner);
     match statat(to.dir, to.name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(_) => Err(Errno::EXIST),
@@ -107,23 +110,23 @@ mod tests {
 
     use super::*;
 
-    type Means = fn(Place<'_>, Place<'_>) -> rustix::io::Result<()>;
+    type Rename = fn(PathAt<'_>, PathAt<'_>) -> rustix::io::Result<()>;
 
     #[test]
-    fn no_way_to_rename_overwrites() {
-        let means: [Means; 4] = [
+    fn no_method_of_renaming_overwrites() {
+        let methods: [Rename; 4] = [
             rename_noreplace,
             link_and_unlink,
-            |from, to| look_and_rename(from, to, &Mutex::default()),
+            |from, to| check_and_rename(from, to, &Mutex::default()),
             |from, to| {
                 rename_new(from, to, &Mutex::default())
                     .map_err(|e| Errno::from_io_error(&e).unwrap())
             },
         ];
-        for means in means {
+        for method in methods {
             let temporary = tempfile::tempdir().unwrap();
             let dir = openat(CWD, temporary.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
-            let place = |name| Place {
+            let at = |name| PathAt {
                 dir: dir.as_fd(),
                 name,
             };
@@ -134,9 +137,9 @@ mod tests {
             let length = |name| statat(&dir, name, AtFlags::empty()).map(|stat| stat.st_size);
             make("new", b"new one");
             make("old", b"old");
-            assert_eq!(means(place("new"), place("old")), Err(Errno::EXIST));
+            assert_eq!(method(at("new"), at("old")), Err(Errno::EXIST));
             assert_eq!((length("new"), length("old")), (Ok(7), Ok(3)));
-            means(place("new"), place("free")).unwrap();
+            method(at("new"), at("free")).unwrap();
             assert_eq!((length("new"), length("free")), (Err(Errno::NOENT), Ok(7)));
         }
     }
@@ -146,13 +149,13 @@ mod tests {
         for on_conflict in [OnConflict::KeepBoth, OnConflict::Replace] {
             let temporary = tempfile::tempdir().unwrap();
             let dir = openat(CWD, temporary.path(), OFlags::DIRECTORY, Mode::empty()).unwrap();
-            let place = |name| Place {
+            let at = |name| PathAt {
                 dir: dir.as_fd(),
                 name,
             };
             openat(&dir, "a", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap();
             linkat(&dir, "a", &dir, "b", AtFlags::empty()).unwrap();
-            rename(place("a"), place("b"), on_conflict, &Mutex::default()).unwrap();
+            rename(at("a"), at("b"), on_conflict, &Mutex::default()).unwrap();
             assert_eq!(
                 statat(&dir, "a", AtFlags::empty()).map(drop),
                 Err(Errno::NOENT)
