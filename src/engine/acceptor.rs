@@ -10,8 +10,12 @@ use mio::net::{TcpListener, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use rustix::fs::{FileType, Mode, RawMode, lstat, unlink};
 use rustix::io::Errno;
+use rustix::net::listen;
 
 use crate::http::socket::Socket;
+
+/// The connections that may wait for an accept. The system lowers the number to its maximum (`net.core.somaxconn`).
+const BACKLOG: i32 = i32::MAX;
 
 /// The address of a listening server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub(crate) enum Listener {
 
 impl Listener {
     pub(crate) fn tcp(addr: SocketAddr) -> io::Result<Listener> {
-        TcpListener::bind(addr).map(Listener::Tcp)
+        Listener::Tcp(TcpListener::bind(addr)?).with_longest_backlog()
     }
 
     /// Listens on a socket file. Replaces a socket without a listener; any other file there is an error.
@@ -69,7 +73,7 @@ impl Listener {
             other.remove_dead()?;
         }
         let listener = UnixListener::bind(path)?;
-        let listener = Listener::Unix(listener, SocketFile::at(path)?);
+        let listener = Listener::Unix(listener, SocketFile::at(path)?).with_longest_backlog()?;
         if let Some(mode) = mode {
             rustix::fs::chmod(path, Mode::from_raw_mode(mode as RawMode))?;
         }
@@ -77,16 +81,26 @@ impl Listener {
     }
 
     pub(crate) fn from_socket(socket: ListenSocket) -> io::Result<Listener> {
-        match socket {
+        let listener = match socket {
             ListenSocket::Tcp(socket) => {
                 socket.set_nonblocking(true)?;
-                Ok(Listener::Tcp(TcpListener::from_std(socket)))
+                Listener::Tcp(TcpListener::from_std(socket))
             }
             ListenSocket::Unix(socket) => {
                 socket.set_nonblocking(true)?;
-                Ok(Listener::Unix(UnixListener::from_std(socket), None))
+                Listener::Unix(UnixListener::from_std(socket), None)
             }
+        };
+        listener.with_longest_backlog()
+    }
+
+    /// Sets the backlog to the maximum of the system. A second `listen` changes only the backlog.
+    fn with_longest_backlog(self) -> io::Result<Listener> {
+        match &self {
+            Listener::Tcp(listener) => listen(listener, BACKLOG)?,
+            Listener::Unix(listener, _) => listen(listener, BACKLOG)?,
         }
+        Ok(self)
     }
 
     pub(crate) fn address(&self) -> io::Result<Address> {
@@ -184,8 +198,46 @@ const NO_SOCKET: &str = "a file that is no socket is there; remove it, or choose
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixListener;
+    use std::time::Duration;
 
     use super::*;
+
+    /// Returns how many of 300 clients connect to a socket that accepts none.
+    fn connects(listener: &Listener) -> usize {
+        let connect = |_| -> io::Result<Box<dyn std::any::Any>> {
+            Ok(match listener.address()? {
+                Address::Tcp(addr) => {
+                    let timeout = Duration::from_millis(500);
+                    Box::new(std::net::TcpStream::connect_timeout(&addr, timeout)?)
+                }
+                Address::Unix(path) => Box::new(UnixStream::connect(path)?),
+            })
+        };
+        let clients: Vec<_> = (0..300).map_while(|number| connect(number).ok()).collect();
+        clients.len()
+    }
+
+    #[test]
+    fn backlog_is_the_maximum_of_the_system() {
+        let maximum = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("a number");
+        let expected = 300.min(1 + maximum.trim().parse::<usize>().expect("a number"));
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name| dir.path().join(name);
+        let localhost = "127.0.0.1:0".parse().expect("an address");
+        let tcp = std::net::TcpListener::bind(localhost).expect("bound");
+        let unix = UnixListener::bind(at("given")).expect("bound");
+        // An owner may have chosen a shorter one.
+        listen(&tcp, 5).expect("listens");
+        listen(&unix, 5).expect("listens");
+        for listener in [
+            Listener::tcp(localhost),
+            Listener::unix(&at("made"), None),
+            Listener::from_socket(ListenSocket::Tcp(tcp)),
+            Listener::from_socket(ListenSocket::Unix(unix)),
+        ] {
+            assert_eq!(connects(&listener.expect("listens")), expected);
+        }
+    }
 
     #[test]
     fn socket_with_a_full_queue_is_in_use() {
