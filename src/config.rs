@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::ListenSocket;
 
-use crate::http::{self, Head};
+use crate::http::{self, Head, PeerLimit};
 use crate::protocol::access::proxies::TrustedProxy;
 use crate::protocol::command::Command;
 use crate::store::{Completed, OnConflict, Sharing, Sync};
@@ -274,6 +274,12 @@ upload_settings! {
 
     /// Uses the forwarding fields of these peers, as [`trust_proxy`](Self::trust_proxy) does for local ones.
     trust_proxy_at(proxy: TrustedProxy) |options| options.proxies.add(proxy);
+
+    /// Sets the maximum number of connections of one client address, and of requests with a body of one client behind a
+    /// trusted proxy. IPv6 addresses count by their first 64 bits. Loopback addresses, Unix sockets and trusted proxies may
+    /// have any number of connections. Beyond: 503. 0: no limit. Default: 256.
+    max_connections_per_address(connections: usize)
+        |options| options.per_address = PeerLimit::new(connections);
 
     /// Sends no interim responses (104), for a proxy that cannot forward them.
     no_interim() |options| options.no_interim = true;

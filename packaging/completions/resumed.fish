@@ -34,6 +34,7 @@ complete -c resumed -n "$serve" -l hook-timeout -x -d 'Time limit of the command
 complete -c resumed -n "$serve" -l metrics -d 'Serve metrics for Prometheus'
 complete -c resumed -n "$serve" -l workers -x -d 'Number of worker threads'
 complete -c resumed -n "$serve" -l max-connections -x -d 'Maximum number of connections'
+complete -c resumed -n "$serve" -l max-connections-per-address -x -d 'Maximum number of connections from one address'
 complete -c resumed -n "$serve" -l head-timeout -x -d 'Time limit of a request head in seconds'
 complete -c resumed -n "$serve" -l idle-timeout -x -d 'Time limit of a silent body in seconds'
 complete -c resumed -n "$serve" -s V -l version -d 'Print the version'

@@ -86,6 +86,9 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --metrics              serve metrics for Prometheus at /metrics
       --workers N            run N worker threads (default: 2 per core, at least 4)
       --max-connections N    accept at most N connections at once (default: 10000)
+      --max-connections-per-address N
+                             accept at most N connections from one address; 0: any number
+                             (default: 256)
       --head-timeout S       refuse a request head that takes over S seconds (default: 10)
       --idle-timeout S       cut a body that sends no byte for S seconds (default: 60)
   -h, --help                 print this help
@@ -172,6 +175,7 @@ fn set(
         "allow-root" => config.allow_root(),
         "workers" => config.workers(flag.number()?),
         "max-connections" => config.max_connections(flag.number()?),
+        "max-connections-per-address" => config.max_connections_per_address(flag.number()?),
         "head-timeout" => config.head_timeout(Duration::from_secs(flag.number()?)),
         "idle-timeout" => config.body_idle(Duration::from_secs(flag.number()?)),
         unknown => return Err(UsageError(format!("there is no --{unknown}; see --help"))),

@@ -13,9 +13,9 @@ use mio::event::{Event, Source};
 use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
-use crate::http::ConnectionCounts;
 use crate::http::connection::{Connection, Until};
 use crate::http::socket::Socket;
+use crate::http::{ConnectionCounts, PeerPermit};
 
 /// The tokens that are no slot.
 pub(super) const LISTENER: Token = Token(usize::MAX);
@@ -25,6 +25,8 @@ pub(super) const WAKER: Token = Token(usize::MAX - 1);
 pub(super) struct Task {
     pub(super) slot: usize,
     pub(super) connection: Connection,
+    /// Counts the connection for its address, until it closes.
+    _permit: PeerPermit,
 }
 
 /// The connections of a server.
@@ -85,9 +87,13 @@ impl ConnectionTable {
     }
 
     /// Gives a new connection a slot.
-    pub(super) fn insert(&self, connection: Connection) -> Box<Task> {
+    pub(super) fn insert(&self, connection: Connection, permit: PeerPermit) -> Box<Task> {
         let slot = self.lock().slab.insert(Slot::default());
-        Box::new(Task { slot, connection })
+        Box::new(Task {
+            slot,
+            connection,
+            _permit: permit,
+        })
     }
 
     /// Returns the number of connections, parked and active.

@@ -12,7 +12,7 @@ use super::acceptor::Listener;
 use super::connections::{LISTENER, Task, WAKER};
 use super::worker::Shared;
 use crate::http;
-use crate::http::connection::{Connection, Until, Wake};
+use crate::http::connection::{Connection, Until, Wake, refuse_new};
 use crate::http::socket::Socket;
 
 /// The pause after a failed accept. The listener is edge-triggered: free descriptors bring no event.
@@ -136,10 +136,18 @@ impl EventLoop {
     }
 
     fn admit(&mut self, socket: Socket, shared: &Shared) {
+        let permit = match shared.handler.admit(socket.peer()) {
+            Ok(permit) => permit,
+            Err(response) => {
+                // Without a worker: the connections of one address do not delay those of others.
+                shared.handler.refused(response.status());
+                return refuse_new(socket, response);
+            }
+        };
         let table = &shared.connections;
         let connection = Connection::new(socket, Arc::clone(&self.http_limits));
         let deadline = connection.first_deadline();
-        let task = table.insert(connection);
+        let task = table.insert(connection, permit);
         if table.len() > shared.limits.connections {
             let quietest = table.take_quietest();
             self.ready

@@ -1,5 +1,7 @@
 //! The interface between connections and the code that gives requests a meaning.
 
+use super::peer::Peer;
+use super::peer_limit::PeerPermit;
 use super::request::Head;
 use super::response::Response;
 
@@ -55,4 +57,9 @@ pub(crate) trait Handler: Send + Sync {
 
     /// Reports a refusal with this status, of bytes that are no request or came too late.
     fn refused(&self, _status: u16) {}
+
+    /// Admits one more connection of `peer`. An error is the response to it.
+    fn admit(&self, _peer: Peer) -> Result<PeerPermit, Response> {
+        Ok(PeerPermit::default())
+    }
 }

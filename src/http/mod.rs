@@ -16,6 +16,7 @@ pub(crate) mod connection;
 mod handler;
 mod limits;
 mod peer;
+mod peer_limit;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod read_buffer;
@@ -26,5 +27,6 @@ pub(crate) mod socket;
 pub(crate) use handler::{Action, BodyEnd, BodySink, ConnectionCounts, Handler};
 pub(crate) use limits::Limits;
 pub use peer::Peer;
+pub(crate) use peer_limit::{PeerLimit, PeerPermit};
 pub use request::{Framing, Head, Malformed, Version};
 pub use response::Response;

@@ -12,6 +12,8 @@ pub(crate) enum Refusal {
     Unauthenticated,
     /// The embedding program denies this command.
     Forbidden,
+    /// The address of the client has this many connections, the maximum.
+    TooManyConnections(usize),
     /// No byte of the body arrived for too long. The received bytes are kept.
     TimedOut,
     /// The framing of the body is malformed. The bytes before the error are kept.
@@ -26,7 +28,7 @@ const RETRY_SECS: &str = "5";
 impl Refusal {
     /// Returns the response of all dialects that have no other one of their own. The match is exhaustive: a new reason
     /// compiles only with a status.
-    pub(super) fn response(&self) -> Response {
+    pub(crate) fn response(&self) -> Response {
         let line = |status| Response::new(status).text(format!("{self}\n"));
         match self {
             Refusal::Unauthenticated => line(401).field(
@@ -34,6 +36,7 @@ impl Refusal {
                 "Basic realm=\"resumed\", charset=\"UTF-8\"",
             ),
             Refusal::Forbidden => line(403),
+            Refusal::TooManyConnections(_) => unavailable(self),
             Refusal::TimedOut => line(408),
             Refusal::Malformed(_) => line(400),
             Refusal::Store(error) => match error {
@@ -69,6 +72,12 @@ impl Display for Refusal {
         f.write_str(match self {
             Refusal::Unauthenticated => "authentication required",
             Refusal::Forbidden => "this request is not permitted",
+            Refusal::TooManyConnections(max) => {
+                return write!(
+                    f,
+                    "too many connections from this address: at most {max} (--max-connections-per-address)"
+                );
+            }
             Refusal::TimedOut => "no byte arrived for too long; the received bytes are kept",
             Refusal::Malformed(reason) => reason,
             // The path and the system error are for the log only.

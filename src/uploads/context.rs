@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::{Head, Peer, Response};
+use crate::http::{Framing, Head, Peer, PeerLimit, PeerPermit, Response};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
@@ -27,6 +27,8 @@ pub(super) struct Context {
     pub(super) origins: Origins,
     pub(super) users: Users,
     pub(super) server: ServerInfo,
+    /// Counts connections, and requests with a body behind a trusted proxy.
+    pub(super) per_address: Arc<PeerLimit>,
     /// True if `/metrics` exists.
     pub(super) serves_metrics: bool,
     pub(super) metrics: Arc<Metrics>,
@@ -36,12 +38,12 @@ pub(super) struct Context {
 }
 
 /// The client of a request.
-#[derive(Clone, Copy)]
 pub(super) struct Client<'c> {
     /// The name of the user; empty for a server without users.
     pub(super) user: &'c str,
     /// The address of the client, or of the nearest proxy that hides it.
     pub(super) peer: Option<Peer>,
+    pub(super) permit: PeerPermit,
 }
 
 impl Client<'_> {
@@ -99,7 +101,32 @@ impl Context {
             return Err(refused(Refusal::Forbidden));
         }
         let peer = self.server.proxies.client(head);
-        Ok(Route::Command(dialect, command, Client { user, peer }))
+        let permit = self.count_behind_proxy(head, peer).map_err(refused)?;
+        let client = Client { user, peer, permit };
+        Ok(Route::Command(dialect, command, client))
+    }
+
+    /// Admits a connection. The clients of a trusted proxy are counted one by one, at each request with a body.
+    pub(super) fn admit(&self, peer: Peer) -> Result<PeerPermit, Response> {
+        if self.server.proxies.trusts_peer(peer) {
+            return Ok(PeerPermit::default());
+        }
+        let refused = || Refusal::TooManyConnections(self.per_address.max()).response();
+        self.per_address.acquire(peer).ok_or_else(refused)
+    }
+
+    /// Counts a request of `client` for its address, if it has a body and came through a trusted proxy.
+    pub(super) fn count_behind_proxy(
+        &self,
+        head: &Head,
+        client: Option<Peer>,
+    ) -> Result<PeerPermit, Refusal> {
+        match client.filter(|_| head.peer() != client) {
+            Some(client) if head.framing() != Framing::Length(0) => (self.per_address)
+                .acquire(client)
+                .ok_or(Refusal::TooManyConnections(self.per_address.max())),
+            _ => Ok(PeerPermit::default()),
+        }
     }
 
     /// Reports a published file to the log, the metrics, `/recent` and the hook.

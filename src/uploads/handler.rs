@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::{Action, BodyEnd, BodySink, Head, Response};
+use crate::http::{Action, BodyEnd, BodySink, Head, PeerPermit, Response};
 use crate::protocol::Dialect;
 use crate::protocol::access::cors::CorsHeaders;
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
@@ -29,6 +29,7 @@ struct Exchange {
     interim_sent: bool,
     cors: CorsHeaders,
     log: RequestLog,
+    _permit: PeerPermit,
 }
 
 /// The destination of the body of an append.
@@ -69,6 +70,7 @@ pub(super) fn handle(
         interim_sent: false,
         cors,
         log,
+        _permit: client.permit,
     };
     if let Some(error) = failure {
         return Action::Respond(exchange.refuse_unknown(error));

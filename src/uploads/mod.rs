@@ -17,7 +17,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::http::{Action, BodyEnd, BodySink, ConnectionCounts, Framing, Handler, Head, Response};
+use crate::http::{
+    Action, BodyEnd, BodySink, ConnectionCounts, Framing, Handler, Head, Peer, PeerLimit,
+    PeerPermit, Response,
+};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
@@ -40,6 +43,7 @@ pub struct Options {
     pub(crate) users: Users,
     pub(crate) public_url: Option<String>,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) per_address: Arc<PeerLimit>,
     pub(crate) no_interim: bool,
     pub(crate) metrics: bool,
     pub(crate) authorize: Option<Authorize>,
@@ -105,6 +109,7 @@ impl Uploads {
             origins: Origins::new(options.origins),
             users: options.users,
             server,
+            per_address: options.per_address,
             serves_metrics: options.metrics,
             metrics: Arc::new(Metrics::default()),
             recent: RecentFiles::default(),
@@ -176,6 +181,10 @@ impl Handler for Uploads {
 
     fn refused(&self, status: u16) {
         access_log::refused(&self.context, status);
+    }
+
+    fn admit(&self, peer: Peer) -> Result<PeerPermit, Response> {
+        self.context.admit(peer)
     }
 }
 

@@ -9,9 +9,9 @@ use mio::net::UnixStream;
 use mio::{Events, Poll};
 
 use super::{ConnectionTable, Task};
-use crate::http::Limits;
 use crate::http::connection::{Connection, Until};
 use crate::http::socket::Socket;
+use crate::http::{Limits, PeerPermit};
 
 struct Bench {
     poll: Poll,
@@ -35,8 +35,10 @@ impl Bench {
         let limits = Arc::new(Limits::default());
         (
             theirs,
-            self.table
-                .insert(Connection::new(Socket::Unix(ours), limits)),
+            self.table.insert(
+                Connection::new(Socket::Unix(ours), limits),
+                PeerPermit::default(),
+            ),
         )
     }
 

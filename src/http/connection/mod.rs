@@ -20,6 +20,7 @@ mod state;
 mod write_response;
 
 pub(crate) use state::{Connection, Next, TaskContext, Until, Wake};
+pub(crate) use write_response::refuse_new;
 
 use std::mem;
 use std::sync::Arc;

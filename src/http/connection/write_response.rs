@@ -1,5 +1,6 @@
 //! The states `Reply` and `Drain`: from a response to the next request, or to the end of the connection.
 
+use std::io::Read;
 use std::time::Instant;
 
 use super::read_head::until_more;
@@ -11,6 +12,10 @@ use crate::http::handler::Handler;
 use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::response::unsent::Unsent;
 use crate::http::response::{ReplyTo, Response};
+use crate::http::socket::Socket;
+
+/// The bytes that a refused connection may have sent, and that are read before it closes.
+const REFUSED_READ_BYTES: usize = 16 * 1024;
 
 impl Connection {
     /// Responds to a request. Skips the unread rest of its body first, if the read buffer has it.
@@ -146,6 +151,19 @@ impl Connection {
             }
         }
         OVER
+    }
+}
+
+/// Sends a short response to a new connection, and closes it. Never waits.
+pub(crate) fn refuse_new(mut socket: Socket, response: Response) {
+    let to = ReplyTo {
+        head_only: false,
+        keep_alive: false,
+    };
+    // A close with unread bytes would reset the connection, and the client might lose the response.
+    let _ = socket.read(&mut [0; REFUSED_READ_BYTES]);
+    if let Ok(true) = Unsent::new(response.encode(to)).send(&mut socket) {
+        let _ = socket.finish_writing();
     }
 }
 

@@ -1,10 +1,12 @@
 //! Every limit of a connection: its setter, and what a client sees when it is passed.
 
 use std::io::ErrorKind;
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use resumed::Config;
 
+use crate::support::left_out::require;
 use crate::support::{Answer, Client, Site, append, get, status};
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -153,6 +155,80 @@ fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
     for other in &mut others {
         assert_eq!(other.held("first"), 5);
     }
+}
+
+/// Returns an address of this machine that is no loopback address. Sends nothing.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let own = socket.local_addr().ok()?.ip();
+    (!own.is_loopback()).then_some(own)
+}
+
+const TOO_MANY: &str =
+    "too many connections from this address: at most 2 (--max-connections-per-address)\n";
+
+#[test]
+fn connection_beyond_the_limit_of_its_address_is_refused() {
+    let own = own_address();
+    let missing = own.is_none().then(|| "no other address".to_owned());
+    require!("connections of one address", missing);
+    let own = own.expect("an address");
+    let site = Site::with(|config| {
+        let config = config.listen("0.0.0.0:0").allow_root();
+        config.max_connections_per_address(2)
+    });
+    let connect = || Client::connect((own, site.addr().port()).into());
+    let mut admitted = [connect(), connect()];
+    assert_eq!(admitted[0].held("a"), 0);
+    for _ in 0..10 {
+        let mut third = connect();
+        let answer = third.answer();
+        assert_eq!((answer.status, answer.text()), (503, TOO_MANY));
+        assert_eq!(answer.field("Retry-After"), Some("5"));
+        assert_eq!(answer.field("Connection"), Some("close"));
+        third.expect_close();
+    }
+    assert_eq!(site.held("a"), 0, "loopback addresses have no limit");
+    assert_eq!(admitted.each_mut().map(|client| client.held("a")), [0, 0]);
+
+    let [left, mut stays] = admitted;
+    left.cut();
+    let is_admitted = || {
+        let mut next = connect();
+        // A refused connection may be closed already.
+        let _ = next.try_send(status("a"));
+        next.answer().status == 200
+    };
+    while !is_admitted() {}
+    assert_eq!(stays.held("a"), 0);
+}
+
+#[test]
+fn clients_of_a_trusted_proxy_are_counted_one_by_one() {
+    let site = Site::with(|config| config.trust_proxy().max_connections_per_address(2));
+    let by = |client: &str, request: String| {
+        let forwarded = format!("\r\nX-Forwarded-For: 198.51.100.9, {client}\r\n");
+        request.replacen("\r\n", &forwarded, 1)
+    };
+    let begin = |id: &str, client: &str| {
+        let mut sender = site.connect();
+        let id = format!("{id}.bin-10-1700000000000");
+        sender.send(by(client, append(&id, 0, 10) + "some"));
+        sender
+    };
+    let mut sending = ["a", "b"].map(|id| begin(id, "192.0.2.1"));
+    let held = |name| site.held(&format!("{name}.bin-10-1700000000000"));
+    while held("a") + held("b") < 8 {}
+    let answer = begin("c", "192.0.2.1").answer();
+    assert_eq!((answer.status, answer.text()), (503, TOO_MANY));
+    let question = by("192.0.2.1", status("c"));
+    assert_eq!(site.ask(question).text(), "0", "it has no body");
+    let mut other = begin("d", "192.0.2.2");
+    assert_eq!(other.ask("of it!").text(), "Success 10");
+    assert_eq!(sending[0].ask("of it!").text(), "Success 10");
+    let mut next = begin("c", "192.0.2.1");
+    assert_eq!(next.ask("of it!").text(), "Success 10");
 }
 
 #[test]
