@@ -1,7 +1,8 @@
 //! Responses: built by value, written at once.
 //!
 //! Only [`Response::encode`] writes the framing (`Content-Length`, `Connection`, `Transfer-Encoding`) and `Date`. No value
-//! can put a line end into the head.
+//! can put a line end into the head. [`Response::fields`] adds the fields that protect the client's browser, so no response
+//! lacks them.
 
 mod reason;
 pub(in crate::http) mod unsent;
@@ -104,18 +105,38 @@ impl Response {
         self.status
     }
 
-    /// Returns the added fields, in order (RFC 9110, section 5).
+    /// Returns the added fields, in order (RFC 9110, section 5), and those that protect a browser. An added field replaces
+    /// a protecting one of its name. An interim response has the added fields only.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields
-            .iter()
-            .map(|(name, value)| (*name, value.as_ref()))
+        let protecting = self.browser_fields().into_iter();
+        let protecting = protecting.filter(|(name, _)| first(self.added_fields(), name).is_none());
+        let is_final = self.status >= 200;
+        self.added_fields()
+            .chain(protecting.filter(move |_| is_final))
+    }
+
+    fn added_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.fields.iter();
+        fields.map(|(name, value)| (*name, value.as_ref()))
+    }
+
+    /// Returns the fields that protect a browser: it guesses no content type, sends no address of this server to others,
+    /// and passes no response to a page of another origin, unless CORS permits the origin (the Fetch standard).
+    fn browser_fields(&self) -> [(&'static str, &'static str); 3] {
+        let readers = match first(self.added_fields(), "Access-Control-Allow-Origin") {
+            Some(_) => "cross-origin",
+            None => "same-origin",
+        };
+        [
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Resource-Policy", readers),
+        ]
     }
 
     /// Returns the first value of this field. Names are case-insensitive (RFC 9110, section 5.1).
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.fields()
-            .find(|(given, _)| given.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        first(self.fields(), name)
     }
 
     /// Returns the content (RFC 9110, section 6.4). The method of the request and the status decide whether it is sent.
@@ -192,6 +213,11 @@ pub(crate) struct ReplyTo {
     pub(crate) keep_alive: bool,
 }
 
+fn first<'f>(mut fields: impl Iterator<Item = (&'f str, &'f str)>, name: &str) -> Option<&'f str> {
+    let field = fields.find(|(given, _)| given.eq_ignore_ascii_case(name));
+    field.map(|(_, value)| value)
+}
+
 fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
     head.extend_from_slice(name.as_bytes());
     head.extend_from_slice(b": ");
@@ -229,7 +255,11 @@ mod tests {
         keep_alive: true,
     };
 
-    /// Returns the sent bytes without the date, which is checked separately.
+    /// The fields of each final response.
+    const BROWSER: &str = "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
+                           Cross-Origin-Resource-Policy: same-origin\r\n";
+
+    /// Returns the sent bytes without the date, which is checked separately, and without [`BROWSER`].
     fn sent(response: Response, to: ReplyTo) -> String {
         let (mut bytes, rest) = response.encode(to);
         bytes.extend_from_slice(&rest);
@@ -243,6 +273,7 @@ mod tests {
             date.ends_with(" GMT") && date.len() == 29,
             "not an IMF-fixdate: {date}"
         );
+        let before = before.strip_suffix(BROWSER).expect("they are last");
         format!("{before}{after}")
     }
 
@@ -367,6 +398,20 @@ mod tests {
         assert_eq!(answer.get("content-TYPE"), Some("text/html"));
         assert_eq!(answer.get("Location"), None);
         assert_eq!(answer.body_bytes(), b"second");
-        assert_eq!(answer.fields().count(), 1);
+        assert_eq!(answer.fields().count(), 1 + 3);
+    }
+
+    #[test]
+    fn browser_fields_follow_cors_and_the_program() {
+        let shared = Response::new(403).field("access-control-allow-origin", "https://a.example");
+        let policy = |response: &Response| {
+            let policy = response.get("Cross-Origin-Resource-Policy");
+            policy.map(str::to_owned)
+        };
+        assert_eq!(policy(&shared).as_deref(), Some("cross-origin"));
+        let own = Response::new(200).field("cross-origin-resource-policy", "same-site");
+        assert_eq!(policy(&own).as_deref(), Some("same-site"));
+        assert_eq!(own.fields().count(), 3);
+        assert_eq!(Response::new(104).fields().count(), 0);
     }
 }

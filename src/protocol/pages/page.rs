@@ -62,8 +62,6 @@ pub(crate) fn respond(head: &Head) -> Response {
     match head.method() {
         "GET" | "HEAD" => Response::new(200)
             .field("Content-Security-Policy", POLICY)
-            .field("X-Content-Type-Options", "nosniff")
-            .field("Referrer-Policy", "no-referrer")
             .field("Cache-Control", "no-cache")
             .body(file.content_type, file.content),
         _ => Response::method_not_allowed("GET, HEAD"),

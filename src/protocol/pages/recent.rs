@@ -59,7 +59,6 @@ pub(crate) fn reply<'a>(
     let list = json!({ "under_way": under_way, "arrived": arrived });
     Response::new(200)
         .field("Cache-Control", "no-store")
-        .field("X-Content-Type-Options", "nosniff")
         .body("application/json", list.to_string().into_bytes())
 }
 

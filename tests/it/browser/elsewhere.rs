@@ -87,3 +87,25 @@ fn uploader_imported_by_page_of_another_origin_uploads() {
     file.expect_same(&site.dir().join(NAME));
     assert_eq!(page.evaluate(&upload), json!([true, "already", true]));
 }
+
+#[test]
+fn page_of_another_origin_gets_no_response_without_cors() {
+    let host = Nginx::start(&folder("/tests/page", ""));
+    let origin = format!("http://{}", host.addr());
+    let (closed, open) = (
+        Site::new(),
+        Site::with(|config| config.allow_origin(&origin)),
+    );
+    let browser = Browser::launch();
+    let page = browser.open(&format!("{origin}/index.html"));
+    let fetch = |site: &Site, path: &str, mode: &str| {
+        let url = format!("http://{}{path}", site.addr());
+        page.evaluate(&format!(
+            "fetch('{url}', {{ mode: '{mode}' }}).then(answer => answer.type, () => 'refused')"
+        ))
+    };
+    for path in ["/", "/crc32.js", "/recent", "/health", "/nothing"] {
+        assert_eq!(fetch(&closed, path, "no-cors"), json!("refused"), "{path}");
+        assert_eq!(fetch(&open, path, "cors"), json!("cors"), "{path}");
+    }
+}

@@ -1,6 +1,7 @@
 //! HTTP as a client sees it: strictness, limits, silent and slow clients, the end of the server.
 
 pub(crate) mod flood;
+pub(crate) mod headers;
 pub(crate) mod hostile;
 pub(crate) mod large;
 pub(crate) mod limits;

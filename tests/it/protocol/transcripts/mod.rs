@@ -36,7 +36,8 @@
 //! **An answer is what its transcript says and nothing else**: the status line, every field named, no field that is
 //! not named, the body to the byte. Only the fields in [`USUAL`] go without saying; one that is
 //! named has to be there all the same, with whatever value if that is `{any}`, a date if that is `{date}`, and must
-//! not be there if it is `{none}`. When a connection ends, nothing unread may be left on it.
+//! not be there if it is `{none}`. Each final answer has the fields of [`protecting`] besides. When a connection ends,
+//! nothing unread may be left on it.
 //!
 //! A field's value may end in `{film}`, or any other word: that is an id that the server has made, 32 hex digits. From
 //! there on `{film}` stands for it in what the client sends, and in what is answered.
@@ -271,12 +272,16 @@ fn compare(expected: &Expected, answer: &Answer, ids: &mut Ids) -> Result<(), St
             value => same(name, &Some(&*ids.filled_in(value, came)), &came)?,
         }
     }
+    for (name, value) in protecting(answer) {
+        same(name, &Some(value), &answer.field(name))?;
+    }
     for (name, value) in &answer.fields {
         let named = expected
             .fields
             .iter()
             .any(|(known, _)| known.eq_ignore_ascii_case(name));
-        if !named && !is_usual(name, value) {
+        let protects = protecting(answer).any(|(known, _)| known.eq_ignore_ascii_case(name));
+        if !named && !protects && !is_usual(name, value) {
             return Err(format!("{name}: {value}\nis not in the transcript"));
         }
     }
@@ -297,6 +302,23 @@ fn compare(expected: &Expected, answer: &Answer, ids: &mut Ids) -> Result<(), St
                 .ok_or_else(|| format!("body: expected a line with {words:?}, came {line:?}"))
         }
     }
+}
+
+/// Returns the fields that protect a browser: an interim answer has none.
+fn protecting(answer: &Answer) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_final = answer.status >= 200;
+    let is_shared = answer.field("Access-Control-Allow-Origin").is_some();
+    let readers = if is_shared {
+        "cross-origin"
+    } else {
+        "same-origin"
+    };
+    let fields = [
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", readers),
+    ];
+    fields.into_iter().filter(move |_| is_final)
 }
 
 fn is_usual(name: &str, value: &str) -> bool {

@@ -107,8 +107,21 @@ fn every_difference_from_a_transcript_is_found() {
     }
 }
 
+#[test]
+fn missing_field_of_each_final_answer_is_found() {
+    let script = format!("{QUESTION}< HTTP/1.1 200 OK\n<\n");
+    let answer = format!("{OK} 0\r\n\r\n");
+    let (_, found) = run(&Parrot(answer), &script).expect_err("no field");
+    assert!(found.contains("X-Content-Type-Options"), "{found}");
+}
+
+const PROTECTING: &str = "\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
+                          Cross-Origin-Resource-Policy: same-origin\r\n";
+
+/// Plays a transcript against a front that gives this answer, and the fields of each final answer.
 fn judge(script: &str, answer: &str) -> Result<(), (usize, String)> {
-    run(&Parrot(answer.to_owned()), &format!("{QUESTION}{script}"))
+    let answer = answer.replacen("\r\n", PROTECTING, 1);
+    run(&Parrot(answer), &format!("{QUESTION}{script}"))
 }
 
 /// Answers the first request always the same, and ends when the client has.
