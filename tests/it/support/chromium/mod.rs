@@ -66,9 +66,11 @@ impl Browser {
         let mut process = Command::new("chromium")
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.path().display()))
-            // Neither the settings of whoever runs the tests, nor anything left behind elsewhere.
+            // No settings of the user, and no files outside the profile.
             .env("HOME", profile.path())
             .env("TMPDIR", profile.path())
+            // Without a locale Chromium opens no file whose name is not ASCII.
+            .env("LC_ALL", "C.UTF-8")
             // One group for all of its processes, so that all can be ended together.
             .process_group(0)
             .stdout(Stdio::null())
