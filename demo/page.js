@@ -173,7 +173,7 @@ function watchOthers() {
   const isOwn = (name, length) => [...rows.values()].some(
     ({ uploader }) => uploader.path === name && uploader.file.size === length);
   const recent = new Recent({ words, isOwn, onNews: (paths) => announce(words.haveArrived(paths)) });
-  watch(new URL('recent', addressOf(server)), { onTold: (told) => recent.show(told), onLost: () => recent.hide() });
+  watch(new URL('recent', addressOf(server)), { onAnswer: (lists) => recent.show(lists), onLost: () => recent.hide() });
 }
 
 function translate() {

@@ -32,11 +32,11 @@ export class Recent {
   }
 
   /** Shows an answer of `/recent`: see src/protocol/pages/recent.rs. */
-  show(told) {
+  show(lists) {
     const isOthers = ({ name, length }) => !this.#on.isOwn(name, length);
-    const arrived = told.arrived.filter(isOthers);
-    this.#tellNews(told.arrived, arrived);
-    this.#showSent(told.under_way.filter(isOthers), told.arrived);
+    const arrived = lists.arrived.filter(isOthers);
+    this.#tellNews(lists.arrived, arrived);
+    this.#showSent(lists.under_way.filter(isOthers), lists.arrived);
     this.#showArrived(arrived);
   }
 
@@ -55,16 +55,16 @@ export class Recent {
   }
 
   #showSent(uploads, arrived) {
-    const told = new Set();
+    const seen = new Set();
     for (const upload of uploads) {
       let key = JSON.stringify([upload.name, upload.length]);
-      while (told.has(key)) key += '+';
-      told.add(key);
+      while (seen.has(key)) key += '+';
+      seen.add(key);
       if (!this.#sent.has(key)) this.#sent.set(key, new Sent(upload, this.#words));
       this.#sent.get(key).show(upload);
     }
     for (const [key, sent] of this.#sent) {
-      if (told.has(key)) continue;
+      if (seen.has(key)) continue;
       const isOver = arrived.some((file) => sent.is(file)) || this.#on.isOwn(sent.name, sent.length);
       if (isOver || !sent.showLeft()) this.#sent.delete(key);
     }

@@ -10,16 +10,16 @@ const FAILURES_TO_TELL = 2;
 const final = new Set([401, 403, 404, 405, 421]);
 
 /**
- * Requests `url` and passes each answer to `onTold`. Calls `onLost` after more than one request without an answer.
+ * Requests `url` and passes each answer to `onAnswer`. Calls `onLost` after more than one request without an answer.
  * Sends no request while the page is hidden, and none after a lasting refusal.
  */
-export async function watch(url, { onTold, onLost }) {
+export async function watch(url, { onAnswer, onLost }) {
   let failures = 0;
   while (true) {
     await inSight();
-    const { told, refused } = await ask(url);
-    if (told) onTold(told);
-    failures = told ? 0 : failures + 1;
+    const { lists, refused } = await ask(url);
+    if (lists) onAnswer(lists);
+    failures = lists ? 0 : failures + 1;
     if (refused || failures === FAILURES_TO_TELL) onLost();
     if (refused) return;
     await pause(Math.max(EVERY_SECONDS, failures && pauseSeconds(failures, Math.random())));
@@ -30,9 +30,9 @@ async function ask(url) {
   try {
     const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
     if (final.has(answer.status)) return { refused: true };
-    const told = await answer.json();
+    const lists = await answer.json();
     // The answer may come from something other than the server.
-    return { told: Array.isArray(told?.under_way) && Array.isArray(told.arrived) ? told : null };
+    return { lists: Array.isArray(lists?.under_way) && Array.isArray(lists.arrived) ? lists : null };
   } catch {
     return {};
   }

@@ -176,7 +176,7 @@ const LAWS: [Law; 38] = [
         AtMost(5.0),
     ),
     ratio(
-        "... a newcomer's time, of that on an idle server",
+        "... time of a new connection, of that on an idle server",
         NEWCOMER_1000,
         ("silent1000.idle", OURS),
         AtMost(1.1),
@@ -188,7 +188,7 @@ const LAWS: [Law; 38] = [
         AtMost(14.0),
     ),
     ratio(
-        "... a newcomer's time, of that on an idle server",
+        "... time of a new connection, of that on an idle server",
         NEWCOMER_8000,
         ("silent8000.idle", OURS),
         AtMost(1.1),

@@ -32,9 +32,9 @@ const OF_PEERS: [Metric; 20] = [
     metric("wrk16.rate", "the same by wrk: 16 connections", "1/s"),
     metric("wrk1.rate", "... one connection", "1/s"),
     metric("silent1000.resident", "1,000 silent uploads: memory", "MB"),
-    metric("silent1000.newcomer", "a newcomer's 10 KB then", "µs"),
+    metric("silent1000.newcomer", "a new connection's 10 KB then", "µs"),
     metric("silent8000.resident", "8,000 silent uploads: memory", "MB"),
-    metric("silent8000.newcomer", "a newcomer's 10 KB then", "µs"),
+    metric("silent8000.newcomer", "a new connection's 10 KB then", "µs"),
     metric("start.listening", "from start to listening", "ms"),
     metric("start.resident", "idle memory", "MB"),
 ];
@@ -44,7 +44,7 @@ const BESIDE: [Metric; 19] = [
     metric("long.rate", "an upload over 100 ms of round trip", "MB/s"),
     metric(
         "silent1000.idle",
-        "a newcomer on an idle server, beside 1,000",
+        "a new connection to an idle server, beside 1,000",
         "µs",
     ),
     metric("silent8000.idle", "the same beside 8,000", "µs"),

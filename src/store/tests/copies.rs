@@ -172,9 +172,9 @@ fn failed_copy_returns_its_kind_and_leaves_no_file() {
     ] {
         let bench = Bench::new();
         bench.elsewhere_failing(Op::SyncCopy, 0, errno);
-        let told = obstacle(bench.send(0, b"abc", declared(3, "photos/a")));
-        assert_eq!(told.kind, kind);
-        assert!(told.to_string().contains("\"photos/a\""), "{told}");
+        let refused = obstacle(bench.send(0, b"abc", declared(3, "photos/a")));
+        assert_eq!(refused.kind, kind);
+        assert!(refused.to_string().contains("\"photos/a\""), "{refused}");
         assert!(bench.photos().is_empty());
         assert_eq!(bench.partial().unwrap(), b"abc");
         bench.wait_until_published();
@@ -187,8 +187,8 @@ fn status_in_mid_copy_is_refused_until_later() {
     let bench = Bench::new();
     bench.elsewhere();
     let send = || drop(bench.send(0, b"abc", declared(3, "photos/a")));
-    let told = bench.during(Op::Copy, send, || obstacle(bench.status(&id())));
-    assert_eq!(told.kind, ObstacleKind::Passing);
+    let refused = bench.during(Op::Copy, send, || obstacle(bench.status(&id())));
+    assert_eq!(refused.kind, ObstacleKind::Passing);
     bench.wait_until_published();
     assert_eq!(bench.photos(), [file("a", b"abc")]);
 }
@@ -219,8 +219,8 @@ fn shared_directory_leaves_the_copy_of_another_server_alone() {
     let hidden = bench.path().join(format!("photos/.resumed-{}", id().key()));
     bench.closed(|_| on_disk::write(&hidden, b"ab").unwrap());
     bench.elsewhere();
-    let told = obstacle(bench.status(&id()));
-    assert_eq!(told.kind, ObstacleKind::Passing);
+    let refused = obstacle(bench.status(&id()));
+    assert_eq!(refused.kind, ObstacleKind::Passing);
     assert_eq!(on_disk::read(&hidden).unwrap(), b"ab");
     // No server has written to the copy for a long time: an earlier server left it.
     let hour_ago = SystemTime::now() - Duration::from_secs(3600);

@@ -33,10 +33,10 @@ const OPS: [Op; 22] = [
     Op::List,
 ];
 
-/// A client that does not give up, and remembers what it was told.
+/// A client that repeats requests until its upload is complete. It stores the progress that responses reported.
 struct Client<'a> {
     bench: &'a Bench,
-    told: Progress,
+    reported: Progress,
     /// Bytes it sends with a request, at most.
     window: usize,
 }
@@ -45,7 +45,7 @@ impl Client<'_> {
     /// One request after another; some of them are cut.
     fn upload(&mut self) {
         for round in 0..12 {
-            if self.told.complete {
+            if self.reported.complete {
                 break;
             }
             let _ = self.request(round);
@@ -72,15 +72,15 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// An answer: nothing told before is taken back, and it would survive a power loss.
+    /// Asserts that a response takes no earlier progress back, and that its progress is durable.
     fn hear(&mut self, held: Progress) {
         assert!(
-            held.offset >= self.told.offset,
+            held.offset >= self.reported.offset,
             "{held:?} after {:?}",
-            self.told
+            self.reported
         );
-        assert!(held.complete || !self.told.complete);
-        self.told = held;
+        assert!(held.complete || !self.reported.complete);
+        self.reported = held;
         assert_durable(&self.bench.faults().log());
     }
 }
@@ -138,11 +138,11 @@ fn assert_no_false_answer(window: usize) {
     with_every_fault(|mut bench, fault| {
         let mut client = Client {
             bench: &bench,
-            told: held(0),
+            reported: held(0),
             window,
         };
         client.upload();
-        let told = client.told;
+        let reported = client.reported;
         let came = bench.faults().came();
         assert!(
             bench.registry.len() <= 1,
@@ -156,16 +156,16 @@ fn assert_no_false_answer(window: usize) {
         bench.closed(|bench| assert_eq!(descriptors(bench.path()), 0, "{fault:?}"));
         let now = bench.status(&id()).unwrap();
         assert!(
-            now.offset >= told.offset && now.complete >= told.complete,
-            "{fault:?} {told:?} {now:?}"
+            now.offset >= reported.offset && now.complete >= reported.complete,
+            "{fault:?} {reported:?} {now:?}"
         );
         let mut client = Client {
             bench: &bench,
-            told,
+            reported,
             window,
         };
         client.upload();
-        assert_eq!(client.told, complete(10), "{fault:?}");
+        assert_eq!(client.reported, complete(10), "{fault:?}");
         assert!(bench.published().contains(&file("a", BYTES)), "{fault:?}");
         came
     });

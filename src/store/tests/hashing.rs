@@ -90,13 +90,13 @@ fn hash_state_beyond_the_offset_is_removed() {
 #[test]
 fn power_loss_removes_the_hash_with_the_bytes() {
     let mut bench = hashing(Sync::Durable);
-    bench.send(0, b"told", declared(10, "a")).unwrap();
+    bench.send(0, b"sync", declared(10, "a")).unwrap();
     let Some(_) = bench.kept() else {
         return;
     };
     // As if the hash of what came next had got to the disk, and its mark had not.
     let ahead = hashing(Sync::Durable);
-    ahead.send(0, b"toldmore", declared(10, "a")).unwrap();
+    ahead.send(0, b"syncmore", declared(10, "a")).unwrap();
     bench.append(&id(), 4).unwrap().write(b"more").unwrap();
     bench.closed(|bench| {
         let text = ahead.kept().expect("kept");
@@ -111,7 +111,7 @@ fn power_loss_removes_the_hash_with_the_bytes() {
     });
     // A server that does not hash puts others in their place.
     bench.send_unhashed(4, b"MORE");
-    assert_eq!(bench.end(8, b"!!"), Some(digest(b"toldMORE!!")));
+    assert_eq!(bench.end(8, b"!!"), Some(digest(b"syncMORE!!")));
 }
 
 #[test]

@@ -132,14 +132,14 @@ impl Bench {
         ask: impl FnOnce() -> T + Send,
     ) -> T {
         let paused = self.faults().pause(op);
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(act);
             paused.wait();
-            scope.spawn(move || tell.send(ask()));
-            let told = told.recv_timeout(Duration::from_secs(10));
+            scope.spawn(move || sender.send(ask()));
+            let result = receiver.recv_timeout(Duration::from_secs(10));
             paused.wait();
-            told.expect("it waits too")
+            result.expect("`ask` does not wait for `act`")
         })
     }
 

@@ -19,16 +19,16 @@ impl Bench {
         });
     }
 
-    /// Four bytes that were told, and four that were only written; `false` where files cannot be marked.
-    fn told_and_written(&self) -> bool {
-        self.send(0, b"told", declared(10, "a")).unwrap();
+    /// Writes four bytes that a response reported, and four more. Returns false if the file system stores no marker.
+    fn write_reported_and_more(&self) -> bool {
+        self.send(0, b"sync", declared(10, "a")).unwrap();
         let mut append = self.append(&id(), 4).unwrap();
         append.write(b"more").unwrap();
         mark_of(&self.data_path()) != Err(Errno::OPNOTSUPP)
     }
 
-    /// Asks, and is told.
-    fn hear(&self, offset: u64) {
+    /// Asserts the offset of a status.
+    fn expect_offset(&self, offset: u64) {
         assert_eq!(self.status(&id()).unwrap(), held(offset));
     }
 
@@ -53,21 +53,21 @@ fn mark_of(path: &Path) -> Result<usize, Errno> {
 #[test]
 fn written_bytes_count_while_the_mount_lasts() {
     let mut bench = Bench::new();
-    bench.told_and_written();
+    bench.write_reported_and_more();
     bench.reopen();
-    assert_eq!(bench.partial().unwrap(), b"toldmore");
+    assert_eq!(bench.partial().unwrap(), b"syncmore");
     assert_eq!(bench.status(&id()).unwrap(), held(8));
 }
 
 #[test]
 fn new_mount_truncates_to_reported_bytes() {
     let mut bench = Bench::new();
-    if bench.told_and_written() {
+    if bench.write_reported_and_more() {
         bench.mounted_anew();
         assert_eq!(bench.status(&id()).unwrap(), held(4));
-        assert_eq!(bench.partial().unwrap(), b"told");
+        assert_eq!(bench.partial().unwrap(), b"sync");
         bench.send(4, b"upload", AppendRequest::default()).unwrap();
-        assert_eq!(bench.published(), [file("a", b"toldupload")]);
+        assert_eq!(bench.published(), [file("a", b"syncupload")]);
     }
 }
 
@@ -80,7 +80,7 @@ fn open_reads_no_upload_and_any_load_truncates() {
     ];
     for look in looks {
         let mut bench = Bench::new();
-        if bench.told_and_written() {
+        if bench.write_reported_and_more() {
             bench.mounted_anew();
             let log = bench.faults().log();
             let ops: Vec<_> = log.iter().map(|(op, _)| *op).collect();
@@ -90,7 +90,7 @@ fn open_reads_no_upload_and_any_load_truncates() {
                 [Op::LockAtOpen, Op::SyncAtOpen, Op::SyncAtOpen, Op::Free]
             );
             look(&bench);
-            assert_eq!(bench.partial().unwrap(), b"told");
+            assert_eq!(bench.partial().unwrap(), b"sync");
         }
     }
 }
@@ -98,7 +98,7 @@ fn open_reads_no_upload_and_any_load_truncates() {
 #[test]
 fn sweep_ends_the_recovery() {
     let mut bench = Bench::new();
-    if bench.told_and_written() {
+    if bench.write_reported_and_more() {
         for (sweeps, believed) in [(false, 4), (true, 8)] {
             bench.mounted_anew();
             if sweeps {
@@ -114,7 +114,7 @@ fn sweep_ends_the_recovery() {
 #[test]
 fn incomplete_sweep_does_not_end_the_recovery() {
     let mut bench = Bench::new();
-    if bench.told_and_written() {
+    if bench.write_reported_and_more() {
         bench.mounted_anew();
         bench.fail(Op::Open, 0, usize::MAX, 5, None);
         bench.sweep(SystemTime::now());
@@ -126,7 +126,7 @@ fn incomplete_sweep_does_not_end_the_recovery() {
 #[test]
 fn unreported_bytes_are_lost_after_a_new_mount() {
     let mut bench = Bench::new();
-    if bench.told_and_written() {
+    if bench.write_reported_and_more() {
         bench.cancel(&id()).unwrap();
         bench.append(&id(), 0).unwrap().write(b"zeros").unwrap();
         bench.mounted_anew();
@@ -137,7 +137,7 @@ fn unreported_bytes_are_lost_after_a_new_mount() {
 #[test]
 fn marker_of_an_earlier_version_is_read() {
     let mut bench = Bench::new();
-    if bench.told_and_written() {
+    if bench.write_reported_and_more() {
         bench.closed(|bench| mark(&bench.data_path(), "4 told"));
         bench.mounted_anew();
         assert_eq!(bench.status(&id()).unwrap(), held(4));
@@ -147,20 +147,20 @@ fn marker_of_an_earlier_version_is_read() {
 #[test]
 fn repeated_status_of_an_upload_in_memory_needs_no_sync() {
     let bench = Bench::new();
-    bench.told_and_written();
+    bench.write_reported_and_more();
     let _in_memory = bench.upload(&id());
-    bench.hear(8);
-    assert_eq!(bench.syncs(|bench| bench.hear(8)), 0);
+    bench.expect_offset(8);
+    assert_eq!(bench.syncs(|bench| bench.expect_offset(8)), 0);
     assert_eq!(bench.settled(&id()), Some(held(8)));
 }
 
 #[test]
 fn unsynced_marker_is_synced_before_a_status() {
     let mut bench = Bench::new();
-    if bench.told_and_written() {
+    if bench.write_reported_and_more() {
         // As by a server that was killed before the mark was synced, or before its name was.
         bench.closed(|bench| mark(&bench.data_path(), "8"));
-        assert!(bench.syncs(|bench| bench.hear(8)) >= 2);
+        assert!(bench.syncs(|bench| bench.expect_offset(8)) >= 2);
     }
 }
 
@@ -181,7 +181,7 @@ fn replaced_record_is_synced_before_a_status() {
     assert_refused!(asked.unwrap().finish(Completes::AtLength), Error::Io(_));
     bench.reopen();
     assert!(bench.record().unwrap().contains("\"length\":10"));
-    assert!(bench.syncs(|bench| bench.hear(4)) > 0);
+    assert!(bench.syncs(|bench| bench.expect_offset(4)) > 0);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn full_upload_is_published_after_a_new_mount() {
 #[test]
 fn published_file_has_no_marker() {
     let bench = Bench::new();
-    if bench.told_and_written() {
+    if bench.write_reported_and_more() {
         bench.send(8, b"!!", AppendRequest::default()).unwrap();
         assert_eq!(mark_of(&bench.path().join("a")), Err(Errno::NODATA));
     }
@@ -217,7 +217,7 @@ fn published_file_has_no_marker() {
 #[test]
 fn fast_mode_has_no_marker_and_no_recovery() {
     let mut bench = Bench::fast();
-    bench.told_and_written();
+    bench.write_reported_and_more();
     assert!(mark_of(&bench.data_path()).is_err());
     bench.mounted_anew();
     assert_eq!(bench.status(&id()).unwrap(), held(8));

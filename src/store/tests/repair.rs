@@ -184,7 +184,7 @@ fn full_partial_is_published_by_any_request() {
             assert_eq!(
                 bench.settled(&id()),
                 None,
-                "it is told after it is published"
+                "no query reports it before it is published"
             );
             look(&bench);
             assert_eq!(bench.published(), [file("a", b"abc")]);
@@ -244,11 +244,12 @@ fn failed_publish_is_reported_and_repeated_later() {
         let sent = bench.send(0, b"abc", declared(3, "a"));
         assert_refused!(sent, Error::NotPublished(_));
         assert_refused!(bench.status(&id()), Error::NotPublished(_));
-        let [told] = &bench.under_way(b"alice")[..] else {
+        let [listed] = &bench.under_way(b"alice")[..] else {
             panic!("it is listed");
         };
         assert!(
-            told.publishing
+            listed
+                .publishing
                 .as_ref()
                 .unwrap()
                 .starts_with("cannot publish")
@@ -293,7 +294,7 @@ fn full_upload_is_published_after_a_cut() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(3, "a")).unwrap();
     append.write(b"abc").unwrap();
-    let published = append.cut().expect("it is told");
+    let published = append.cut().expect("published");
     assert_eq!(published.path, bench.path().join("a"));
     assert_eq!(bench.published(), [file("a", b"abc")]);
 }

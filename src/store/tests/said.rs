@@ -85,8 +85,8 @@ fn incomplete_upload_expires_after_its_last_byte() {
         ..Options::default()
     });
     let before = SystemTime::now();
-    let told = bench.send(0, b"abc", declared(6, "a")).unwrap().expires;
-    assert!(told.expect("it expires").at >= before + expire);
+    let expires = bench.send(0, b"abc", declared(6, "a")).unwrap().expires;
+    assert!(expires.expect("it expires").at >= before + expire);
 
     let long_ago = before - Duration::from_secs(50);
     let data = on_disk::File::options().write(true).open(bench.data_path());

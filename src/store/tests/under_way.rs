@@ -8,14 +8,14 @@ use crate::store::UnderWay;
 use crate::store::fs::fault::Op;
 
 /// Returns the offsets that the list states while `act` waits in `op`. The list needs no disk access.
-fn told_during(bench: &Bench, op: Op, act: impl FnOnce() + Send) -> Vec<u64> {
-    let (looks, told) = bench.during(op, act, || {
+fn offsets_during(bench: &Bench, op: Op, act: impl FnOnce() + Send) -> Vec<u64> {
+    let (looks, listed) = bench.during(op, act, || {
         let before = bench.faults().log().len();
-        let told = bench.under_way(b"alice");
-        (bench.faults().log().len() - before, told)
+        let listed = bench.under_way(b"alice");
+        (bench.faults().log().len() - before, listed)
     });
     assert_eq!(looks, 0);
-    told.iter().map(|upload| upload.offset).collect()
+    listed.iter().map(|upload| upload.offset).collect()
 }
 
 #[test]
@@ -37,9 +37,9 @@ fn upload_under_way_is_listed_without_disk_access() {
     assert_eq!(bench.under_way(b"bob"), []);
 
     let write = || append.write(b"56789").unwrap();
-    assert_eq!(told_during(&bench, Op::Write, write), [5]);
+    assert_eq!(offsets_during(&bench, Op::Write, write), [5]);
     let finish = || drop(append.finish(Completes::AtLength).unwrap());
-    assert_eq!(told_during(&bench, Op::Sync, finish), [10]);
+    assert_eq!(offsets_during(&bench, Op::Sync, finish), [10]);
     assert_eq!(bench.under_way(b"alice"), []);
     assert_eq!(bench.registry.len(), 0);
 }

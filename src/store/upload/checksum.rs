@@ -224,7 +224,7 @@ impl UploadHandle {
         tail.unwrap_or(Ok(()))
     }
 
-    /// Checks the bytes of one append. Deletes the upload if they are wrong: its right bytes cannot be told from wrong
+    /// Checks the bytes of one append. Deletes the upload if they are wrong: its right bytes cannot be separated from wrong
     /// ones, and nothing is truncated because of what a client sent.
     ///
     /// # Errors

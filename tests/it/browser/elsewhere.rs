@@ -14,8 +14,8 @@ const NAME: &str = "from elsewhere.bin";
 /// Serves the page from another origin. Which server it speaks to stands in its address.
 pub(super) fn host() -> Nginx {
     let empty = "'name=\"resumed-server\" content=\"\"'";
-    let told = "'name=\"resumed-server\" content=\"$arg_server\"'";
-    Nginx::start(&folder("/demo", &format!("sub_filter {empty} {told};")))
+    let filled = "'name=\"resumed-server\" content=\"$arg_server\"'";
+    Nginx::start(&folder("/demo", &format!("sub_filter {empty} {filled};")))
 }
 
 /// Returns the address of the page with this server.

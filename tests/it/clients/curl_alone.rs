@@ -70,7 +70,7 @@ fn curl_goes_on_where_it_was_killed() {
     killed.kill().expect("killed");
     killed.wait().expect("its end");
 
-    // What was on its way may still come in; then curl is told, and asks again.
+    // What was on its way may still come in; then curl gets a refusal, and sends a status request.
     let mut tries = 0..100;
     loop {
         tries.next().expect("what was on its way has come");

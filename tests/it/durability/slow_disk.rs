@@ -18,8 +18,8 @@ fn bytes_come_in_while_many_uploads_wait_for_one_slow_sync() {
     require!("a disk that is slow to sync", strace_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let flags = ["--workers", "4", "--sync", "durable"];
-    let told = ["-e", "trace=fdatasync,pwrite64,sendto", "-e", SLOW];
-    let traced = Traced::start(dir.path(), &flags, &told);
+    let options = ["-e", "trace=fdatasync,pwrite64,sendto", "-e", SLOW];
+    let traced = Traced::start(dir.path(), &flags, &options);
     let addr = traced.process.addr;
     let mut small: Vec<_> = (0..SMALL)
         .map(|number| {
@@ -58,8 +58,8 @@ const SLOW_WRITE: &str = "inject=pwrite64:delay_exit=3s";
 fn waiting_heads_leave_a_worker_for_other_requests() {
     require!("a disk that is slow to write", strace_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let told = ["-e", "trace=pwrite64,sendto", "-e", SLOW_WRITE];
-    let traced = Traced::start(dir.path(), &["--workers", "4", "--sync", "fast"], &told);
+    let options = ["-e", "trace=pwrite64,sendto", "-e", SLOW_WRITE];
+    let traced = Traced::start(dir.path(), &["--workers", "4", "--sync", "fast"], &options);
     let addr = traced.process.addr;
     let ask = |request: String| {
         let mut client = Client::connect(addr);

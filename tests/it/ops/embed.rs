@@ -25,7 +25,7 @@ fn authorize_decides_about_each_request() {
 
 #[test]
 fn a_hook_that_fails_is_run_again() {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
     let site = Site::with(|config| {
@@ -33,13 +33,14 @@ fn a_hook_that_fails_is_run_again() {
             if counted.fetch_add(1, Ordering::SeqCst) == 0 {
                 return Err("not yet".into());
             }
-            tell.send((completed.file.name.clone(), completed.length))
+            sender
+                .send((completed.file.name.clone(), completed.length))
                 .map_err(Into::into)
         })
     });
     assert_eq!(upload(&site, "a.txt-5-1700000000000"), 200);
     assert_eq!(
-        told.recv().expect("the hook ran"),
+        receiver.recv().expect("the hook ran"),
         (Some("a.txt".into()), 5)
     );
     assert_eq!(runs.load(Ordering::SeqCst), 2);
@@ -47,12 +48,12 @@ fn a_hook_that_fails_is_run_again() {
 
 #[test]
 fn hooks_of_several_uploads_run_side_by_side() {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let (let_go, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let site = Site::with(|config| {
         config.on_complete(move |completed| {
-            tell.send(completed.file.name.clone())?;
+            sender.send(completed.file.name.clone())?;
             // Until the other end is gone.
             let _ = gate.lock().expect("whole").recv();
             Ok(())
@@ -61,7 +62,7 @@ fn hooks_of_several_uploads_run_side_by_side() {
     for id in ["a.txt-5-1700000000000", "b.txt-5-1700000000000"] {
         assert_eq!(upload(&site, id), 200);
     }
-    let begun = [(); 2].map(|()| told.recv_timeout(TIMEOUT));
+    let begun = [(); 2].map(|()| receiver.recv_timeout(TIMEOUT));
     drop(let_go);
     let mut begun = begun.map(|name| name.expect("the hook runs"));
     begun.sort();
@@ -73,11 +74,14 @@ fn a_hook_that_is_due_runs_after_a_restart() {
     let site = Site::with(|config| config.on_complete(|_| Err("not yet".into())));
     assert_eq!(upload(&site, "a.txt-5-1700000000000"), 200);
     let dir = site.stop();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let _again = Site::again(dir, |config| {
         config.on_complete(move |completed| {
-            tell.send(completed.file.name.clone()).map_err(Into::into)
+            sender.send(completed.file.name.clone()).map_err(Into::into)
         })
     });
-    assert_eq!(told.recv().expect("the hook ran").as_deref(), Some("a.txt"));
+    assert_eq!(
+        receiver.recv().expect("the hook ran").as_deref(),
+        Some("a.txt")
+    );
 }

@@ -121,7 +121,7 @@ fn a_restart_on_a_socket_of_ones_own_refuses_nobody() -> Tried {
 fn a_hook_is_told_what_has_arrived() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir = temporary.path();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
 
     use resumed::store::Completed;
     use resumed::{Config, HookError};
@@ -130,7 +130,7 @@ fn a_hook_is_told_what_has_arrived() -> Tried {
         let name = upload.file.name.as_deref().unwrap_or("?"); // for display; never a path
         let owner = String::from_utf8_lossy(upload.id.owner()); // empty without users
         let digest = upload.sha256.ok_or("no sha256")?; // an error: the hook runs again
-        tell.send(format!(
+        sender.send(format!(
             "{owner} {name} {} {:02x}",
             upload.length, digest[0]
         ))?;
@@ -140,7 +140,7 @@ fn a_hook_is_told_what_has_arrived() -> Tried {
 
     let server = resumed::start(config.listen("127.0.0.1:0"))?;
     put(&server, "")?;
-    assert_eq!(told.recv()?, " a.txt 5 2c");
+    assert_eq!(receiver.recv()?, " a.txt 5 2c");
     Ok(())
 }
 

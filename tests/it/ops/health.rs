@@ -46,10 +46,10 @@ fn metrics_tell_what_has_happened() {
     under_way.send(append("c-9-1700000000000", 0, 9) + "hel");
     site.ask(get(&format!("/{}", "a".repeat(10_000)), ""));
     while site.held("c-9-1700000000000") < 3 {}
-    let told = metrics(&site.ask(get("/metrics", "")));
+    let samples = metrics(&site.ask(get("/metrics", "")));
     let of = |name: &str| {
-        let value = told.iter().find(|(known, _)| known == name);
-        value.unwrap_or_else(|| panic!("{name} in {told:?}")).1
+        let value = samples.iter().find(|(known, _)| known == name);
+        value.unwrap_or_else(|| panic!("{name} in {samples:?}")).1
     };
     assert_eq!(of("resumed_uploads_total{end=\"completed\"}"), 1.0);
     assert_eq!(of("resumed_uploads_total{end=\"cancelled\"}"), 0.0);
@@ -64,8 +64,9 @@ fn metrics_tell_what_has_happened() {
 
     under_way.cut();
     site.ask("DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: c-9-1700000000000\r\n\r\n");
-    let told = metrics(&site.ask(get("/metrics", "")));
-    let now = |name: &str, value| assert!(told.contains(&(name.to_owned(), value)), "{told:?}");
+    let samples = metrics(&site.ask(get("/metrics", "")));
+    let now =
+        |name: &str, value| assert!(samples.contains(&(name.to_owned(), value)), "{samples:?}");
     now("resumed_uploads_total{end=\"cancelled\"}", 1.0);
     now("resumed_uploads_under_way", 0.0);
     now("resumed_cuts_total", 1.0);

@@ -41,12 +41,12 @@ impl Pipe {
     /// The lines that come, each within the usual time.
     fn lines(&self) -> Lines {
         let file = self.file.try_clone().expect("cloned");
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let lines = BufReader::new(file).lines().map_while(Result::ok);
-            lines.for_each(|line| drop(tell.send(line)));
+            lines.for_each(|line| drop(sender.send(line)));
         });
-        Lines(told)
+        Lines(receiver)
     }
 
     /// Lets one who waits go on.
@@ -78,7 +78,7 @@ fn upload(server: &Process, name: &str, fields: &str) {
 /// A directory for a server, and two pipes: what its commands say, and what they wait for.
 struct Scene {
     dir: PathBuf,
-    told: Pipe,
+    output: Pipe,
     gate: Pipe,
     lines: Lines,
     home: TempDir,
@@ -87,11 +87,11 @@ struct Scene {
 impl Scene {
     fn new() -> Scene {
         let home = tempfile::tempdir().expect("a temporary directory");
-        let told = Pipe::new(home.path().join("told"));
+        let output = Pipe::new(home.path().join("output"));
         Scene {
             dir: home.path().join("uploads"),
-            lines: told.lines(),
-            told,
+            lines: output.lines(),
+            output,
             gate: Pipe::new(home.path().join("gate")),
             home,
         }
@@ -99,7 +99,7 @@ impl Scene {
 
     /// A command that says this, as the shell expands it.
     fn say(&self, words: &str) -> String {
-        format!("echo {words} > {}", self.told.shown())
+        format!("echo {words} > {}", self.output.shown())
     }
 
     /// A command that waits to be let go.
@@ -118,11 +118,11 @@ impl Scene {
 }
 
 #[test]
-fn a_command_is_told_of_the_upload_and_reads_no_word_of_a_client_as_its_own() {
+fn hook_gets_the_upload_in_variables_and_runs_no_word_of_it() {
     let scene = Scene::new();
     let seen =
         "\"$UPLOAD_PATH|$UPLOAD_NAME|$UPLOAD_ID|$UPLOAD_LENGTH|$UPLOAD_USER|$UPLOAD_SHA256\"";
-    let hook = format!("printf '%s\\n' {seen} > {}", scene.told.shown());
+    let hook = format!("printf '%s\\n' {seen} > {}", scene.output.shown());
     let server = scene.start_with(&hook, &["--user", "ann:secret", "--sha256"]);
     let ann = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
     // A NUL byte, which no environment can hold, is one of them.
@@ -205,7 +205,7 @@ fn a_server_that_stops_tells_commands_to_end_and_waits_for_none() {
     let mut server = scene.start(&hook);
     upload(&server, "a.txt", "");
     assert_eq!(scene.lines.next(), "ran");
-    kill_process(Pid::from_child(server.child()), Signal::TERM).expect("told");
+    kill_process(Pid::from_child(server.child()), Signal::TERM).expect("signalled");
     assert_eq!(scene.lines.next(), "ended");
     assert!(server.child().wait().expect("its end").success());
     let _again = scene.start(&hook);

@@ -71,9 +71,9 @@ fn links_lead_somewhere_and_every_page_is_led_to() {
             }
         }
     }
-    let told = "install proxy systemd put clients embedding scaling bench";
-    let told = told.split(' ').map(|name| format!("docs/{name}.md"));
-    let lost: Vec<_> = told
+    let pages = "install proxy systemd put clients embedding scaling bench";
+    let pages = pages.split(' ').map(|name| format!("docs/{name}.md"));
+    let lost: Vec<_> = pages
         .filter(|page| !led_to.contains(&root.join(page)))
         .collect();
     assert!(lost.is_empty(), "nothing leads to {lost:?}");

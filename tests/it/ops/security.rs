@@ -12,15 +12,15 @@ use crate::support::left_out::{require, root_obstacle};
 use crate::support::{Site, append, status};
 
 #[test]
-fn root_may_not_listen_to_other_machines_unless_told() {
+fn root_may_not_listen_to_other_machines_unless_allowed() {
     require!("what root may not", root_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let error = resumed::start(Config::new(dir.path()).listen("0.0.0.0:0"));
     let error = error.err().expect("refused");
     assert_eq!(error.kind(), StartErrorKind::Listen);
     assert!(error.to_string().contains("--allow-root"), "{error}");
-    let told = Config::new(dir.path()).listen("0.0.0.0:0").allow_root();
-    resumed::start(told).expect("told").stop();
+    let allowed = Config::new(dir.path()).listen("0.0.0.0:0").allow_root();
+    resumed::start(allowed).expect("started").stop();
 }
 
 #[test]

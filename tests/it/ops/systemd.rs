@@ -30,7 +30,7 @@ fn start_on(socket: &TcpListener, dir: &Path) -> Process {
 
 /// SIGTERM, as `systemctl stop` sends it; when this returns the server has ended well.
 fn end(child: &mut Child) {
-    kill_process(Pid::from_child(child), Signal::TERM).expect("told");
+    kill_process(Pid::from_child(child), Signal::TERM).expect("signalled");
     assert!(child.wait().expect("its end").success());
 }
 

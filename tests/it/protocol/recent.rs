@@ -25,8 +25,8 @@ fn send(site: &Site, id: &str, content: &str) {
 }
 
 /// The values that a list has under this name.
-fn column(told: &Value, list: &str, name: &str) -> Vec<Value> {
-    let rows = told[list].as_array().expect("a list");
+fn column(lists: &Value, list: &str, name: &str) -> Vec<Value> {
+    let rows = lists[list].as_array().expect("a list");
     rows.iter().map(|row| row[name].clone()).collect()
 }
 
@@ -34,28 +34,31 @@ fn column(told: &Value, list: &str, name: &str) -> Vec<Value> {
 fn upload_is_under_way_until_complete() {
     let site = Site::new();
     let mut client = sending(&site, "film.mp4-11-1700000000000", 11, "hello");
-    let mut told = recent(&site);
-    assert!(told["under_way"][0]["idle_secs"].take().is_u64(), "{told}");
+    let mut lists = recent(&site);
+    assert!(
+        lists["under_way"][0]["idle_secs"].take().is_u64(),
+        "{lists}"
+    );
     let expected = json!([{ "name": "film.mp4", "offset": 5, "length": 11, "idle_secs": null, "publishing": null }]);
-    assert_eq!(told["under_way"], expected);
-    assert_eq!(told["arrived"], json!([]));
+    assert_eq!(lists["under_way"], expected);
+    assert_eq!(lists["arrived"], json!([]));
 
     assert_eq!(client.ask(" world").text(), "Success 11");
-    let mut told = recent(&site);
-    assert!(told["arrived"][0]["ago_secs"].take().is_u64(), "{told}");
+    let mut lists = recent(&site);
+    assert!(lists["arrived"][0]["ago_secs"].take().is_u64(), "{lists}");
     let expected =
         json!([{ "name": "film.mp4", "path": "film.mp4", "length": 11, "ago_secs": null }]);
-    assert_eq!(told["arrived"], expected);
-    assert_eq!(told["under_way"], json!([]));
+    assert_eq!(lists["arrived"], expected);
+    assert_eq!(lists["under_way"], json!([]));
 }
 
 #[test]
 fn unknown_name_and_length_are_null() {
     let site = Site::new();
     let _client = sending(&site, "film", 11, "hello");
-    let told = recent(&site);
-    assert_eq!(column(&told, "under_way", "name"), [Value::Null]);
-    assert_eq!(column(&told, "under_way", "length"), [Value::Null]);
+    let lists = recent(&site);
+    assert_eq!(column(&lists, "under_way", "name"), [Value::Null]);
+    assert_eq!(column(&lists, "under_way", "length"), [Value::Null]);
 }
 
 #[test]
@@ -97,9 +100,9 @@ fn a_file_that_took_the_place_of_another_is_told_once() {
     send(&site, "a.txt-5-1700000000000", "hello");
     send(&site, "b.txt-1-1700000000000", "x");
     send(&site, "a.txt-4-1700000000000", "moon");
-    let told = recent(&site);
-    assert_eq!(column(&told, "arrived", "path"), ["a.txt", "b.txt"]);
-    assert_eq!(column(&told, "arrived", "length"), [4, 1]);
+    let lists = recent(&site);
+    assert_eq!(column(&lists, "arrived", "path"), ["a.txt", "b.txt"]);
+    assert_eq!(column(&lists, "arrived", "length"), [4, 1]);
 }
 
 #[test]

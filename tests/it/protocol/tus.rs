@@ -49,23 +49,26 @@ fn offset(answer: &Answer) -> usize {
 /// Asks for the offset, sends the rest from there, and compares the file on disk.
 #[track_caller]
 fn resume(site: &Site, path: &str) {
-    let told = offset(&ask(site, path, "Tus-Resumable: 1.0.0\r\n"));
-    assert!(told <= HALF, "{told}");
+    let start = offset(&ask(site, path, "Tus-Resumable: 1.0.0\r\n"));
+    assert!(start <= HALF, "{start}");
     let mut client = site.connect();
-    client.send(patch(path, told));
-    client.send(vec![b'b'; LENGTH - told]);
+    client.send(patch(path, start));
+    client.send(vec![b'b'; LENGTH - start]);
     let answer = client.answer();
     assert_eq!(
         (answer.status, offset(&answer)),
         (204, LENGTH),
-        "from {told}"
+        "from {start}"
     );
 
     let file = site.dir().join("a.bin");
     let bytes = fs::read(&file).expect("published");
-    let is_right = |(at, byte): (usize, &u8)| *byte == if at < told { b'a' } else { b'b' };
+    let is_right = |(at, byte): (usize, &u8)| *byte == if at < start { b'a' } else { b'b' };
     assert_eq!(bytes.len(), LENGTH);
-    assert!(bytes.iter().enumerate().all(is_right), "mixed after {told}");
+    assert!(
+        bytes.iter().enumerate().all(is_right),
+        "mixed after {start}"
+    );
     fs::remove_file(file).expect("removed");
 }
 

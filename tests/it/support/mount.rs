@@ -119,9 +119,9 @@ impl Drop for Mount {
 pub(crate) fn make_image(path: &Path, file_system: &str, bytes: u64) {
     let image = fs::File::create(path).expect("an image");
     image.set_len(bytes).expect("with a size");
-    let mut told = file_system.split(' ');
-    run(Command::new(mkfs(told.next().unwrap_or_default()))
-        .args(told)
+    let mut words = file_system.split(' ');
+    run(Command::new(mkfs(words.next().unwrap_or_default()))
+        .args(words)
         .arg(path));
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn obstacle(file_systems: &[&str]) -> Option<String> {
         return Some("there is no loop device".into());
     }
     let is_missing = |tool: &String| Command::new(tool).arg("-V").output().is_err();
-    let names = file_systems.iter().map(|told| told.split(' ').next());
+    let names = file_systems.iter().map(|words| words.split(' ').next());
     let mut tools = names.flatten().map(mkfs);
     tools
         .find(is_missing)

@@ -64,7 +64,7 @@ impl Nginx {
     pub(crate) fn end(&mut self) {
         // SIGTERM: it takes its workers with it.
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
         self.child.wait().expect("its end");
     }
 

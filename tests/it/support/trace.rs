@@ -37,13 +37,13 @@ pub(crate) struct Traced {
 
 impl Traced {
     /// Starts a server under `strace`. The flags select the calls.
-    pub(crate) fn start(dir: &Path, flags: &[&str], told: &[&str]) -> Traced {
+    pub(crate) fn start(dir: &Path, flags: &[&str], options: &[&str]) -> Traced {
         let mut strace = Command::new("strace");
         // -D: the server is our child, and strace is somebody else's. Without a file, strace writes where the server
         // writes its log, which is silent.
         strace
             .args(["-D", "-f", "-y", "-qq", "-s", "512"])
-            .args(told);
+            .args(options);
         strace.arg(env!("CARGO_BIN_EXE_resumed"));
         // Read from the beginning: strace waits while the pipe is full, and the server with it.
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Client, status};
 
-use super::facts::{Cancel, Facts, Told, Upload};
+use super::facts::{Cancel, Facts, Reported, Upload};
 
 /// Everything about `dir`, of which a server at `addr` tells, that contradicts `facts`; what that server tells is
 /// noted there.
@@ -16,21 +16,21 @@ pub(crate) fn breaches(facts: &mut Facts, addr: SocketAddr, dir: &Path) -> Vec<S
     let mut client = Client::connect(addr);
     let mut breaches = Vec::new();
     for upload in &mut facts.uploads {
-        let told = ask(&mut client, upload);
-        breaches.extend(upload.contradiction(told));
-        if !told.complete {
-            breaches.extend(wrong_partial(upload, told.offset, dir));
+        let reported = ask(&mut client, upload);
+        breaches.extend(upload.contradiction(reported));
+        if !reported.complete {
+            breaches.extend(wrong_partial(upload, reported.offset, dir));
         }
-        upload.resolve(told);
+        upload.resolve(reported);
     }
     breaches.extend(wrong_files(facts, dir));
     breaches
 }
 
-fn ask(client: &mut Client, upload: &Upload) -> Told {
+fn ask(client: &mut Client, upload: &Upload) -> Reported {
     let answer = client.ask(status(&upload.id()));
     assert_eq!(answer.status, 200, "{answer:?}");
-    Told::by(&answer)
+    Reported::by(&answer)
 }
 
 /// Returns the difference between the bytes on the disk and the reported offset.

@@ -33,23 +33,24 @@ pub(crate) struct Upload {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cancel {
     No,
-    /// Without an answer yet: who knows.
+    /// The request has no response yet: its effect is unknown.
     Asked,
-    Told,
+    /// A response confirmed the cancel.
+    Done,
 }
 
 /// The offset and the state in one answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Reported {
     pub(crate) offset: u64,
     pub(crate) complete: bool,
 }
 
-impl Told {
+impl Reported {
     #[track_caller]
-    pub(crate) fn by(answer: &Answer) -> Told {
+    pub(crate) fn by(answer: &Answer) -> Reported {
         let field = |name| answer.field(name).unwrap_or_else(|| panic!("{answer:?}"));
-        Told {
+        Reported {
             offset: field("Upload-Offset").parse().expect("a count"),
             complete: field("Upload-Complete") == "?1",
         }
@@ -100,35 +101,36 @@ impl Upload {
     }
 
     /// Returns the contradiction between an answer and the facts before the question.
-    pub(crate) fn contradiction(&self, told: Told) -> Option<String> {
+    pub(crate) fn contradiction(&self, reported: Reported) -> Option<String> {
         let lost = match self.cancel {
-            Cancel::No => told.offset < self.held || self.complete && !told.complete,
+            Cancel::No => reported.offset < self.held || self.complete && !reported.complete,
             Cancel::Asked => false,
-            Cancel::Told => told.offset > 0 || told.complete,
+            Cancel::Done => reported.offset > 0 || reported.complete,
         };
-        let absurd = told.offset > self.length || told.complete && told.offset < self.length;
-        (lost || absurd).then(|| format!("{}, but now {told:?}", self.known()))
+        let absurd =
+            reported.offset > self.length || reported.complete && reported.offset < self.length;
+        (lost || absurd).then(|| format!("{}, but now {reported:?}", self.known()))
     }
 
     /// Takes note of an answer.
-    pub(crate) fn hear(&mut self, told: Told) {
+    pub(crate) fn hear(&mut self, reported: Reported) {
         if self.cancel == Cancel::No {
-            self.held = self.held.max(told.offset);
-            self.complete |= told.complete;
+            self.held = self.held.max(reported.offset);
+            self.complete |= reported.complete;
         }
     }
 
     /// After a restart nothing is under way any more: a cancel without an answer has happened, or never will.
-    pub(crate) fn resolve(&mut self, told: Told) {
+    pub(crate) fn resolve(&mut self, reported: Reported) {
         if self.cancel == Cancel::Asked {
             (self.held, self.cancel) = (0, Cancel::No);
         }
-        self.hear(told);
+        self.hear(reported);
     }
 
     pub(crate) fn known(&self) -> String {
         let state = match (self.cancel, self.complete) {
-            (Cancel::Told, _) => "cancelled",
+            (Cancel::Done, _) => "cancelled",
             (Cancel::Asked, _) => "perhaps cancelled",
             (_, true) => "complete",
             (_, false) => "held",
@@ -139,6 +141,6 @@ impl Upload {
             length,
             ..
         } = self;
-        format!("upload {number} was told to be {state}, {held} of {length} bytes")
+        format!("upload {number} was reported as {state}, {held} of {length} bytes")
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::support::{Answer, Client, TIMEOUT};
 
 use super::chance::{Chance, LONGEST};
-use super::facts::{Cancel, Facts, Told, Upload};
+use super::facts::{Cancel, Facts, Reported, Upload};
 
 /// The number of concurrent clients.
 const SENDERS: usize = 4;
@@ -93,14 +93,14 @@ impl Load {
             .cloned()
     }
 
-    fn hear(&self, before: &Upload, told: Told) {
+    fn hear(&self, before: &Upload, reported: Reported) {
         let mut facts = self.facts();
         facts.answers += 1;
         let upload = &mut facts.uploads[before.number];
         // A question of somebody else's while its client cancelled: either answer is right.
         if upload.cancel == before.cancel {
-            assert_eq!(before.contradiction(told), None);
-            upload.hear(told);
+            assert_eq!(before.contradiction(reported), None);
+            upload.hear(reported);
         }
         self.heard.notify_all();
     }
@@ -171,7 +171,7 @@ impl<'a> Sender<'a> {
         drop(facts);
         let answer = self.exchange(&request("GET /status", &upload, ""), &[])?;
         assert_eq!(answer.status, 200, "{answer:?}");
-        self.load.hear(&upload, Told::by(&answer));
+        self.load.hear(&upload, Reported::by(&answer));
         Ok(())
     }
 
@@ -221,13 +221,13 @@ impl<'a> Sender<'a> {
         say(Cancel::Asked);
         let answer = self.exchange(&request("DELETE /upload", &upload, ""), &[])?;
         assert_eq!(answer.status, 204, "{answer:?}");
-        say(Cancel::Told);
+        say(Cancel::Done);
         Ok(())
     }
 
     fn hear(&self, upload: &Upload, answer: &Answer) {
         assert!(matches!(answer.status, 200 | 409), "{answer:?}");
-        self.load.hear(upload, Told::by(answer));
+        self.load.hear(upload, Reported::by(answer));
     }
 
     /// One request and its answer.

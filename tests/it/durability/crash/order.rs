@@ -34,7 +34,7 @@ fn watch() -> Watched {
             let has_cancelled = facts
                 .uploads
                 .iter()
-                .any(|upload| upload.cancel == Cancel::Told);
+                .any(|upload| upload.cancel == Cancel::Done);
             facts.answers >= some_or_all(200, 2_000) && has_cancelled
         });
         load.is_dying();

@@ -13,7 +13,7 @@ use crate::support::torture::some_or_all;
 use super::chance::Chance;
 use super::check::breaches;
 use super::disk::{Disk, Room};
-use super::facts::{Facts, Told, Upload};
+use super::facts::{Facts, Reported, Upload};
 use super::load::{Load, append};
 use super::{none, start};
 
@@ -98,7 +98,7 @@ fn send(process: &Process, facts: &mut Facts, number: usize, part: u64) {
     let mut client = Client::connect(process.addr);
     client.send(append(upload, &format!("Content-Length: {part}\r\n")));
     client.send(upload.content(upload.held, upload.held + part));
-    upload.hear(Told::by(&client.answer()));
+    upload.hear(Reported::by(&client.answer()));
 }
 
 /// Announces all that is left, and sends a part of it.
@@ -143,13 +143,13 @@ fn cut(disk: &mut Disk, sync: &str, load: &Load, chance: &mut Chance) -> Vec<Str
     let clients = chance.fork();
     load.run(process.addr, clients, || {
         load.wait_for_some_moment(chance);
-        let told = load.facts().clone();
-        pulled = Some((told, disk.remains()));
+        let facts = load.facts().clone();
+        pulled = Some((facts, disk.remains()));
         load.is_dying();
         drop(process);
     });
-    let (told, remains) = pulled.expect("pulled");
-    *load.facts() = told;
+    let (facts, remains) = pulled.expect("pulled");
+    *load.facts() = facts;
     disk.restart_with(remains);
     let dir = disk.path().join("uploads");
     let process = start(&dir, &flags);

@@ -47,7 +47,7 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.server.unblock();
         if let Some(thread) = self.thread.take() {
-            thread.join().expect("it serves until it is told to end");
+            thread.join().expect("it serves until `unblock`");
         }
         // The directory is free when the last request has been answered.
         self.pool.join();
