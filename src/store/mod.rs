@@ -33,11 +33,11 @@
 //! append.write(b"hello ")?;
 //! append.cut(); // the connection was lost
 //!
-//! let held = store.status(&id)?;
-//! let mut append = store.append(&id, held.offset)?;
+//! let progress = store.status(&id)?;
+//! let mut append = store.append(&id, progress.offset)?;
 //! append.write(b"world")?;
 //! let finished = append.finish(Completes::AtLength)?;
-//! assert!(finished.held.complete);
+//! assert!(finished.progress.complete);
 //! assert_eq!(finished.published.unwrap().path, dir.join("greeting.txt"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -258,7 +258,7 @@ impl Exchange {
         match append.finish(completes) {
             Ok(finished) => {
                 (finished.published.iter()).for_each(|file| self.context.completed(file));
-                self.reply(finished.held, Ok(Outcome::Appended(finished)))
+                self.reply(finished.progress, Ok(Outcome::Appended(finished)))
             }
             Err(error) => self.refuse(error),
         }

@@ -66,7 +66,7 @@ fn later_length_below_the_offset_is_refused() {
         .unwrap()
         .finish(Completes::AtLength)
         .unwrap();
-    assert_eq!(finished.held, complete(4));
+    assert_eq!(finished.progress, complete(4));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn bytes_that_fit_are_kept() {
     });
     let mut append = bench.append_with(&id(), 0, declared(5, "a")).unwrap();
     assert_refused!(append.write(b"too long"), Error::Overshoot { length: 5 });
-    assert_eq!(append.held(), held(5));
+    assert_eq!(append.progress(), held(5));
     drop(append);
     assert_eq!(bench.partial().unwrap(), b"too l");
     bench.cancel(&id()).unwrap();
@@ -150,7 +150,7 @@ fn upload_is_admitted_when_free_space_is_unknown() {
     let bench = Bench::with_floor(1 << 30);
     bench.fail(Op::Free, 0, usize::MAX, ENOSYS, None);
     let finished = bench.send(0, b"hello", declared(5, "a")).unwrap();
-    assert_eq!(finished.held, complete(5));
+    assert_eq!(finished.progress, complete(5));
     assert!(bench.faults().came());
     assert_eq!(bench.published(), [file("a", b"hello")]);
 }
@@ -200,7 +200,7 @@ fn empty_append_leaves_no_file() {
     let bench = Bench::new();
     let asked = bench.append_with(&id(), 0, exactly(0)).unwrap();
     assert_eq!(
-        asked.finish(Completes::AtLength).unwrap().held,
+        asked.finish(Completes::AtLength).unwrap().progress,
         Progress::default()
     );
     assert_eq!((bench.record(), bench.partial()), (None, None));

@@ -66,7 +66,7 @@ fn file_for_another_file_system_is_copied_there() {
     let intent = changed_at(1_000_000_000_000, declared(3, "photos/a"));
     let finished = bench.send(0, b"abc", intent).unwrap();
     let path = bench.path().join("photos/a");
-    assert_eq!(finished.held, complete(3));
+    assert_eq!(finished.progress, complete(3));
     assert_eq!(finished.published.unwrap().path, path);
     assert_eq!(bench.photos(), [file("a", b"abc")]);
     assert!(bench.left().iter().all(|name| name.ends_with(".json")));

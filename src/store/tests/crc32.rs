@@ -58,7 +58,7 @@ impl Bench {
     #[track_caller]
     fn completes(&self, start: u64, bytes: &[u8], whole: &[u8]) {
         let finished = self.send(start, bytes, claims(whole)).unwrap();
-        assert!(finished.held.complete);
+        assert!(finished.progress.complete);
         assert_eq!(finished.is_compared, Some(true));
         assert_eq!(self.published(), [file("a", whole)]);
         let left = rustix::fs::listxattr(self.path().join("a"), &mut [0_u8; 64]);
@@ -220,7 +220,7 @@ fn crc32_sent_after_the_last_byte_is_not_recorded() {
         ..claims(b"Abcdef")
     };
     let finished = bench.ask(6, other).unwrap();
-    assert_eq!(finished.held, complete(6));
+    assert_eq!(finished.progress, complete(6));
     assert_eq!((finished.is_compared, finished.sha256), (Some(false), None));
     let finished = bench.ask(6, claims(b"abcdef")).unwrap();
     assert_eq!(finished.is_compared, Some(false));
@@ -330,7 +330,7 @@ fn older_records_and_hashes_are_read() {
             }
         });
         let finished = bench.send(3, b"def", AppendRequest::default()).unwrap();
-        assert!(finished.held.complete);
+        assert!(finished.progress.complete);
         assert_eq!(finished.sha256, Some(Sha256::digest(b"abcdef").into()));
     }
 }
@@ -358,6 +358,6 @@ fn tail_that_differs_changes_nothing() {
         assert_eq!(bench.record(), record);
         assert_eq!(bench.partial().as_deref(), Some(&b"abcd"[..]));
         let rest = bench.send(4, b"ef", ends_in(b"bcd")).unwrap();
-        assert_eq!(rest.held, complete(6));
+        assert_eq!(rest.progress, complete(6));
     }
 }

@@ -68,7 +68,7 @@ impl Client<'_> {
             return Ok(());
         }
         let finished = append.finish(Completes::AtLength)?;
-        self.hear(finished.held);
+        self.hear(finished.progress);
         Ok(())
     }
 
@@ -212,7 +212,7 @@ fn full_disk_keeps_written_bytes() {
         bench
             .send(5, b"56789", AppendRequest::default())
             .unwrap()
-            .held,
+            .progress,
         complete(10)
     );
     assert_eq!(bench.published(), [file("a", BYTES)]);
@@ -263,7 +263,7 @@ fn failed_sync_loses_bytes_although_the_next_succeeds() {
         bench
             .send(3, b"3456789", AppendRequest::default())
             .unwrap()
-            .held,
+            .progress,
         complete(10)
     );
 }

@@ -10,17 +10,23 @@ use crate::store::fs::fault::Op;
 fn upload_in_three_parts_is_published() {
     let mut bench = Bench::new();
     assert_eq!(
-        bench.send(0, b"hell", declared(10, "a.txt")).unwrap().held,
+        bench
+            .send(0, b"hell", declared(10, "a.txt"))
+            .unwrap()
+            .progress,
         held(4)
     );
     bench.reopen();
     assert_eq!(bench.status(&id()).unwrap(), held(4));
-    assert_eq!(bench.send(4, b"o wo", exactly(4)).unwrap().held, held(8));
+    assert_eq!(
+        bench.send(4, b"o wo", exactly(4)).unwrap().progress,
+        held(8)
+    );
     assert!(bench.published().is_empty());
 
     let finished = bench.send(8, b"rd", AppendRequest::default()).unwrap();
     let published = finished.published.unwrap();
-    assert_eq!(finished.held, complete(10));
+    assert_eq!(finished.progress, complete(10));
     assert_eq!((published.id, published.length), (id(), 10));
     assert_eq!(published.path, bench.path().join("a.txt"));
     assert_eq!(bench.published(), [file("a.txt", b"hello word")]);
@@ -33,7 +39,7 @@ fn upload_in_three_parts_is_published() {
         .finish(Completes::AtLength)
         .unwrap();
     assert_eq!(
-        (again.held, again.published.is_none()),
+        (again.progress, again.published.is_none()),
         (complete(10), true)
     );
     assert_refused!(
@@ -43,7 +49,7 @@ fn upload_in_three_parts_is_published() {
     let mut unknown = bench.append(&id(), 10).unwrap();
     assert_refused!(unknown.write(b"!"), Error::Overshoot { length: 10 });
     let unknown = unknown.finish(Completes::AtLength).unwrap();
-    assert_eq!(unknown.held, complete(10));
+    assert_eq!(unknown.progress, complete(10));
     assert_refused!(bench.append(&id(), 9), Error::Mismatch);
     assert_eq!(bench.registry.len(), 0, "nobody holds it");
 }
@@ -101,17 +107,23 @@ fn end_of_the_body_declares_the_length() {
     };
     let append = bench.append_with(&id(), 0, empty).unwrap();
     assert_eq!(
-        append.finish(Completes::AtLength).unwrap().held,
+        append.finish(Completes::AtLength).unwrap().progress,
         complete(0)
     );
 
     let other = Id::new(b"", b"other");
     let mut append = bench.append(&other, 0).unwrap();
     append.write(b"abc").unwrap();
-    assert_eq!(append.finish(Completes::AtLength).unwrap().held, held(3));
+    assert_eq!(
+        append.finish(Completes::AtLength).unwrap().progress,
+        held(3)
+    );
     let mut append = bench.append(&other, 3).unwrap();
     append.write(b"d").unwrap();
-    assert_eq!(append.finish(Completes::AtEnd).unwrap().held, complete(4));
+    assert_eq!(
+        append.finish(Completes::AtEnd).unwrap().progress,
+        complete(4)
+    );
     let name = format!("upload-{}", &other.key().to_string()[..8]);
     assert_eq!(
         bench.published(),
@@ -151,7 +163,10 @@ fn declaration_without_bytes_survives_a_restart() {
         ..declared(10, "a")
     };
     let append = bench.append_with(&id(), 0, intent).unwrap();
-    assert_eq!(append.finish(Completes::AtLength).unwrap().held, held(0));
+    assert_eq!(
+        append.finish(Completes::AtLength).unwrap().progress,
+        held(0)
+    );
     bench.reopen();
     assert_refused!(
         bench.append_with(&id(), 0, declared(9, "a")),

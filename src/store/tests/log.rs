@@ -61,7 +61,7 @@ fn new_upload_does_not_wait_for_a_write_to_the_log() {
     let new = Id::new(b"", b"new");
     let held_of_new = bench.during(Op::WriteRecord, store, || {
         let append = bench.append_with(&new, 0, declared(3, "b")).unwrap();
-        append.held()
+        append.progress()
     });
     assert_eq!(held_of_new, held(0));
     assert_eq!(bench.status(&id()).unwrap(), complete(5));

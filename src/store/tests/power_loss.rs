@@ -75,7 +75,7 @@ fn new_mount_truncates_to_reported_bytes() {
 fn open_reads_no_upload_and_any_load_truncates() {
     let looks: [fn(&Bench); 3] = [
         |bench| assert_eq!(bench.status(&id()).unwrap(), held(4)),
-        |bench| assert_eq!(bench.append(&id(), 4).unwrap().held(), held(4)),
+        |bench| assert_eq!(bench.append(&id(), 4).unwrap().progress(), held(4)),
         |bench| assert_eq!(bench.sweep(SystemTime::now()).foreign, 0),
     ];
     for look in looks {

@@ -53,7 +53,13 @@ const LOOKS: [fn(&Bench); 3] = [
     |bench| assert!(bench.status(&id()).unwrap().complete),
     |bench| {
         let append = bench.append_with(&id(), 3, nothing()).unwrap();
-        assert!(append.finish(Completes::AtLength).unwrap().held.complete);
+        assert!(
+            append
+                .finish(Completes::AtLength)
+                .unwrap()
+                .progress
+                .complete
+        );
     },
     |bench| assert_eq!(bench.sweep(SystemTime::now()).published.len(), 1),
 ];
@@ -122,7 +128,7 @@ fn published_file_without_partial_is_complete() {
     assert_eq!(bench.status(&id()).unwrap(), complete(3));
     bench.closed(|bench| on_disk::remove_file(bench.path().join("a")).unwrap());
     assert_eq!(
-        bench.append(&id(), 0).unwrap().held(),
+        bench.append(&id(), 0).unwrap().progress(),
         held(0),
         "a deleted file can be sent again"
     );
@@ -135,7 +141,7 @@ fn bytes_without_a_record_get_one() {
     assert!(bench.record().is_some());
     let bench = Bench::left_as(None, Some(b"abc"), None);
     assert_eq!(
-        bench.send(3, b"def", declared(6, "b")).unwrap().held,
+        bench.send(3, b"def", declared(6, "b")).unwrap().progress,
         complete(6)
     );
     assert_eq!(bench.published(), [file("b", b"abcdef")]);
@@ -150,7 +156,10 @@ fn record_without_bytes_has_offset_0() {
     let bench = Bench::left_as(Some(&record), None, None);
     assert_eq!(bench.status(&id()).unwrap(), held(0));
     assert_eq!(
-        bench.send(0, b"ab", AppendRequest::default()).unwrap().held,
+        bench
+            .send(0, b"ab", AppendRequest::default())
+            .unwrap()
+            .progress,
         complete(2)
     );
 }
@@ -161,7 +170,7 @@ fn partial_that_differs_from_its_record_is_not_published() {
     assert_eq!(bench.status(&id()).unwrap(), held(2));
     assert!(bench.published().is_empty());
     assert_eq!(
-        bench.send(2, b"cde", declared(5, "b")).unwrap().held,
+        bench.send(2, b"cde", declared(5, "b")).unwrap().progress,
         complete(5)
     );
 }
@@ -375,7 +384,7 @@ fn declared_length_of_large_upload_survives_a_kill() {
             true => assert_eq!(bench.status(&id()).unwrap(), complete(sent as u64)),
             false => {
                 let rest = bench.send(sent as u64, &bytes[sent..], AppendRequest::default());
-                assert_eq!(rest.unwrap().held, complete(bytes.len() as u64));
+                assert_eq!(rest.unwrap().progress, complete(bytes.len() as u64));
             }
         }
         assert_eq!(bench.published(), [file("a", &bytes)]);

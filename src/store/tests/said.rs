@@ -32,13 +32,16 @@ fn upload_can_be_created_without_bytes() {
     assert_refused!(bench.append_with(&id(), 0, known()), Error::Unknown);
     assert_eq!(bench.about(&id()).unwrap(), None);
     let made = bench.append_with(&id(), 0, made()).unwrap();
-    assert_eq!(made.finish(Completes::AtLength).unwrap().held, held(0));
+    assert_eq!(made.finish(Completes::AtLength).unwrap().progress, held(0));
 
     bench.reopen();
     assert!(bench.about(&id()).unwrap().is_some());
     let mut append = bench.append_with(&id(), 0, known()).unwrap();
     append.write(b"abc").unwrap();
-    assert_eq!(append.finish(Completes::AtEnd).unwrap().held, complete(3));
+    assert_eq!(
+        append.finish(Completes::AtEnd).unwrap().progress,
+        complete(3)
+    );
     assert!(bench.cancel(&id()).unwrap());
     assert!(!bench.cancel(&id()).unwrap());
     assert_refused!(bench.append_with(&id(), 3, known()), Error::Unknown);
@@ -114,7 +117,7 @@ fn fence_stops_earlier_appends_only() {
     assert_refused!(old.write(b"d"), Error::Superseded);
     assert_eq!(bench.status(&id()).unwrap(), held(3));
     assert_eq!(
-        bench.send(3, b"def", nothing_said()).unwrap().held,
+        bench.send(3, b"def", nothing_said()).unwrap().progress,
         complete(6)
     );
 }
@@ -126,7 +129,7 @@ fn fence_leaves_a_full_upload_to_its_append() {
     append.write(b"abcdef").unwrap();
     bench.fence(&id()).unwrap();
     let finished = append.finish(Completes::AtLength).unwrap();
-    assert_eq!(finished.held, complete(6));
+    assert_eq!(finished.progress, complete(6));
     assert_eq!(bench.published(), [file("a", b"abcdef")]);
 }
 
@@ -176,7 +179,7 @@ fn upload_with_wrong_digest_is_not_published() {
                 bench.reopen();
             }
             match name {
-                "good" => assert_eq!(last.unwrap().unwrap().held, complete(6)),
+                "good" => assert_eq!(last.unwrap().unwrap().progress, complete(6)),
                 _ => assert_refused!(last.unwrap(), Error::DigestDiffers),
             }
             bench.cancel(&id()).unwrap();

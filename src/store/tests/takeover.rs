@@ -14,7 +14,10 @@ fn newer_append_fences_the_older() {
     assert_refused!(old.write(b"xxxx"), Error::Superseded);
     new.write(b"7890").unwrap();
     assert_refused!(old.finish(Completes::AtLength), Error::Superseded);
-    assert_eq!(new.finish(Completes::AtLength).unwrap().held, complete(10));
+    assert_eq!(
+        new.finish(Completes::AtLength).unwrap().progress,
+        complete(10)
+    );
     assert_eq!(bench.published(), [file("a", b"1234567890")]);
 }
 
@@ -27,10 +30,10 @@ fn append_without_bytes_fences_nothing() {
     assert_refused!(asks.write(b"x"), Error::Superseded);
     assert_eq!(bench.status(&id()).unwrap(), held(3));
     writer.write(b"45").unwrap();
-    assert_eq!(asks.finish(Completes::AtLength).unwrap().held, held(5));
+    assert_eq!(asks.finish(Completes::AtLength).unwrap().progress, held(5));
     writer.write(b"6").unwrap();
     assert_eq!(
-        writer.finish(Completes::AtLength).unwrap().held,
+        writer.finish(Completes::AtLength).unwrap().progress,
         complete(6)
     );
 }
@@ -63,7 +66,10 @@ fn append_from_before_a_publish_writes_nothing() {
     assert_refused!(old.write(b"x"), Error::Superseded);
     assert_eq!(bench.published().len(), 1);
     // It has sent all there is, and hears so.
-    assert_eq!(old.finish(Completes::AtLength).unwrap().held, complete(5));
+    assert_eq!(
+        old.finish(Completes::AtLength).unwrap().progress,
+        complete(5)
+    );
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Append {
     }
 
     /// Returns the progress after the last write of this append. The bytes may not be durable.
-    pub fn held(&self) -> Progress {
+    pub fn progress(&self) -> Progress {
         Progress {
             offset: self.at,
             complete: self.complete,
@@ -172,14 +172,14 @@ impl Append {
             let finished = self.upload.publish()?;
             return self.upload.compared(finished, self.crc32);
         }
-        let (held, published) = match (self.generation, self.upload.flush()?) {
-            (_, Some(held)) => (held, None),
+        let (progress, published) = match (self.generation, self.upload.flush()?) {
+            (_, Some(progress)) => (progress, None),
             (None, None) => self.upload.settle()?,
             (Some(_), None) => return Err(Error::Superseded),
         };
         let now = SystemTime::now();
         Ok(Finished {
-            held,
+            progress,
             published,
             sha256: None,
             is_compared: None,

@@ -27,7 +27,7 @@ use crate::store::upload::state::{Progress, State};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
     /// The durable progress.
-    pub held: Progress,
+    pub progress: Progress,
     /// The file, if this call published it.
     pub published: Option<Completed>,
     /// The time at which the upload expires if no more bytes come; `None` if it is complete.
@@ -54,7 +54,7 @@ impl UploadHandle {
                 true => match self.publish() {
                     Ok(finished) => {
                         published = finished.published.or(published);
-                        Some(finished.held)
+                        Some(finished.progress)
                     }
                     // The file was published and removed in the meantime, or its digest was wrong.
                     Err(Error::Superseded | Error::DigestDiffers | Error::Differs(_)) => None,
@@ -117,9 +117,9 @@ impl UploadHandle {
         if state.is_complete() {
             let sha256 = state.digest();
             drop((state, changing));
-            let (held, published) = self.settle()?;
+            let (progress, published) = self.settle()?;
             return Ok(Some(Finished {
-                held,
+                progress,
                 published,
                 expires: None,
                 sha256,
@@ -283,7 +283,7 @@ impl UploadHandle {
             other.release(path);
         }
         let flush = state.complete();
-        let held = state.progress();
+        let progress = state.progress();
         drop(state);
         self.registry.reservations.release(self.key);
         self.registry.owners.remove(self.key);
@@ -294,7 +294,7 @@ impl UploadHandle {
         self.sync_dirs(record.publishing_as())?;
         self.lock()?.durability_mut().dir_was_synced(flush);
         Ok(Finished {
-            held,
+            progress,
             sha256: completed.sha256,
             published: Some(completed),
             expires: None,

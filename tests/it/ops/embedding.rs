@@ -239,11 +239,11 @@ fn a_protocol_of_ones_own() -> Tried {
     append.write(b"hel")?;
     append.cut(); // the connection broke: received bytes are kept
 
-    let held = store.status(&id)?; // durable when it returns
-    assert_eq!((held.offset, held.complete), (3, false));
+    let progress = store.status(&id)?; // durable when it returns
+    assert_eq!((progress.offset, progress.complete), (3, false));
     assert!(matches!(store.append(&id, 0), Err(Error::Mismatch)));
 
-    let mut append = store.append(&id, held.offset)?;
+    let mut append = store.append(&id, progress.offset)?;
     append.write(b"lo")?;
     let finished = append.finish(Completes::AtLength)?; // complete, durable, under its name
     let published = finished.published.expect("by this call");
