@@ -203,7 +203,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
-    pub fn about(&self, id: &Id) -> Result<Option<UploadInfo>, Error> {
+    pub fn info(&self, id: &Id) -> Result<Option<UploadInfo>, Error> {
         self.upload(id).info()
     }
 

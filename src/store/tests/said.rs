@@ -30,12 +30,12 @@ fn known() -> AppendRequest {
 fn upload_can_be_created_without_bytes() {
     let mut bench = Bench::new();
     assert_refused!(bench.append_with(&id(), 0, known()), Error::Unknown);
-    assert_eq!(bench.about(&id()).unwrap(), None);
+    assert_eq!(bench.info(&id()).unwrap(), None);
     let made = bench.append_with(&id(), 0, made()).unwrap();
     assert_eq!(made.finish(Completes::AtLength).unwrap().progress, held(0));
 
     bench.reopen();
-    assert!(bench.about(&id()).unwrap().is_some());
+    assert!(bench.info(&id()).unwrap().is_some());
     let mut append = bench.append_with(&id(), 0, known()).unwrap();
     append.write(b"abc").unwrap();
     assert_eq!(
@@ -58,9 +58,9 @@ fn first_declared_metadata_is_returned_unchanged() {
     bench.send(0, b"abc", with("one dHdv,three")).unwrap();
     bench.send(3, b"d", with("other")).unwrap();
     bench.reopen();
-    let about = bench.about(&id()).unwrap().expect("known");
-    assert_eq!(about.metadata.as_deref(), Some("one dHdv,three"));
-    assert_eq!(about.length, Some(6));
+    let info = bench.info(&id()).unwrap().expect("known");
+    assert_eq!(info.metadata.as_deref(), Some("one dHdv,three"));
+    assert_eq!(info.length, Some(6));
 }
 
 /// File systems on libfuse 2 ignore a request that sets only one of the two times.
@@ -94,14 +94,14 @@ fn incomplete_upload_expires_after_its_last_byte() {
     let long_ago = before - Duration::from_secs(50);
     let data = on_disk::File::options().write(true).open(bench.data_path());
     data.unwrap().set_modified(long_ago).unwrap();
-    let about = bench.about(&id()).unwrap().expect("known");
-    let expires = about.expires.expect("it expires");
+    let info = bench.info(&id()).unwrap().expect("known");
+    let expires = info.expires.expect("it expires");
     assert_eq!(expires.at, long_ago + expire);
     assert!(expires.left <= Duration::from_secs(50));
 
     assert_eq!(bench.send(3, b"def", nothing_said()).unwrap().expires, None);
-    let about = bench.about(&id()).unwrap().expect("known");
-    assert_eq!(about.expires, None);
+    let info = bench.info(&id()).unwrap().expect("known");
+    assert_eq!(info.expires, None);
 }
 
 fn nothing_said() -> AppendRequest {
