@@ -195,8 +195,8 @@ impl Store {
     }
 
     /// Returns the result of [`status`](Self::status), if it needs no sync.
-    pub fn settled(&self, id: &Id) -> Option<Progress> {
-        self.upload(id).settled(id)
+    pub fn durable_progress(&self, id: &Id) -> Option<Progress> {
+        self.upload(id).durable_progress(id)
     }
 
     /// Returns the declarations and the expiry of an upload; `None` if no request has begun it.

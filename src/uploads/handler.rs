@@ -106,7 +106,7 @@ impl Exchange {
         let progress = if query.fence {
             None
         } else {
-            self.upload.settled(&self.id)
+            self.upload.durable_progress(&self.id)
         };
         match progress {
             Some(progress) => Action::Respond(self.describe(progress, query)),
@@ -144,7 +144,7 @@ impl Exchange {
 
     /// Forgets a complete upload before the first byte of the next one: otherwise a crash in between would mix the two.
     fn restart(mut self, append: AppendCommand) -> Action {
-        match self.upload.settled(&self.id) {
+        match self.upload.durable_progress(&self.id) {
             Some(Progress {
                 complete: false, ..
             }) => self.append(append),
@@ -208,7 +208,7 @@ impl Exchange {
                     Err(error) => self.refuse_unknown(error),
                 })
             }
-            Err(error) => match self.upload.settled(&self.id) {
+            Err(error) => match self.upload.durable_progress(&self.id) {
                 Some(progress) => Action::Respond(self.reply(progress, Err(error.into()))),
                 None => blocking(move || self.refuse(error)),
             },

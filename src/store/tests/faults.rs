@@ -239,7 +239,7 @@ fn failed_write_without_syncs_keeps_written_bytes() {
     append.write(b"012").unwrap();
     assert_eq!(bench.status(&id()).unwrap(), held(3));
     append.write(b"34").unwrap();
-    assert_eq!(bench.settled(&id()), Some(held(5)));
+    assert_eq!(bench.durable_progress(&id()), Some(held(5)));
     bench.fail(Op::Write, 1, 1, EIO, Some(1));
     assert_refused!(append.write(b"567"), Error::Io(_));
     assert_eq!(bench.status(&id()).unwrap(), held(6));
@@ -317,7 +317,7 @@ fn failed_truncation_poisons_the_upload_until_restart() {
     assert_refused!(bench.status(&id()), Error::Poisoned);
     assert_refused!(bench.append(&id(), 3), Error::Poisoned);
     assert_refused!(bench.cancel(&id()), Error::Poisoned);
-    assert_eq!(bench.settled(&id()), None);
+    assert_eq!(bench.durable_progress(&id()), None);
     bench.reopen();
     assert_eq!(bench.status(&id()).unwrap(), held(3));
 }

@@ -147,7 +147,7 @@ fn end_before_the_declared_length_keeps_bytes() {
 fn status_of_an_unknown_upload_leaves_no_file() {
     let bench = Bench::new();
     assert_eq!(bench.status(&id()).unwrap(), held(0));
-    assert_eq!(bench.settled(&id()), Some(held(0)));
+    assert_eq!(bench.durable_progress(&id()), Some(held(0)));
     assert_eq!(bench.tail(&id(), held(0)).unwrap(), None);
     bench.cancel(&id()).unwrap();
     bench.append_with(&id(), 0, nothing()).unwrap().cut();
@@ -195,7 +195,7 @@ fn cut_or_dropped_append_keeps_its_bytes() {
     let mut bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"some").unwrap();
-    assert_eq!(bench.settled(&id()), None, "not without a sync");
+    assert_eq!(bench.durable_progress(&id()), None, "not without a sync");
     append.cut();
     assert!(bench.record().unwrap().contains("\"length\":10"));
 
@@ -207,14 +207,14 @@ fn cut_or_dropped_append_keeps_its_bytes() {
 }
 
 #[test]
-fn status_makes_settled_available() {
+fn durable_progress_is_known_after_a_status() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
     append.write(b"some").unwrap();
     assert_eq!(bench.status(&id()).unwrap(), held(4));
-    assert_eq!(bench.settled(&id()), Some(held(4)));
+    assert_eq!(bench.durable_progress(&id()), Some(held(4)));
     append.write(b"m").unwrap();
-    assert_eq!(bench.settled(&id()), None);
+    assert_eq!(bench.durable_progress(&id()), None);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn partials_are_private_and_files_follow_the_umask() {
 fn fast_mode_never_syncs() {
     let mut bench = Bench::fast();
     bench.send(0, b"some", declared(8, "a")).unwrap();
-    assert_eq!(bench.settled(&id()), Some(held(4)));
+    assert_eq!(bench.durable_progress(&id()), Some(held(4)));
     bench.reopen();
     assert_eq!(bench.status(&id()).unwrap(), held(4));
     bench.send(4, b"more", AppendRequest::default()).unwrap();

@@ -151,7 +151,7 @@ fn repeated_status_of_an_upload_in_memory_needs_no_sync() {
     let _in_memory = bench.upload(&id());
     bench.expect_offset(8);
     assert_eq!(bench.syncs(|bench| bench.expect_offset(8)), 0);
-    assert_eq!(bench.settled(&id()), Some(held(8)));
+    assert_eq!(bench.durable_progress(&id()), Some(held(8)));
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn full_partial_is_published_by_any_request() {
         for look in LOOKS {
             let bench = Bench::left_as(Some(&declaring(digest)), Some(b"abc"), None);
             assert_eq!(
-                bench.settled(&id()),
+                bench.durable_progress(&id()),
                 None,
                 "no query reports it before it is published"
             );
@@ -339,7 +339,7 @@ fn foreign_record_is_an_error_and_stays() {
         assert!(is_invalid(refusal(bench.status(&id()))));
         assert!(is_invalid(refusal(bench.append(&id(), 0))));
         assert!(is_invalid(refusal(bench.cancel(&id()))));
-        assert_eq!(bench.settled(&id()), None);
+        assert_eq!(bench.durable_progress(&id()), None);
         assert_eq!(bench.sweep(SystemTime::now()).foreign, 1);
         assert_eq!(on_disk::read(bench.record_path()).unwrap(), text);
     }

@@ -147,8 +147,8 @@ fn status_does_not_wait_for_a_running_write() {
     let write = || writer.write(b"456").unwrap();
     let asked = bench.during(Op::Write, write, || {
         let tail = bench.tail(&id(), held(3)).unwrap().unwrap();
-        (bench.settled(&id()), tail.length)
+        (bench.durable_progress(&id()), tail.length)
     });
     assert_eq!(asked, (Some(held(3)), 3));
-    assert_eq!(bench.settled(&id()), Some(held(6)));
+    assert_eq!(bench.durable_progress(&id()), Some(held(6)));
 }

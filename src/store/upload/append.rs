@@ -174,7 +174,7 @@ impl Append {
         }
         let (progress, published) = match (self.generation, self.upload.flush()?) {
             (_, Some(progress)) => (progress, None),
-            (None, None) => self.upload.settle()?,
+            (None, None) => self.upload.flush_or_publish()?,
             (Some(_), None) => return Err(Error::Superseded),
         };
         let now = SystemTime::now();
@@ -211,7 +211,7 @@ impl Append {
         let (has_bytes, is_full) = (state.offset() > 0, state.is_full());
         drop(state);
         match is_newest && has_bytes {
-            true if is_full => Ok(self.upload.settle()?.1),
+            true if is_full => Ok(self.upload.flush_or_publish()?.1),
             true => self.upload.flush().map(|_| None),
             false => Ok(None),
         }

@@ -34,19 +34,19 @@ pub struct Expiry {
 
 impl UploadHandle {
     /// Returns the progress without waiting for a sync; `None` if a sync or publishing is needed first.
-    pub(crate) fn settled(&self, id: &Id) -> Option<Progress> {
+    pub(crate) fn durable_progress(&self, id: &Id) -> Option<Progress> {
         if let Some(state) = self.glance() {
-            return state.is_settled().then(|| state.progress());
+            return state.is_reportable().then(|| state.progress());
         }
         let mut state = self.load().ok()?;
         state.ensure_record(id);
-        state.is_settled().then(|| state.progress())
+        state.is_reportable().then(|| state.progress())
     }
 
-    /// Does the same as `settle`, and creates the record of a data file that has none.
+    /// Does the same as `flush_or_publish`, and creates the record of a data file that has none.
     pub(crate) fn status(&self, id: &Id) -> Result<(Progress, Option<Completed>), Error> {
         self.load()?.ensure_record(id);
-        self.settle()
+        self.flush_or_publish()
     }
 
     /// Returns the progress at this moment. Syncs and publishes nothing.

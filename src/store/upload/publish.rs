@@ -41,16 +41,16 @@ pub struct Finished {
 
 impl UploadHandle {
     /// Returns the progress, durably. Publishes a full upload first, and returns the finished file.
-    pub(crate) fn settle(&self) -> Result<(Progress, Option<Completed>), Error> {
+    pub(crate) fn flush_or_publish(&self) -> Result<(Progress, Option<Completed>), Error> {
         let mut published = None;
         loop {
             let state = self.load()?;
-            if state.is_settled() {
+            if state.is_reportable() {
                 return Ok((state.progress(), published));
             }
             let is_full = state.is_full();
             drop(state);
-            let settled = match is_full {
+            let reached = match is_full {
                 true => match self.publish() {
                     Ok(finished) => {
                         published = finished.published.or(published);
@@ -68,7 +68,7 @@ impl UploadHandle {
                     Err(error) => return Err(error),
                 },
             };
-            if let Some(progress) = settled {
+            if let Some(progress) = reached {
                 return Ok((progress, published));
             }
         }
@@ -117,7 +117,7 @@ impl UploadHandle {
         if state.is_complete() {
             let sha256 = state.digest();
             drop((state, changing));
-            let (progress, published) = self.settle()?;
+            let (progress, published) = self.flush_or_publish()?;
             return Ok(Some(Finished {
                 progress,
                 published,

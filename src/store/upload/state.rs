@@ -209,7 +209,7 @@ impl State {
     }
 
     /// Returns whether the progress can be reported now: it is durable, and the upload does not wait for publishing.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(crate) fn is_reportable(&self) -> bool {
         self.durability.is_durable() && !self.is_full()
     }
 
