@@ -13,9 +13,9 @@ const PROBE_MS = 2000;
 /**
  * Sends `bytes` of the file of `upload`, from `start` on, with the `digest` that `wire.post` asks for. Resolves to the
  * server's answer `{ held, complete, .. }`, or to null if the request was ended early and the caller
- * should ask and go on. `onHeld(bytes)` is called as bytes arrive, `onBuffering()` when a proxy holds them back.
+ * should ask and go on. `isUnasked`: the offset was not asked for, so a conflict is normal. `onHeld(bytes)` is called as bytes arrive, `onBuffering()` when a proxy holds them back.
  */
-export async function send({ wire, upload, start, bytes, digest, signal, onHeld, onBuffering }) {
+export async function send({ wire, upload, start, bytes, digest, isUnasked, signal, onHeld, onBuffering }) {
   const size = bytes.length;
   const watch = new Watch({ wire, upload, start, size, onHeld, onBuffering });
   const stop = () => watch.end(signal.reason);
@@ -28,7 +28,7 @@ export async function send({ wire, upload, start, bytes, digest, signal, onHeld,
     // A conflict after bytes went out is mostly a reset: Chromium repeats a POST by itself when a connection that it
     // had used before is cut, and the server refuses the copy.
     if (!answer.conflict && !answer.mismatch) wire.plan.succeeded(size, watch.seconds());
-    else if (answer.conflict && watch.sent > 0) wire.plan.reset();
+    else if (answer.conflict && watch.sent > 0 && !isUnasked) wire.plan.reset();
     return answer;
   } catch (error) {
     return afterwards(error, watch, wire.plan);

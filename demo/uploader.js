@@ -45,7 +45,7 @@ fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), whi
 
 states:
 
-    waiting     three uploads run at a time                    complete   sent, the server has the whole file
+    waiting     five uploads run at a time                     complete   sent, the server has the whole file
     checking    asks the server for the offset                 already    the server had the file before
     sending     sends bytes                                    failed     `problem` has the reason
     comparing   reads bytes sent by an earlier visit           cancelled  the partial upload was deleted
@@ -61,9 +61,10 @@ import { probe, read } from './reader.js';
 import { send } from './sending.js';
 import { fileId, Wire } from './wire.js';
 
-// With one question about the state, and the page's about what others send, five of the six connections that a browser
-// opens to a server.
-const uploadGate = new Gate(3);
+// A browser opens six connections to a server. One stays free for offsets and for the uploads of others.
+const uploadGate = new Gate(5);
+// A file of at most this size is sent in one request, without a question before: a round trip costs more than its bytes.
+const SMALL_BYTES = 4 * 1024 * 1024;
 const CONFLICTS_NORMAL = 5;
 const RESTARTS_MAX = 1;
 
@@ -80,6 +81,7 @@ export class Uploader {
   #running = null;
   #wake = () => {};
   #tookPart = false;
+  #asksFirst = false;
   #afresh = false;
   #failures = 0;
   #conflicts = 0;
@@ -105,7 +107,7 @@ export class Uploader {
 
   sendAgain() {
     this.stop();
-    this.#afresh = true;
+    this.#afresh = this.#asksFirst = true;
     return this.#begin();
   }
 
@@ -160,12 +162,28 @@ export class Uploader {
 
   /** One try, from the question to the end. Returns false when it is to be repeated at once. */
   async #attempt(signal) {
+    if (!this.#asksFirst && this.#isSmall) return this.#sendSmall(signal);
     this.#enter('checking');
     if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
     if (!await this.#isOurs(status, signal)) return this.#differs(signal);
     this.#moveTo(status.held);
     return status.complete ? this.#compare(signal) : this.#sendFrom(signal);
+  }
+
+  get #isSmall() {
+    const { size } = this.file;
+    return size > 0 && size <= Math.min(SMALL_BYTES, this.#wire.plan.size);
+  }
+
+  /** Sends a small file in one request. A 409 means that the server holds bytes: the next attempt asks for their number. */
+  async #sendSmall(signal) {
+    this.#asksFirst = this.#tookPart = true;
+    const answer = await this.#sendSome(signal, true);
+    this.#tookPart = !answer?.conflict;
+    if (answer?.conflict) return this.#yield(answer.held, signal);
+    if (answer?.mismatch) return this.#differs(signal);
+    return answer?.complete ? this.#finish('complete') : false;
   }
 
   /** Sends the checksum of this file: the server has a complete file of this name, size and time. */
@@ -217,12 +235,12 @@ export class Uploader {
     return size - this.held <= LAST_WINDOW || (this.held === 0 && size <= this.#wire.plan.size);
   }
 
-  async #sendSome(signal) {
+  async #sendSome(signal, isUnasked = false) {
     const start = this.held;
     const stretch = await (this.#isLast ? this.#readLast(signal) : this.#readNext(signal));
     this.#enter('sending');
     const answer = await send({
-      wire: this.#wire, upload: this, start, bytes: stretch.bytes, digest: stretch.digest, signal,
+      wire: this.#wire, upload: this, start, bytes: stretch.bytes, digest: stretch.digest, isUnasked, signal,
       onHeld: (held) => this.#moveTo(held),
       onBuffering: () => this.#notice('buffering'),
     });

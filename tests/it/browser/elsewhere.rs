@@ -45,7 +45,7 @@ fn a_page_of_an_allowed_origin_uploads() {
     visit.choose_until(&file, "complete");
     visit.expect_text(NAME, "The server held other bytes");
     file.expect_same(&site.dir().join("from elsewhere (1).bin"));
-    visit.expect_no_complaints_but(&["status of 412"]);
+    visit.expect_no_complaints_but(&["status of 409", "status of 412"]);
 }
 
 #[test]

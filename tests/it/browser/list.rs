@@ -3,6 +3,7 @@
 use super::{Disk, SLOW, Visit, scene};
 use crate::support::Site;
 use crate::support::chromium::Browser;
+use crate::support::local::Local;
 
 /// Remembers in `most` how many files were being sent at once.
 const COUNT: &str = "
@@ -14,25 +15,48 @@ const COUNT: &str = "
     0";
 
 #[test]
-fn of_many_files_three_are_sent_at_a_time() {
+fn of_many_files_five_are_sent_at_a_time() {
     let disk = Disk::new();
-    let files = [1, 2, 3, 4, 5].map(|number| disk.file(&format!("{number}.jpg"), 8_000_000));
+    let files = [1, 2, 3, 4, 5, 6, 7].map(|number| disk.file(&format!("{number}.jpg"), 8_000_000));
     let site = Site::new();
     let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
     visit.page.evaluate(COUNT);
     visit.page.limit_uploads(SLOW);
     visit.choose(&files.each_ref().map(|file| file.path()));
-    visit.page.wait_for("most === 3");
+    visit.page.wait_for("most === 5");
     visit.page.unlimit_uploads();
     for file in &files {
         visit.wait_for_state(file.name(), "complete");
         file.expect_same(&site.dir().join(file.name()));
     }
-    assert_eq!(visit.page.evaluate("most"), 3);
+    assert_eq!(visit.page.evaluate("most"), 5);
     visit
         .page
-        .wait_for("document.body.innerText.includes('5 of 5 files')");
+        .wait_for("document.body.innerText.includes('7 of 7 files')");
+    visit.expect_no_complaints();
+}
+
+/// The number of requests of the page that concern uploads.
+const REQUESTS: &str = "
+    performance.getEntriesByType('resource').filter(({ name }) => /(status|upload)$/.test(name)).length";
+
+#[test]
+fn small_file_takes_one_request() {
+    let disk = Disk::new();
+    let files: Vec<_> = (0..30)
+        .map(|n| disk.file(&format!("{n}.jpg"), 30_000))
+        .collect();
+    let site = Site::new();
+    let browser = Browser::launch();
+    let visit = Visit::to(&browser, site.addr());
+    let paths: Vec<_> = files.iter().map(Local::path).collect();
+    visit.choose(&paths);
+    for file in &files {
+        visit.wait_for_state(file.name(), "complete");
+        file.expect_same(&site.dir().join(file.name()));
+    }
+    assert_eq!(visit.page.evaluate(REQUESTS), 30);
     visit.expect_no_complaints();
 }
 
