@@ -254,6 +254,12 @@ upload_settings! {
     /// then stays closed to others.
     user(name: &str, password: &str) |options| options.users.add(name, password);
 
+    /// Puts the files of each user into a folder of its own, `DIR/<user>/`. Default: all files are in `DIR`.
+    ///
+    /// Without a [`user`](Self::user), the server does not start. Neither does it if two users would share a folder on some
+    /// file system: `Ann` and `ann`, or `a*b` and `a_b`.
+    user_dirs() |options| options.store.user_dirs = true;
+
     /// Permits pages of another origin: `https://example.org`, or `*` for all.
     allow_origin(origin: &str) |options| options.origins.push(origin.to_owned());
 

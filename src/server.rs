@@ -35,7 +35,8 @@ pub struct Server {
 ///
 /// # Errors
 ///
-/// [`StartError`], if the server cannot listen on the address, or the directory is in use or cannot be written.
+/// [`StartError`], if the server cannot listen on the address, the directory is in use or cannot be written, or users would
+/// share a folder.
 pub fn start(config: Config) -> Result<Server, StartError> {
     let options = config.options;
     let body = match options.store.sharing {
@@ -168,6 +169,7 @@ impl From<OpenError> for StartError {
     fn from(error: OpenError) -> StartError {
         let kind = match error {
             OpenError::InUse(_) => StartErrorKind::InUse,
+            OpenError::NoUsers | OpenError::UserDirs(_) => StartErrorKind::Users,
             _ => StartErrorKind::Directory,
         };
         StartError::new(kind, "cannot take uploads", error)
@@ -193,6 +195,8 @@ pub enum StartErrorKind {
     InUse,
     /// The directory cannot be created, read or written.
     Directory,
+    /// Each user has a folder, but there are no users, or two of them would share one.
+    Users,
     /// The system has no thread or poller left.
     System,
 }

@@ -15,7 +15,7 @@ _resumed() {
         flags='-q --quiet -h --help --user --user-file --give-up-after --no-check --json'
     else
         flags='-l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
-            --user-file --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
+            --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
             --hook-timeout --metrics --workers --max-connections --max-connections-per-address --head-timeout --idle-timeout -h --help -V --version'
     fi
     case $cur in

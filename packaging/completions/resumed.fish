@@ -21,6 +21,7 @@ complete -c resumed -n "$serve" -l sync -x -a 'durable fast' -d 'Fsync before ev
 complete -c resumed -n "$serve" -l on-conflict -x -a 'keep-both replace' -d 'Keep or replace a file with the same name'
 complete -c resumed -n "$serve" -l user -x -d 'User who may upload: NAME:PASSWORD'
 complete -c resumed -n "$serve" -l user-file -r -d 'File with one user per line'
+complete -c resumed -n "$serve" -l user-dirs -d 'Put the files of each user into a folder'
 complete -c resumed -n "$serve" -l allow-origin -x -d 'Origin whose pages may upload'
 complete -c resumed -n "$serve" -l host -x -d 'Name to accept in Host'
 complete -c resumed -n "$serve" -l public-url -x -d 'Beginning of upload addresses'

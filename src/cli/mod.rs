@@ -67,6 +67,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --shared               share DIR with other servers; all of them need this flag
       --user NAME:PASSWORD   require a user, and add this one; repeatable; visible in ps
       --user-file FILE       add users from FILE, one NAME:PASSWORD per line
+      --user-dirs            put the files of each user into DIR/NAME/
       --allow-origin ORIGIN  allow pages of ORIGIN to upload, such as https://example.org;
                              repeatable
       --host NAME            accept NAME in Host, besides IP addresses, localhost, *.local and
@@ -104,6 +105,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
     let mut dir: Option<PathBuf> = None;
     let mut with_code = false;
     let mut hook = HookFlags::default();
+    let (mut has_users, mut has_user_dirs) = (false, false);
     let mut config = Config::new("");
     while let Some(arg) = parser.next()? {
         config = match arg {
@@ -120,10 +122,17 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
             }
             Arg::Long(name) => {
                 let name = name.to_owned();
+                has_users |= matches!(&*name, "user" | "user-file");
+                has_user_dirs |= name == "user-dirs";
                 set(config, &mut hook, &name, &mut parser)?
             }
             other => return Err(other.unexpected().into()),
         };
+    }
+    if has_user_dirs && !has_users {
+        return Err(UsageError(
+            "--user-dirs needs users: --user or --user-file".into(),
+        ));
     }
     let hook = hook.build().map(Arc::new);
     if let Some(hook) = hook.clone() {
@@ -158,6 +167,7 @@ fn set(
         ])?),
         "shared" => config.shared(),
         "user" => add_user(config, &flag.text()?)?,
+        "user-dirs" => config.user_dirs(),
         "user-file" => add_users(config, Path::new(&flag.text()?))?,
         "allow-origin" => config.allow_origin(&flag.text()?),
         "host" => config.host(&flag.text()?),

@@ -160,8 +160,23 @@ pub enum OpenError {
     NotLockable(PathBuf, io::Error),
     /// The file system cannot sync this file or directory. Responses could not be durable.
     NotSyncable(PathBuf, io::Error),
+    /// Each user has a folder, but there are no users.
+    NoUsers,
+    /// Each user has a folder, and two users would share one.
+    UserDirs(UserDirClash),
     /// Another operation on the disk failed.
     Io(PathBuf, io::Error),
+}
+
+/// Two users would share one folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserDirClash {
+    /// The user that comes first.
+    pub first: String,
+    /// The user whose folder would be the same.
+    pub second: String,
+    /// The folder of the first user.
+    pub folder: String,
 }
 
 /// Returns whether a sync failed because the file system does not support it, and not because the disk failed.
@@ -230,6 +245,8 @@ impl fmt::Display for OpenError {
                 };
                 write!(f, "cannot sync {}: {error}{way_out}", path.display())
             }
+            Self::NoUsers => write!(f, "each user has a folder, but there are no users"),
+            Self::UserDirs(clash) => write!(f, "{clash}"),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
         }
     }
@@ -243,7 +260,24 @@ impl error::Error for OpenError {
             | Self::NotLockable(_, error)
             | Self::NotSyncable(_, error)
             | Self::Io(_, error) => Some(error),
+            Self::UserDirs(clash) => Some(clash),
             _ => None,
         }
     }
 }
+
+impl fmt::Display for UserDirClash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            first,
+            second,
+            folder,
+        } = self;
+        write!(
+            f,
+            "users {first:?} and {second:?} would share the folder {folder:?}; rename one of them"
+        )
+    }
+}
+
+impl error::Error for UserDirClash {}

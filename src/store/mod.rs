@@ -66,9 +66,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use self::account::Account;
-pub use self::error::{Difference, Error, OpenError};
+pub use self::error::{Difference, Error, OpenError, UserDirClash};
 pub use self::fs::file_info::FileInfo;
 pub use self::fs::hashed::{Crc32, Digest};
+pub use self::fs::user_dir::check_user_dirs;
 pub use self::id::{Id, Key};
 pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{OnConflict, Options, Sharing, Sync};
@@ -285,9 +286,12 @@ impl Store {
         self.registry.under_way(owner)
     }
 
-    /// Returns the path of the directory.
-    pub(crate) fn dir(&self) -> &Path {
-        &self.registry.disk.root.path
+    /// Returns the path of a finished file as its owner sees it: below the directory, or below the folder of the owner
+    /// with [`Options::user_dirs`].
+    pub fn shown_path<'c>(&self, completed: &'c Completed) -> Option<&'c str> {
+        let path = completed.path.strip_prefix(&self.registry.disk.root.path);
+        let path = path.ok()?.to_str()?;
+        Some(self.registry.shown_path(&completed.id, path))
     }
 
     /// Returns the number and size of the partial uploads of `owner`. Complete after the first [`sweep`](Self::sweep).

@@ -11,6 +11,8 @@ pub struct Obstacle {
     pub kind: ObstacleKind,
     /// The path of the file below the directory; empty if it is not known.
     path: String,
+    /// The same path below the folder of the user.
+    shown: String,
     error: io::Error,
 }
 
@@ -49,19 +51,34 @@ impl Obstacle {
             None if error.kind() == io::ErrorKind::AlreadyExists => ObstacleKind::Refused,
             _ => ObstacleKind::Passing,
         };
-        let path = String::new();
-        Self { kind, path, error }
+        Self {
+            kind,
+            path: String::new(),
+            shown: String::new(),
+            error,
+        }
     }
 
-    /// Adds the `path` of the file below the directory.
-    pub(crate) fn at(self, path: String) -> Self {
-        Self { path, ..self }
+    /// Adds the `path` of the file below the directory, and the same path as its user sees it.
+    pub(crate) fn at(self, path: String, shown: String) -> Self {
+        Self {
+            path,
+            shown,
+            ..self
+        }
     }
 
-    /// Returns the obstacle of a file that waits for its copy to another file system.
-    pub(crate) fn copying(path: String) -> Self {
-        let error = io::Error::other("the copy to another file system is not finished");
-        Self::new(error).at(path)
+    /// Returns the message for the log. It has the whole path, also if the file is in the folder of a user.
+    pub(crate) fn logged(&self) -> String {
+        self.message(&self.path)
+    }
+
+    fn message(&self, path: &str) -> String {
+        let place = match path.is_empty() {
+            true => String::new(),
+            false => format!(" as {path:?}"),
+        };
+        format!("cannot publish the file{place}: {}", self.error)
     }
 
     /// Returns whether the folder is on another file system, so that the file has to be copied.
@@ -77,11 +94,7 @@ impl Obstacle {
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot publish the file")?;
-        if !self.path.is_empty() {
-            write!(f, " as {:?}", self.path)?;
-        }
-        write!(f, ": {}", self.error)
+        f.write_str(&self.message(&self.shown))
     }
 }
 

@@ -15,6 +15,12 @@ pub struct Options {
     pub min_free: u64,
     /// The time after the last byte until an incomplete upload expires, and until the record of a complete one does: 7 days.
     pub expire: Duration,
+    /// Puts the files of each owner into a folder of its own, `DIR/<owner>/`; false by default. Its name obeys the rules
+    /// for names of files, and `_` replaces the characters `:*?"<>|`. Check owners first: [`check_user_dirs`]. Uploads of the empty owner
+    /// stay in `DIR`.
+    ///
+    /// [`check_user_dirs`]: crate::store::check_user_dirs
+    pub user_dirs: bool,
     /// Records a due completion hook for each complete upload (`Store::due`); false by default.
     pub mark_hooks: bool,
     /// The servers over the directory; one by default.
@@ -34,6 +40,7 @@ impl Default for Options {
             max_size: None,
             min_free: 64 << 20,
             expire: Duration::from_secs(7 * 24 * 60 * 60),
+            user_dirs: false,
             mark_hooks: false,
             sharing: Sharing::Alone,
             sha256: false,

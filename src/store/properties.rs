@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::store::fs::file_info::FileInfo;
-use crate::store::fs::filename::{FilePath, NAME_MAX, Name, Wanted};
+use crate::store::fs::filename::{FilePath, NAME_MAX, Name};
 use crate::store::fs::hashed::Crc32;
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::fs::spelling::{Refusal, Spelling};
+use crate::store::fs::wanted::Wanted;
 use crate::store::id::{Id, Key, hex, unhex};
 use crate::store::log::entry::{Entry, scan};
 
@@ -37,7 +38,7 @@ pub fn name(bytes: &[u8]) {
     let key = Key::of(b"", bytes);
     let wanted = String::from_utf8_lossy(bytes);
     let name = Name::new(Some(&wanted), key);
-    let path = Wanted::new(Some(&wanted), key, 0);
+    let path = Wanted::new(None, Some(&wanted), key, 0);
     let folders = path.folders.iter().chain([&path.name]);
     folders.for_each(check_spellings);
     let tried: Vec<_> = name.candidates(NAME_MAX).take(12).collect();

@@ -77,8 +77,11 @@ impl Uploads {
     ///
     /// # Errors
     ///
-    /// [`OpenError`], if another server uses `dir` or it cannot be written.
+    /// [`OpenError`], if another server uses `dir`, it cannot be written, or users would share a folder.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Uploads, OpenError> {
+        if options.store.user_dirs {
+            check_folders(&options.users)?;
+        }
         let mark_hooks = options.on_complete.is_some();
         let expire_secs = options.store.expire.as_secs();
         let store = Store::open(
@@ -186,6 +189,14 @@ impl Handler for Uploads {
     fn admit(&self, peer: Peer) -> Result<PeerPermit, Response> {
         self.context.admit(peer)
     }
+}
+
+/// Checks that each user can have a folder.
+fn check_folders(users: &Users) -> Result<(), OpenError> {
+    if users.names().next().is_none() {
+        return Err(OpenError::NoUsers);
+    }
+    store::check_user_dirs(users.names()).map_err(OpenError::UserDirs)
 }
 
 /// Passes a body from a blocking reader to its sink.

@@ -46,10 +46,9 @@ fn list(context: &Context, head: &Head, owner: &str) -> Response {
     let mut files = context.recent.of(owner);
     files.retain(|file| is_allowed(file.completed.id.as_bytes()));
     let arrived = files.iter().filter_map(|file| {
-        let path = file.completed.path.strip_prefix(context.store.dir()).ok()?;
         Some(Arrived {
             name: file.completed.file.name.as_deref(),
-            path: path.to_str()?,
+            path: context.store.shown_path(&file.completed)?,
             length: file.completed.length,
             ago_secs: file.at.elapsed().as_secs(),
         })

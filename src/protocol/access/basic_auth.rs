@@ -40,6 +40,11 @@ impl Users {
         });
     }
 
+    /// Returns the names of all users.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().map(|user| user.name.as_str())
+    }
+
     /// Returns the names of users whose login always fails.
     pub(crate) fn unusable(&self) -> impl Iterator<Item = &str> {
         let unusable = self.users.iter().filter(|user| !user.is_usable);

@@ -12,9 +12,9 @@ use rustix::io::{Errno, pread, pwrite};
 
 use crate::store::fs::disk::{Data, Disk};
 use crate::store::fs::fault::Op;
-use crate::store::fs::filename::Name;
 use crate::store::fs::fs_type::free_bytes;
 use crate::store::fs::rename::{PathAt, rename};
+use crate::store::fs::wanted::Wanted;
 use crate::store::id::{Key, hidden_name};
 use crate::store::options::OnConflict;
 
@@ -159,25 +159,25 @@ impl Disk {
         }
     }
 
-    /// Checks the innermost of `folders` that exists, and creates none: whether a file can be created there. If the
+    /// Checks the innermost folder of `wanted` that exists, and creates none: whether a file can be created there. If the
     /// folder is on another file system, also checks that `length` bytes fit and leave `min_free` bytes.
     ///
     /// # Errors
-    /// The error that creating a file there would give: EACCES, EPERM, EROFS, ENOSPC.
+    /// The error that creating a file there would give: EACCES, EPERM, EROFS, ENOSPC; ENOTDIR if the user has no folder.
     pub(crate) fn foresee(
         &self,
-        folders: &[Name],
+        wanted: &Wanted,
         length: Option<u64>,
         min_free: u64,
     ) -> io::Result<()> {
-        let home = self.innermost(folders)?;
+        let home = self.innermost(wanted)?;
         let may = Access::WRITE_OK | Access::EXEC_OK;
         let access = accessat(&home, ".", may, AtFlags::EACCESS);
         // Any other error shows when the file is created.
         if let Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = access {
             return Err(error.into());
         }
-        let Some(length) = length.filter(|_| !folders.is_empty()) else {
+        let Some(length) = length.filter(|_| wanted.has_folder()) else {
             return Ok(());
         };
         let is_elsewhere = fstat(&home)?.st_dev != fstat(&self.root.file)?.st_dev;

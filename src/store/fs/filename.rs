@@ -14,14 +14,7 @@ pub(crate) const NAME_MAX: usize = 255;
 const EXTENSION_MAX: usize = 32;
 
 /// The maximum depth of folders. A deeper file gets a name made of its path.
-const FOLDERS_MAX: usize = 32;
-
-/// Maximum length of the path of a finished file, in bytes: `PATH_MAX` of Linux without the NUL byte. A file can get a
-/// longer path, but hooks and other programs cannot open it.
-const PATH_MAX: usize = 4095;
-
-/// Bytes that are added to a name at most if it is taken: ` (01234567)`.
-const SUFFIX_MAX: usize = 11;
+pub(crate) const FOLDERS_MAX: usize = 32;
 
 /// Numbered names tried beside a taken one: `name (1).ext` to `name (8).ext`.
 const NUMBERED: u32 = 8;
@@ -41,7 +34,7 @@ impl Name {
     }
 
     /// Of a folder: every file in it has to find the same one.
-    fn of_folder(wanted: &str) -> Self {
+    pub(crate) fn of_folder(wanted: &str) -> Self {
         Self::harmless(wanted).unwrap_or_else(|| Self("_".to_owned()))
     }
 
@@ -133,59 +126,6 @@ impl Name {
         match self.0.rfind('.') {
             Some(dot) if dot > 0 && self.0.len() - dot <= EXTENSION_MAX => self.0.split_at(dot),
             _ => (&self.0, ""),
-        }
-    }
-}
-
-/// The folders and the name that a client wants for its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// One in the other, the outermost first.
-    pub(crate) folders: Vec<Name>,
-    pub(crate) name: Name,
-}
-
-impl Wanted {
-    /// A path with parts that are no folder names, such as `..`, becomes one name. The path of the directory has
-    /// `dir_bytes`; a path that is too long with it loses its folders.
-    pub(crate) fn new(wanted: Option<&str>, key: Key, dir_bytes: usize) -> Self {
-        let mut inside = Self::inside(wanted, key);
-        if !inside.fits(dir_bytes) {
-            inside.folders.clear();
-        }
-        if !inside.fits(dir_bytes) {
-            inside.name = inside.name.neutral(key);
-        }
-        inside
-    }
-
-    /// Returns the path below the directory, with `/` between its parts.
-    pub(crate) fn path(&self) -> String {
-        let names = self.folders.iter().chain([&self.name]);
-        names.map(Name::as_str).collect::<Vec<_>>().join("/")
-    }
-
-    /// Returns whether the path fits into `PATH_MAX`, even if each of its names is taken and grows.
-    fn fits(&self, dir_bytes: usize) -> bool {
-        let names = self.folders.iter().chain([&self.name]);
-        let bytes: usize = names
-            .map(|name| "/".len() + name.0.len() + SUFFIX_MAX)
-            .sum();
-        dir_bytes + bytes <= PATH_MAX
-    }
-
-    fn inside(wanted: Option<&str>, key: Key) -> Self {
-        let parts: Vec<_> = wanted.unwrap_or_default().split('/').collect();
-        let leads_down = parts.iter().all(|part| !matches!(*part, "" | "." | ".."));
-        let (folders, name) = match parts.split_last() {
-            Some((name, folders)) if leads_down && folders.len() <= FOLDERS_MAX => {
-                (folders, Some(*name))
-            }
-            _ => (&[][..], wanted),
-        };
-        Self {
-            folders: folders.iter().map(|part| Name::of_folder(part)).collect(),
-            name: Name::new(name, key),
         }
     }
 }
@@ -283,7 +223,7 @@ fn is_unsafe(c: char) -> bool {
 ///
 /// Such a character makes a name look like another (`exe.gpj`). A case-folding file system ignores some of them, and
 /// opens another file.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'
@@ -359,56 +299,6 @@ mod tests {
             assert_eq!(named(wanted), name, "{wanted:?}");
         }
         assert_eq!(Name::new(None, key()).0, "upload-01234567");
-    }
-
-    fn put(wanted: &str) -> String {
-        put_below(wanted, 0)
-    }
-
-    fn put_below(wanted: &str, dir_bytes: usize) -> String {
-        let Wanted { folders, name } = Wanted::new(Some(wanted), key(), dir_bytes);
-        let folders: String = folders
-            .iter()
-            .map(|folder| format!("{}/", folder.0))
-            .collect();
-        folders + &name.0
-    }
-
-    #[test]
-    fn path_leads_down_or_becomes_a_name() {
-        let deep = "d/".repeat(FOLDERS_MAX) + "a";
-        let (deeper, flat) = (format!("d/{deep}"), "d_".repeat(FOLDERS_MAX + 1) + "a");
-        let (long, cut) = ("x".repeat(300) + "/a", "x".repeat(255) + "/a");
-        for (wanted, path) in [
-            ("a.jpg", "a.jpg"),
-            ("trip/day 1/a.jpg", "trip/day 1/a.jpg"),
-            (".git/config", "_git/config"),
-            (".resumed/lock", "_resumed/lock"),
-            ("con/a\\b", "_con/a_b"),
-            ("... /...", "_/upload-01234567"),
-            ("a/./b", "a_._b"),
-            ("a/../../b", "a_.._.._b"),
-            ("/etc/passwd", "_etc_passwd"),
-            ("a//b", "a__b"),
-            ("a/", "a_"),
-            (&deep, &deep),
-            (&deeper, &flat),
-            (&long, &cut),
-        ] {
-            assert_eq!(put(wanted), path, "{wanted:?}");
-        }
-    }
-
-    #[test]
-    fn path_beyond_the_longest_loses_its_folders() {
-        let folder = "d".repeat(240) + "/";
-        let path = folder.repeat(16) + "a.mp4";
-        // Each of the 17 names may grow, and one more "/" is at the start.
-        let most = PATH_MAX - path.len() - 1 - 17 * SUFFIX_MAX;
-        assert_eq!(put_below(&path, most), path);
-        assert_eq!(put_below(&path, most + 1), "a.mp4");
-        let long = "x".repeat(200) + ".mp4";
-        assert_eq!(put_below(&long, 4000), "upload-01234567.mp4");
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::store::fs::fault::Op;
 use crate::store::fs::filename::Name;
 use crate::store::fs::rename::{PathAt, rename};
 use crate::store::fs::spelling::{Refusal, Spelling, is_plain};
+use crate::store::fs::user_dir::UserDir;
+use crate::store::fs::wanted::Wanted;
 use crate::store::id::{Key, probe_name};
 use crate::store::options::OnConflict;
 
@@ -43,9 +45,20 @@ impl Disk {
     /// Returns the path of the innermost folder, with `/` at its end.
     ///
     /// Syncs also the parents of existing folders: another upload may have created such a folder just before.
-    pub(crate) fn make_folders(&self, folders: &[Name], key: Key) -> io::Result<String> {
+    ///
+    /// The folder of a user has no other name: the next one may be the folder of another user.
+    ///
+    /// # Errors
+    /// `NotADirectory` if another file has the name of the user's folder.
+    pub(crate) fn make_folders(&self, wanted: &Wanted, key: Key) -> io::Result<String> {
         let (mut path, mut above) = (String::new(), self.root());
-        for folder in folders {
+        if let Some(dir) = &wanted.user_dir {
+            let name = dir.name().as_str();
+            let made = self.make_one(&above, name)?.ok_or(Errno::NOTDIR)?;
+            self.sync_home(&above)?;
+            (path, above) = (format!("{name}/"), Home::Folder(made));
+        }
+        for folder in &wanted.folders {
             let (name, made) = self.make_folder(&above, folder, key)?;
             self.sync_home(&above)?;
             (path, above) = (format!("{path}{name}/"), Home::Folder(made));
@@ -79,16 +92,20 @@ impl Disk {
         names: impl Iterator<Item = String>,
     ) -> io::Result<(String, OwnedFd)> {
         for name in names {
-            self.faults.check(Op::MakeFolder)?;
-            match mkdirat(above, &name, Mode::from_raw_mode(0o777)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
-            }
-            if let Some(made) = self.open_folder(above, &name)? {
+            if let Some(made) = self.make_one(above, &name)? {
                 return Ok((name, made));
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Creates a folder, unless it exists. `None` if another file has the name.
+    fn make_one(&self, above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+        self.faults.check(Op::MakeFolder)?;
+        match mkdirat(above, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => self.open_folder(above, name),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Returns whether the file system refused `name` in the folder `path`, and `error` has no other cause.
@@ -208,10 +225,19 @@ impl Disk {
         Home::Root(self.root.file.as_fd())
     }
 
-    /// Returns the innermost of the nested `folders` that exists.
-    pub(crate) fn innermost(&self, folders: &[Name]) -> io::Result<Home<'_>> {
+    /// Returns the innermost of the nested folders that exists.
+    ///
+    /// # Errors
+    /// `NotADirectory` if another file has the name of the user's folder.
+    pub(crate) fn innermost(&self, wanted: &Wanted) -> io::Result<Home<'_>> {
         let mut home = self.root();
-        for folder in folders {
+        if let Some(dir) = &wanted.user_dir {
+            match self.user_dir(dir)? {
+                Some(folder) => home = Home::Folder(folder),
+                None => return Ok(home),
+            }
+        }
+        for folder in &wanted.folders {
             match self.open_folder(&home, folder.as_str()) {
                 Ok(Some(folder)) => home = Home::Folder(folder),
                 Err(error) if Refusal::of(&error).is_none() => return Err(error),
@@ -219,6 +245,22 @@ impl Disk {
             }
         }
         Ok(home)
+    }
+
+    /// Opens the folder of a user; `None` if it does not exist yet.
+    ///
+    /// # Errors
+    /// `NotADirectory` if another file has its name.
+    fn user_dir(&self, dir: &UserDir) -> io::Result<Option<OwnedFd>> {
+        let name = dir.name().as_str();
+        if let Some(folder) = self.open_folder(&self.root(), name)? {
+            return Ok(Some(folder));
+        }
+        match statat(self.root(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::NOTDIR.into()),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Opens the directory of the file at `path`, and returns the name of the file; `None` if there is no directory.

@@ -22,7 +22,7 @@ pub(crate) struct Spelling {
 #[derive(Debug, Clone, Copy)]
 enum Characters {
     All,
-    /// All except those that Windows allows in no name. FAT, exFAT, NTFS and many file servers refuse them.
+    /// The portable ones.
     Portable,
     /// ASCII letters, digits and ` -_.()`.
     Plain,
@@ -88,7 +88,7 @@ impl Spelling {
     fn spell(self, name: &Name) -> Option<Name> {
         let stays = |c: char| match self.characters {
             Characters::All => true,
-            Characters::Portable => !r#":*?"<>|"#.contains(c),
+            Characters::Portable => is_portable(c),
             Characters::Plain => is_plain(c),
         };
         name.spelled(stays, LENGTHS[self.length])
@@ -98,6 +98,11 @@ impl Spelling {
     pub(crate) fn max_bytes(self) -> usize {
         LENGTHS[self.length]
     }
+}
+
+/// Returns whether Windows allows this character in a name. FAT, exFAT, NTFS and many file servers refuse the others.
+pub(crate) fn is_portable(c: char) -> bool {
+    !r#":*?"<>|"#.contains(c)
 }
 
 /// Returns whether every file system allows this character.

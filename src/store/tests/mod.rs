@@ -19,6 +19,7 @@ mod sweeping;
 mod takeover;
 mod under_way;
 mod usage;
+mod user_dirs;
 #[cfg(target_os = "linux")]
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

@@ -300,7 +300,7 @@ impl UploadHandle {
         let has_body = !request.body_length.is_nothing();
         let needed = state.admit(start, &request, self.registry.options.max_size)?;
         if !state.is_full() && (has_body || request.declares()) {
-            self.check_folder(state, &request)?;
+            self.check_folder(state, id, &request)?;
         }
         self.check_declared(state, &request)?;
         self.reserve(needed, has_body)?;

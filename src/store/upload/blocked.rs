@@ -36,7 +36,7 @@ impl Blocked {
 
     /// Logs the obstacle to an upload, each reason once.
     pub(crate) fn warn(&self, key: Key, obstacle: &Obstacle) {
-        let reason = obstacle.to_string();
+        let reason = obstacle.logged();
         let mut logged = lock(&self.logged);
         if logged.get(&key) == Some(&reason) {
             return;

@@ -14,7 +14,6 @@ use crate::store::error::Error;
 use crate::store::fs::copy::Copy;
 use crate::store::fs::disk::Data;
 use crate::store::fs::record::Record;
-use crate::store::obstacle::Obstacle;
 use crate::store::options::Sharing;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::copies::{Jobs, QUEUE_MAX};
@@ -114,7 +113,7 @@ impl UploadHandle {
         let Some(record) = record else {
             return Err(Error::Superseded);
         };
-        let obstacle = Obstacle::copying(self.path_of(&record));
+        let obstacle = self.obstacle(is_copied(), &record);
         let blocked = &self.registry.blocked;
         blocked.add(self.key, &record, &obstacle);
         Ok(Error::NotPublished(obstacle))
@@ -206,6 +205,11 @@ impl UploadHandle {
         self.lock()
             .is_ok_and(|state| state.epoch() == begun.epoch && state.is_publishing())
     }
+}
+
+/// Returns the obstacle of a file that waits for its copy to another file system.
+fn is_copied() -> io::Error {
+    io::Error::other("the copy to another file system is not finished")
 }
 
 /// Something was mounted or unmounted there during the copy: the next look finds the folder as it is then.

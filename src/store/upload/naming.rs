@@ -5,26 +5,54 @@ use std::sync::Arc;
 
 use crate::store::error::Error;
 use crate::store::fs::copy::Copy;
-use crate::store::fs::filename::{FilePath, NAME_MAX, Wanted};
+use crate::store::fs::filename::{FilePath, NAME_MAX};
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::fs::spelling::{Refusal, Spelling};
+use crate::store::fs::user_dir::UserDir;
+use crate::store::fs::wanted::Wanted;
+use crate::store::id::Id;
+use crate::store::obstacle::Obstacle;
 use crate::store::options::OnConflict;
-use crate::store::upload::registry::UploadHandle;
+use crate::store::upload::registry::{Registry, UploadHandle};
+
+impl Registry {
+    /// Returns the folder of the user who owns the upload; `None` if users have no folders.
+    pub(crate) fn user_dir(&self, id: &Id) -> Option<UserDir> {
+        match self.options.user_dirs {
+            true => UserDir::of(id.owner()),
+            false => None,
+        }
+    }
+
+    /// Returns the `path` of the file of `id` as its owner sees it: below the folder of the owner.
+    pub(crate) fn shown_path<'p>(&self, id: &Id, path: &'p str) -> &'p str {
+        self.user_dir(id).map_or(path, |dir| dir.inside(path))
+    }
+}
 
 impl UploadHandle {
-    /// Returns the path below the directory that the file of `record` gets.
-    pub(crate) fn path_of(&self, record: &Record) -> String {
+    /// Returns the obstacle to the publishing of `record`, with the path that its file gets.
+    pub(crate) fn obstacle(&self, error: io::Error, record: &Record) -> Obstacle {
         let path = record.publishing_as().map(str::to_owned);
-        path.unwrap_or_else(|| self.wanted(record).path())
+        let path = path.unwrap_or_else(|| self.wanted_by(record).path());
+        self.obstacle_at(error, &record.id, path)
+    }
+
+    /// Returns the obstacle to the publishing of the file of `id` at `path` below the directory.
+    pub(crate) fn obstacle_at(&self, error: io::Error, id: &Id, path: String) -> Obstacle {
+        let shown = self.registry.shown_path(id, &path).to_owned();
+        Obstacle::new(error).at(path, shown)
     }
 
     /// Returns the path that the client declared in `record`.
-    fn wanted(&self, record: &Record) -> Wanted {
-        Wanted::new(
-            record.file.name.as_deref(),
-            self.key,
-            self.disk().path_bytes,
-        )
+    fn wanted_by(&self, record: &Record) -> Wanted {
+        self.wanted(&record.id, record.file.name.as_deref())
+    }
+
+    /// Returns the path of a file with the declared `name`: the only place where the path of an upload is chosen.
+    pub(crate) fn wanted(&self, id: &Id, name: Option<&str>) -> Wanted {
+        let user_dir = self.registry.user_dir(id);
+        Wanted::new(user_dir, name, self.key, self.disk().path_bytes)
     }
 
     /// Moves the data file, or the `copy`, to its name.
@@ -39,8 +67,9 @@ impl UploadHandle {
 
     /// Tries other spellings until the file system accepts one.
     fn spell_and_move(&self, record: &mut Arc<Record>, copy: Option<&Copy>) -> Result<(), Error> {
-        let Wanted { folders, name } = self.wanted(record);
-        let folder = self.disk().make_folders(&folders, self.key)?;
+        let wanted = self.wanted_by(record);
+        let folder = self.disk().make_folders(&wanted, self.key)?;
+        let name = wanted.name;
         let in_folder = |name: String| FilePath::in_folder(&folder, &name);
         let mut recorded = match &record.publishing {
             Some(it) if self.disk().has_folder_of(&it.path)? => Some(it.path.clone()),

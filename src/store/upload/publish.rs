@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use crate::store::error::Error;
 use crate::store::fs::copy::Copy;
 use crate::store::fs::disk::Data;
-use crate::store::fs::filename::Wanted;
 use crate::store::fs::hashed::Digest;
 use crate::store::fs::record::{Hook, Record};
-use crate::store::obstacle::{Obstacle, ObstacleKind};
+use crate::store::id::Id;
+use crate::store::obstacle::ObstacleKind;
 use crate::store::options::OnConflict;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::info::Expiry;
@@ -167,7 +167,7 @@ impl UploadHandle {
             Error::Io(error) | Error::StorageFull(error) | Error::FileTooLarge(error)
                 if !self.is_poisoned() =>
             {
-                let obstacle = Obstacle::new(error).at(self.path_of(record));
+                let obstacle = self.obstacle(error, record);
                 if !obstacle.is_elsewhere() {
                     (self.registry.blocked).add_and_warn(self.key, record, &obstacle);
                 }
@@ -181,18 +181,23 @@ impl UploadHandle {
     ///
     /// # Errors
     /// `NotPublished`, `NoSpace`.
-    pub(crate) fn check_folder(&self, state: &State, request: &AppendRequest) -> Result<(), Error> {
+    pub(crate) fn check_folder(
+        &self,
+        state: &State,
+        id: &Id,
+        request: &AppendRequest,
+    ) -> Result<(), Error> {
         let declared = state
             .record()
             .and_then(|record| record.file.name.as_deref());
         let name = declared.or(request.file.name.as_deref());
-        let wanted = Wanted::new(name, self.key, self.disk().path_bytes);
+        let wanted = self.wanted(id, name);
         let length = state.length().or(request.length);
         let min_free = self.registry.options.min_free;
-        let Err(error) = self.disk().foresee(&wanted.folders, length, min_free) else {
+        let Err(error) = self.disk().foresee(&wanted, length, min_free) else {
             return Ok(());
         };
-        let obstacle = Obstacle::new(error).at(wanted.path());
+        let obstacle = self.obstacle_at(error, id, wanted.path());
         match obstacle.kind {
             ObstacleKind::NoSpace => Err(Error::NoSpace),
             // Any other error shows when the file is published.

@@ -23,7 +23,7 @@ fn every_example_of_the_page_is_one_of_these() {
         let indented: String = indented.collect();
         assert!(HERE.contains(&indented), "not here:\n{indented}");
     }
-    assert_eq!(examples.len(), 8);
+    assert_eq!(examples.len(), 9);
 }
 
 #[test]
@@ -250,5 +250,15 @@ fn a_protocol_of_ones_own() -> Tried {
     println!("{} has arrived", published.path.display());
 
     assert_eq!(fs::read(published.path)?, b"hello");
+    Ok(())
+}
+
+#[test]
+fn owners_are_checked_before_they_have_folders() -> Tried {
+    use resumed::store::check_user_dirs;
+
+    check_user_dirs(["ann", "bob"])?;
+    let clash = check_user_dirs(["Ann", "ann"]).expect_err("one folder on some disks");
+    assert_eq!((&*clash.first, &*clash.second), ("Ann", "ann"));
     Ok(())
 }

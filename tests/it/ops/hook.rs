@@ -235,3 +235,27 @@ fn output_of_a_command_and_its_children_is_logged() {
     scene.gate.let_go();
     assert_eq!(next(), "late");
 }
+
+#[test]
+fn command_gets_the_path_in_the_folder_of_the_user() {
+    let scene = Scene::new();
+    let hook = scene.say("\"$UPLOAD_USER $UPLOAD_NAME $UPLOAD_PATH\"");
+    let flags = [
+        "--user-dirs",
+        "--user",
+        "ann:secret",
+        "--user",
+        "bob:secret",
+    ];
+    let server = scene.start_with(&hook, &flags);
+    // In base64, the two users.
+    for (user, credentials) in [("ann", "YW5uOnNlY3JldA=="), ("bob", "Ym9iOnNlY3JldA==")] {
+        let login = format!("Authorization: Basic {credentials}\r\n");
+        upload(&server, "a.txt", &login);
+        let path = scene.dir.join(user).join("a.txt");
+        assert_eq!(
+            scene.lines.next(),
+            format!("{user} a.txt {}", path.display())
+        );
+    }
+}

@@ -10,4 +10,5 @@ pub(crate) mod readme;
 pub(crate) mod scarce;
 pub(crate) mod security;
 pub(crate) mod systemd;
+pub(crate) mod user_dirs;
 pub(crate) mod user_file;

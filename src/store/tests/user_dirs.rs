@@ -1,0 +1,148 @@
+//! Each user has a folder.
+
+use std::os::unix::fs::symlink;
+
+use super::super::OnConflict;
+use super::*;
+use crate::store::fs::fault::Op;
+
+fn user_dirs(on_conflict: OnConflict) -> Options {
+    Options {
+        user_dirs: true,
+        on_conflict,
+        ..Options::default()
+    }
+}
+
+/// Uploads a file of a user. Returns its path below the directory, and the path that the user sees.
+fn send_as(bench: &Bench, user: &str, id: &str, name: &str) -> (String, String) {
+    let id = Id::new(user.as_bytes(), id.as_bytes());
+    let declared = declared(user.len(), name);
+    let mut append = bench.append_with(&id, 0, declared).unwrap();
+    append.write(user.as_bytes()).unwrap();
+    let finished = append.finish(Completes::AtLength).unwrap();
+    let completed = finished.published.unwrap();
+    let path = completed.path.strip_prefix(bench.path()).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (path, bench.shown_path(&completed).unwrap().to_owned())
+}
+
+fn content(bench: &Bench, path: &str) -> String {
+    on_disk::read_to_string(bench.path().join(path)).unwrap()
+}
+
+#[test]
+fn users_with_one_file_name_have_a_file_each() {
+    for on_conflict in [OnConflict::KeepBoth, OnConflict::Replace] {
+        let bench = Bench::with(user_dirs(on_conflict));
+        for user in ["ann", "bob", "../ann"] {
+            let (path, shown) = send_as(&bench, user, "1", "trip/a.txt");
+            let folder = user.replace("../", "___");
+            assert_eq!(path, format!("{folder}/trip/a.txt"));
+            assert_eq!(shown, "trip/a.txt");
+            assert_eq!(content(&bench, &path), user);
+        }
+        let second = match on_conflict {
+            OnConflict::KeepBoth => "trip/a (1).txt",
+            OnConflict::Replace => "trip/a.txt",
+        };
+        let sent = send_as(&bench, "ann", "2", "trip/a.txt");
+        assert_eq!(sent, (format!("ann/{second}"), second.to_owned()));
+    }
+}
+
+#[test]
+fn owner_without_a_name_has_no_folder() {
+    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+    let sent = send_as(&bench, "", "1", "a.txt");
+    assert_eq!(sent, ("a.txt".to_owned(), "a.txt".to_owned()));
+}
+
+/// The next free name may be the folder of another user.
+#[test]
+fn taken_name_of_a_user_folder_refuses_the_file() {
+    let outside = tempfile::tempdir().unwrap();
+    let takes: [fn(&Path, &Path); 3] = [
+        |at, _| on_disk::write(at, b"a file").unwrap(),
+        |at, outside| symlink(outside, at).unwrap(),
+        |at, _| symlink("/nowhere", at).unwrap(),
+    ];
+    for take in takes {
+        let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+        let ann = bench.path().join("alice");
+        let mut append = bench.append_with(&id(), 0, declared(3, "a.txt")).unwrap();
+        append.write(b"abc").unwrap();
+        take(&ann, outside.path());
+        let refused = append.finish(Completes::AtLength).unwrap_err();
+        let Error::NotPublished(obstacle) = &refused else {
+            panic!("refused with {refused:?}");
+        };
+        assert!(
+            refused
+                .to_string()
+                .contains("publish the file as \"a.txt\"")
+        );
+        assert!(obstacle.logged().contains("\"alice/a.txt\""));
+
+        let other = Id::new(b"alice", b"2");
+        let before_body = bench.append_with(&other, 0, declared(3, "b.txt"));
+        assert_refused!(before_body, Error::NotPublished(_));
+        send_as(&bench, "bob", "1", "a.txt");
+        on_disk::remove_file(&ann).unwrap();
+        assert_eq!(bench.status(&id()).unwrap(), complete(3));
+        assert_eq!(content(&bench, "alice/a.txt"), "abc");
+        assert!(names(outside.path()).is_empty());
+        assert_eq!(names(bench.path()).len(), 3, "alice, bob and .resumed");
+    }
+}
+
+#[test]
+fn folder_of_a_user_is_durable_before_a_file_moves_there() {
+    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+    send_as(&bench, "ann", "1", "a.txt");
+    let log = bench.faults().log();
+    let at = |op: Op| log.iter().position(|(done, _)| *done == op).unwrap();
+    let syncs = log[at(Op::MakeFolder)..at(Op::Publish)].iter();
+    assert!(syncs.filter(|(op, _)| *op == Op::SyncDir).count() >= 1);
+}
+
+#[test]
+fn partial_upload_follows_a_changed_option() {
+    for user_dirs in [true, false] {
+        let mut bench = Bench::with(Options {
+            user_dirs: !user_dirs,
+            ..Options::default()
+        });
+        let mut append = bench.append_with(&id(), 0, declared(3, "a.txt")).unwrap();
+        append.write(b"a").unwrap();
+        append.cut();
+        bench.options.user_dirs = user_dirs;
+        bench.reopen();
+        let mut append = bench.append(&id(), 1).unwrap();
+        append.write(b"bc").unwrap();
+        append.finish(Completes::AtLength).unwrap();
+        let path = if user_dirs { "alice/a.txt" } else { "a.txt" };
+        assert_eq!(content(&bench, path), "abc");
+    }
+}
+
+#[test]
+fn upload_with_a_recorded_path_keeps_it() {
+    for user_dirs in [true, false] {
+        let path = if user_dirs { "a.txt" } else { "alice/a.txt" };
+        let mut bench = Bench::with(Options {
+            user_dirs: !user_dirs,
+            ..Options::default()
+        });
+        // The record has the path; then the move fails.
+        bench.fail(Op::Publish, 0, 1, 5, None);
+        assert!(bench.send(0, b"abc", declared(3, "a.txt")).is_err());
+        bench.options.user_dirs = user_dirs;
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap(), complete(3));
+        assert_eq!(content(&bench, path), "abc");
+        bench.options.user_dirs = !user_dirs;
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap(), complete(3), "it is found");
+    }
+}
