@@ -19,10 +19,9 @@ pub(crate) struct Identity {
 impl Identity {
     /// Makes the id `name-size-lastModified`. `name` may be a path below a folder.
     pub(crate) fn of_file(name: &[u8], size: u64, modified_ms: i128) -> Identity {
-        let name = encoded(name);
         Identity {
-            id: format!("{name}-{size}-{modified_ms}"),
-            name,
+            id: format!("{}-{size}-{modified_ms}", encoded(name)),
+            name: encoded(readable(name).as_bytes()),
             size: Some(size),
             modified_ms: u64::try_from(modified_ms).ok(),
         }
@@ -32,11 +31,22 @@ impl Identity {
     pub(crate) fn of_stream(name: &[u8], random: [u8; 16]) -> Identity {
         Identity {
             id: format!("pipe-{:032x}", u128::from_ne_bytes(random)),
-            name: encoded(name),
+            name: encoded(readable(name).as_bytes()),
             size: None,
             modified_ms: None,
         }
     }
+}
+
+/// Replaces bytes that are not UTF-8 by `%` and two digits. The server would take such a name as a whole, without its
+/// folders.
+fn readable(name: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in name.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("%{byte:02X}")));
+    }
+    text
 }
 
 /// Encodes a name as `encodeURIComponent` does, after normalization to NFC: macOS decomposes names. Encodes bytes that are
@@ -79,6 +89,15 @@ mod tests {
         ] {
             assert_eq!(Identity::of_file(name, 5, 1_700_000_000_000).id, id);
         }
+    }
+
+    #[test]
+    fn odd_bytes_of_a_name_leave_its_folder() {
+        let odd = Identity::of_file(b"trip/caf\xe9", 5, 1);
+        assert_eq!(
+            (odd.id.as_str(), odd.name.as_str()),
+            ("trip%2Fcaf%E9-5-1", "trip%2Fcaf%25E9")
+        );
     }
 
     #[test]

@@ -51,11 +51,45 @@
 //!
 //! - Success means: the server has answered that the whole file is on its disk.
 //! - A file is sent as it was when it was opened. A change during the upload ends it with [`Error::Changed`].
-//! - The last 64 KiB of a file, or a file of up to 1 MiB, go out with the CRC-32 of the whole file. The server
-//!   publishes a file only if the checksum matches. [`Client::check`] switches this off.
+//! - A file of up to 4 MiB ([`SMALL_FILE_MAX`]) goes out in one request, unless a request fails or the server has
+//!   bytes of it. Of a larger file, the last 64 KiB go out alone.
+//! - The last request of a file carries the CRC-32 of the whole file. The server publishes a file only if the checksum
+//!   matches. [`Client::check`] switches this off.
 //! - Without [`Client::give_up_after`] a client retries temporary failures for ever, with pauses from a second to a
 //!   minute, or longer if the server asks for it (`Retry-After`).
 //! - A [`CancelToken`] ends an upload within a second, with the exceptions that it states.
+//!
+//! # Several files at once
+//!
+//! Threads share a client: small files wait for round trips, and these overlap. After a 429 (Too Many Requests) all
+//! uploads of a client pause together.
+//!
+//! ```
+//! # let dir = tempfile::tempdir()?;
+//! # let server = resumed::start(resumed::Config::new(dir.path().join("uploads")).listen("127.0.0.1:0"))?;
+//! # let url = format!("http://{}", server.addr());
+//! # let paths: Vec<_> = ["a", "b", "c"].iter().map(|name| dir.path().join(name)).collect();
+//! # for path in &paths { std::fs::write(path, "some text")?; }
+//! use std::sync::Mutex;
+//! use resumed_client::Client;
+//!
+//! let client = Client::new(&url)?;
+//! let queue = Mutex::new(paths.iter());
+//! let next = || queue.lock().unwrap().next();
+//! std::thread::scope(|scope| {
+//!     for _ in 0..8 {
+//!         scope.spawn(|| {
+//!             while let Some(path) = next() {
+//!                 if let Err(error) = client.upload(path) {
+//!                     eprintln!("{}: {error}", path.display());
+//!                 }
+//!             }
+//!         });
+//!     }
+//! });
+//! # for name in ["a", "b", "c"] { assert!(dir.path().join("uploads").join(name).exists()); }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Errors
 //!
@@ -67,7 +101,7 @@
 //!
 //! - One request carries 128 KiB to 64 MiB and lasts 45 s at most, so that a proxy does not cut it.
 //! - A response, or a connection without a byte, takes 60 s at most; a name lookup and a TCP connect 20 s each.
-//! - Memory: up to 1 MiB for a file, 8 MiB for a stream.
+//! - Memory of an upload: up to 4 MiB for a file, 8 MiB for a stream.
 //!
 //! # Protocol
 //!
@@ -84,6 +118,7 @@ mod request_size;
 mod requests;
 mod source;
 mod stream;
+mod throttle;
 mod upload;
 mod zone;
 
@@ -94,6 +129,7 @@ use std::time::Duration;
 
 pub use cancel::CancelToken;
 pub use error::{Error, InvalidHeader, InvalidUrl, Scope};
+pub use request_size::SMALL_FILE_MAX;
 pub use upload::{Arrival, Event, Uploaded};
 
 use identity::Identity;
@@ -101,17 +137,19 @@ use local_file::LocalFile;
 use request_size::RequestSize;
 use requests::{Address, Endpoint, Requests};
 use stream::{Input, Stream};
+use throttle::Throttle;
 use upload::{Driver, Events};
 use ureq::Agent;
 
 /// A server, the credentials for it, and the request size that it and its proxies allow.
 ///
-/// A client can be shared by threads: each upload uses connections of its own.
+/// Threads can share a client. Each upload uses a connection of its own, and leaves it to the next one.
 pub struct Client {
     endpoint: Endpoint,
     /// The agents of ended uploads, with open connections.
     idle: Mutex<Vec<Agent>>,
     request_size: Mutex<RequestSize>,
+    throttle: Throttle,
     give_up_after: Option<Duration>,
     checks: bool,
 }
@@ -129,6 +167,7 @@ impl Client {
             endpoint: Endpoint::new(address),
             idle: Mutex::default(),
             request_size: Mutex::new(RequestSize::new()),
+            throttle: Throttle::default(),
             give_up_after: None,
             checks: true,
         })
@@ -282,12 +321,10 @@ impl<'a> Upload<'a> {
 fn send_file(mut driver: Driver<'_>, mut file: LocalFile) -> Result<Uploaded, Error> {
     let bytes = file.size();
     driver.started(Some(bytes));
-    driver.presume(bytes);
+    driver.guess(bytes);
     let arrival = driver.deliver(&mut file)?;
-    driver
-        .client
-        .request_size()
-        .set_new(arrival == Arrival::Now);
+    let was_there = arrival != Arrival::Now;
+    driver.client.request_size().found(was_there);
     Ok(Uploaded { bytes, arrival })
 }
 

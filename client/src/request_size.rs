@@ -3,15 +3,19 @@
 //! A file goes out in many requests, because proxies limit the size of a body (Cloudflare 100 MB, nginx 1 MB
 //! by default) and the time it may take (Traefik 60 s). The page does the same (`demo/size.js`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MIB: u64 = 1024 * 1024;
 const SIZE_MIN: u64 = 128 * 1024;
 const SIZE_START: u64 = 32 * MIB;
 const SIZE_MAX: u64 = 64 * MIB;
 
-/// The maximum length of a file that is sent without a status request before it. To send it twice takes no longer.
-const PRESUMED_NEW_MAX: u64 = 64 * 1024;
+/// The maximum length of a small file, in bytes: 4 MiB. A small file goes out in one request, without a status request
+/// before it.
+pub const SMALL_FILE_MAX: u64 = 4 * MIB;
+/// New files in a row after which the next file is taken for a new one. To send a file in vain costs its length, and to
+/// ask in vain costs one round trip.
+const NEW_TO_EXPECT_NEW: u32 = 8;
 
 /// The seconds of a request within which the size stays, and the seconds that a new size aims at.
 const SECONDS_MIN: f64 = 5.0;
@@ -30,9 +34,22 @@ pub(crate) struct RequestSize {
     /// The limit that cut connections showed. It grows after successes.
     ceiling: u64,
     resets: u32,
+    /// The time of the last counted reset. One failure of the network cuts all requests under way.
+    reset_at: Option<Instant>,
     successes: u32,
-    /// True if the server held nothing of the last file.
-    are_new: bool,
+    /// Files in a row that the server did not have.
+    new_files: u32,
+}
+
+/// The expected answer to the first request of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guess {
+    /// The server holds nothing of the file.
+    New,
+    /// The server has the whole file.
+    Complete,
+    /// The file is too large for a guess.
+    Unknown,
 }
 
 impl RequestSize {
@@ -42,19 +59,28 @@ impl RequestSize {
             limit: SIZE_MAX,
             ceiling: SIZE_MAX,
             resets: 0,
+            reset_at: None,
             successes: 0,
-            are_new: true,
+            new_files: NEW_TO_EXPECT_NEW,
         }
     }
 
-    /// Returns whether to send a file of `bytes` without a status request.
-    pub(crate) fn presumes_new(&self, bytes: u64) -> bool {
-        self.are_new && bytes <= PRESUMED_NEW_MAX
+    /// Guesses the state of a file of `bytes` on the server. An empty file costs nothing if the guess is wrong.
+    pub(crate) fn guess(&self, bytes: u64) -> Guess {
+        match bytes {
+            0 => Guess::New,
+            _ if bytes > SMALL_FILE_MAX.min(self.size) => Guess::Unknown,
+            _ if self.new_files >= NEW_TO_EXPECT_NEW => Guess::New,
+            _ => Guess::Complete,
+        }
     }
 
-    /// Records whether the server held nothing of the last file.
-    pub(crate) fn set_new(&mut self, is_new: bool) {
-        self.are_new = is_new;
+    /// Records whether the server had a file already.
+    pub(crate) fn found(&mut self, was_there: bool) {
+        self.new_files = match was_there {
+            true => 0,
+            false => self.new_files.saturating_add(1),
+        };
     }
 
     /// Returns the maximum length of the next request in bytes.
@@ -92,8 +118,12 @@ impl RequestSize {
         true
     }
 
-    /// Records a connection that was cut in a body.
-    pub(crate) fn reset(&mut self) {
+    /// Records a connection that was cut in a body. The request began at `began`.
+    pub(crate) fn reset(&mut self, began: Instant) {
+        if self.reset_at.is_some_and(|at| began < at) {
+            return;
+        }
+        self.reset_at = Some(Instant::now());
         self.successes = 0;
         self.resets += 1;
         if self.resets >= RESETS_TO_SHRINK {
@@ -140,10 +170,13 @@ mod tests {
     #[test]
     fn cut_connections_shrink_requests_until_they_succeed() {
         let mut size = RequestSize::new();
-        size.reset();
+        let began = Instant::now();
+        for _ in 0..20 {
+            size.reset(began);
+        }
         assert_eq!(size.size(), SIZE_START, "one cut says nothing");
         for _ in 0..20 {
-            size.reset();
+            size.reset(Instant::now());
         }
         assert_eq!(size.size(), SIZE_MIN);
         for _ in 0..200 {
@@ -157,5 +190,21 @@ mod tests {
         let mut size = RequestSize::new();
         size.ended(4 * MIB, Duration::from_secs(40));
         assert_eq!(size.size(), MIB);
+    }
+
+    #[test]
+    fn one_known_file_makes_the_next_small_ones_ask() {
+        let mut size = RequestSize::new();
+        assert_eq!(size.guess(SMALL_FILE_MAX), Guess::New);
+        assert_eq!(size.guess(SMALL_FILE_MAX + 1), Guess::Unknown);
+        size.found(true);
+        for _ in 0..NEW_TO_EXPECT_NEW {
+            assert_eq!(size.guess(1), Guess::Complete);
+            assert_eq!(size.guess(0), Guess::New);
+            size.found(false);
+        }
+        assert_eq!(size.guess(1), Guess::New);
+        assert!(size.refused(MIB));
+        assert_eq!(size.guess(MIB), Guess::Unknown, "a proxy allows less");
     }
 }

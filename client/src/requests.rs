@@ -18,7 +18,7 @@ use super::zone::{self, Zoned};
 /// The longest time without a byte on a connection.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 const CONNECT_MAX: Duration = Duration::from_secs(20);
-/// The length from which a body waits for `100 Continue`. To send a smaller body in vain is faster.
+/// The length from which a body may wait for `100 Continue`. To send a smaller body in vain is faster.
 const EXPECT_FROM: u64 = 128 * 1024;
 /// The maximum length of a response. The server answers with one line.
 const ANSWER_MAX: u64 = 64 * 1024;
@@ -61,6 +61,8 @@ pub(crate) struct Part<'a> {
     pub(crate) length: u64,
     pub(crate) body: &'a mut dyn Read,
     pub(crate) proof: Proof,
+    /// True if the body does not wait for `100 Continue`.
+    pub(crate) at_once: bool,
     /// The tail that the server has to hold before this part.
     pub(crate) tail: Option<Tail>,
 }
@@ -87,8 +89,8 @@ pub(crate) struct Tail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Posted {
     Taken(Held),
-    /// The offset of the server is not the start of the part.
-    Conflict,
+    /// The server has this offset, not the start of the part.
+    Conflict(u64),
     /// The server holds other bytes. It has removed a partial upload, unless the tail differed. A complete one stays.
     Differs(Held),
 }
@@ -235,15 +237,15 @@ impl<'a> Requests<'a> {
                 format!("crc32={crc32:08x}; length={length}"),
             );
         }
-        if part.length >= EXPECT_FROM {
+        if part.length >= EXPECT_FROM && !part.at_once {
             request = request.header("Expect", "100-continue");
         }
         let compares = part.tail.is_some() || matches!(part.proof, Proof::Whole(_));
         let answer = read(request.send(SendBody::from_reader(part.body)))?;
-        match (answer.status, answer.offset) {
-            (409, _) if answer.count().is_some() => Ok(Posted::Conflict),
-            (412, Some(offset)) if compares => Ok(Posted::Differs(answer.with(offset))),
-            (200..=299, _) => answer.held().map(Posted::Taken),
+        match (answer.status, answer.count(), answer.offset) {
+            (409, Some(count), _) => Ok(Posted::Conflict(count)),
+            (412, _, Some(offset)) if compares => Ok(Posted::Differs(answer.with(offset))),
+            (200..=299, ..) => answer.held().map(Posted::Taken),
             _ => Err(answer.error()),
         }
     }

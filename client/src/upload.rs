@@ -8,6 +8,7 @@ use super::Client;
 use super::backoff::Backoff;
 use super::cancel::CancelToken;
 use super::error::{Error, Scope};
+use super::request_size::{Guess, SMALL_FILE_MAX};
 use super::requests::{Held, Part, Posted, Proof, Requests};
 use super::source::Source;
 
@@ -18,8 +19,7 @@ const REQUEST_MAX: Duration = Duration::from_secs(45);
 const CONFLICTS_NORMAL: u32 = 5;
 /// The length of the last part, which is sent after all checks have passed.
 const LAST_MAX: u64 = 64 * 1024;
-/// The maximum length of a file that is sent with its checksum in one request.
-const ONE_MAX: u64 = 1024 * 1024;
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// A finished upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,20 +105,30 @@ impl<'a> Events<'a> {
     }
 }
 
+/// The next request of an upload.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A question for the offset of the server.
+    Ask,
+    /// A comparison of the complete file, without a question before it.
+    Compare,
+    /// The bytes from this offset on.
+    Send(u64),
+}
+
 /// The state of one upload.
 pub(crate) struct Driver<'a> {
     pub(crate) client: &'a Client,
     requests: Requests<'a>,
     events: Events<'a>,
     backoff: Backoff,
-    /// The offset of the server. `None` if the driver has to ask for it.
-    known: Option<u64>,
+    next: Step,
     /// The highest offset of the server so far.
     reached: u64,
     conflicts: u32,
     took_part: bool,
-    /// True if `known` is a guess.
-    presumes: bool,
+    /// True if `next` is a guess.
+    guesses: bool,
     /// True if the server sent no checksum of its last bytes: it has to compare them before it accepts more.
     sends_tail: bool,
     /// True if all bytes were sent once, and their checksum did not match.
@@ -138,11 +148,11 @@ impl<'a> Driver<'a> {
             requests,
             events,
             backoff: Backoff::new(client.give_up_after),
-            known: None,
+            next: Step::Ask,
             reached: 0,
             conflicts: 0,
             took_part: false,
-            presumes: false,
+            guesses: false,
             sends_tail: false,
             restarted: false,
             quiet_since: Instant::now(),
@@ -155,10 +165,14 @@ impl<'a> Driver<'a> {
         (self.events.callback)(Event::Started { total });
     }
 
-    /// Guesses that the server holds nothing of a file of `bytes`, if that is likely. A wrong guess is a conflict.
-    pub(crate) fn presume(&mut self, bytes: u64) {
-        self.presumes = self.client.request_size().presumes_new(bytes);
-        self.known = self.presumes.then_some(0);
+    /// Chooses the first request of a file of `bytes`. A wrong guess is a conflict.
+    pub(crate) fn guess(&mut self, bytes: u64) {
+        self.next = match self.client.request_size().guess(bytes) {
+            Guess::New => Step::Send(0),
+            Guess::Complete if self.client.checks => Step::Compare,
+            Guess::Complete | Guess::Unknown => Step::Ask,
+        };
+        self.guesses = !matches!(self.next, Step::Ask);
     }
 
     /// Sends until the server holds all bytes that the source has now.
@@ -174,23 +188,41 @@ impl<'a> Driver<'a> {
 
     /// Makes one request. Returns `None` if more are needed.
     fn step(&mut self, source: &mut dyn Source) -> Result<Option<Arrival>, Error> {
-        if self.events.cancel.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
+        self.wait_for_throttle()?;
         self.quiet_since = Instant::now();
-        let held = match self.known {
-            None => {
+        let held = match self.next {
+            Step::Ask => {
                 let held = self.ask(source)?;
+                if held.complete && !self.took_part {
+                    self.client.request_size().found(true);
+                }
                 match held.complete && source.proves() {
-                    true => self.compare(source)?,
+                    true => {
+                        (self.events.callback)(Event::Comparing);
+                        self.compare(source)?
+                    }
                     false => Some(held),
                 }
             }
-            Some(start) => self.send(source, start)?,
+            Step::Compare => self.compare(source)?,
+            Step::Send(start) => self.send(source, start)?,
         };
         Ok(held
             .filter(|held| is_all(source, held))
             .map(|held| self.arrived(&held)))
+    }
+
+    /// Waits for the end of a pause that a 429 asked all uploads of the client to make.
+    fn wait_for_throttle(&self) -> Result<(), Error> {
+        loop {
+            if self.events.cancel.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            match self.client.throttle.left() {
+                Duration::ZERO => return Ok(()),
+                left => self.events.cancel.sleep(left),
+            }
+        }
     }
 
     fn arrived(&self, held: &Held) -> Arrival {
@@ -217,7 +249,7 @@ impl<'a> Driver<'a> {
 
     /// Sends the next part. Returns `None` if the driver has to ask for the offset before it sends more.
     fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Held>, Error> {
-        let presumes = mem::take(&mut self.presumes);
+        let guesses = mem::take(&mut self.guesses);
         self.took_part = true;
         let (length, proof) = self.next_part(source, start)?;
         let tail = match mem::take(&mut self.sends_tail) && source.proves() {
@@ -242,17 +274,19 @@ impl<'a> Driver<'a> {
             length,
             body: &mut piece,
             proof,
+            at_once: guesses,
             tail,
         };
         let posted = self.requests.post(&identity, part, within);
-        let (sent, took, ended) = (piece.at - start, piece.began.elapsed(), piece.ended);
+        let (sent, began, ended) = (piece.at - start, piece.began, piece.ended);
+        let took = began.elapsed();
         self.quiet_since = piece.moved;
         match (posted, ended) {
-            (Ok(Posted::Conflict), _) if presumes => {
-                (self.known, self.took_part) = (None, false);
+            (Ok(Posted::Conflict(_)), _) if guesses => {
+                (self.next, self.took_part) = (Step::Ask, false);
                 Ok(None)
             }
-            (Ok(Posted::Conflict), _) => self.give_way(),
+            (Ok(Posted::Conflict(_)), _) => self.give_way(),
             (Ok(Posted::Differs(held)), _) => self.restart(source, &held),
             (Ok(Posted::Taken(held)), _) => {
                 // The server has every byte and yet does not call it all, or takes none.
@@ -265,7 +299,7 @@ impl<'a> Driver<'a> {
                 self.backoff.reset();
                 Ok(Some(held))
             }
-            (Err(error), ended) => self.failed(error, ended, length, sent, took),
+            (Err(error), ended) => self.failed(error, ended, length, sent, began),
         }
     }
 
@@ -276,24 +310,24 @@ impl<'a> Driver<'a> {
         ended: Option<Ended>,
         length: u64,
         sent: u64,
-        took: Duration,
+        began: Instant,
     ) -> Result<Option<Held>, Error> {
         match (error, ended) {
             (_, Some(Ended::OutOfTime)) => {
-                self.client.request_size().ended(sent, took);
-                self.known = None;
+                self.client.request_size().ended(sent, began.elapsed());
+                self.next = Step::Ask;
                 Ok(None)
             }
             (_, Some(Ended::Failed(error))) => Err(error),
             (Error::ProxyLimit, None) if self.client.request_size().refused(length) => {
                 // The proxy has closed, and ureq hears an answer instead of a `100` at once only on a connection that
                 // has carried one before: a question opens it.
-                self.known = None;
+                self.next = Step::Ask;
                 Ok(None)
             }
             (error, None) => {
                 if sent > 0 && matches!(error, Error::Unreachable(_)) {
-                    self.client.request_size().reset();
+                    self.client.request_size().reset(began);
                 }
                 Err(error)
             }
@@ -312,22 +346,25 @@ impl<'a> Driver<'a> {
         if source.identity().size.is_none() {
             return Ok((most.min(rest), Proof::Announced));
         }
-        let is_last = rest <= LAST_MAX || start == 0 && rest <= ONE_MAX.min(most);
+        let is_last = rest <= LAST_MAX || start == 0 && rest <= SMALL_FILE_MAX.min(most);
         match is_last {
             true => Ok((rest, Proof::Whole(source.seal(start, &self.events.cancel)?))),
             false => Ok((most.min(rest - LAST_MAX), Proof::Announced)),
         }
     }
 
-    /// Asks the server whether the complete upload is this file.
+    /// Asks the server to compare the checksum of its complete upload with that of this file.
     fn compare(&mut self, source: &mut dyn Source) -> Result<Option<Held>, Error> {
-        (self.events.callback)(Event::Comparing);
+        let guesses = mem::take(&mut self.guesses);
         let end = source.end();
+        // The bytes of a small file are kept: the server may not have them.
+        let kept_from = if guesses { 0 } else { end };
         let part = Part {
             start: end,
             length: 0,
             body: &mut io::empty(),
-            proof: Proof::Whole(source.seal(end, &self.events.cancel)?),
+            proof: Proof::Whole(source.seal(kept_from, &self.events.cancel)?),
+            at_once: true,
             tail: None,
         };
         self.quiet_since = Instant::now();
@@ -335,7 +372,15 @@ impl<'a> Driver<'a> {
         match self.requests.post(source.identity(), part, within)? {
             Posted::Taken(held) if held.complete => Ok(Some(held)),
             Posted::Taken(_) => Err(Error::NoUploadServer),
-            Posted::Conflict => self.give_way(),
+            Posted::Conflict(0) if guesses => {
+                (self.next, self.guesses) = (Step::Send(0), true);
+                Ok(None)
+            }
+            Posted::Conflict(_) if guesses => {
+                self.next = Step::Ask;
+                Ok(None)
+            }
+            Posted::Conflict(_) => self.give_way(),
             Posted::Differs(held) => self.restart(source, &held),
         }
     }
@@ -368,7 +413,7 @@ impl<'a> Driver<'a> {
     }
 
     fn give_way(&mut self) -> Result<Option<Held>, Error> {
-        self.known = None;
+        self.next = Step::Ask;
         self.conflicts += 1;
         if self.conflicts > CONFLICTS_NORMAL {
             return Err(Error::OtherClient);
@@ -383,13 +428,16 @@ impl<'a> Driver<'a> {
         if self.events.cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        self.known = None;
+        (self.next, self.guesses) = (Step::Ask, false);
         let Some(pause) = self.backoff.pause(&error, self.quiet_since) else {
             return Err(match error.scope() {
                 Scope::Attempt => Error::GaveUp(Box::new(error)),
                 Scope::File | Scope::Client => error,
             });
         };
+        if matches!(error, Error::Unavailable { status, .. } if status == TOO_MANY_REQUESTS) {
+            self.client.throttle.pause(pause);
+        }
         (self.events.callback)(Event::Retry {
             error: &error,
             pause,
@@ -399,7 +447,7 @@ impl<'a> Driver<'a> {
     }
 
     fn moved_to(&mut self, held: u64) {
-        self.known = Some(held);
+        self.next = Step::Send(held);
         self.reached = self.reached.max(held);
         self.events.confirmed = held;
         self.events.progress(held);

@@ -205,6 +205,53 @@ fn cancel_ends_the_wait_for_a_response() {
 }
 
 #[test]
+fn threads_share_a_client() {
+    let site = Site::new(|config| config);
+    let client = site.client();
+    let names: Vec<_> = (0..40).map(|number| format!("{number}.bin")).collect();
+    let bytes = content(30_000);
+    let (site, client, bytes) = (&site, &client, &bytes);
+    thread::scope(|scope| {
+        for names in names.chunks(5) {
+            scope.spawn(move || {
+                for name in names {
+                    client.upload(site.file(name, bytes)).expect("it arrives");
+                }
+            });
+        }
+    });
+    for name in &names {
+        assert!(site.uploaded(name) == *bytes, "{name}");
+    }
+}
+
+#[test]
+fn cancel_ends_all_uploads_of_a_token() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("its address"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let (client, cancel) = (&Client::new(&url).expect("an address"), &CancelToken::new());
+    thread::scope(|scope| {
+        let uploads = ["a", "b", "c"].map(|name| {
+            let path = dir.path().join(name);
+            fs::write(&path, name).expect("written");
+            scope.spawn(move || client.file(path).cancel(cancel).send())
+        });
+        let requests = uploads.each_ref().map(|_| {
+            let (mut request, _) = silent.accept().expect("a client");
+            request.read_exact(&mut [0]).expect("a request");
+            request
+        });
+        cancel.cancel();
+        for upload in uploads {
+            let ended = upload.join().expect("no panic");
+            assert!(matches!(ended, Err(Error::Cancelled)), "{ended:?}");
+        }
+        drop(requests);
+    });
+}
+
+#[test]
 fn client_continues_after_a_cancelled_upload() {
     let site = Site::new(|config| config);
     let path = site.file("a.bin", &content(5));

@@ -42,7 +42,9 @@ fn files_and_folders_arrive_and_omissions_are_named() {
     disk.file("trip/empty", 0);
     symlink(alone.path(), disk.path().join("trip/link")).expect("linked");
     let odd = OsStr::from_bytes(b"caf\xe9");
-    fs::write(disk.path().join(odd), "x").expect("written");
+    for folder in [disk.path().to_owned(), disk.path().join("trip")] {
+        fs::write(folder.join(odd), "x").expect("written");
+    }
     let site = Site::new();
     let operands = ["alone.bin", "missing", "trip"].map(OsStr::new);
     let said = run(
@@ -63,6 +65,7 @@ fn files_and_folders_arrive_and_omissions_are_named() {
             "alone.bin",
             "caf%E9",
             "trip/a.jpg",
+            "trip/caf%E9",
             "trip/empty",
             "trip/inner/b.jpg"
         ]
