@@ -8,16 +8,15 @@ _resumed() {
         --on-conflict) mapfile -t COMPREPLY < <(compgen -W 'keep-both replace' -- "$cur") ;;
         -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
         --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections) return ;;
-        --max-connections-per-address | --head-timeout | --head-memory | --idle-timeout | --min-rate | --give-up-after) return ;;
+        --max-connections-per-address | --head-timeout | --idle-timeout | --give-up-after | --jobs) return ;;
     esac
     [ ${#COMPREPLY[@]} -eq 0 ] || return
     if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
-        flags='-q --quiet -h --help --user --user-file --give-up-after --no-check --json'
+        flags='-q --quiet -h --help --user --user-file --jobs --give-up-after --no-check --json'
     else
         flags='-l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
             --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
-            --hook-timeout --metrics --workers --max-connections --max-connections-per-address --head-timeout --head-memory --idle-timeout --min-rate
-            -h --help -V --version'
+            --hook-timeout --metrics --workers --max-connections --max-connections-per-address --head-timeout --idle-timeout -h --help -V --version'
     fi
     case $cur in
         -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;

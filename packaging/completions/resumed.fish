@@ -4,6 +4,7 @@ set -l serve not $put
 
 complete -c resumed -n "$put" -l user -x -d 'User who uploads: NAME:PASSWORD'
 complete -c resumed -n "$put" -l user-file -r -d 'File with the user'
+complete -c resumed -n "$put" -l jobs -x -d 'Number of files at once'
 complete -c resumed -n "$put" -l give-up-after -x -d 'Maximum time of failures in a row'
 complete -c resumed -n "$put" -l no-check -d 'Do not compare whole files with the server'
 complete -c resumed -n "$put" -s q -l quiet -d 'Print errors only'
@@ -34,8 +35,6 @@ complete -c resumed -n "$serve" -l on-complete -x -d 'Command after each complet
 complete -c resumed -n "$serve" -l hook-timeout -x -d 'Time limit of the command'
 complete -c resumed -n "$serve" -l metrics -d 'Serve metrics for Prometheus'
 complete -c resumed -n "$serve" -l workers -x -d 'Number of worker threads'
-complete -c resumed -n "$serve" -l head-memory -x -d 'Memory of unfinished request heads'
-complete -c resumed -n "$serve" -l min-rate -x -d 'Minimum rate of a body in bytes per second'
 complete -c resumed -n "$serve" -l max-connections -x -d 'Maximum number of connections'
 complete -c resumed -n "$serve" -l max-connections-per-address -x -d 'Maximum number of connections from one address'
 complete -c resumed -n "$serve" -l head-timeout -x -d 'Time limit of a request head in seconds'

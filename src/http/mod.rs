@@ -15,7 +15,6 @@ mod coalesce;
 pub(crate) mod connection;
 mod handler;
 mod limits;
-mod min_rate;
 mod peer;
 mod peer_limit;
 #[cfg(any(test, fuzzing))]

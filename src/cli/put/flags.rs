@@ -20,6 +20,8 @@ itself. Standard input can be continued within one run only.
 
       --user NAME:PASSWORD   log in with this name and password (other users see them in ps)
       --user-file FILE       log in with the first line of a file; or set RESUMED_USER
+      --jobs N               send N files at once, 1 to 64; files over 4 MiB one at a time
+                             (default: 8)
       --give-up-after DURATION
                              stop when attempts have failed for this time: 90s, 10m, 12h
                              (default: never)
@@ -33,6 +35,10 @@ Exit status: 0 the server has all files; 1 some files were refused or cannot be 
 others were sent; 2 wrong command line; 3 gave up: the server did not answer.
 ";
 
+const JOBS_DEFAULT: usize = 8;
+/// Each job needs a connection, and memory for one small file.
+const JOBS_MAX: usize = 64;
+
 /// The action that the command line requests.
 pub(super) enum Action {
     Put(Box<Request>),
@@ -43,6 +49,8 @@ pub(super) enum Action {
 pub(super) struct Request {
     pub(super) input: Input,
     pub(super) client: Client,
+    /// The number of files that are sent at once.
+    pub(super) jobs: usize,
     pub(super) output: Output,
 }
 
@@ -61,6 +69,7 @@ pub(super) fn parse(
     let mut operands = Vec::new();
     let mut give_up_after = None;
     let mut checks = true;
+    let mut jobs = JOBS_DEFAULT;
     let mut output = Output::Plain;
     while let Some(arg) = parser.next()? {
         match arg {
@@ -73,6 +82,10 @@ pub(super) fn parse(
             Arg::Long("give-up-after") => {
                 let (name, parser) = ("give-up-after", &mut parser);
                 give_up_after = Some(Flag { name, parser }.read_as(size::duration)?);
+            }
+            Arg::Long("jobs") => {
+                let (name, parser) = ("jobs", &mut parser);
+                jobs = Flag { name, parser }.read_as(number_of_jobs)?;
             }
             Arg::Value(operand) => operands.push(operand),
             other => return Err(other.unexpected().into()),
@@ -90,8 +103,14 @@ pub(super) fn parse(
     Ok(Action::Put(Box::new(Request {
         input,
         client,
+        jobs,
         output,
     })))
+}
+
+fn number_of_jobs(text: &str) -> Option<usize> {
+    let jobs = text.parse().ok()?;
+    (1..=JOBS_MAX).contains(&jobs).then_some(jobs)
 }
 
 fn read_operands(mut operands: Vec<OsString>) -> Result<(Input, Client), UsageError> {
@@ -192,6 +211,9 @@ mod tests {
             "--user x a http://pi",
             "--give-up-after soon a http://pi",
             "--wait a http://pi",
+            "--jobs 0 a http://pi",
+            "--jobs 65 a http://pi",
+            "--jobs many a http://pi",
         ] {
             let word = read(line).err().expect(line);
             assert!(!word.is_empty());

@@ -1,17 +1,18 @@
 //! The files that the operands of the command name.
 
-use std::borrow::Cow;
-use std::ffi::OsStr;
-use std::fs;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::vec;
 
-use resumed_client::Error;
+use resumed_client::{Error, SMALL_FILE_MAX};
 
 /// An entry of a folder, or an operand.
 pub(super) enum Found {
-    File(Named),
+    File(LocalFile),
     /// An entry that is not sent, with the reason. No failure.
     LeftOut(Named, &'static str),
     Failed(Named, Error),
@@ -21,6 +22,25 @@ pub(super) enum Found {
 pub(super) struct Named {
     pub(super) path: PathBuf,
     pub(super) name: Vec<u8>,
+}
+
+/// A file and its length when it was found.
+pub(super) struct LocalFile {
+    pub(super) named: Named,
+    pub(super) length: u64,
+}
+
+impl LocalFile {
+    /// Returns whether the file needs more than one request.
+    pub(super) fn is_large(&self) -> bool {
+        self.length > SMALL_FILE_MAX
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_test(length: u64) -> LocalFile {
+        let named = Named::as_given(Path::new("a"));
+        LocalFile { named, length }
+    }
 }
 
 impl Named {
@@ -33,8 +53,8 @@ impl Named {
     }
 
     /// Returns the name for messages.
-    pub(super) fn shown(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.name)
+    pub(super) fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.name).into_owned()
     }
 
     fn child(&self, name: &OsStr) -> Named {
@@ -47,22 +67,117 @@ impl Named {
     }
 }
 
-/// Returns the files that `paths` name: folders with all entries below them, sorted by name.
-pub(super) fn gather(paths: &[PathBuf]) -> Vec<Found> {
-    let mut found = Vec::new();
-    for path in paths {
-        match named(path) {
-            Ok((named, is_folder)) if is_folder => walk(named, &mut found),
-            Ok((named, _)) => found.push(Found::File(named)),
-            Err(error) => found.push(Found::Failed(Named::as_given(path), error.into())),
-        }
-    }
-    found
+/// The files that paths name: folders with all entries below them, sorted by name.
+///
+/// The walk keeps only the names of the folders on its way in memory. It follows no links in folders: they may form a
+/// cycle.
+pub(super) struct Walk {
+    paths: vec::IntoIter<PathBuf>,
+    /// The folders from an operand down to the current one. A stack, because recursion fails in a deep tree.
+    open: Vec<Folder>,
+    /// A folder that is created later is not entered: the server may store the files there.
+    began: SystemTime,
 }
 
-/// Returns the name of an operand, and whether it is a folder. Follows links.
-fn named(path: &Path) -> io::Result<(Named, bool)> {
-    let is_folder = path.metadata()?.is_dir();
+/// A folder and its entries that follow.
+struct Folder {
+    named: Named,
+    entries: vec::IntoIter<(OsString, FileType)>,
+}
+
+impl Walk {
+    pub(super) fn new(paths: Vec<PathBuf>) -> Walk {
+        Walk {
+            paths: paths.into_iter(),
+            open: Vec::new(),
+            began: SystemTime::now(),
+        }
+    }
+
+    /// Returns a file or a failure; `None` for a folder, which is open then. Follows links.
+    fn operand(&mut self, path: &Path) -> Option<Found> {
+        let found = path
+            .metadata()
+            .and_then(|metadata| Ok((operand_name(path)?, metadata)));
+        let (named, metadata) = match found {
+            Ok(found) => found,
+            Err(error) => return Some(Found::Failed(Named::as_given(path), error.into())),
+        };
+        match metadata.is_dir() {
+            true => self.enter(named),
+            false => Some(file(named, &metadata)),
+        }
+    }
+
+    /// Opens a folder. Returns its failure.
+    fn enter(&mut self, named: Named) -> Option<Found> {
+        match list(&named.path) {
+            Ok(entries) => {
+                let entries = entries.into_iter();
+                self.open.push(Folder { named, entries });
+                None
+            }
+            Err(error) => Some(Found::Failed(named, error.into())),
+        }
+    }
+
+    fn entry(&mut self, named: Named, kind: FileType) -> Option<Found> {
+        if kind.is_symlink() {
+            return Some(Found::LeftOut(named, "a symbolic link in a folder"));
+        }
+        if !kind.is_file() && !kind.is_dir() {
+            return Some(Found::LeftOut(named, "neither a file nor a folder"));
+        }
+        let metadata = match fs::symlink_metadata(&named.path) {
+            Ok(metadata) => metadata,
+            Err(error) => return Some(Found::Failed(named, error.into())),
+        };
+        if kind.is_file() {
+            return Some(file(named, &metadata));
+        }
+        if metadata.created().is_ok_and(|at| at > self.began) {
+            let error = io::Error::other("the folder was created after the start");
+            return Some(Found::Failed(named, error.into()));
+        }
+        self.enter(named)
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            let found = match self.open.last_mut() {
+                None => {
+                    let path = self.paths.next()?;
+                    self.operand(&path)
+                }
+                Some(folder) => match folder.entries.next() {
+                    None => {
+                        self.open.pop();
+                        None
+                    }
+                    Some((name, kind)) => {
+                        let named = folder.named.child(&name);
+                        self.entry(named, kind)
+                    }
+                },
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+}
+
+fn file(named: Named, metadata: &Metadata) -> Found {
+    let length = metadata.len();
+    Found::File(LocalFile { named, length })
+}
+
+/// Returns the name of an operand.
+fn operand_name(path: &Path) -> io::Result<Named> {
     let name = match path.file_name() {
         Some(name) => name.as_bytes().to_vec(),
         // `.` and `..` have the name of the folder that they lead to; the root has none.
@@ -72,45 +187,16 @@ fn named(path: &Path) -> io::Result<(Named, bool)> {
             .unwrap_or_default(),
     };
     let path = path.to_owned();
-    Ok((Named { path, name }, is_folder))
+    Ok(Named { path, name })
 }
 
-/// Walks a folder without recursion: a deep tree would exhaust the stack. Follows no links: they may form a cycle.
-fn walk(folder: Named, found: &mut Vec<Found>) {
-    let mut ahead = vec![(folder, Kind::Folder)];
-    while let Some((named, kind)) = ahead.pop() {
-        match kind {
-            Kind::File => found.push(Found::File(named)),
-            Kind::Link => found.push(Found::LeftOut(named, "a symbolic link in a folder")),
-            Kind::Other => found.push(Found::LeftOut(named, "neither a file nor a folder")),
-            Kind::Folder => match list(&named) {
-                Ok(children) => ahead.extend(children.into_iter().rev()),
-                Err(error) => found.push(Found::Failed(named, error.into())),
-            },
-        }
-    }
-}
-
-enum Kind {
-    File,
-    Folder,
-    Link,
-    Other,
-}
-
-fn list(folder: &Named) -> io::Result<Vec<(Named, Kind)>> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir(&folder.path)? {
+fn list(folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+    let entries = fs::read_dir(folder)?;
+    let entries = entries.map(|entry| {
         let entry = entry?;
-        let kind = entry.file_type()?;
-        let kind = match (kind.is_file(), kind.is_dir(), kind.is_symlink()) {
-            (true, _, _) => Kind::File,
-            (_, true, _) => Kind::Folder,
-            (_, _, true) => Kind::Link,
-            (false, false, false) => Kind::Other,
-        };
-        children.push((folder.child(&entry.file_name()), kind));
-    }
-    children.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-    Ok(children)
+        Ok((entry.file_name(), entry.file_type()?))
+    });
+    let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(entries)
 }

@@ -2,34 +2,34 @@
 
 mod flags;
 mod folder;
+mod queue;
 mod report;
 
 use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use resumed_client::{Client, Error, Scope};
+use resumed_client::{Client, Error, Event, Scope};
 
 use super::text::printable;
 use flags::{Action, HELP, Input, Request};
-use folder::{Found, Named, gather};
-use report::{Output, Report};
+use folder::{Found, LocalFile, Walk};
+use queue::Queue;
+use report::{Report, Scale};
 
 const USAGE: u8 = 2;
+/// The maximum number of failures that are repeated at the end.
+const REPEATED_MAX: usize = 1000;
 
 /// Runs `resumed put` with these arguments.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let user = env::var("RESUMED_USER").ok();
     match flags::parse(args, user) {
-        Ok(Action::Put(request)) => {
-            let Request {
-                input,
-                client,
-                output,
-            } = *request;
-            Put::new(client, output).send(&input).into()
-        }
+        Ok(Action::Put(request)) => send(*request).into(),
         Ok(Action::Help) => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -41,9 +41,10 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The exit status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The exit status. The last one is the most severe.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
+    #[default]
     AllThere = 0,
     SomeFailed = 1,
     GaveUp = 3,
@@ -64,105 +65,158 @@ fn advice(error: &Error) -> &'static str {
     }
 }
 
+fn send(request: Request) -> Outcome {
+    let scale = match &request.input {
+        Input::Files(paths) if paths.len() > 1 || paths[0].is_dir() => Scale::List,
+        Input::Files(_) | Input::Stdin(_) => Scale::One,
+    };
+    let put = Put {
+        report: Report::new(request.output, scale, request.client.url()),
+        client: request.client,
+        failures: Mutex::default(),
+    };
+    match request.input {
+        Input::Files(paths) => put.send_files(paths, request.jobs),
+        Input::Stdin(name) => put.send_stdin(&name),
+    }
+    put.failures().outcome
+}
+
+/// A run of the command. Threads share it.
 struct Put {
     client: Client,
     report: Report,
+    failures: Mutex<Failures>,
+}
+
+/// The files that were not sent.
+#[derive(Default)]
+struct Failures {
     outcome: Outcome,
-    /// The names of the failed files, with the reasons.
-    failures: Vec<(String, String)>,
+    count: u64,
+    /// The names and the reasons of the first ones.
+    first: Vec<(String, String)>,
 }
 
 impl Put {
-    fn new(client: Client, output: Output) -> Put {
-        Put {
-            report: Report::new(output, client.url()),
-            client,
-            outcome: Outcome::AllThere,
-            failures: Vec::new(),
-        }
-    }
-
-    fn send(mut self, input: &Input) -> Outcome {
-        match input {
-            Input::Files(paths) => self.send_all(gather(paths)),
-            Input::Stdin(name) => self.send_stdin(name),
-        }
-        self.outcome
-    }
-
-    fn send_all(&mut self, found: Vec<Found>) {
-        let count = found.len();
-        let mut ahead = found.into_iter();
-        for found in ahead.by_ref() {
-            let ends_all = match found {
-                Found::LeftOut(named, reason) => {
-                    self.report.skipped(&named.shown(), reason);
-                    false
-                }
-                Found::Failed(named, error) => self.failed(&named.shown(), &error),
-                Found::File(named) => match self.send_file(&named) {
-                    Ok(()) => false,
-                    Err(error) => self.failed(&named.shown(), &error),
-                },
-            };
-            if ends_all {
-                break;
+    /// Sends files with as many threads as `jobs`.
+    fn send_files(&self, paths: Vec<PathBuf>, jobs: usize) {
+        let queue = Queue::default();
+        let mut count = 0_u64;
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| self.work(&queue));
             }
-        }
-        let left = ahead
-            .filter(|found| matches!(found, Found::File(_)))
-            .count();
-        if left > 0 {
+            for found in Walk::new(paths) {
+                match found {
+                    Found::LeftOut(named, reason) => self.report.skipped(&named.shown(), reason),
+                    Found::Failed(named, error) => {
+                        count += 1;
+                        self.failed(&named.shown(), &error);
+                    }
+                    Found::File(file) => {
+                        count += 1;
+                        queue.push(file);
+                    }
+                }
+            }
+            queue.close();
+        });
+        self.report.sum_up();
+        if queue.left() > 0 {
+            let left = queue.left();
             self.report.note(&format!("{left} more were not tried"));
         }
-        if count > 1 && !self.failures.is_empty() {
-            self.sum_up(count);
+        if count > 1 {
+            self.list_failures(count);
         }
     }
 
-    /// Repeats the failures at the end: the first messages may have scrolled away.
-    fn sum_up(&self, count: usize) {
-        let failed = self.failures.len();
-        self.report
-            .note(&format!("{failed} of {count} were not sent:"));
-        for (name, reason) in &self.failures {
-            self.report.note(&format!("  {name}: {reason}"));
+    /// Sends files of the queue until it is empty.
+    fn work(&self, queue: &Queue) {
+        while let Some(file) = queue.take() {
+            if let Err(error) = self.send_file(&file, queue) {
+                self.failed(&file.named.shown(), &error);
+                if error.scope() == Scope::Client {
+                    queue.abort();
+                }
+            }
+            queue.done(&file);
         }
     }
 
-    fn send_file(&mut self, named: &Named) -> Result<(), Error> {
-        let report = &mut self.report;
-        report.set_name(&named.shown());
-        let upload = self.client.file(&named.path).name(&named.name);
-        let uploaded = upload.on_event(|event| report.event(&event)).send()?;
-        self.report.done(uploaded);
+    fn send_file(&self, file: &LocalFile, queue: &Queue) -> Result<(), Error> {
+        let mut report = self.report.file(&file.named.shown());
+        let mut has_answer = false;
+        let upload = self.client.file(&file.named.path).name(&file.named.name);
+        let sent = upload
+            .on_event(|event| {
+                // The first progress of a large file is the answer to a question.
+                let is_answer = file.is_large() && matches!(event, Event::Progress { .. });
+                if is_answer && !has_answer {
+                    has_answer = true;
+                    queue.answered();
+                }
+                report.event(&event);
+            })
+            .send();
+        match sent {
+            Ok(uploaded) => report.done(uploaded),
+            Err(error) => {
+                report.end();
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
-    fn send_stdin(&mut self, name: &[u8]) {
+    fn send_stdin(&self, name: &[u8]) {
         self.report
             .note("standard input cannot be carried on by another run");
         let shown = String::from_utf8_lossy(name);
-        let report = &mut self.report;
-        report.set_name(&shown);
+        let mut report = self.report.file(&shown);
         let upload = self.client.stream(&shown, io::stdin().lock()).name(name);
         match upload.on_event(|event| report.event(&event)).send() {
-            Ok(uploaded) => self.report.done(uploaded),
-            Err(error) => {
-                self.failed(&shown, &error);
-            }
+            Ok(uploaded) => report.done(uploaded),
+            Err(error) => self.failed(&shown, &error),
         }
     }
 
-    /// Reports a failure. Returns whether the other files would fail too.
-    fn failed(&mut self, name: &str, error: &Error) -> bool {
+    /// Reports a failure.
+    fn failed(&self, name: &str, error: &Error) {
         let reason = format!("{error}{}", advice(error));
         self.report.failed(name, &reason);
-        self.failures.push((name.to_owned(), reason));
-        self.outcome = match error {
+        let outcome = match error {
             Error::GaveUp(_) => Outcome::GaveUp,
             _ => Outcome::SomeFailed,
         };
-        error.scope() == Scope::Client
+        let mut failures = self.failures();
+        failures.outcome = failures.outcome.max(outcome);
+        failures.count += 1;
+        if failures.first.len() < REPEATED_MAX {
+            failures.first.push((name.to_owned(), reason));
+        }
+    }
+
+    /// Repeats the failures of `count` files: the first messages may have scrolled away.
+    fn list_failures(&self, count: u64) {
+        let failures = self.failures();
+        if failures.count == 0 {
+            return;
+        }
+        let failed = failures.count;
+        self.report
+            .note(&format!("{failed} of {count} were not sent:"));
+        for (name, reason) in &failures.first {
+            self.report.note(&format!("  {name}: {reason}"));
+        }
+        let more = failed - failures.first.len() as u64;
+        if more > 0 {
+            self.report.note(&format!("  and {more} more"));
+        }
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cuts;
+mod jobs;
 mod pipe;
 mod proof;
 mod proxies;
