@@ -194,14 +194,3 @@ fn admission_reserves_space_until_an_empty_append_ends() {
     drop(first);
     append(b"second").unwrap();
 }
-
-#[test]
-fn empty_append_leaves_no_file() {
-    let bench = Bench::new();
-    let asked = bench.append_with(&id(), 0, exactly(0)).unwrap();
-    assert_eq!(
-        asked.finish(Completes::AtLength).unwrap().progress,
-        Progress::default()
-    );
-    assert_eq!((bench.record(), bench.partial()), (None, None));
-}

@@ -144,13 +144,15 @@ fn end_before_the_declared_length_keeps_bytes() {
 }
 
 #[test]
-fn status_of_an_unknown_upload_leaves_no_file() {
+fn requests_without_bytes_and_declarations_leave_no_file() {
     let bench = Bench::new();
     assert_eq!(bench.status(&id()).unwrap(), held(0));
     assert_eq!(bench.durable_progress(&id()), Some(held(0)));
     assert_eq!(bench.tail(&id(), held(0)).unwrap(), None);
     bench.cancel(&id()).unwrap();
     bench.append_with(&id(), 0, nothing()).unwrap().cut();
+    let empty = bench.append_with(&id(), 0, exactly(0)).unwrap();
+    assert_eq!(empty.finish(Completes::AtLength).unwrap().progress, held(0));
     assert!(bench.left().is_empty());
     assert_eq!(bench.registry.len(), 0);
 }

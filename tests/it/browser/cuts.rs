@@ -8,8 +8,8 @@ use resumed::Config;
 use super::{CUTS, Disk, Visit, expect_nothing_in, scene};
 use crate::support::Site;
 use crate::support::chromium::Browser;
+use crate::support::files::partial;
 use crate::support::program::Program;
-use crate::support::proxy::partial;
 
 const KOREAN: &str = "제주도 여행.mp4";
 

@@ -9,6 +9,7 @@ use resumed::Config;
 use resumed::store::Error;
 use tempfile::TempDir;
 
+use crate::support::files::finished;
 use crate::support::left_out::require;
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
@@ -63,14 +64,6 @@ fn begin(process: &Process) -> Client {
     client
 }
 
-/// Returns the names in a directory, without `.resumed`.
-fn published(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).expect("listed");
-    let names = entries.map(|entry| entry.expect("an entry").file_name());
-    let names = names.map(|name| name.into_string().expect("text"));
-    names.filter(|name| name != ".resumed").collect()
-}
-
 #[test]
 fn command_exits_when_its_directory_stays_removed() {
     let home = Home::new();
@@ -100,8 +93,8 @@ fn upload_resumes_when_the_moved_directory_returns() {
     client.send("llo");
     expect_displaced(&client.answer());
     expect_displaced(&process.ask(status(ID)));
-    assert_eq!(published(&home.dir()), [""; 0]);
-    assert_eq!(published(&home.away()), [""; 0]);
+    assert_eq!(finished(&home.dir()), [""; 0]);
+    assert_eq!(finished(&home.away()), [""; 0]);
 
     fs::remove_dir(home.dir()).expect("removed");
     fs::rename(home.away(), home.dir()).expect("moved back");

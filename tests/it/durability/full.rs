@@ -5,9 +5,9 @@ use std::io::Write;
 
 use tempfile::TempDir;
 
+use crate::support::files::partial;
 use crate::support::get;
 use crate::support::program::{Process, Program};
-use crate::support::proxy::partial;
 
 /// Requests that begin an upload of five bytes and send four. `{place}` is the `Location` of the first answer.
 const BEGINNINGS: [&[&str]; 3] = [

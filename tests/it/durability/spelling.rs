@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::support::files::finished;
 use crate::support::left_out::{left_out, require};
 use crate::support::mount::{Mount, fuse_obstacle, make_image};
 use crate::support::program::Process;
@@ -12,7 +13,7 @@ use crate::support::{Client, append};
 fn stored_as(dir: &Path, names: &[&str]) -> Vec<String> {
     let process = Process::start(dir, "127.0.0.1:0", &[] as &[&str]);
     let store = |name: &&str| {
-        let before = files_in(dir, "");
+        let before = finished(dir);
         let mut client = Client::connect(process.addr);
         let encoded = name.bytes().map(|byte| format!("%{byte:02x}"));
         let fields = format!(
@@ -23,7 +24,7 @@ fn stored_as(dir: &Path, names: &[&str]) -> Vec<String> {
         let head = append(&id, 0, 5).replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
         let answer = client.ask(head + "bytes");
         assert_eq!((answer.status, answer.text()), (200, "Success 5"), "{name}");
-        let mut after = files_in(dir, "");
+        let mut after = finished(dir);
         after.retain(|path| !before.contains(path));
         assert_eq!(after.len(), 1, "{name}");
         let path = after.remove(0);
@@ -31,21 +32,6 @@ fn stored_as(dir: &Path, names: &[&str]) -> Vec<String> {
         path
     };
     names.iter().map(store).collect()
-}
-
-/// Returns the files below `dir`, without those of the server.
-fn files_in(dir: &Path, below: &str) -> Vec<String> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir.join(below)).expect("listed") {
-        let entry = entry.expect("an entry");
-        let name = entry.file_name().into_string().expect("text");
-        match entry.file_type().expect("a type").is_dir() {
-            true if name == ".resumed" => {}
-            true => files.extend(files_in(dir, &format!("{below}{name}/"))),
-            false => files.push(format!("{below}{name}")),
-        }
-    }
-    files
 }
 
 /// For such a name exfat-fuse returns ENOENT, and ntfs-3g EINVAL.

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 
+use crate::support::files::finished;
 use crate::support::left_out::require;
 use crate::support::mount::{Mount, make_image, obstacle};
 use crate::support::program::Process;
@@ -100,13 +101,12 @@ fn of_what_shows_no_end_is_kept_what_fits_and_space_that_is_freed_lets_it_carry_
     assert!(file == content);
 }
 
-/// The one file that is there.
+/// Returns the bytes of the only finished file.
 fn published(mount: &Mount) -> Vec<u8> {
-    let dir = fs::read_dir(mount.path().join("uploads")).expect("listed");
-    let paths = dir.map(|entry| entry.expect("an entry").path());
-    let files: Vec<_> = paths.filter(|path| path.is_file()).collect();
+    let dir = mount.path().join("uploads");
+    let files = finished(&dir);
     assert_eq!(files.len(), 1, "{files:?}");
-    fs::read(&files[0]).expect("readable")
+    fs::read(dir.join(&files[0])).expect("readable")
 }
 
 #[test]

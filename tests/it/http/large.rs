@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use resumed::{Config, store::Sync};
 
-use crate::support::proxy::partial;
+use crate::support::files::partial;
 use crate::support::{Client, Site, append};
 
 const LENGTH: u64 = 5 << 30;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::support::killed::Killed;
 use crate::support::left_out::left_out;
 use crate::support::program::Process;
+use crate::support::running::wait_for_part;
 use crate::support::{Client, TIMEOUT, append};
 
 const ID: &str = "a.txt-10-1700000000000";
@@ -44,15 +45,7 @@ fn a_restart_refuses_nobody_and_an_upload_carries_on() {
     assert_eq!(server.addr, addr);
     let mut client = Client::connect(addr);
     client.send(append(ID, 0, 10) + "hello");
-    while fs::read_dir(dir.path().join(".resumed"))
-        .expect("listed")
-        .all(|file| {
-            file.expect("a file")
-                .metadata()
-                .map_or(0, |about| about.len())
-                != 5
-        })
-    {}
+    wait_for_part(dir.path(), 5);
     end(server.child());
     client.expect_close();
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{killed_in_mid_upload, put_bytes, put_file, put_part, run, send, url};
+use crate::support::files::{finished, partials};
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::proxy::{Nginx, as_in_the_readme};
@@ -21,14 +22,11 @@ const NOT_COMPARED: &str = "the server has it already (contents not compared)";
 
 /// Asserts the names of all files on the server, also of unfinished uploads.
 fn expect_only(site: &Site, names: &[&str]) {
-    let list = |dir| {
-        let entries = fs::read_dir(dir).expect("listed");
-        let names = entries.map(|entry| entry.expect("an entry").file_name());
-        names.map(|name| name.into_string().expect("text"))
-    };
-    let published = list(site.dir().to_owned()).filter(|name| name != ".resumed");
-    let parts = list(site.dir().join(".resumed")).filter(|name| name.len() == 32);
-    let mut there: Vec<_> = published.chain(parts).collect();
+    let mut there = finished(site.dir());
+    for part in partials(site.dir()) {
+        let name = part.file_name().expect("a name");
+        there.push(name.to_string_lossy().into_owned());
+    }
     there.sort();
     assert_eq!(there, names);
 }

@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use resumed::Config;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use super::{put, put_file, run, send, url};
 use crate::ops::readme;
 use crate::support::Site;
+use crate::support::files::finished;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 
@@ -58,7 +58,7 @@ fn files_and_folders_arrive_and_omissions_are_named() {
             "trip/inner/b.jpg: 6 B",
         ],
     );
-    let names = names(&site);
+    let names = finished(site.dir());
     assert_eq!(
         names,
         [
@@ -119,32 +119,6 @@ fn folder_has_its_own_name_under_any_path() {
     run(put([".", url(site.addr()).as_str()]).current_dir(&here)).expect(0, &["trip/a.jpg: 5 B"]);
     run(put(["../trip/", url(site.addr()).as_str()]).current_dir(&here))
         .expect(0, &["trip/a.jpg: the server has it already"]);
-}
-
-/// The paths of finished files, in order.
-fn names(site: &Site) -> Vec<String> {
-    let mut names = below(site.dir());
-    names.retain(|name| !name.starts_with(".resumed/"));
-    names.sort();
-    names
-}
-
-fn below(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).expect("listed");
-    let mut paths = Vec::new();
-    for entry in entries.map(|entry| entry.expect("an entry")) {
-        let name = entry.file_name().into_string().expect("text");
-        if entry.path().is_dir() {
-            paths.extend(
-                below(&entry.path())
-                    .iter()
-                    .map(|path| format!("{name}/{path}")),
-            );
-        } else {
-            paths.push(name);
-        }
-    }
-    paths
 }
 
 #[test]

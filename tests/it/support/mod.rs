@@ -1,6 +1,7 @@
 //! A server on an empty directory, and a client that sends bytes and reads answers.
 
 pub(crate) mod chromium;
+pub(crate) mod files;
 pub(crate) mod killed;
 pub(crate) mod left_out;
 pub(crate) mod line;

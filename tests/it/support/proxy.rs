@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command};
 
 use tempfile::TempDir;
@@ -113,13 +113,4 @@ fn configuration(home: &Path, addr: SocketAddr, upstream: &str, location: &str) 
         "daemon off;\nworker_processes 1;\nuser root;\npid {home}/pid;\nevents {{}}\n\
          http {{\naccess_log off;\n{temporary}\n{upstream}\nserver {{\nlisten {addr};\n{location}\n}}\n}}\n"
     )
-}
-
-/// The only file of bytes in `.resumed`.
-pub(crate) fn partial(dir: &Path) -> PathBuf {
-    let files = fs::read_dir(dir.join(".resumed")).expect("listed");
-    let mut files = files.map(|file| file.expect("a file").path());
-    files
-        .find(|path| path.extension().is_none() && !path.ends_with("lock"))
-        .expect("a partial")
 }

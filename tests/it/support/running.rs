@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use super::files::partials;
 use crate::support::TIMEOUT;
 
 /// Runs it to its end.
@@ -81,7 +82,7 @@ impl Drop for Running {
 pub(crate) fn wait_for_part(dir: &Path, least: u64) -> u64 {
     let since = Instant::now();
     loop {
-        let held = under_way(&dir.join(".resumed"));
+        let held = under_way(dir);
         if held >= least {
             return held;
         }
@@ -90,12 +91,9 @@ pub(crate) fn wait_for_part(dir: &Path, least: u64) -> u64 {
     }
 }
 
+/// Returns the number of bytes in the partial uploads. One that was listed may be published since.
 fn under_way(dir: &Path) -> u64 {
-    let names = fs::read_dir(dir).expect("listed");
-    let names = names.map(|entry| entry.expect("an entry").file_name());
-    // A key and nothing more: beside it lie its record, and the lock.
-    let keys = names.filter(|name| name.len() == 32);
-    // What was there a moment ago may be published.
-    let lengths = keys.filter_map(|key| fs::metadata(dir.join(key)).ok());
+    let files = partials(dir);
+    let lengths = files.iter().filter_map(|path| fs::metadata(path).ok());
     lengths.map(|metadata| metadata.len()).sum()
 }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::support::files::finished;
 use crate::support::{Client, status};
 
 use super::facts::{Cancel, Facts, Reported, Upload};
@@ -51,7 +52,7 @@ fn wrong_partial(upload: &Upload, offset: u64, dir: &Path) -> Option<String> {
 fn wrong_files(facts: &Facts, dir: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut found = HashSet::new();
-    for name in published(dir) {
+    for name in finished(dir) {
         let bytes = fs::read(dir.join(&name)).expect("a file is readable");
         let is_it = |upload: &&Upload| {
             base_name(&name) == upload.name
@@ -72,24 +73,6 @@ fn wrong_files(facts: &Facts, dir: &Path) -> Vec<String> {
     let missing = facts.uploads.iter().filter(is_missing);
     wrong.extend(missing.map(|upload| format!("{}, and has no file", upload.known())));
     wrong
-}
-
-/// The paths below `dir` of files that are not the server's own.
-fn published(dir: &Path) -> Vec<String> {
-    let mut paths = Vec::new();
-    let mut ahead = vec![PathBuf::new()];
-    while let Some(path) = ahead.pop() {
-        let entries = fs::read_dir(dir.join(&path)).expect("listed");
-        for entry in entries.map(|entry| entry.expect("an entry")) {
-            let path = path.join(entry.file_name());
-            match entry.file_type().expect("a type").is_dir() {
-                true if entry.file_name() == ".resumed" => {}
-                true => ahead.push(path),
-                false => paths.push(path.into_os_string().into_string().expect("a name of ours")),
-            }
-        }
-    }
-    paths
 }
 
 /// `a.bin` of `a (1).bin`.

@@ -15,6 +15,7 @@ use resumed::{Config, Server};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
+use crate::support::files::finished;
 use crate::support::left_out::require;
 use crate::support::program::Process;
 use crate::support::{Answer, Client, append, content};
@@ -88,8 +89,7 @@ fn expect_whole(dir: &Path, name: &str, content: &[u8]) {
     assert!(fs::read(dir.join(name)).expect("published") == content);
     let note = rustix::fs::getxattr(dir.join(name), "user.resumed.turn", &mut [0; 64]);
     assert_eq!(note, Err(Errno::NODATA));
-    let names = fs::read_dir(dir).expect("listed");
-    assert_eq!(names.count(), 2, "the file and .resumed");
+    assert_eq!(finished(dir), [name]);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! A directory for each server, and nginx in front: each upload goes to one server.
 
-use std::fs;
-
 use crate::ops::readme::block_of;
+use crate::support::files::finished;
 use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append, content};
 
@@ -29,10 +28,7 @@ fn nginx_routes_each_upload_to_one_server() {
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }
-    let finished = sites.each_ref().map(|site| {
-        let names = fs::read_dir(site.dir()).expect("listed");
-        names.count() - 1
-    });
-    assert_eq!(finished[0] + finished[1], 20);
-    assert!(!finished.contains(&0), "both have work: {finished:?}");
+    let counts = sites.each_ref().map(|site| finished(site.dir()).len());
+    assert_eq!(counts[0] + counts[1], 20);
+    assert!(!counts.contains(&0), "both have work: {counts:?}");
 }

@@ -52,6 +52,7 @@ use front::{Front, Running};
 use ids::Ids;
 use script::{Body, Expected, File, Script, Step};
 
+use crate::support::files::partials;
 use crate::support::{Answer, Client};
 
 /// Fields that an answer may have without its transcript's saying so, and with which value (`None`: any).
@@ -402,16 +403,8 @@ fn finished(dir: &Path) -> BTreeMap<String, (Vec<u8>, u128)> {
 
 /// The bytes of all unfinished uploads, in order of their bytes.
 fn held(dir: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(dir.join(".resumed")) else {
-        return Vec::new();
-    };
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    // Beside them lie their records, in files with an extension and in the journal, and the lock.
-    let is_data = |path: &Path| path.extension().is_none() && path.is_file();
-    let data = paths.filter(|path| is_data(path) && !path.ends_with("lock"));
-    let mut uploads: Vec<_> = data
-        .map(|path| answer_text(&fs::read(path).expect("a file")))
-        .collect();
+    let text = |path| answer_text(&fs::read(path).expect("a file"));
+    let mut uploads: Vec<_> = partials(dir).iter().map(text).collect();
     uploads.sort();
     uploads
 }
