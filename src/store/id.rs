@@ -130,9 +130,17 @@ pub(super) fn draw() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
+/// The prefix of the names of unfinished copies.
+const HIDDEN: &str = ".resumed-";
+
 /// Returns the hidden name of the unfinished copy of the upload `key`, beside its target.
 pub(super) fn hidden_name(key: Key) -> String {
-    format!(".resumed-{key}")
+    format!("{HIDDEN}{key}")
+}
+
+/// Returns whether a file of this name is an unfinished copy.
+pub(super) fn is_hidden(name: &[u8]) -> bool {
+    name.starts_with(HIDDEN.as_bytes())
 }
 
 /// Returns the name of an empty file that tests a folder. The caller removes the file at once.

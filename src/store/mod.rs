@@ -61,6 +61,7 @@ mod tests;
 mod upload;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -297,6 +298,23 @@ impl Store {
     /// Returns the number and size of the partial uploads of `owner`. Complete after the first [`sweep`](Self::sweep).
     pub fn usage(&self, owner: &[u8]) -> Usage {
         self.registry.owners.usage(owner)
+    }
+
+    /// Returns the bytes of the files in the folder of `owner` ([`Options::user_dirs`]), which other programs may have changed.
+    /// `None` without folders, or if `goes_on` returns false. Reads the whole folder: call it in a thread that may wait for
+    /// the disk. Memory does not depend on the number of files.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn bytes_of_files(
+        &self,
+        owner: &[u8],
+        goes_on: &dyn Fn() -> bool,
+    ) -> io::Result<Option<u64>> {
+        match self.registry.user_dir(owner) {
+            Some(dir) => self.registry.disk.bytes_of_user(&dir, goes_on),
+            None => Ok(None),
+        }
     }
 
     /// Calls `tell` for each file that a copy to another file system publishes.

@@ -21,6 +21,7 @@ pub(crate) mod published;
 pub(crate) mod record;
 pub(crate) mod rename;
 pub(crate) mod spelling;
+pub(crate) mod usage;
 pub(crate) mod user_dir;
 pub(crate) mod wanted;
 pub(crate) mod xattr;

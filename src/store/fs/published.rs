@@ -12,6 +12,7 @@ use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, fstat, fsync, mkdirat, openat, statat, unlinkat,
 };
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use crate::store::fs::dirs::Dir;
 use crate::store::fs::disk::{Data, Disk};
@@ -251,9 +252,9 @@ impl Disk {
     ///
     /// # Errors
     /// `NotADirectory` if another file has its name.
-    fn user_dir(&self, dir: &UserDir) -> io::Result<Option<OwnedFd>> {
+    pub(crate) fn user_dir(&self, dir: &UserDir) -> io::Result<Option<OwnedFd>> {
         let name = dir.name().as_str();
-        if let Some(folder) = self.open_folder(&self.root(), name)? {
+        if let Some(folder) = self.open_folder(self.root(), name)? {
             return Ok(Some(folder));
         }
         match statat(self.root(), name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -277,7 +278,11 @@ impl Disk {
     }
 
     /// Opens a directory in another. `None` if it does not exist, is not a directory, is a link, or is `.resumed`.
-    fn open_folder(&self, above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+    pub(crate) fn open_folder(
+        &self,
+        above: impl AsFd,
+        name: impl Arg,
+    ) -> io::Result<Option<OwnedFd>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = match openat(above, name, flags, Mode::empty()) {
             Ok(folder) => folder,

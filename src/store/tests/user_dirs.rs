@@ -146,3 +146,58 @@ fn upload_with_a_recorded_path_keeps_it() {
         assert_eq!(bench.status(&id()).unwrap(), complete(3), "it is found");
     }
 }
+
+fn bytes_of(bench: &Bench, user: &str) -> Option<u64> {
+    let bytes = bench.bytes_of_files(user.as_bytes(), &|| true);
+    bytes.unwrap()
+}
+
+#[test]
+fn bytes_of_files_are_those_below_the_folder_of_the_user() {
+    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+    assert_eq!(bytes_of(&bench, "ann"), Some(0), "there is no folder");
+    send_as(&bench, "ann", "1", "trip/day/a.txt");
+    send_as(&bench, "ann", "2", "a.txt");
+    send_as(&bench, "bob", "1", "a.txt");
+    assert_eq!(bytes_of(&bench, "ann"), Some(6));
+
+    let outside = tempfile::tempdir().unwrap();
+    on_disk::write(outside.path().join("large"), [0; 1000]).unwrap();
+    let ann = bench.path().join("ann");
+    symlink(outside.path(), ann.join("folder")).unwrap();
+    symlink(outside.path().join("large"), ann.join("file")).unwrap();
+    on_disk::write(ann.join(".resumed-0123"), [0; 1000]).unwrap();
+    assert_eq!(
+        bytes_of(&bench, "ann"),
+        Some(6),
+        "links and copies do not count"
+    );
+    on_disk::write(ann.join("trip/other"), [0; 1000]).unwrap();
+    assert_eq!(bytes_of(&bench, "ann"), Some(1006));
+    on_disk::remove_dir_all(ann.join("trip")).unwrap();
+    assert_eq!(bytes_of(&bench, "ann"), Some(3));
+    assert_eq!(bytes_of(&bench, ""), None, "nobody has a folder");
+}
+
+#[test]
+fn count_of_bytes_ends_at_the_first_refusal() {
+    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+    for file in ["trip/a", "trip/b", "c"] {
+        send_as(&bench, "ann", file, file);
+    }
+    let left = std::cell::Cell::new(3);
+    let goes_on = || left.replace(left.get() - 1) > 0;
+    assert_eq!(bench.bytes_of_files(b"ann", &goes_on).unwrap(), None);
+    assert_eq!(left.get(), -1, "at the first refusal");
+}
+
+/// Descriptors are few.
+#[test]
+fn count_of_bytes_stops_at_a_depth() {
+    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+    let deep = bench.path().join("ann").join("d/".repeat(62));
+    on_disk::create_dir_all(deep.join("d/d/d")).unwrap();
+    on_disk::write(deep.join("d/counted"), b"12345").unwrap();
+    on_disk::write(deep.join("d/d/left out"), b"1").unwrap();
+    assert_eq!(bytes_of(&bench, "ann"), Some(5));
+}

@@ -16,17 +16,18 @@ use crate::store::options::OnConflict;
 use crate::store::upload::registry::{Registry, UploadHandle};
 
 impl Registry {
-    /// Returns the folder of the user who owns the upload; `None` if users have no folders.
-    pub(crate) fn user_dir(&self, id: &Id) -> Option<UserDir> {
+    /// Returns the folder of `owner`; `None` if users have no folders.
+    pub(crate) fn user_dir(&self, owner: &[u8]) -> Option<UserDir> {
         match self.options.user_dirs {
-            true => UserDir::of(id.owner()),
+            true => UserDir::of(owner),
             false => None,
         }
     }
 
     /// Returns the `path` of the file of `id` as its owner sees it: below the folder of the owner.
     pub(crate) fn shown_path<'p>(&self, id: &Id, path: &'p str) -> &'p str {
-        self.user_dir(id).map_or(path, |dir| dir.inside(path))
+        self.user_dir(id.owner())
+            .map_or(path, |dir| dir.inside(path))
     }
 }
 
@@ -51,7 +52,7 @@ impl UploadHandle {
 
     /// Returns the path of a file with the declared `name`: the only place where the path of an upload is chosen.
     pub(crate) fn wanted(&self, id: &Id, name: Option<&str>) -> Wanted {
-        let user_dir = self.registry.user_dir(id);
+        let user_dir = self.registry.user_dir(id.owner());
         Wanted::new(user_dir, name, self.key, self.disk().path_bytes)
     }
 
