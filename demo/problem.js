@@ -27,7 +27,7 @@ export const english = {
     'Send a smaller file, or ask for a higher limit (--max-size).'],
   'proxy-limit': ['A proxy in front of the server refuses even small requests.',
     'Raise its limit on request bodies; in nginx: client_max_body_size 0.'],
-  'disk-full': ['The disk of the server is full.', 'Make room there, then retry. What has arrived is kept.'],
+  'disk-full': ['The server has no space for this file.', 'Make room there, then retry. What has arrived is kept.'],
   different: ['The server holds other bytes under this name, size and time, again and again.',
     'Make sure nobody else is sending a file of this name, then retry.'],
   'file-changed': ['The file was changed, moved or deleted on this device.', 'Choose it again.'],

@@ -232,8 +232,23 @@ upload_settings! {
     min_free(bytes: u64) |options| options.store.min_free = bytes;
 
     /// Sets the lifetime of a partial upload after its last byte, and of the record of a complete one. Finished files
-    /// stay. Default: 7 days.
+    /// stay. A partial upload with less than 64 KiB of a longer or unknown length expires after a day if that is earlier.
+    /// Default: 7 days.
     expire(age: Duration) |options| options.store.expire = age;
+
+    /// Sets the maximum number of partial uploads. Beyond, a new upload gets 507; 0: no limit. Default: 10,000.
+    max_partials(count: u64) |options| options.store.max_partials = (count > 0).then_some(count);
+
+    /// Sets the maximum number of partial uploads of one user; without users, of one client address, or of one IPv6 network
+    /// of 64 bits. Beyond, a new upload gets 429; 0: no limit. Default: 2,000.
+    ///
+    /// A loopback address and a Unix socket count for [`max_partials`](Self::max_partials) only: a proxy may be behind them.
+    max_partials_per_user(count: u64)
+        |options| options.store.max_partials_per_account = (count > 0).then_some(count);
+
+    /// Sets the maximum number of bytes of one user: of partial uploads, and of complete ones until their record expires.
+    /// Beyond: 507, before the body if its length is known. Without users it has no effect. Default: no quota.
+    quota(bytes: u64) |options| options.store.quota = Some(bytes);
 
     /// Computes the SHA-256 of every file, for `Repr-Digest` and for the hook. Default: only if a client sends a digest.
     sha256() |options| options.store.sha256 = true;

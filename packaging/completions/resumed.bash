@@ -6,6 +6,7 @@ _resumed() {
         --user-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         --sync) mapfile -t COMPREPLY < <(compgen -W 'durable fast' -- "$cur") ;;
         --on-conflict) mapfile -t COMPREPLY < <(compgen -W 'keep-both replace' -- "$cur") ;;
+        --max-partials | --max-partials-per-user | --quota) return ;;
         -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
         --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections) return ;;
         --max-connections-per-address | --head-timeout | --idle-timeout | --give-up-after | --jobs) return ;;
@@ -14,7 +15,8 @@ _resumed() {
     if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
         flags='-q --quiet -h --help --user --user-file --jobs --give-up-after --no-check --json'
     else
-        flags='-l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
+        flags='--max-partials --max-partials-per-user --quota
+            -l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
             --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
             --hook-timeout --metrics --workers --max-connections --max-connections-per-address --head-timeout --idle-timeout -h --help -V --version'
     fi

@@ -59,7 +59,13 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --max-size SIZE        refuse larger uploads, such as 500M or 50G (default: no limit)
       --min-free SIZE        keep this much disk space free (default: 64M)
       --expire DURATION      delete partial uploads without a new byte for this long, such as 12h
-                             (default: 7d)
+                             (default: 7d; of less than 64 KiB of a longer file: at most 1d)
+      --max-partials N       refuse new uploads beside N partial ones (default: 10000; 0: no limit)
+      --max-partials-per-user N
+                             refuse new uploads of a user, or of an address without users, beside N
+                             partial ones (default: 2000; 0: no limit)
+      --quota SIZE           refuse bytes of a user beyond SIZE: partial uploads, and complete ones
+                             until their record expires (default: no quota)
       --sync durable|fast    durable: fsync before every response (default)
                              fast: no fsync; a power loss may lose data
       --on-conflict keep-both|replace
@@ -105,7 +111,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
     let mut dir: Option<PathBuf> = None;
     let mut with_code = false;
     let mut hook = HookFlags::default();
-    let (mut has_users, mut has_user_dirs) = (false, false);
+    let (mut has_users, mut needs_users) = (false, None);
     let mut config = Config::new("");
     while let Some(arg) = parser.next()? {
         config = match arg {
@@ -123,16 +129,18 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
             Arg::Long(name) => {
                 let name = name.to_owned();
                 has_users |= matches!(&*name, "user" | "user-file");
-                has_user_dirs |= name == "user-dirs";
+                if matches!(&*name, "user-dirs" | "quota") {
+                    needs_users = Some(name.clone());
+                }
                 set(config, &mut hook, &name, &mut parser)?
             }
             other => return Err(other.unexpected().into()),
         };
     }
-    if has_user_dirs && !has_users {
-        return Err(UsageError(
-            "--user-dirs needs users: --user or --user-file".into(),
-        ));
+    if let (Some(flag), false) = (needs_users, has_users) {
+        return Err(UsageError(format!(
+            "--{flag} needs users: --user or --user-file"
+        )));
     }
     let hook = hook.build().map(Arc::new);
     if let Some(hook) = hook.clone() {
@@ -159,6 +167,9 @@ fn set(
         "max-size" => config.max_size(flag.read_as(size::bytes)?),
         "min-free" => config.min_free(flag.read_as(size::bytes)?),
         "expire" => config.expire(flag.read_as(size::duration)?),
+        "max-partials" => config.max_partials(flag.number()?),
+        "max-partials-per-user" => config.max_partials_per_user(flag.number()?),
+        "quota" => config.quota(flag.read_as(size::bytes)?),
         "sync" => config.sync(flag.one_of(&[("durable", Sync::Durable), ("fast", Sync::Fast)])?),
         "sha256" => config.sha256(),
         "on-conflict" => config.on_conflict(flag.one_of(&[

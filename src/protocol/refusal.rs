@@ -22,6 +22,9 @@ pub(crate) enum Refusal {
     Store(store::Error),
 }
 
+/// The `Retry-After` of a client with too many partial uploads, in seconds: it can complete some meanwhile.
+const PARTIALS_RETRY_SECS: &str = "60";
+
 /// The `Retry-After` of an obstacle that may pass, in seconds.
 const RETRY_SECS: &str = "5";
 
@@ -48,6 +51,10 @@ impl Refusal {
                 store::Error::Differs(_) => line(412),
                 store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => line(413),
                 store::Error::HookDue => line(503).field("Retry-After", "1"),
+                store::Error::TooManyPartialsOfAccount { .. } => {
+                    line(429).field("Retry-After", PARTIALS_RETRY_SECS)
+                }
+                store::Error::TooManyPartials { .. } | store::Error::OverQuota(_) => line(507),
                 store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
                 store::Error::Displaced(_) => unavailable(error),
                 store::Error::NotPublished(obstacle) => not_published(obstacle),

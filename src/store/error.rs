@@ -37,6 +37,20 @@ pub enum Error {
     Differs(Difference),
     /// The upload is finished, and its completion hook is still to run; until then it is not forgotten.
     HookDue,
+    /// The account has as many partial uploads as it may have.
+    TooManyPartialsOfAccount {
+        /// [`Options::max_partials_per_account`](crate::store::Options::max_partials_per_account).
+        max: u64,
+        /// True if the account is a user, false if it is a client address.
+        is_user: bool,
+    },
+    /// The store has as many partial uploads as it may have.
+    TooManyPartials {
+        /// [`Options::max_partials`](crate::store::Options::max_partials).
+        max: u64,
+    },
+    /// The bytes go beyond the quota of the owner. Received bytes are kept.
+    OverQuota(Quota),
     /// The missing bytes do not fit on the disk; nothing was changed, and the upload can be resumed later.
     NoSpace,
     /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
@@ -55,6 +69,26 @@ pub enum Error {
     Poisoned,
     /// The disk failed. `InvalidData` means: what lies in this upload's place was not written by this version.
     Io(io::Error),
+}
+
+/// The quota of an owner, and its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// [`Options::quota`](crate::store::Options::quota).
+    pub bytes: u64,
+    /// The bytes of all uploads of the owner that count.
+    pub used: u64,
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, used } = self;
+        let left = bytes.saturating_sub(*used);
+        write!(
+            f,
+            "the quota of this user is {bytes} bytes (--quota): {used} are used, {left} are left"
+        )
+    }
 }
 
 /// The part of an upload that differs from the checksum that the client sent.
@@ -105,6 +139,19 @@ impl fmt::Display for Error {
                 write!(f, "another file is finished under this id")
             }
             Self::HookDue => write!(f, "the completion hook of this upload is still to run"),
+            Self::TooManyPartialsOfAccount { max, is_user } => {
+                let account = if *is_user { "user" } else { "address" };
+                write!(
+                    f,
+                    "this {account} has {max} partial uploads, the maximum (--max-partials-per-user); \
+                     complete or delete one"
+                )
+            }
+            Self::TooManyPartials { max } => write!(
+                f,
+                "the server has {max} partial uploads, the maximum (--max-partials)"
+            ),
+            Self::OverQuota(quota) => write!(f, "{quota}"),
             Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
             Self::FileTooLarge(_) => write!(

@@ -67,7 +67,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use self::account::Account;
-pub use self::error::{Difference, Error, OpenError, UserDirClash};
+pub use self::error::{Difference, Error, OpenError, Quota, UserDirClash};
 pub use self::fs::file_info::FileInfo;
 pub use self::fs::hashed::{Crc32, Digest};
 pub use self::fs::user_dir::check_user_dirs;
@@ -162,8 +162,10 @@ impl Store {
     /// # Errors
     /// A refusal changes nothing: [`Unknown`](Error::Unknown), [`Mismatch`](Error::Mismatch),
     /// [`LengthDiffers`](Error::LengthDiffers), [`Differs`](Error::Differs), [`Overshoot`](Error::Overshoot),
-    /// [`TooLarge`](Error::TooLarge), [`NoSpace`](Error::NoSpace), [`NotPublished`](Error::NotPublished),
-    /// [`Displaced`](Error::Displaced), [`Poisoned`](Error::Poisoned), [`Io`](Error::Io).
+    /// [`TooLarge`](Error::TooLarge), [`TooManyPartials`](Error::TooManyPartials),
+    /// [`TooManyPartialsOfAccount`](Error::TooManyPartialsOfAccount), [`OverQuota`](Error::OverQuota),
+    /// [`NoSpace`](Error::NoSpace), [`NotPublished`](Error::NotPublished), [`Displaced`](Error::Displaced),
+    /// [`Poisoned`](Error::Poisoned), [`Io`](Error::Io).
     pub fn append_with(
         &self,
         id: &Id,
@@ -295,9 +297,20 @@ impl Store {
         Some(self.registry.shown_path(&completed.id, path))
     }
 
-    /// Returns the number and size of the partial uploads of `owner`. Complete after the first [`sweep`](Self::sweep).
-    pub fn usage(&self, owner: &[u8]) -> Usage {
-        self.registry.owners.usage(owner)
+    /// Returns the number and size of the uploads of an account. Complete after the first [`sweep`](Self::sweep).
+    pub fn usage(&self, account: Account) -> Usage {
+        self.registry.owners.usage(account)
+    }
+
+    /// Returns the number of partial uploads. Complete after the first [`sweep`](Self::sweep).
+    pub fn partials(&self) -> u64 {
+        self.registry.owners.partials()
+    }
+
+    /// Replaces the bytes of the complete uploads of `owner`, as [`Options::quota`] counts them, by the bytes of its files.
+    /// Files that are completed later are added. For a program that counts the files of an owner, such as those in a folder.
+    pub fn set_found_bytes(&self, owner: &[u8], bytes: u64) {
+        self.registry.owners.set_found_bytes(owner, bytes);
     }
 
     /// Returns the bytes of the files in the folder of `owner` ([`Options::user_dirs`]), which other programs may have changed.

@@ -14,6 +14,7 @@ pub struct Options {
     /// The bytes of the disk that uploads leave free: 64 MiB by default, so that the system can write its logs.
     pub min_free: u64,
     /// The time after the last byte until an incomplete upload expires, and until the record of a complete one does: 7 days.
+    /// An incomplete upload with less than 64 KiB of more, or of an unknown length, expires after a day if that is earlier.
     pub expire: Duration,
     /// Puts the files of each owner into a folder of its own, `DIR/<owner>/`; false by default. Its name obeys the rules
     /// for names of files, and `_` replaces the characters `:*?"<>|`. Check owners first: [`check_user_dirs`]. Uploads of the empty owner
@@ -21,6 +22,14 @@ pub struct Options {
     ///
     /// [`check_user_dirs`]: crate::store::check_user_dirs
     pub user_dirs: bool,
+    /// The maximum number of partial uploads; 10,000 by default, so that a flood of small ones does not use up the inodes.
+    pub max_partials: Option<u64>,
+    /// The maximum number of partial uploads of one owner, or of one client address without an owner; 2,000 by default.
+    /// An upload without an account counts for `max_partials` only.
+    pub max_partials_per_account: Option<u64>,
+    /// The maximum number of bytes of one owner: of its partial uploads, and of its complete ones whose record is kept. No
+    /// quota by default. It applies to uploads with an owner.
+    pub quota: Option<u64>,
     /// Records a due completion hook for each complete upload (`Store::due`); false by default.
     pub mark_hooks: bool,
     /// The servers over the directory; one by default.
@@ -32,6 +41,23 @@ pub struct Options {
     pub syncs: usize,
 }
 
+/// An incomplete upload with fewer bytes than these is a small one: 64 KiB. It expires early, because a client loses little.
+const SMALL_PARTIAL_BYTES: u64 = 64 << 10;
+
+/// The time after the last byte until a small incomplete upload expires: a day.
+const SMALL_PARTIAL_EXPIRE: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Options {
+    /// Returns the time after the last byte until an upload with `offset` of `length` bytes expires.
+    pub(crate) fn lifetime(&self, offset: u64, length: Option<u64>) -> Duration {
+        let is_long = length.is_none_or(|length| length > SMALL_PARTIAL_BYTES);
+        match offset < SMALL_PARTIAL_BYTES && is_long {
+            true => self.expire.min(SMALL_PARTIAL_EXPIRE),
+            false => self.expire,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -41,6 +67,9 @@ impl Default for Options {
             min_free: 64 << 20,
             expire: Duration::from_secs(7 * 24 * 60 * 60),
             user_dirs: false,
+            max_partials: Some(10_000),
+            max_partials_per_account: Some(2000),
+            quota: None,
             mark_hooks: false,
             sharing: Sharing::Alone,
             sha256: false,

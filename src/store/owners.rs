@@ -1,170 +1,339 @@
-//! The index of partial uploads by owner, in memory: a limit per owner needs their number and size before a request is
+//! The index of uploads by account, in memory: limits per account need their number and size before a request is
 //! admitted.
 //!
-//! A sweep fills the index, and removes entries without an upload. Each change of an upload updates it. An entry takes
-//! about 60 bytes.
+//! A sweep fills the index, and removes entries without an upload. Each change of an upload updates it. The index has
+//! the partial uploads; with a quota also the complete ones whose record is kept. Addresses of clients are not on the
+//! disk: a partial upload of an earlier server belongs to no address until a request continues it.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
+use crate::store::account::Account;
+use crate::store::error::{Error, Quota};
 use crate::store::id::{Id, Key};
 use crate::store::mutex::lock;
+use crate::store::options::Options;
 
-/// The partial uploads of one owner.
+/// The uploads of one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The number of partial uploads.
-    pub uploads: u64,
+    pub partials: u64,
     /// The sum of their declared lengths in bytes; of an upload without one, its received bytes.
-    pub bytes: u64,
+    pub partial_bytes: u64,
+    /// The bytes of complete uploads; 0 without [`Options::quota`].
+    pub complete_bytes: u64,
 }
 
-#[derive(Default)]
+/// An upload that a request begins or continues.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// The account of the request. An upload with an owner belongs to the account of its owner.
+    pub(crate) account: Option<Account>,
+    /// True if no request has begun the upload.
+    pub(crate) is_new: bool,
+    /// The bytes that the upload counts with from now on.
+    pub(crate) bytes: u64,
+    /// The bytes that the upload counts with after the request.
+    pub(crate) final_bytes: u64,
+}
+
 pub(crate) struct Owners {
+    partials_max: Option<u64>,
+    partials_per_account_max: Option<u64>,
+    quota: Option<u64>,
     index: Mutex<Index>,
 }
 
 #[derive(Default)]
 struct Index {
-    partials: BTreeMap<Key, Partial>,
-    owners: BTreeMap<Arc<[u8]>, Usage>,
+    uploads: BTreeMap<Key, Counted>,
+    accounts: BTreeMap<Account, Totals>,
+    /// The number of partial uploads.
+    partials: u64,
     /// The number of sweeps so far.
     sweep: u32,
 }
 
-struct Partial {
-    owner: Arc<[u8]>,
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    account: Option<Account>,
     bytes: u64,
+    is_partial: bool,
     /// The number of the last sweep before the last update.
     sweep: u32,
 }
 
+#[derive(Default)]
+struct Totals {
+    uploads: u64,
+    partials: u64,
+    partial_bytes: u64,
+    /// The bytes of complete uploads whose record is kept.
+    recorded_bytes: u64,
+    /// The bytes of complete files that a background count has found, and those completed since.
+    found_bytes: Option<u64>,
+}
+
 impl Owners {
-    /// Adds a partial upload, or updates its size.
-    pub(crate) fn set(&self, id: &Id, bytes: u64) {
-        let mut index = lock(&self.index);
-        if !index.update(id.key(), bytes) {
-            index.add(id, bytes);
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            partials_max: options.max_partials,
+            partials_per_account_max: options.max_partials_per_account,
+            quota: options.quota,
+            index: Mutex::default(),
         }
     }
 
-    /// Removes an upload that is complete or deleted.
+    /// Adds or updates an upload, if the limits allow. Never refuses the number of partial uploads to one that exists.
+    ///
+    /// # Errors
+    /// `TooManyPartials`, `TooManyPartialsOfAccount`, `OverQuota`.
+    pub(crate) fn admit(&self, id: &Id, wanted: Wanted) -> Result<(), Error> {
+        let mut index = lock(&self.index);
+        let known = index.partial(id.key());
+        let account = known.and_then(|known| known.account);
+        let account = account.or_else(|| account_of(id, wanted.account));
+        if wanted.is_new && known.is_none() {
+            self.check_number(&index, id, account)?;
+        }
+        let before = known.map_or(0, |known| known.bytes);
+        if let (Some(bytes), true) = (self.quota_of(id), wanted.final_bytes > before) {
+            let used = index.used(account);
+            let others = used.saturating_sub(before);
+            if others.saturating_add(wanted.final_bytes) > bytes {
+                return Err(Error::OverQuota(Quota { bytes, used }));
+            }
+        }
+        if known.is_none_or(|known| known.account != account) {
+            index.replace(id.key(), account, wanted.bytes, true);
+        } else {
+            index.update(id.key(), wanted.bytes);
+        }
+        Ok(())
+    }
+
+    fn check_number(&self, index: &Index, id: &Id, account: Option<Account>) -> Result<(), Error> {
+        let of_account = account.and_then(|account| index.accounts.get(&account));
+        let of_account = of_account.map_or(0, |totals| totals.partials);
+        match (self.partials_per_account_max, self.partials_max) {
+            (Some(max), _) if account.is_some() && of_account >= max => {
+                let is_user = !id.owner().is_empty();
+                Err(Error::TooManyPartialsOfAccount { max, is_user })
+            }
+            (_, Some(max)) if index.partials >= max => Err(Error::TooManyPartials { max }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the quota of the owner. An upload without an owner has none.
+    fn quota_of(&self, id: &Id) -> Option<u64> {
+        self.quota.filter(|_| !id.owner().is_empty())
+    }
+
+    /// Returns how many of the next `wanted` bytes the quota allows to an upload with `offset` bytes and without a
+    /// declared length, and the refusal of the others. Counts the allowed bytes.
+    pub(crate) fn grow(&self, id: &Id, offset: u64, wanted: u64) -> (u64, Option<Error>) {
+        let Some(quota) = self.quota_of(id) else {
+            return (wanted, None);
+        };
+        let mut index = lock(&self.index);
+        let known = index.partial(id.key());
+        let account = account_of(id, None);
+        let own = known.map_or(0, |known| known.bytes);
+        let others = index.used(account).saturating_sub(own);
+        let room = quota.saturating_sub(others).saturating_sub(offset);
+        let allowed = wanted.min(room);
+        let end = offset + allowed;
+        match known {
+            Some(_) => index.update(id.key(), end),
+            None => index.replace(id.key(), account, end, true),
+        }
+        let used = others.saturating_add(end);
+        let refused = Error::OverQuota(Quota { bytes: quota, used });
+        (allowed, (allowed < wanted).then_some(refused))
+    }
+
+    /// Sets the size of a partial upload, or adds it. Checks no limit.
+    pub(crate) fn set(&self, id: &Id, bytes: u64) {
+        let mut index = lock(&self.index);
+        match index.partial(id.key()) {
+            Some(_) => index.update(id.key(), bytes),
+            None => index.replace(id.key(), account_of(id, None), bytes, true),
+        }
+    }
+
+    /// Notes that an upload is complete.
+    pub(crate) fn complete(&self, id: &Id, bytes: u64) {
+        let mut index = lock(&self.index);
+        if self.quota_of(id).is_none() {
+            return index.remove(id.key());
+        }
+        let account = account_of(id, None);
+        index.replace(id.key(), account, bytes, false);
+        let totals = account.and_then(|account| index.accounts.get_mut(&account));
+        if let Some(found) = totals.and_then(|totals| totals.found_bytes.as_mut()) {
+            *found = found.saturating_add(bytes);
+        }
+    }
+
+    /// Returns whether complete uploads are counted.
+    pub(crate) fn counts_complete(&self) -> bool {
+        self.quota.is_some()
+    }
+
+    /// Sets the size of a complete upload, or adds it. Leaves a partial upload alone: a full one may have its final
+    /// record before it is published.
+    pub(crate) fn set_complete(&self, id: &Id, bytes: u64) {
+        let mut index = lock(&self.index);
+        if self.quota_of(id).is_some() && index.partial(id.key()).is_none() {
+            index.replace(id.key(), account_of(id, None), bytes, false);
+        }
+    }
+
+    /// Replaces the bytes of the complete uploads of `owner` by those of its files.
+    pub(crate) fn set_found_bytes(&self, owner: &[u8], bytes: u64) {
+        let mut index = lock(&self.index);
+        let totals = index.accounts.entry(Account::of_user(owner)).or_default();
+        totals.found_bytes = Some(bytes);
+    }
+
+    /// Removes an upload whose files are removed.
     pub(crate) fn remove(&self, key: Key) {
         lock(&self.index).remove(key);
     }
 
-    pub(crate) fn usage(&self, owner: &[u8]) -> Usage {
+    pub(crate) fn usage(&self, account: Account) -> Usage {
         let index = lock(&self.index);
-        index.owners.get(owner).copied().unwrap_or_default()
+        let totals = index.accounts.get(&account);
+        totals.map_or_else(Usage::default, |totals| Usage {
+            partials: totals.partials,
+            partial_bytes: totals.partial_bytes,
+            complete_bytes: totals.complete_bytes(),
+        })
     }
 
-    /// Begins a sweep, which calls [`set`](Self::set) for every upload on the disk.
+    /// Returns the number of partial uploads.
+    pub(crate) fn partials(&self) -> u64 {
+        lock(&self.index).partials
+    }
+
+    /// Begins a sweep, which calls [`set`](Self::set) or [`set_complete`](Self::set_complete) for every upload on the
+    /// disk.
     pub(crate) fn begin_sweep(&self) {
         lock(&self.index).sweep += 1;
     }
 
-    /// Removes the entries that were not updated during the sweep: another server has removed their uploads.
+    /// Removes the entries that were not updated during the sweep: their uploads were removed by another server, or with a
+    /// segment of the log.
     pub(crate) fn end_sweep(&self) {
         let mut index = lock(&self.index);
         let current = index.sweep;
-        let old = index.partials.iter().filter(|(_, it)| it.sweep != current);
+        let old = index.uploads.iter().filter(|(_, it)| it.sweep != current);
         let old: Vec<_> = old.map(|(key, _)| *key).collect();
         old.into_iter().for_each(|key| index.remove(key));
     }
 }
 
+/// Returns the account of an upload: that of its owner, or else that of the request.
+fn account_of(id: &Id, of_request: Option<Account>) -> Option<Account> {
+    match id.owner() {
+        b"" => of_request,
+        owner => Some(Account::of_user(owner)),
+    }
+}
+
 impl Index {
-    /// Updates the size of a known upload, without an allocation: each window of a body calls this.
-    fn update(&mut self, key: Key, bytes: u64) -> bool {
-        let Some(partial) = self.partials.get_mut(&key) else {
-            return false;
-        };
-        if let Some(usage) = self.owners.get_mut(&partial.owner) {
-            usage.bytes -= partial.bytes;
-            partial.bytes = bytes.min(u64::MAX - usage.bytes);
-            usage.bytes += partial.bytes;
-        }
-        partial.sweep = self.sweep;
-        true
+    fn partial(&self, key: Key) -> Option<Counted> {
+        let upload = self.uploads.get(&key).copied();
+        upload.filter(|upload| upload.is_partial)
     }
 
-    fn add(&mut self, id: &Id, bytes: u64) {
-        let known = self.owners.get_key_value(id.owner());
-        let owner = known.map_or_else(|| id.owner().into(), |(owner, _)| Arc::clone(owner));
-        let usage = self.owners.entry(Arc::clone(&owner)).or_default();
-        usage.uploads += 1;
-        // The sum of declared lengths may overflow. `remove` subtracts what was added.
-        let bytes = bytes.min(u64::MAX - usage.bytes);
-        usage.bytes += bytes;
-        let sweep = self.sweep;
-        let partial = Partial {
-            owner,
-            bytes,
-            sweep,
+    /// Returns the bytes that count for the quota of an account.
+    fn used(&self, account: Option<Account>) -> u64 {
+        let totals = account.and_then(|account| self.accounts.get(&account));
+        totals.map_or(0, |totals| {
+            (totals.partial_bytes).saturating_add(totals.complete_bytes())
+        })
+    }
+
+    /// Updates the size of a known upload, without an allocation: a window of a body calls this.
+    fn update(&mut self, key: Key, bytes: u64) {
+        let Some(upload) = self.uploads.get_mut(&key) else {
+            return;
         };
-        self.partials.insert(id.key(), partial);
+        let totals = (upload.account).and_then(|account| self.accounts.get_mut(&account));
+        if let Some(totals) = totals {
+            totals.remove_bytes(*upload);
+            upload.bytes = totals.add_bytes(bytes, upload.is_partial);
+        } else {
+            upload.bytes = bytes;
+        }
+        upload.sweep = self.sweep;
+    }
+
+    fn replace(&mut self, key: Key, account: Option<Account>, bytes: u64, is_partial: bool) {
+        self.remove(key);
+        self.partials += u64::from(is_partial);
+        let bytes = account.map_or(bytes, |account| {
+            let totals = self.accounts.entry(account).or_default();
+            totals.uploads += 1;
+            totals.partials += u64::from(is_partial);
+            totals.add_bytes(bytes, is_partial)
+        });
+        let upload = Counted {
+            account,
+            bytes,
+            is_partial,
+            sweep: self.sweep,
+        };
+        self.uploads.insert(key, upload);
     }
 
     fn remove(&mut self, key: Key) {
-        let Some(Partial { owner, bytes, .. }) = self.partials.remove(&key) else {
+        let Some(upload) = self.uploads.remove(&key) else {
             return;
         };
-        if let Some(usage) = self.owners.get_mut(&owner) {
-            usage.uploads -= 1;
-            usage.bytes -= bytes;
-            if usage.uploads == 0 {
-                self.owners.remove(&owner);
+        self.partials -= u64::from(upload.is_partial);
+        let Some(account) = upload.account else {
+            return;
+        };
+        if let Some(totals) = self.accounts.get_mut(&account) {
+            totals.uploads -= 1;
+            totals.partials -= u64::from(upload.is_partial);
+            totals.remove_bytes(upload);
+            if totals.uploads == 0 && totals.found_bytes.is_none() {
+                self.accounts.remove(&account);
             }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn usage(owners: &Owners, owner: &[u8]) -> (u64, u64) {
-        let Usage { uploads, bytes } = owners.usage(owner);
-        (uploads, bytes)
+impl Totals {
+    fn complete_bytes(&self) -> u64 {
+        self.found_bytes.unwrap_or(self.recorded_bytes)
     }
 
-    #[test]
-    fn usage_is_the_sum_of_the_partial_uploads() {
-        let owners = Owners::default();
-        let ann = [b"1", b"2"].map(|id| Id::new(b"ann", id));
-        owners.set(&ann[0], 5);
-        owners.set(&ann[1], 7);
-        owners.set(&Id::new(b"bob", b"1"), 100);
-        assert_eq!(usage(&owners, b"ann"), (2, 12));
-        owners.set(&ann[0], 6);
-        assert_eq!(usage(&owners, b"ann"), (2, 13));
-        owners.remove(ann[1].key());
-        owners.remove(ann[1].key());
-        assert_eq!(usage(&owners, b"ann"), (1, 6));
-        owners.remove(ann[0].key());
-        assert_eq!(usage(&owners, b"ann"), (0, 0));
-        assert_eq!(usage(&owners, b"bob"), (1, 100));
-        assert_eq!(lock(&owners.index).owners.len(), 1);
+    fn sum(&mut self, is_partial: bool) -> &mut u64 {
+        match is_partial {
+            true => &mut self.partial_bytes,
+            false => &mut self.recorded_bytes,
+        }
     }
 
-    #[test]
-    fn sum_of_huge_lengths_does_not_overflow() {
-        let owners = Owners::default();
-        let ids = [b"1", b"2"].map(|id| Id::new(b"", id));
-        ids.iter().for_each(|id| owners.set(id, u64::MAX));
-        assert_eq!(usage(&owners, b""), (2, u64::MAX));
-        ids.iter().for_each(|id| owners.remove(id.key()));
-        assert_eq!(usage(&owners, b""), (0, 0));
+    /// Returns the bytes that were added. The sum of declared lengths may overflow; `remove_bytes` subtracts what was
+    /// added.
+    fn add_bytes(&mut self, bytes: u64, is_partial: bool) -> u64 {
+        let sum = self.sum(is_partial);
+        let added = bytes.min(u64::MAX - *sum);
+        *sum += added;
+        added
     }
 
-    #[test]
-    fn sweep_removes_entries_without_upload() {
-        let owners = Owners::default();
-        let ids = [b"1", b"2"].map(|id| Id::new(b"", id));
-        ids.iter().for_each(|id| owners.set(id, 1));
-        owners.begin_sweep();
-        owners.set(&ids[0], 1);
-        owners.end_sweep();
-        assert_eq!(usage(&owners, b""), (1, 1));
+    fn remove_bytes(&mut self, upload: Counted) {
+        *self.sum(upload.is_partial) -= upload.bytes;
     }
 }

@@ -269,6 +269,9 @@ impl Exchange {
         {
             log::error!("{}: {error}", self.id.key());
         }
+        if let Err(Refusal::Store(error)) = &result {
+            self.context.metrics.refused(error);
+        }
         let (server, location) = (&self.context.server, self.location.as_deref());
         let response = self.dialect.reply(server, progress, location, result);
         let response = self.cors.add_to(response);

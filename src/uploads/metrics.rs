@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::http::{ConnectionCounts, Head, Response};
-use crate::store::Store;
+use crate::store::{self, Store};
 
 const PATH: &str = "/metrics";
 
@@ -22,6 +22,8 @@ pub(super) struct Metrics {
     /// The number of bodies in transfer.
     pub(super) under_way: AtomicUsize,
     answers: Mutex<BTreeMap<u16, u64>>,
+    /// The number of refusals by each limit on uploads; the key is the flag.
+    limited: Mutex<BTreeMap<&'static str, u64>>,
     /// The source of the connection counts; unset in a program with its own server.
     pub(super) connections: OnceLock<CountConnections>,
 }
@@ -34,6 +36,19 @@ impl Metrics {
     pub(super) fn answered(&self, status: u16) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         *answers.entry(status).or_default() += 1;
+    }
+
+    /// Counts the refusal of an upload, if a limit is the reason.
+    pub(super) fn refused(&self, error: &store::Error) {
+        let limit = match error {
+            store::Error::TooManyPartials { .. } => "max-partials",
+            store::Error::TooManyPartialsOfAccount { .. } => "max-partials-per-user",
+            store::Error::OverQuota(_) => "quota",
+            store::Error::TooLarge { .. } => "max-size",
+            _ => return,
+        };
+        let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        *limited.entry(limit).or_default() += 1;
     }
 
     pub(super) fn respond(&self, head: &Head, store: &Store) -> Response {
@@ -49,6 +64,8 @@ impl Metrics {
         let mut page = Page::default();
         page.family("uploads_under_way", "gauge", "Bodies in transfer.");
         page.sample("uploads_under_way", "", self.under_way.load(Relaxed));
+        page.family("partial_uploads", "gauge", "Partial uploads.");
+        page.sample("partial_uploads", "", store.partials());
         page.family("uploads_total", "counter", "Uploads that have ended.");
         page.sample(
             "uploads_total",
@@ -76,6 +93,12 @@ impl Metrics {
             page.sample("requests_total", &format!("{{status=\"{status}\"}}"), count);
         }
         drop(answers);
+        page.family("limited_total", "counter", "Uploads refused by a limit.");
+        let limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        for (limit, count) in &*limited {
+            page.sample("limited_total", &format!("{{limit=\"{limit}\"}}"), count);
+        }
+        drop(limited);
         page.family(
             "cuts_total",
             "counter",

@@ -9,7 +9,7 @@ test('a 413 is the server\'s only with its own fields', () => {
   equal(problemOf({ ...answer, status: 507, ours: true }).passes, false);
   equal(problemOf({ ...answer, status: 502, ours: false }).passes, true);
   equal(problemOf({ ...answer, status: 400, ours: true, text: 'no \u202ename' }).said, 'no \ufffdname');
-  equal(new Problem('disk-full').message.includes('full'), true);
+  equal(new Problem('disk-full').message.includes('space'), true);
 });
 
 test('a refusal by the server without an offset is final for the file', () => {

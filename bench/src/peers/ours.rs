@@ -50,6 +50,8 @@ impl Peer for Ours {
         let mut command = Command::new(&self.binary);
         command
             .args(["--listen", "127.0.0.1:0", "--sync", self.sync])
+            // Some scenarios have more partial uploads than the default allows.
+            .args(["--max-partials", "0"])
             .arg(dir);
         Ok(Launch::Says(command))
     }

@@ -402,9 +402,13 @@ fn refuse(reply: Reply, server: &ServerInfo, progress: Progress, refusal: &Refus
             TooLarge { .. } => {
                 reply.with_limit(with_state(refusal.response()), server, server.expire_secs)
             }
-            Differs(_) | FileTooLarge(_) | NoSpace | StorageFull(_) => {
-                with_state(refusal.response())
-            }
+            Differs(_)
+            | FileTooLarge(_)
+            | TooManyPartialsOfAccount { .. }
+            | TooManyPartials { .. }
+            | OverQuota(_)
+            | NoSpace
+            | StorageFull(_) => with_state(refusal.response()),
             _ => refusal.response(),
         },
         _ => refusal.response(),

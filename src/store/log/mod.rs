@@ -47,7 +47,7 @@ pub(crate) struct Log {
     syncs: SharedSync,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Location {
     segment: u32,
     /// A segment is sealed long before 4 GiB.
@@ -113,6 +113,27 @@ impl Log {
     pub(crate) fn keys(&self) -> io::Result<Vec<Key>> {
         self.load()?;
         Ok(lock(&self.index).keys().copied().collect())
+    }
+
+    /// Calls `see` with the record of each key.
+    pub(crate) fn each(&self, mut see: impl FnMut(Key, &[u8])) -> io::Result<()> {
+        self.load()?;
+        let segments = lock(&self.writer).segments.clone();
+        for segment in segments {
+            let opened = self.disk.partials.open(&path(segment), OFlags::RDONLY);
+            let Some(file) = found(opened)? else {
+                continue;
+            };
+            let lines = BufReader::with_capacity(64 * 1024, &file);
+            scan(lines, |offset, Entry { key, record }| {
+                let last = lock(&self.index).get(&key).copied();
+                let is_last = last == Some(Location::new(segment, offset));
+                if let (Some(record), true) = (record, is_last) {
+                    see(key, record);
+                }
+            })?;
+        }
+        Ok(())
     }
 
     fn read(&self, key: Key) -> io::Result<Option<Vec<u8>>> {

@@ -44,17 +44,21 @@ pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
         report,
     };
     registry.owners.begin_sweep();
+    let mut is_whole = false;
     match sweep.sweep_names() {
         Ok(is_recovered) => {
             registry.index_is_complete();
             if is_recovered {
                 power_loss::end(registry);
-                registry.owners.end_sweep();
             }
+            is_whole = is_recovered;
         }
         Err(error) => log::warn!("sweep: cannot read the directory: {error}"),
     }
-    sweep.sweep_log();
+    is_whole &= sweep.sweep_log();
+    if is_whole {
+        registry.owners.end_sweep();
+    }
     sweep.report
 }
 
@@ -74,18 +78,35 @@ impl Sweep<'_> {
         Ok(is_recovered)
     }
 
-    /// Removes expired records from the log.
-    fn sweep_log(&mut self) {
+    /// Removes expired records from the log, and counts the others. Returns false if the log cannot be read.
+    fn sweep_log(&mut self) -> bool {
         let options = &self.registry.options;
         let is_due = |text: &[u8], key| {
             let record = Record::parse(text, key).ok().flatten();
             options.mark_hooks && record.is_some_and(|record| record.hook() == Some(Hook::Due))
         };
         let swept = (self.registry.log).sweep(options.expire, self.now, is_due);
-        match swept {
-            Ok(forgotten) => self.report.forgotten += forgotten,
-            Err(error) => log::warn!("sweep: cannot read the log: {error}"),
+        let counted = swept.and_then(|forgotten| {
+            self.report.forgotten += forgotten;
+            self.count_log()
+        });
+        if let Err(error) = &counted {
+            log::warn!("sweep: cannot read the log: {error}");
         }
+        counted.is_ok()
+    }
+
+    /// Counts the complete uploads of the log, if there is a quota.
+    fn count_log(&self) -> io::Result<()> {
+        let owners = &self.registry.owners;
+        if !owners.counts_complete() {
+            return Ok(());
+        }
+        self.registry.log.each(|key, text| {
+            if let Ok(Some(record)) = Record::parse(text, key) {
+                owners.set_complete(&record.id, record.length.unwrap_or_default());
+            }
+        })
     }
 
     fn sweep_name(&mut self, name: &str) -> bool {
@@ -132,16 +153,23 @@ impl Sweep<'_> {
         let Some((modified, length)) = registry.disk.stat(&key.to_string())? else {
             return Ok(false);
         };
-        let is_expired = is_older(Some(modified), registry.options.expire, self.now);
-        if is_expired || power_loss::may_truncate(registry, key)? {
+        let is_expired = |declared| {
+            let age = registry.options.lifetime(length, declared);
+            is_older(Some(modified), age, self.now)
+        };
+        if power_loss::may_truncate(registry, key)? {
             return Ok(false);
         }
-        let Some((text, _)) = registry.load_record(key, true)? else {
-            return Ok(true);
+        let text = registry.load_record(key, true)?;
+        let record = text
+            .map(|(text, _)| Record::parse(&text, key))
+            .transpose()?;
+        let Some(record) = record.flatten() else {
+            return Ok(!is_expired(None));
         };
-        let Some(record) = Record::parse(&text, key)? else {
-            return Ok(true);
-        };
+        if is_expired(record.length) {
+            return Ok(false);
+        }
         let is_waiting = record.publishing.is_none() && record.length != Some(length);
         if is_waiting {
             let bytes = record.length.unwrap_or(length);
@@ -196,7 +224,12 @@ impl Sweep<'_> {
             }
             upload.delete(&mut state)?;
         } else {
-            upload.count_partial(&state);
+            match (state.record(), state.is_complete()) {
+                (Some(record), true) => {
+                    (self.registry.owners).set_complete(&record.id, state.offset());
+                }
+                _ => upload.count_partial(&state),
+            }
         }
         Ok(())
     }
@@ -209,7 +242,7 @@ impl Sweep<'_> {
         }
         Ok(is_older(
             upload.last_change(state)?,
-            options.expire,
+            upload.lifetime(state),
             self.now,
         ))
     }

@@ -38,6 +38,33 @@ fn declarations_without_a_byte_expire_too() {
 }
 
 #[test]
+fn small_partial_of_a_long_upload_expires_after_a_day() {
+    let mut bench = Bench::fast();
+    let begin = |name: &str, bytes: usize, length: Option<u64>| {
+        let request = AppendRequest {
+            length,
+            ..declared(0, name)
+        };
+        let id = Id::new(b"", name.as_bytes());
+        let mut append = bench.append_with(&id, 0, request).unwrap();
+        append.write(&vec![1; bytes]).unwrap();
+        let finished = append.finish(Completes::AtLength).unwrap();
+        finished.expires.expect("it expires").left
+    };
+    assert_eq!(begin("few of many", 1, Some(65_537)), DAY);
+    assert_eq!(begin("few of an unknown length", 65_535, None), DAY);
+    assert_eq!(begin("many", 65_536, Some(65_537)), 7 * DAY);
+    assert_eq!(begin("many of an unknown length", 65_536, None), 7 * DAY);
+    assert_eq!(begin("few of few", 1, Some(65_536)), 7 * DAY);
+    bench.reopen();
+    let now = SystemTime::now();
+    assert_eq!(bench.sweep(now + DAY / 2).expired, 0);
+    assert_eq!(bench.sweep(now + DAY * 3 / 2).expired, 2);
+    assert_eq!(bench.sweep(now + 6 * DAY).expired, 0);
+    assert_eq!(bench.sweep(now + 8 * DAY).expired, 3);
+}
+
+#[test]
 fn sweep_leaves_open_appends_alone() {
     let bench = Bench::new();
     let mut append = bench.append_with(&id(), 0, declared(8, "a")).unwrap();

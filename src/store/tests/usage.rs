@@ -3,15 +3,15 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::store::{Precondition, Usage};
+use crate::store::{Account, Precondition, Quota};
 
 const WEEKS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Bench {
     /// Returns the number and the bytes of the partial uploads of the owner of `id()`.
     fn used(&self) -> (u64, u64) {
-        let Usage { uploads, bytes } = self.usage(b"alice");
-        (uploads, bytes)
+        let usage = self.usage(Account::of_user(b"alice"));
+        (usage.partials, usage.partial_bytes)
     }
 }
 
@@ -62,4 +62,132 @@ fn usage_is_found_by_a_sweep_and_ends_at_the_expiry() {
     assert_eq!(bench.used(), (1, 6));
     assert_eq!(bench.sweep(SystemTime::now() + WEEKS).expired, 1);
     assert_eq!(bench.used(), (0, 0));
+}
+
+/// Returns the upload `number` of the owner of `id()`.
+fn numbered(number: u64) -> Id {
+    Id::new(b"alice", &number.to_be_bytes())
+}
+
+impl Bench {
+    fn limited(partials: Option<u64>, quota: Option<u64>) -> Self {
+        Self::with(Options {
+            max_partials: partials,
+            quota,
+            sync: Sync::Fast,
+            ..Options::default()
+        })
+    }
+
+    /// Begins an upload of 6 bytes with 3 of them.
+    fn begin(&self, number: u64) -> Result<(), Error> {
+        let mut append = self.append_with(&numbered(number), 0, declared(6, "a"))?;
+        append.write(b"abc")?;
+        append.finish(Completes::AtLength).map(drop)
+    }
+
+    fn complete_bytes(&self) -> u64 {
+        self.usage(Account::of_user(b"alice")).complete_bytes
+    }
+}
+
+#[test]
+fn partial_beyond_the_limit_is_refused_without_a_trace() {
+    let mut bench = Bench::limited(Some(2), None);
+    bench.begin(1).unwrap();
+    bench.begin(2).unwrap();
+    let before = bench.left();
+    assert_refused!(bench.begin(3), Error::TooManyPartials { max: 2 });
+    assert_refused!(
+        bench.append_with(&numbered(3), 0, exactly(1)),
+        Error::TooManyPartials { .. }
+    );
+    assert!(bench.append_with(&numbered(3), 0, nothing()).is_ok());
+    assert_eq!(bench.left(), before);
+    assert_eq!((bench.used(), bench.partials()), ((2, 12), 2));
+
+    bench.reopen();
+    bench.sweep(SystemTime::now());
+    assert_refused!(bench.begin(3), Error::TooManyPartials { .. });
+    let mut append = bench.append(&numbered(1), 3).unwrap();
+    append.write(b"def").unwrap();
+    append.finish(Completes::AtLength).unwrap();
+    bench.begin(3).unwrap();
+}
+
+#[test]
+fn upload_without_space_is_not_counted() {
+    let bench = Bench::new();
+    let huge = AppendRequest {
+        length: Some(1 << 60),
+        ..exactly(1)
+    };
+    assert!(bench.append_with(&id(), 0, huge.clone()).is_err());
+    assert_eq!((bench.used(), bench.partials()), ((0, 0), 0));
+    bench.send(0, b"abc", AppendRequest::default()).unwrap();
+    assert!(bench.append_with(&id(), 3, huge).is_err());
+    assert_eq!(bench.used(), (1, 3));
+}
+
+#[test]
+fn quota_refuses_a_declared_length_before_the_body() {
+    let bench = Bench::limited(None, Some(20));
+    bench.send_whole("a", b"0123456789");
+    assert_eq!(bench.complete_bytes(), 10);
+    bench.begin(1).unwrap();
+    assert_refused!(
+        bench.begin(2),
+        Error::OverQuota(Quota {
+            bytes: 20,
+            used: 16
+        })
+    );
+    assert_refused!(
+        bench.append_with(&numbered(2), 0, exactly(5)),
+        Error::OverQuota(_)
+    );
+    let mut append = bench.append_with(&numbered(2), 0, exactly(4)).unwrap();
+    append.write(b"0123").unwrap();
+    append.finish(Completes::AtEnd).unwrap();
+    assert_eq!((bench.complete_bytes(), bench.used()), (14, (1, 6)));
+    let other = Id::new(b"bob", b"1");
+    assert!(bench.append_with(&other, 0, exactly(20)).is_ok());
+}
+
+#[test]
+fn quota_ends_a_body_of_unknown_length_and_keeps_what_fits() {
+    let bench = Bench::limited(None, Some(8));
+    bench.begin(1).unwrap();
+    let mut append = bench.append(&id(), 0).unwrap();
+    assert_refused!(
+        append.write(b"abc"),
+        Error::OverQuota(Quota { bytes: 8, used: 8 })
+    );
+    append.cut();
+    assert_eq!(bench.status(&id()).unwrap(), held(2));
+    assert_refused!(bench.append(&id(), 2), Error::OverQuota(_));
+    bench.cancel(&numbered(1)).unwrap();
+    let mut append = bench.append(&id(), 2).unwrap();
+    append.write(b"cdefgh").unwrap();
+    append.finish(Completes::AtEnd).unwrap();
+    assert_eq!((bench.complete_bytes(), bench.used()), (8, (0, 0)));
+}
+
+#[test]
+fn quota_counts_a_complete_upload_until_its_record_expires() {
+    let mut bench = Bench::limited(None, Some(100));
+    // A record file, and an entry of the log.
+    bench.send(0, b"abc", declared(6, "a")).unwrap();
+    bench.send(3, b"def", AppendRequest::default()).unwrap();
+    let whole = bench.append_with(&numbered(1), 0, declared(4, "b"));
+    let mut whole = whole.unwrap();
+    whole.write(b"0123").unwrap();
+    whole.finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.complete_bytes(), 10);
+    bench.reopen();
+    bench.sweep(SystemTime::now());
+    assert_eq!((bench.complete_bytes(), bench.used()), (10, (0, 0)));
+    bench.sweep(SystemTime::now() + WEEKS);
+    assert_eq!(bench.complete_bytes(), 0);
+    assert_eq!(bench.published().len(), 2);
 }

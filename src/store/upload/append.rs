@@ -8,6 +8,7 @@ use std::{fmt, io};
 use crate::store::error::Error;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
+use crate::store::owners::Wanted;
 use crate::store::upload::checksum::BodyCheck;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::guard::StateGuard;
@@ -113,7 +114,8 @@ impl Append {
     ///
     /// # Errors
     /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) if the upload ends elsewhere now,
-    /// [`Overshoot`](Error::Overshoot) and [`TooLarge`](Error::TooLarge) after the bytes that fit are written,
+    /// [`Overshoot`](Error::Overshoot), [`TooLarge`](Error::TooLarge) and [`OverQuota`](Error::OverQuota) after the bytes
+    /// that fit are written,
     /// [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge), [`Io`](Error::Io),
     /// [`Poisoned`](Error::Poisoned).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -183,7 +185,7 @@ impl Append {
             published,
             sha256: None,
             is_compared: None,
-            expires: self.upload.expiry(now, now),
+            expires: self.upload.expiry(&*self.upload.peek()?, now, now),
         })
     }
 
@@ -226,6 +228,7 @@ impl Append {
         state.check_writer(self.generation.ok_or(Error::Superseded)?, self.at)?;
         let max_size = self.upload.registry.options.max_size;
         let (room, refusal) = state.room(bytes.len() as u64, max_size);
+        let (room, refusal) = self.upload.check_quota(&state, room, refusal);
         // `room` is at most the length of `bytes`.
         let bytes = &bytes[..room as usize];
         let check = self.body_check.as_deref();
@@ -235,6 +238,9 @@ impl Append {
             return self.upload.delete_wrong(epoch, differs).map(|()| 0);
         }
         let result = self.upload.write_bytes(&mut state, bytes);
+        if result.is_err() {
+            self.upload.count_partial(&state);
+        }
         if let Some(check) = &mut self.body_check {
             check.wrote(&bytes[..state.offset().saturating_sub(self.at) as usize]);
         }
@@ -303,7 +309,13 @@ impl UploadHandle {
             self.check_folder(state, id, &request)?;
         }
         self.check_declared(state, &request)?;
-        self.reserve(needed, has_body)?;
+        if has_body || request.declares() {
+            self.check_account(state, id, start.saturating_add(needed), &request)?;
+        }
+        if let Err(error) = self.reserve(needed, has_body) {
+            self.recount(state);
+            return Err(error);
+        }
         if has_body || state.record().is_some() || request.declares() {
             state.merge_metadata(id, request);
             self.count_partial(state);
@@ -418,6 +430,46 @@ impl UploadHandle {
             if !state.has_record_file() {
                 self.registry.owners.remove(self.key);
             }
+        }
+    }
+
+    /// Checks the limits of the account, and counts the upload. `end` is the known end of the upload, or of the request.
+    fn check_account(
+        &self,
+        state: &State,
+        id: &Id,
+        end: u64,
+        request: &AppendRequest,
+    ) -> Result<(), Error> {
+        let length = state.length().or(request.length);
+        let wanted = Wanted {
+            account: request.account,
+            is_new: !state.is_known(),
+            bytes: length.unwrap_or(state.offset()),
+            final_bytes: end,
+        };
+        self.registry.owners.admit(id, wanted)
+    }
+
+    /// Returns how many of `room` bytes the quota allows, and the refusal of others. A declared length was counted before.
+    fn check_quota(
+        &self,
+        state: &State,
+        room: u64,
+        refusal: Option<Error>,
+    ) -> (u64, Option<Error>) {
+        let (Some(record), None) = (state.record(), state.length()) else {
+            return (room, refusal);
+        };
+        let (allowed, over) = self.registry.owners.grow(&record.id, state.offset(), room);
+        (allowed, over.or(refusal))
+    }
+
+    /// Takes back what a refused request has counted.
+    fn recount(&self, state: &State) {
+        match state.record() {
+            Some(_) => self.count_partial(state),
+            None => self.registry.owners.remove(self.key),
         }
     }
 

@@ -79,13 +79,23 @@ impl UploadHandle {
         Ok(Some(UploadInfo {
             length: state.length(),
             metadata,
-            expires: last_change.and_then(|last| self.expiry(last, SystemTime::now())),
+            expires: last_change.and_then(|last| self.expiry(&state, last, SystemTime::now())),
         }))
     }
 
+    /// Returns the time after its last byte until an upload expires.
+    pub(crate) fn lifetime(&self, state: &State) -> Duration {
+        (self.registry.options).lifetime(state.offset(), state.length())
+    }
+
     /// Returns the expiry of an upload whose last byte came at `last_change`.
-    pub(crate) fn expiry(&self, last_change: SystemTime, now: SystemTime) -> Option<Expiry> {
-        let at = last_change.checked_add(self.registry.options.expire)?;
+    pub(crate) fn expiry(
+        &self,
+        state: &State,
+        last_change: SystemTime,
+        now: SystemTime,
+    ) -> Option<Expiry> {
+        let at = last_change.checked_add(self.lifetime(state))?;
         let left = at.duration_since(now).unwrap_or_default();
         Some(Expiry { at, left })
     }

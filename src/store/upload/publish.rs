@@ -291,7 +291,7 @@ impl UploadHandle {
         let progress = state.progress();
         drop(state);
         self.registry.reservations.release(self.key);
-        self.registry.owners.remove(self.key);
+        (self.registry.owners).complete(&record.id, record.length.unwrap_or_default());
         self.registry.blocked.forget(self.key);
         if let (Some(path), Some(Hook::Due)) = (record.publishing_as(), record.hook()) {
             self.registry.hooks.add(self.key, path);

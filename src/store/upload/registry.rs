@@ -50,11 +50,11 @@ impl Registry {
         coordination: Option<Box<dyn Coordination>>,
     ) -> Self {
         Self {
+            owners: Owners::new(&options),
             options,
             log: Log::new(Arc::clone(&disk)),
             disk,
             reservations: Reservations::new(),
-            owners: Owners::default(),
             blocked: Blocked::default(),
             copies: Copies::default(),
             hooks: PendingHooks::default(),

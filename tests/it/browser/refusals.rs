@@ -39,7 +39,10 @@ fn a_disk_without_room() {
         "disk-full",
         507,
     );
-    assert!(text.contains("The disk of the server is full."), "{text}");
+    assert!(
+        text.contains("The server has no space for this file."),
+        "{text}"
+    );
 }
 
 #[test]
@@ -81,6 +84,32 @@ fn a_stranger() {
     visit.choose_until(&file, "complete");
     file.expect_same(&server.dir().join(NAME));
     visit.expect_no_complaints_but(&["status of 401"]);
+}
+
+#[test]
+fn file_beyond_the_quota_shows_the_bytes_left() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let host = elsewhere::host();
+    let origin = format!("http://{}", host.addr());
+    let flags = [
+        "--user",
+        "ann:secret",
+        "--quota",
+        "10M",
+        "--allow-origin",
+        &origin,
+    ];
+    let server = Program::start(&flags);
+    let browser = Browser::launch();
+    let visit = elsewhere::visit(&browser, &host, server.addr());
+    visit
+        .page
+        .go(&format!("http://ann:secret@{}/", server.addr()));
+    visit.choose(&[file.path()]);
+    let text = visit.wait_for_refusal(NAME, "disk-full");
+    assert!(text.contains("10485760 are left"), "{text}");
+    visit.expect_no_complaints_but(&["status of 401", "status of 507"]);
 }
 
 #[test]

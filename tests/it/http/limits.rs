@@ -1,10 +1,12 @@
 //! Every limit of a connection: its setter, and what a client sees when it is passed.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use resumed::Config;
+use resumed::store::Sync;
 
 use crate::support::left_out::require;
 use crate::support::{Answer, Client, Site, append, get, status};
@@ -238,4 +240,86 @@ fn two_workers_and_a_small_buffer_are_enough() {
     client.send(append("a.bin-1000000-1700000000000", 0, 1_000_000));
     client.send(vec![1; 1_000_000]);
     assert_eq!(client.answer().text(), "Success 1000000");
+}
+
+/// Returns the head of a request that sends 1 of 10 bytes, forwarded for a client at `address`.
+fn forwarded(id: &str, address: &str) -> String {
+    format!(
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {address}\r\n\
+         X-File-Id: {id}-10-1700000000000\r\nContent-Length: 1\r\n\r\nx"
+    )
+}
+
+#[test]
+fn address_beyond_its_partial_uploads_gets_429() {
+    let site = Site::with(|config| config.trust_proxy().max_partials_per_user(2));
+    let begin = |id: &str, address: &str| site.ask(forwarded(id, address));
+    for address in ["192.0.2.1", "2001:db8::1"] {
+        let id = |number: u8| format!("{number} of {address}");
+        assert_eq!(begin(&id(1), address).status, 200);
+        assert_eq!(begin(&id(2), address).status, 200);
+        let answer = begin(&id(3), address);
+        assert_eq!(answer.status, 429, "{answer:?}");
+        assert_eq!(answer.field("Retry-After"), Some("60"));
+        let expected = "this address has 2 partial uploads, the maximum (--max-partials-per-user)";
+        assert!(answer.text().starts_with(expected), "{answer:?}");
+    }
+    assert_eq!(begin("a", "2001:db8::ffff:1").status, 429);
+    assert_eq!(begin("a", "2001:db8:0:1::1").status, 200);
+    for id in ["b", "c", "d"] {
+        assert_eq!(begin(id, "127.0.0.1").status, 200, "a local client");
+    }
+    let rest = append("1 of 192.0.2.1-10-1700000000000", 1, 9) + "123456789";
+    assert_eq!(site.ask(rest).text(), "Success 10");
+    assert_eq!(begin("e", "192.0.2.1").status, 200);
+}
+
+#[test]
+fn partial_upload_beyond_all_gets_507() {
+    let site = Site::with(|config| config.max_partials(2));
+    let begin = |id: &str| site.ask(append(id, 0, 1) + "x");
+    assert_eq!(begin("a").status, 200);
+    assert_eq!(begin("b").status, 200);
+    let answer = begin("c");
+    assert_eq!(answer.status, 507, "{answer:?}");
+    assert_eq!(
+        answer.text(),
+        "the server has 2 partial uploads, the maximum (--max-partials)\n"
+    );
+    assert_eq!(site.held("c"), 0);
+    let more = append("a", 1, 1) + "x";
+    assert_eq!(site.ask(more).text(), "2");
+    assert_eq!(
+        Site::with(|config| config.max_partials(0))
+            .ask(append("a", 0, 1) + "x")
+            .status,
+        200
+    );
+}
+
+#[test]
+fn flood_of_small_partial_uploads_stops_at_the_limits() {
+    let site = Site::with(|config| config.trust_proxy().sync(Sync::Fast));
+    let mut client = site.connect();
+    let mut begin = |address: &str, count: u64| {
+        let statuses = (0..count).map(|id| {
+            client
+                .ask(forwarded(&format!("{id} {address}"), address))
+                .status
+        });
+        statuses.filter(|status| *status == 200).count()
+    };
+    assert_eq!(begin("192.0.2.1", 2039), 2000);
+    let others = (2..7).map(|last| begin(&format!("192.0.2.{last}"), 1610));
+    assert_eq!(others.sum::<usize>(), 8000);
+    let files = fs::read_dir(site.dir().join(".resumed")).expect("listed");
+    let files = files.filter(|file| {
+        file.as_ref()
+            .is_ok_and(|file| file.path().extension().is_none())
+    });
+    // Also the lock and the log.
+    assert!((10_000..=10_002).contains(&files.count()));
+    let more = "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: 0 192.0.2.1-10-1700000000000\r\n\
+                X-Start-Byte: 1\r\nContent-Length: 9\r\n\r\n123456789";
+    assert_eq!(client.ask(more).text(), "Success 10");
 }

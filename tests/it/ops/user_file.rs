@@ -66,6 +66,14 @@ fn user_without_name_or_password_is_refused() {
 }
 
 #[test]
+fn quota_without_users_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let words = "--quota needs users: --user or --user-file";
+    refused(dir.path(), &["--quota", "1G"]).expect(2, &[words]);
+    refused(dir.path(), &["--user", "a:b", "--quota", "1Q"]).expect(2, &["--quota cannot be"]);
+}
+
+#[test]
 fn byte_order_mark_is_no_part_of_the_first_name() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("users");

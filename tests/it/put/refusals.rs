@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use super::{put, put_file, run, send, url};
+use crate::support::append;
 use crate::support::local::Disk;
 use crate::support::program::Program;
 
@@ -54,6 +55,37 @@ fn full_disk_is_a_final_error() {
     let said = send(&[], &files.each_ref(), &url(server.addr()));
     let line = "the server has no space for it: the disk is full";
     said.expect(1, &[&format!("a.bin: {line}"), &format!("b.bin: {line}")]);
+}
+
+#[test]
+fn file_beyond_the_quota_is_a_final_error() {
+    let disk = Disk::new();
+    let files = [("a.bin", 5), ("b.bin", 5_000_000)].map(|(name, bytes)| disk.file(name, bytes));
+    let server = Program::start(&["--user", "ann:secret", "--quota", "1M"]);
+    let said = send(
+        &["--user", "ann:secret"],
+        &files.each_ref(),
+        &url(server.addr()),
+    );
+    let line = "b.bin: the server has no space for it: the quota of this user is 1048576 bytes (--quota): \
+                5 are used, 1048571 are left";
+    said.expect(1, &["a.bin: 5 B", line]);
+}
+
+#[test]
+fn too_many_partial_uploads_are_waited_out() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 5);
+    let server = Program::start(&["--user", "ann:secret", "--max-partials-per-user", "1"]);
+    let login = "Authorization: Basic YW5uOnNlY3JldA==";
+    let head = append("other", 0, 5).replacen("\r\n", &format!("\r\n{login}\r\n"), 1);
+    let mut client = server.connect();
+    assert_eq!(client.ask(head + "hello").status, 200);
+    let flags = ["--user", "ann:secret", "--give-up-after", "1s"];
+    let said = send(&flags, &[&file], &url(server.addr()));
+    let line =
+        "a.bin: gave up: the server cannot take it now (429): this user has 1 partial uploads";
+    said.expect(3, &[line]);
 }
 
 #[test]

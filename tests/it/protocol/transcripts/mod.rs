@@ -95,19 +95,19 @@ macro_rules! transcripts {
 transcripts! { file_id:
     append bad_input complete_again cors crc32 crc32_said cut declare delete host id_as_name methods mismatch
     names_on_disk replace status tail;
-    but not tiny_http: digest disk_full expect_continue overshoot raw_id too_large users
+    but not tiny_http: digest disk_full expect_continue overshoot quota raw_id too_large users
 }
 
 transcripts! { tus:
     address_behind_proxy address_forged address_given append checksum cors create create_refused defer_length digest
     method_override terminate users version with_upload;
-    but not tiny_http: append_refused cut expect_continue options
+    but not tiny_http: append_refused cut expect_continue options quota
 }
 
 transcripts! { ietf:
     append_refused cancel carefully create_refused digest interim_off length one_request other_words
     overshoot;
-    but not tiny_http: cut interim interop_3 interop_5 interop_6 interop_7 interop_8 limits no_interim unsaid users
+    but not tiny_http: cut interim interop_3 interop_5 interop_6 interop_7 interop_8 limits no_interim quota unsaid users
 }
 
 transcripts! { plain: delete digest forms names pieces range_refused replace;

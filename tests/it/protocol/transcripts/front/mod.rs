@@ -33,6 +33,11 @@ macro_rules! set {
                 $config.expire(std::time::Duration::from_secs(hours * 3600))
             }
             "--min-free" => $config.min_free($value.parse().expect("bytes")),
+            "--max-partials" => $config.max_partials($value.parse().expect("a number")),
+            "--max-partials-per-user" => {
+                $config.max_partials_per_user($value.parse().expect("a number"))
+            }
+            "--quota" => $config.quota($value.parse().expect("bytes")),
             "--on-conflict" if $value == "replace" => $config.on_conflict(OnConflict::Replace),
             "--allow-origin" => $config.allow_origin($value),
             "--host" => $config.host($value),

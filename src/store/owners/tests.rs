@@ -1,0 +1,170 @@
+use super::*;
+
+fn limited(partials: u64, per_account: u64, quota: Option<u64>) -> Owners {
+    Owners::new(&Options {
+        max_partials: Some(partials),
+        max_partials_per_account: Some(per_account),
+        quota,
+        ..Options::default()
+    })
+}
+
+fn owners() -> Owners {
+    Owners::new(&Options::default())
+}
+
+fn ann(id: u8) -> Id {
+    Id::new(b"ann", &[id])
+}
+
+fn address(last: u8) -> Option<Account> {
+    Some(Account::of_address([192, 0, 2, last].into()))
+}
+
+fn begins(account: Option<Account>, bytes: u64) -> Wanted {
+    Wanted {
+        account,
+        is_new: true,
+        bytes,
+        final_bytes: bytes,
+    }
+}
+
+/// Returns the number and the bytes of the partial uploads, and the bytes of the complete ones.
+fn usage(owners: &Owners, owner: &[u8]) -> (u64, u64, u64) {
+    let usage = owners.usage(Account::of_user(owner));
+    (usage.partials, usage.partial_bytes, usage.complete_bytes)
+}
+
+#[test]
+fn usage_is_the_sum_of_the_partial_uploads() {
+    let owners = owners();
+    owners.set(&ann(1), 5);
+    owners.set(&ann(2), 7);
+    owners.set(&Id::new(b"bob", b"1"), 100);
+    assert_eq!(usage(&owners, b"ann"), (2, 12, 0));
+    owners.set(&ann(1), 6);
+    assert_eq!(usage(&owners, b"ann"), (2, 13, 0));
+    owners.remove(ann(2).key());
+    owners.remove(ann(2).key());
+    assert_eq!(usage(&owners, b"ann"), (1, 6, 0));
+    owners.complete(&ann(1), 6);
+    assert_eq!(usage(&owners, b"ann"), (0, 0, 0));
+    assert_eq!(usage(&owners, b"bob"), (1, 100, 0));
+    assert_eq!(owners.partials(), 1);
+    assert_eq!(lock(&owners.index).accounts.len(), 1);
+}
+
+#[test]
+fn sum_of_huge_lengths_does_not_overflow() {
+    let owners = limited(10, 10, Some(u64::MAX));
+    (1..3).for_each(|id| owners.set(&ann(id), u64::MAX));
+    assert_eq!(usage(&owners, b"ann"), (2, u64::MAX, 0));
+    (1..3).for_each(|id| owners.complete(&ann(id), u64::MAX));
+    assert_eq!(usage(&owners, b"ann"), (0, 0, u64::MAX));
+    assert_eq!(owners.grow(&ann(3), 0, 5).0, 0);
+    (1..4).for_each(|id| owners.remove(ann(id).key()));
+    assert_eq!(usage(&owners, b"ann"), (0, 0, 0));
+}
+
+#[test]
+fn sweep_removes_entries_without_upload() {
+    let owners = limited(10, 10, Some(100));
+    (1..5).for_each(|id| owners.set(&ann(id), 1));
+    (3..5).for_each(|id| owners.complete(&ann(id), 10));
+    owners.begin_sweep();
+    owners.set(&ann(1), 1);
+    owners.set_complete(&ann(3), 10);
+    owners.end_sweep();
+    assert_eq!(usage(&owners, b"ann"), (1, 1, 10));
+}
+
+#[test]
+fn number_is_limited_for_each_address_and_for_all() {
+    let owners = limited(3, 2, None);
+    let begin = |id: u8, account| owners.admit(&Id::new(b"", &[id]), begins(account, 1));
+    begin(1, address(1)).unwrap();
+    begin(2, address(1)).unwrap();
+    let error = begin(3, address(1)).unwrap_err();
+    let Error::TooManyPartialsOfAccount { max, is_user } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((max, is_user), (2, false));
+    begin(3, None).unwrap();
+    for account in [None, address(2)] {
+        let error = begin(4, account).unwrap_err();
+        assert!(matches!(error, Error::TooManyPartials { max: 3 }));
+    }
+    owners.complete(&Id::new(b"", &[1]), 1);
+    begin(4, address(1)).unwrap();
+}
+
+#[test]
+fn existing_upload_is_continued_beyond_the_limits() {
+    let owners = limited(1, 1, None);
+    owners.set(&ann(1), 5);
+    owners.admit(&ann(1), begins(None, 5)).unwrap();
+    let unswept = Wanted {
+        is_new: false,
+        ..begins(None, 5)
+    };
+    owners.admit(&ann(2), unswept).unwrap();
+    owners.admit(&ann(3), begins(None, 5)).unwrap_err();
+}
+
+#[test]
+fn upload_of_an_earlier_server_gets_the_address_that_continues_it() {
+    let owners = limited(10, 1, None);
+    let [old, new] = [1, 2].map(|id| Id::new(b"", &[id]));
+    owners.set(&old, 1);
+    owners.admit(&old, begins(address(1), 1)).unwrap();
+    owners.admit(&new, begins(address(1), 1)).unwrap_err();
+    owners.admit(&old, begins(address(2), 1)).unwrap();
+    owners.admit(&new, begins(address(2), 1)).unwrap();
+}
+
+#[test]
+fn quota_counts_partial_and_complete_uploads() {
+    let owners = limited(10, 10, Some(100));
+    owners.admit(&ann(1), begins(None, 60)).unwrap();
+    owners.complete(&ann(1), 60);
+    owners.admit(&ann(2), begins(None, 30)).unwrap();
+    let error = owners.admit(&ann(3), begins(None, 11)).unwrap_err();
+    assert!(matches!(error, Error::OverQuota(Quota { used: 90, .. })));
+    owners.admit(&ann(3), begins(None, 10)).unwrap();
+    owners.admit(&ann(2), begins(None, 30)).unwrap();
+    let other = Id::new(b"bob", b"1");
+    owners.admit(&other, begins(None, 100)).unwrap();
+    owners.remove(ann(1).key());
+    owners.admit(&ann(4), begins(None, 60)).unwrap();
+    let nobody = Id::new(b"", b"1");
+    owners.admit(&nobody, begins(address(1), 1000)).unwrap();
+}
+
+#[test]
+fn upload_without_length_grows_up_to_the_quota() {
+    let owners = limited(10, 10, Some(100));
+    owners.set(&ann(1), 90);
+    owners.set(&ann(2), 4);
+    assert_eq!(owners.grow(&ann(2), 4, 5).0, 5);
+    let (allowed, error) = owners.grow(&ann(2), 9, 5);
+    assert_eq!(allowed, 1);
+    assert!(matches!(
+        error,
+        Some(Error::OverQuota(Quota { used: 100, .. }))
+    ));
+    assert_eq!(usage(&owners, b"ann"), (2, 100, 0));
+}
+
+#[test]
+fn count_of_files_replaces_the_complete_uploads() {
+    let owners = limited(10, 10, Some(100));
+    owners.set_complete(&ann(1), 10);
+    owners.set_found_bytes(b"ann", 95);
+    assert_eq!(usage(&owners, b"ann"), (0, 0, 95));
+    owners.admit(&ann(2), begins(None, 6)).unwrap_err();
+    owners.complete(&ann(3), 3);
+    owners.remove(ann(1).key());
+    owners.remove(ann(3).key());
+    assert_eq!(usage(&owners, b"ann"), (0, 0, 98));
+}
