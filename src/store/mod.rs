@@ -127,7 +127,7 @@ impl Store {
             registry.log.export().map_err(refused)?;
         }
         power_loss::begin(&registry).map_err(|error| OpenError::Io(dir.into(), error))?;
-        let copier = Copier::new(&registry).into();
+        let copier = Copier(Arc::clone(&registry)).into();
         Ok(Self {
             registry,
             _copier: copier,

@@ -5,12 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
 
 use rustix::fs::{
-    Access, AtFlags, FileType, Mode, OFlags, accessat, fstat, fstatvfs, fsync, openat, statat,
-    unlinkat,
+    Access, AtFlags, Mode, OFlags, accessat, fstat, fstatvfs, fsync, openat, statat, unlinkat,
 };
 use rustix::io::{Errno, pread, pwrite};
 
-use crate::store::fs::disk::{Data, Disk};
+use crate::store::fs::disk::{Data, Disk, unlink};
 use crate::store::fs::fault::Op;
 use crate::store::fs::fs_type::free_bytes;
 use crate::store::fs::rename::{PathAt, rename};
@@ -130,8 +129,7 @@ impl Disk {
         let Some(copy) = self.open_published(path)? else {
             return Ok(false);
         };
-        let about = fstat(&copy.0)?;
-        if !FileType::from_raw_mode(about.st_mode).is_file() || about.st_size as u64 != length {
+        if copy.0.metadata()?.len() != length {
             return Ok(false);
         }
         let (mut ours, mut theirs) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
@@ -150,12 +148,9 @@ impl Disk {
 
     /// Removes the copy of `key` beside `path`, if there is one.
     pub(crate) fn remove_copy(&self, key: Key, path: &str) -> io::Result<()> {
-        let Some((home, _)) = self.home_of(path)? else {
-            return Ok(());
-        };
-        match unlinkat(home, hidden_name(key), AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
+        match self.home_of(path)? {
+            Some((home, _)) => unlink(home, &hidden_name(key)),
+            None => Ok(()),
         }
     }
 

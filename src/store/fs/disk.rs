@@ -384,10 +384,7 @@ impl Disk {
     /// Removes `name` from `.resumed`, if it exists.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         self.faults.check(Op::Remove)?;
-        match unlinkat(&self.partials.file, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        unlink(&self.partials.file, name)
     }
 
     /// Warns once if the ext4 may lose synced data. Not called at start: the check takes two syncs.
@@ -431,6 +428,11 @@ fn own_temporary() -> String {
     let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     let nanos = since_1970.as_nanos();
     format!("{TEMPORARY}{:x}-{nanos:x}-", std::process::id())
+}
+
+/// Removes `name` from `dir`, if it exists.
+pub(crate) fn unlink(dir: impl AsFd, name: &str) -> io::Result<()> {
+    found(unlinkat(dir, name, AtFlags::empty()).map_err(io::Error::from)).map(drop)
 }
 
 /// Returns `None` if the file does not exist.

@@ -17,10 +17,6 @@ pub struct FileInfo {
 }
 
 impl FileInfo {
-    pub(crate) fn declares_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Adds the properties that are not declared yet: the first value counts.
     pub(crate) fn merge(&mut self, later: Self) {
         let Self {

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::num::NonZero;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::store::mutex::lock;
 
 /// The rounds of syncing one thing. A caller is satisfied by any round that *began* after it asked: an earlier one
 /// may have passed its bytes by.
@@ -36,7 +38,7 @@ impl SharedSync {
     /// # Errors
     /// The error of the round that this caller relied on. The caller that ran the round gets the original.
     pub(crate) fn share(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let mut rounds = self.lock();
+        let mut rounds = lock(&self.rounds);
         let wanted = rounds.begun + 1;
         rounds.waiting += 1;
         while rounds.begun > rounds.ended && rounds.ended < wanted {
@@ -69,10 +71,6 @@ impl SharedSync {
             .map(|error| Failure::of(number, error));
         result
     }
-
-    fn lock(&self) -> MutexGuard<'_, Rounds> {
-        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A round under way. It ends when this is dropped, also by a panic: the waiting must not wait for ever.
@@ -83,7 +81,7 @@ struct Round<'a> {
 
 impl Drop for Round<'_> {
     fn drop(&mut self) {
-        let mut rounds = self.shared.lock();
+        let mut rounds = lock(&self.shared.rounds);
         rounds.ended = rounds.begun;
         rounds.failure = self.failure.or(rounds.failure);
         if rounds.waiting > 0 {
@@ -136,7 +134,7 @@ impl Semaphore {
     pub(crate) fn enter(&self) -> Permit<'_> {
         let mut inside = self
             .freed
-            .wait_while(self.lock(), |inside| inside.free == 0)
+            .wait_while(lock(&self.inside), |inside| inside.free == 0)
             .unwrap_or_else(PoisonError::into_inner);
         inside.free -= 1;
         let since = Instant::now();
@@ -145,12 +143,8 @@ impl Semaphore {
 
     /// Returns the number of released permits, and their total duration.
     pub(crate) fn passed(&self) -> (u64, Duration) {
-        let inside = self.lock();
+        let inside = lock(&self.inside);
         (inside.passed, inside.time)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,7 +156,7 @@ pub(crate) struct Permit<'a> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut inside = self.gate.lock();
+        let mut inside = lock(&self.gate.inside);
         inside.free += 1;
         inside.passed += 1;
         inside.time += self.since.elapsed();

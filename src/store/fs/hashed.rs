@@ -188,11 +188,6 @@ impl Hashing {
         self.now.follow(offset, bytes);
     }
 
-    /// Returns a copy of the current states.
-    pub(crate) fn so_far(&self) -> Checksums {
-        self.now.clone()
-    }
-
     /// Notes that the bytes of these states are synced.
     pub(crate) fn is_synced(&mut self, so_far: Checksums) {
         for hashed in so_far.0.into_iter().flatten() {
@@ -272,7 +267,7 @@ mod tests {
         let mut hashing = Hashing::default();
         hashing.begin(Hashed::new(Algorithm::Sha256));
         hashing.follow(0, b"abc");
-        hashing.is_synced(hashing.so_far());
+        hashing.is_synced(hashing.now.clone());
         // The second algorithm starts with fewer bytes than the first, and no sync follows.
         hashing.begin(Hashed::new(Algorithm::Crc32));
         hashing.follow(0, b"abc");

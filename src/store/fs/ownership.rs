@@ -6,13 +6,14 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::store::fs::xattr;
 use crate::store::id::{Key, probe_name};
+use crate::store::mutex::lock;
 
 pub(crate) const ACCESS_ACL: &str = "system.posix_acl_access";
 pub(crate) const DEFAULT_ACL: &str = "system.posix_acl_default";
@@ -73,8 +74,7 @@ impl Ownership {
         kind: Kind,
         key: Key,
     ) -> io::Result<Arc<Attributes>> {
-        let known = self
-            .kinds()
+        let known = lock(&self.kinds)
             .iter()
             .find(|(known, _)| *known == kind)
             .cloned();
@@ -82,7 +82,7 @@ impl Ownership {
             return Ok(created);
         }
         let created = Arc::new(Attributes::of_new_file_in(home, key)?);
-        let mut kinds = self.kinds();
+        let mut kinds = lock(&self.kinds);
         if kinds.len() == KINDS_MAX {
             kinds.remove(0);
         }
@@ -90,13 +90,9 @@ impl Ownership {
         Ok(created)
     }
 
-    fn kinds(&self) -> MutexGuard<'_, Vec<(Kind, Arc<Attributes>)>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns whether a refusal in this folder has to be logged.
     pub(crate) fn is_first_warning(&self, folder: (u64, u64)) -> bool {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = lock(&self.warned);
         warned.len() < WARNED_MAX && warned.insert(folder)
     }
 }

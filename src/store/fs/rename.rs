@@ -2,11 +2,12 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::fs::{AtFlags, linkat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
+use crate::store::mutex::lock;
 use crate::store::options::OnConflict;
 
 /// A name relative to an open directory.
@@ -94,7 +95,7 @@ fn check_and_rename(
     to: PathAt<'_>,
     naming: &Mutex<()>,
 ) -> rustix::io::Result<()> {
-    let _one_at_a_time = naming.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one_at_a_time = lock(naming);
     match statat(to.dir, to.name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(_) => Err(Errno::EXIST),
         Err(Errno::NOENT) => renameat(from.dir, from.name, to.dir, to.name),

@@ -20,12 +20,6 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    /// Stores the obstacle of an upload, and logs it.
-    pub(crate) fn add_and_warn(&self, key: Key, record: &Record, obstacle: &Obstacle) {
-        self.warn(key, obstacle);
-        self.add(key, record, obstacle);
-    }
-
     /// Stores the obstacle of an upload.
     pub(crate) fn add(&self, key: Key, record: &Record, obstacle: &Obstacle) {
         let mut all = self.all();

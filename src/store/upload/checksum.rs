@@ -44,10 +44,6 @@ impl BodyCheck {
         self.hash.update(bytes);
     }
 
-    fn is_right(&self) -> bool {
-        self.is_right_with(&[])
-    }
-
     /// Returns whether the digest is right if the body ends with `bytes`.
     fn is_right_with(&self, bytes: &[u8]) -> bool {
         Digest::from(self.hash.clone().chain_update(bytes).finalize()) == self.declared
@@ -90,7 +86,7 @@ impl State {
         let (Some(record), Some(hashing)) = (self.record(), self.hashing()) else {
             return Ok(());
         };
-        let mut whole = hashing.so_far();
+        let mut whole = hashing.now.clone();
         whole.follow(self.offset(), last);
         judge(record, &whole)?;
         match differs(crc32, whole.crc32()) {
@@ -231,7 +227,7 @@ impl UploadHandle {
     /// `DigestDiffers`.
     pub(crate) fn check_body(&self, check: Option<&BodyCheck>) -> Result<(), Error> {
         match check {
-            Some(check) if !check.is_right() => {
+            Some(check) if !check.is_right_with(&[]) => {
                 self.delete_wrong(check.epoch, Error::DigestDiffers)
             }
             _ => Ok(()),

@@ -23,13 +23,7 @@ use crate::store::upload::registry::{Registry, UploadHandle};
 const WAIT: Duration = Duration::from_secs(1);
 
 /// A guard that stops the copying thread when it is dropped with the store.
-pub(crate) struct Copier(Arc<Registry>);
-
-impl Copier {
-    pub(crate) fn new(registry: &Arc<Registry>) -> Self {
-        Self(Arc::clone(registry))
-    }
-}
+pub(crate) struct Copier(pub(crate) Arc<Registry>);
 
 impl Drop for Copier {
     fn drop(&mut self) {
@@ -114,8 +108,7 @@ impl UploadHandle {
             return Err(Error::Superseded);
         };
         let obstacle = self.obstacle(is_copied(), &record);
-        let blocked = &self.registry.blocked;
-        blocked.add(self.key, &record, &obstacle);
+        self.registry.blocked.add(self.key, &record, &obstacle);
         Ok(Error::NotPublished(obstacle))
     }
 

@@ -95,7 +95,7 @@ impl UploadHandle {
             return Ok(());
         };
         let (length, epoch) = (state.durability_mut().begin_sync(), state.epoch());
-        let hashed = state.hashing().map(|hashing| hashing.so_far());
+        let hashed = state.hashing().map(|hashing| hashing.now.clone());
         drop(state);
         let result = self.disk().sync(&data);
         let Ok(mut state) = self.lock() else {

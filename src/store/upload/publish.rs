@@ -169,7 +169,8 @@ impl UploadHandle {
             {
                 let obstacle = self.obstacle(error, record);
                 if !obstacle.is_elsewhere() {
-                    (self.registry.blocked).add_and_warn(self.key, record, &obstacle);
+                    self.registry.blocked.warn(self.key, &obstacle);
+                    self.registry.blocked.add(self.key, record, &obstacle);
                 }
                 Error::NotPublished(obstacle)
             }

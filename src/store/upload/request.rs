@@ -83,7 +83,7 @@ impl AppendRequest {
     pub(crate) fn declares(&self) -> bool {
         self.precondition == Precondition::New
             || self.length.is_some()
-            || !self.file.declares_nothing()
+            || self.file != FileInfo::default()
             || self.digest.is_some()
             || self.crc32.is_some()
     }
