@@ -13,23 +13,23 @@ use rustix::fs::{
 };
 use rustix::io::read;
 
-/// Syncs of a change after which fast commits would have been counted. The first may come while the kernel is in a
-/// whole commit of its own, which it makes every few seconds; the next does not.
+/// The number of syncs after which a fast commit must have been counted. The first sync may join a whole commit, which
+/// the kernel makes every few seconds; the second does not.
 const SYNCS: usize = 2;
 
 /// Warns if the ext4 of a file has no journal, or has fast commits. Sets the times of the file, and syncs it.
 pub(crate) fn warn_unless_safe(file: BorrowedFd<'_>) {
     match power_loss(file) {
         Ok(None) => {}
-        Ok(Some(how)) => log::warn!(
-            "the directory is on an ext4 {how}: whether answers survive a power cut is not known"
+        Ok(Some(setting)) => log::warn!(
+            "the directory is on an ext4 {setting}: whether answers survive a power cut is not known"
         ),
-        // Where `/proc` or `/sys` does not show it, nobody knows.
-        Err(error) => log::debug!("how this ext4 is made is not known: {error}"),
+        // `/proc` or `/sys` may be hidden.
+        Err(error) => log::debug!("cannot read the settings of this ext4: {error}"),
     }
 }
 
-/// Which of the two kinds it is, if it is one.
+/// Returns the unsafe setting, if there is one.
 fn power_loss(file: BorrowedFd<'_>) -> io::Result<Option<&'static str>> {
     let device = device_of(file)?;
     if !has_journal(&device)? {

@@ -1,4 +1,4 @@
-//! Published names: what a client calls its file, made harmless, and the next free name when it is taken.
+//! Published names: the harmless form of a declared name, and the candidates if the name is taken.
 
 use std::iter;
 use std::ops::Deref;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::store::id::{Key, draw};
 
-/// Longest name, in bytes: what Linux file systems take.
+/// Maximum length of a name in bytes, on Linux file systems.
 pub(crate) const NAME_MAX: usize = 255;
 
 /// Longest extension kept when a name is shortened, in bytes with its dot. A longer one is no extension.
@@ -22,23 +22,23 @@ const NUMBERED: u32 = 8;
 /// Names tried after those, each with eight hexadecimal digits. In a folder of a million files, one in 4,000 is taken.
 const DRAWN: u32 = 16;
 
-/// A file name that cannot leave its directory, hide, or stand for a device.
+/// A harmless file name: no path, not hidden, and no device name of Windows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(String);
 
 impl Name {
-    /// Makes what the client calls its file harmless; a missing or empty name becomes `upload-<key8>`.
+    /// Returns the harmless form of a declared name; `upload-<key8>` if the name is missing or empty.
     pub(crate) fn new(wanted: Option<&str>, key: Key) -> Self {
         let name = wanted.and_then(Self::harmless);
         name.unwrap_or_else(|| Self(neutral(key)))
     }
 
-    /// Of a folder: every file in it has to find the same one.
+    /// Returns the name of a folder. The result depends on `wanted` alone, so that all files get the same folder.
     pub(crate) fn of_folder(wanted: &str) -> Self {
         Self::harmless(wanted).unwrap_or_else(|| Self("_".to_owned()))
     }
 
-    /// `None`: nothing is left.
+    /// Returns the harmless form; `None` if no character is left.
     fn harmless(wanted: &str) -> Option<Self> {
         let name = visible(wanted);
         let name = name.trim_end_matches(['.', ' ']);
@@ -50,7 +50,7 @@ impl Name {
         (!name.0.is_empty()).then_some(name)
     }
 
-    /// At most 255 bytes; what is left ends in no dot or space either.
+    /// Shortens the name to 255 bytes, and removes dots and spaces at its end.
     fn shortened(mut self) -> Self {
         if self.0.len() > NAME_MAX {
             self.0 = self.with_suffix("", NAME_MAX);
@@ -121,7 +121,7 @@ impl Name {
         format!("{stem}{suffix}{extension}")
     }
 
-    /// Stem and extension; the extension is empty or starts with its dot.
+    /// Returns stem and extension. The extension is empty or begins with its dot.
     fn split(&self) -> (&str, &str) {
         match self.0.rfind('.') {
             Some(dot) if dot > 0 && self.0.len() - dot <= EXTENSION_MAX => self.0.split_at(dot),
@@ -130,7 +130,7 @@ impl Name {
     }
 }
 
-/// The path of a finished file below the directory: the names of folders, and its own, with `/` between.
+/// The path of a finished file below the directory: names of folders and of the file, separated by `/`.
 ///
 /// Each name in it obeys the rules for names of clients. So no path leads out of the directory or into `.resumed`, also
 /// if the path was read from a record.
@@ -246,7 +246,7 @@ pub(crate) fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Names that are devices to Windows, whatever their extension: the directory may be shared with it.
+/// Returns whether Windows takes the name for a device, with any extension: the directory may be shared with Windows.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end();
     let Some((start, rest)) = stem.split_at_checked(3) else {

@@ -1,4 +1,4 @@
-//! The file system of the directory, and its free space.
+//! The type of the file system of the directory, and its free space.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -1,4 +1,4 @@
-//! Callers who ask for the same sync at once share it; and only a few are in a sync at a time.
+//! Group commit: concurrent callers of one sync share it. A semaphore limits the number of concurrent syncs.
 
 use std::io;
 use std::num::NonZero;
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::store::mutex::lock;
 
-/// The rounds of syncing one thing. A caller is satisfied by any round that *began* after it asked: an earlier one
-/// may have passed its bytes by.
+/// The rounds of syncs of one file or directory. A caller needs a round that *begins* after its call: a running round
+/// may not cover its bytes.
 #[derive(Default)]
 pub(crate) struct SharedSync {
     rounds: Mutex<Rounds>,
@@ -20,7 +20,7 @@ struct Rounds {
     begun: u64,
     ended: u64,
     waiting: usize,
-    /// The last round that failed. A later success does not undo it: the kernel tells of lost bytes only once.
+    /// The last round that failed. A later success does not count: the kernel reports lost bytes only once.
     failure: Option<Failure>,
 }
 
@@ -73,7 +73,7 @@ impl SharedSync {
     }
 }
 
-/// A round under way. It ends when this is dropped, also by a panic: the waiting must not wait for ever.
+/// A running round. Dropping it ends the round, also in a panic: other callers must not wait for ever.
 struct Round<'a> {
     shared: &'a SharedSync,
     failure: Option<Failure>,
@@ -105,7 +105,7 @@ impl Failure {
     }
 }
 
-/// Lets a few in at a time, and looks at the clock when they come and go.
+/// A counting semaphore that measures how long its permits are held.
 pub(crate) struct Semaphore {
     inside: Mutex<Inside>,
     freed: Condvar,
@@ -118,11 +118,11 @@ struct Inside {
 }
 
 impl Semaphore {
-    /// A gate for `places` at a time, at least one.
-    pub(crate) fn new(places: usize) -> Self {
+    /// Returns a semaphore with `permits` permits, but at least one.
+    pub(crate) fn new(permits: usize) -> Self {
         Self {
             inside: Mutex::new(Inside {
-                free: places.max(1),
+                free: permits.max(1),
                 passed: 0,
                 time: Duration::ZERO,
             }),
@@ -130,7 +130,7 @@ impl Semaphore {
         }
     }
 
-    /// Waits for a place, which is taken until the answer is dropped.
+    /// Waits for a permit, and takes it until the result is dropped.
     pub(crate) fn enter(&self) -> Permit<'_> {
         let mut inside = self
             .freed
@@ -148,7 +148,7 @@ impl Semaphore {
     }
 }
 
-/// A place inside a [`Semaphore`].
+/// The right to run one sync.
 pub(crate) struct Permit<'a> {
     gate: &'a Semaphore,
     since: Instant,
