@@ -63,7 +63,7 @@
 //! - `warn`: a guarantee is weakened, a hook failed, or the server cannot accept connections.
 //! - `info`: the upload directory, and each complete upload.
 //! - `info`, target `access`: each request at its end: method, path (an id shortened), status or `cut`, bytes of the body,
-//!   milliseconds, user.
+//!   milliseconds, user, address of the client. A logger gets the same fields as key-value pairs.
 //! - `debug`: sweeps, foreign files, responses that the client did not receive.
 
 #[cfg(not(unix))]

@@ -18,10 +18,9 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,access=off"))
-        .init();
     let mut args = std::env::args_os().skip(1).peekable();
     if args.next_if(|first| first == "put").is_some() {
+        cli::LogFormat::Text.start();
         return put(args);
     }
     match cli::parse(args) {
@@ -29,10 +28,19 @@ fn main() -> ExitCode {
             config,
             with_code,
             hook,
-        }) => match serve(*config, with_code, hook.as_deref()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&*error, 1),
-        },
+            log_format,
+            warnings,
+        }) => {
+            log_format.start();
+            warnings.iter().for_each(|warning| log::warn!("{warning}"));
+            match serve(*config, with_code, hook.as_deref()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    log_format.fail(&*error);
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Ok(cli::Action::Help) => {
             print!("{}", cli::HELP);
             ExitCode::SUCCESS
@@ -41,7 +49,10 @@ fn main() -> ExitCode {
             println!("resumed {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
-        Err(error) => fail(&error, 2),
+        Err(error) => {
+            eprintln!("resumed: {error}");
+            ExitCode::from(2)
+        }
     }
 }
 
@@ -121,9 +132,4 @@ fn wait(signal: &mpsc::Receiver<()>, server: &resumed::Server) -> Result<(), Box
         }
     }
     Ok(())
-}
-
-fn fail(error: &dyn Error, code: u8) -> ExitCode {
-    eprintln!("resumed: {error}");
-    ExitCode::from(code)
 }

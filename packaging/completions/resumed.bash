@@ -5,6 +5,7 @@ _resumed() {
     case $prev in
         --user-file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         --sync) mapfile -t COMPREPLY < <(compgen -W 'durable fast' -- "$cur") ;;
+        --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur") ;;
         --on-conflict) mapfile -t COMPREPLY < <(compgen -W 'keep-both replace' -- "$cur") ;;
         --max-partials | --max-partials-per-user | --quota) return ;;
         -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
@@ -18,7 +19,7 @@ _resumed() {
         flags='--max-partials --max-partials-per-user --quota
             -l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
             --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
-            --hook-timeout --metrics --workers --max-connections --max-connections-per-address --head-timeout --idle-timeout -h --help -V --version'
+            --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-timeout --idle-timeout -h --help -V --version'
     fi
     case $cur in
         -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;

@@ -36,6 +36,7 @@ complete -c resumed -n "$serve" -l shared -d 'Share the directory with other ser
 complete -c resumed -n "$serve" -l allow-root -d 'Allow root to listen to other machines'
 complete -c resumed -n "$serve" -l on-complete -x -d 'Command after each complete upload'
 complete -c resumed -n "$serve" -l hook-timeout -x -d 'Time limit of the command'
+complete -c resumed -n "$serve" -l log-format -x -a 'text json' -d 'Form of the log'
 complete -c resumed -n "$serve" -l metrics -d 'Serve metrics for Prometheus'
 complete -c resumed -n "$serve" -l workers -x -d 'Number of worker threads'
 complete -c resumed -n "$serve" -l max-connections -x -d 'Maximum number of connections'

@@ -2,6 +2,7 @@
 
 pub(crate) mod greeting;
 mod hook;
+mod logger;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 #[cfg(feature = "put")]
@@ -26,6 +27,7 @@ use resumed::{Config, TrustedProxy};
 
 pub(crate) use self::hook::Hook;
 use self::hook::HookFlags;
+pub(crate) use self::logger::LogFormat;
 
 /// The mode bits that let other users read or write.
 const OTHERS_READ_OR_WRITE: u32 = 0o006;
@@ -38,6 +40,9 @@ pub(crate) enum Action {
         with_code: bool,
         /// The command for each complete upload. It stops before the server.
         hook: Option<Arc<Hook>>,
+        log_format: LogFormat,
+        /// Warnings about the flags, for the log.
+        warnings: Vec<String>,
     },
     Help,
     Version,
@@ -90,6 +95,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
                              0; sets UPLOAD_PATH, _NAME, _ID, _LENGTH, _SHA256 and _USER
       --hook-timeout DURATION
                              stop COMMAND after DURATION, and run it again (default: 6h)
+      --log-format text|json write the log as text, or as one JSON object a line (default: text)
       --metrics              serve metrics for Prometheus at /metrics
       --workers N            run N worker threads (default: 2 per core, at least 4)
       --max-connections N    accept at most N connections at once (default: 10000)
@@ -110,7 +116,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
     let mut parser = Parser::from_args(args);
     let mut dir: Option<PathBuf> = None;
     let mut with_code = false;
-    let mut hook = HookFlags::default();
+    let mut own = CommandFlags::default();
     let (mut has_users, mut needs_users) = (false, None);
     let mut config = Config::new("");
     while let Some(arg) = parser.next()? {
@@ -132,7 +138,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
                 if matches!(&*name, "user-dirs" | "quota") {
                     needs_users = Some(name.clone());
                 }
-                set(config, &mut hook, &name, &mut parser)?
+                set(config, &mut own, &name, &mut parser)?
             }
             other => return Err(other.unexpected().into()),
         };
@@ -142,7 +148,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
             "--{flag} needs users: --user or --user-file"
         )));
     }
-    let hook = hook.build().map(Arc::new);
+    let hook = own.hook.build().map(Arc::new);
     if let Some(hook) = hook.clone() {
         config = config.on_complete(move |completed| hook.run(completed));
     }
@@ -150,12 +156,22 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
         config: Box::new(config.dir(dir.unwrap_or_else(|| "uploads".into()))),
         with_code,
         hook,
+        log_format: own.log_format,
+        warnings: own.warnings,
     })
+}
+
+/// The flags that the command itself uses, without the server.
+#[derive(Default)]
+struct CommandFlags {
+    hook: HookFlags,
+    log_format: LogFormat,
+    warnings: Vec<String>,
 }
 
 fn set(
     config: Config,
-    hook: &mut HookFlags,
+    own: &mut CommandFlags,
     name: &str,
     parser: &mut Parser,
 ) -> Result<Config, UsageError> {
@@ -179,21 +195,26 @@ fn set(
         "shared" => config.shared(),
         "user" => add_user(config, &flag.text()?)?,
         "user-dirs" => config.user_dirs(),
-        "user-file" => add_users(config, Path::new(&flag.text()?))?,
+        "user-file" => add_users(config, Path::new(&flag.text()?), &mut own.warnings)?,
         "allow-origin" => config.allow_origin(&flag.text()?),
         "host" => config.host(&flag.text()?),
         "on-complete" => {
-            hook.command = Some(flag.text()?);
+            own.hook.command = Some(flag.text()?);
             config
         }
         "hook-timeout" => {
-            hook.timeout = flag.read_as(positive_duration)?;
+            own.hook.timeout = flag.read_as(positive_duration)?;
             config
         }
         "public-url" => config.public_url(&flag.text()?),
         "trust-proxy" => trust_proxy(config, flag.parser)?,
         "no-interim" => config.no_interim(),
         "allow-root" => config.allow_root(),
+        "log-format" => {
+            own.log_format =
+                flag.one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?;
+            config
+        }
         "workers" => config.workers(flag.number()?),
         "max-connections" => config.max_connections(flag.number()?),
         "max-connections-per-address" => config.max_connections_per_address(flag.number()?),
@@ -276,9 +297,13 @@ fn add_user(config: Config, entry: &str) -> Result<Config, UsageError> {
 }
 
 /// Adds the users of a file with one NAME:PASSWORD per line. Empty lines and comments are allowed.
-fn add_users(mut config: Config, path: &Path) -> Result<Config, UsageError> {
+fn add_users(
+    mut config: Config,
+    path: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<Config, UsageError> {
     let unusable = |error: &dyn fmt::Display| UsageError(format!("{}: {error}", path.display()));
-    let text = read_private(path).map_err(|error| unusable(&error))?;
+    let text = read_private(path, warnings).map_err(|error| unusable(&error))?;
     let mut has_any = false;
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let entry = line.trim();
@@ -298,14 +323,14 @@ fn add_users(mut config: Config, path: &Path) -> Result<Config, UsageError> {
 }
 
 /// Reads a file with passwords, and warns if other users of the machine can read or change it.
-fn read_private(path: &Path) -> io::Result<String> {
+fn read_private(path: &Path, warnings: &mut Vec<String>) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     if mode & OTHERS_READ_OR_WRITE != 0 {
-        log::warn!(
+        warnings.push(format!(
             "{} holds passwords, and other users of this machine can read or change it: chmod o= it",
             path.display()
-        );
+        ));
     }
     let mut text = String::new();
     file.read_to_string(&mut text)?;

@@ -136,11 +136,12 @@ impl EventLoop {
     }
 
     fn admit(&mut self, socket: Socket, shared: &Shared) {
-        let permit = match shared.handler.admit(socket.peer()) {
+        let peer = socket.peer();
+        let permit = match shared.handler.admit(peer) {
             Ok(permit) => permit,
             Err(response) => {
                 // Without a worker: the connections of one address do not delay those of others.
-                shared.handler.refused(response.status());
+                shared.handler.refused(response.status(), peer);
                 return refuse_new(socket, response);
             }
         };

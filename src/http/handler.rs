@@ -55,8 +55,8 @@ pub(crate) trait Handler: Send + Sync {
     /// Decides from the head alone. May read files; must not wait for a sync.
     fn handle(&self, head: &Head) -> Action;
 
-    /// Reports a refusal with this status, of bytes that are no request or came too late.
-    fn refused(&self, _status: u16) {}
+    /// Reports a refusal with this status, of bytes of `peer` that are no request or came too late, or of its connection.
+    fn refused(&self, _status: u16, _peer: Peer) {}
 
     /// Admits one more connection of `peer`. An error is the response to it.
     fn admit(&self, _peer: Peer) -> Result<PeerPermit, Response> {

@@ -1,14 +1,18 @@
 //! The access log and the request metrics: one line and one count for each request, at its end.
+//!
+//! A record has its fields as text, and as key-value pairs: `method`, `path`, `status`, `received` (bytes), `ms`, `user`,
+//! `address` and `cut`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::Level::Info;
 
-use crate::http::Head;
+use crate::http::{Head, Peer};
+use crate::protocol::access::proxies::TrustedProxies;
 
-use super::context::Context;
 use super::metrics::Metrics;
 
 /// The target of the access log.
@@ -30,23 +34,42 @@ struct Entry {
     has_body: bool,
 }
 
+/// The known fields of a line.
+#[derive(Default)]
 struct Line {
-    method: String,
-    path: String,
-    user: String,
+    method: Option<String>,
+    path: Option<String>,
+    /// `None` without authentication.
+    user: Option<String>,
+    address: Option<Peer>,
 }
 
 impl RequestLog {
     /// Returns an empty entry if neither the log nor `/metrics` is enabled.
-    pub(super) fn start(context: &Context, head: &Head) -> RequestLog {
+    pub(super) fn start(
+        head: &Head,
+        proxies: &TrustedProxies,
+        metrics: &Arc<Metrics>,
+        serves_metrics: bool,
+    ) -> RequestLog {
         let is_logged = log::log_enabled!(target: TARGET, Info);
-        RequestLog((is_logged || context.serves_metrics).then(|| Entry {
-            metrics: Arc::clone(&context.metrics),
-            line: is_logged.then(|| Line::of(context, head)),
+        RequestLog((is_logged || serves_metrics).then(|| Entry {
+            metrics: Arc::clone(metrics),
+            line: is_logged.then(|| Line::of(head, proxies)),
             start: Instant::now(),
             received_bytes: 0,
             has_body: false,
         }))
+    }
+
+    /// Sets the user. The name is empty for a server without users.
+    pub(super) fn authenticated(&mut self, user: &str) {
+        if let Some(Entry {
+            line: Some(line), ..
+        }) = &mut self.0
+        {
+            line.user = (!user.is_empty()).then(|| user.to_owned());
+        }
     }
 
     /// Counts the request among the running uploads, until its end.
@@ -91,38 +114,69 @@ impl Entry {
             Some(status) => self.metrics.answered(status),
             None => _ = self.metrics.cut.fetch_add(1, Relaxed),
         }
-        let Some(Line { method, path, user }) = self.line else {
-            return;
-        };
-        let (received, ms) = (self.received_bytes, self.start.elapsed().as_millis());
-        let status = status.map_or("cut".to_owned(), |status| status.to_string());
-        log::info!(target: TARGET, "{method} {path} {status} {received}B {ms}ms {user}");
-    }
-}
-
-/// Logs the refusal of bytes that are no request.
-pub(super) fn refused(context: &Context, status: u16) {
-    context.metrics.answered(status);
-    log::info!(target: TARGET, "- - {status} 0B 0ms -");
-}
-
-impl Line {
-    fn of(context: &Context, head: &Head) -> Line {
-        let user = context.users.authenticate(head).unwrap_or_default();
-        Line {
-            method: head.method().to_owned(),
-            path: shown(head.path()),
-            user: if user.is_empty() {
-                "-".to_owned()
-            } else {
-                user.escape_debug().to_string()
-            },
+        if let Some(line) = self.line {
+            line.write(status, self.received_bytes, self.start.elapsed());
         }
     }
 }
 
+/// Logs the refusal of bytes that are no request, or of a connection.
+pub(super) fn refused(metrics: &Metrics, status: u16, peer: Peer) {
+    metrics.answered(status);
+    if log::log_enabled!(target: TARGET, Info) {
+        let line = Line {
+            address: Some(peer),
+            ..Line::default()
+        };
+        line.write(Some(status), 0, Duration::ZERO);
+    }
+}
+
+impl Line {
+    fn of(head: &Head, proxies: &TrustedProxies) -> Line {
+        Line {
+            method: Some(head.method().to_owned()),
+            path: Some(shortened(head.path())),
+            user: None,
+            address: proxies.client(head),
+        }
+    }
+
+    /// Writes the line. Without a status, the connection was cut before the response.
+    fn write(&self, status: Option<u16>, received: u64, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let address = self.address.map(|peer| peer.to_string());
+        let status_text = status.map_or("cut".to_owned(), |status| status.to_string());
+        log::info!(
+            target: TARGET,
+            method = self.method.as_deref(),
+            path = self.path.as_deref(),
+            status = status,
+            received = received,
+            ms = ms,
+            user = self.user.as_deref(),
+            address = address.as_deref(),
+            cut = status.is_none();
+            "{} {} {status_text} {received}B {ms}ms {} {}",
+            word(self.method.as_deref()),
+            word(self.path.as_deref()),
+            word(self.user.as_deref()),
+            word(address.as_deref()),
+        );
+    }
+}
+
+/// Returns a field as one printable word, so that no value can add a field or a line.
+fn word(value: Option<&str>) -> Cow<'_, str> {
+    match value {
+        None => Cow::Borrowed("-"),
+        Some("-") => Cow::Borrowed("\\u{2d}"),
+        Some(value) => Cow::Owned(value.escape_debug().to_string().replace(' ', "\\u{20}")),
+    }
+}
+
 /// Returns the path without the end of an id.
-fn shown(path: &str) -> String {
+fn shortened(path: &str) -> String {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let is_id = folder == "/files" && name.len() > ID_CHARS;
     let max = if is_id {
@@ -131,14 +185,14 @@ fn shown(path: &str) -> String {
         PATH_CHARS
     };
     match path.char_indices().nth(max) {
-        Some((end, _)) => format!("{}...", path[..end].escape_debug()),
-        None => path.escape_debug().to_string(),
+        Some((end, _)) => format!("{}...", &path[..end]),
+        None => path.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::*;
 
     #[test]
     fn id_in_a_path_is_shortened() {
@@ -149,7 +203,21 @@ mod tests {
             ("/files/0123abcdef", "/files/0123abcd..."),
             (&"/x".repeat(40), &("/x".repeat(32) + "...")),
         ] {
-            assert_eq!(shown(path), expected);
+            assert_eq!(shortened(path), expected);
+        }
+    }
+
+    #[test]
+    fn field_is_one_word_whatever_its_value() {
+        for (value, expected) in [
+            (None, "-"),
+            (Some("-"), "\\u{2d}"),
+            (Some("alice"), "alice"),
+            (Some("a b\nc"), "a\\u{20}b\\nc"),
+            (Some("a\u{a0}b\u{2028}"), "a\\u{a0}b\\u{2028}"),
+            (Some("/\"'\\"), "/\\\"\\'\\\\"),
+        ] {
+            assert_eq!(word(value), expected);
         }
     }
 }

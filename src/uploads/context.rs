@@ -14,6 +14,7 @@ use crate::protocol::server_info::ServerInfo;
 use crate::protocol::{self, Dialect};
 use crate::store::{Account, Completed, Progress, Store};
 
+use super::access_log::RequestLog;
 use super::background::BackgroundTasks;
 use super::metrics::{self, Metrics};
 use super::recent_files::RecentFiles;
@@ -69,8 +70,15 @@ pub(super) enum Route<'c> {
 }
 
 impl Context {
-    /// Checks host, origin and user, reads the command, and asks the embedding program. An error is the response.
-    pub(super) fn route(&self, head: &Head) -> Result<Route<'_>, Response> {
+    /// Returns the log entry of this request.
+    pub(super) fn start_log(&self, head: &Head) -> RequestLog {
+        let proxies = &self.server.proxies;
+        RequestLog::start(head, proxies, &self.metrics, self.serves_metrics)
+    }
+
+    /// Checks host, origin and user, reads the command, and asks the embedding program. An error is the response. Adds the
+    /// user to the log.
+    pub(super) fn route(&self, head: &Head, log: &mut RequestLog) -> Result<Route<'_>, Response> {
         self.hosts.check(head)?;
         // A proxy may forward a host that its client forged.
         if let Some(host) = self.server.forwarded_host(head) {
@@ -90,6 +98,7 @@ impl Context {
         let Ok(user) = user else {
             return Err(refused(Refusal::Unauthenticated));
         };
+        log.authenticated(user);
         if self.serves_metrics && metrics::is_requested(head) {
             return Err(self.metrics.respond(head, &self.store));
         }

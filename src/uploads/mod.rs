@@ -27,7 +27,6 @@ use crate::protocol::access::host::Hosts;
 use crate::protocol::access::proxies::TrustedProxies;
 use crate::protocol::server_info::ServerInfo;
 use crate::store::{self, OpenError, Store};
-use access_log::RequestLog;
 pub use background::HookError;
 use background::{BackgroundTasks, OnComplete};
 use context::{Authorize, Context, Route};
@@ -168,9 +167,9 @@ impl Uploads {
 
 impl Handler for Uploads {
     fn handle(&self, head: &Head) -> Action {
-        let mut log = RequestLog::start(&self.context, head);
+        let mut log = self.context.start_log(head);
         let cors = self.context.origins.headers(head);
-        match self.context.route(head) {
+        match self.context.route(head, &mut log) {
             Ok(Route::Command(dialect, command, client)) => {
                 handler::handle(&self.context, head, (dialect, command, client), cors, log)
             }
@@ -182,8 +181,8 @@ impl Handler for Uploads {
         }
     }
 
-    fn refused(&self, status: u16) {
-        access_log::refused(&self.context, status);
+    fn refused(&self, status: u16, peer: Peer) {
+        access_log::refused(&self.context.metrics, status, peer);
     }
 
     fn admit(&self, peer: Peer) -> Result<PeerPermit, Response> {

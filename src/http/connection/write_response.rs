@@ -39,7 +39,7 @@ impl Connection {
     /// Responds to bytes that are no valid request, and closes: the start of a next request is unknown. A response to
     /// `HEAD` has no body.
     pub(super) fn refuse(&self, response: Response, handler: &dyn Handler, head: &[u8]) -> State {
-        handler.refused(response.status());
+        handler.refused(response.status(), self.socket.peer());
         self.send(
             response,
             ReplyTo {

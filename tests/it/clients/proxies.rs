@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::ops::readme::block_of;
 use crate::support::killed::Killed;
 use crate::support::left_out::left_out;
+use crate::support::logging::{Logging, access_lines};
 use crate::support::proxy::{Nginx, as_in_the_readme, free_address};
 use crate::support::{Client, Site, append, content};
 
@@ -92,7 +93,7 @@ fn nginx_as_documented_keeps_bytes_and_clears_forged_fields() {
 #[test]
 fn caddy_as_documented_keeps_bytes_and_clears_forged_fields() {
     let site = trusting();
-    match caddy(&site) {
+    match caddy(site.addr()) {
         Some(caddy) => check(caddy.addr, &site, "http"),
         None => left_out("behind Caddy", "caddy is missing"),
     }
@@ -101,9 +102,72 @@ fn caddy_as_documented_keeps_bytes_and_clears_forged_fields() {
 #[test]
 fn haproxy_as_documented_keeps_bytes_and_clears_forged_fields() {
     let site = trusting();
-    match haproxy(&site) {
+    match haproxy(site.addr()) {
         Some(haproxy) => check(haproxy.addr, &site, "https"),
         None => left_out("behind HAProxy", "haproxy is missing"),
+    }
+}
+
+/// Asserts that the access log shows the address of a client behind the proxy that `start` starts, and no forged one.
+fn expect_address_in_the_log<P>(start: impl FnOnce(SocketAddr) -> Option<(P, SocketAddr)>) -> bool {
+    // The client is no trusted proxy, though it is on this machine too.
+    let flags = ["--trust-proxy=127.0.0.1"];
+    let logging = Logging::start(Some("access=info"), &flags);
+    let Some((_proxy, addr)) = start(logging.server.addr) else {
+        return false;
+    };
+    let forged = [
+        &[][..],
+        &["X-Forwarded-For: 192.0.2.1"],
+        &[
+            "X-Forwarded-For: 192.0.2.1, 192.0.2.2",
+            "X-Forwarded-For: 192.0.2.3",
+        ],
+        &["Forwarded: for=192.0.2.4", "X-Real-IP: 192.0.2.5"],
+        &[
+            "Forwarded: for=192.0.2.6",
+            "X-Forwarded-For: \"",
+            "x-forwarded-for: ::1",
+        ],
+    ];
+    for fields in forged {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "--interface", CLIENT, "-H", "X-File-Id: a"]);
+        curl.args(fields.iter().flat_map(|field| ["-H", field]));
+        let run = curl.arg(format!("http://{addr}/status")).output();
+        assert_eq!(run.expect("curl runs").stdout, b"0", "{fields:?}");
+    }
+    let lines = access_lines(&logging.end());
+    let asked = lines.iter().filter(|line| line.contains("/status"));
+    let expected = format!("GET /status 200 0B - {CLIENT}");
+    assert_eq!(asked.collect::<Vec<_>>(), vec![&expected; forged.len()]);
+    true
+}
+
+const CLIENT: &str = "127.0.0.2";
+
+#[test]
+fn address_behind_nginx_is_logged_and_cannot_be_forged() {
+    for location in [block_of(PAGE, "nginx"), as_in_the_readme()] {
+        assert!(expect_address_in_the_log(|server| {
+            let nginx = Nginx::before(server, location);
+            let addr = nginx.addr();
+            Some((nginx, addr))
+        }));
+    }
+}
+
+#[test]
+fn address_behind_caddy_is_logged_and_cannot_be_forged() {
+    if !expect_address_in_the_log(|server| caddy(server).map(Proxy::with_addr)) {
+        left_out("the log behind Caddy", "caddy is missing");
+    }
+}
+
+#[test]
+fn address_behind_haproxy_is_logged_and_cannot_be_forged() {
+    if !expect_address_in_the_log(|server| haproxy(server).map(Proxy::with_addr)) {
+        left_out("the log behind HAProxy", "haproxy is missing");
     }
 }
 
@@ -115,6 +179,11 @@ struct Proxy {
 }
 
 impl Proxy {
+    fn with_addr(self) -> (Proxy, SocketAddr) {
+        let addr = self.addr;
+        (self, addr)
+    }
+
     /// `None` where it is not installed. Of ports that are free, somebody else may take one first.
     fn start(configure: impl Fn(SocketAddr) -> String, command: &[&str]) -> Option<Proxy> {
         for _ in 0..20 {
@@ -145,9 +214,9 @@ fn run(home: &Path, command: &[&str]) -> Option<Child> {
         .ok()
 }
 
-fn caddy(site: &Site) -> Option<Proxy> {
+fn caddy(server: SocketAddr) -> Option<Proxy> {
     let configure = |addr: SocketAddr| {
-        let block = block_of(PAGE, "caddy").replace("127.0.0.1:8080", &site.addr().to_string());
+        let block = block_of(PAGE, "caddy").replace("127.0.0.1:8080", &server.to_string());
         // Without a certificate, and without its remote control.
         let here = format!("http://:{} {{\n\tbind 127.0.0.1", addr.port());
         let here = block.replace("up.example.org {", &here);
@@ -157,9 +226,9 @@ fn caddy(site: &Site) -> Option<Proxy> {
     Proxy::start(configure, &command)
 }
 
-fn haproxy(site: &Site) -> Option<Proxy> {
+fn haproxy(server: SocketAddr) -> Option<Proxy> {
     let configure = |addr| {
-        let block = block_of(PAGE, "haproxy").replace("127.0.0.1:8080", &site.addr().to_string());
+        let block = block_of(PAGE, "haproxy").replace("127.0.0.1:8080", &server.to_string());
         block.replace(
             "bind :443 ssl crt /etc/haproxy/certificate.pem",
             &format!("bind {addr}"),

@@ -160,7 +160,7 @@ fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
 }
 
 /// Returns an address of this machine that is no loopback address. Sends nothing.
-fn own_address() -> Option<IpAddr> {
+pub(crate) fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
     let own = socket.local_addr().ok()?.ip();

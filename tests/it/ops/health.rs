@@ -1,9 +1,5 @@
-//! Health, metrics and the access log.
+//! Health and metrics.
 
-use std::fs::File;
-use std::process::{Command, Stdio};
-
-use crate::support::program::Process;
 use crate::support::{Answer, Site, append, get};
 
 /// As `alice`, whose password is `secret`.
@@ -86,56 +82,4 @@ fn metrics(answer: &Answer) -> Vec<(String, f64)> {
         }
     }
     samples
-}
-
-#[test]
-fn each_request_is_a_line_of_the_access_log_when_wanted() {
-    let (by_default, wanted) = (access_log(None), access_log(Some("info")));
-    assert_eq!(by_default, Vec::<String>::new());
-    let expected = [
-        "POST /upload 200 5B alice",
-        "GET /status 401 0B -",
-        "POST /upload 409 0B alice",
-        "HEAD /files/01234567... 404 0B alice",
-        "- - 400 0B -",
-        "POST /upload cut 3B alice",
-    ];
-    assert_eq!(wanted, expected);
-}
-
-/// The lines, without what differs from run to run.
-fn access_log(filter: Option<&str>) -> Vec<String> {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let log = home.path().join("log");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    command.stderr(Stdio::from(File::create(&log).expect("created")));
-    command.env_remove("RUST_LOG");
-    command.envs(filter.map(|filter| ("RUST_LOG", filter)));
-    let uploads = home.path().join("uploads");
-    let server = Process::of(
-        command,
-        &uploads,
-        "127.0.0.1:0",
-        &["--user", "alice:secret"],
-    );
-    let ask = |request: String| server.ask(request);
-    ask(as_alice(&(append("a-9-1700000000000", 0, 5) + "hello")));
-    ask(get("/status", ""));
-    ask(as_alice(&(append("a-9-1700000000000", 1, 5) + "hello")));
-    ask(as_alice(
-        "HEAD /files/0123456789abcdef0123456789abcdef HTTP/1.1\r\nHost: a.local\r\nTus-Resumable: 1.0.0\r\n\r\n",
-    ));
-    ask("GET / HTTP/1.1\r\n\r\n".into());
-    let mut client = server.connect();
-    client.send(as_alice(&(append("b-9-1700000000000", 0, 5) + "hel")));
-    client.cut();
-    drop(server);
-    let log = std::fs::read_to_string(log).expect("there");
-    let lines = log.lines().filter_map(|line| line.split_once(" access] "));
-    lines.map(|(_, line)| without_time(line)).collect()
-}
-
-fn without_time(line: &str) -> String {
-    let words = line.split(' ').filter(|word| !word.ends_with("ms"));
-    words.collect::<Vec<_>>().join(" ")
 }

@@ -71,7 +71,7 @@ fn links_lead_somewhere_and_every_page_is_led_to() {
             }
         }
     }
-    let pages = "install proxy systemd put clients embedding scaling bench";
+    let pages = "install proxy systemd logs put clients embedding scaling bench";
     let pages = pages.split(' ').map(|name| format!("docs/{name}.md"));
     let lost: Vec<_> = pages
         .filter(|page| !led_to.contains(&root.join(page)))

@@ -6,6 +6,7 @@ pub(crate) mod killed;
 pub(crate) mod left_out;
 pub(crate) mod line;
 pub(crate) mod local;
+pub(crate) mod logging;
 pub(crate) mod mount;
 pub(crate) mod proc;
 pub(crate) mod program;
