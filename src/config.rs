@@ -25,6 +25,7 @@ pub struct Config {
     pub(crate) listen: Listen,
     pub(crate) socket_mode: Option<u32>,
     pub(crate) allow_root: bool,
+    pub(crate) allow_anonymous: bool,
     pub(crate) options: Options,
     pub(crate) http: http::Limits,
     pub(crate) workers: usize,
@@ -61,6 +62,7 @@ impl Config {
             listen: Listen::At(LISTEN.to_owned()),
             socket_mode: None,
             allow_root: false,
+            allow_anonymous: true,
             options: Options::default(),
             http: http::Limits::default(),
             workers: (2 * cores).max(4),
@@ -103,6 +105,14 @@ impl Config {
     #[must_use]
     pub fn allow_root(mut self) -> Config {
         self.allow_root = true;
+        self
+    }
+
+    /// Permits a server without users to listen on an address that other machines can reach: they may all upload. If not
+    /// permitted, [`start`](crate::start) fails. Default: permitted; the command needs `--allow-anonymous`.
+    #[must_use]
+    pub fn allow_anonymous(mut self, allow: bool) -> Config {
+        self.allow_anonymous = allow;
         self
     }
 

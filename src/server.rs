@@ -47,8 +47,12 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         store::Sync::Durable => options.store.syncs,
         store::Sync::Fast => 0,
     };
+    let reach = Reach {
+        as_root: config.allow_root,
+        without_users: config.allow_anonymous || !options.users.is_empty(),
+    };
     let uploads = Arc::new(Uploads::open(&config.dir, options)?);
-    let (listener, address) = listen(config.listen, config.socket_mode, config.allow_root)?;
+    let (listener, address) = listen(config.listen, config.socket_mode, reach)?;
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed(body)).max(1),
         workers: config.workers,
@@ -100,11 +104,11 @@ impl Server {
 fn listen(
     listen: Listen,
     socket_mode: Option<u32>,
-    allow_root: bool,
+    reach: Reach,
 ) -> Result<(Listener, Address), StartError> {
     let (made, at) = match listen {
-        Listen::At(at) => (bind(&at, socket_mode, allow_root), at),
-        Listen::On(socket) => (take(socket, allow_root), "the socket that was given".into()),
+        Listen::At(at) => (bind(&at, socket_mode, reach), at),
+        Listen::On(socket) => (take(socket, reach), "the socket that was given".into()),
     };
     made.and_then(|listener| {
         let address = listener.address()?;
@@ -113,13 +117,13 @@ fn listen(
     .map_err(|error| StartError::listen(&at, error))
 }
 
-fn bind(address: &str, socket_mode: Option<u32>, allow_root: bool) -> io::Result<Listener> {
+fn bind(address: &str, socket_mode: Option<u32>, reach: Reach) -> io::Result<Listener> {
     if let Some(path) = address.strip_prefix("unix:") {
         return Listener::unix(Path::new(path), socket_mode);
     }
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for addr in address.to_socket_addrs()? {
-        result = may_listen(addr, allow_root).and_then(|()| Listener::tcp(addr));
+        result = may_listen(addr, reach).and_then(|()| Listener::tcp(addr));
         if result.is_ok() {
             break;
         }
@@ -127,19 +131,35 @@ fn bind(address: &str, socket_mode: Option<u32>, allow_root: bool) -> io::Result
     result
 }
 
-fn take(socket: ListenSocket, allow_root: bool) -> io::Result<Listener> {
+fn take(socket: ListenSocket, reach: Reach) -> io::Result<Listener> {
     if let ListenSocket::Tcp(socket) = &socket {
-        may_listen(socket.local_addr()?, allow_root)?;
+        may_listen(socket.local_addr()?, reach)?;
     }
     Listener::from_socket(socket)
 }
 
-fn may_listen(addr: SocketAddr, allow_root: bool) -> io::Result<()> {
-    match allow_root || addr.ip().is_loopback() || !geteuid().is_root() {
-        true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, AS_ROOT)),
-    }
+/// The permissions to listen on an address that other machines reach.
+#[derive(Clone, Copy)]
+struct Reach {
+    as_root: bool,
+    without_users: bool,
 }
+
+fn may_listen(addr: SocketAddr, reach: Reach) -> io::Result<()> {
+    let reason = if addr.ip().to_canonical().is_loopback() {
+        return Ok(());
+    } else if !reach.without_users {
+        WITHOUT_USERS
+    } else if !reach.as_root && geteuid().is_root() {
+        AS_ROOT
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+}
+
+const WITHOUT_USERS: &str = "other machines can reach this address, and the server has no users, so everybody there could \
+                             upload: add users with --user-file FILE, or permit everybody with --allow-anonymous";
 
 const AS_ROOT: &str = "other machines can reach this address, and root may write every file: \
                        start the server as another user, or with --allow-root";

@@ -18,7 +18,7 @@ _resumed() {
     else
         flags='--max-partials --max-partials-per-user --quota
             -l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
-            --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --on-complete
+            --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --allow-anonymous --on-complete
             --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-timeout --idle-timeout -h --help -V --version'
     fi
     case $cur in

@@ -90,6 +90,8 @@ resumed put FILE... URL    send files and folders; see resumed put --help
                              (default: nobody; without PROXY: this machine)
       --no-interim           send no 104 (Upload Resumption Supported): some proxies fail on it
       --allow-root           allow root to listen on an address that other machines reach
+      --allow-anonymous      allow a server without users to listen on such an address: everybody
+                             there may upload
       --sha256               compute the SHA-256 of each upload, for Repr-Digest and hooks
       --on-complete COMMAND  run COMMAND with sh after each complete upload, until it exits with
                              0; sets UPLOAD_PATH, _NAME, _ID, _LENGTH, _SHA256 and _USER
@@ -118,7 +120,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
     let mut with_code = false;
     let mut own = CommandFlags::default();
     let (mut has_users, mut needs_users) = (false, None);
-    let mut config = Config::new("");
+    let mut config = Config::new("").allow_anonymous(false);
     while let Some(arg) = parser.next()? {
         config = match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
@@ -210,6 +212,7 @@ fn set(
         "trust-proxy" => trust_proxy(config, flag.parser)?,
         "no-interim" => config.no_interim(),
         "allow-root" => config.allow_root(),
+        "allow-anonymous" => config.allow_anonymous(true),
         "log-format" => {
             own.log_format =
                 flag.one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?;

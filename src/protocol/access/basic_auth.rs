@@ -40,6 +40,10 @@ impl Users {
         });
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
     /// Returns the names of all users.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.users.iter().map(|user| user.name.as_str())

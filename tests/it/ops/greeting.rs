@@ -20,7 +20,13 @@ impl Greeted {
     fn start(listen: &str) -> Greeted {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let child = Command::new(env!("CARGO_BIN_EXE_resumed"))
-            .args(["--listen", listen, "--allow-root", "--qr"])
+            .args([
+                "--listen",
+                listen,
+                "--allow-root",
+                "--allow-anonymous",
+                "--qr",
+            ])
             .arg(dir.path())
             .stdout(Stdio::piped())
             .spawn();

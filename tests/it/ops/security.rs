@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use resumed::store::{Id, OnConflict};
 use resumed::{Config, StartErrorKind};
 
+use crate::support::killed::Killed;
 use crate::support::left_out::{require, root_obstacle};
 use crate::support::{Site, append, status};
 
@@ -21,6 +24,60 @@ fn root_may_not_listen_to_other_machines_unless_allowed() {
     assert!(error.to_string().contains("--allow-root"), "{error}");
     let allowed = Config::new(dir.path()).listen("0.0.0.0:0").allow_root();
     resumed::start(allowed).expect("started").stop();
+}
+
+/// Starts the command with these flags on an address that other machines reach, and returns its error.
+fn start_for_strangers(listen: &str, flags: &[&str]) -> Result<(), String> {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_resumed"))
+        .args(["--allow-root", "--listen", listen])
+        .args(flags)
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map(Killed)
+        .expect("it runs");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("piped");
+    BufReader::new(stdout).read_line(&mut line).expect("text");
+    if line.starts_with("listening on ") {
+        return Ok(());
+    }
+    let mut error = String::new();
+    let mut stderr = child.stderr.take().expect("piped");
+    stderr.read_to_string(&mut error).expect("text");
+    assert_eq!(child.wait().expect("its end").code(), Some(1), "{error}");
+    Err(error)
+}
+
+#[test]
+fn command_without_users_refuses_to_listen_to_strangers() {
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let error = start_for_strangers(listen, &[]).expect_err("refused");
+        assert!(error.contains(listen), "{error}");
+        for way_out in ["no users", "--user-file", "--allow-anonymous"] {
+            assert!(error.contains(way_out), "{error}");
+        }
+        assert_eq!(start_for_strangers(listen, &["--allow-anonymous"]), Ok(()));
+        assert_eq!(start_for_strangers(listen, &["--user=a:b"]), Ok(()));
+    }
+}
+
+#[test]
+fn command_without_users_listens_to_its_own_machine() {
+    for listen in [
+        "127.0.0.1:0",
+        "127.0.0.9:0",
+        "[::1]:0",
+        "[::ffff:127.0.0.1]:0",
+        "localhost:0",
+    ] {
+        assert_eq!(start_for_strangers(listen, &[]), Ok(()), "{listen}");
+    }
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let socket = format!("unix:{}", home.path().join("socket").display());
+    assert_eq!(start_for_strangers(&socket, &[]), Ok(()));
 }
 
 #[test]
