@@ -120,12 +120,7 @@ impl Log {
         self.load()?;
         let segments = lock(&self.writer).segments.clone();
         for segment in segments {
-            let opened = self.disk.partials.open(&path(segment), OFlags::RDONLY);
-            let Some(file) = found(opened)? else {
-                continue;
-            };
-            let lines = BufReader::with_capacity(64 * 1024, &file);
-            scan(lines, |offset, Entry { key, record }| {
+            self.scan_segment(segment, |offset, Entry { key, record }| {
                 let last = lock(&self.index).get(&key).copied();
                 let is_last = last == Some(Location::new(segment, offset));
                 if let (Some(record), true) = (record, is_last) {
@@ -134,6 +129,20 @@ impl Log {
             })?;
         }
         Ok(())
+    }
+
+    /// Calls `see` with each entry of a segment. Returns the file; `None` if another server has exported the log.
+    fn scan_segment(
+        &self,
+        segment: u32,
+        see: impl FnMut(u64, Entry<'_>),
+    ) -> io::Result<Option<Data>> {
+        let opened = self.disk.partials.open(&path(segment), OFlags::RDONLY);
+        let Some(file) = found(opened)? else {
+            return Ok(None);
+        };
+        scan(BufReader::with_capacity(64 * 1024, &file), see)?;
+        Ok(Some(Data(file)))
     }
 
     fn read(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
@@ -165,13 +174,7 @@ impl Log {
         let (mut index, mut tombstones) = (BTreeMap::new(), BTreeSet::new());
         let mut synced = Ok(());
         for &segment in &segments {
-            let opened = self.disk.partials.open(&path(segment), OFlags::RDONLY);
-            // Another server may have exported the log.
-            let Some(file) = found(opened)? else {
-                continue;
-            };
-            let lines = BufReader::with_capacity(64 * 1024, &file);
-            scan(lines, |offset, Entry { key, record }| {
+            let scanned = self.scan_segment(segment, |offset, Entry { key, record }| {
                 if record.is_some() {
                     index.insert(key, Location::new(segment, offset));
                     tombstones.remove(&key);
@@ -179,8 +182,10 @@ impl Log {
                     index.remove(&key);
                     tombstones.insert(key);
                 }
-            })?;
-            synced = synced.and(self.disk.gated(Op::SyncRecord, || file.sync_data()));
+            });
+            if let Some(file) = scanned? {
+                synced = synced.and(self.disk.gated(Op::SyncRecord, || file.0.sync_data()));
+            }
         }
         if !segments.is_empty() {
             synced = synced.and(self.sync_dir());

@@ -149,14 +149,19 @@ fn copy_cut_anywhere_is_published_once_after_restart() {
     }
 }
 
-/// Writes the files that a kill leaves: the data file, the record and a part of the copy.
-#[test]
-fn half_copy_of_an_earlier_server_is_replaced() {
+/// Returns the store after a kill: with the data file, the record and a part of the copy.
+fn with_half_copy() -> Bench {
     let mut bench = Bench::new();
     bench.elsewhere_failing(Op::Copy, 0, EIO);
     assert!(bench.send(0, b"abc", declared(3, "photos/a")).is_err());
     let hidden = format!("photos/.resumed-{}", id().key());
     bench.closed(|bench| on_disk::write(bench.path().join(&hidden), b"ab").unwrap());
+    bench
+}
+
+#[test]
+fn half_copy_of_an_earlier_server_is_replaced() {
+    let bench = with_half_copy();
     bench.elsewhere();
     let report = bench.sweep(SystemTime::now());
     assert_eq!(report.published.len(), 1);
@@ -232,11 +237,7 @@ fn shared_directory_leaves_the_copy_of_another_server_alone() {
 
 #[test]
 fn cancel_after_a_kill_removes_the_half_copy() {
-    let mut bench = Bench::new();
-    bench.elsewhere_failing(Op::Copy, 0, EIO);
-    assert!(bench.send(0, b"abc", declared(3, "photos/a")).is_err());
-    let hidden = format!("photos/.resumed-{}", id().key());
-    bench.closed(|bench| on_disk::write(bench.path().join(&hidden), b"ab").unwrap());
+    let bench = with_half_copy();
     bench.cancel(&id()).unwrap();
     assert!(bench.photos().is_empty());
 }

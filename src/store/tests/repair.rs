@@ -65,17 +65,6 @@ const LOOKS: [fn(&Bench); 3] = [
 ];
 
 #[test]
-fn partial_of_a_publishing_record_is_published() {
-    for look in LOOKS {
-        let bench = Bench::left_as(Some(&publishing(3, None)), Some(b"abc"), None);
-        look(&bench);
-        assert_eq!(bench.published(), [file("a", b"abc")]);
-        assert_eq!(bench.partial(), None);
-        assert_eq!(bench.status(&id()).unwrap(), complete(3));
-    }
-}
-
-#[test]
 fn status_returns_the_file_that_it_publishes() {
     let bench = Bench::left_as(Some(&publishing(3, Some(Hook::Due))), Some(b"abc"), None);
     let (held, published) = bench.upload(&id()).status(&id()).unwrap();
@@ -187,9 +176,10 @@ fn declaring(digest: Option<&[u8]>) -> Record {
 
 #[test]
 fn full_partial_is_published_by_any_request() {
-    for digest in [None, Some(&b"abc"[..])] {
+    let declaring = [None, Some(&b"abc"[..])].map(declaring);
+    for record in declaring.into_iter().chain([publishing(3, None)]) {
         for look in LOOKS {
-            let bench = Bench::left_as(Some(&declaring(digest)), Some(b"abc"), None);
+            let bench = Bench::left_as(Some(&record), Some(b"abc"), None);
             assert_eq!(
                 bench.durable_progress(&id()),
                 None,

@@ -29,12 +29,6 @@ fn append(id: &str, start: usize, fields: &str) -> String {
     )
 }
 
-#[track_caller]
-fn offset(answer: &Answer) -> usize {
-    let offset = answer.field("Upload-Offset").expect("it tells an offset");
-    offset.parse().expect("a count")
-}
-
 #[test]
 fn upload_beyond_free_space_is_refused_before_its_body() {
     require!("a small disk", obstacle(&[]));
@@ -42,10 +36,10 @@ fn upload_beyond_free_space_is_refused_before_its_body() {
     let process = start(&mount);
     let length = 8 * MB;
     let answer = process.ask(append("a", 0, &format!("Content-Length: {length}\r\n")));
-    assert_eq!((answer.status, offset(&answer)), (507, 0));
+    assert_eq!((answer.status, answer.offset()), (507, 0));
     let declares = format!("X-File-Size: {length}\r\nContent-Length: 1\r\n");
     let answer = process.ask(append("b", 0, &declares));
-    assert_eq!((answer.status, offset(&answer)), (507, 0));
+    assert_eq!((answer.status, answer.offset()), (507, 0));
 }
 
 #[test]
@@ -83,7 +77,7 @@ fn of_what_shows_no_end_is_kept_what_fits_and_space_that_is_freed_lets_it_carry_
         append("a", 0, "Transfer-Encoding: chunked\r\n"),
         &in_a_chunk(&content),
     );
-    let held = offset(&answer);
+    let held = answer.offset() as usize;
     assert_eq!(answer.status, 507);
     assert!((MB..3 * MB).contains(&held), "{held} bytes of about 2 MB");
     assert_eq!(process.ask(status("a")).text(), held.to_string());

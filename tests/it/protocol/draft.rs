@@ -34,12 +34,6 @@ fn path(answer: &Answer) -> String {
     format!("/files/{path}")
 }
 
-#[track_caller]
-fn offset(answer: &Answer) -> u64 {
-    let offset = answer.field("Upload-Offset").expect("an offset");
-    offset.parse().expect("a count")
-}
-
 fn ask(site: &Site, method: &str, path: &str) -> Answer {
     site.ask(format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -57,12 +51,12 @@ fn part(path: &str, offset: u64, length: usize) -> String {
 fn whoever_asks_stops_the_writer_so_that_what_was_answered_is_taken() {
     let site = Site::new();
     let (mut old, path) = begun(&site);
-    let answered = offset(&ask(&site, "HEAD", &path));
+    let answered = ask(&site, "HEAD", &path).offset();
     assert_eq!(answered, 10);
 
     old.send([b'a'; 90]);
     let refusal = old.answer();
-    assert_eq!((refusal.status, offset(&refusal)), (409, 10));
+    assert_eq!((refusal.status, refusal.offset()), (409, 10));
     assert_eq!(refusal.field("Connection"), Some("close"));
 
     let mut new = site.connect();

@@ -320,6 +320,13 @@ impl Answer {
         values.next().is_none().then_some(value)
     }
 
+    /// Returns the offset in the answer.
+    #[track_caller]
+    pub(crate) fn offset(&self) -> u64 {
+        let offset = self.field("Upload-Offset").expect("an offset");
+        offset.parse().expect("a count")
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("text is UTF-8")
     }
