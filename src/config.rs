@@ -32,6 +32,7 @@ pub struct Config {
     pub(crate) buffer_bytes: usize,
     pub(crate) coalesce_max: Duration,
     pub(crate) max_connections: usize,
+    pub(crate) head_memory: usize,
 }
 
 /// The address or socket to listen on.
@@ -52,6 +53,9 @@ const COALESCE_MAX: Duration = Duration::from_millis(20);
 /// More than a home server needs; the descriptor limit may allow fewer.
 const MAX_CONNECTIONS: usize = 10_000;
 
+/// The longest heads of 256 clients. Most heads arrive at once, and need none of it.
+const HEAD_MEMORY: usize = 4 * 1024 * 1024;
+
 impl Config {
     /// Returns the default settings for uploads into `dir`, which [`start`](crate::start) creates if necessary.
     #[must_use]
@@ -69,6 +73,7 @@ impl Config {
             buffer_bytes: BUFFER_BYTES,
             coalesce_max: COALESCE_MAX,
             max_connections: MAX_CONNECTIONS,
+            head_memory: HEAD_MEMORY,
         }
     }
 
@@ -154,6 +159,14 @@ impl Config {
         self
     }
 
+    /// Sets the memory of all unfinished request heads together, in bytes. Beyond: the largest of them gets a 503, and its
+    /// connection closes. Default: 4 MiB.
+    #[must_use]
+    pub fn head_memory(mut self, bytes: usize) -> Config {
+        self.head_memory = bytes;
+        self
+    }
+
     /// Sets the maximum number of fields in a request head. Beyond: 431. Default: 100.
     #[must_use]
     pub fn head_fields(mut self, fields: usize) -> Config {
@@ -179,6 +192,21 @@ impl Config {
     #[must_use]
     pub fn body_idle(mut self, idle: Duration) -> Config {
         self.http.body_idle = idle;
+        self
+    }
+
+    /// Sets the minimum rate of a body, in bytes per second over [`min_rate_period`](Config::min_rate_period). Below: 408; the
+    /// received bytes are kept. Only time in which the server waits for the client counts. 0: no minimum. Default: 100.
+    #[must_use]
+    pub fn min_rate(mut self, bytes_per_sec: u64) -> Config {
+        self.http.min_rate.bytes_per_sec = bytes_per_sec;
+        self
+    }
+
+    /// Sets the time over which [`min_rate`](Config::min_rate) is averaged. Default: 1 min.
+    #[must_use]
+    pub fn min_rate_period(mut self, period: Duration) -> Config {
+        self.http.min_rate.period = period;
         self
     }
 

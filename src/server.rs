@@ -55,6 +55,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
     let (listener, address) = listen(config.listen, config.socket_mode, reach)?;
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed(body)).max(1),
+        head_memory: config.head_memory,
         workers: config.workers,
         disk_permits,
         buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),

@@ -10,7 +10,8 @@ _resumed() {
         --max-partials | --max-partials-per-user | --quota) return ;;
         -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
         --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections) return ;;
-        --max-connections-per-address | --head-timeout | --idle-timeout | --give-up-after | --jobs) return ;;
+        --max-connections-per-address | --head-timeout | --head-memory | --idle-timeout | --min-rate) return ;;
+        --give-up-after | --jobs) return ;;
     esac
     [ ${#COMPREPLY[@]} -eq 0 ] || return
     if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
@@ -19,7 +20,8 @@ _resumed() {
         flags='--max-partials --max-partials-per-user --quota
             -l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
             --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --allow-anonymous --on-complete
-            --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-timeout --idle-timeout -h --help -V --version'
+            --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-timeout --head-memory
+            --idle-timeout --min-rate -h --help -V --version'
     fi
     case $cur in
         -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;

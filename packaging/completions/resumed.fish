@@ -40,6 +40,8 @@ complete -c resumed -n "$serve" -l hook-timeout -x -d 'Time limit of the command
 complete -c resumed -n "$serve" -l log-format -x -a 'text json' -d 'Form of the log'
 complete -c resumed -n "$serve" -l metrics -d 'Serve metrics for Prometheus'
 complete -c resumed -n "$serve" -l workers -x -d 'Number of worker threads'
+complete -c resumed -n "$serve" -l head-memory -x -d 'Memory of unfinished request heads'
+complete -c resumed -n "$serve" -l min-rate -x -d 'Minimum rate of a body in bytes per second'
 complete -c resumed -n "$serve" -l max-connections -x -d 'Maximum number of connections'
 complete -c resumed -n "$serve" -l max-connections-per-address -x -d 'Maximum number of connections from one address'
 complete -c resumed -n "$serve" -l head-timeout -x -d 'Time limit of a request head in seconds'

@@ -104,8 +104,11 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --max-connections-per-address N
                              accept at most N connections from one address; 0: any number
                              (default: 256)
+      --head-memory SIZE     keep at most this much of unfinished request heads (default: 4M)
       --head-timeout S       refuse a request head that takes over S seconds (default: 10)
       --idle-timeout S       cut a body that sends no byte for S seconds (default: 60)
+      --min-rate BYTES       cut a body slower than BYTES per second over a minute; 0: never
+                             (default: 100)
   -h, --help                 print this help
   -V, --version              print the version
 
@@ -221,7 +224,11 @@ fn set(
         "workers" => config.workers(flag.number()?),
         "max-connections" => config.max_connections(flag.number()?),
         "max-connections-per-address" => config.max_connections_per_address(flag.number()?),
+        "head-memory" => {
+            config.head_memory(flag.read_as(size::bytes)?.try_into().unwrap_or(usize::MAX))
+        }
         "head-timeout" => config.head_timeout(Duration::from_secs(flag.number()?)),
+        "min-rate" => config.min_rate(flag.number()?),
         "idle-timeout" => config.body_idle(Duration::from_secs(flag.number()?)),
         unknown => return Err(UsageError(format!("there is no --{unknown}; see --help"))),
     })

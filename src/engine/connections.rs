@@ -13,6 +13,7 @@ use mio::event::{Event, Source};
 use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
+use super::heads::UnfinishedHeads;
 use crate::http::connection::{Connection, Until};
 use crate::http::socket::Socket;
 use crate::http::{ConnectionCounts, PeerPermit};
@@ -35,6 +36,8 @@ pub(super) struct ConnectionTable {
     registry: Registry,
     waker: Waker,
     coalesced: AtomicUsize,
+    /// The bytes of the unfinished heads of parked connections, to read without the lock.
+    head_bytes: AtomicUsize,
     /// The listener has connections that were not accepted yet.
     accept_pending: AtomicBool,
 }
@@ -42,6 +45,7 @@ pub(super) struct ConnectionTable {
 #[derive(Default)]
 struct Slots {
     slab: Slab<Slot>,
+    heads: UnfinishedHeads,
     /// At most one timer for each slot, never later than the time at which the slot is due.
     timers: BTreeSet<(Instant, usize)>,
     event_loop: EventLoop,
@@ -73,6 +77,7 @@ struct Parked {
     until: Until,
     deadline: Instant,
     since: Instant,
+    head_bytes: usize,
 }
 
 impl ConnectionTable {
@@ -82,6 +87,7 @@ impl ConnectionTable {
             registry: poll.registry().try_clone()?,
             waker: Waker::new(poll.registry(), WAKER)?,
             coalesced: AtomicUsize::new(0),
+            head_bytes: AtomicUsize::new(0),
             accept_pending: AtomicBool::new(false),
         })
     }
@@ -128,13 +134,19 @@ impl ConnectionTable {
             slots.remove(slot);
             return;
         }
+        let since = Instant::now();
+        let head_bytes = task.connection.head_bytes();
         let parked = entry.parked.insert(Parked {
             task,
             until,
             deadline,
-            since: Instant::now(),
+            since,
+            head_bytes,
         });
         let timer = parked.timer();
+        slots.heads.add(head_bytes, since, slot);
+        self.head_bytes
+            .store(slots.heads.bytes(), Ordering::Relaxed);
         let must_wake = slots.set_timer(slot, timer);
         drop(slots);
         if must_wake {
@@ -144,13 +156,13 @@ impl ConnectionTable {
 
     /// Takes the parked connection of an event.
     pub(super) fn take(&self, event: &Event) -> Option<Box<Task>> {
-        let mut slots = self.lock();
-        let entry = slots.slab.get_mut(event.token().0)?;
+        let (mut slots, slot) = (self.lock(), event.token().0);
+        let entry = slots.slab.get_mut(slot)?;
         entry.missed_event = entry.parked.is_none();
-        let mut task = self.unpark(entry)?;
+        let mut task = self.unpark(&mut slots, slot)?;
         // The last bytes of a stream may be read without its end: a registered socket would report the end for ever.
         if event.is_read_closed() || task.connection.needs_permit() {
-            self.deregister_socket(entry, task.connection.socket());
+            self.deregister_socket(&mut slots.slab[slot], task.connection.socket());
         }
         Some(task)
     }
@@ -174,7 +186,7 @@ impl ConnectionTable {
             };
             let (due, expired) = (parked.timer(), parked.deadline <= now);
             if due <= now {
-                return self.unpark(entry).map(|task| (task, expired));
+                return self.unpark(&mut slots, slot).map(|task| (task, expired));
             }
             slots.set_timer(slot, due);
         }
@@ -186,7 +198,20 @@ impl ConnectionTable {
         let mut slots = self.lock();
         let silent = |(slot, entry): (usize, &Slot)| Some((entry.parked.as_ref()?.since, slot));
         let (_, slot) = slots.slab.iter().filter_map(silent).min()?;
-        self.unpark(&mut slots.slab[slot])
+        self.unpark(&mut slots, slot)
+    }
+
+    /// Takes the connection with the largest unfinished head, if all of them together have more than `most` bytes.
+    pub(super) fn take_largest_head(&self, most: usize) -> Option<Box<Task>> {
+        if self.head_bytes.load(Ordering::Relaxed) <= most {
+            return None;
+        }
+        let mut slots = self.lock();
+        let slot = slots
+            .heads
+            .largest()
+            .filter(|_| slots.heads.bytes() > most)?;
+        self.unpark(&mut slots, slot)
     }
 
     /// Returns the next timer. The event loop waits until then; an earlier timer wakes it.
@@ -234,8 +259,12 @@ impl ConnectionTable {
         drop(all);
     }
 
-    fn unpark(&self, entry: &mut Slot) -> Option<Box<Task>> {
-        let parked = entry.parked.take()?;
+    fn unpark(&self, slots: &mut Slots, slot: usize) -> Option<Box<Task>> {
+        let mut parked = slots.slab[slot].parked.take()?;
+        slots.heads.remove(parked.head_bytes, parked.since, slot);
+        self.head_bytes
+            .store(slots.heads.bytes(), Ordering::Relaxed);
+        parked.task.connection.unparked();
         if let Until::Time(_) = parked.until {
             self.coalesced.fetch_sub(1, Ordering::Relaxed);
         }

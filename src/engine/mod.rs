@@ -8,6 +8,7 @@
 //!
 //! - [`acceptor`]: listening sockets.
 //! - [`connections`]: the connection table, with a deadline for each parked connection.
+//! - [`heads`]: the memory of unfinished heads.
 //! - [`event_loop`]: the thread that waits.
 //! - [`scheduler`]: the run queues, the permits and the threads of the pool.
 //! - [`worker`]: the threads that poll tasks.
@@ -18,6 +19,7 @@
 mod acceptor;
 mod connections;
 mod event_loop;
+mod heads;
 mod scheduler;
 mod worker;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::connections::{ConnectionTable, Task};
-use super::scheduler::{Permit, ReadyTask, Scheduler};
+use super::scheduler::{Permit, Scheduler};
 use crate::http::Handler;
 use crate::http::connection::{Next, TaskContext, Wake};
 use crate::http::socket::Socket;
@@ -22,6 +22,8 @@ const COALESCE_CEILING: Duration = Duration::from_millis(200);
 pub(crate) struct Limits {
     /// Connections at once. One more closes the connection that has been silent longest.
     pub(crate) connections: usize,
+    /// The bytes of all unfinished heads together. Beyond: the largest one gets a 503.
+    pub(crate) head_memory: usize,
     /// Worker threads, at least 2.
     pub(crate) workers: usize,
     /// Tasks that may wait for the disk at once, each with one thread more.
@@ -65,13 +67,22 @@ impl Shared {
         let mut buffer = vec![0; self.limits.buffer_bytes];
         let mut permit = Permit::None;
         while let Some((ready, held)) = self.scheduler.next(permit) {
-            permit = self.run(ready, held, &mut buffer);
+            permit = self.run(ready.task, ready.wake, held, &mut buffer);
+            // At once: in a run queue the heads would still take memory.
+            while let Some(task) = self.connections.take_largest_head(self.limits.head_memory) {
+                permit = self.run(task, Wake::Evicted, permit, &mut buffer);
+            }
         }
     }
 
     /// Polls a task once. Returns the permit that it holds afterwards.
-    fn run(self: &Arc<Shared>, ready: ReadyTask, held: Permit, buffer: &mut [u8]) -> Permit {
-        let ReadyTask { mut task, wake, .. } = ready;
+    fn run(
+        self: &Arc<Shared>,
+        mut task: Box<Task>,
+        wake: Wake,
+        held: Permit,
+        buffer: &mut [u8],
+    ) -> Permit {
         let mut context = Context {
             shared: self,
             slot: task.slot,

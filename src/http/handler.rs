@@ -39,6 +39,8 @@ pub(crate) enum BodyEnd {
     Cut,
     /// No byte arrived for [`Limits::body_idle`](super::Limits::body_idle).
     TimedOut,
+    /// The body was slower than this rate, [`Limits::min_rate`](super::Limits::min_rate).
+    TooSlow { bytes_per_sec: u64 },
     /// The chunked framing is malformed. All bytes before the error were written.
     Malformed(&'static str),
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::min_rate::MinRate;
+
 /// The limits of a connection. The table "Limits" of the README has the response to each.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
@@ -15,6 +17,8 @@ pub(crate) struct Limits {
     pub(crate) head_timeout: Duration,
     /// The time between two bytes of a body. Beyond: 408; the received bytes are kept.
     pub(crate) body_idle: Duration,
+    /// The minimum rate of a body. Below: 408; the received bytes are kept.
+    pub(crate) min_rate: MinRate,
     /// The time before the first byte of the next request. Beyond: the connection closes.
     pub(crate) keep_alive_idle: Duration,
     /// The bytes of a refused body that are read and discarded.
@@ -33,6 +37,10 @@ impl Default for Limits {
             target_bytes: 8 * 1024,
             head_timeout: Duration::from_secs(10),
             body_idle: Duration::from_secs(60),
+            min_rate: MinRate {
+                bytes_per_sec: 100,
+                period: Duration::from_secs(60),
+            },
             keep_alive_idle: Duration::from_secs(30),
             drain_bytes: 64 * 1024 * 1024,
             drain_timeout: Duration::from_secs(10),

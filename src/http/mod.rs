@@ -15,6 +15,7 @@ mod coalesce;
 pub(crate) mod connection;
 mod handler;
 mod limits;
+mod min_rate;
 mod peer;
 mod peer_limit;
 #[cfg(any(test, fuzzing))]

@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
     TooManyConnections(usize),
     /// No byte of the body arrived for too long. The received bytes are kept.
     TimedOut,
+    /// The body was slower than this, in bytes per second. The received bytes are kept.
+    TooSlow(u64),
     /// The framing of the body is malformed. The bytes before the error are kept.
     Malformed(&'static str),
     /// The store refused.
@@ -40,7 +42,7 @@ impl Refusal {
             ),
             Refusal::Forbidden => line(403),
             Refusal::TooManyConnections(_) => unavailable(self),
-            Refusal::TimedOut => line(408),
+            Refusal::TimedOut | Refusal::TooSlow(_) => line(408),
             Refusal::Malformed(_) => line(400),
             Refusal::Store(error) => match error {
                 store::Error::Unknown => line(404),
@@ -69,7 +71,8 @@ impl Refusal {
         use store::Error::{Displaced, Io, NotPublished, Poisoned};
         !matches!(
             self,
-            Refusal::Store(Displaced(_) | NotPublished(_) | Poisoned | Io(_))
+            Refusal::TooManyConnections(_)
+                | Refusal::Store(Displaced(_) | NotPublished(_) | Poisoned | Io(_))
         )
     }
 }
@@ -86,6 +89,13 @@ impl Display for Refusal {
                 );
             }
             Refusal::TimedOut => "no byte arrived for too long; the received bytes are kept",
+            Refusal::TooSlow(bytes_per_sec) => {
+                return write!(
+                    f,
+                    "the body was slower than {bytes_per_sec} bytes per second (--min-rate); \
+                     the received bytes are kept"
+                );
+            }
             Refusal::Malformed(reason) => reason,
             // The path and the system error are for the log only.
             Refusal::Store(store::Error::Poisoned | store::Error::Io(_)) => {

@@ -313,6 +313,7 @@ impl BodySink for UploadSink {
         match end {
             BodyEnd::Malformed(reason) => exchange.refuse(Refusal::Malformed(reason)),
             BodyEnd::TimedOut => exchange.refuse(Refusal::TimedOut),
+            BodyEnd::TooSlow { bytes_per_sec } => exchange.refuse(Refusal::TooSlow(bytes_per_sec)),
             BodyEnd::Complete | BodyEnd::Cut => Response::new(408),
         }
     }

@@ -33,6 +33,9 @@ use super::response::Response;
 use super::socket::Socket;
 use state::{OVER, State, Step};
 
+/// The `Retry-After` of an evicted head, in seconds.
+const RETRY_SECS: &str = "5";
+
 impl Connection {
     pub(crate) fn new(socket: Socket, limits: Arc<Limits>) -> Connection {
         let state = State::Head { since: None };
@@ -62,6 +65,21 @@ impl Connection {
         &mut self.socket
     }
 
+    /// Returns the number of bytes of an unfinished head that the connection keeps.
+    pub(crate) fn head_bytes(&self) -> usize {
+        match self.state {
+            State::Head { .. } => self.left_over.len(),
+            _ => 0,
+        }
+    }
+
+    /// Notes that the connection is no longer parked. Later time is not the client's.
+    pub(crate) fn unparked(&mut self) {
+        if let State::Body(body) = &mut self.state {
+            body.meter.stop(Instant::now());
+        }
+    }
+
     /// Goes on as far as possible without waiting for the network.
     pub(crate) fn poll(
         &mut self,
@@ -75,6 +93,7 @@ impl Connection {
         match wake {
             Wake::Ready => {}
             Wake::Expired => state = self.expire(state, handler, context, &mut window),
+            Wake::Evicted => state = self.evict(state, handler, &window),
             Wake::Displaced => self.displaced = true,
         }
         loop {
@@ -102,6 +121,19 @@ impl Connection {
         }
     }
 
+    /// Ends an unfinished head that takes too much memory.
+    fn evict(&self, state: State, handler: &dyn Handler, window: &ReadBuffer<'_>) -> State {
+        match state {
+            State::Head { .. } => {
+                let response = Response::new(503)
+                    .field("Retry-After", RETRY_SECS)
+                    .text("unfinished request heads take too much memory (--head-memory)\n");
+                self.refuse(response, handler, window.bytes())
+            }
+            other => other,
+        }
+    }
+
     /// Ends a state whose deadline has passed.
     fn expire(
         &mut self,
@@ -111,10 +143,12 @@ impl Connection {
         window: &mut ReadBuffer<'_>,
     ) -> State {
         match state {
-            State::Body(body) => {
+            State::Body(body) if Instant::now() >= body.last_byte + self.limits.body_idle => {
                 let response = read_body::end(body.sink, BodyEnd::TimedOut, context);
                 self.answer(response.closing(), body.to, body.decoder, window)
             }
+            // The period of the minimum rate is over. The body is judged after its last bytes were read.
+            State::Body(body) => State::Body(body),
             State::Head { since: Some(_) } => {
                 let response = Response::new(408).text("the request head did not end in time\n");
                 self.refuse(response, handler, window.bytes())

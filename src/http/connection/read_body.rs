@@ -7,6 +7,7 @@ use super::state::{Body, Connection, Next, OVER, QUANTUM_BYTES, State, Step, Tas
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::coalesce::ArrivalRate;
 use crate::http::handler::{BodyEnd, BodySink};
+use crate::http::min_rate::RateMeter;
 use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::response::{ReplyTo, Response};
 
@@ -37,7 +38,7 @@ impl Connection {
                 return Step::On(self.end_body(*body, context, window));
             }
             if let Some(after) = body.next_read(window.drained(), context) {
-                return self.park_body(body, Until::Time(after));
+                return self.park_body(body, Until::Time(after), context, window);
             }
             if taken >= QUANTUM_BYTES && context.has_waiting() {
                 return Step::Leave(State::Body(body), Next::Requeue);
@@ -50,7 +51,7 @@ impl Connection {
                     taken += count as u64;
                     body.record(count);
                 }
-                Ok(Fill::WouldBlock) => return self.park_body(body, Until::More),
+                Ok(Fill::WouldBlock) => return self.park_body(body, Until::More, context, window),
                 Ok(Fill::Eof) | Err(_) => {
                     end(body.sink, BodyEnd::Cut, context);
                     return OVER;
@@ -69,8 +70,24 @@ impl Connection {
         self.answer(response, body.to, body.decoder, window)
     }
 
-    fn park_body(&self, body: Box<Body>, until: Until) -> Step {
-        let deadline = body.last_byte + self.limits.body_idle;
+    /// Parks a body whose socket is empty, or ends it if it is too slow.
+    fn park_body(
+        &self,
+        mut body: Box<Body>,
+        until: Until,
+        context: &mut dyn TaskContext,
+        window: &mut ReadBuffer<'_>,
+    ) -> Step {
+        let min_rate = self.limits.min_rate;
+        if body.meter.is_too_slow(min_rate) {
+            let bytes_per_sec = min_rate.bytes_per_sec;
+            let response = end(body.sink, BodyEnd::TooSlow { bytes_per_sec }, context);
+            return Step::On(self.answer(response.closing(), body.to, body.decoder, window));
+        }
+        let now = Instant::now();
+        body.meter.start(now);
+        let silent = body.last_byte + self.limits.body_idle;
+        let deadline = (body.meter.rest(min_rate)).map_or(silent, |rest| silent.min(now + rest));
         Step::Leave(State::Body(body), Next::Park { until, deadline })
     }
 }
@@ -89,13 +106,13 @@ pub(super) fn end(
 
 impl Body {
     pub(super) fn new(decoder: BodyDecoder, sink: Box<dyn BodySink>, to: ReplyTo) -> Body {
-        let (last_byte, rate) = (Instant::now(), ArrivalRate::default());
         Body {
             decoder,
             sink,
             to,
-            last_byte,
-            rate,
+            last_byte: Instant::now(),
+            rate: ArrivalRate::default(),
+            meter: RateMeter::default(),
         }
     }
 
@@ -109,6 +126,7 @@ impl Body {
     fn record(&mut self, bytes: usize) {
         self.last_byte = Instant::now();
         self.rate.record(bytes, self.last_byte);
+        self.meter.record(bytes);
     }
 
     /// Passes the bytes in the window to the sink. An error is the response to send.

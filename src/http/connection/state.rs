@@ -7,6 +7,7 @@ use crate::http::body_decoder::BodyDecoder;
 use crate::http::coalesce::ArrivalRate;
 use crate::http::handler::{Action, BodySink};
 use crate::http::limits::Limits;
+use crate::http::min_rate::RateMeter;
 use crate::http::request::Version;
 use crate::http::response::ReplyTo;
 use crate::http::response::unsent::Unsent;
@@ -22,6 +23,8 @@ pub(crate) enum Wake {
     Ready,
     /// The deadline has passed.
     Expired,
+    /// Unfinished heads take too much memory, and that of this connection is the largest.
+    Evicted,
     /// The table is full, and this connection has been silent longest. It takes the bytes that are there, and closes.
     Displaced,
 }
@@ -118,6 +121,7 @@ pub(super) struct Body {
     pub(super) to: ReplyTo,
     pub(super) last_byte: Instant,
     pub(super) rate: ArrivalRate,
+    pub(super) meter: RateMeter,
 }
 
 /// A response of which bytes are unsent, and the step after it.

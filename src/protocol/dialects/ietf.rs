@@ -385,7 +385,9 @@ fn refuse(reply: Reply, server: &ServerInfo, progress: Progress, refusal: &Refus
     let with_state = |response| reply.with_complete(with_offset(response, progress), false);
     let is_final = progress.complete && reply.version.completed;
     match refusal {
-        Refusal::TimedOut | Refusal::Malformed(_) => with_state(refusal.response()),
+        Refusal::TimedOut | Refusal::TooSlow(_) | Refusal::Malformed(_) => {
+            with_state(refusal.response())
+        }
         Refusal::Store(error) => match error {
             Mismatch | Overshoot { .. } if is_final => with_state(COMPLETED.response(400, "")),
             Mismatch | Superseded => {

@@ -68,6 +68,28 @@ fn head_beyond_a_limit_is_refused() {
 }
 
 #[test]
+fn head_memory_evicts_the_largest_unfinished_head() {
+    let site = Site::with(|config| config.head_memory(20_000));
+    let begin = |bytes| {
+        let mut client = site.connect();
+        client.send(format!(
+            "GET /status HTTP/1.1\r\nHost: localhost\r\nX-File-Id: a\r\nA: {}",
+            "x".repeat(bytes)
+        ));
+        client
+    };
+    let [mut small, mut largest, mut last] = [1_000, 13_000, 12_000].map(begin);
+    let answer = largest.answer();
+    let line = "unfinished request heads take too much memory (--head-memory)\n";
+    assert_eq!((answer.status, answer.text()), (503, line));
+    assert_eq!(answer.field("Retry-After"), Some("5"));
+    assert_eq!(answer.field("Connection"), Some("close"));
+    for client in [&mut small, &mut last] {
+        assert_eq!(client.ask("\r\n\r\n").text(), "0");
+    }
+}
+
+#[test]
 fn body_idle_keeps_what_came() {
     let site = Site::with(|config| config.body_idle(SHORT));
     let mut client = site.connect();
@@ -78,6 +100,27 @@ fn body_idle_keeps_what_came() {
     client.stop_sending();
     client.expect_close();
     assert_eq!(site.held("a"), 5);
+}
+
+#[test]
+fn body_below_the_minimum_rate_is_cut_and_keeps_what_came() {
+    let site = Site::with(|config| config.min_rate(500).min_rate_period(SHORT));
+    let mut client = site.connect();
+    client.send(append("a", 0, 1000));
+    let begin = Instant::now();
+    // The body is never silent: only its rate is too low.
+    while client.try_send("x").is_ok() && begin.elapsed() < SHORT * 3 {
+        std::thread::sleep(SHORT / 20);
+    }
+    let answer = client.answer();
+    assert!(begin.elapsed() >= SHORT);
+    let line = "the body was slower than 500 bytes per second (--min-rate); \
+                the received bytes are kept\n";
+    assert_eq!((answer.status, answer.text()), (408, line));
+    assert_eq!(answer.field("Connection"), Some("close"));
+    let held = site.held("a");
+    assert!(held > 0);
+    assert_eq!(answer.field("Upload-Offset"), Some(&*held.to_string()));
 }
 
 #[test]

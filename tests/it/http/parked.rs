@@ -4,6 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::support::left_out::{files_obstacle, require};
+use crate::support::proc::memory_peak_kib;
+use crate::support::program::Process;
 use crate::support::{Client, Site, append};
 
 const SILENT: usize = 2_000;
@@ -34,6 +36,30 @@ fn two_thousand_silent_uploads_are_as_if_they_were_not_there() {
         while site.held(&format!("silent-{number}")) < 10 {}
     }
     drop(silent);
+}
+
+/// The memory of a server that has all of these heads, in KiB.
+const HEADS_MEMORY_MAX_KIB: u64 = 20 * 1024;
+
+#[test]
+fn thousands_of_unfinished_heads_take_a_bounded_memory() {
+    require!("2,000 unfinished heads", files_obstacle(FILES));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = Process::start::<&str>(dir.path(), "127.0.0.1:0", &[]);
+    let begun = "GET /status HTTP/1.1\r\nHost: localhost\r\nX-Padding: ".to_owned();
+    let begun = begun + &"x".repeat(15_000);
+    let clients: Vec<Client> = (0..SILENT)
+        .map(|_| {
+            let mut client = server.connect();
+            // An earlier head may be evicted, but no connection waits for it.
+            client.send(&begun);
+            client
+        })
+        .collect();
+    assert_eq!(server.connect().held("a"), 0);
+    let peak = memory_peak_kib(server.pid());
+    assert!(peak < HEADS_MEMORY_MAX_KIB, "{peak} KiB");
+    drop(clients);
 }
 
 #[test]
