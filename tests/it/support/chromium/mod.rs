@@ -192,7 +192,8 @@ fn connect(url: &str) -> WebSocket<TcpStream> {
         .and_then(|rest| rest.split('/').next());
     let stream = TcpStream::connect(addr.expect("an address")).expect("the browser listens");
     stream
-        .set_read_timeout(Some(TIMEOUT))
+        // The page ends a wait earlier, and reports its text.
+        .set_read_timeout(Some(TIMEOUT * 2))
         .expect("a read timeout");
     tungstenite::client(url, stream)
         .expect("the browser speaks WebSocket")

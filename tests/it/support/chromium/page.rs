@@ -40,7 +40,7 @@ impl Page<'_> {
                 const end = performance.now() + {};
                 look();
             }})",
-            TIMEOUT.as_millis() / 2,
+            TIMEOUT.as_millis(),
         );
         loop {
             match self.try_evaluate(&waiting) {
