@@ -8,7 +8,7 @@ use crate::engine::ListenSocket;
 use crate::http::{self, Head, PeerLimit};
 use crate::protocol::access::proxies::TrustedProxy;
 use crate::protocol::command::Command;
-use crate::store::{Completed, OnConflict, Sharing, Sync};
+use crate::store::{Completed, InodeFloor, OnConflict, Sharing, Sync};
 use crate::uploads::{HookError, Options};
 
 /// The settings of a server.
@@ -266,8 +266,12 @@ upload_settings! {
     /// Sets the maximum length of an upload, in bytes. Beyond: 413. Default: no limit.
     max_size(bytes: u64) |options| options.store.max_size = Some(bytes);
 
-    /// Sets the free disk space that uploads must leave, in bytes. Below: 507. Default: 64 MiB.
+    /// Sets the free disk space that uploads must leave, in bytes. Below: 507; received bytes are kept. Default: 64 MiB.
     min_free(bytes: u64) |options| options.store.min_free = bytes;
+
+    /// Sets the free inodes that uploads must leave: a number, or a percentage of all inodes of the file system. Below: 507
+    /// before the body. No effect on a file system that reports no inodes, such as btrfs. Default: 1 %.
+    min_free_inodes(floor: InodeFloor) |options| options.store.min_free_inodes = floor;
 
     /// Sets the lifetime of a partial upload after its last byte, and of the record of a complete one. Finished files
     /// stay. A partial upload with less than 64 KiB of a longer or unknown length expires after a day if that is earlier.

@@ -9,6 +9,7 @@ _resumed() {
         --on-conflict) mapfile -t COMPREPLY < <(compgen -W 'keep-both replace' -- "$cur") ;;
         --max-partials | --max-partials-per-user | --quota) return ;;
         -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
+        --min-free-inodes) return ;;
         --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections) return ;;
         --max-connections-per-address | --head-timeout | --head-memory | --idle-timeout | --min-rate) return ;;
         --give-up-after | --jobs) return ;;
@@ -18,7 +19,7 @@ _resumed() {
         flags='-q --quiet -h --help --user --user-file --jobs --give-up-after --no-check --json'
     else
         flags='--max-partials --max-partials-per-user --quota
-            -l --listen --socket-mode --qr --max-size --min-free --expire --sync --on-conflict --user
+            -l --listen --socket-mode --qr --max-size --min-free --min-free-inodes --expire --sync --on-conflict --user
             --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --allow-anonymous --on-complete
             --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-timeout --head-memory
             --idle-timeout --min-rate -h --help -V --version'

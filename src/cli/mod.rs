@@ -63,6 +63,7 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --qr                   print the address as a QR code
       --max-size SIZE        refuse larger uploads, such as 500M or 50G (default: no limit)
       --min-free SIZE        keep this much disk space free (default: 64M)
+      --min-free-inodes N    keep N inodes of the disk free, or N%; 0: no limit (default: 1%)
       --expire DURATION      delete partial uploads without a new byte for this long, such as 12h
                              (default: 7d; of less than 64 KiB of a longer file: at most 1d)
       --max-partials N       refuse new uploads beside N partial ones (default: 10000; 0: no limit)
@@ -187,6 +188,7 @@ fn set(
         "metrics" => config.metrics(),
         "max-size" => config.max_size(flag.read_as(size::bytes)?),
         "min-free" => config.min_free(flag.read_as(size::bytes)?),
+        "min-free-inodes" => config.min_free_inodes(flag.read_as(size::inode_floor)?),
         "expire" => config.expire(flag.read_as(size::duration)?),
         "max-partials" => config.max_partials(flag.number()?),
         "max-partials-per-user" => config.max_partials_per_user(flag.number()?),

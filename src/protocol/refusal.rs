@@ -57,7 +57,7 @@ impl Refusal {
                     line(429).field("Retry-After", PARTIALS_RETRY_SECS)
                 }
                 store::Error::TooManyPartials { .. } | store::Error::OverQuota(_) => line(507),
-                store::Error::NoSpace | store::Error::StorageFull(_) => line(507),
+                store::Error::NoSpace(_) | store::Error::StorageFull(_) => line(507),
                 store::Error::Displaced(_) => unavailable(error),
                 store::Error::NotPublished(obstacle) => not_published(obstacle),
                 store::Error::Poisoned | store::Error::Io(_) => line(500),
@@ -101,9 +101,7 @@ impl Display for Refusal {
             Refusal::Store(store::Error::Poisoned | store::Error::Io(_)) => {
                 "the disk has failed; see the server's log"
             }
-            Refusal::Store(store::Error::NoSpace | store::Error::StorageFull(_)) => {
-                "the disk is full"
-            }
+            Refusal::Store(store::Error::StorageFull(_)) => "the disk is full",
             Refusal::Store(error) => return error.fmt(f),
         })
     }

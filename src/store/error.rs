@@ -51,8 +51,8 @@ pub enum Error {
     },
     /// The bytes go beyond the quota of the owner. Received bytes are kept.
     OverQuota(Quota),
-    /// The missing bytes do not fit on the disk; nothing was changed, and the upload can be resumed later.
-    NoSpace,
+    /// The missing bytes do not fit on the disk. Received bytes are kept, and the upload can be resumed later.
+    NoSpace(SpaceLimit),
     /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
     StorageFull(io::Error),
     /// The file system or the file size limit (`ulimit -f`) allows no file of that length (EFBIG). Written bytes are
@@ -88,6 +88,42 @@ impl fmt::Display for Quota {
             f,
             "the quota of this user is {bytes} bytes (--quota): {used} are used, {left} are left"
         )
+    }
+}
+
+/// The limit that an upload would exceed on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpaceLimit {
+    /// [`Options::min_free`](crate::store::Options::min_free).
+    MinFree {
+        /// The bytes that stay free.
+        bytes: u64,
+    },
+    /// [`Options::min_free_inodes`](crate::store::Options::min_free_inodes).
+    MinFreeInodes {
+        /// The inodes that stay free.
+        inodes: u64,
+    },
+    /// The space that other uploads have reserved.
+    Reserved,
+}
+
+impl fmt::Display for SpaceLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinFree { bytes } => write!(
+                f,
+                "the disk has too little free space: {bytes} bytes stay free (--min-free)"
+            ),
+            Self::MinFreeInodes { inodes } => write!(
+                f,
+                "the disk has too few free inodes: {inodes} stay free (--min-free-inodes)"
+            ),
+            Self::Reserved => write!(
+                f,
+                "the disk has too little free space beside the space reserved for other uploads"
+            ),
+        }
     }
 }
 
@@ -152,7 +188,7 @@ impl fmt::Display for Error {
                 "the server has {max} partial uploads, the maximum (--max-partials)"
             ),
             Self::OverQuota(quota) => write!(f, "{quota}"),
-            Self::NoSpace => write!(f, "what is still to come does not fit on the disk"),
+            Self::NoSpace(limit) => write!(f, "{limit}"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
             Self::FileTooLarge(_) => write!(
                 f,

@@ -67,13 +67,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use self::account::Account;
-pub use self::error::{Difference, Error, OpenError, Quota, UserDirClash};
+pub use self::error::{Difference, Error, OpenError, Quota, SpaceLimit, UserDirClash};
 pub use self::fs::file_info::FileInfo;
 pub use self::fs::hashed::{Crc32, Digest};
 pub use self::fs::user_dir::check_user_dirs;
 pub use self::id::{Id, Key};
 pub use self::obstacle::{Obstacle, ObstacleKind};
-pub use self::options::{OnConflict, Options, Sharing, Sync};
+pub use self::options::{InodeFloor, OnConflict, Options, Sharing, Sync};
 pub use self::owners::Usage;
 pub use self::recovery::sweep::SweepReport;
 pub use self::upload::append::{Append, Completes};

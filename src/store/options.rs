@@ -13,6 +13,9 @@ pub struct Options {
     pub max_size: Option<u64>,
     /// The bytes of the disk that uploads leave free: 64 MiB by default, so that the system can write its logs.
     pub min_free: u64,
+    /// The inodes of the disk that uploads leave free: 1 % by default. A file system that reports no inodes, such as btrfs,
+    /// has no floor.
+    pub min_free_inodes: InodeFloor,
     /// The time after the last byte until an incomplete upload expires, and until the record of a complete one does: 7 days.
     /// An incomplete upload with less than 64 KiB of more, or of an unknown length, expires after a day if that is earlier.
     pub expire: Duration,
@@ -65,6 +68,7 @@ impl Default for Options {
             on_conflict: OnConflict::KeepBoth,
             max_size: None,
             min_free: 64 << 20,
+            min_free_inodes: InodeFloor::Percent(1),
             expire: Duration::from_secs(7 * 24 * 60 * 60),
             user_dirs: false,
             max_partials: Some(10_000),
@@ -76,6 +80,15 @@ impl Default for Options {
             syncs: 16,
         }
     }
+}
+
+/// The number of inodes that uploads leave free. 0: no floor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InodeFloor {
+    /// A percentage of the inodes of the file system.
+    Percent(u8),
+    /// This number of inodes.
+    Count(u64),
 }
 
 /// The failure that results survive.

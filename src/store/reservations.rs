@@ -1,34 +1,49 @@
-//! Disk space reserved for the bytes that uploads still expect. An upload that does not fit beside them is refused
-//! before its body.
+//! Disk space reserved for the bytes that uploads still expect. Bytes that do not fit beside them are refused.
 //!
-//! The sum is maintained at each change, so that an admission costs the same beside any number of uploads.
+//! The sums are maintained at each change, so that an admission costs the same beside any number of uploads.
 
+mod free_space;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::time::Instant;
 
+use crate::store::account::Account;
+use crate::store::error::Error;
+use crate::store::fs::space::{Floor, Needed, Space};
 use crate::store::id::Key;
 use crate::store::mutex::lock;
+use crate::store::reservations::free_space::FreeSpace;
 
 /// The lifetime of a reservation after the last byte of its upload, in seconds.
-const LIFETIME_SECS: u64 = 600;
-
-/// The lifetime of a reading of the free space that leaves at least [`PLENTY_BYTES`].
-const READING_LASTS: Duration = Duration::from_millis(100);
-
-/// More bytes than all clients together send during [`READING_LASTS`].
-const PLENTY_BYTES: u64 = 2 << 30;
+const LIFETIME_SECS: u64 = 30;
 
 /// The reservations of all uploads. A reservation outlives the handles of its upload: between two requests the upload
 /// still needs the space.
 pub(crate) struct Reservations {
     began: Instant,
     table: Mutex<Table>,
+    /// Locked from a check of the free space until the admitted upload has its reservation: two concurrent checks would
+    /// both count on the same bytes.
     free: Mutex<FreeSpace>,
+}
+
+/// The upload that needs space, and the account that its reservation is counted for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) key: Key,
+    /// `None`: the upload is a party of its own.
+    pub(crate) account: Option<Account>,
+}
+
+/// The party whose reservations count against others up to half of the free space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Party {
+    Account(Account),
+    Upload(Key),
 }
 
 #[derive(Default)]
@@ -36,11 +51,13 @@ struct Table {
     /// The sum of all reservations. `u128`, so that the sum of declared lengths cannot overflow.
     total: u128,
     by_key: BTreeMap<Key, Reservation>,
+    by_party: BTreeMap<Party, Sum>,
     /// Each reservation, by the time of its last byte or an earlier time: a write does not reorder the set.
     by_age: BTreeSet<(u64, Key)>,
 }
 
 struct Reservation {
+    party: Party,
     bytes: u64,
     /// The time of the last byte, in seconds.
     touched: u64,
@@ -48,50 +65,91 @@ struct Reservation {
     queued: u64,
 }
 
-/// The last reading of the free space.
-pub(crate) struct FreeSpace {
-    bytes: u64,
-    at: Instant,
+/// The reservations of one party.
+#[derive(Default)]
+struct Sum {
+    bytes: u128,
+    reservations: usize,
 }
 
 impl Reservations {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(floor: Floor) -> Self {
         Self {
             began: Instant::now(),
             table: Mutex::default(),
-            free: Mutex::new(FreeSpace::of(0)),
+            free: Mutex::new(FreeSpace::new(floor)),
         }
     }
 
-    /// Locks the check of the free space until the admitted upload has its reservation: two concurrent checks would both
-    /// count on the same bytes.
-    pub(crate) fn free_space(&self) -> MutexGuard<'_, FreeSpace> {
-        lock(&self.free)
+    /// Checks that `needed` fits on the disk beside the reservations of other uploads. Then reserves `reserved` bytes for
+    /// the upload; `None`: does not change its reservation.
+    ///
+    /// # Errors
+    /// `NoSpace`; the error of `read`, which reads the free space.
+    pub(crate) fn admit(
+        &self,
+        claim: Claim,
+        needed: Needed,
+        reserved: Option<u64>,
+        read: impl FnOnce() -> io::Result<Space>,
+    ) -> Result<(), Error> {
+        let mut free = lock(&self.free);
+        self.check(&mut free, Some(claim), needed, read)?;
+        free.grant(Needed { bytes: 0, ..needed });
+        if let Some(bytes) = reserved {
+            self.set(claim, bytes);
+        }
+        Ok(())
     }
 
-    /// Sets the bytes that the upload `key` still expects. Restarts the lifetime of the reservation.
-    pub(crate) fn set(&self, key: Key, bytes: u64) {
-        lock(&self.table).set(key, bytes, self.now());
+    /// Checks that the next `window` fits on the disk. If the upload has no reservation for it, such as after a long
+    /// silence, reserves `expected` bytes.
+    ///
+    /// # Errors
+    /// Those of [`admit`](Self::admit).
+    pub(crate) fn admit_window(
+        &self,
+        claim: Claim,
+        window: Needed,
+        expected: u64,
+        read: impl FnOnce() -> io::Result<Space>,
+    ) -> Result<(), Error> {
+        let mut free = lock(&self.free);
+        if lock(&self.table).covers(claim.key, window.bytes, self.now()) {
+            self.check(&mut free, None, window, read)?;
+        } else {
+            let bytes = window.bytes.max(expected);
+            self.check(&mut free, Some(claim), Needed { bytes, ..window }, read)?;
+            self.set(claim, bytes);
+        }
+        free.grant(window);
+        Ok(())
+    }
+
+    /// Checks that `needed` fits; for a claim, beside the reservations of other uploads.
+    fn check(
+        &self,
+        free: &mut FreeSpace,
+        claim: Option<Claim>,
+        needed: Needed,
+        read: impl FnOnce() -> io::Result<Space>,
+    ) -> Result<(), Error> {
+        let of_others = |claim, free| lock(&self.table).of_others(claim, free / 2, self.now());
+        let reserved = |free| claim.map_or(0, |claim| of_others(claim, free));
+        match free.limit(needed, reserved, read)? {
+            None => Ok(()),
+            Some(limit) => Err(Error::NoSpace(limit)),
+        }
+    }
+
+    /// Sets the bytes that the upload still expects. Restarts the lifetime of the reservation.
+    pub(crate) fn set(&self, claim: Claim, bytes: u64) {
+        lock(&self.table).set(claim, bytes, self.now());
     }
 
     /// Removes the reservation of the upload `key`.
     pub(crate) fn release(&self, key: Key) {
         lock(&self.table).release(key);
-    }
-
-    /// Returns the bytes reserved for all uploads except `key`. Removes expired reservations.
-    pub(crate) fn of_others(&self, key: Key) -> u64 {
-        lock(&self.table).of_others(key, self.now())
-    }
-
-    /// Returns the seconds since the last byte of the upload `key`; 0 without a reservation.
-    pub(crate) fn idle_secs(&self, key: Key) -> u64 {
-        let table = lock(&self.table);
-        let touched = table
-            .by_key
-            .get(&key)
-            .map(|reservation| reservation.touched);
-        touched.map_or(0, |touched| self.now().saturating_sub(touched))
     }
 
     #[cfg(test)]
@@ -104,40 +162,94 @@ impl Reservations {
     }
 }
 
+impl Claim {
+    fn party(self) -> Party {
+        self.account.map_or(Party::Upload(self.key), Party::Account)
+    }
+}
+
 impl Table {
-    fn set(&mut self, key: Key, bytes: u64, now: u64) {
-        let queued = match self.by_key.get(&key) {
-            Some(old) => {
-                self.total -= u128::from(old.bytes);
-                old.queued
-            }
-            None => {
-                self.by_age.insert((now, key));
-                now
-            }
-        };
+    /// Allocates nothing if the upload has a reservation: each window of a body calls this.
+    fn set(&mut self, claim: Claim, bytes: u64, now: u64) {
+        let party = claim.party();
+        let same = self.by_key.get_mut(&claim.key);
+        let same = same.filter(|reservation| reservation.party == party);
+        if let (Some(reservation), Some(sum)) = (same, self.by_party.get_mut(&party)) {
+            let before = u128::from(reservation.bytes);
+            (self.total, sum.bytes) = (self.total - before, sum.bytes - before);
+            reservation.bytes = bytes;
+            reservation.touched = now;
+            (self.total, sum.bytes) = (
+                self.total + u128::from(bytes),
+                sum.bytes + u128::from(bytes),
+            );
+        } else {
+            self.release(claim.key);
+            self.add(claim.key, party, bytes, now);
+        }
+    }
+
+    fn add(&mut self, key: Key, party: Party, bytes: u64, now: u64) {
+        let sum = self.by_party.entry(party).or_default();
+        sum.reservations += 1;
+        sum.bytes += u128::from(bytes);
         self.total += u128::from(bytes);
-        let touched = now;
+        self.by_age.insert((now, key));
         let reservation = Reservation {
+            party,
             bytes,
-            touched,
-            queued,
+            touched: now,
+            queued: now,
         };
         self.by_key.insert(key, reservation);
     }
 
     fn release(&mut self, key: Key) {
-        if let Some(old) = self.by_key.remove(&key) {
-            self.total -= u128::from(old.bytes);
-            self.by_age.remove(&(old.queued, key));
+        let Some(old) = self.by_key.remove(&key) else {
+            return;
+        };
+        self.by_age.remove(&(old.queued, key));
+        self.total -= u128::from(old.bytes);
+        if let Some(sum) = self.by_party.get_mut(&old.party) {
+            sum.bytes -= u128::from(old.bytes);
+            sum.reservations -= 1;
+            if sum.reservations == 0 {
+                self.by_party.remove(&old.party);
+            }
         }
     }
 
-    fn of_others(&mut self, key: Key, now: u64) -> u64 {
+    /// Returns whether the upload `key` has a reservation of at least `bytes`.
+    fn covers(&self, key: Key, bytes: u64, now: u64) -> bool {
+        let reservation = self.by_key.get(&key);
+        reservation.is_some_and(|it| it.bytes >= bytes && now <= it.touched + LIFETIME_SECS)
+    }
+
+    /// Returns the bytes reserved for all uploads except `claim.key`. Another party counts with at most `most` bytes.
+    /// Removes expired reservations.
+    fn of_others(&mut self, claim: Claim, most: u64, now: u64) -> u64 {
         self.expire(now);
-        let own = self.by_key.get(&key).map_or(0, |own| own.bytes);
-        let others = self.total - u128::from(own);
+        let own = self.by_key.get(&claim.key);
+        let own = own.map(|own| (own.party, u128::from(own.bytes)));
+        let others = self.total - own.map_or(0, |(_, bytes)| bytes);
+        let others = match others <= u128::from(most) {
+            true => others,
+            false => self.capped(claim.party(), own, most),
+        };
         others.try_into().unwrap_or(u64::MAX)
+    }
+
+    fn capped(&self, party: Party, own: Option<(Party, u128)>, most: u64) -> u128 {
+        let of_party = |(other, sum): (&Party, &Sum)| match own {
+            Some((own, bytes)) if own == *other => (*other, sum.bytes - bytes),
+            _ => (*other, sum.bytes),
+        };
+        let sums = self.by_party.iter().map(of_party);
+        sums.map(|(other, bytes)| match other == party {
+            true => bytes,
+            false => bytes.min(most.into()),
+        })
+        .sum()
     }
 
     fn expire(&mut self, now: u64) {
@@ -156,25 +268,5 @@ impl Table {
                 self.by_age.insert((reservation.touched, key));
             }
         }
-    }
-}
-
-impl FreeSpace {
-    fn of(bytes: u64) -> Self {
-        let at = Instant::now();
-        Self { bytes, at }
-    }
-
-    /// Returns whether `wanted` bytes are free. Calls `read`, unless the last reading is recent and leaves plenty.
-    pub(crate) fn has_room(
-        &mut self,
-        wanted: u64,
-        read: impl FnOnce() -> io::Result<u64>,
-    ) -> io::Result<bool> {
-        let is_plenty = self.bytes >= wanted.saturating_add(PLENTY_BYTES);
-        if !is_plenty || self.at.elapsed() > READING_LASTS {
-            *self = Self::of(read()?);
-        }
-        Ok(wanted <= self.bytes)
     }
 }

@@ -409,7 +409,7 @@ fn refuse(reply: Reply, server: &ServerInfo, progress: Progress, refusal: &Refus
             | TooManyPartialsOfAccount { .. }
             | TooManyPartials { .. }
             | OverQuota(_)
-            | NoSpace
+            | NoSpace(_)
             | StorageFull(_) => with_state(refusal.response()),
             _ => refusal.response(),
         },

@@ -9,10 +9,11 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, pwrite};
 
+use crate::store::error::SpaceLimit;
 use crate::store::fs::disk::{Data, Disk, unlink};
 use crate::store::fs::fault::Op;
-use crate::store::fs::fs_type::free_bytes;
 use crate::store::fs::rename::{PathAt, rename};
+use crate::store::fs::space::{Floor, Needed, Space};
 use crate::store::fs::wanted::Wanted;
 use crate::store::id::{Key, hidden_name};
 use crate::store::options::OnConflict;
@@ -34,7 +35,7 @@ pub(crate) struct Copy {
 }
 
 impl Disk {
-    /// Creates the empty copy of `key` beside `path`, if `length` bytes fit and leave `min_free` bytes. Removes a copy
+    /// Creates the empty copy of `key` beside `path`, if `length` bytes fit above the `floor`. Removes a copy
     /// that an earlier server left.
     ///
     /// # Errors
@@ -44,7 +45,7 @@ impl Disk {
         key: Key,
         path: &str,
         length: u64,
-        min_free: u64,
+        floor: Floor,
         is_shared: bool,
     ) -> io::Result<Copy> {
         let (home, _) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
@@ -57,7 +58,7 @@ impl Disk {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
-        if !has_room(&home, length.saturating_add(min_free))? {
+        if limit_of(&home, length, floor)?.is_some() {
             return Err(Errno::NOSPC.into());
         }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -155,16 +156,16 @@ impl Disk {
     }
 
     /// Checks the innermost folder of `wanted` that exists, and creates none: whether a file can be created there. If the
-    /// folder is on another file system, also checks that `length` bytes fit and leave `min_free` bytes.
+    /// folder is on another file system, also returns the limit there that `length` bytes exceed.
     ///
     /// # Errors
-    /// The error that creating a file there would give: EACCES, EPERM, EROFS, ENOSPC; ENOTDIR if the user has no folder.
+    /// The error that creating a file there would give: EACCES, EPERM, EROFS; ENOTDIR if the user has no folder.
     pub(crate) fn foresee(
         &self,
         wanted: &Wanted,
         length: Option<u64>,
-        min_free: u64,
-    ) -> io::Result<()> {
+        floor: Floor,
+    ) -> io::Result<Option<SpaceLimit>> {
         let home = self.innermost(wanted)?;
         let may = Access::WRITE_OK | Access::EXEC_OK;
         let access = accessat(&home, ".", may, AtFlags::EACCESS);
@@ -173,13 +174,13 @@ impl Disk {
             return Err(error.into());
         }
         let Some(length) = length.filter(|_| wanted.has_folder()) else {
-            return Ok(());
+            return Ok(None);
         };
         let is_elsewhere = fstat(&home)?.st_dev != fstat(&self.root.file)?.st_dev;
-        if is_elsewhere && !has_room(&home, length.saturating_add(min_free))? {
-            return Err(Errno::NOSPC.into());
+        match is_elsewhere {
+            true => limit_of(&home, length, floor),
+            false => Ok(None),
         }
-        Ok(())
     }
 }
 
@@ -283,10 +284,11 @@ fn copy_by_buffer(from: &Data, to: &Copy, at: u64, step: u64) -> io::Result<u64>
     Ok(done)
 }
 
-/// Returns whether `wanted` bytes are free in `dir`. True if the file system does not report its free space.
-fn has_room(dir: impl AsFd, wanted: u64) -> io::Result<bool> {
-    let free = free_bytes(fstatvfs(dir).map_err(io::Error::from))?;
-    Ok(free.is_none_or(|free| wanted <= free))
+/// Returns the limit that a new file of `length` bytes in `dir` exceeds, if there is one.
+fn limit_of(dir: impl AsFd, length: u64, floor: Floor) -> io::Result<Option<SpaceLimit>> {
+    let space = Space::of(fstatvfs(dir).map_err(io::Error::from))?;
+    let needed = Needed::bytes(length) + Needed::inodes(1);
+    Ok(space.limit(needed, floor))
 }
 
 /// Returns whether the time, in seconds since 1970, is in the last `FRESH_SECS` seconds.

@@ -21,13 +21,14 @@ use rustix::io::Errno;
 
 use crate::store::error::OpenError;
 use crate::store::fs::fault::{Faults, Op};
-use crate::store::fs::fs_type::{free_bytes, longest_file, warn_of_ext4, warn_unless_durable};
+use crate::store::fs::fs_type::{longest_file, warn_of_ext4, warn_unless_durable};
 use crate::store::fs::group_commit::{Semaphore, SharedSync};
 use crate::store::fs::location::Location;
 use crate::store::fs::lock::{self, LOCKS};
 use crate::store::fs::ownership::Ownership;
 use crate::store::fs::private;
 use crate::store::fs::record::record_name;
+use crate::store::fs::space::Space;
 use crate::store::id::Key;
 use crate::store::options::{Options, Sharing, Sync};
 
@@ -151,7 +152,7 @@ impl Disk {
     }
 
     fn warn_of_unknown_space(&self) {
-        if let Ok(None) = self.free() {
+        if let Ok(Space { bytes: None, .. }) = self.free() {
             log::warn!(
                 "{}: the file system does not report its free space: uploads are admitted without a check, \
                  and --min-free has no effect",
@@ -320,11 +321,11 @@ impl Disk {
 
 /// Directories and names.
 impl Disk {
-    /// Returns the free bytes of the disk; `None` where the file system does not report them.
-    pub(crate) fn free(&self) -> io::Result<Option<u64>> {
+    /// Returns the free space of the disk.
+    pub(crate) fn free(&self) -> io::Result<Space> {
         let about = self.faults.check(Op::Free);
         let about = about.and_then(|()| Ok(fstatvfs(&self.root.file)?));
-        free_bytes(about)
+        Space::of(about)
     }
 
     /// Returns the names in `.resumed`, without locks and the log. In a name that is not UTF-8, U+FFFD replaces the

@@ -1,11 +1,8 @@
-//! The type of the file system of the directory, and its free space.
+//! The type of the file system of the directory.
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::StatVfs;
-use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 #[cfg(target_os = "linux")]
@@ -22,21 +19,6 @@ mod magic {
     pub(crate) const BTRFS: u32 = 0x9123_683e;
     pub(crate) const TMPFS: u32 = 0x0102_1994;
     pub(crate) const FAT: u32 = 0x4d44;
-}
-
-/// Returns the bytes free to unprivileged programs, from `statvfs`; `None` where the file system does not report them.
-///
-/// A file system of size 0 does not report them: a tmpfs without a limit, or a FUSE file system without `statfs`.
-pub(crate) fn free_bytes(about: io::Result<StatVfs>) -> io::Result<Option<u64>> {
-    match about {
-        Ok(about) if about.f_blocks == 0 => Ok(None),
-        Ok(about) => Ok(Some(about.f_bavail.saturating_mul(about.f_frsize))),
-        Err(error) => match Errno::from_io_error(&error) {
-            // A sandbox that forbids the call answers EPERM.
-            Some(Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => Ok(None),
-            _ => Err(error),
-        },
-    }
 }
 
 /// Returns the maximum length of a file in `dir`, if the process or the file system has a known limit.

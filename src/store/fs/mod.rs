@@ -20,6 +20,7 @@ pub(crate) mod private;
 pub(crate) mod published;
 pub(crate) mod record;
 pub(crate) mod rename;
+pub(crate) mod space;
 pub(crate) mod spelling;
 pub(crate) mod usage;
 pub(crate) mod user_dir;

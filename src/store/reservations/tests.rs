@@ -4,49 +4,66 @@ fn key(id: u8) -> Key {
     Key::of(b"", &[id])
 }
 
+/// Returns the claim of an upload without an account.
+fn alone(id: u8) -> Claim {
+    let account = None;
+    Claim {
+        key: key(id),
+        account,
+    }
+}
+
+/// Returns the claim of an upload of a user.
+fn of(user: u8, id: u8) -> Claim {
+    Claim {
+        key: key(id),
+        account: Some(Account::of_user(&[user])),
+    }
+}
+
+const NO_CAP: u64 = u64::MAX;
+
 #[test]
-fn reservation_lasts_ten_minutes_after_the_last_byte() {
+fn reservation_lasts_30_seconds_after_the_last_byte() {
     let mut table = Table::default();
-    table.set(key(1), 200, 0);
-    table.set(key(2), 10, 300);
-    assert_eq!(table.of_others(key(3), 300), 210);
-    assert_eq!(table.of_others(key(1), 300), 10);
-    table.set(key(1), 100, 200);
-    assert_eq!(table.of_others(key(3), 800), 110);
-    assert_eq!(table.of_others(key(3), 801), 10);
-    assert_eq!(table.of_others(key(3), 901), 0);
-    assert!(table.by_key.is_empty() && table.by_age.is_empty());
+    table.set(alone(1), 200, 0);
+    table.set(alone(2), 10, 15);
+    assert_eq!(table.of_others(alone(3), NO_CAP, 15), 210);
+    assert_eq!(table.of_others(alone(1), NO_CAP, 15), 10);
+    table.set(alone(1), 100, 10);
+    assert!(table.covers(key(1), 100, 40) && !table.covers(key(1), 101, 40));
+    assert_eq!(table.of_others(alone(3), NO_CAP, 40), 110);
+    assert!(!table.covers(key(1), 1, 41));
+    assert_eq!(table.of_others(alone(3), NO_CAP, 41), 10);
+    assert_eq!(table.of_others(alone(3), NO_CAP, 46), 0);
+    assert!(table.by_key.is_empty() && table.by_age.is_empty() && table.by_party.is_empty());
 }
 
 #[test]
 fn sum_of_reservations_saturates() {
     let mut table = Table::default();
-    table.set(key(1), u64::MAX, 0);
-    table.set(key(2), u64::MAX, 0);
-    assert_eq!(table.of_others(key(3), 0), u64::MAX);
+    table.set(alone(1), u64::MAX, 0);
+    table.set(alone(2), u64::MAX, 0);
+    assert_eq!(table.of_others(alone(3), NO_CAP, 0), u64::MAX);
     table.release(key(1));
-    assert_eq!(table.of_others(key(2), 0), 0);
+    assert_eq!(table.of_others(alone(2), NO_CAP, 0), 0);
 }
 
 #[test]
-fn recent_reading_with_plenty_of_space_is_used_again() {
-    let reads = |space: &mut FreeSpace, wanted, free| {
-        let mut has_read = false;
-        let has_room = space.has_room(wanted, || {
-            has_read = true;
-            Ok(free)
-        });
-        (has_read, has_room.unwrap())
-    };
-    let mut space = FreeSpace::of(0);
-    assert_eq!(reads(&mut space, 10, 9), (true, false));
-    assert_eq!(reads(&mut space, 10, 10 + PLENTY_BYTES), (true, true));
-    assert_eq!(reads(&mut space, 10, 0), (false, true));
-    assert_eq!(reads(&mut space, 11, 11), (true, true));
-    let at = Instant::now() - 2 * READING_LASTS;
-    let bytes = u64::MAX;
-    let mut old = FreeSpace { bytes, at };
-    assert_eq!(reads(&mut old, 10, 9), (true, false));
+fn another_party_counts_up_to_the_cap() {
+    let mut table = Table::default();
+    table.set(of(1, 1), 60, 0);
+    table.set(of(1, 2), 60, 0);
+    table.set(of(2, 3), 10, 0);
+    table.set(alone(4), 70, 0);
+    table.set(alone(5), 80, 0);
+    assert_eq!(table.of_others(of(3, 9), 50, 0), 50 + 10 + 50 + 50);
+    assert_eq!(table.of_others(of(1, 9), 50, 0), 120 + 10 + 50 + 50);
+    assert_eq!(table.of_others(of(1, 1), 50, 0), 60 + 10 + 50 + 50);
+    assert_eq!(table.of_others(alone(4), 50, 0), 50 + 10 + 50);
+    // A resumption from another address moves the reservation.
+    table.set(of(2, 1), 60, 0);
+    assert_eq!(table.of_others(of(2, 9), 50, 0), 50 + 70 + 50 + 50);
 }
 
 /// Numbers from a seed (xorshift).
@@ -59,6 +76,25 @@ fn numbers(mut seed: u64) -> impl FnMut(u64) -> u64 {
     }
 }
 
+/// Returns the bytes of others by a walk over all reservations.
+fn walk(plain: &BTreeMap<u8, (Claim, u64, u64)>, claim: Claim, most: u64, now: u64) -> u64 {
+    let mut parties = BTreeMap::<Party, u128>::new();
+    for (other, bytes, touched) in plain.values() {
+        if other.key != claim.key && now <= touched + LIFETIME_SECS {
+            *parties.entry(other.party()).or_default() += u128::from(*bytes);
+        }
+    }
+    let is_within = parties.values().sum::<u128>() <= most.into();
+    let capped = parties
+        .into_iter()
+        .map(|(party, bytes)| match party == claim.party() {
+            true => bytes,
+            false if is_within => bytes,
+            false => bytes.min(most.into()),
+        });
+    capped.sum::<u128>().try_into().unwrap_or(u64::MAX)
+}
+
 #[test]
 fn sum_equals_a_walk_over_all_reservations() {
     for seed in 1..=100 {
@@ -66,11 +102,15 @@ fn sum_equals_a_walk_over_all_reservations() {
         let (mut table, mut plain, mut now) = (Table::default(), BTreeMap::new(), 0);
         for _ in 0..300 {
             let id = number(6) as u8;
+            let claim = match number(4) {
+                0 => alone(id),
+                user => of(user as u8, id),
+            };
             let bytes = [number(1000), number(1 << 50), u64::MAX][number(3) as usize];
             match number(7) {
                 0..4 => {
-                    table.set(key(id), bytes, now);
-                    plain.insert(id, (bytes, now));
+                    table.set(claim, bytes, now);
+                    plain.insert(id, (claim, bytes, now));
                 }
                 4 => {
                     table.release(key(id));
@@ -78,11 +118,9 @@ fn sum_equals_a_walk_over_all_reservations() {
                 }
                 5 => now += number(LIFETIME_SECS / 2),
                 _ => {
-                    let others = plain.iter().filter(|(other, (_, touched))| {
-                        **other != id && now <= touched + LIFETIME_SECS
-                    });
-                    let sum = others.fold(0_u64, |sum, (_, (bytes, _))| sum.saturating_add(*bytes));
-                    assert_eq!(table.of_others(key(id), now), sum, "seed {seed}");
+                    let most = [500, 1 << 49, u64::MAX][number(3) as usize];
+                    let others = table.of_others(claim, most, now);
+                    assert_eq!(others, walk(&plain, claim, most, now), "seed {seed}");
                 }
             }
         }

@@ -117,9 +117,9 @@ fn missing_space_is_refused_before_the_body() {
     let bench = Bench::new();
     assert_refused!(
         bench.append_with(&id(), 0, exactly(1 << 60)),
-        Error::NoSpace
+        Error::NoSpace(_)
     );
-    let all = bench.registry.disk.free().unwrap().unwrap();
+    let all = bench.registry.disk.free().unwrap().bytes.unwrap();
     // Half of the disk for one that sends, and for a second one there is no such half; but for one that only asks.
     let half = |name: &str| AppendRequest {
         length: Some(all / 4 * 3),
@@ -127,20 +127,20 @@ fn missing_space_is_refused_before_the_body() {
     };
     let mut first = bench.append_with(&id(), 0, half("a")).unwrap();
     let other = Id::new(b"", b"other");
-    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace(_));
     first.write(b"x").unwrap();
-    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace(_));
     assert!(bench.append_with(&other, 0, nothing()).is_ok());
     drop(first);
-    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace(_));
     // What it is owed itself is not in its way.
     assert!(bench.append_with(&id(), 1, half("a")).is_ok());
-    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace);
+    assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace(_));
     bench.cancel(&id()).unwrap();
     assert!(bench.append_with(&other, 0, half("b")).is_ok());
 
     let full = Bench::with_floor(u64::MAX);
-    assert_refused!(full.append(&id(), 0), Error::NoSpace);
+    assert_refused!(full.append(&id(), 0), Error::NoSpace(_));
     assert!(full.append_with(&id(), 0, nothing()).is_ok());
 }
 
@@ -186,11 +186,11 @@ impl Bench {
 
 #[test]
 fn admission_reserves_space_until_an_empty_append_ends() {
-    let free = Bench::new().registry.disk.free().unwrap().unwrap();
+    let free = Bench::new().registry.disk.free().unwrap().bytes.unwrap();
     let bench = Bench::with_floor(free / 2);
     let append = |name: &[u8]| bench.append_with(&Id::new(b"", name), 0, exactly(free / 3));
     let first = append(b"first").unwrap();
-    assert_refused!(append(b"second"), Error::NoSpace);
+    assert_refused!(append(b"second"), Error::NoSpace(_));
     drop(first);
     append(b"second").unwrap();
 }

@@ -6,9 +6,11 @@ use std::time::SystemTime;
 use std::{fmt, io};
 
 use crate::store::error::Error;
+use crate::store::fs::space::Needed;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
 use crate::store::owners::Wanted;
+use crate::store::reservations::Claim;
 use crate::store::upload::checksum::BodyCheck;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::guard::StateGuard;
@@ -49,6 +51,9 @@ pub struct Append {
     /// The CRC-32 of the whole upload that the request declared.
     crc32: Option<u32>,
     is_checked: bool,
+    claim: Claim,
+    /// The end of the body in the upload, as far as the request shows it.
+    body_end: u64,
 }
 
 impl Append {
@@ -72,6 +77,8 @@ impl Append {
         };
         let has_body = !request.body_length.is_nothing();
         let (body_digest, crc32) = (request.body_digest, request.crc32_value());
+        let claim = upload.claim(&request);
+        let body_end = start.saturating_add(request.body_length.at_least());
         match complete {
             true => check_complete(&state, start, &request)?,
             false => upload.admit(&mut state, id, start, request)?,
@@ -91,6 +98,8 @@ impl Append {
             body_check,
             crc32,
             is_checked,
+            claim,
+            body_end,
         })
     }
 
@@ -116,8 +125,8 @@ impl Append {
     /// [`Superseded`](Error::Superseded), [`Mismatch`](Error::Mismatch) if the upload ends elsewhere now,
     /// [`Overshoot`](Error::Overshoot), [`TooLarge`](Error::TooLarge) and [`OverQuota`](Error::OverQuota) after the bytes
     /// that fit are written,
-    /// [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge), [`Io`](Error::Io),
-    /// [`Poisoned`](Error::Poisoned).
+    /// [`NoSpace`](Error::NoSpace), [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge),
+    /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let written = self.write_window(bytes);
         let dirty_bytes = written.map_err(|error| self.upload.disk().explain(error))?;
@@ -237,7 +246,7 @@ impl Append {
             drop(state);
             return self.upload.delete_wrong(epoch, differs).map(|()| 0);
         }
-        let result = self.upload.write_bytes(&mut state, bytes);
+        let result = (self.upload).write_bytes(&mut state, bytes, self.claim, self.body_end);
         if result.is_err() {
             self.upload.count_partial(&state);
         }
@@ -268,6 +277,12 @@ impl Append {
             }
         }
     }
+}
+
+/// Returns the bytes that an upload still expects; 0 if no request shows its end.
+fn expected(state: &State, body_end: u64) -> u64 {
+    let end = state.length().unwrap_or(body_end);
+    end.saturating_sub(state.offset())
 }
 
 /// Compares a request with a complete upload.
@@ -304,15 +319,20 @@ impl UploadHandle {
         request: AppendRequest,
     ) -> Result<(), Error> {
         let has_body = !request.body_length.is_nothing();
-        let needed = state.admit(start, &request, self.registry.options.max_size)?;
+        let missing = state.admit(start, &request, self.registry.options.max_size)?;
+        let mut needed = Needed::bytes(missing);
         if !state.is_full() && (has_body || request.declares()) {
-            self.check_folder(state, id, &request)?;
+            let folders = self.check_folder(state, id, &request)?;
+            if state.data().is_none() {
+                // The data file, the record and the folders.
+                needed += Needed::inodes(2 + folders);
+            }
         }
         self.check_declared(state, &request)?;
         if has_body || request.declares() {
-            self.check_account(state, id, start.saturating_add(needed), &request)?;
+            self.check_account(state, id, start.saturating_add(missing), &request)?;
         }
-        if let Err(error) = self.reserve(needed, has_body) {
+        if let Err(error) = self.reserve(&request, missing, needed) {
             self.recount(state);
             return Err(error);
         }
@@ -352,32 +372,53 @@ impl UploadHandle {
         self.lock()
     }
 
-    /// Checks that `needed` more bytes fit on the disk beside the reservations of other uploads. Reserves them if the
+    /// Returns what reservations are made for.
+    fn claim(&self, request: &AppendRequest) -> Claim {
+        Claim {
+            key: self.key,
+            account: request.account,
+        }
+    }
+
+    /// Checks that `needed` fits on the disk beside the reservations of other uploads. Reserves the `missing` bytes if the
     /// request has a body.
-    fn reserve(&self, needed: u64, has_body: bool) -> Result<(), Error> {
-        if needed == 0 {
+    fn reserve(&self, request: &AppendRequest, missing: u64, needed: Needed) -> Result<(), Error> {
+        if needed == Needed::default() {
             return Ok(());
         }
-        let reservations = &self.registry.reservations;
-        let mut space = reservations.free_space();
-        let wanted = needed
-            .saturating_add(self.registry.options.min_free)
-            .saturating_add(reservations.of_others(self.key));
-        let read = || Ok(self.disk().free()?.unwrap_or(u64::MAX));
-        if !space.has_room(wanted, read)? {
-            return Err(Error::NoSpace);
-        }
-        if has_body {
-            reservations.set(self.key, needed);
-        }
-        Ok(())
+        let has_body = !request.body_length.is_nothing();
+        let reserved = has_body.then_some(missing);
+        let read = || self.disk().free();
+        (self.registry.reservations).admit(self.claim(request), needed, reserved, read)
+    }
+
+    /// Checks that a window of `bytes` fits on the disk.
+    fn admit_window(
+        &self,
+        state: &State,
+        bytes: u64,
+        claim: Claim,
+        body_end: u64,
+    ) -> Result<(), Error> {
+        let inodes = state.data().is_none().into();
+        let expected = expected(state, body_end);
+        let read = || self.disk().free();
+        let window = Needed { bytes, inodes };
+        (self.registry.reservations).admit_window(claim, window, expected, read)
     }
 
     /// Writes `bytes` at the end of the file.
-    fn write_bytes(&self, state: &mut StateGuard<'_>, bytes: &[u8]) -> Result<(), Error> {
+    fn write_bytes(
+        &self,
+        state: &mut StateGuard<'_>,
+        bytes: &[u8],
+        claim: Claim,
+        body_end: u64,
+    ) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
         }
+        self.admit_window(state, bytes.len() as u64, claim, body_end)?;
         let data = self.data_file(state)?;
         let is_first = state.offset() == 0;
         let mut rest = bytes;
@@ -394,8 +435,7 @@ impl UploadHandle {
                 Err(error) => return Err(self.write_failed(state, error)),
             }
         }
-        let expected = state.length().map_or(0, |length| length - state.offset());
-        self.registry.reservations.set(self.key, expected);
+        (self.registry.reservations).set(claim, expected(state, body_end));
         if is_first || state.length().is_none() {
             self.count_partial(state);
         }

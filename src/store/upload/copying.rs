@@ -14,6 +14,7 @@ use crate::store::error::Error;
 use crate::store::fs::copy::Copy;
 use crate::store::fs::disk::Data;
 use crate::store::fs::record::Record;
+use crate::store::fs::space::Floor;
 use crate::store::options::Sharing;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::copies::{Jobs, QUEUE_MAX};
@@ -156,9 +157,8 @@ impl UploadHandle {
         }
         let options = &self.registry.options;
         let is_shared = options.sharing == Sharing::Shared;
-        let copy =
-            self.disk()
-                .begin_copy(self.key, &said.path, length, options.min_free, is_shared)?;
+        let floor = Floor::from(options);
+        let copy = (self.disk()).begin_copy(self.key, &said.path, length, floor, is_shared)?;
         Ok(Some(copy))
     }
 

@@ -14,6 +14,7 @@ use crate::store::fs::copy::Copy;
 use crate::store::fs::disk::Data;
 use crate::store::fs::hashed::Digest;
 use crate::store::fs::record::{Hook, Record};
+use crate::store::fs::space::Floor;
 use crate::store::id::Id;
 use crate::store::obstacle::ObstacleKind;
 use crate::store::options::OnConflict;
@@ -178,7 +179,8 @@ impl UploadHandle {
         }
     }
 
-    /// Checks whether the folder of the file would refuse it, as far as this shows before the file exists.
+    /// Checks whether the folder of the file would refuse it, as far as this shows before the file exists. Returns the
+    /// number of folders in its path.
     ///
     /// # Errors
     /// `NotPublished`, `NoSpace`.
@@ -187,22 +189,23 @@ impl UploadHandle {
         state: &State,
         id: &Id,
         request: &AppendRequest,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let declared = state
             .record()
             .and_then(|record| record.file.name.as_deref());
         let name = declared.or(request.file.name.as_deref());
         let wanted = self.wanted(id, name);
         let length = state.length().or(request.length);
-        let min_free = self.registry.options.min_free;
-        let Err(error) = self.disk().foresee(&wanted, length, min_free) else {
-            return Ok(());
+        let floor = Floor::from(&self.registry.options);
+        let error = match self.disk().foresee(&wanted, length, floor) {
+            Ok(None) => return Ok(wanted.folders.len() as u64),
+            Ok(Some(limit)) => return Err(Error::NoSpace(limit)),
+            Err(error) => error,
         };
         let obstacle = self.obstacle_at(error, id, wanted.path());
         match obstacle.kind {
-            ObstacleKind::NoSpace => Err(Error::NoSpace),
             // Any other error shows when the file is published.
-            ObstacleKind::Passing => Ok(()),
+            ObstacleKind::Passing | ObstacleKind::NoSpace => Ok(wanted.folders.len() as u64),
             ObstacleKind::Refused | ObstacleKind::TooLarge => {
                 self.registry.blocked.warn(self.key, &obstacle);
                 Err(Error::NotPublished(obstacle))

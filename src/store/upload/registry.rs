@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use crate::store::error::Error;
 use crate::store::fs::disk::Disk;
 use crate::store::fs::group_commit::SharedSync;
+use crate::store::fs::space::Floor;
 use crate::store::id::Key;
 use crate::store::log::Log;
 use crate::store::mutex::lock;
@@ -51,10 +52,10 @@ impl Registry {
     ) -> Self {
         Self {
             owners: Owners::new(&options),
-            options,
             log: Log::new(Arc::clone(&disk)),
             disk,
-            reservations: Reservations::new(),
+            reservations: Reservations::new(Floor::from(&options)),
+            options,
             blocked: Blocked::default(),
             copies: Copies::default(),
             hooks: PendingHooks::default(),

@@ -1,6 +1,7 @@
 //! The state of one upload in memory, and the rules for its next change. This file does no I/O.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::store::error::Error;
 use crate::store::fs::disk::Data;
@@ -36,6 +37,8 @@ pub(crate) struct State {
     hashing: Option<Box<Hashing>>,
     /// The number of open appends.
     appends: u32,
+    /// The time of the last byte, or of the begin of the last append.
+    active_at: Instant,
 }
 
 /// The numbers that decide if an append may write, and if a result is valid.
@@ -73,6 +76,7 @@ impl State {
             durability: Durability::new(has_syncs),
             hashing: None,
             appends: 0,
+            active_at: Instant::now(),
         }
     }
 
@@ -167,6 +171,11 @@ impl State {
 
     pub(crate) fn has_appends(&self) -> bool {
         self.appends > 0
+    }
+
+    /// Returns the seconds since the last byte or the begin of the last append.
+    pub(crate) fn idle_secs(&self) -> u64 {
+        self.active_at.elapsed().as_secs()
     }
 
     /// Returns whether a request has begun the upload.
@@ -322,6 +331,7 @@ impl State {
 
     pub(crate) fn begin_append(&mut self) {
         self.appends += 1;
+        self.active_at = Instant::now();
     }
 
     pub(crate) fn end_append(&mut self) {
@@ -363,6 +373,7 @@ impl State {
             hashing.follow(self.durability.offset(), bytes);
         }
         self.durability.wrote(bytes.len() as u64);
+        self.active_at = Instant::now();
     }
 
     /// Notes that bytes are about to be lost: fences every append, and begins an epoch.

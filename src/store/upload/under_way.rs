@@ -42,9 +42,8 @@ impl Registry {
         drop(blocked);
         for upload in uploads {
             let sent = upload.peek().ok().and_then(|state| state.under_way(owner));
-            let Some(mut sent) = sent else { continue };
+            let Some(sent) = sent else { continue };
             if found.iter().all(|blocked| blocked.id != sent.id) {
-                sent.idle_secs = self.reservations.idle_secs(upload.key);
                 found.push(sent);
             }
         }
@@ -63,7 +62,7 @@ impl State {
             name: record.file.name.clone(),
             offset: self.offset(),
             length: record.length,
-            idle_secs: 0,
+            idle_secs: self.idle_secs(),
             publishing: None,
         })
     }

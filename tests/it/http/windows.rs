@@ -47,7 +47,7 @@ fn windows(calls: &[Call]) -> Vec<Window> {
     let mut windows: Vec<Window> = Vec::new();
     // Threads that have moved bytes. What others do is to start.
     let mut movers = HashSet::new();
-    let mut record_calls = 0;
+    let (mut record_calls, mut space_calls) = (0, 0);
     for call in &calls[first + 1..=last] {
         match (call.name.as_str(), call.numbers().as_slice()) {
             ("recvfrom", &[_, to, asked, ..]) => windows.push(Window {
@@ -64,13 +64,20 @@ fn windows(calls: &[Call]) -> Vec<Window> {
                 let is_of_mover = movers.contains(&call.thread);
                 let is_of_record = is_of_mover && call.args.contains(".json");
                 record_calls += usize::from(is_of_record);
-                let may_be = waits(call) || is_of_record || !is_of_mover;
+                let is_of_space = name == "fstatfs";
+                space_calls += usize::from(is_of_space);
+                let may_be = waits(call) || is_of_record || is_of_space || !is_of_mover;
                 assert!(may_be, "{name}({})", call.args);
             }
         }
     }
     // The record is opened, written and closed once among the windows. Debug builds also check the descriptor.
     assert!(record_calls <= 4, "{record_calls} calls for the record");
+    // The free space is read every 16 MiB and every second.
+    assert!(
+        space_calls <= windows.len() / 4,
+        "{space_calls} calls for the free space"
+    );
     windows
 }
 

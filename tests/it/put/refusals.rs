@@ -53,7 +53,8 @@ fn full_disk_is_a_final_error() {
     let files = [("a.bin", 5), ("b.bin", 5_000_000)].map(|(name, bytes)| disk.file(name, bytes));
     let server = Program::start(&["--min-free", "100000T"]);
     let said = send(&[], &files.each_ref(), &url(server.addr()));
-    let line = "the server has no space for it: the disk is full";
+    let line = "the server has no space for it: the disk has too little free space: \
+                109951162777600000 bytes stay free (--min-free)";
     said.expect(1, &[&format!("a.bin: {line}"), &format!("b.bin: {line}")]);
 }
 
