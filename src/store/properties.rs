@@ -161,6 +161,7 @@ fn any_record(bytes: &[u8]) -> Record {
                 path: FilePath::in_folder("", &name),
                 hook: hooks[bytes.len() % hooks.len()],
                 copied: bytes.len() % 2 == 1,
+                new_folders: (bytes.len() % 3) as u8,
             }
             .into()
         }),

@@ -150,6 +150,11 @@ impl FilePath {
         is_path.then(|| Self(path.into()))
     }
 
+    /// Returns the folders of the path, separated by `/`; empty without folders.
+    pub(crate) fn folders(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(folders, _)| folders)
+    }
+
     /// Returns the path of the file `name` in `folder`, which is empty or ends with `/`.
     pub(crate) fn in_folder(folder: &str, name: &str) -> Self {
         let path = Self([folder, name].concat().into());

@@ -31,6 +31,33 @@ pub(crate) enum Home<'d> {
     Folder(OwnedFd),
 }
 
+/// Nested folders.
+#[derive(Debug, Default)]
+pub(crate) struct Folders {
+    /// The path of the innermost folder, with `/` at its end; empty without folders.
+    pub(crate) path: String,
+    /// The number of innermost folders that were created; the others existed.
+    pub(crate) created: u8,
+}
+
+/// One folder, open.
+struct Folder {
+    name: String,
+    file: OwnedFd,
+    is_new: bool,
+}
+
+impl Folders {
+    /// Adds an inner folder.
+    fn enter(&mut self, folder: Folder) -> Home<'static> {
+        self.path += &folder.name;
+        self.path.push('/');
+        // In an existing folder another upload has begun to use the folders above.
+        self.created = if folder.is_new { self.created + 1 } else { 0 };
+        Home::Folder(folder.file)
+    }
+}
+
 impl AsFd for Home<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -43,37 +70,50 @@ impl AsFd for Home<'_> {
 /// Finished files, by their paths below the directory: names separated by `/`.
 impl Disk {
     /// Creates nested folders, durably. If another file has the name of a folder, the folder gets the next free name.
-    /// Returns the path of the innermost folder, with `/` at its end.
+    /// After an error, removes the folders that it created.
     ///
     /// Syncs also the parents of existing folders: another upload may have created such a folder just before.
     ///
-    /// The folder of a user has no other name: the next one may be the folder of another user.
-    ///
     /// # Errors
     /// `NotADirectory` if another file has the name of the user's folder.
-    pub(crate) fn make_folders(&self, wanted: &Wanted, key: Key) -> io::Result<String> {
-        let (mut path, mut above) = (String::new(), self.root());
+    pub(crate) fn make_folders(&self, wanted: &Wanted, key: Key) -> io::Result<Folders> {
+        let mut made = Folders::default();
+        let result = self.make_each_folder(&mut made, wanted, key);
+        result.inspect_err(|_| self.remove_folders(&made.path, made.created))?;
+        Ok(made)
+    }
+
+    fn make_each_folder(&self, made: &mut Folders, wanted: &Wanted, key: Key) -> io::Result<()> {
+        let mut above = self.root();
         if let Some(dir) = &wanted.user_dir {
-            let name = dir.name().as_str();
-            let made = self.make_one(&above, name)?.ok_or(Errno::NOTDIR)?;
+            let folder = made.enter(self.make_user_dir(&above, dir)?);
             self.sync_home(&above)?;
-            (path, above) = (format!("{name}/"), Home::Folder(made));
+            above = folder;
         }
         for folder in &wanted.folders {
-            let (name, made) = self.make_folder(&above, folder, key)?;
+            let folder = made.enter(self.make_folder(&above, folder, key)?);
             self.sync_home(&above)?;
-            (path, above) = (format!("{path}{name}/"), Home::Folder(made));
+            above = folder;
         }
-        Ok(path)
+        Ok(())
+    }
+
+    /// Removes the innermost `count` folders of `path` that are empty. Another upload may use them.
+    pub(crate) fn remove_folders(&self, path: &str, count: u8) {
+        let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+        let paths = std::iter::successors(Some(folders), |path| Some(path.rsplit_once('/')?.0));
+        let mut paths = paths.filter(|path| !path.is_empty()).take(count.into());
+        paths.all(|path| self.remove_folder(path).is_ok());
+    }
+
+    fn remove_folder(&self, path: &str) -> io::Result<()> {
+        self.faults.check(Op::Remove)?;
+        let (home, name) = self.home_of(path)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(unlinkat(home, name, AtFlags::REMOVEDIR)?)
     }
 
     /// Creates a folder. Tries another spelling if the file system refuses the name.
-    fn make_folder(
-        &self,
-        above: &Home<'_>,
-        folder: &Name,
-        key: Key,
-    ) -> io::Result<(String, OwnedFd)> {
+    fn make_folder(&self, above: &Home<'_>, folder: &Name, key: Key) -> io::Result<Folder> {
         let (mut spelling, mut spelled) = (Spelling::AS_IS, folder.clone());
         loop {
             let made = self.make_first_free(above, spelled.folder_candidates(spelling.max_bytes()));
@@ -91,22 +131,38 @@ impl Disk {
         &self,
         above: &Home<'_>,
         names: impl Iterator<Item = String>,
-    ) -> io::Result<(String, OwnedFd)> {
+    ) -> io::Result<Folder> {
         for name in names {
-            if let Some(made) = self.make_one(above, &name)? {
-                return Ok((name, made));
+            if let Some(folder) = self.make_one(above, &name)? {
+                return Ok(folder);
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Creates a folder, unless it exists. `None` if another file has the name.
-    fn make_one(&self, above: &Home<'_>, name: &str) -> io::Result<Option<OwnedFd>> {
+    ///
+    /// # Errors
+    /// `NotFound` if another upload has removed the folder, because it was empty, before this one opens it.
+    fn make_one(&self, above: &Home<'_>, name: &str) -> io::Result<Option<Folder>> {
         self.faults.check(Op::MakeFolder)?;
-        match mkdirat(above, name, Mode::from_raw_mode(0o777)) {
-            Ok(()) | Err(Errno::EXIST) => self.open_folder(above, name),
-            Err(error) => Err(error.into()),
-        }
+        let is_new = match mkdirat(above, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let Some(file) = self.open_folder(above, name)? else {
+            statat(above, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            return Ok(None);
+        };
+        let name = name.to_owned();
+        Ok(Some(Folder { name, file, is_new }))
+    }
+
+    /// Creates the folder of a user, unless it exists. It has no other name: the next one may be that of another user.
+    fn make_user_dir(&self, above: &Home<'_>, dir: &UserDir) -> io::Result<Folder> {
+        let made = self.make_one(above, dir.name().as_str())?;
+        made.ok_or_else(|| Errno::NOTDIR.into())
     }
 
     /// Returns whether the file system refused `name` in the folder `path`, and `error` has no other cause.

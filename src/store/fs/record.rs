@@ -37,6 +37,8 @@ pub(crate) struct Publishing {
     pub(crate) hook: Option<Hook>,
     /// True if a copy gets that name. A file with that name and the same bytes is then this upload.
     pub(crate) copied: bool,
+    /// The number of innermost folders of `path` that this upload created. They are removed with it if they are empty.
+    pub(crate) new_folders: u8,
 }
 
 /// The state of the completion hook.
@@ -115,21 +117,11 @@ impl Record {
         if number("v")? != Some(VERSION) {
             return None;
         }
-        let path = match text("as")? {
+        let publishing = match text("as")? {
             None => None,
-            Some(path) => Some(FilePath::parse(&path)?),
+            Some(path) => Some(Publishing::from_json(&path, fields)?),
         };
-        let copied = match fields.get("copied") {
-            None => false,
-            Some(copied) => copied.as_bool()?,
-        };
-        let hook = match text("hook")?.as_deref() {
-            None => None,
-            Some(DUE) => Some(Hook::Due),
-            Some(DONE) => Some(Hook::Done),
-            Some(_) => return None,
-        };
-        let state = if path.is_some() {
+        let state = if publishing.is_some() {
             PUBLISHING
         } else {
             RECEIVING
@@ -152,7 +144,7 @@ impl Record {
             length: number("length")?,
             digest,
             crc32,
-            publishing: path.map(|path| Publishing { path, hook, copied }.into()),
+            publishing: publishing.map(Box::new),
         })
     }
 
@@ -162,6 +154,26 @@ impl Record {
         let mut text = Vec::with_capacity(512);
         serde_json::to_writer(&mut text, self).expect("its keys are text, and memory takes all");
         text
+    }
+}
+
+impl Publishing {
+    /// Reads the other fields of a record with a published `path`.
+    fn from_json(path: &str, fields: &Map<String, Value>) -> Option<Self> {
+        let hook = match fields.get("hook").map(Value::as_str) {
+            None => None,
+            Some(Some(DUE)) => Some(Hook::Due),
+            Some(Some(DONE)) => Some(Hook::Done),
+            Some(_) => return None,
+        };
+        let copied = fields.get("copied").map_or(Some(false), Value::as_bool)?;
+        let new_folders = fields.get("new_folders").map_or(Some(0), Value::as_u64)?;
+        Some(Self {
+            path: FilePath::parse(path)?,
+            hook,
+            copied,
+            new_folders: new_folders.try_into().ok()?,
+        })
     }
 }
 
@@ -190,6 +202,8 @@ impl Serialize for Record {
         put(&mut fields, "hook", self.hook().map(hook))?;
         let copied = self.publishing.as_deref().filter(|said| said.copied);
         put(&mut fields, "copied", copied.map(|_| true))?;
+        let new_folders = self.publishing.as_deref().map(|it| it.new_folders);
+        put(&mut fields, "new_folders", new_folders.filter(|it| *it > 0))?;
         fields.end()
     }
 }
@@ -222,6 +236,7 @@ mod tests {
             path: FilePath::in_folder("", "käse.mp4"),
             hook,
             copied: hook == Some(Hook::Due),
+            new_folders: u8::from(hook == Some(Hook::Due)),
         }
     }
 

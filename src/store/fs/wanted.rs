@@ -52,6 +52,11 @@ impl Wanted {
         self.user_dir.is_some() || !self.folders.is_empty()
     }
 
+    /// Returns the number of folders of the path.
+    pub(crate) fn folder_count(&self) -> usize {
+        usize::from(self.user_dir.is_some()) + self.folders.len()
+    }
+
     /// Returns whether the path fits into `PATH_MAX`, even if each of its names is taken and grows.
     fn fits(&self, dir_bytes: usize) -> bool {
         let names = self.folders.iter().chain([&self.name]);

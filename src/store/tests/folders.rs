@@ -1,6 +1,7 @@
 //! Files in folders.
 
 use std::os::unix::fs::symlink;
+use std::time::{Duration, SystemTime};
 
 use super::super::OnConflict;
 use super::*;
@@ -167,4 +168,93 @@ fn files_of_a_folder_whose_names_are_taken_stay_together() {
     assert_eq!(one.parent(), other.parent());
     assert!(tries(&bench, "trip/c") <= 16);
     assert_eq!(names(one.parent().unwrap()).len(), 3);
+}
+
+const ACCES: i32 = 13;
+const IO: i32 = 5;
+
+/// Returns the names of the folders in the directory.
+fn folders(bench: &Bench) -> Vec<String> {
+    let mut names = names(bench.path());
+    names.retain(|name| name != ".resumed");
+    names
+}
+
+#[test]
+fn cancel_and_expiry_remove_the_folders_of_an_unpublished_upload() {
+    let ends: [fn(&Bench); 2] = [
+        |bench| assert!(bench.cancel(&id()).unwrap()),
+        |bench| {
+            let later = SystemTime::now() + Duration::from_secs(30 * 24 * 60 * 60);
+            assert_eq!(bench.sweep(later).expired, 1);
+        },
+    ];
+    for end in ends {
+        for reopens in [false, true] {
+            let mut bench = Bench::new();
+            on_disk::create_dir(bench.path().join("old")).unwrap();
+            bench.fail(Op::Publish, 0, usize::MAX, ACCES, None);
+            assert!(
+                bench
+                    .send(0, b"abc", declared(3, "old/trip/day/a"))
+                    .is_err()
+            );
+            assert!(bench.path().join("old/trip/day").is_dir());
+            if reopens {
+                bench.reopen();
+                bench.fail(Op::Publish, 0, usize::MAX, ACCES, None);
+                assert!(bench.status(&id()).is_err());
+            }
+            end(&bench);
+            assert_eq!(names(&bench.path().join("old")), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn folder_that_others_use_stays_after_a_cancel() {
+    let bench = Bench::new();
+    bench.fail(Op::Publish, 0, 1, ACCES, None);
+    assert!(bench.send(0, b"abc", declared(3, "trip/day/a")).is_err());
+    send(&bench, "trip/b", b"b");
+    on_disk::create_dir(bench.path().join("mine")).unwrap();
+    bench.cancel(&id()).unwrap();
+    assert_eq!(names(&bench.path().join("trip")), ["b"]);
+
+    bench.fail(Op::Publish, 0, 1, ACCES, None);
+    assert!(bench.send(0, b"abc", declared(3, "mine/a")).is_err());
+    bench.cancel(&id()).unwrap();
+    assert!(bench.path().join("mine").is_dir());
+}
+
+#[test]
+fn folders_of_a_failed_attempt_are_removed() {
+    let bench = Bench::new();
+    // The second folder, and the record with the path.
+    for op in [Op::MakeFolder, Op::WriteRecord] {
+        let after = usize::from(op == Op::MakeFolder);
+        bench.fail(op, after, usize::MAX, IO, None);
+        assert!(bench.send(0, b"abc", declared(3, "trip/day/a")).is_err());
+        assert_eq!(folders(&bench), [""; 0], "{op:?}");
+        bench.faults().clear();
+        bench.cancel(&id()).unwrap();
+    }
+}
+
+#[test]
+fn upload_survives_the_removal_of_its_folder_by_another() {
+    let bench = Bench::new();
+    bench.fail(Op::Publish, 0, 1, ACCES, None);
+    assert!(bench.send(0, b"abc", declared(3, "trip/day/a")).is_err());
+    bench.faults().clear();
+    let paused = bench.faults().pause(Op::Publish);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| send(&bench, "trip/day/b", b"b"));
+        paused.wait();
+        bench.cancel(&id()).unwrap();
+        assert_eq!(folders(&bench), [""; 0]);
+        paused.wait();
+        assert_eq!(other.join().unwrap(), bench.path().join("trip/day/b"));
+    });
+    assert_eq!(bench.content("trip/day/b").unwrap(), b"b");
 }

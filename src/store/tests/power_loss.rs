@@ -191,6 +191,7 @@ fn full_upload_is_published_after_a_new_mount() {
         path: FilePath::in_folder("", "a"),
         hook: None,
         copied: false,
+        new_folders: 0,
     };
     let record = Record {
         publishing: Some(publishing.into()),

@@ -20,6 +20,7 @@ fn publishing(length: u64, hook: Option<Hook>) -> Record {
         path: FilePath::in_folder("", "a"),
         hook,
         copied: false,
+        new_folders: 0,
     };
     Record {
         publishing: Some(publishing.into()),

@@ -34,14 +34,16 @@ impl UploadHandle {
         self.sync_dirs(None)
     }
 
-    /// Removes the bytes, then the record: a crash in between leaves an empty upload, not bytes without an id. The caller
-    /// holds the `ChangeGuard`.
+    /// Removes the bytes, then the record: a crash in between leaves an empty upload, not bytes without an id. Also removes
+    /// the empty folders that the upload created. The caller holds the `ChangeGuard`.
     pub(crate) fn delete(&self, state: &mut State) -> Result<(), Error> {
         if state.is_receiving() {
-            if let Some(path) = state.publishing_path() {
+            if let Some(publishing) = state.publishing() {
+                let path = &publishing.path;
                 if let Err(error) = self.disk().remove_copy(self.key, path) {
                     log::debug!("{}: cannot remove its copy: {error}", self.key);
                 }
+                self.disk().remove_folders(path, publishing.new_folders);
             }
             self.disk().remove(&self.key.to_string())?;
             state.clear_data();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::store::error::Error;
 use crate::store::fs::copy::Copy;
-use crate::store::fs::filename::{FilePath, NAME_MAX};
+use crate::store::fs::filename::{FilePath, NAME_MAX, Name};
+use crate::store::fs::published::Folders;
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::fs::spelling::{Refusal, Spelling};
 use crate::store::fs::user_dir::UserDir;
@@ -30,6 +31,9 @@ impl Registry {
             .map_or(path, |dir| dir.inside(path))
     }
 }
+
+/// The number of attempts to move a file into folders that another upload removes.
+const FOLDER_TRIES: u32 = 3;
 
 impl UploadHandle {
     /// Returns the obstacle to the publishing of `record`, with the path that its file gets.
@@ -62,16 +66,55 @@ impl UploadHandle {
         record: &mut Arc<Record>,
         copy: Option<&Copy>,
     ) -> Result<(), Error> {
-        let moved = self.spell_and_move(record, copy);
+        let wanted = self.wanted_by(record);
+        let mut tries = 1..FOLDER_TRIES;
+        let moved = loop {
+            let moved = self.move_into_folders(&wanted, record, copy);
+            match &moved {
+                // Another upload may remove an empty folder that it created, before this file is there.
+                Err(Error::Io(error))
+                    if error.kind() == io::ErrorKind::NotFound
+                        && wanted.has_folder()
+                        && matches!(self.is_there(copy), Ok(true))
+                        && tries.next().is_some() => {}
+                _ => break moved,
+            }
+        };
         moved.inspect_err(|_| self.registry.hooks.remove(self.key))
     }
 
+    /// Creates the folders, and moves the file there. Removes the created folders if the record does not name them.
+    fn move_into_folders(
+        &self,
+        wanted: &Wanted,
+        record: &mut Arc<Record>,
+        copy: Option<&Copy>,
+    ) -> Result<(), Error> {
+        let folders = self.disk().make_folders(wanted, self.key)?;
+        let moved = self.spell_and_move(&wanted.name, &folders, record, copy);
+        if folders.created > 0 && !self.is_recorded_in(&folders) {
+            self.disk().remove_folders(&folders.path, folders.created);
+        }
+        moved
+    }
+
+    /// Returns whether the record names a path in `folders`. True if the record cannot be read.
+    fn is_recorded_in(&self, folders: &Folders) -> bool {
+        self.lock().map_or(true, |state| {
+            let path = state.record().and_then(|record| record.publishing_as());
+            path.is_some_and(|path| path.starts_with(&folders.path))
+        })
+    }
+
     /// Tries other spellings until the file system accepts one.
-    fn spell_and_move(&self, record: &mut Arc<Record>, copy: Option<&Copy>) -> Result<(), Error> {
-        let wanted = self.wanted_by(record);
-        let folder = self.disk().make_folders(&wanted, self.key)?;
-        let name = wanted.name;
-        let in_folder = |name: String| FilePath::in_folder(&folder, &name);
+    fn spell_and_move(
+        &self,
+        name: &Name,
+        folders: &Folders,
+        record: &mut Arc<Record>,
+        copy: Option<&Copy>,
+    ) -> Result<(), Error> {
+        let in_folder = |name: String| FilePath::in_folder(&folders.path, &name);
         let mut recorded = match &record.publishing {
             Some(it) if self.disk().has_folder_of(&it.path)? => Some(it.path.clone()),
             _ => None,
@@ -80,20 +123,21 @@ impl UploadHandle {
         loop {
             let names = spelled.candidates(spelling.max_bytes()).map(in_folder);
             let names = recorded.take().into_iter().chain(names);
-            let error = match self.move_to_first_free(names, record, copy) {
+            let error = match self.move_to_first_free(names, folders, record, copy) {
                 Err(Error::Io(error)) => error,
                 done => return done,
             };
-            let Some(refusal) = self.refusal(&folder, spelled.as_str(), copy, &error) else {
+            let Some(refusal) = self.refusal(&folders.path, spelled.as_str(), copy, &error) else {
                 return Err(error.into());
             };
-            let Some(next) = spelling.next(&name, refusal) else {
+            let Some(next) = spelling.next(name, refusal) else {
                 break;
             };
             (spelling, spelled) = next;
         }
         let neutral = name.neutral(self.key);
-        self.move_to_first_free(neutral.candidates(NAME_MAX).map(in_folder), record, copy)
+        let names = neutral.candidates(NAME_MAX).map(in_folder);
+        self.move_to_first_free(names, folders, record, copy)
     }
 
     /// Returns how the file system refused the name. `None` if the error has another cause, such as a missing file.
@@ -104,19 +148,24 @@ impl UploadHandle {
         copy: Option<&Copy>,
         error: &io::Error,
     ) -> Option<Refusal> {
-        let is_there = match copy {
-            Some(copy) => copy.is_there(),
-            None => (self.disk().modified(&self.key.to_string())).map(|found| found.is_some()),
-        };
-        match is_there {
+        match self.is_there(copy) {
             Ok(true) => self.disk().refusal_in(folder, name, self.key, error),
             _ => None,
+        }
+    }
+
+    /// Returns whether the data file, or the `copy`, exists.
+    fn is_there(&self, copy: Option<&Copy>) -> io::Result<bool> {
+        match copy {
+            Some(copy) => copy.is_there(),
+            None => (self.disk().modified(&self.key.to_string())).map(|found| found.is_some()),
         }
     }
 
     fn move_to_first_free(
         &self,
         names: impl Iterator<Item = FilePath>,
+        folders: &Folders,
         record: &mut Arc<Record>,
         copy: Option<&Copy>,
     ) -> Result<(), Error> {
@@ -136,12 +185,13 @@ impl UploadHandle {
             if looks && self.disk().is_taken(&path, on_conflict)? {
                 continue;
             }
-            let was_copied =
-                (record.publishing.as_deref()).is_some_and(|it| it.path == path && it.copied);
+            let before = record.publishing.as_deref();
+            let was_copied = before.is_some_and(|it| it.path == path && it.copied);
             let publishing = Publishing {
                 path: path.clone(),
                 hook,
                 copied: copy.is_some() || was_copied,
+                new_folders: new_folders(&path, before, folders),
             };
             Arc::make_mut(record).publishing = Some(publishing.into());
             self.save_publishing(record)?;
@@ -165,6 +215,16 @@ impl UploadHandle {
             }
         }
         Err(io::Error::new(io::ErrorKind::AlreadyExists, "no free name").into())
+    }
+}
+
+/// Returns the number of innermost folders of `path` that this attempt or an earlier one created.
+fn new_folders(path: &FilePath, before: Option<&Publishing>, folders: &Folders) -> u8 {
+    let is_same = |before: &&Publishing| before.path.folders() == path.folders();
+    let before = before.filter(is_same).map_or(0, |it| it.new_folders);
+    match path.starts_with(&folders.path) {
+        true => before.max(folders.created),
+        false => before,
     }
 }
 

@@ -198,14 +198,14 @@ impl UploadHandle {
         let length = state.length().or(request.length);
         let floor = Floor::from(&self.registry.options);
         let error = match self.disk().foresee(&wanted, length, floor) {
-            Ok(None) => return Ok(wanted.folders.len() as u64),
+            Ok(None) => return Ok(wanted.folder_count() as u64),
             Ok(Some(limit)) => return Err(Error::NoSpace(limit)),
             Err(error) => error,
         };
         let obstacle = self.obstacle_at(error, id, wanted.path());
         match obstacle.kind {
             // Any other error shows when the file is published.
-            ObstacleKind::Passing | ObstacleKind::NoSpace => Ok(wanted.folders.len() as u64),
+            ObstacleKind::Passing | ObstacleKind::NoSpace => Ok(wanted.folder_count() as u64),
             ObstacleKind::Refused | ObstacleKind::TooLarge => {
                 self.registry.blocked.warn(self.key, &obstacle);
                 Err(Error::NotPublished(obstacle))

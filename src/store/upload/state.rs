@@ -201,13 +201,13 @@ impl State {
 
     /// Returns whether the upload is full and its record has the published path.
     pub(crate) fn is_publishing(&self) -> bool {
-        self.publishing_path().is_some()
+        self.publishing().is_some()
     }
 
     /// Returns the path that a full upload is about to get.
-    pub(crate) fn publishing_path(&self) -> Option<&str> {
+    pub(crate) fn publishing(&self) -> Option<&Publishing> {
         match self.is_full() {
-            true => self.record.as_ref()?.publishing_as(),
+            true => self.record.as_ref()?.publishing.as_deref(),
             false => None,
         }
     }
