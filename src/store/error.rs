@@ -53,7 +53,7 @@ pub enum Error {
     OverQuota(Quota),
     /// The missing bytes do not fit on the disk. Received bytes are kept, and the upload can be resumed later.
     NoSpace(SpaceLimit),
-    /// The disk, or a quota, was full in mid-write (its ENOSPC or EDQUOT is inside); what was written is kept.
+    /// The disk or a quota became full during a write (ENOSPC, EDQUOT). Written bytes are kept.
     StorageFull(io::Error),
     /// The file system or the file size limit (`ulimit -f`) allows no file of that length (EFBIG). Written bytes are
     /// kept.
@@ -63,11 +63,11 @@ pub enum Error {
     /// The directory or its `.resumed` is no longer at its path: it was moved, removed, replaced or unmounted. The
     /// partial uploads stay in the directory that was opened.
     Displaced(io::Error),
-    /// A newer append, a cancel, or a publish has taken the upload over; this writer has no more say.
+    /// A newer append, a cancel or a publish has fenced this append.
     Superseded,
     /// After a disk failure the synced length is unknown. The upload is refused until the server restarts.
     Poisoned,
-    /// The disk failed. `InvalidData` means: what lies in this upload's place was not written by this version.
+    /// The disk failed. `InvalidData`: this version cannot read the files of the upload.
     Io(io::Error),
 }
 

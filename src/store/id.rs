@@ -16,7 +16,7 @@ pub struct Id {
 }
 
 impl Id {
-    /// The upload that `owner` (empty where nobody logs in) calls `id`.
+    /// Returns the upload `id` of `owner`. The owner is empty without users.
     pub fn new(owner: &[u8], id: &[u8]) -> Self {
         Self {
             both: [owner, id].concat().into(),
@@ -25,7 +25,7 @@ impl Id {
         }
     }
 
-    /// Whose upload it is; two owners may use the same id.
+    /// Returns the owner. Two owners may use the same id.
     pub fn owner(&self) -> &[u8] {
         &self.both[..self.owner_bytes]
     }
@@ -78,7 +78,7 @@ impl Key {
         digits
     }
 
-    /// Reads what `Display` writes: 32 lower-case hex digits, and nothing else.
+    /// Parses the output of `Display`: exactly 32 lower-case hex digits.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
         unhex(text).filter(|_| is_lower)?.try_into().ok().map(Self)

@@ -1,5 +1,5 @@
-//! Uploads as files: bytes are appended where a file ends, survive whatever happens to the machine, and get their
-//! name when they are all there.
+//! Uploads as files. An append writes bytes at the end of a data file. Reported bytes survive a power loss. A full
+//! upload gets its name by a rename.
 //!
 //! ```text
 //! DIR/
@@ -7,14 +7,13 @@
 //!   photos/              if this is another mount, it holds `.resumed-<key>` while a file is copied
 //!   .resumed/
 //!     lock               held by the running server
-//!     locks/             what servers lock that share DIR
-//!     <key>              the bytes so far: its length is the offset; after a power loss, what it is marked with
+//!     locks/             lock files of servers that share DIR
+//!     <key>              the data file: its length is the offset; after a power loss, the marker is
 //!     <key>.json         the record: id, name, declared length, time, owner, state
 //! ```
 //!
-//! An answer (`finish`, `status`, `cancel`) is given when it will survive a power loss, and not before. Writing
-//! exists only on [`Append`]; of several for one upload, the newest writes. Nothing is ever truncated because of what
-//! a client sent.
+//! A result of `finish`, `status` or `cancel` is durable. Only an [`Append`] writes bytes; of several appends of one
+//! upload, only the newest. No request of a client truncates a file.
 //!
 //! ```
 //! use resumed::store::{AppendRequest, Completes, FileInfo, Id, Options, Store};
@@ -106,8 +105,8 @@ pub struct Store {
 impl Store {
     /// Opens `dir`, creates it if needed, and locks it against a second server.
     ///
-    /// The duration does not depend on the number of uploads: what a crash interrupted is repaired when its upload is
-    /// loaded, and by [`sweep`](Self::sweep).
+    /// The duration does not depend on the number of uploads. After a crash, the request that loads an
+    /// upload repairs it, or [`sweep`](Self::sweep) does.
     ///
     /// # Errors
     /// If the directory is in use or not writable, or a file is in its place.
@@ -247,8 +246,8 @@ impl Store {
         self.explained(self.upload(id).forget())
     }
 
-    /// Repairs what a crash interrupted, and removes what has expired at `now`. Call it at start and hourly, in a thread
-    /// that may wait for the disk.
+    /// Repairs uploads after a crash, and removes those that have expired at `now`. Call this at start and hourly,
+    /// in a thread that may wait for the disk.
     pub fn sweep(&self, now: SystemTime) -> SweepReport {
         sweep::sweep(&self.registry, now)
     }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 /// The reason for which a full upload cannot be published. Its bytes stay held.
 #[derive(Debug)]
 pub struct Obstacle {
-    /// The kind, which says what a client can do.
+    /// The kind decides the possible reaction of a client.
     pub kind: ObstacleKind,
     /// The path of the file below the directory; empty if it is not known.
     path: String,
@@ -16,7 +16,7 @@ pub struct Obstacle {
     error: io::Error,
 }
 
-/// The kind of an [`Obstacle`], which says what a client can do.
+/// The kind of an [`Obstacle`]. It decides the possible reaction of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObstacleKind {
     /// The obstacle may pass: the same request may succeed later.

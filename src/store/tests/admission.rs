@@ -120,7 +120,7 @@ fn missing_space_is_refused_before_the_body() {
         Error::NoSpace(_)
     );
     let all = bench.registry.disk.free().unwrap().bytes.unwrap();
-    // Half of the disk for one that sends, and for a second one there is no such half; but for one that only asks.
+    // One upload reserves most of the free space, so a second is refused. A request without a body reserves nothing.
     let half = |name: &str| AppendRequest {
         length: Some(all / 4 * 3),
         ..declared(0, name)
@@ -133,7 +133,7 @@ fn missing_space_is_refused_before_the_body() {
     assert!(bench.append_with(&other, 0, nothing()).is_ok());
     drop(first);
     assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace(_));
-    // What it is owed itself is not in its way.
+    // An upload is not refused because of its own reservation.
     assert!(bench.append_with(&id(), 1, half("a")).is_ok());
     assert_refused!(bench.append_with(&other, 0, half("b")), Error::NoSpace(_));
     bench.cancel(&id()).unwrap();

@@ -38,7 +38,7 @@ impl Bench {
         files
     }
 
-    /// Asks until the copy has ended.
+    /// Repeats the status until the copy has ended.
     fn wait_until_published(&self) {
         let until = Instant::now() + Duration::from_secs(10);
         loop {

@@ -1,4 +1,4 @@
-//! When the disk fails: nothing is answered that is not so, nothing leaks, and what was answered is there afterwards.
+//! Failures of the disk. Each response stays true, and no file or descriptor leaks.
 
 use super::*;
 use crate::store::fs::fault::{Fault, Op};
@@ -37,12 +37,12 @@ const OPS: [Op; 22] = [
 struct Client<'a> {
     bench: &'a Bench,
     reported: Progress,
-    /// Bytes it sends with a request, at most.
+    /// The maximum number of bytes in a request.
     window: usize,
 }
 
 impl Client<'_> {
-    /// One request after another; some of them are cut.
+    /// Sends one request after another. Cuts some of them.
     fn upload(&mut self) {
         for round in 0..12 {
             if self.reported.complete {
@@ -85,21 +85,21 @@ impl Client<'_> {
     }
 }
 
-/// After the last change to bytes, and to names, there was a sync of them that did not fail.
+/// Asserts that a successful sync followed the last change of bytes, and of names.
 fn assert_durable(log: &[(Op, bool)]) {
     assert!(last(log, &[Op::Write]) <= last(log, &[Op::Sync]), "{log:?}");
     let names = [Op::RenameRecord, Op::Create, Op::Publish, Op::Remove];
     assert!(last(log, &names) <= last(log, &[Op::SyncDir]), "{log:?}");
 }
 
-/// When one of `ops` was last let pass.
+/// Returns the index of the last successful operation in `ops`.
 fn last(log: &[(Op, bool)], ops: &[Op]) -> Option<usize> {
     log.iter()
         .rposition(|(op, passed)| *passed && ops.contains(op))
 }
 
-/// Runs `deed` under every fault there can be: each operation, each time it comes, failing once, twice or for good.
-/// `deed` tells whether it came so far.
+/// Runs `deed` with each possible fault: each operation, at each occurrence, fails once, twice or always. `deed`
+/// returns whether the fault occurred.
 fn with_every_fault(deed: impl Fn(Bench, Fault) -> bool) {
     let kinds = OPS
         .iter()
@@ -297,7 +297,7 @@ fn bytes_lost_by_another_sync_are_not_published() {
         let asks = scope.spawn(|| bench.status(&id()));
         sync.wait();
         let finishes = scope.spawn(|| append.finish(Completes::AtLength));
-        // Most often it now waits for a sync of its own; when it comes too late for that, it is fenced.
+        // Usually the append waits for its own sync now. If it is late, it is fenced.
         (0..1000).for_each(|_| std::thread::yield_now());
         sync.wait();
         assert_refused!(asks.join().unwrap(), Error::Io(_));
@@ -311,7 +311,7 @@ fn bytes_lost_by_another_sync_are_not_published() {
 fn failed_truncation_poisons_the_upload_until_restart() {
     let mut bench = Bench::new();
     bench.append(&id(), 0).unwrap().write(b"012").unwrap();
-    // Looked at again, nobody knows how much of it a sync has confirmed.
+    // After a new load the synced length is unknown.
     bench.fail(Op::Sync, 0, 1, EIO, None);
     assert_refused!(bench.status(&id()), Error::Io(_));
     assert_refused!(bench.status(&id()), Error::Poisoned);

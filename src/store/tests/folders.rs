@@ -14,7 +14,7 @@ impl Bench {
     }
 }
 
-/// Another upload than the usual one.
+/// Sends another upload.
 fn send(bench: &Bench, name: &str, bytes: &[u8]) -> PathBuf {
     let id = Id::new(b"alice", name.as_bytes());
     let declared = declared(bytes.len(), name);
@@ -73,7 +73,7 @@ fn taken_name_gets_a_number_in_the_same_folder() {
     assert_eq!(replacing.content("trip/a.jpg").unwrap(), b"new");
 }
 
-/// A link to a directory would lead out, and a file is never taken away for a folder.
+/// A link could lead out of the directory. A file is never replaced by a folder.
 #[test]
 fn files_share_the_next_name_of_a_taken_folder() {
     let outside = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ fn removed_folder_is_created_again() {
     assert_eq!(bench.content("trip/day/a").unwrap(), b"abc");
 }
 
-/// The other end of an order: what a power loss may take is a matter for `tests/it/durability/crash`.
+/// `tests/it/durability/crash` tests the same order with a power loss.
 #[test]
 fn folder_is_durable_before_a_file_moves_there() {
     let bench = Bench::new();

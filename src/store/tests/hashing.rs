@@ -32,7 +32,7 @@ impl Bench {
         }
     }
 
-    /// Sends what a server takes that does not hash; the one after it does again.
+    /// Sends bytes to a server without hashing, and reopens the store with hashing.
     fn send_unhashed(&mut self, start: u64, bytes: &[u8]) {
         self.options.sha256 = false;
         self.reopen();
@@ -41,7 +41,7 @@ impl Bench {
         self.reopen();
     }
 
-    /// Sends the last of an upload, and hears what all of it hashes to.
+    /// Sends the last bytes of an upload, and returns the hash of the whole.
     fn end(&self, start: u64, bytes: &[u8]) -> Option<Digest> {
         let finished = self.send(start, bytes, AppendRequest::default()).unwrap();
         let published = finished.published.expect("complete");
@@ -94,7 +94,7 @@ fn power_loss_removes_the_hash_with_the_bytes() {
     let Some(_) = bench.kept() else {
         return;
     };
-    // As if the hash of what came next had got to the disk, and its mark had not.
+    // The hash state of later bytes is on the disk, and the marker of these bytes is not.
     let ahead = hashing(Sync::Durable);
     ahead.send(0, b"syncmore", declared(10, "a")).unwrap();
     bench.append(&id(), 4).unwrap().write(b"more").unwrap();
@@ -109,7 +109,7 @@ fn power_loss_removes_the_hash_with_the_bytes() {
         .unwrap();
         on_disk::write(bench.path().join(".resumed/lock"), "another boot").unwrap();
     });
-    // A server that does not hash puts others in their place.
+    // A server without hashing writes other bytes in their place.
     bench.send_unhashed(4, b"MORE");
     assert_eq!(bench.end(8, b"!!"), Some(digest(b"syncMORE!!")));
 }

@@ -1,4 +1,4 @@
-//! The life of an upload: what is refused, what is kept, what is published, and in what order.
+//! The life of an upload, from the first request to publishing, and the order of its operations on the disk.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,4 @@
-//! The store on real temporary directories. Nothing here sleeps.
+//! Tests of the store on real temporary directories. No test sleeps.
 
 mod admission;
 mod copies;
@@ -58,7 +58,7 @@ impl Bench {
         Self::within(tempfile::tempdir().unwrap(), options)
     }
 
-    /// One that syncs nothing.
+    /// Returns a store without syncs.
     fn fast() -> Self {
         Self::with(Options {
             sync: Sync::Fast,
@@ -66,7 +66,7 @@ impl Bench {
         })
     }
 
-    /// In memory, where that can be had: for those who need hundreds.
+    /// Returns a store in memory, if `/dev/shm` exists: for tests with hundreds of stores.
     fn quick() -> Self {
         let dir = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
@@ -91,7 +91,7 @@ impl Bench {
         self.dir.path()
     }
 
-    /// Closes the store, does something to the directory, and opens it again.
+    /// Closes the store, changes the directory, and opens the store again.
     fn closed(&mut self, change: impl FnOnce(&Self)) {
         self.store = None;
         change(self);
@@ -114,7 +114,7 @@ impl Bench {
         ops.filter(changes).collect()
     }
 
-    /// Has `times` operations of a kind fail, `after` so many; of a write, what is `short` is written.
+    /// Makes `times` operations of a kind fail after the first `after`. A write before that writes `short` bytes.
     fn fail(&self, op: Op, after: usize, times: usize, errno: i32, short: Option<usize>) {
         self.faults().plan(Fault {
             op,
@@ -169,7 +169,7 @@ impl Bench {
         self.registry.log.find(id().key()).unwrap()
     }
 
-    /// The finished files, by name.
+    /// Returns the finished files by name.
     fn published(&self) -> Vec<(String, Vec<u8>)> {
         let mut files: Vec<_> = names(self.path())
             .into_iter()
@@ -222,7 +222,7 @@ fn names(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The upload that these tests are about.
+/// Returns the id of the upload that most tests use.
 fn id() -> Id {
     Id::new(b"alice", b"holiday.mp4-10-1700000000000")
 }
@@ -279,7 +279,7 @@ fn file(name: &str, bytes: &[u8]) -> (String, Vec<u8>) {
     (name.to_owned(), bytes.to_vec())
 }
 
-/// The refusal of `result`.
+/// Returns the error of `result`.
 fn refusal<T>(result: Result<T, Error>) -> Error {
     result.err().expect("refused")
 }

@@ -12,7 +12,7 @@ use crate::store::fs::marker::MARKER;
 use crate::store::fs::record::{Publishing, Record};
 
 impl Bench {
-    /// As after a power loss: the file system is not the one that was opened last.
+    /// Reopens the store as on a new mount.
     fn mounted_anew(&mut self) {
         self.closed(|bench| {
             on_disk::write(bench.path().join(".resumed/lock"), "another boot").unwrap();
@@ -158,7 +158,7 @@ fn repeated_status_of_an_upload_in_memory_needs_no_sync() {
 fn unsynced_marker_is_synced_before_a_status() {
     let mut bench = Bench::new();
     if bench.write_reported_and_more() {
-        // As by a server that was killed before the mark was synced, or before its name was.
+        // A server was killed before it synced the marker, or the name of the record.
         bench.closed(|bench| mark(&bench.data_path(), "8"));
         assert!(bench.syncs(|bench| bench.expect_offset(8)) >= 2);
     }
@@ -176,7 +176,7 @@ fn replaced_record_is_synced_before_a_status() {
             ..declared(10, "a")
         },
     );
-    // As if it were killed then.
+    // The failed sync stands for a kill.
     bench.fail(Op::SyncDir, 0, 1, 5, None);
     assert_refused!(asked.unwrap().finish(Completes::AtLength), Error::Io(_));
     bench.reopen();

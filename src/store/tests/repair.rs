@@ -1,4 +1,4 @@
-//! Every state that a crash can leave, and what becomes of it: by a look at the upload, by its next append, by a sweep.
+//! Repair of each state that a crash can leave: by a status, by the next append, by a sweep.
 
 use std::io::ErrorKind;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ const EIO: i32 = 5;
 const EACCES: i32 = 13;
 const ENOSPC: i32 = 28;
 
-/// A record that says "publishing as a".
+/// Returns a record with the published path `a`.
 fn publishing(length: u64, hook: Option<Hook>) -> Record {
     let publishing = Publishing {
         path: FilePath::in_folder("", "a"),
@@ -31,7 +31,7 @@ fn publishing(length: u64, hook: Option<Hook>) -> Record {
 }
 
 impl Bench {
-    /// A store over a directory that was left like this.
+    /// Returns a store over a directory with these files.
     fn left_as(record: Option<&Record>, data: Option<&[u8]>, published: Option<&[u8]>) -> Self {
         let mut bench = Self::new();
         bench.closed(|bench| {
@@ -368,7 +368,7 @@ fn declared_length_of_large_upload_survives_a_kill() {
         for window in bytes[..sent].chunks(256 << 10) {
             append.write(window).unwrap();
         }
-        // As a kill does, dropping an append writes nothing more.
+        // A dropped append writes nothing more, like a killed server.
         drop(append);
         bench.reopen();
         match is_full {

@@ -200,7 +200,7 @@ fn wrong_body_digest_deletes_the_upload() {
     assert_refused!(bench.send(3, b"def", said(b"def!")), Error::DigestDiffers);
     assert!(bench.left().is_empty());
 
-    // Also when somebody newer has gone on after them; but nothing that came after they were gone.
+    // The wrong bytes go also if a newer append followed them. Bytes of a later epoch stay.
     let mut wrong = bench.append_with(&id(), 0, said(b"xyz")).unwrap();
     wrong.write(b"abc").unwrap();
     bench.send(3, b"def", nothing_said()).unwrap();

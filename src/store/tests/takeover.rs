@@ -1,4 +1,4 @@
-//! One writer: the newest wins, and nobody writes into what was cancelled or published.
+//! One writer: the newest append wins, and no append writes to a cancelled or published upload.
 
 use super::*;
 use crate::store::fs::fault::Op;
@@ -65,7 +65,7 @@ fn append_from_before_a_publish_writes_nothing() {
     new.finish(Completes::AtEnd).unwrap();
     assert_refused!(old.write(b"x"), Error::Superseded);
     assert_eq!(bench.published().len(), 1);
-    // It has sent all there is, and hears so.
+    // The append has sent all bytes, and gets the result.
     assert_eq!(
         old.finish(Completes::AtLength).unwrap().progress,
         complete(5)

@@ -228,7 +228,7 @@ impl Append {
         }
     }
 
-    /// Writes what fits of `bytes`. Returns the bytes written since the last sync began.
+    /// Writes the part of `bytes` that fits. Returns the bytes written since the last sync began.
     fn write_window(&mut self, bytes: &[u8]) -> Result<u64, Error> {
         if self.complete && !bytes.is_empty() {
             return Err(Error::Overshoot { length: self.at });

@@ -1,5 +1,5 @@
-//! The uploads that have files in `.resumed`, so that a new upload needs no lookup: a lookup of a missing name costs as
-//! much as a write of 10 KB, and waits for those who create files.
+//! The index of uploads that have files in `.resumed`. With it a new upload needs no lookup: the lookup of a missing
+//! name costs as much as a write of 10 KB, and waits while other threads create files.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
