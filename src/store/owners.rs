@@ -35,10 +35,24 @@ pub(crate) struct Wanted {
     pub(crate) account: Option<Account>,
     /// True if no request has begun the upload.
     pub(crate) is_new: bool,
+    /// True if the request has all bytes of the upload.
+    pub(crate) is_whole: bool,
     /// The bytes that the upload counts with from now on.
     pub(crate) bytes: u64,
     /// The bytes that the upload counts with after the request.
     pub(crate) final_bytes: u64,
+}
+
+/// An upload of at most so many bytes in one request is admitted beyond the number of partial uploads: 64 KiB. It becomes
+/// none, because its bytes are removed if they are not all.
+const WHOLE_MAX: u64 = 64 << 10;
+
+/// The condition of an admission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    Always,
+    /// An interrupted upload has to be removed: it is beyond the number of partial uploads.
+    IfWhole,
 }
 
 pub(crate) struct Owners {
@@ -92,14 +106,20 @@ impl Owners {
     ///
     /// # Errors
     /// `TooManyPartials`, `TooManyPartialsOfAccount`, `OverQuota`.
-    pub(crate) fn admit(&self, id: &Id, wanted: Wanted) -> Result<(), Error> {
+    pub(crate) fn admit(&self, id: &Id, wanted: Wanted) -> Result<Admitted, Error> {
         let mut index = lock(&self.index);
         let known = index.partial(id.key());
         let account = known.and_then(|known| known.account);
         let account = account.or_else(|| account_of(id, wanted.account));
-        if wanted.is_new && known.is_none() {
-            self.check_number(&index, id, account)?;
-        }
+        let is_small = wanted.is_whole && wanted.final_bytes <= WHOLE_MAX;
+        let admitted = match wanted.is_new && known.is_none() {
+            true => match self.check_number(&index, id, account) {
+                Ok(()) => Admitted::Always,
+                Err(_) if is_small => Admitted::IfWhole,
+                Err(error) => return Err(error),
+            },
+            false => Admitted::Always,
+        };
         let before = known.map_or(0, |known| known.bytes);
         if let (Some(bytes), true) = (self.quota_of(id), wanted.final_bytes > before) {
             let used = index.used(account);
@@ -113,7 +133,7 @@ impl Owners {
         } else {
             index.update(id.key(), wanted.bytes);
         }
-        Ok(())
+        Ok(admitted)
     }
 
     fn check_number(&self, index: &Index, id: &Id, account: Option<Account>) -> Result<(), Error> {

@@ -25,6 +25,7 @@ fn begins(account: Option<Account>, bytes: u64) -> Wanted {
     Wanted {
         account,
         is_new: true,
+        is_whole: false,
         bytes,
         final_bytes: bytes,
     }
@@ -85,6 +86,15 @@ fn number_is_limited_for_each_address_and_for_all() {
     let begin = |id: u8, account| owners.admit(&Id::new(b"", &[id]), begins(account, 1));
     begin(1, address(1)).unwrap();
     begin(2, address(1)).unwrap();
+    let whole = |bytes| Wanted {
+        is_whole: true,
+        ..begins(address(1), bytes)
+    };
+    let id = Id::new(b"", &[3]);
+    owners.admit(&id, whole(WHOLE_MAX + 1)).unwrap_err();
+    let admitted = owners.admit(&id, whole(WHOLE_MAX)).unwrap();
+    assert_eq!(admitted, Admitted::IfWhole);
+    owners.remove(id.key());
     let error = begin(3, address(1)).unwrap_err();
     let Error::TooManyPartialsOfAccount { max, is_user } = error else {
         panic!("{error:?}");

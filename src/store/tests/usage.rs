@@ -116,6 +116,27 @@ fn partial_beyond_the_limit_is_refused_without_a_trace() {
 }
 
 #[test]
+fn small_upload_in_one_request_passes_beyond_the_limit() {
+    let bench = Bench::limited(Some(1), None);
+    bench.begin(1).unwrap();
+    let whole = AppendRequest {
+        body_length: BodyLength::Exactly(6),
+        ..declared(6, "b")
+    };
+    let append = |bytes| {
+        let mut append = bench.append_with(&id(), 0, whole.clone()).unwrap();
+        append.write(bytes).unwrap();
+        append
+    };
+    assert!(append(b"abc").cut().is_none());
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    assert_eq!((bench.used(), bench.left().len()), ((1, 6), 2));
+    append(b"abcdef").finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.published(), [file("b", b"abcdef")]);
+    assert_eq!(bench.used(), (1, 6));
+}
+
+#[test]
 fn upload_without_space_is_not_counted() {
     let bench = Bench::new();
     let huge = AppendRequest {

@@ -9,7 +9,7 @@ use crate::store::error::Error;
 use crate::store::fs::space::Needed;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
-use crate::store::owners::Wanted;
+use crate::store::owners::{Admitted, Wanted};
 use crate::store::reservations::Claim;
 use crate::store::upload::checksum::BodyCheck;
 use crate::store::upload::completed::Completed;
@@ -51,6 +51,7 @@ pub struct Append {
     /// The CRC-32 of the whole upload that the request declared.
     crc32: Option<u32>,
     is_checked: bool,
+    admitted: Admitted,
     claim: Claim,
     /// The end of the body in the upload, as far as the request shows it.
     body_end: u64,
@@ -79,10 +80,10 @@ impl Append {
         let (body_digest, crc32) = (request.body_digest, request.crc32_value());
         let claim = upload.claim(&request);
         let body_end = start.saturating_add(request.body_length.at_least());
-        match complete {
+        let admitted = match complete {
             true => check_complete(&state, start, &request)?,
             false => upload.admit(&mut state, id, start, request)?,
-        }
+        };
         upload.share_declared(&mut state)?;
         let generation = if has_body { Some(state.fence()) } else { None };
         state.begin_append();
@@ -98,6 +99,7 @@ impl Append {
             body_check,
             crc32,
             is_checked,
+            admitted,
             claim,
             body_end,
         })
@@ -223,6 +225,7 @@ impl Append {
         drop(state);
         match is_newest && has_bytes {
             true if is_full => Ok(self.upload.flush_or_publish()?.1),
+            true if self.admitted == Admitted::IfWhole => self.upload.cancel().map(|_| None),
             true => self.upload.flush().map(|_| None),
             false => Ok(None),
         }
@@ -286,7 +289,7 @@ fn expected(state: &State, body_end: u64) -> u64 {
 }
 
 /// Compares a request with a complete upload.
-fn check_complete(state: &State, start: u64, request: &AppendRequest) -> Result<(), Error> {
+fn check_complete(state: &State, start: u64, request: &AppendRequest) -> Result<Admitted, Error> {
     let length = state.offset();
     if start != length {
         return Err(Error::Mismatch);
@@ -294,7 +297,8 @@ fn check_complete(state: &State, start: u64, request: &AppendRequest) -> Result<
     if request.body_length.at_least() > 0 {
         return Err(Error::Overshoot { length });
     }
-    state.compare(request.digest, request.crc32_value())
+    state.compare(request.digest, request.crc32_value())?;
+    Ok(Admitted::Always)
 }
 
 impl fmt::Debug for Append {
@@ -317,7 +321,7 @@ impl UploadHandle {
         id: &Id,
         start: u64,
         request: AppendRequest,
-    ) -> Result<(), Error> {
+    ) -> Result<Admitted, Error> {
         let has_body = !request.body_length.is_nothing();
         let missing = state.admit(start, &request, self.registry.options.max_size)?;
         let mut needed = Needed::bytes(missing);
@@ -329,18 +333,20 @@ impl UploadHandle {
             }
         }
         self.check_declared(state, &request)?;
-        if has_body || request.declares() {
-            self.check_account(state, id, start.saturating_add(missing), &request)?;
-        }
+        let end = start.saturating_add(missing);
+        let admitted = match has_body || request.declares() {
+            true => self.check_account(state, id, end, &request)?,
+            false => Admitted::Always,
+        };
         if let Err(error) = self.reserve(&request, missing, needed) {
             self.recount(state);
             return Err(error);
         }
         if has_body || state.record().is_some() || request.declares() {
             state.merge_metadata(id, request);
-            self.count_partial(state);
         }
-        self.begin_hashing(state)
+        self.begin_hashing(state)?;
+        Ok(admitted)
     }
 
     /// Locks the state for a write of `bytes`.
@@ -480,11 +486,12 @@ impl UploadHandle {
         id: &Id,
         end: u64,
         request: &AppendRequest,
-    ) -> Result<(), Error> {
+    ) -> Result<Admitted, Error> {
         let length = state.length().or(request.length);
         let wanted = Wanted {
             account: request.account,
             is_new: !state.is_known(),
+            is_whole: length == Some(request.body_length.at_least()),
             bytes: length.unwrap_or(state.offset()),
             final_bytes: end,
         };

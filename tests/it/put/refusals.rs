@@ -76,7 +76,7 @@ fn file_beyond_the_quota_is_a_final_error() {
 #[test]
 fn too_many_partial_uploads_are_waited_out() {
     let disk = Disk::new();
-    let file = disk.file("a.bin", 5);
+    let file = disk.file("a.bin", 100_000);
     let server = Program::start(&["--user", "ann:secret", "--max-partials-per-user", "1"]);
     let login = "Authorization: Basic YW5uOnNlY3JldA==";
     let head = append("other", 0, 5).replacen("\r\n", &format!("\r\n{login}\r\n"), 1);
