@@ -94,3 +94,117 @@ fn targets(page: &Path, text: &str) -> Vec<PathBuf> {
         })
         .collect()
 }
+
+/// Returns the words in code marks in the last column of the tables of a page whose last heading is `test`.
+fn named_tests(page: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut is_named = false;
+    for line in page.lines() {
+        let cells: Vec<_> = line
+            .trim()
+            .trim_matches('|')
+            .split('|')
+            .map(str::trim)
+            .collect();
+        let last = cells.last().copied().unwrap_or_default();
+        is_named = line.starts_with('|') && (is_named || last == "test");
+        if is_named {
+            names.extend(last.split('`').skip(1).step_by(2));
+        }
+    }
+    names
+}
+
+/// Returns whether a test, a module of tests, a folder or a target of make has this name.
+fn exists(name: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if let Some(target) = name.strip_prefix("make ") {
+        let makefile = fs::read_to_string(root.join("Makefile")).expect("there");
+        return makefile
+            .lines()
+            .any(|line| line.starts_with(&format!("{target}:")));
+    }
+    if name.contains('/') {
+        return root.join(name).exists();
+    }
+    let tests = root.join("tests/it");
+    let module = |path: &str| {
+        let path = tests.join(path.replace("::", "/"));
+        [path.with_extension("rs"), path.join("mod.rs")]
+            .into_iter()
+            .find(|file| file.exists())
+    };
+    let function = || {
+        let (path, name) = name.rsplit_once("::")?;
+        let text = fs::read_to_string(module(path)?).expect("a module");
+        text.contains(&format!("\nfn {name}() {{")).then_some(())
+    };
+    module(name).is_some() || function().is_some()
+}
+
+#[test]
+fn tests_named_by_tables_exist() {
+    let security = include_str!("../../../SECURITY.md");
+    for page in [README, security] {
+        let names = named_tests(page);
+        assert!(names.len() > 10, "{names:?}");
+        let missing: Vec<_> = names.iter().filter(|name| !exists(name)).collect();
+        assert!(missing.is_empty(), "there is no {missing:?}");
+    }
+    assert!(exists("ops::readme::tests_named_by_tables_exist"));
+    for missing in [
+        "ops::nothing",
+        "ops::readme::nothing",
+        "src/nothing",
+        "make nothing",
+    ] {
+        assert!(!exists(missing), "{missing}");
+    }
+}
+
+/// Returns the rows of the table of limits, without its head.
+fn limits() -> Vec<Vec<&'static str>> {
+    let (_, table) = README.split_once("\n## Limits\n").expect("a section");
+    let (table, _) = table.split_once("\n## ").expect("its end");
+    let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);
+    let cells = |row: &'static str| {
+        let row = row.trim_matches('|');
+        row.split(" | ").map(str::trim).collect::<Vec<_>>()
+    };
+    rows.map(cells).collect()
+}
+
+#[test]
+fn each_limit_has_default_name_and_answer() {
+    let setters = include_str!("../../../src/config.rs");
+    for row in limits() {
+        let [limit, default, names, answer] = &row[..] else {
+            panic!("{row:?} has not four cells");
+        };
+        for (cell, text) in [("limit", limit), ("default", default), ("answer", answer)] {
+            assert!(!text.is_empty(), "{row:?} has no {cell}");
+        }
+        let names: Vec<_> = names.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty() || row[2] == "none", "{row:?} has no name");
+        for name in names {
+            let is_known = match name.strip_prefix("--") {
+                Some(_) => block("help").contains(&format!("  {name} ")),
+                None => setters.contains(&format!(" {name}(")),
+            };
+            assert!(is_known, "{name} is no flag and no setter");
+        }
+    }
+}
+
+#[test]
+fn each_flag_with_a_number_is_a_limit() {
+    let table: String = limits().concat().concat();
+    let words: Vec<_> = block("help").split_whitespace().collect();
+    let mut numbers = words.windows(2).filter(|pair| {
+        let is_number = ["N", "S", "SIZE", "BYTES", "DURATION"].contains(&pair[1]);
+        pair[0].starts_with("--") && is_number
+    });
+    assert!(numbers.clone().count() > 10);
+    let missing = numbers.find(|pair| !table.contains(&format!("`{}`", pair[0])));
+    assert_eq!(missing, None, "the README has no row for it");
+}
