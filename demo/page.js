@@ -1,7 +1,8 @@
-// The page: takes files and folders from the pickers and from drops, keeps the list, and shows the total.
-// uploader.js sends a file, row.js shows one, recent.js shows the uploads of others.
+// The page: takes files and folders from the pickers and from drops, and shows the total.
+// uploader.js sends a file, row.js shows one, list.js shows many, recent.js shows the uploads of others.
 
 import { chosen, dropped } from './folders.js';
+import { FileList } from './list.js';
 import { Recent } from './recent.js';
 import { Row, setText, showShare } from './row.js';
 import { watch } from './watch.js';
@@ -9,6 +10,10 @@ import { addressOf } from './wire.js';
 import { chooseLanguage, wordsIn } from './words.js';
 
 const REFRESH_MS = 500;
+const SOON_MS = 100;
+// A longer task makes the page feel stuck.
+const TASK_MS = 30;
+const SUMMARY_MS = 5000;
 
 const language = chooseLanguage(navigator.languages ?? []);
 const words = wordsIn(language);
@@ -18,56 +23,59 @@ const server = document.querySelector('meta[name=resumed-server]').content;
 const find = (id) => document.getElementById(id);
 const picker = find('picker');
 const folderPicker = find('folder-picker');
-const list = find('files');
-
-/** Rows by the id of their file, in the order of the list. */
-const rows = new Map();
+const list = new FileList(find('files'), words);
 
 function add(found) {
   const row = new Row(found, {
     server, words, onChange: refreshSoon, onGone: remove, onBuffering: showBuffering,
   });
-  const old = rows.get(row.uploader.id);
+  const old = list.find(row.uploader.id);
   if (old?.active) {
+    old.flash();
     announce(words.inList(old.name));
     return;
   }
-  if (old) old.element.replaceWith(row.element);
-  else list.append(row.element);
-  rows.set(row.uploader.id, row);
+  list.add(row);
   row.start();
 }
 
 function remove(row) {
-  const next = row.element.nextElementSibling ?? row.element.previousElementSibling;
-  const focused = row.element.contains(document.activeElement);
-  row.element.remove();
-  rows.delete(row.uploader.id);
+  const next = row.element?.nextElementSibling ?? row.element?.previousElementSibling;
+  const focused = row.element?.contains(document.activeElement);
+  list.remove(row);
   announce(words.removed(row.name));
   if (focused) (next?.querySelector('button:not([hidden])') ?? picker).focus();
   refreshSoon();
 }
 
 function clear() {
-  for (const row of [...rows.values()].filter((row) => row.done)) remove(row);
+  const done = list.rows.filter((row) => row.done);
+  done.forEach((row) => list.remove(row));
+  if (done.length > 0) announce(done.length === 1 ? words.removed(done[0].name) : words.removedMany(done.length));
   picker.focus();
+  refreshSoon();
 }
 
 function pauseOrResumeAll() {
-  const all = [...rows.values()];
+  const all = list.rows;
   const running = all.filter((row) => row.active);
   for (const row of running) row.pause();
   if (running.length === 0) for (const row of all) if (row.uploader.state === 'paused') row.start();
 }
 
-// A thousand files may change state at once: the total is computed once.
+function retryFailed() {
+  for (const row of list.rows) if (row.uploader.state === 'failed') row.start();
+}
+
+// A thousand files may change state at once: the list and the total are brought up to date once.
 let soon = 0;
 function refreshSoon() {
-  soon ||= setTimeout(() => { soon = 0; refresh(); }, 30);
+  soon ||= setTimeout(() => { soon = 0; refresh(); }, SOON_MS);
 }
 
 function refresh() {
-  const all = [...rows.values()];
+  const all = list.rows;
+  list.show();
   for (const row of all) if (row.active) row.refresh();
   find('all').hidden = all.length === 0;
   showTotal(all);
@@ -79,6 +87,7 @@ function refresh() {
   setText(button, words.actions[action]);
   button.hidden = !running && !all.some((row) => row.uploader.state === 'paused');
   find('clear').hidden = !all.some((row) => row.done);
+  find('retry-failed').hidden = all.filter((row) => row.group === 'failed').length < 2;
   keepAwake(running);
 }
 
@@ -88,13 +97,41 @@ function showTotal(all) {
   const speed = sum(all, (row) => row.speed);
   const done = all.filter((row) => row.done).length;
   const share = total ? held / total : Number(done === all.length);
+  const failed = all.filter((row) => row.group === 'failed');
   showShare(find('total'), share);
-  setText(find('all-count'), words.files(done, all.length));
+  const lost = sum(failed, ({ uploader }) => uploader.file.size - uploader.held);
+  find('total').lastElementChild.style.transform = `scaleX(${total ? lost / total : 0})`;
+  find('total').dataset.state = done === all.length ? 'complete' : 'sending';
+  const isOver = all.length > 1 && done === all.length;
+  setText(find('all-count'), isOver ? words.allHere(all.length) : words.files(done, all.length));
+  setText(find('all-groups'), groupsOf(all));
+  summarize(all, failed);
   const parts = [words.amount(words.size(held), words.size(total))];
   if (speed > 0) parts.push(`${words.size(speed)}/s`, words.left(words.time((total - held) / speed)));
   setText(find('all-numbers'), parts.join(' · '));
   const unfinished = all.length > done;
-  document.title = unfinished ? `${Math.floor(share * 100)} % · ${words.title}` : words.title;
+  const whole = all.length > 0 ? `✓ ${words.title}` : words.title;
+  document.title = unfinished ? `${Math.floor(share * 100)} % · ${words.title}` : whole;
+}
+
+/** Returns how many files failed, are being sent and wait, if there are many. */
+function groupsOf(all) {
+  if (all.length < 2) return '';
+  const count = (...groups) => all.filter((row) => groups.includes(row.group)).length;
+  const counts = [['failed', count('failed')], ['active', count('active')], ['waiting', count('waiting', 'paused')]];
+  return counts.filter(([, number]) => number > 0).map(([group, number]) => words.groups[group](number)).join(' · ');
+}
+
+// One summary every few seconds, for screen readers: a message for each file would never end. A failure is told at once.
+let told = { at: 0, done: 0, failed: 0 };
+function summarize(all, failed) {
+  const done = all.filter((row) => row.done).length;
+  const isNew = failed.length > told.failed || (done !== told.done && Date.now() - told.at > SUMMARY_MS);
+  if (!isNew && done !== all.length) return;
+  if (done === told.done && failed.length === told.failed) return;
+  const news = failed.length > told.failed ? [words.failedOf(failed.at(-1).name)] : [];
+  told = { at: Date.now(), done, failed: failed.length };
+  announce([...news, words.files(done, all.length)].join(' '));
 }
 
 function sum(all, number) {
@@ -157,7 +194,13 @@ function listenToDrops() {
 }
 
 async function addAll(files) {
-  for await (const found of files) add(found);
+  let began = performance.now();
+  for await (const found of files) {
+    add(found);
+    if (performance.now() - began < TASK_MS) continue;
+    await new Promise((resolve) => { setTimeout(resolve); });
+    began = performance.now();
+  }
 }
 
 function listenTo(input) {
@@ -165,13 +208,12 @@ function listenTo(input) {
     const files = [...input.files];
     // Emptied, so that choosing the same file again is a change, too.
     input.value = '';
-    files.map(chosen).forEach(add);
+    addAll(files.map(chosen));
   });
 }
 
 function watchOthers() {
-  const isOwn = (name, length) => [...rows.values()].some(
-    ({ uploader }) => uploader.path === name && uploader.file.size === length);
+  const isOwn = (name, length) => list.has(name, length);
   const recent = new Recent({ words, isOwn, onNews: (paths) => announce(words.haveArrived(paths)) });
   watch(new URL('recent', addressOf(server)), { onAnswer: (lists) => recent.show(lists), onLost: () => recent.hide() });
 }
@@ -189,5 +231,9 @@ listenTo(folderPicker);
 folderPicker.hidden = find('choose-folder').hidden = !folderPicker.webkitdirectory;
 find('pause-all').addEventListener('click', pauseOrResumeAll);
 find('clear').addEventListener('click', clear);
+find('retry-failed').addEventListener('click', retryFailed);
+addEventListener('beforeunload', (event) => {
+  if (list.rows.some((row) => row.active)) event.preventDefault();
+});
 setInterval(refresh, REFRESH_MS);
 watchOthers();

@@ -2,7 +2,7 @@
 //
 // For tests and style sheets: `li.file` has `data-name`, `data-state` (the states listed in uploader.js) and, with
 // `retrying` and `failed`, `data-problem` (the kinds in problem.js); `button[data-action]` is one of pause, resume,
-// retry, now, again, cancel, remove; `[role=status] .words` says the state; `.bar` has `aria-valuenow`.
+// retry, now, again, cancel, remove; `.status .words` says the state; `.bar` has `aria-valuenow`.
 
 import { shown } from './names.js';
 import { Speed } from './plan.js';
@@ -28,11 +28,17 @@ const buttonsFileChanged = [null, 'cancel'];
 const active = new Set(['waiting', 'checking', 'sending', 'comparing', 'retrying']);
 const CHECKING_SHOWN_MS = 500;
 
+/** The parts of hidden rows. */
+const unused = [];
 let rows = 0;
 
 export class Row {
+  /** The element of this row, or null while the list does not show it. */
+  element = null;
+
   #words;
-  #part;
+  #part = null;
+  #notice = '';
   #speed = new Speed();
   #on;
 
@@ -49,13 +55,46 @@ export class Row {
       onState: () => this.#stateChanged(),
       onNotice: (kind) => (kind === 'buffering' ? onBuffering() : this.#showNotice(words.notices[kind])),
     });
-    this.element = this.#build(file);
-    this.#stateChanged();
   }
 
   /** Returns the name as shown. The server gets the unchanged name. */
   get name() {
     return shown(this.uploader.path);
+  }
+
+  /** Returns the group of the row in a long list. */
+  get group() {
+    const { state } = this.uploader;
+    if (this.done || state === 'cancelled') return 'done';
+    return state === 'failed' || state === 'paused' || state === 'waiting' ? state : 'active';
+  }
+
+  /** Returns the element of the row; a hidden row gets one. */
+  show() {
+    if (this.element) return this.element;
+    this.#part = unused.pop() ?? partsOfRow();
+    this.#part.owner = { act: (action) => this.#act(action) };
+    this.element = this.#part.element;
+    this.element.dataset.name = this.#part.name.title = this.name;
+    setText(this.#part.name, this.name);
+    setText(this.#part.whose, `${this.name}: `);
+    setText(this.#part.size, this.#words.size(this.uploader.file.size));
+    setText(this.#part.notice, this.#notice);
+    this.#part.notice.hidden = !this.#notice;
+    this.#showState(this.uploader.state);
+    return this.element;
+  }
+
+  /** Gives the element to the next row that is shown: thousands of elements make a page slow. */
+  hide() {
+    clearTimeout(this.later);
+    if (this.#part) unused.push(this.#part);
+    this.element = this.#part = null;
+  }
+
+  /** Draws the eye to the row: its file was chosen again. */
+  flash() {
+    this.element?.animate([{ outline: '3px solid', outlineColor: 'currentcolor' }, { outlineColor: 'transparent' }], 900);
   }
 
   get active() {
@@ -90,7 +129,7 @@ export class Row {
   }
 
   async #cancel() {
-    this.#part.first.disabled = this.#part.second.disabled = true;
+    for (const button of this.element.querySelectorAll('button')) button.disabled = true;
     try {
       await this.uploader.cancel();
       this.#on.onGone(this);
@@ -99,42 +138,11 @@ export class Row {
     }
   }
 
-  #build(file) {
-    const id = `file-${++rows}`;
-    const part = this.#part = {
-      name: make('h3', { className: 'name', id, dir: 'auto', textContent: this.name, title: this.name }),
-      size: make('span', { className: 'size', textContent: this.#words.size(file.size) }),
-      bar: make('div', {
-        className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
-      }),
-      whose: make('span', { className: 'unseen', textContent: `${this.name}: ` }),
-      said: make('span', { className: 'words' }),
-      status: make('p', { className: 'status', role: 'status' }),
-      numbers: make('p', { className: 'numbers' }),
-      advice: make('p', { className: 'advice', hidden: true }),
-      notice: make('p', { className: 'notice', role: 'status', hidden: true }),
-      first: make('button', { type: 'button', className: 'first' }),
-      second: make('button', { type: 'button', className: 'second quiet' }),
-    };
-    part.bar.append(make('div'));
-    part.status.append(part.whose, part.said);
-    for (const button of [part.first, part.second]) {
-      button.addEventListener('click', () => this.#act(button.dataset.action));
-    }
-    const element = make('li', { className: 'file' });
-    element.dataset.name = this.name;
-    element.append(
-      group('head', part.name, part.size), part.bar, group('line', part.status, part.numbers),
-      part.advice, part.notice, group('buttons', part.first, part.second),
-    );
-    return element;
-  }
-
   #stateChanged() {
     const { state } = this.uploader;
     clearTimeout(this.later);
     if (state === 'waiting' || state === 'retrying') this.#speed.clear();
-    this.element.dataset.state = state;
+    if (this.element) this.element.dataset.state = state;
     // The request is mostly short: words that appear and disappear disturb, above all with a screen reader.
     if (state === 'checking' || state === 'comparing') this.later = setTimeout(() => this.#showState(state), CHECKING_SHOWN_MS);
     else this.#showState(state);
@@ -142,6 +150,7 @@ export class Row {
   }
 
   #showState(state) {
+    if (!this.element) return;
     const { problem } = this.uploader;
     this.element.dataset.state = state;
     if (problem) this.element.dataset.problem = problem.kind;
@@ -166,17 +175,20 @@ export class Row {
     if (!action) return;
     button.disabled = false;
     button.dataset.action = action;
-    button.textContent = this.#words.actions[action];
+    setText(button, this.#words.actions[action]);
     button.setAttribute('aria-label', `${button.textContent} ${this.name}`);
   }
 
   #showNotice(text) {
+    this.#notice = text;
+    if (!this.#part) return;
     this.#part.notice.hidden = false;
     setText(this.#part.notice, text);
   }
 
   /** Brings bar and numbers up to date; called several times a second. */
   refresh() {
+    if (!this.#part) return;
     const { held, file } = this.uploader;
     const share = file.size ? held / file.size : Number(this.done);
     showShare(this.#part.bar, share);
@@ -198,6 +210,38 @@ export class Row {
 
 function now() {
   return performance.now() / 1000;
+}
+
+/** Makes the elements of a row. The buttons call `owner.act(action)`. */
+function partsOfRow() {
+  const id = `file-${++rows}`;
+  const part = {
+    owner: null,
+    element: make('li', { className: 'file' }),
+    name: make('h3', { className: 'name', id, dir: 'auto' }),
+    size: make('span', { className: 'size' }),
+    bar: make('div', {
+      className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
+    }),
+    whose: make('span', { className: 'unseen' }),
+    said: make('span', { className: 'words' }),
+    status: make('p', { className: 'status' }),
+    numbers: make('p', { className: 'numbers' }),
+    advice: make('p', { className: 'advice', hidden: true }),
+    notice: make('p', { className: 'notice', hidden: true }),
+    first: make('button', { type: 'button', className: 'first' }),
+    second: make('button', { type: 'button', className: 'second quiet' }),
+  };
+  part.bar.append(make('div'));
+  part.status.append(part.whose, part.said);
+  for (const button of [part.first, part.second]) {
+    button.addEventListener('click', () => part.owner.act(button.dataset.action));
+  }
+  part.element.append(
+    group('head', part.name, part.size), part.bar, group('line', part.status, part.numbers),
+    part.advice, part.notice, group('buttons', part.first, part.second),
+  );
+  return part;
 }
 
 /** An element with properties, and with attributes where it has none for them. */
@@ -227,5 +271,9 @@ export function showShare(bar, share) {
 
 // Only if the text differs: a screen reader may read an equal text again.
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const only = element.childNodes.length === 1 ? element.firstChild : null;
+  if (element.textContent === text) return;
+  // A changed text node is no new node.
+  if (only?.nodeType === Node.TEXT_NODE) only.data = text;
+  else element.textContent = text;
 }

@@ -33,6 +33,7 @@ const FILES: &[File] = files! {
     "/crc32.js" "crc32.js" JS,
     "/folders.js" "folders.js" JS,
     "/gate.js" "gate.js" JS,
+    "/list.js" "list.js" JS,
     "/names.js" "names.js" JS,
     "/page.js" "page.js" JS,
     "/plan.js" "plan.js" JS,
