@@ -122,15 +122,15 @@ function groupsOf(all) {
   return counts.filter(([, number]) => number > 0).map(([group, number]) => words.groups[group](number)).join(' · ');
 }
 
-// One summary every few seconds, for screen readers: a message for each file would never end. A failure is told at once.
-let told = { at: 0, done: 0, failed: 0 };
+// One summary every few seconds, for screen readers: a message for each file would never end. A failure is announced at once.
+let announced = { at: 0, done: 0, failed: 0 };
 function summarize(all, failed) {
   const done = all.filter((row) => row.done).length;
-  const isNew = failed.length > told.failed || (done !== told.done && Date.now() - told.at > SUMMARY_MS);
+  const isNew = failed.length > announced.failed || (done !== announced.done && Date.now() - announced.at > SUMMARY_MS);
   if (!isNew && done !== all.length) return;
-  if (done === told.done && failed.length === told.failed) return;
-  const news = failed.length > told.failed ? [words.failedOf(failed.at(-1).name)] : [];
-  told = { at: Date.now(), done, failed: failed.length };
+  if (done === announced.done && failed.length === announced.failed) return;
+  const news = failed.length > announced.failed ? [words.failedOf(failed.at(-1).name)] : [];
+  announced = { at: Date.now(), done, failed: failed.length };
   announce([...news, words.files(done, all.length)].join(' '));
 }
 

@@ -52,11 +52,25 @@ fn small_file_takes_one_request() {
     let visit = Visit::to(&browser, site.addr());
     let paths: Vec<_> = files.iter().map(Local::path).collect();
     visit.choose(&paths);
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 30 files have arrived')");
     for file in &files {
-        visit.wait_for_state(file.name(), "complete");
         file.expect_same(&site.dir().join(file.name()));
     }
     assert_eq!(visit.page.evaluate(REQUESTS), 30);
+    assert_eq!(
+        visit
+            .page
+            .evaluate("document.querySelectorAll('li.file').length"),
+        0
+    );
+    visit
+        .page
+        .evaluate("document.querySelector('[data-group=done] button').click()");
+    visit
+        .page
+        .wait_for("document.querySelectorAll('li.file').length === 20");
     visit.expect_no_complaints();
 }
 
