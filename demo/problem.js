@@ -64,7 +64,7 @@ const byStatus = {
 };
 
 // These have the same meaning with and without an offset.
-const plain = new Set([401, 413, 421]);
+const plain = new Set([401, 413, 421, 429]);
 
 /** Returns the problem of an answer other than 2xx. */
 export function problemOf({ status, text, ours, hasOffset, afterSeconds }) {

@@ -17,12 +17,12 @@ export async function watch(url, { onAnswer, onLost }) {
   let failures = 0;
   while (true) {
     await inSight();
-    const { lists, refused } = await ask(url);
+    const { lists, refused, afterSeconds } = await ask(url);
     if (lists) onAnswer(lists);
     failures = lists ? 0 : failures + 1;
     if (refused || failures === FAILURES_TO_TELL) onLost();
     if (refused) return;
-    await pause(Math.max(EVERY_SECONDS, failures && pauseSeconds(failures, Math.random())));
+    await pause(Math.max(EVERY_SECONDS, afterSeconds ?? 0, failures && pauseSeconds(failures, Math.random())));
   }
 }
 
@@ -30,6 +30,7 @@ async function ask(url) {
   try {
     const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
     if (final.has(answer.status)) return { refused: true };
+    if (answer.status === 429) return { afterSeconds: Number(answer.headers.get('Retry-After')) || 0 };
     const lists = await answer.json();
     // The answer may come from something other than the server.
     return { lists: Array.isArray(lists?.under_way) && Array.isArray(lists.arrived) ? lists : null };

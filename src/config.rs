@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::engine::ListenSocket;
 
 use crate::http::{self, Head, PeerLimit};
+use crate::protocol::access::basic_auth::Users;
+use crate::protocol::access::password_hash::PasswordHash;
 use crate::protocol::access::proxies::TrustedProxy;
 use crate::protocol::command::Command;
 use crate::store::{Completed, InodeFloor, OnConflict, Sharing, Sync};
@@ -307,9 +309,19 @@ upload_settings! {
 
     /// Adds a user. Each user has a separate name space of ids. Default: no users, and everybody may upload.
     ///
-    /// With an empty name or password, every login as this user fails, and the log warns. The server
+    /// With an empty name or password, or a colon in the name, every login as this user fails, and the log warns. The server
     /// then stays closed to others.
     user(name: &str, password: &str) |options| options.users.add(name, password);
+
+    /// Adds a user with the hash of a password, as `resumed hash-password` prints it: `hash.parse()?`.
+    user_hash(name: &str, hash: PasswordHash) |options| options.users.add_hash(name, hash);
+
+    /// Sets all users. [`Server::set_users`](crate::Server::set_users) replaces them later.
+    users(users: Users) |options| options.users = users;
+
+    /// Sets the failed logins that one address may have at once; an IPv6 network of 64 bits counts as one. Every 10 s it
+    /// may have one more. Beyond: 429, before a password is checked. Default: 60.
+    failed_logins(logins: u32) |options| options.failed_logins = Some(logins);
 
     /// Puts the files of each user into a folder of its own, `DIR/<user>/`. Default: all files are in `DIR`.
     ///

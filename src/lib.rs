@@ -60,7 +60,7 @@
 //! # Log
 //!
 //! - `error`: the disk or the system has failed, and an administrator should act.
-//! - `warn`: a guarantee is weakened, a hook failed, or the server cannot accept connections.
+//! - `warn`: a guarantee is weakened, a hook or a login failed, or the server cannot accept connections.
 //! - `info`: the upload directory, and each complete upload.
 //! - `info`, target `access`: each request at its end: method, path (an id shortened), status or `cut`, bytes of the body,
 //!   milliseconds, user, address of the client. A logger gets the same fields as key-value pairs.
@@ -85,7 +85,8 @@ mod uploads;
 pub use config::Config;
 pub use engine::{Address, ListenSocket};
 pub use http::{Framing, Head, Malformed, Peer, Response, Version};
+pub use protocol::access::password_hash::{MalformedHash, PasswordHash};
 pub use protocol::access::proxies::{MalformedProxy, TrustedProxy};
 pub use protocol::command::{AppendCommand, Command, Operation, StatusQuery, Target};
 pub use server::{Server, StartError, StartErrorKind, start};
-pub use uploads::{HookError, Options, Uploads};
+pub use uploads::{HookError, Options, Uploads, Users};

@@ -23,6 +23,9 @@ fn main() -> ExitCode {
         cli::LogFormat::Text.start();
         return put(args);
     }
+    if args.next_if(|first| first == "hash-password").is_some() {
+        return cli::hash_password::run(args);
+    }
     match cli::parse(args) {
         Ok(cli::Action::Serve {
             config,
@@ -30,10 +33,11 @@ fn main() -> ExitCode {
             hook,
             log_format,
             warnings,
+            user_files,
         }) => {
             log_format.start();
             warnings.iter().for_each(|warning| log::warn!("{warning}"));
-            match serve(*config, with_code, hook.as_deref()) {
+            match serve(*config, with_code, hook.as_deref(), user_files) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     log_format.fail(&*error);
@@ -74,6 +78,7 @@ fn serve(
     mut config: resumed::Config,
     with_code: bool,
     hook: Option<&cli::Hook>,
+    user_files: Option<Box<cli::UserFiles>>,
 ) -> Result<(), Box<dyn Error>> {
     let signal = catch_signals()?;
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
@@ -84,7 +89,7 @@ fn serve(
     // A closed standard output is no failure.
     let _ = io::stdout().write_all(cli::greeting::greeting(server.addr(), with_code).as_bytes());
     cli::systemd::notify("READY=1");
-    let ended = wait(&signal, &server);
+    let ended = wait(&signal, &server, user_files);
     cli::systemd::notify("STOPPING=1");
     if let Some(hook) = hook {
         hook.stop();
@@ -93,7 +98,7 @@ fn serve(
     ended
 }
 
-/// The interval between two checks that the directory is still in place.
+/// The interval between two checks that the directory is still in place, and for changes of the user files.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// After this time without its directory the command exits, so that systemd can start it again.
@@ -114,13 +119,24 @@ fn catch_signals() -> io::Result<mpsc::Receiver<()>> {
     Ok(signal)
 }
 
-/// Waits for a signal.
+/// Waits for a signal. Meanwhile reads changed user files again.
 ///
 /// # Errors
 /// `Displaced` if the directory was moved, removed, replaced or unmounted, and did not come back.
-fn wait(signal: &mpsc::Receiver<()>, server: &resumed::Server) -> Result<(), Box<dyn Error>> {
+fn wait(
+    signal: &mpsc::Receiver<()>,
+    server: &resumed::Server,
+    mut user_files: Option<Box<cli::UserFiles>>,
+) -> Result<(), Box<dyn Error>> {
     let mut displaced_since = None;
     while let Err(RecvTimeoutError::Timeout) = signal.recv_timeout(CHECK_EVERY) {
+        if let Some(users) = user_files.as_mut().and_then(|files| files.changed()) {
+            let set = |users| server.set_users(users).map_err(|error| error.to_string());
+            match users.and_then(set) {
+                Ok(()) => log::info!("the user file has changed: the new users apply"),
+                Err(error) => log::error!("{error}; the earlier users stay"),
+            }
+        }
         match server.health() {
             Err(error @ store::Error::Displaced(_)) => {
                 let since = displaced_since.get_or_insert_with(Instant::now);

@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 use crate::config::{Config, Listen};
 use crate::engine::{self, Address, Engine, ListenSocket, Listener};
 use crate::store::{self, OpenError, Sharing};
-use crate::uploads::Uploads;
+use crate::uploads::{Uploads, Users};
 
 /// A running server. Dropping it stops it.
 ///
@@ -88,6 +88,16 @@ impl Server {
     /// The errors of [`Store::health`](store::Store::health).
     pub fn health(&self) -> Result<(), store::Error> {
         self.uploads.health()
+    }
+
+    /// Replaces all users. Their logins are checked again. Running requests end as before. After this call a server without
+    /// users is closed, and not open to everybody.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`](store::OpenError), if users would share a folder. The earlier users then stay.
+    pub fn set_users(&self, users: Users) -> Result<(), store::OpenError> {
+        self.uploads.set_users(users)
     }
 
     /// Stops the server and waits for its threads, at most a second and a running sync. The port is free afterwards, and the

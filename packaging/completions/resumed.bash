@@ -1,4 +1,4 @@
-# Completes resumed and resumed put.
+# Completes resumed, resumed put and resumed hash-password.
 _resumed() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} flags
     COMPREPLY=()
@@ -12,13 +12,14 @@ _resumed() {
         --min-free-inodes) return ;;
         --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections) return ;;
         --max-connections-per-address | --head-timeout | --head-memory | --idle-timeout | --min-rate) return ;;
-        --give-up-after | --jobs) return ;;
+        --failed-logins | --give-up-after | --jobs) return ;;
     esac
     [ ${#COMPREPLY[@]} -eq 0 ] || return
     if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
         flags='-q --quiet -h --help --user --user-file --jobs --give-up-after --no-check --json'
     else
         flags='--max-partials --max-partials-per-user --quota
+            --failed-logins
             -l --listen --socket-mode --qr --max-size --min-free --min-free-inodes --expire --sync --on-conflict --user
             --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --allow-anonymous --on-complete
             --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-timeout --head-memory
@@ -27,7 +28,7 @@ _resumed() {
     case $cur in
         -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;
         *) mapfile -t COMPREPLY < <(
-            [ "$COMP_CWORD" -gt 1 ] || compgen -W put -- "$cur"
+            [ "$COMP_CWORD" -gt 1 ] || compgen -W 'put hash-password' -- "$cur"
             compgen -f -- "$cur"
         ) ;;
     esac

@@ -1,4 +1,4 @@
-# Completes resumed and resumed put.
+# Completes resumed, resumed put and resumed hash-password.
 set -l put __fish_seen_subcommand_from put
 set -l serve not $put
 
@@ -12,6 +12,7 @@ complete -c resumed -n "$put" -l json -d 'Print JSON'
 complete -c resumed -s h -l help -d 'Print the help'
 
 complete -c resumed -n __fish_use_subcommand -a put -d 'Send files and folders'
+complete -c resumed -n __fish_use_subcommand -a hash-password -d 'Print the hash of a password'
 complete -c resumed -n "$serve" -s l -l listen -x -d 'Listen on HOST:PORT or unix:PATH'
 complete -c resumed -n "$serve" -l socket-mode -x -d 'Mode of unix:PATH'
 complete -c resumed -n "$serve" -l qr -d 'Print the address as a QR code'
@@ -24,9 +25,10 @@ complete -c resumed -n "$serve" -l max-partials-per-user -x -d 'Limit partial up
 complete -c resumed -n "$serve" -l quota -x -d 'Limit the bytes of a user'
 complete -c resumed -n "$serve" -l sync -x -a 'durable fast' -d 'Fsync before every response, or never'
 complete -c resumed -n "$serve" -l on-conflict -x -a 'keep-both replace' -d 'Keep or replace a file with the same name'
-complete -c resumed -n "$serve" -l user -x -d 'User who may upload: NAME:PASSWORD'
+complete -c resumed -n "$serve" -l user -x -d 'User who may upload: NAME:HASH'
 complete -c resumed -n "$serve" -l user-file -r -d 'File with one user per line'
 complete -c resumed -n "$serve" -l user-dirs -d 'Put the files of each user into a folder'
+complete -c resumed -n "$serve" -l failed-logins -x -d 'Maximum number of failed logins of one address'
 complete -c resumed -n "$serve" -l allow-origin -x -d 'Origin whose pages may upload'
 complete -c resumed -n "$serve" -l host -x -d 'Name to accept in Host'
 complete -c resumed -n "$serve" -l public-url -x -d 'Beginning of upload addresses'

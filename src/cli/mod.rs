@@ -1,6 +1,7 @@
 //! The flags of the command.
 
 pub(crate) mod greeting;
+pub(crate) mod hash_password;
 mod hook;
 mod logger;
 #[cfg(any(test, fuzzing))]
@@ -10,13 +11,11 @@ pub(crate) mod put;
 mod size;
 pub(crate) mod systemd;
 mod text;
+mod users;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +27,8 @@ use resumed::{Config, TrustedProxy};
 pub(crate) use self::hook::Hook;
 use self::hook::HookFlags;
 pub(crate) use self::logger::LogFormat;
-
-/// The mode bits that let other users read or write.
-const OTHERS_READ_OR_WRITE: u32 = 0o006;
+pub(crate) use self::users::UserFiles;
+use self::users::UserFlags;
 
 /// The action that the command line requests.
 pub(crate) enum Action {
@@ -43,6 +41,8 @@ pub(crate) enum Action {
         log_format: LogFormat,
         /// Warnings about the flags, for the log.
         warnings: Vec<String>,
+        /// The files of `--user-file`.
+        user_files: Option<Box<UserFiles>>,
     },
     Help,
     Version,
@@ -56,6 +56,7 @@ pub(crate) struct UsageError(String);
 pub(crate) const HELP: &str = "\
 resumed [OPTIONS] [DIR]    receive uploads in DIR (default: uploads)
 resumed put FILE... URL    send files and folders; see resumed put --help
+resumed hash-password [NAME]    print the hash of a password, for --user-file
 
   -l, --listen ADDR          listen on HOST:PORT or unix:PATH; port 0 picks a free port
                              (default: 127.0.0.1:8080)
@@ -77,8 +78,9 @@ resumed put FILE... URL    send files and folders; see resumed put --help
       --on-conflict keep-both|replace
                              keep or replace a file with the same name (default: keep-both)
       --shared               share DIR with other servers; all of them need this flag
-      --user NAME:PASSWORD   require a user, and add this one; repeatable; visible in ps
-      --user-file FILE       add users from FILE, one NAME:PASSWORD per line
+      --user NAME:HASH       require a user, and add this one; repeatable; visible in ps
+      --user-file FILE       add users from FILE, one NAME:HASH per line (hash-password, htpasswd)
+      --failed-logins N      permit an address N failed logins, then one in 10 s (default: 60)
       --user-dirs            put the files of each user into DIR/NAME/
       --allow-origin ORIGIN  allow pages of ORIGIN to upload, such as https://example.org;
                              repeatable
@@ -123,7 +125,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
     let mut dir: Option<PathBuf> = None;
     let mut with_code = false;
     let mut own = CommandFlags::default();
-    let (mut has_users, mut needs_users) = (false, None);
+    let mut needs_users = None;
     let mut config = Config::new("").allow_anonymous(false);
     while let Some(arg) = parser.next()? {
         config = match arg {
@@ -140,7 +142,6 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
             }
             Arg::Long(name) => {
                 let name = name.to_owned();
-                has_users |= matches!(&*name, "user" | "user-file");
                 if matches!(&*name, "user-dirs" | "quota") {
                     needs_users = Some(name.clone());
                 }
@@ -149,7 +150,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
             other => return Err(other.unexpected().into()),
         };
     }
-    if let (Some(flag), false) = (needs_users, has_users) {
+    if let (Some(flag), true) = (needs_users, own.users.is_empty()) {
         return Err(UsageError(format!(
             "--{flag} needs users: --user or --user-file"
         )));
@@ -158,12 +159,18 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
     if let Some(hook) = hook.clone() {
         config = config.on_complete(move |completed| hook.run(completed));
     }
+    let mut user_files = None;
+    if let Some((all, files)) = own.users.build(&mut own.warnings).map_err(UsageError)? {
+        config = config.users(all);
+        user_files = files.map(Box::new);
+    }
     Ok(Action::Serve {
         config: Box::new(config.dir(dir.unwrap_or_else(|| "uploads".into()))),
         with_code,
         hook,
         log_format: own.log_format,
         warnings: own.warnings,
+        user_files,
     })
 }
 
@@ -171,6 +178,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
 #[derive(Default)]
 struct CommandFlags {
     hook: HookFlags,
+    users: UserFlags,
     log_format: LogFormat,
     warnings: Vec<String>,
 }
@@ -200,9 +208,12 @@ fn set(
             ("replace", OnConflict::Replace),
         ])?),
         "shared" => config.shared(),
-        "user" => add_user(config, &flag.text()?)?,
+        "user" | "user-file" => {
+            own.users.set(name, &flag.text()?).map_err(UsageError)?;
+            config
+        }
         "user-dirs" => config.user_dirs(),
-        "user-file" => add_users(config, Path::new(&flag.text()?), &mut own.warnings)?,
+        "failed-logins" => config.failed_logins(flag.number()?),
         "allow-origin" => config.allow_origin(&flag.text()?),
         "host" => config.host(&flag.text()?),
         "on-complete" => {
@@ -295,58 +306,6 @@ fn mode(text: &str) -> Option<u32> {
     let is_octal = matches!(text.len(), 3 | 4) && text.bytes().all(|b| matches!(b, b'0'..=b'7'));
     let mode = u32::from_str_radix(text, 8).ok()?;
     (is_octal && mode <= 0o777).then_some(mode)
-}
-
-fn add_user(config: Config, entry: &str) -> Result<Config, UsageError> {
-    match entry.split_once(':') {
-        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
-            Ok(config.user(name, password))
-        }
-        _ => Err(UsageError(
-            "a user is NAME:PASSWORD, and neither may be empty".into(),
-        )),
-    }
-}
-
-/// Adds the users of a file with one NAME:PASSWORD per line. Empty lines and comments are allowed.
-fn add_users(
-    mut config: Config,
-    path: &Path,
-    warnings: &mut Vec<String>,
-) -> Result<Config, UsageError> {
-    let unusable = |error: &dyn fmt::Display| UsageError(format!("{}: {error}", path.display()));
-    let text = read_private(path, warnings).map_err(|error| unusable(&error))?;
-    let mut has_any = false;
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let entry = line.trim();
-        if !entry.is_empty() && !entry.starts_with('#') {
-            let here = |error| unusable(&format_args!("line {}: {error}", number + 1));
-            config = add_user(config, entry).map_err(here)?;
-            has_any = true;
-        }
-    }
-    if has_any {
-        Ok(config)
-    } else {
-        Err(unusable(
-            &"the file has no user; without users, every client could upload",
-        ))
-    }
-}
-
-/// Reads a file with passwords, and warns if other users of the machine can read or change it.
-fn read_private(path: &Path, warnings: &mut Vec<String>) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode();
-    if mode & OTHERS_READ_OR_WRITE != 0 {
-        warnings.push(format!(
-            "{} holds passwords, and other users of this machine can read or change it: chmod o= it",
-            path.display()
-        ));
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 impl fmt::Display for UsageError {

@@ -116,7 +116,7 @@ impl ConnectionTable {
         ConnectionCounts { parked, active }
     }
 
-    /// Returns the number of connections that wait for a time, not for an event.
+    /// Returns the number of bodies that wait for a time, not for an event.
     pub(super) fn coalesced(&self) -> usize {
         self.coalesced.load(Ordering::Relaxed)
     }
@@ -265,7 +265,7 @@ impl ConnectionTable {
         self.head_bytes
             .store(slots.heads.bytes(), Ordering::Relaxed);
         parked.task.connection.unparked();
-        if let Until::Time(_) = parked.until {
+        if parked.is_coalesced() {
             self.coalesced.fetch_sub(1, Ordering::Relaxed);
         }
         Some(parked.task)
@@ -285,7 +285,9 @@ impl ConnectionTable {
             Until::Writable => Interest::WRITABLE,
             Until::Time(_) => {
                 self.deregister_socket(entry, task.connection.socket());
-                self.coalesced.fetch_add(1, Ordering::Relaxed);
+                if task.connection.needs_permit() {
+                    self.coalesced.fetch_add(1, Ordering::Relaxed);
+                }
                 return Ok(());
             }
         };
@@ -340,6 +342,10 @@ impl Slots {
 }
 
 impl Parked {
+    fn is_coalesced(&self) -> bool {
+        matches!(self.until, Until::Time(_)) && self.task.connection.needs_permit()
+    }
+
     fn timer(&self) -> Instant {
         match self.until {
             Until::Time(at) => at.min(self.deadline),

@@ -1,5 +1,7 @@
 //! The interface between connections and the code that gives requests a meaning.
 
+use std::time::Instant;
+
 use super::peer::Peer;
 use super::peer_limit::PeerPermit;
 use super::request::Head;
@@ -11,6 +13,9 @@ pub(crate) enum Action {
     Respond(Response),
     /// Runs this closure, which may wait for the disk, and then the action that it returns.
     Blocking(Box<dyn FnOnce() -> Action + Send>),
+    /// Parks the connection until this time, then runs this closure, which must not block, and then the action that it
+    /// returns.
+    After(Instant, Box<dyn FnOnce() -> Action + Send>),
     /// Passes the body to the sink, one window after another.
     Receive {
         /// An informational response to send first (HTTP/1.1 only).

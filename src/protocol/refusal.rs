@@ -10,6 +10,8 @@ use crate::store::{self, Obstacle, ObstacleKind};
 pub(crate) enum Refusal {
     /// No credentials, or wrong ones.
     Unauthenticated,
+    /// Too many logins of this address failed or wait. The next one may come after this number of seconds.
+    TooManyLogins { after_secs: u64 },
     /// The embedding program denies this command.
     Forbidden,
     /// The address of the client has this many connections, the maximum.
@@ -40,6 +42,9 @@ impl Refusal {
                 "WWW-Authenticate",
                 "Basic realm=\"resumed\", charset=\"UTF-8\"",
             ),
+            Refusal::TooManyLogins { after_secs } => {
+                line(429).field("Retry-After", after_secs.to_string())
+            }
             Refusal::Forbidden => line(403),
             Refusal::TooManyConnections(_) => unavailable(self),
             Refusal::TimedOut | Refusal::TooSlow(_) => line(408),
@@ -72,6 +77,7 @@ impl Refusal {
         !matches!(
             self,
             Refusal::TooManyConnections(_)
+                | Refusal::TooManyLogins { .. }
                 | Refusal::Store(Displaced(_) | NotPublished(_) | Poisoned | Io(_))
         )
     }
@@ -80,6 +86,9 @@ impl Refusal {
 impl Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Refusal::TooManyLogins { after_secs } => {
+                return write!(f, "too many logins failed; retry in {after_secs} s");
+            }
             Refusal::Unauthenticated => "authentication required",
             Refusal::Forbidden => "this request is not permitted",
             Refusal::TooManyConnections(max) => {

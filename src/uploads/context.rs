@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::{Framing, Head, Peer, PeerLimit, PeerPermit, Response};
-use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
 use crate::protocol::command::Command;
@@ -16,6 +15,7 @@ use crate::store::{Account, Completed, Progress, Store};
 
 use super::access_log::RequestLog;
 use super::background::BackgroundTasks;
+use super::login::Logins;
 use super::metrics::{self, Metrics};
 use super::recent_files::RecentFiles;
 
@@ -26,7 +26,9 @@ pub(super) struct Context {
     pub(super) store: Store,
     pub(super) hosts: Hosts,
     pub(super) origins: Origins,
-    pub(super) users: Users,
+    pub(super) logins: Arc<Logins>,
+    /// True if each user has a folder.
+    pub(super) has_user_dirs: bool,
     pub(super) server: ServerInfo,
     /// Counts connections, and requests with a body behind a trusted proxy.
     pub(super) per_address: Arc<PeerLimit>,
@@ -76,9 +78,8 @@ impl Context {
         RequestLog::start(head, proxies, &self.metrics, self.serves_metrics)
     }
 
-    /// Checks host, origin and user, reads the command, and asks the embedding program. An error is the response. Adds the
-    /// user to the log.
-    pub(super) fn route(&self, head: &Head, log: &mut RequestLog) -> Result<Route<'_>, Response> {
+    /// Checks host and origin. An error is the response, also to a request that needs no user.
+    pub(super) fn check(&self, head: &Head) -> Result<(), Response> {
         self.hosts.check(head)?;
         // A proxy may forward a host that its client forged.
         if let Some(host) = self.server.forwarded_host(head) {
@@ -90,15 +91,25 @@ impl Context {
         if let Some(preflight) = self.origins.preflight(head) {
             return Err(preflight);
         }
-        self.origins.check(head)?;
-        let user = self.users.authenticate(head);
+        self.origins.check(head)
+    }
+
+    /// Returns the response to a request that is refused for its login.
+    pub(super) fn refuse(&self, head: &Head, refusal: Refusal) -> Response {
+        let (dialect, _) = protocol::read(head, &self.server);
+        dialect.reply(&self.server, Progress::default(), None, Err(refusal))
+    }
+
+    /// Returns the client of a request, or the nearest proxy that hides it.
+    pub(super) fn peer(&self, head: &Head) -> Option<Peer> {
+        self.server.proxies.client(head)
+    }
+
+    /// Reads the command of an admitted request of `user`, and asks the embedding program. An error is the response.
+    pub(super) fn route<'c>(&self, head: &Head, user: &'c str) -> Result<Route<'c>, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
         let refused =
             |refusal| dialect.reply(&self.server, Progress::default(), None, Err(refusal));
-        let Ok(user) = user else {
-            return Err(refused(Refusal::Unauthenticated));
-        };
-        log.authenticated(user);
         if self.serves_metrics && metrics::is_requested(head) {
             return Err(self.metrics.respond(head, &self.store));
         }
@@ -109,7 +120,7 @@ impl Context {
         if !self.allows(head, &command) {
             return Err(refused(Refusal::Forbidden));
         }
-        let peer = self.server.proxies.client(head);
+        let peer = self.peer(head);
         let permit = self.count_behind_proxy(head, peer).map_err(refused)?;
         let client = Client { user, peer, permit };
         Ok(Route::Command(dialect, command, client))

@@ -1,14 +1,16 @@
 //! One request from head to response: `context` routes it, `handler` carries it out.
 //!
-//! 1. `Context::route` checks host, origin and user, reads the command, and asks the embedding program.
-//! 2. `handler::handle` runs the command on the store. An operation that waits for the disk becomes an
+//! 1. `Context::check` checks host and origin; `login` finds the user.
+//! 2. `Context::route` reads the command, and asks the embedding program.
+//! 3. `handler::handle` runs the command on the store. An operation that waits for the disk becomes an
 //!    [`Action::Blocking`].
-//! 3. The dialect of the request writes the response.
+//! 4. The dialect of the request writes the response.
 
 mod access_log;
 mod background;
 mod context;
 mod handler;
+mod login;
 mod metrics;
 mod recent;
 mod recent_files;
@@ -16,20 +18,25 @@ mod recent_files;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
 use crate::http::{
     Action, BodyEnd, BodySink, ConnectionCounts, Framing, Handler, Head, Peer, PeerLimit,
     PeerPermit, Response,
 };
-use crate::protocol::access::basic_auth::Users;
-use crate::protocol::access::cors::Origins;
+pub use crate::protocol::access::basic_auth::Users;
+use crate::protocol::access::cors::{CorsHeaders, Origins};
 use crate::protocol::access::host::Hosts;
 use crate::protocol::access::proxies::TrustedProxies;
+use crate::protocol::refusal::Refusal;
 use crate::protocol::server_info::ServerInfo;
 use crate::store::{self, OpenError, Store};
+use access_log::RequestLog;
 pub use background::HookError;
 use background::{BackgroundTasks, OnComplete};
 use context::{Authorize, Context, Route};
+use login::{Login, Logins, Ticket, Turn};
 use metrics::Metrics;
 use recent_files::RecentFiles;
 
@@ -40,6 +47,7 @@ pub struct Options {
     pub(crate) hosts: Vec<String>,
     pub(crate) origins: Vec<String>,
     pub(crate) users: Users,
+    pub(crate) failed_logins: Option<u32>,
     pub(crate) public_url: Option<String>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) per_address: Arc<PeerLimit>,
@@ -48,6 +56,9 @@ pub struct Options {
     pub(crate) authorize: Option<Authorize>,
     pub(crate) on_complete: Option<OnComplete>,
 }
+
+/// A household behind one address may have several devices with an old password.
+const FAILED_LOGINS: u32 = 60;
 
 /// Uploads into one directory, for a program with its own HTTP server.
 ///
@@ -78,7 +89,9 @@ impl Uploads {
     ///
     /// [`OpenError`], if another server uses `dir`, it cannot be written, or users would share a folder.
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Uploads, OpenError> {
-        if options.store.user_dirs {
+        let dir = dir.as_ref();
+        let has_user_dirs = options.store.user_dirs;
+        if has_user_dirs {
             check_folders(&options.users)?;
         }
         let mark_hooks = options.on_complete.is_some();
@@ -91,8 +104,14 @@ impl Uploads {
             },
         )?;
         for name in options.users.unusable() {
-            log::warn!("user {name:?} cannot log in: the name or the password is empty");
+            log::warn!(
+                "user {name:?} cannot log in: the name or the password is empty, or the name has a colon"
+            );
         }
+        let mut key = [0; 64];
+        getrandom::fill(&mut key).map_err(|error| OpenError::Io(dir.into(), error.into()))?;
+        let per_address = options.failed_logins.unwrap_or(FAILED_LOGINS);
+        let logins = Logins::new(options.users, per_address, key);
         let server = ServerInfo {
             max_size: store.max_size(),
             expire_secs,
@@ -109,7 +128,8 @@ impl Uploads {
             store,
             hosts: Hosts::new(options.hosts.into_iter().chain([own_name])),
             origins: Origins::new(options.origins),
-            users: options.users,
+            logins: Arc::new(logins),
+            has_user_dirs,
             server,
             per_address: options.per_address,
             serves_metrics: options.metrics,
@@ -137,6 +157,19 @@ impl Uploads {
         self.context.store.health()
     }
 
+    /// Replaces all users, as [`Server::set_users`](crate::Server::set_users) does.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], if users would share a folder. The earlier users then stay.
+    pub fn set_users(&self, users: Users) -> Result<(), OpenError> {
+        if self.context.has_user_dirs {
+            check_folders(&users)?;
+        }
+        self.context.logins.set_users(users);
+        Ok(())
+    }
+
     /// Sets the source of the connection counts in `/metrics`. Only the first call has an effect.
     pub(crate) fn count_connections(
         &self,
@@ -152,13 +185,17 @@ impl Uploads {
     /// Answers a request with a parsed head and a blocking body.
     ///
     /// `body` yields the body without its transfer coding. If it ends early or fails, the received bytes are kept; the
-    /// response then has no reader.
+    /// response then has no reader. After failed logins, this function may wait for up to 30 s before it reads the body.
     pub fn handle(&self, head: &Head, body: &mut dyn Read) -> Response {
         let mut action = Handler::handle(self, head);
         loop {
             match action {
                 Action::Respond(response) => return response,
                 Action::Blocking(decide) => action = decide(),
+                Action::After(at, decide) => {
+                    thread::sleep(at.saturating_duration_since(Instant::now()));
+                    action = decide();
+                }
                 Action::Receive { sink, .. } => return receive(sink, head.framing(), body),
             }
         }
@@ -167,17 +204,28 @@ impl Uploads {
 
 impl Handler for Uploads {
     fn handle(&self, head: &Head) -> Action {
-        let mut log = self.context.start_log(head);
-        let cors = self.context.origins.headers(head);
-        match self.context.route(head, &mut log) {
-            Ok(Route::Command(dialect, command, client)) => {
-                handler::handle(&self.context, head, (dialect, command, client), cors, log)
+        let context = &self.context;
+        let log = context.start_log(head);
+        let cors = context.origins.headers(head);
+        if let Err(response) = context.check(head) {
+            return respond(response, &cors, log);
+        }
+        let peer = context.peer(head);
+        match context.logins.begin(head, peer, Instant::now()) {
+            Login::Passed(user) => carry_out(context, head, &user, cors, log),
+            Login::Missing => respond(context.refuse(head, Refusal::Unauthenticated), &cors, log),
+            Login::Refused(wait) => {
+                let after_secs = wait.as_secs_f64().ceil().max(1.0) as u64;
+                let refusal = Refusal::TooManyLogins { after_secs };
+                respond(context.refuse(head, refusal), &cors, log)
             }
-            Ok(Route::Recent(owner)) => recent::respond(&self.context, head, owner, cors, log),
-            Err(response) => {
-                log.answered(response.status());
-                Action::Respond(cors.add_to(response))
-            }
+            Login::Waits(ticket) => take_turn(PendingRequest {
+                context: Arc::clone(context),
+                head: head.clone(),
+                ticket,
+                cors,
+                log,
+            }),
         }
     }
 
@@ -196,6 +244,70 @@ fn check_folders(users: &Users) -> Result<(), OpenError> {
         return Err(OpenError::NoUsers);
     }
     store::check_user_dirs(users.names()).map_err(OpenError::UserDirs)
+}
+
+/// A request whose login waits for its turn.
+struct PendingRequest {
+    context: Arc<Context>,
+    head: Head,
+    ticket: Ticket,
+    cors: CorsHeaders,
+    log: RequestLog,
+}
+
+/// Goes on with a login: waits, checks the password, or carries out the request.
+fn take_turn(request: PendingRequest) -> Action {
+    match request.ticket.turn(Instant::now()) {
+        Turn::At(at) => Action::After(at, Box::new(move || take_turn(request))),
+        Turn::Check => Action::Blocking(Box::new(move || {
+            let user = request.ticket.check();
+            request.logged_in(user)
+        })),
+        Turn::Ended(user) => request.logged_in(user),
+    }
+}
+
+impl PendingRequest {
+    fn logged_in(self, user: Option<Arc<str>>) -> Action {
+        let PendingRequest {
+            context,
+            head,
+            ticket,
+            cors,
+            log,
+        } = self;
+        drop(ticket);
+        match user {
+            Some(user) => carry_out(&context, &head, &user, cors, log),
+            None => {
+                let response = context.refuse(&head, Refusal::Unauthenticated);
+                respond(response, &cors, log)
+            }
+        }
+    }
+}
+
+/// Carries out an admitted request of `user`.
+fn carry_out(
+    context: &Arc<Context>,
+    head: &Head,
+    user: &str,
+    cors: CorsHeaders,
+    mut log: RequestLog,
+) -> Action {
+    log.authenticated(user);
+    match context.route(head, user) {
+        Ok(Route::Command(dialect, command, client)) => {
+            handler::handle(context, head, (dialect, command, client), cors, log)
+        }
+        Ok(Route::Recent(owner)) => recent::respond(context, head, owner, cors, log),
+        Err(response) => respond(response, &cors, log),
+    }
+}
+
+fn respond(response: Response, cors: &CorsHeaders, mut log: RequestLog) -> Action {
+    log.answered(response.status());
+    Action::Respond(cors.add_to(response))
 }
 
 /// Passes a body from a blocking reader to its sink.

@@ -14,13 +14,20 @@ test('a 413 is the server\'s only with its own fields', () => {
 
 test('a refusal by the server without an offset is final for the file', () => {
   const answer = { text: 'no free name\n', afterSeconds: 0, ours: true, hasOffset: false };
-  for (const status of [400, 403, 404, 408, 409, 422, 429]) {
+  for (const status of [400, 403, 404, 408, 409, 422]) {
     const problem = problemOf({ ...answer, status });
     equal([problem.kind, problem.passes, problem.said], ['refused', false, 'no free name'], String(status));
   }
   equal(problemOf({ ...answer, status: 403, hasOffset: true }).kind, 'forbidden');
   equal(problemOf({ ...answer, status: 507 }).passes, false);
   equal(problemOf({ ...answer, status: 409, hasOffset: true }).kind, 'elsewhere');
+});
+
+test('a 429 passes after its Retry-After, and a 401 stays', () => {
+  const answer = { text: 'too many logins failed\n', afterSeconds: 7, ours: true, hasOffset: false };
+  const { kind, passes, afterSeconds } = problemOf({ ...answer, status: 429 });
+  equal([kind, passes, afterSeconds], ['busy', true, 7]);
+  equal(problemOf({ ...answer, status: 401 }).passes, false);
 });
 
 test('a 503 of the server concerns one file only', () => {

@@ -9,7 +9,7 @@
 //!          +--- refused or malformed -------------> Drain (reads on, so that the response arrives)
 //! ```
 //!
-//! A blocking action can end in a response or in a body.
+//! A blocking action can end in a response or in a body. An action that waits for a time is parked in `Waiting`.
 //!
 //! A worker calls [`Connection::poll`]: the connection goes on as far as it can without waiting for the network, and
 //! returns the next step. Between two polls it owns no buffer and no thread.
@@ -99,6 +99,7 @@ impl Connection {
         loop {
             let step = match state {
                 State::Head { since } => self.head(since, handler, context, &mut window),
+                State::Waiting(waiting) => self.waiting(waiting, context, &mut window),
                 State::Blocking(blocking) => self.blocking(blocking, context, &mut window),
                 State::Body(body) => self.body(body, context, &mut window),
                 State::Reply(reply) => self.reply(reply, context, &mut window),
@@ -153,6 +154,7 @@ impl Connection {
                 let response = Response::new(408).text("the request head did not end in time\n");
                 self.refuse(response, handler, window.bytes())
             }
+            State::Waiting(waiting) => State::Waiting(waiting),
             _ => State::Over,
         }
     }

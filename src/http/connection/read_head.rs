@@ -1,10 +1,10 @@
-//! The states `Head` and `Blocking`: from the first byte of a request to its action.
+//! The states `Head`, `Waiting` and `Blocking`: from the first byte of a request to its action.
 
 use std::io::{self, Write};
 use std::time::Instant;
 
 use super::state::{
-    Asked, Blocking, Body, Connection, Next, OVER, State, Step, TaskContext, Until,
+    Asked, Blocking, Body, Connection, Next, OVER, State, Step, TaskContext, Until, Waiting,
 };
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::handler::{Action, BodyEnd, Handler};
@@ -80,6 +80,7 @@ impl Connection {
         match action {
             Action::Respond(response) => self.answer(response, asked.to, asked.unread, window),
             Action::Blocking(decide) => State::Blocking(Box::new(Blocking { decide, asked })),
+            Action::After(at, decide) => State::Waiting(Box::new(Waiting { at, decide, asked })),
             Action::Receive { interim, sink } => {
                 let Asked { to, unread, .. } = asked;
                 let awaited = asked.expects_continue && window.is_empty() && !unread.is_done();
@@ -103,6 +104,28 @@ impl Connection {
             self.socket.write_all(&response.encode_interim())?;
         }
         Ok(())
+    }
+
+    pub(super) fn waiting(
+        &mut self,
+        waiting: Box<Waiting>,
+        context: &mut dyn TaskContext,
+        window: &mut ReadBuffer<'_>,
+    ) -> Step {
+        if context.is_stopping() {
+            return OVER;
+        }
+        let at = waiting.at;
+        if Instant::now() < at {
+            // The deadline is the same time: it ends the wait, and not the connection.
+            let park = Next::Park {
+                until: Until::Time(at),
+                deadline: at,
+            };
+            return Step::Leave(State::Waiting(waiting), park);
+        }
+        let Waiting { decide, asked, .. } = *waiting;
+        Step::On(self.act(decide(), asked, window))
     }
 
     pub(super) fn blocking(

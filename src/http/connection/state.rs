@@ -48,7 +48,7 @@ pub(crate) enum Until {
     /// New bytes arrive. This poll has read all bytes before them.
     More,
     Writable,
-    /// This time: the socket is not registered meanwhile (read coalescing).
+    /// This time: the socket is not registered meanwhile (read coalescing, [`Action::After`]).
     Time(Instant),
 }
 
@@ -84,6 +84,7 @@ pub(super) enum State {
         since: Option<Instant>,
     },
     Blocking(Box<Blocking>),
+    Waiting(Box<Waiting>),
     Body(Box<Body>),
     Reply(Box<Reply>),
     Drain {
@@ -102,6 +103,13 @@ pub(super) const OVER: Step = Step::Leave(State::Over, Next::Close);
 
 /// A blocking action that waits for a body permit.
 pub(super) struct Blocking {
+    pub(super) decide: Box<dyn FnOnce() -> Action + Send>,
+    pub(super) asked: Asked,
+}
+
+/// An action that waits for a time.
+pub(super) struct Waiting {
+    pub(super) at: Instant,
     pub(super) decide: Box<dyn FnOnce() -> Action + Send>,
     pub(super) asked: Asked,
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::net::UnixStream;
 
@@ -225,6 +225,10 @@ impl Handler for Log {
             "/ask" => Action::Blocking(Box::new(|| {
                 Action::Respond(Response::new(200).text("asked"))
             })),
+            "/wait" => Action::After(
+                Instant::now(),
+                Box::new(|| Action::Respond(Response::new(200).text("waited"))),
+            ),
             "/close" => Action::Respond(Response::new(200).closing()),
             _ => Action::Respond(Response::new(404).text("not here")),
         }

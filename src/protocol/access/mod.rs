@@ -1,4 +1,5 @@
 pub(crate) mod basic_auth;
 pub(crate) mod cors;
 pub(crate) mod host;
+pub(crate) mod password_hash;
 pub(crate) mod proxies;

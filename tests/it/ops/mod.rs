@@ -5,6 +5,7 @@ pub(crate) mod embedding;
 pub(crate) mod greeting;
 pub(crate) mod health;
 pub(crate) mod hook;
+pub(crate) mod logins;
 pub(crate) mod logs;
 pub(crate) mod packaging;
 pub(crate) mod readme;

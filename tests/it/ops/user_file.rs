@@ -1,12 +1,15 @@
 //! The file of `--user-file`, and users whose login always fails.
 
 use std::fs::{self, Permissions};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use resumed::Config;
 
+use crate::support::left_out::left_out;
 use crate::support::program::Process;
 use crate::support::running::{Said, run};
 use crate::support::{Client, Site, get};
@@ -43,6 +46,32 @@ fn user_file_without_a_usable_user_is_refused() {
         (":secret\n", "line 1"),
         ("ann\n", "line 1"),
         ("ann:  \n", "line 1"),
+        ("mia:secret\nbob:secret\nmia:secret2\n", "line 3"),
+        (
+            "ann:secret\nbob:$argon2id$v=19$m=4194304,t=1,p=1$c2VjcmV0c2VjcmV0$c2VjcmV0\n",
+            "line 2: argon2id m (memory in KiB) is 4194304; the maximum is 262144",
+        ),
+        (
+            "bob:$2y$31$i8hDbqQdaUuH.ssucuFVB.7sSu7zVSChOr43bMnGqkSj21lYecfS6\n",
+            "line 1: bcrypt cost is 31; the maximum is 14",
+        ),
+        (
+            "bob:$6$rounds=999999999$salt$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoEOfaS35inz1\n",
+            "line 1: sha512-crypt rounds is 999999999; the maximum is 1000000",
+        ),
+        (
+            "bob:$apr1$salt$secret\n",
+            "line 1: the hash is not argon2id",
+        ),
+        (
+            "bob:$y$j9T$salt$secret\n",
+            "line 1: the hash is not argon2id",
+        ),
+        ("bob:{SHA}secret\n", "line 1: the hash is not argon2id"),
+        (
+            "bob:$2y$05$secret\n",
+            "line 1: the bcrypt hash is malformed",
+        ),
     ] {
         fs::write(&file, text).expect("written");
         for flags in [
@@ -111,4 +140,158 @@ fn user_with_empty_password_leaves_the_server_closed() {
     for credentials in [None, Some("YW5uOg=="), Some("OnNlY3JldA=="), Some("Og==")] {
         assert_eq!(status(site.addr(), credentials), 401, "{credentials:?}");
     }
+}
+
+/// argon2id of `secret`, with small costs.
+const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$pclxcsa4X0bZ5lu7Vy5h3p7EU7VbuW7pGRWETxHuU0c";
+
+/// Returns the first line of a log with these words.
+#[track_caller]
+fn line_with(log: &mut impl Iterator<Item = String>, words: &str) -> String {
+    log.find(|line| line.contains(words)).expect("the line")
+}
+
+fn login(name: &str, password: &str) -> String {
+    BASE64_STANDARD.encode(format!("{name}:{password}"))
+}
+
+#[test]
+fn plain_password_is_warned_of_once_and_a_hash_is_not() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("users");
+    let path = file.to_str().expect("text");
+    for (text, warnings) in [
+        ("ann:secret\nbob:secret\n".to_owned(), 1),
+        (format!("ann:{HASH}\n"), 0),
+    ] {
+        fs::write(&file, text).expect("written");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("set");
+        let flags = ["--user-file", path];
+        let mut server = Process::logging("resumed=warn", &dir.path().join("uploads"), &flags);
+        assert_eq!(status(server.addr, Some(ANN)), 200);
+        server.child().kill().expect("killed");
+        let lines: Vec<_> = server.log().collect();
+        let about = lines.iter().filter(|line| line.contains("plain passwords"));
+        assert_eq!(about.count(), warnings, "{lines:?}");
+        assert!(!lines.concat().contains("secret"), "{lines:?}");
+    }
+}
+
+#[test]
+fn changed_user_file_is_read_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("users");
+    fs::write(&file, format!("ann:{HASH}\n")).expect("written");
+    let flags = ["--user-file", file.to_str().expect("text")];
+    let mut server = Process::logging("resumed=info", &dir.path().join("uploads"), &flags);
+    let (mut log, addr) = (server.log(), server.addr);
+    let bob = login("bob", "secret");
+    assert_eq!(status(addr, Some(ANN)), 200);
+    assert_eq!(status(addr, Some(&bob)), 401);
+
+    fs::write(&file, format!("bob:{HASH}\n")).expect("written");
+    line_with(&mut log, "the new users apply");
+    assert_eq!(status(addr, Some(&bob)), 200);
+    assert_eq!(status(addr, Some(ANN)), 401, "no longer remembered");
+
+    fs::write(&file, format!("ann:{HASH}\nmia:$1$salt$hash\n")).expect("written");
+    let error = line_with(&mut log, "the earlier users stay");
+    assert!(
+        error.contains("ERROR") && error.contains("line 2"),
+        "{error}"
+    );
+    assert_eq!(status(addr, Some(&bob)), 200);
+    assert_eq!(status(addr, Some(ANN)), 401);
+
+    fs::remove_file(&file).expect("removed");
+    line_with(&mut log, "the earlier users stay");
+    assert_eq!(status(addr, Some(&bob)), 200);
+}
+
+/// Runs `resumed hash-password` with this input.
+fn hash_password(args: &[&str], input: &[u8]) -> Said {
+    let child = Command::new(env!("CARGO_BIN_EXE_resumed"))
+        .arg("hash-password")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("it runs");
+    // Without a valid command line it reads nothing.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    child.wait_with_output().expect("its end").into()
+}
+
+#[test]
+fn line_of_hash_password_logs_in() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("users");
+    let ann = hash_password(&["ann"], b"secret\n");
+    assert!(
+        ann.out.starts_with("ann:$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{ann:?}"
+    );
+    let hash = hash_password(&[], b"secret\r\nmore").out;
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    assert_ne!(ann.out, format!("ann:{hash}"), "the salt is random");
+    fs::write(&file, format!("{}bob:{hash}", ann.out)).expect("written");
+    let flags = ["--user-file", file.to_str().expect("text")];
+    let server = Process::start(&dir.path().join("uploads"), "127.0.0.1:0", &flags);
+    for name in ["ann", "bob"] {
+        assert_eq!(status(server.addr, Some(&login(name, "secret"))), 200);
+        assert_eq!(status(server.addr, Some(&login(name, "secret "))), 401);
+    }
+}
+
+#[test]
+fn hash_password_refuses_bad_names_and_passwords() {
+    for name in ["a:b", "", " a", "#a", "a\nb"] {
+        hash_password(&[name], b"secret\n").expect(2, &["a name may not"]);
+    }
+    hash_password(&["ann", "bob"], b"secret\n").expect(2, &["bob"]);
+    hash_password(&["ann"], b"\n").expect(1, &["the password is empty"]);
+    hash_password(&["ann"], &[b'a'; 513]).expect(1, &["longer than 512 bytes"]);
+}
+
+/// Runs `resumed hash-password` on a terminal, and types a password after each prompt. Returns the screen.
+fn typed(passwords: [&str; 2]) -> Option<String> {
+    let command = format!("{} hash-password ann", env!("CARGO_BIN_EXE_resumed"));
+    let child = Command::new("script")
+        .args(["-q", "-c", &command, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.ok()?;
+    let mut stdin = child.stdin.take().expect("piped");
+    let mut stdout = child.stdout.take().expect("piped");
+    let (mut screen, mut buffer) = (String::new(), [0; 1024]);
+    let mut typed = ["password: ", "the same again: "]
+        .into_iter()
+        .zip(passwords)
+        .peekable();
+    loop {
+        let count = stdout.read(&mut buffer).expect("output");
+        screen += std::str::from_utf8(&buffer[..count]).expect("text");
+        if let Some((_, password)) = typed.next_if(|(prompt, _)| screen.contains(prompt)) {
+            writeln!(stdin, "{password}").expect("typed");
+        } else if count == 0 {
+            child.wait().expect("its end");
+            return Some(screen);
+        }
+    }
+}
+
+#[test]
+fn terminal_does_not_show_the_password() {
+    let (Some(same), Some(differing)) = (typed(["secret", "secret"]), typed(["secret", "other"]))
+    else {
+        return left_out("hash-password on a terminal", "script is missing");
+    };
+    assert!(same.contains("ann:$argon2id$"), "{same}");
+    assert!(
+        differing.contains("the two passwords differ"),
+        "{differing}"
+    );
+    assert!(!(same + &differing).contains("secret"));
 }

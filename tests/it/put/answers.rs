@@ -109,20 +109,24 @@ fn file_refused_for_good_does_not_stop_the_next() {
 
 #[test]
 fn busy_server_is_asked_again_after_retry_after() {
-    let since = Instant::now();
-    let url = server(move |_| match since.elapsed() < Duration::from_secs(2) {
-        true => answer(503, "Retry-After: 2\r\n", "publishing\n"),
-        false => answer(
-            200,
-            "Upload-Offset: 5\r\nUpload-Complete: ?1\r\n",
-            "Success 5",
-        ),
-    });
     let disk = Disk::new();
     let file = disk.file("a.bin", 5);
-    let said = send(&[], &[&file], &url);
-    assert_eq!(said.err.matches("next try in 2 s").count(), 1, "{said:?}");
-    said.expect(0, &["cannot take it now (503)", "a.bin: 5 B"]);
+    for status in [429, 503] {
+        let since = Instant::now();
+        let busy = "Upload-Complete: ?0\r\nRetry-After: 2\r\n";
+        let url = server(move |_| match since.elapsed() < Duration::from_secs(2) {
+            true => answer(status, busy, "not now\n"),
+            false => answer(
+                200,
+                "Upload-Offset: 5\r\nUpload-Complete: ?1\r\n",
+                "Success 5",
+            ),
+        });
+        let said = send(&[], &[&file], &url);
+        assert_eq!(said.err.matches("next try in 2 s").count(), 1, "{said:?}");
+        let refused = format!("cannot take it now ({status})");
+        said.expect(0, &[&refused, "a.bin: 5 B"]);
+    }
 
     let url = server(|_| {
         answer(

@@ -1,0 +1,162 @@
+//! `resumed hash-password`: prints the hash of a password.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::{self, ExitCode};
+use std::thread;
+
+use lexopt::{Arg, Parser, ValueExt};
+use resumed::PasswordHash;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::UsageError;
+
+pub(super) const HELP: &str = "\
+resumed hash-password [NAME]    print the argon2id hash of a password, or NAME:HASH
+
+The password comes from the terminal, which does not show it, or is one line of standard input.
+The output is a line for a --user-file, or a value for --user.
+
+  -h, --help                 print this help
+";
+
+/// The longest password that the server compares with a hash, in bytes.
+const PASSWORD_BYTES_MAX: usize = 512;
+
+/// The exit status after a signal, as in a shell.
+const INTERRUPTED: i32 = 130;
+
+/// Runs the command with the arguments after `hash-password`.
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let fail = |error: &dyn Error, code| {
+        eprintln!("resumed hash-password: {error}");
+        ExitCode::from(code)
+    };
+    match parse(args) {
+        Ok(Action::Help) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Ok(Action::Hash(name)) => match line(name.as_deref()) {
+            Ok(line) => {
+                println!("{line}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&*error, 1),
+        },
+        Err(error) => fail(&error, 2),
+    }
+}
+
+enum Action {
+    Help,
+    Hash(Option<String>),
+}
+
+fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
+    let mut parser = Parser::from_args(args);
+    let mut name = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
+            Arg::Value(value) if name.is_none() => name = Some(value.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let is_name = |name: &String| {
+        let has_other = name.contains(|letter: char| letter == ':' || letter.is_control());
+        let is_kept = name.trim() == name && !name.starts_with('#');
+        !name.is_empty() && !has_other && is_kept
+    };
+    match name {
+        Some(name) if !is_name(&name) => Err(UsageError(
+            "a name may not be empty, begin with #, or contain a colon, a line end or space around it"
+                .into(),
+        )),
+        name => Ok(Action::Hash(name)),
+    }
+}
+
+/// Returns the line of the user with the password of standard input.
+fn line(name: Option<&str>) -> Result<String, Box<dyn Error>> {
+    let password = if io::stdin().is_terminal() {
+        ask()?
+    } else {
+        read_line()?
+    };
+    if password.is_empty() {
+        return Err("the password is empty".into());
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(format!("the password is longer than {PASSWORD_BYTES_MAX} bytes").into());
+    }
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt)?;
+    let hash = PasswordHash::argon2id(&password, salt);
+    Ok(match name {
+        Some(name) => format!("{name}:{hash}"),
+        None => hash.to_string(),
+    })
+}
+
+/// Reads a password twice from the terminal, which does not show it.
+fn ask() -> Result<Vec<u8>, Box<dyn Error>> {
+    let hidden = Hidden::begin()?;
+    let ask = |prompt| {
+        eprint!("{prompt}: ");
+        io::stderr().flush()?;
+        let password = read_line();
+        eprintln!();
+        password
+    };
+    let (first, second) = (ask("password")?, ask("the same again")?);
+    drop(hidden);
+    match first == second {
+        true => Ok(first),
+        false => Err("the two passwords differ".into()),
+    }
+}
+
+/// Reads a line without its end.
+fn read_line() -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    io::stdin().lock().read_until(b'\n', &mut line)?;
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
+}
+
+/// A terminal that does not show its input. Its drop, and a signal, show it again.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn begin() -> io::Result<Hidden> {
+        let before = tcgetattr(io::stdin())?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let restored = before.clone();
+        thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                set(&restored);
+                process::exit(INTERRUPTED);
+            }
+        });
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
+        Ok(Hidden(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        set(&self.0);
+    }
+}
+
+fn set(terminal: &Termios) {
+    if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Now, terminal) {
+        eprintln!("cannot restore the terminal: {error}");
+    }
+}

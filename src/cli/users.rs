@@ -1,0 +1,193 @@
+//! The users of `--user` and `--user-file`, and the reloading of these files.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use resumed::{PasswordHash, Users};
+
+/// The mode bits that let other users read or write.
+const OTHERS_READ_OR_WRITE: u32 = 0o006;
+
+/// The users of the command line.
+#[derive(Default)]
+pub(super) struct UserFlags {
+    given: Vec<Entry>,
+    files: Vec<PathBuf>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    secret: Secret,
+}
+
+#[derive(Clone)]
+enum Secret {
+    Plain(String),
+    Hash(PasswordHash),
+}
+
+/// The files of `--user-file`, which the server reads again after a change.
+pub(crate) struct UserFiles {
+    flags: UserFlags,
+    /// The state of the files when they were read.
+    read: Vec<Stamp>,
+    /// The state of the files at the last look.
+    seen: Vec<Stamp>,
+}
+
+/// A state of a file: device, inode, length and time. `None`: there is no such file.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+impl UserFlags {
+    /// Adds the user of a `--user`, or the file of a `--user-file`.
+    pub(super) fn set(&mut self, flag: &str, value: &str) -> Result<(), String> {
+        match flag {
+            "user-file" => self.files.push(value.into()),
+            _ => self.given.push(Entry::read(value)?),
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty() && self.files.is_empty()
+    }
+
+    /// Reads all users. `None` without a flag. The second value has the files, if there are any.
+    pub(super) fn build(
+        self,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<(Users, Option<UserFiles>)>, String> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let stamps = self.stamps();
+        let (users, plain) = self.read(warnings)?;
+        if plain > 0 {
+            warnings.push(format!(
+                "plain passwords: {plain}; replace each by a hash, which `resumed hash-password` prints"
+            ));
+        }
+        let files = (!self.files.is_empty()).then(|| UserFiles {
+            flags: self,
+            read: stamps.clone(),
+            seen: stamps,
+        });
+        Ok(Some((users, files)))
+    }
+
+    /// Reads all users. The second value is the number of plain passwords.
+    fn read(&self, warnings: &mut Vec<String>) -> Result<(Users, usize), String> {
+        let mut users = Users::new();
+        let mut plain = 0;
+        for entry in &self.given {
+            plain += usize::from(entry.add_to(&mut users));
+        }
+        for path in &self.files {
+            let unusable = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+            let entries = read_file(path, warnings).map_err(|error| unusable(&error))?;
+            for (line, entry) in entries {
+                if users.contains(&entry.name) {
+                    let name = &entry.name;
+                    return Err(unusable(&format_args!(
+                        "line {line}: there is a user {name:?} already"
+                    )));
+                }
+                plain += usize::from(entry.add_to(&mut users));
+            }
+        }
+        Ok((users, plain))
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        let stamp = |path: &PathBuf| {
+            let file = fs::metadata(path).ok()?;
+            let (secs, nanos) = (file.mtime(), file.mtime_nsec());
+            Some((file.dev(), file.ino(), file.size(), secs, nanos))
+        };
+        self.files.iter().map(stamp).collect()
+    }
+}
+
+impl UserFiles {
+    /// Reads the users again after a change of a file. A change counts when two calls in a row see the same state: a file
+    /// may be written in parts.
+    pub(crate) fn changed(&mut self) -> Option<Result<Users, String>> {
+        let now = self.flags.stamps();
+        let is_settled = now == self.seen;
+        self.seen.clone_from(&now);
+        if !is_settled || now == self.read {
+            return None;
+        }
+        self.read = now;
+        let mut warnings = Vec::new();
+        let users = self.flags.read(&mut warnings);
+        warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        Some(users.map(|(users, _)| users))
+    }
+}
+
+impl Entry {
+    /// Reads `NAME:PASSWORD` or `NAME:HASH`. The error contains neither.
+    fn read(text: &str) -> Result<Entry, String> {
+        let parts = text.split_once(':');
+        let parts = parts.filter(|(name, secret)| !name.is_empty() && !secret.is_empty());
+        let Some((name, secret)) = parts else {
+            return Err("a user is NAME:PASSWORD or NAME:HASH, and no part may be empty".into());
+        };
+        let name = name.to_owned();
+        let secret = if PasswordHash::is_likely(secret) {
+            let hash = secret.parse().map_err(|error| format!("{error}"));
+            Secret::Hash(hash?)
+        } else {
+            Secret::Plain(secret.to_owned())
+        };
+        Ok(Entry { name, secret })
+    }
+
+    /// Returns whether the password is plain.
+    fn add_to(&self, users: &mut Users) -> bool {
+        match &self.secret {
+            Secret::Plain(password) => users.add(&self.name, password),
+            Secret::Hash(hash) => users.add_hash(&self.name, hash.clone()),
+        }
+        matches!(self.secret, Secret::Plain(_))
+    }
+}
+
+/// Returns the users of a file with one NAME:PASSWORD or NAME:HASH per line, and the numbers of their lines. Empty lines and
+/// comments are allowed.
+fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(usize, Entry)>, String> {
+    let text = read_private(path, warnings).map_err(|error| error.to_string())?;
+    let mut entries = Vec::new();
+    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            let number = number + 1;
+            let entry = Entry::read(line).map_err(|error| format!("line {number}: {error}"));
+            entries.push((number, entry?));
+        }
+    }
+    if entries.is_empty() {
+        return Err("the file has no user; without users, every client could upload".into());
+    }
+    Ok(entries)
+}
+
+/// Reads a file with passwords, and warns if other users of the machine can read or change it.
+fn read_private(path: &Path, warnings: &mut Vec<String>) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & OTHERS_READ_OR_WRITE != 0 {
+        warnings.push(format!(
+            "{} holds passwords, and other users of this machine can read or change it: chmod o= it",
+            path.display()
+        ));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
