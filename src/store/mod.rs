@@ -59,6 +59,7 @@ mod shared;
 mod tests;
 mod upload;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -232,7 +233,7 @@ impl Store {
     /// published file stays. Returns whether there was such an upload.
     ///
     /// # Errors
-    /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
+    /// [`HookDue`](Error::HookDue), [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn cancel(&self, id: &Id) -> Result<bool, Error> {
         self.explained(self.upload(id).cancel())
     }
@@ -257,7 +258,19 @@ impl Store {
     /// # Errors
     /// [`Io`](Error::Io) if the directory cannot be read.
     pub fn due(&self) -> Result<Vec<Completed>, Error> {
+        let due = self.due_keys()?.into_iter();
+        // A record that cannot be read is left out.
+        Ok(due.filter_map(|key| self.due_hook(key).ok()?).collect())
+    }
+
+    /// Returns the keys of the uploads that [`due`](Self::due) returns.
+    pub(crate) fn due_keys(&self) -> Result<BTreeSet<Key>, Error> {
         self.registry.due_hooks()
+    }
+
+    /// Reads the upload `key`, if its completion hook is due.
+    pub(crate) fn due_hook(&self, key: Key) -> Result<Option<Completed>, Error> {
+        self.registry.due_hook(key)
     }
 
     /// Records that the completion hook of `id` has run.

@@ -1,7 +1,9 @@
 //! Background threads: the hourly sweep, and completion hooks.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
-use crate::store::{Completed, Store};
+use crate::store::{Completed, Key, Store};
 
 /// The error of a completion hook. It is logged, and the hook runs again later.
 ///
@@ -54,13 +56,13 @@ struct Hooks {
 
 #[derive(Default)]
 struct Queue {
-    due: Vec<Hook>,
+    /// By upload. The record of an upload on the disk describes it, so memory has only its key.
+    due: BTreeMap<Key, Hook>,
     /// True if no further hook starts.
     stopped: bool,
 }
 
 struct Hook {
-    completed: Completed,
     /// The time of the next run; `None` while it runs.
     at: Option<Instant>,
     pause: Duration,
@@ -99,7 +101,7 @@ impl BackgroundTasks {
     /// Runs the hook for an upload that has just been published.
     pub(crate) fn completed(&self, completed: &Completed) {
         if let Some(hooks) = &self.hooks {
-            hooks.enqueue(completed.clone());
+            hooks.enqueue(completed.id.key());
         }
     }
 }
@@ -145,41 +147,41 @@ impl Hooks {
     fn run_all(&self) {
         // Before any hook runs: a running hook is still recorded as due.
         self.leftover.call_once(|| self.enqueue_leftover());
-        while let Some(completed) = self.next() {
-            let ran = run(&self.on_complete, &completed);
-            self.ended(&completed, ran, Instant::now());
+        while let Some(key) = self.next() {
+            match self.store.due_hook(key) {
+                Ok(Some(completed)) => {
+                    let ran = run(&self.on_complete, &completed);
+                    self.ended(&completed, ran, Instant::now());
+                }
+                Ok(None) => _ = self.queue().due.remove(&key),
+                Err(error) => self.postpone(key, &key, &error, Instant::now()),
+            }
         }
     }
 
     /// Queues the hooks that an earlier server did not run.
     fn enqueue_leftover(&self) {
-        match self.store.due() {
-            Ok(due) => due
-                .into_iter()
-                .for_each(|completed| self.enqueue(completed)),
+        match self.store.due_keys() {
+            Ok(due) => due.into_iter().for_each(|key| self.enqueue(key)),
             Err(error) => log::error!("cannot find the hooks left by an earlier server: {error}"),
         }
     }
 
-    fn enqueue(&self, completed: Completed) {
-        let mut queue = self.queue();
-        if queue.position_of(&completed).is_none() {
-            queue.due.push(Hook {
-                completed,
-                at: Some(Instant::now()),
-                pause: PAUSE_MIN,
-                obstructed: None,
-            });
-            self.changed.notify_all();
-        }
+    fn enqueue(&self, key: Key) {
+        self.queue().due.entry(key).or_insert_with(|| Hook {
+            at: Some(Instant::now()),
+            pause: PAUSE_MIN,
+            obstructed: None,
+        });
+        self.changed.notify_all();
     }
 
     /// Waits for the next due hook and marks it as running; `None` after the stop.
-    fn next(&self) -> Option<Completed> {
+    fn next(&self) -> Option<Key> {
         let mut queue = self.queue();
         while !queue.stopped {
             match queue.start_next(Instant::now()) {
-                Ok(completed) => return Some(completed),
+                Ok(key) => return Some(key),
                 Err(wait) => {
                     let waited = self.changed.wait_timeout(queue, wait);
                     queue = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -196,7 +198,8 @@ impl Hooks {
 
     /// Records the result of a run that ended `now`.
     fn ended(&self, completed: &Completed, ran: Result<(), HookError>, now: Instant) {
-        let given_up = |error: &HookError| self.queue().is_given_up(completed, error, now);
+        let key = completed.id.key();
+        let given_up = |error: &HookError| self.queue().is_given_up(key, error, now);
         let ended = match ran {
             Ok(()) => self.record_run(completed),
             Err(error) if given_up(&error) => {
@@ -208,17 +211,20 @@ impl Hooks {
             }
             failed => failed,
         };
+        match ended {
+            Ok(()) => _ = self.queue().due.remove(&key),
+            Err(error) => self.postpone(key, &completed.path.display(), &error, now),
+        }
+    }
+
+    /// Lets a hook that failed `now` run again after a pause. `name` is that of its upload, for the log.
+    fn postpone(&self, key: Key, name: &dyn Display, error: &dyn Display, now: Instant) {
         let mut queue = self.queue();
-        let Some(position) = queue.position_of(completed) else {
+        let Some(hook) = queue.due.get_mut(&key) else {
             return;
         };
-        let Err(error) = ended else {
-            queue.due.swap_remove(position);
-            return;
-        };
-        let hook = &mut queue.due[position];
-        let (path, pause) = (completed.path.display(), hook.pause);
-        log::warn!("the hook for {path} failed and runs again in {pause:?}: {error}");
+        let pause = hook.pause;
+        log::warn!("the hook for {name} failed and runs again in {pause:?}: {error}");
         hook.at = Some(now + pause);
         hook.pause = (pause * 2).min(PAUSE_MAX);
         // Waiting threads have to adjust their timeout.
@@ -236,17 +242,12 @@ impl Hooks {
 }
 
 impl Queue {
-    fn position_of(&self, completed: &Completed) -> Option<usize> {
-        let is_same = |hook: &Hook| hook.completed.id == completed.id;
-        self.due.iter().position(is_same)
-    }
-
     /// Returns whether a hook that failed again `now` has met only lasting obstacles for too long.
-    fn is_given_up(&mut self, completed: &Completed, error: &HookError, now: Instant) -> bool {
-        let Some(position) = self.position_of(completed) else {
+    fn is_given_up(&mut self, key: Key, error: &HookError, now: Instant) -> bool {
+        let Some(hook) = self.due.get_mut(&key) else {
             return false;
         };
-        let obstructed = &mut self.due[position].obstructed;
+        let obstructed = &mut hook.obstructed;
         if !is_lasting(&**error) {
             *obstructed = None;
             return false;
@@ -256,21 +257,17 @@ impl Queue {
     }
 
     /// Marks the first due hook as running, or returns the time until the next is due.
-    fn start_next(&mut self, now: Instant) -> Result<Completed, Duration> {
-        let waiting = |hook: &&mut Hook| hook.at.is_some();
-        let first = self
-            .due
-            .iter_mut()
-            .filter(waiting)
-            .min_by_key(|hook| hook.at);
-        let Some((at, hook)) = first.and_then(|hook| Some((hook.at?, hook))) else {
-            return Err(Duration::MAX);
-        };
-        if at > now {
-            return Err(at - now);
+    fn start_next(&mut self, now: Instant) -> Result<Key, Duration> {
+        let waiting = self.due.iter_mut();
+        let waiting = waiting.filter_map(|(key, hook)| Some((hook.at?, *key, hook)));
+        match waiting.min_by_key(|(at, ..)| *at) {
+            None => Err(Duration::MAX),
+            Some((at, ..)) if at > now => Err(at - now),
+            Some((_, key, hook)) => {
+                hook.at = None;
+                Ok(key)
+            }
         }
-        hook.at = None;
-        Ok(hook.completed.clone())
     }
 }
 

@@ -7,12 +7,16 @@ use crate::store::upload::state::State;
 
 impl UploadHandle {
     /// Removes the upload, durably, and fences every append. Returns whether there was one.
+    ///
+    /// # Errors
+    /// `HookDue`: the record is the only description of the upload for its hook.
     pub(crate) fn cancel(&self) -> Result<bool, Error> {
         let _changing = self.lock_change()?;
         let mut state = self.load()?;
         if !state.is_known() {
             return Ok(false);
         }
+        self.check_hook(&state)?;
         self.delete(&mut state)?;
         drop(state);
         self.sync_dirs(None)?;
@@ -26,12 +30,19 @@ impl UploadHandle {
         if !state.is_complete() {
             return Ok(());
         }
-        if self.registry.options.mark_hooks && state.hook() == Some(Hook::Due) {
-            return Err(Error::HookDue);
-        }
+        self.check_hook(&state)?;
         self.delete(&mut state)?;
         drop(state);
         self.sync_dirs(None)
+    }
+
+    /// Refuses to delete the record of a complete upload before its hook has run.
+    fn check_hook(&self, state: &State) -> Result<(), Error> {
+        let is_due = state.is_complete() && state.hook() == Some(Hook::Due);
+        match self.registry.options.mark_hooks && is_due {
+            true => Err(Error::HookDue),
+            false => Ok(()),
+        }
     }
 
     /// Removes the bytes, then the record: a crash in between leaves an empty upload, not bytes without an id. Also removes

@@ -1,6 +1,6 @@
 //! Completion hooks, each run at least once. The caller runs them; the records say which are due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -12,10 +12,11 @@ use crate::store::options::OnConflict;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::registry::{Registry, UploadHandle};
 
-/// The uploads whose hook is due, with the names of their files. A hook may move its file before it is reported as run.
+/// The uploads whose hook is due, with hashes of the names of their files: thousands of names would take much memory. A
+/// hook may move its file before it is reported as run.
 #[derive(Default)]
 pub(crate) struct PendingHooks {
-    names: Mutex<BTreeMap<Key, Box<str>>>,
+    names: Mutex<BTreeMap<Key, NameHash>>,
     /// True if the records of earlier servers were read to find such uploads.
     is_loaded: AtomicBool,
 }
@@ -25,8 +26,8 @@ impl PendingHooks {
         self.names().contains_key(&key)
     }
 
-    pub(crate) fn add(&self, key: Key, name: &str) {
-        self.names().insert(key, name.into());
+    pub(crate) fn add(&self, key: Key, name: &str, on_conflict: OnConflict) {
+        self.names().insert(key, name_hash(name, on_conflict));
     }
 
     /// Releases the name: the hook has run, or the upload was not published under that name.
@@ -37,48 +38,68 @@ impl PendingHooks {
     /// Reserves `name` for the upload `key`. Returns false if a pending hook of another upload needs a file of that name.
     fn reserve(&self, key: Key, name: &str, on_conflict: OnConflict) -> bool {
         let mut names = self.names();
-        // Names that differ only in case may name one file.
-        let is_same = |other: &str| match on_conflict {
-            OnConflict::Replace => folded(other).eq(folded(name)),
-            OnConflict::KeepBoth => other == name,
-        };
-        if (names.iter()).any(|(other, name)| *other != key && is_same(name)) {
+        let name = name_hash(name, on_conflict);
+        if (names.iter()).any(|(other, taken)| *other != key && *taken == name) {
             return false;
         }
-        names.insert(key, name.into());
+        names.insert(key, name);
         true
     }
 
-    fn names(&self) -> MutexGuard<'_, BTreeMap<Key, Box<str>>> {
+    fn names(&self) -> MutexGuard<'_, BTreeMap<Key, NameHash>> {
         lock(&self.names)
     }
 }
 
-fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().flat_map(char::to_lowercase)
+/// The hash of a name.
+type NameHash = Key;
+
+/// Hashes a name. Names that differ only in case may name one file, so they have one hash if it may be replaced.
+fn name_hash(name: &str, on_conflict: OnConflict) -> NameHash {
+    match on_conflict {
+        OnConflict::KeepBoth => Key::of(b"", name.as_bytes()),
+        OnConflict::Replace => {
+            let folded: String = name.chars().flat_map(char::to_lowercase).collect();
+            Key::of(b"", folded.as_bytes())
+        }
+    }
 }
 
 impl Registry {
     /// Returns every complete upload whose hook is due. Leaves out those that cannot be read.
-    pub(crate) fn due_hooks(self: &Arc<Self>) -> Result<Vec<Completed>, Error> {
-        let due = self.find_due(|upload, record| {
+    pub(crate) fn due_hooks(self: &Arc<Self>) -> Result<BTreeSet<Key>, Error> {
+        let mut due = BTreeSet::new();
+        self.find_due(|upload, record| {
             let name = record.publishing_as().unwrap_or_default();
-            upload.registry.hooks.add(upload.key, name);
+            let on_conflict = self.options.on_conflict;
+            self.hooks.add(upload.key, name, on_conflict);
+            due.insert(upload.key);
         })?;
         self.hooks.is_loaded.store(true, SeqCst);
         Ok(due)
     }
 
+    /// Returns the upload `key` if its hook is due.
+    ///
+    /// # Errors
+    /// `Poisoned`; `Io` if the record cannot be read.
+    pub(crate) fn due_hook(self: &Arc<Self>, key: Key) -> Result<Option<Completed>, Error> {
+        let upload = self.upload(key);
+        let record = upload.due_record()?;
+        Ok(record.map(|record| upload.completed(&record)))
+    }
+
+    /// Calls `see` for each complete upload whose hook is due; for some uploads twice.
     fn find_due(
         self: &Arc<Self>,
-        see: impl Fn(&UploadHandle, &Record),
-    ) -> Result<Vec<Completed>, Error> {
-        let mut due = BTreeMap::new();
+        mut see: impl FnMut(&UploadHandle, &Record),
+    ) -> Result<(), Error> {
         let mut look = |key| {
             let upload = self.upload(key);
-            if let Some(record) = upload.due_record() {
-                see(&upload, &record);
-                due.insert(key, upload.completed(&record));
+            match upload.due_record() {
+                Ok(Some(record)) => see(&upload, &record),
+                Ok(None) => {}
+                Err(error) => log::debug!("{key}: cannot tell whether its hook is due: {error}"),
             }
         };
         for name in self.disk.names()? {
@@ -96,7 +117,7 @@ impl Registry {
                 look(key);
             }
         }
-        Ok(due.into_values().collect())
+        Ok(())
     }
 }
 
@@ -120,22 +141,19 @@ impl UploadHandle {
 
     /// Returns whether a record of any server says that a hook for `path` is due.
     fn is_due_elsewhere(&self, path: &str) -> Result<bool, Error> {
-        let due = self.registry.find_due(|_, _| ())?;
-        let path = self.disk().published_path(path);
-        Ok((due.iter()).any(|due| due.id.key() != self.key && due.path == path))
+        let mut is_due = false;
+        (self.registry).find_due(|upload, record| {
+            is_due |= upload.key != self.key && record.publishing_as() == Some(path);
+        })?;
+        Ok(is_due)
     }
 
     /// Returns the record if the upload is complete and its hook is due.
-    fn due_record(&self) -> Option<Arc<Record>> {
-        let state = match self.load() {
-            Ok(state) => state,
-            Err(error) => {
-                log::debug!("{}: cannot tell whether its hook is due: {error}", self.key);
-                return None;
-            }
-        };
-        let is_due = state.published()?.hook == Some(Hook::Due);
-        state.record().filter(|_| is_due).cloned()
+    fn due_record(&self) -> Result<Option<Arc<Record>>, Error> {
+        let state = self.load()?;
+        let published = state.published();
+        let is_due = published.is_some_and(|published| published.hook == Some(Hook::Due));
+        Ok(state.record().filter(|_| is_due).cloned())
     }
 
     /// Records that the hook has run. Does not sync the name of the record: after a power loss the hook may run again.

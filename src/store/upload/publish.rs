@@ -298,7 +298,8 @@ impl UploadHandle {
         (self.registry.owners).complete(&record.id, record.length.unwrap_or_default());
         self.registry.blocked.forget(self.key);
         if let (Some(path), Some(Hook::Due)) = (record.publishing_as(), record.hook()) {
-            self.registry.hooks.add(self.key, path);
+            let on_conflict = self.registry.options.on_conflict;
+            self.registry.hooks.add(self.key, path, on_conflict);
         }
         self.sync_dirs(record.publishing_as())?;
         self.lock()?.durability_mut().dir_was_synced(flush);

@@ -10,6 +10,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
 use crate::support::{Client, TIMEOUT};
 
@@ -174,6 +175,30 @@ fn kill_9_between_an_upload_and_its_hook_loses_none_and_slow_ones_block_nobody()
     ran.push(scene.lines.next());
     ran.sort();
     assert_eq!(ran, names);
+}
+
+#[test]
+fn uploads_that_wait_for_their_hook_take_little_memory() {
+    const UPLOADS: usize = 1_500;
+    const MEMORY_MAX_KIB: u64 = 20 * 1024;
+    let scene = Scene::new();
+    let hook = format!("{}; {}", scene.say("${#UPLOAD_NAME}"), scene.wait());
+    let server = scene.start_with(&hook, &["--sync", "fast"]);
+    let mut client = server.connect();
+    for number in 0..UPLOADS {
+        let answer = client.ask(format!(
+            "POST /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {number}\r\n\
+             X-File-Name: {number:014000}\r\nX-File-Size: 0\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(answer.text(), "Success 0");
+    }
+    let peak = memory_peak_kib(server.pid());
+    assert!(peak < MEMORY_MAX_KIB, "{peak} KiB");
+    // The hook gets the whole name.
+    for _ in 0..10 {
+        assert_eq!(scene.lines.next(), "14000");
+        scene.gate.let_go();
+    }
 }
 
 #[test]
