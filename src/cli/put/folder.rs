@@ -200,3 +200,33 @@ fn list(folder: &Path) -> io::Result<Vec<(OsString, FileType)>> {
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_created_after_the_start_is_not_entered() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("a"), "x").expect("written");
+        let walk = Walk::new(vec![dir.path().to_owned()]);
+        let late = dir.path().join("late");
+        loop {
+            fs::create_dir(&late).expect("created");
+            match late.metadata().and_then(|late| late.created()) {
+                Ok(at) if at > walk.began => break,
+                // The clock of the file system has not moved on.
+                Ok(_) => fs::remove_dir(&late).expect("removed"),
+                // This file system keeps no such time.
+                Err(_) => return,
+            }
+        }
+        fs::write(late.join("b"), "x").expect("written");
+        let found: Vec<_> = walk.collect();
+        let [Found::File(file), Found::Failed(folder, _)] = &found[..] else {
+            panic!("{} entries", found.len());
+        };
+        assert_eq!(file.named.path, dir.path().join("a"));
+        assert_eq!(folder.path, late);
+    }
+}

@@ -3,17 +3,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write, copy, sink};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use resumed::Config;
-use resumed::store;
 use serde_json::Value;
 
 use super::{HEADS, put, put_file, run, send, url};
-use crate::support::left_out::left_out;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::running::{Running, Said, wait_for_part};
@@ -417,31 +414,6 @@ fn missing_server_is_reported_once() {
             "19 more were not tried",
         ],
     );
-}
-
-/// The server stores the files in the folder that they come from.
-#[test]
-fn folder_of_the_server_itself_comes_to_an_end() {
-    let disk = folder([10; 1100]);
-    let dir = disk.path().join("photos/uploads");
-    fs::create_dir(&dir).expect("made");
-    if fs::metadata(&dir).and_then(|dir| dir.created()).is_err() {
-        return left_out(
-            "a server in the folder",
-            "the file system keeps no times of birth",
-        );
-    }
-    let config = Config::new(&dir)
-        .listen("127.0.0.1:0")
-        .sync(store::Sync::Fast);
-    let server = resumed::start(config).expect("it starts");
-    let said = send_folder(&["-q"], &disk, &format!("http://{}", server.addr()));
-    said.expect(
-        1,
-        &["photos/uploads/photos: it cannot be read: the folder was created after"],
-    );
-    let stored = |path: &Path| fs::read_dir(dir.join(path)).expect("listed").count();
-    assert_eq!(stored("photos".as_ref()), 1101, "the files and `uploads`");
 }
 
 #[test]
