@@ -76,13 +76,14 @@ fn upload(server: &Process, name: &str, fields: &str) {
     assert_eq!(client.answer().text(), "Success 5");
 }
 
-/// A directory for a server, and two pipes: what its commands say, and what they wait for.
+/// A directory for a server, and two pipes: the output of its commands, and the gate at which they wait.
 struct Scene {
     dir: PathBuf,
+    /// Dropped before the pipes: a command that opens a pipe later ends, and waits for no other end.
+    home: TempDir,
     output: Pipe,
     gate: Pipe,
     lines: Lines,
-    home: TempDir,
 }
 
 impl Scene {
