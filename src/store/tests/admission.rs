@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
+use crate::store::{Account, SpaceLimit};
 
 #[test]
 fn refusals_change_nothing() {
@@ -193,4 +194,50 @@ fn admission_reserves_space_until_an_empty_append_ends() {
     assert_refused!(append(b"second"), Error::NoSpace(_));
     drop(first);
     append(b"second").unwrap();
+}
+
+/// Returns a request of a user that declares `length` bytes.
+fn of_user(name: &[u8], length: u64) -> AppendRequest {
+    AppendRequest {
+        account: Some(Account::of_user(name)),
+        length: Some(length),
+        ..AppendRequest::default()
+    }
+}
+
+#[test]
+fn reservation_of_one_user_leaves_half_to_others() {
+    let bench = Bench::new();
+    let all = bench.registry.disk.free().unwrap().bytes.unwrap();
+    let append = |name: &[u8], user: &[u8], length| {
+        bench.append_with(&Id::new(user, name), 0, of_user(user, length))
+    };
+    let _first = append(b"1", b"ann", all / 10 * 9).unwrap();
+    let too_much = append(b"1", b"bob", all / 10 * 6);
+    assert_refused!(too_much, Error::NoSpace(SpaceLimit::Reserved));
+    let _second = append(b"1", b"bob", all / 10 * 4).unwrap();
+    let own = append(b"2", b"ann", all / 10 * 2);
+    assert_refused!(own, Error::NoSpace(SpaceLimit::Reserved));
+}
+
+#[test]
+fn upload_without_reservation_reserves_again_with_its_next_bytes() {
+    let bench = Bench::new();
+    let all = bench.registry.disk.free().unwrap().bytes.unwrap();
+    let other = Id::new(b"", b"other");
+    let admit_other = || bench.append_with(&other, 0, of_user(b"bob", all / 10 * 6));
+    let mut append = bench
+        .append_with(&id(), 0, of_user(b"ann", all / 10 * 9))
+        .unwrap();
+    append.write(b"abc").unwrap();
+    assert_refused!(admit_other(), Error::NoSpace(SpaceLimit::Reserved));
+
+    bench.registry.reservations.release(id().key());
+    let second = admit_other().unwrap();
+    let refused = append.write(b"def");
+    assert_refused!(refused, Error::NoSpace(SpaceLimit::Reserved));
+    assert_eq!(append.progress(), held(3));
+    drop(second);
+    append.write(b"def").unwrap();
+    assert_refused!(admit_other(), Error::NoSpace(SpaceLimit::Reserved));
 }
