@@ -325,21 +325,31 @@ impl Store {
         self.registry.owners.set_found_bytes(owner, bytes);
     }
 
-    /// Returns the bytes of the files in the folder of `owner` ([`Options::user_dirs`]), which other programs may have changed.
-    /// `None` without folders, or if `goes_on` returns false. Reads the whole folder: call it in a thread that may wait for
-    /// the disk. Memory does not depend on the number of files.
+    /// Counts the bytes of the files in the folder of `owner` for its quota: other programs may have added or removed
+    /// files. Without [`Options::user_dirs`] and [`Options::quota`], does nothing. `goes_on` is called for each file; if it
+    /// returns false, the count ends without effect.
+    ///
+    /// Reads the whole folder: call it in a thread that may wait for the disk. Memory does not depend on the number of
+    /// files. Call it after a [`sweep`](Self::sweep).
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn bytes_of_files(
-        &self,
-        owner: &[u8],
-        goes_on: &dyn Fn() -> bool,
-    ) -> io::Result<Option<u64>> {
-        match self.registry.user_dir(owner) {
-            Some(dir) => self.registry.disk.bytes_of_user(&dir, goes_on),
-            None => Ok(None),
+    pub fn count_files(&self, owner: &[u8], goes_on: &dyn Fn() -> bool) -> io::Result<()> {
+        let registry = &self.registry;
+        let Some(dir) = registry
+            .user_dir(owner)
+            .filter(|_| registry.owners.counts_complete())
+        else {
+            return Ok(());
+        };
+        let complete = || self.usage(Account::of_user(owner)).complete_bytes;
+        let before = complete();
+        if let Some(found) = registry.disk.bytes_of_user(&dir, goes_on)? {
+            // The count may have missed files that were completed in the meantime. The next count corrects the sum.
+            let added = complete().saturating_sub(before);
+            self.set_found_bytes(owner, found.saturating_add(added));
         }
+        Ok(())
     }
 
     /// Calls `tell` for each file that a copy to another file system publishes.

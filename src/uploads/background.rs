@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
@@ -22,6 +22,9 @@ use crate::store::{Completed, Key, Store};
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
+
+/// Returns the names of the users who have a folder.
+pub(super) type ListUsers = Box<dyn Fn() -> Vec<String> + Send>;
 
 /// The interval between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -71,7 +74,11 @@ struct Hook {
 }
 
 impl BackgroundTasks {
-    pub(crate) fn start(store: Store, on_complete: Option<OnComplete>) -> BackgroundTasks {
+    pub(super) fn start(
+        store: Store,
+        on_complete: Option<OnComplete>,
+        users: ListUsers,
+    ) -> BackgroundTasks {
         let (sweeping, stopped) = mpsc::channel();
         let hooks = on_complete.map(|on_complete| {
             Arc::new(Hooks {
@@ -89,7 +96,7 @@ impl BackgroundTasks {
             .filter_map(|hooks| begin("resumed-hooks", move || hooks.run_all()))
             .collect();
         threads.extend(begin("resumed-sweeps", move || {
-            sweep_hourly(&store, &stopped);
+            sweep_hourly(&store, &users, &stopped);
         }));
         BackgroundTasks {
             sweeping: Some(sweeping),
@@ -129,15 +136,28 @@ fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
         .ok()
 }
 
-/// Sweeps now and every hour, until the sender of `stopped` is dropped.
-fn sweep_hourly(store: &Store, stopped: &Receiver<Infallible>) {
+/// Sweeps and counts files now and every hour, until the sender of `stopped` is dropped.
+fn sweep_hourly(store: &Store, users: &ListUsers, stopped: &Receiver<Infallible>) {
     loop {
         let swept = store.sweep(SystemTime::now());
         let published = swept.published.into_iter();
         published.for_each(|completed| store.tell_of_swept(completed));
+        count_files(store, users(), stopped);
         match stopped.recv_timeout(SWEEP_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Counts the files of each user, for the quota.
+fn count_files(store: &Store, users: Vec<String>, stopped: &Receiver<Infallible>) {
+    let goes_on = || stopped.try_recv() == Err(TryRecvError::Empty);
+    for user in users {
+        if let Err(error) = store.count_files(user.as_bytes(), &goes_on) {
+            log::warn!(
+                "cannot count the files of user {user:?}: {error}; the quota counts recent uploads only"
+            );
         }
     }
 }

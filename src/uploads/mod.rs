@@ -111,7 +111,7 @@ impl Uploads {
         let mut key = [0; 64];
         getrandom::fill(&mut key).map_err(|error| OpenError::Io(dir.into(), error.into()))?;
         let per_address = options.failed_logins.unwrap_or(FAILED_LOGINS);
-        let logins = Logins::new(options.users, per_address, key);
+        let logins = Arc::new(Logins::new(options.users, per_address, key));
         let server = ServerInfo {
             max_size: store.max_size(),
             expire_secs,
@@ -119,7 +119,9 @@ impl Uploads {
             proxies: options.proxies,
             interim: !options.no_interim,
         };
-        let background = BackgroundTasks::start(store.clone(), options.on_complete);
+        let of_logins = Arc::clone(&logins);
+        let users = Box::new(move || of_logins.user_names());
+        let background = BackgroundTasks::start(store.clone(), options.on_complete, users);
         let own_name = rustix::system::uname()
             .nodename()
             .to_string_lossy()
@@ -128,7 +130,7 @@ impl Uploads {
             store,
             hosts: Hosts::new(options.hosts.into_iter().chain([own_name])),
             origins: Origins::new(options.origins),
-            logins: Arc::new(logins),
+            logins,
             has_user_dirs,
             server,
             per_address: options.per_address,

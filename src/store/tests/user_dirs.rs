@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use super::super::OnConflict;
+use super::super::{Account, OnConflict};
 use super::*;
 use crate::store::fs::fault::Op;
 
@@ -147,19 +147,30 @@ fn upload_with_a_recorded_path_keeps_it() {
     }
 }
 
-fn bytes_of(bench: &Bench, user: &str) -> Option<u64> {
-    let bytes = bench.bytes_of_files(user.as_bytes(), &|| true);
-    bytes.unwrap()
+/// Counts the files of a user. Returns the bytes that count for the quota.
+fn bytes_of(bench: &Bench, user: &str) -> u64 {
+    bench.count_files(user.as_bytes(), &|| true).unwrap();
+    bench
+        .usage(Account::of_user(user.as_bytes()))
+        .complete_bytes
+}
+
+/// A store with folders and a quota.
+fn counting() -> Bench {
+    Bench::with(Options {
+        quota: Some(1_000_000),
+        ..user_dirs(OnConflict::KeepBoth)
+    })
 }
 
 #[test]
 fn bytes_of_files_are_those_below_the_folder_of_the_user() {
-    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
-    assert_eq!(bytes_of(&bench, "ann"), Some(0), "there is no folder");
+    let bench = counting();
+    assert_eq!(bytes_of(&bench, "ann"), 0, "there is no folder");
     send_as(&bench, "ann", "1", "trip/day/a.txt");
     send_as(&bench, "ann", "2", "a.txt");
     send_as(&bench, "bob", "1", "a.txt");
-    assert_eq!(bytes_of(&bench, "ann"), Some(6));
+    assert_eq!(bytes_of(&bench, "ann"), 6);
 
     let outside = tempfile::tempdir().unwrap();
     on_disk::write(outside.path().join("large"), [0; 1000]).unwrap();
@@ -167,37 +178,40 @@ fn bytes_of_files_are_those_below_the_folder_of_the_user() {
     symlink(outside.path(), ann.join("folder")).unwrap();
     symlink(outside.path().join("large"), ann.join("file")).unwrap();
     on_disk::write(ann.join(".resumed-0123"), [0; 1000]).unwrap();
-    assert_eq!(
-        bytes_of(&bench, "ann"),
-        Some(6),
-        "links and copies do not count"
-    );
+    assert_eq!(bytes_of(&bench, "ann"), 6, "links and copies do not count");
     on_disk::write(ann.join("trip/other"), [0; 1000]).unwrap();
-    assert_eq!(bytes_of(&bench, "ann"), Some(1006));
+    assert_eq!(bytes_of(&bench, "ann"), 1006);
     on_disk::remove_dir_all(ann.join("trip")).unwrap();
-    assert_eq!(bytes_of(&bench, "ann"), Some(3));
-    assert_eq!(bytes_of(&bench, ""), None, "nobody has a folder");
+    assert_eq!(bytes_of(&bench, "ann"), 3);
+    send_as(&bench, "ann", "3", "b.txt");
+    let now = bench.usage(Account::of_user(b"ann")).complete_bytes;
+    assert_eq!(now, 6, "a new file is added to the count");
 }
 
 #[test]
 fn count_of_bytes_ends_at_the_first_refusal() {
-    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+    let bench = counting();
     for file in ["trip/a", "trip/b", "c"] {
         send_as(&bench, "ann", file, file);
     }
-    let left = std::cell::Cell::new(3);
+    let left = std::cell::Cell::new(2);
     let goes_on = || left.replace(left.get() - 1) > 0;
-    assert_eq!(bench.bytes_of_files(b"ann", &goes_on).unwrap(), None);
+    on_disk::remove_dir_all(bench.path().join("ann/trip")).unwrap();
+    on_disk::write(bench.path().join("ann/d"), b"1").unwrap();
+    on_disk::write(bench.path().join("ann/e"), b"1").unwrap();
+    bench.count_files(b"ann", &goes_on).unwrap();
     assert_eq!(left.get(), -1, "at the first refusal");
+    let usage = bench.usage(Account::of_user(b"ann"));
+    assert_eq!(usage.complete_bytes, 9, "that of the uploads");
 }
 
 /// Descriptors are few.
 #[test]
 fn count_of_bytes_stops_at_a_depth() {
-    let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
+    let bench = counting();
     let deep = bench.path().join("ann").join("d/".repeat(62));
     on_disk::create_dir_all(deep.join("d/d/d")).unwrap();
     on_disk::write(deep.join("d/counted"), b"12345").unwrap();
     on_disk::write(deep.join("d/d/left out"), b"1").unwrap();
-    assert_eq!(bytes_of(&bench, "ann"), Some(5));
+    assert_eq!(bytes_of(&bench, "ann"), 5);
 }

@@ -120,6 +120,12 @@ impl Logins {
         state.users = Arc::new(users);
     }
 
+    /// Returns the names of all users.
+    pub(super) fn user_names(&self) -> Vec<String> {
+        let users = Arc::clone(&self.state().users);
+        users.names().map(str::to_owned).collect()
+    }
+
     /// Begins the login of a request of `peer`.
     pub(super) fn begin(
         self: &Arc<Logins>,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use resumed::{Config, StartErrorKind};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::support::left_out::require;
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
 use crate::support::running::run;
-use crate::support::{Client, append, content};
+use crate::support::{Client, TIMEOUT, append, content};
 
 const FLAGS: [&str; 5] = [
     "--user-dirs",
@@ -382,4 +383,42 @@ fn folder_of_a_user_may_be_another_mount() {
     assert_eq!(names(&dir.join("ann")), set(&["a.txt", "a (1).txt"]));
     let newest = ["a (1).txt", "a.txt"];
     assert_eq!(recent(server.addr, "ann", "arrived", "path"), newest);
+}
+
+/// Begins an upload of ann with tus, and deletes it. Returns the status.
+fn begin(addr: SocketAddr, length: u64) -> u16 {
+    let version = ["-H", "Tus-Resumable: 1.0.0"];
+    let length = format!("Upload-Length: {length}");
+    let create = [&version[..], &["-H", &length, "-X", "POST"]].concat();
+    let created = curl("ann", &format!("http://{addr}/files"), &create);
+    if created.status == 201 {
+        let delete = [&version[..], &["-X", "DELETE"]].concat();
+        assert_eq!(curl("ann", &created.location(), &delete).status, 204);
+    }
+    created.status
+}
+
+#[test]
+fn quota_counts_the_files_in_the_folder_of_the_user() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("uploads");
+    fs::create_dir_all(dir.join("ann/trip")).expect("made");
+    fs::create_dir_all(dir.join("bob")).expect("made");
+    fs::write(dir.join("ann/trip/old"), [0; 900_000]).expect("written");
+    fs::write(dir.join("bob/old"), [0; 900_000]).expect("written");
+    let server = start(&dir, &["--quota", "1000000"]);
+    // The server counts the files after its start.
+    let since = Instant::now();
+    while begin(server.addr, 100_001) != 507 {
+        assert!(since.elapsed() < TIMEOUT, "the files are not counted");
+    }
+    assert_eq!(begin(server.addr, 100_000), 201, "the rest of the quota");
+    fs::write(home.path().join("a.txt"), [0; 60_000]).expect("written");
+    Dialect::Plain.upload(server.addr, "ann", home.path(), "1");
+    assert_eq!(begin(server.addr, 40_001), 507, "the new file counts");
+    assert_eq!(begin(server.addr, 40_000), 201);
+    drop(server);
+    fs::remove_file(dir.join("ann/trip/old")).expect("removed");
+    let server = start(&dir, &["--quota", "1000000"]);
+    assert_eq!(begin(server.addr, 940_000), 201, "a removed file is free");
 }
