@@ -247,14 +247,15 @@ impl Owners {
         lock(&self.index).sweep += 1;
     }
 
-    /// Removes the entries that were not updated during the sweep: their uploads were removed by another server, or with a
-    /// segment of the log.
-    pub(crate) fn end_sweep(&self) {
-        let mut index = lock(&self.index);
-        let current = index.sweep;
-        let old = index.uploads.iter().filter(|(_, it)| it.sweep != current);
-        let old: Vec<_> = old.map(|(key, _)| *key).collect();
-        old.into_iter().for_each(|key| index.remove(key));
+    /// Returns the uploads that were not updated since the begin of the sweep. They are removed, or began before their
+    /// files.
+    pub(crate) fn not_updated(&self) -> Vec<Key> {
+        let index = lock(&self.index);
+        let old = index
+            .uploads
+            .iter()
+            .filter(|(_, it)| it.sweep != index.sweep);
+        old.map(|(key, _)| *key).collect()
     }
 }
 

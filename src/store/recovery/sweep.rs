@@ -57,7 +57,7 @@ pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
     }
     is_whole &= sweep.sweep_log();
     if is_whole {
-        registry.owners.end_sweep();
+        sweep.sweep_index();
     }
     sweep.report
 }
@@ -94,6 +94,19 @@ impl Sweep<'_> {
             log::warn!("sweep: cannot read the log: {error}");
         }
         counted.is_ok()
+    }
+
+    /// Removes uploads from the index that the sweep has not found: another server has removed them, or they were in an
+    /// expired segment of the log. An upload that has no files yet stays.
+    fn sweep_index(&self) {
+        for key in self.registry.owners.not_updated() {
+            let upload = self.registry.upload(key);
+            match upload.load() {
+                Ok(state) if !state.is_known() => self.registry.owners.remove(key),
+                Ok(_) => {}
+                Err(error) => log::debug!("sweep: {key} stays counted: {error}"),
+            }
+        }
     }
 
     /// Counts the complete uploads of the log, if there is a quota.

@@ -64,6 +64,17 @@ fn usage_is_found_by_a_sweep_and_ends_at_the_expiry() {
     assert_eq!(bench.used(), (0, 0));
 }
 
+#[test]
+fn sweep_leaves_an_upload_without_files_in_the_count() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(6, "a")).unwrap();
+    bench.sweep(SystemTime::now());
+    assert_eq!(bench.used(), (1, 6));
+    append.write(b"abcdef").unwrap();
+    append.finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.used(), (0, 0));
+}
+
 /// Returns the upload `number` of the owner of `id()`.
 fn numbered(number: u64) -> Id {
     Id::new(b"alice", &number.to_be_bytes())
