@@ -69,10 +69,11 @@ fn password_of_each_kind_of_hash_logs_in() {
 fn fourth_wrong_password_is_answered_after_a_second() {
     let site = site(|config| config.workers(2));
     assert_eq!(ask(&site, "bob:secret").status, 200);
+    let mut third = Instant::now();
     for guess in 0..3 {
+        third = Instant::now();
         assert_eq!(ask(&site, &format!("bob:{guess}")).status, 401);
     }
-    let before = Instant::now();
     let mut waiting: Vec<Client> = Vec::new();
     for guess in 3..6 {
         let mut client = site.connect();
@@ -84,7 +85,7 @@ fn fourth_wrong_password_is_answered_after_a_second() {
         assert_eq!(ask(&site, credentials).status, 200, "{credentials}");
     }
     assert_eq!(waiting[0].answer().status, 401);
-    assert!(before.elapsed() >= Duration::from_millis(900), "no delay");
+    assert!(third.elapsed() >= Duration::from_secs(1), "no delay");
 }
 
 #[test]
