@@ -285,7 +285,7 @@ impl ConnectionTable {
             Until::Writable => Interest::WRITABLE,
             Until::Time(_) => {
                 self.deregister_socket(entry, task.connection.socket());
-                if task.connection.needs_permit() {
+                if !task.connection.is_delayed() {
                     self.coalesced.fetch_add(1, Ordering::Relaxed);
                 }
                 return Ok(());
@@ -343,7 +343,7 @@ impl Slots {
 
 impl Parked {
     fn is_coalesced(&self) -> bool {
-        matches!(self.until, Until::Time(_)) && self.task.connection.needs_permit()
+        matches!(self.until, Until::Time(_)) && !self.task.connection.is_delayed()
     }
 
     fn timer(&self) -> Instant {

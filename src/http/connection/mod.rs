@@ -56,6 +56,11 @@ impl Connection {
         )
     }
 
+    /// Returns whether an action of the handler waits for a time.
+    pub(crate) fn is_delayed(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
     /// Returns the deadline of the first request.
     pub(crate) fn first_deadline(&self) -> Instant {
         Instant::now() + self.limits.keep_alive_idle
