@@ -190,10 +190,12 @@ impl Config {
         self
     }
 
-    /// Sets the time between two bytes of a body. Beyond: 408; the received bytes are kept. Default: 60 s.
+    /// Sets the time between two bytes of a body. Beyond: 408; the received bytes are kept. Default: 60 s. Raises
+    /// [`min_rate_period`](Config::min_rate_period) to this time: a body may be silent for as long.
     #[must_use]
     pub fn body_idle(mut self, idle: Duration) -> Config {
         self.http.body_idle = idle;
+        self.http.min_rate.period = self.http.min_rate.period.max(idle);
         self
     }
 
@@ -372,4 +374,17 @@ upload_settings! {
     /// at the same time. `stop` waits for running hooks, so a hook needs its own timeout.
     on_complete(hook: impl Fn(&Completed) -> Result<(), HookError> + Send + std::marker::Sync + 'static)
         |options| options.on_complete = Some(Box::new(hook));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_allowed_by_body_idle_is_no_low_rate() {
+        let config = Config::new("").body_idle(Duration::from_secs(300));
+        assert_eq!(config.http.min_rate.period, Duration::from_secs(300));
+        let config = Config::new("").body_idle(Duration::from_secs(5));
+        assert_eq!(config.http.min_rate.period, Duration::from_secs(60));
+    }
 }

@@ -110,8 +110,8 @@ resumed hash-password [NAME]    print the hash of a password, for --user-file
       --head-memory SIZE     keep at most this much of unfinished request heads (default: 4M)
       --head-timeout S       refuse a request head that takes over S seconds (default: 10)
       --idle-timeout S       cut a body that sends no byte for S seconds (default: 60)
-      --min-rate BYTES       cut a body slower than BYTES per second over a minute; 0: never
-                             (default: 100)
+      --min-rate BYTES       cut a body slower than BYTES per second over a minute, or over the
+                             time of --idle-timeout if longer; 0: never (default: 100)
   -h, --help                 print this help
   -V, --version              print the version
 
