@@ -113,7 +113,9 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
     assert!(0 < had && had < file.length(), "{had}");
     assert_eq!(starts.take(), [0]);
 
+    assert_eq!(browser.dialogs(), 0);
     visit.page.go(&format!("http://{}/", site.addr()));
+    assert_eq!(browser.dialogs(), 1, "the page asks before it is left");
     visit.page.unlimit_uploads();
     visit.choose_until(&file, "complete");
     let starts = starts.take();

@@ -52,6 +52,7 @@ const FLAGS: [&str; 11] = [
 pub(crate) struct Browser {
     socket: RefCell<WebSocket<TcpStream>>,
     last_id: Cell<u64>,
+    dialogs: Cell<u32>,
     /// The errors of all pages with their session, in order.
     complaints: RefCell<Vec<(String, String)>>,
     process: Child,
@@ -83,6 +84,7 @@ impl Browser {
         Browser {
             socket: RefCell::new(connect(&url)),
             last_id: Cell::new(0),
+            dialogs: Cell::new(0),
             complaints: RefCell::default(),
             process,
             printed: Some(printed),
@@ -119,17 +121,7 @@ impl Browser {
     }
 
     fn try_call(&self, session: &str, method: &str, params: Value) -> Result<Value, String> {
-        let id = self.last_id.get() + 1;
-        self.last_id.set(id);
-        let mut request = json!({ "id": id, "method": method, "params": params });
-        if !session.is_empty() {
-            request["sessionId"] = session.into();
-        }
-        let message = Message::text(request.to_string());
-        self.socket
-            .borrow_mut()
-            .send(message)
-            .expect("the browser listens");
+        let id = self.send(session, method, params);
         loop {
             let mut message = self.receive();
             if message["id"] != id {
@@ -142,7 +134,28 @@ impl Browser {
         }
     }
 
-    /// The next message from the browser. A complaint is remembered.
+    /// Sends a call, and returns its number.
+    fn send(&self, session: &str, method: &str, params: Value) -> u64 {
+        let id = self.last_id.get() + 1;
+        self.last_id.set(id);
+        let mut request = json!({ "id": id, "method": method, "params": params });
+        if !session.is_empty() {
+            request["sessionId"] = session.into();
+        }
+        let message = Message::text(request.to_string());
+        self.socket
+            .borrow_mut()
+            .send(message)
+            .expect("the browser listens");
+        id
+    }
+
+    /// Returns the number of dialogs so far. Each was accepted.
+    pub(crate) fn dialogs(&self) -> u32 {
+        self.dialogs.get()
+    }
+
+    /// The next message from the browser. A complaint is remembered, and a dialog accepted.
     fn receive(&self) -> Value {
         let message = loop {
             match self.socket.borrow_mut().read() {
@@ -156,6 +169,15 @@ impl Browser {
         if let Some(complaint) = complaint(&message) {
             let session = message["sessionId"].as_str().unwrap_or_default().to_owned();
             self.complaints.borrow_mut().push((session, complaint));
+        }
+        if message["method"] == "Page.javascriptDialogOpening" {
+            self.dialogs.set(self.dialogs.get() + 1);
+            let session = message["sessionId"].as_str().unwrap_or_default();
+            self.send(
+                session,
+                "Page.handleJavaScriptDialog",
+                json!({ "accept": true }),
+            );
         }
         message
     }
