@@ -122,10 +122,13 @@ function groupsOf(all) {
   return counts.filter(([, number]) => number > 0).map(([group, number]) => words.groups[group](number)).join(' · ');
 }
 
-// One summary every few seconds, for screen readers: a message for each file would never end. A failure is announced at once.
+// One summary every few seconds, for screen readers: a message for each file would never end. A failure is announced at
+// once.
 let announced = { at: 0, done: 0, failed: 0 };
 function summarize(all, failed) {
   const done = all.filter((row) => row.done).length;
+  // After a retry the same file may fail again.
+  announced.failed = Math.min(announced.failed, failed.length);
   const isNew = failed.length > announced.failed || (done !== announced.done && Date.now() - announced.at > SUMMARY_MS);
   if (!isNew && done !== all.length) return;
   if (done === announced.done && failed.length === announced.failed) return;

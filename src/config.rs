@@ -293,8 +293,9 @@ upload_settings! {
         |options| options.store.max_partials_per_account = (count > 0).then_some(count);
 
     /// Sets the maximum number of bytes of one user: of partial uploads, and of complete ones until their record expires.
-    /// Beyond: 507, before the body if its length is known. Without users it has no effect. Default: no quota.
-    quota(bytes: u64) |options| options.store.quota = Some(bytes);
+    /// Beyond: 507, before the body if its length is known. Without users it has no effect. 0: no
+    /// quota. Default: no quota.
+    quota(bytes: u64) |options| options.store.quota = (bytes > 0).then_some(bytes);
 
     /// Computes the SHA-256 of every file, for `Repr-Digest` and for the hook. Default: only if a client sends a digest.
     sha256() |options| options.store.sha256 = true;

@@ -72,7 +72,7 @@ resumed hash-password [NAME]    print the hash of a password, for --user-file
                              refuse new uploads of a user, or of an address without users, beside N
                              partial ones (default: 2000; 0: no limit)
       --quota SIZE           refuse bytes of a user beyond SIZE: partial uploads, and complete ones
-                             until their record expires (default: no quota)
+                             until their record expires; 0: none (default: no quota)
       --sync durable|fast    durable: fsync before every response (default)
                              fast: no fsync; a power loss may lose data
       --on-conflict keep-both|replace

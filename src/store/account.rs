@@ -1,10 +1,10 @@
-//! The party that the space of an upload is counted for.
+//! The party that limits count.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use sha2::{Digest, Sha256};
 
-/// The party that the space of an upload is counted for: a user or, without users, the address of a client.
+/// The party that limits count: a user or, without users, the address of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Account([u8; ACCOUNT_BYTES]);
 

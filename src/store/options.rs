@@ -17,11 +17,11 @@ pub struct Options {
     /// has no floor.
     pub min_free_inodes: InodeFloor,
     /// The time after the last byte until an incomplete upload expires, and until the record of a complete one does: 7 days.
-    /// An incomplete upload with less than 64 KiB of more, or of an unknown length, expires after a day if that is earlier.
+    /// An incomplete upload with under 64 KiB of a longer or unknown length expires after a day, if that is earlier.
     pub expire: Duration,
     /// Puts the files of each owner into a folder of its own, `DIR/<owner>/`; false by default. Its name obeys the rules
-    /// for names of files, and `_` replaces the characters `:*?"<>|`. Check owners first: [`check_user_dirs`]. Uploads of the empty owner
-    /// stay in `DIR`.
+    /// for names of files, and `_` replaces the characters `:*?"<>|`. Check owners first: [`check_user_dirs`].
+    /// Uploads of the empty owner stay in `DIR`.
     ///
     /// [`check_user_dirs`]: crate::store::check_user_dirs
     pub user_dirs: bool,

@@ -154,6 +154,10 @@ impl FromStr for TrustedProxy {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| MalformedProxy)?;
+        // No peer is in this form: the network would be empty.
+        if address != address.to_canonical() {
+            return Err(MalformedProxy);
+        }
         let width = bit_count(address);
         let prefix = prefix.map_or(Ok(width), |prefix| {
             prefix.parse().map_err(|_| MalformedProxy)
@@ -271,6 +275,7 @@ mod tests {
             "::1/129",
             "1.2.3.4/",
             "1.2.3.4/-1",
+            "::ffff:10.0.0.0/104",
         ] {
             assert!(malformed.parse::<TrustedProxy>().is_err(), "{malformed}");
         }
