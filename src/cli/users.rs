@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::mem;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -37,10 +38,13 @@ pub(crate) struct UserFiles {
     read: Vec<Stamp>,
     /// The state of the files at the last look.
     seen: Vec<Stamp>,
+    /// The error of the last read.
+    error: Option<String>,
 }
 
-/// A state of a file: device, inode, length and time. `None`: there is no such file.
-type Stamp = Option<(u64, u64, u64, i64, i64)>;
+/// A state of a file: device, inode, length, and times of the last change of its bytes and of its metadata. The permissions
+/// are metadata. `None`: there is no such file.
+type Stamp = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 
 impl UserFlags {
     /// Adds the user of a `--user`, or the file of a `--user-file`.
@@ -75,6 +79,7 @@ impl UserFlags {
             flags: self,
             read: stamps.clone(),
             seen: stamps,
+            error: None,
         });
         Ok(Some((users, files)))
     }
@@ -105,8 +110,9 @@ impl UserFlags {
     fn stamps(&self) -> Vec<Stamp> {
         let stamp = |path: &PathBuf| {
             let file = fs::metadata(path).ok()?;
-            let (secs, nanos) = (file.mtime(), file.mtime_nsec());
-            Some((file.dev(), file.ino(), file.size(), secs, nanos))
+            let bytes = (file.mtime(), file.mtime_nsec());
+            let metadata = (file.ctime(), file.ctime_nsec());
+            Some((file.dev(), file.ino(), file.size(), bytes, metadata))
         };
         self.files.iter().map(stamp).collect()
     }
@@ -114,17 +120,22 @@ impl UserFlags {
 
 impl UserFiles {
     /// Reads the users again after a change of a file. A change counts when two calls in a row see the same state: a file
-    /// may be written in parts.
+    /// may be written in parts. After an error, each call reads them again, and returns only another result.
     pub(crate) fn changed(&mut self) -> Option<Result<Users, String>> {
         let now = self.flags.stamps();
         let is_settled = now == self.seen;
         self.seen.clone_from(&now);
-        if !is_settled || now == self.read {
+        let is_read = now == self.read;
+        if !is_settled || (is_read && self.error.is_none()) {
             return None;
         }
         self.read = now;
         let mut warnings = Vec::new();
         let users = self.flags.read(&mut warnings);
+        let earlier = mem::replace(&mut self.error, users.as_ref().err().cloned());
+        if is_read && earlier == self.error {
+            return None;
+        }
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
         Some(users.map(|(users, _)| users))
     }
@@ -190,4 +201,48 @@ fn read_private(path: &Path, warnings: &mut Vec<String>) -> io::Result<String> {
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(path: &Path) -> UserFiles {
+        let mut flags = UserFlags::default();
+        let value = path.to_str().expect("text");
+        flags.set("user-file", value).expect("a flag");
+        let built = flags.build(&mut Vec::new()).expect("users");
+        built.and_then(|(_, files)| files).expect("a file")
+    }
+
+    #[test]
+    fn change_of_the_permissions_alone_is_seen() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("users");
+        fs::write(&path, "ann:secret\n").expect("written");
+        let mut files = files(&path);
+        assert!(files.changed().is_none());
+        // The clock of the file system may be coarse.
+        while files.flags.stamps() == files.read {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+        }
+        assert!(files.changed().is_none(), "not settled");
+        assert!(matches!(files.changed(), Some(Ok(_))));
+        assert!(files.changed().is_none());
+    }
+
+    #[test]
+    fn file_is_read_again_after_an_error() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("users");
+        fs::write(&path, "ann:secret\n").expect("written");
+        let mut files = files(&path);
+        files.error = Some("the disk has failed".into());
+        assert!(matches!(files.changed(), Some(Ok(_))));
+        assert!(files.changed().is_none());
+        fs::write(&path, "ann\n").expect("written");
+        assert!(files.changed().is_none(), "not settled");
+        assert!(matches!(files.changed(), Some(Err(_))));
+        assert!(files.changed().is_none(), "the same error is reported once");
+    }
 }
