@@ -90,8 +90,8 @@ impl Server {
         self.uploads.health()
     }
 
-    /// Replaces all users. Their logins are checked again. Running requests end as before. After this call a server without
-    /// users is closed, and not open to everybody.
+    /// Replaces all users. The logins of new users, and of users with a changed password, are checked again. Running requests
+    /// end as before. After this call a server without users is closed, and not open to everybody.
     ///
     /// # Errors
     ///

@@ -24,6 +24,7 @@ struct User {
     remembered: Mutex<Option<Code>>,
 }
 
+#[derive(PartialEq, Eq)]
 enum Secret {
     /// The SHA-256 of a plain password: a comparison of digests leaks no timing, and no password stays in memory.
     Plain([u8; 32]),
@@ -101,6 +102,17 @@ impl Users {
             None => {
                 self.by_name.insert(name, self.users.len());
                 self.users.push(user);
+            }
+        }
+    }
+
+    /// Takes over the remembered credentials of the users whose name and secret are the same in `earlier`.
+    pub(crate) fn remember_from(&self, earlier: &Users) {
+        for user in &self.users {
+            let same_name = earlier.by_name.get(&user.name);
+            let same = same_name.map(|&position| &earlier.users[position]);
+            if let Some(same) = same.filter(|same| same.secret == user.secret) {
+                *user.remembered() = *same.remembered();
             }
         }
     }

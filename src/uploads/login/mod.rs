@@ -113,9 +113,11 @@ impl Logins {
         }
     }
 
-    /// Replaces all users. Remembered logins are forgotten. A server with an empty set is closed from then on.
+    /// Replaces all users. The logins of users with an unchanged secret stay remembered. A server with an empty set is closed
+    /// from then on.
     pub(super) fn set_users(&self, users: Users) {
         let mut state = self.state();
+        users.remember_from(&state.users);
         state.is_open = false;
         state.users = Arc::new(users);
     }

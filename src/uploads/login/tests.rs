@@ -128,13 +128,13 @@ fn remembered_login_passes_whatever_the_delay() {
 }
 
 #[test]
-fn new_users_forget_remembered_logins_and_never_open_the_server() {
+fn new_password_forgets_the_login_and_no_users_stay_closed() {
     let (logins, now) = (logins(), Instant::now());
     let ticket = wait(&logins, "ann:secret", 1, now);
     ticket.check();
     drop(ticket);
     let mut users = Users::new();
-    users.add("ann", "secret");
+    users.add("ann", "other");
     logins.set_users(users);
     wait(&logins, "ann:secret", 1, now);
     logins.set_users(Users::new());
@@ -145,4 +145,22 @@ fn new_users_forget_remembered_logins_and_never_open_the_server() {
         logins.begin(&no_credentials, None, now),
         Login::Missing
     ));
+}
+
+#[test]
+fn unchanged_user_stays_remembered_after_a_change_of_another() {
+    let (logins, now) = (logins(), Instant::now());
+    for credentials in ["ann:secret", "bob:secret"] {
+        let ticket = wait(&logins, credentials, 1, now);
+        assert!(ticket.check().is_some());
+    }
+    let mut users = Users::new();
+    users.add("mia", "secret");
+    users.add("bob", "other");
+    users.add("ann", "secret");
+    logins.set_users(users);
+    let login = logins.begin(&head("ann:secret"), peer(1), now);
+    assert!(matches!(login, Login::Passed(user) if &*user == "ann"));
+    wait(&logins, "bob:secret", 1, now);
+    wait(&logins, "mia:secret", 1, now);
 }
