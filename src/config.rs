@@ -286,7 +286,7 @@ upload_settings! {
     max_partials(count: u64) |options| options.store.max_partials = (count > 0).then_some(count);
 
     /// Sets the maximum number of partial uploads of one user; without users, of one client address, or of one IPv6 network
-    /// of 64 bits. Beyond, a new upload gets 429; 0: no limit. Default: 2,000.
+    /// of 64 bits. Beyond, a new upload gets 429 (tus: 503); 0: no limit. Default: 2,000.
     ///
     /// A loopback address and a Unix socket count for [`max_partials`](Self::max_partials) only: a proxy may be behind them.
     max_partials_per_user(count: u64)
@@ -323,7 +323,7 @@ upload_settings! {
     users(users: Users) |options| options.users = users;
 
     /// Sets the failed logins that one address may have at once; an IPv6 network of 64 bits counts as one. Every 10 s it
-    /// may have one more. Beyond: 429, before a password is checked. Default: 60.
+    /// may have one more. Beyond: 429 (tus: 503), before a password is checked. Default: 60.
     failed_logins(logins: u32) |options| options.failed_logins = Some(logins);
 
     /// Puts the files of each user into a folder of its own, `DIR/<user>/`. Default: all files are in `DIR`.

@@ -228,7 +228,12 @@ fn refuse(progress: Progress, refusal: &Refusal) -> Response {
     let response = refusal.response();
     let response = match refusal {
         // Clients of tus give up after a 4xx other than 409 and 423.
-        Refusal::TimedOut | Refusal::TooSlow(_) => response.with_status(503),
+        Refusal::TimedOut
+        | Refusal::TooSlow(_)
+        | Refusal::TooManyLogins { .. }
+        | Refusal::Store(store::Error::TooManyPartialsOfAccount { .. }) => {
+            response.with_status(503)
+        }
         Refusal::Store(store::Error::Overshoot { .. }) => response.with_status(413),
         _ => response,
     };

@@ -45,6 +45,7 @@ macro_rules! set {
             "--sha256" => $config.sha256(),
             "--trust-proxy" => $config.trust_proxy(),
             "--no-interim" => $config.no_interim(),
+            "--failed-logins" => $config.failed_logins($value.parse().expect("a number")),
             "--user" => {
                 let (name, password) = $value.split_once(':').expect("NAME:PASSWORD");
                 $config.user(name, password)
