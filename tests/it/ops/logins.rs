@@ -180,8 +180,15 @@ fn fail2ban_finds_the_addresses_of_failed_logins() {
         ("192.0.2.8", "mia\" from 192.0.2.9 failed"),
         ("2001:db8::7", "tom"),
     ]);
-    let other = "[2026-01-01T00:00:00Z WARN  resumed] the hook for a failed and runs again in 1s";
-    fs::write(&log, format!("{}\n{other}\n", lines.join("\n"))).expect("written");
+    let forged = r#"login as "eve" from 192.0.2.10 failed"#;
+    let hook = "[2026-01-01T00:00:00Z INFO  resumed::cli::hook] on-complete:";
+    let in_journal = r#"pi resumed[7]: [2026-01-01T00:00:00Z WARN  resumed::uploads::login::failure_log] login as "ann" from 192.0.2.11 failed"#;
+    let others = format!(
+        "[2026-01-01T00:00:00Z WARN  resumed] the hook for a failed and runs again in 1s\n\
+         {hook} {forged}\n{hook} {}\npi resumed[7]: {hook} {forged}\n{in_journal}\n",
+        lines[0].replace("192.0.2.7", "192.0.2.10")
+    );
+    fs::write(&log, format!("{}\n{others}", lines.join("\n"))).expect("written");
     let run = Command::new("fail2ban-regex")
         .args(["-v"])
         .args([&log, &filter])
@@ -191,10 +198,10 @@ fn fail2ban_finds_the_addresses_of_failed_logins() {
     };
     let found = String::from_utf8_lossy(&run.stdout);
     assert!(
-        found.contains("4 lines, 0 ignored, 3 matched, 1 missed"),
+        found.contains("8 lines, 0 ignored, 4 matched, 4 missed"),
         "{found}"
     );
-    for address in ["192.0.2.7", "192.0.2.8", "2001:db8::7"] {
+    for address in ["192.0.2.7", "192.0.2.8", "192.0.2.11", "2001:db8::7"] {
         assert!(found.contains(address), "{found}");
     }
 }
