@@ -26,8 +26,8 @@ The output is a line for a --user-file, or a value for --user.
 /// The longest password that the server compares with a hash, in bytes.
 const PASSWORD_BYTES_MAX: usize = 512;
 
-/// The exit status after a signal, as in a shell.
-const INTERRUPTED: i32 = 130;
+/// The exit status after a signal is this and the number of the signal, as in a shell.
+const SIGNAL_STATUS: i32 = 128;
 
 /// Runs the command with the arguments after `hash-password`.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -137,9 +137,9 @@ impl Hidden {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let restored = before.clone();
         thread::spawn(move || {
-            if signals.forever().next().is_some() {
+            if let Some(signal) = signals.forever().next() {
                 set(&restored);
-                process::exit(INTERRUPTED);
+                process::exit(SIGNAL_STATUS + signal);
             }
         });
         let mut hidden = before.clone();

@@ -295,3 +295,39 @@ fn terminal_does_not_show_the_password() {
     );
     assert!(!(same + &differing).contains("secret"));
 }
+
+/// Sends a signal to `resumed hash-password` on a terminal. Returns its exit status.
+fn status_after(signal: &str) -> Option<i32> {
+    let command = format!(
+        "echo pid $$ end; exec {} hash-password ann",
+        env!("CARGO_BIN_EXE_resumed")
+    );
+    let child = Command::new("script")
+        .args(["-q", "-e", "-c", &command, "/dev/null"])
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.ok()?;
+    let mut stdout = child.stdout.take().expect("piped");
+    let (mut screen, mut buffer) = (String::new(), [0; 1024]);
+    while !screen.contains("password: ") {
+        let count = stdout.read(&mut buffer).expect("output");
+        assert!(count > 0, "{screen}");
+        screen += std::str::from_utf8(&buffer[..count]).expect("text");
+    }
+    let pid = screen.split_whitespace().nth(1).expect("the pid");
+    let kill = Command::new("kill").args(["-s", signal, pid]).status();
+    assert!(kill.expect("it runs").success(), "{screen}");
+    child.wait().expect("its end").code()
+}
+
+#[test]
+fn hash_password_exits_with_the_number_of_a_signal() {
+    for (signal, expected) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let Some(status) = status_after(signal) else {
+            return left_out("hash-password and signals", "script is missing");
+        };
+        assert_eq!(status, expected, "{signal}");
+    }
+}
