@@ -207,10 +207,10 @@ impl Config {
         self
     }
 
-    /// Sets the time over which [`min_rate`](Config::min_rate) is averaged. Default: 1 min.
+    /// Sets the time over which [`min_rate`](Config::min_rate) is averaged. Default: 1 min; minimum: 1 s.
     #[must_use]
     pub fn min_rate_period(mut self, period: Duration) -> Config {
-        self.http.min_rate.period = period;
+        self.http.min_rate.period = period.max(Duration::from_secs(1));
         self
     }
 
@@ -387,5 +387,11 @@ mod tests {
         assert_eq!(config.http.min_rate.period, Duration::from_secs(300));
         let config = Config::new("").body_idle(Duration::from_secs(5));
         assert_eq!(config.http.min_rate.period, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn period_of_the_minimum_rate_is_at_least_a_second() {
+        let config = Config::new("").min_rate_period(Duration::ZERO);
+        assert_eq!(config.http.min_rate.period, Duration::from_secs(1));
     }
 }

@@ -87,7 +87,10 @@ impl Connection {
         let now = Instant::now();
         body.meter.start(now);
         let silent = body.last_byte + self.limits.body_idle;
-        let deadline = (body.meter.rest(min_rate)).map_or(silent, |rest| silent.min(now + rest));
+        let rest = body.meter.rest(min_rate);
+        // A period beyond the clock never ends.
+        let period_end = rest.and_then(|rest| now.checked_add(rest));
+        let deadline = period_end.map_or(silent, |end| silent.min(end));
         Step::Leave(State::Body(body), Next::Park { until, deadline })
     }
 }

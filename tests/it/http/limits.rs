@@ -103,17 +103,26 @@ fn body_idle_keeps_what_came() {
 }
 
 #[test]
+fn endless_period_of_the_minimum_rate_limits_nothing() {
+    let site = Site::with(|config| config.body_idle(SHORT).min_rate_period(Duration::MAX));
+    let answer = site.connect().ask(append("a", 0, 100) + "hello");
+    assert_eq!(answer.status, 408, "silent");
+    assert_eq!(site.held("a"), 5);
+}
+
+#[test]
 fn body_below_the_minimum_rate_is_cut_and_keeps_what_came() {
-    let site = Site::with(|config| config.min_rate(500).min_rate_period(SHORT));
+    const PERIOD: Duration = Duration::from_secs(1);
+    let site = Site::with(|config| config.min_rate(500).min_rate_period(PERIOD));
     let mut client = site.connect();
     client.send(append("a", 0, 1000));
     let begin = Instant::now();
     // The body is never silent: only its rate is too low.
-    while client.try_send("x").is_ok() && begin.elapsed() < SHORT * 3 {
-        std::thread::sleep(SHORT / 20);
+    while client.try_send("x").is_ok() && begin.elapsed() < PERIOD * 3 {
+        std::thread::sleep(PERIOD / 20);
     }
     let answer = client.answer();
-    assert!(begin.elapsed() >= SHORT);
+    assert!(begin.elapsed() >= PERIOD);
     let line = "the body was slower than 500 bytes per second (--min-rate); \
                 the received bytes are kept\n";
     assert_eq!((answer.status, answer.text()), (408, line));
