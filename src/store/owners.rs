@@ -35,7 +35,7 @@ pub(crate) struct Wanted {
     pub(crate) account: Option<Account>,
     /// True if no request has begun the upload.
     pub(crate) is_new: bool,
-    /// True if the request has all bytes of the upload.
+    /// True if the request has all bytes that the upload still lacks.
     pub(crate) is_whole: bool,
     /// The bytes that the upload counts with from now on.
     pub(crate) bytes: u64,
@@ -77,6 +77,7 @@ struct Counted {
     account: Option<Account>,
     bytes: u64,
     is_partial: bool,
+    admitted: Admitted,
     /// The number of the last sweep before the last update.
     sweep: u32,
 }
@@ -102,7 +103,8 @@ impl Owners {
         }
     }
 
-    /// Adds or updates an upload, if the limits allow. Never refuses the number of partial uploads to one that exists.
+    /// Adds or updates an upload, if the limits allow. Never refuses the number of partial uploads to one that exists,
+    /// unless that is admitted [`IfWhole`](Admitted::IfWhole).
     ///
     /// # Errors
     /// `TooManyPartials`, `TooManyPartialsOfAccount`, `OverQuota`.
@@ -112,7 +114,8 @@ impl Owners {
         let account = known.and_then(|known| known.account);
         let account = account.or_else(|| account_of(id, wanted.account));
         let is_small = wanted.is_whole && wanted.final_bytes <= WHOLE_MAX;
-        let admitted = match wanted.is_new && known.is_none() {
+        let is_limited = known.map_or(wanted.is_new, |known| known.admitted == Admitted::IfWhole);
+        let admitted = match is_limited {
             true => match self.check_number(&index, id, account) {
                 Ok(()) => Admitted::Always,
                 Err(_) if is_small => Admitted::IfWhole,
@@ -133,18 +136,26 @@ impl Owners {
         } else {
             index.update(id.key(), wanted.bytes);
         }
+        if let Some(upload) = index.uploads.get_mut(&id.key()) {
+            upload.admitted = admitted;
+        }
         Ok(admitted)
     }
 
+    /// Checks the number of the other partial uploads.
     fn check_number(&self, index: &Index, id: &Id, account: Option<Account>) -> Result<(), Error> {
+        let own = index.partial(id.key());
         let of_account = account.and_then(|account| index.accounts.get(&account));
         let of_account = of_account.map_or(0, |totals| totals.partials);
+        let is_own = account.is_some() && own.is_some_and(|own| own.account == account);
+        let of_account = of_account - u64::from(is_own);
+        let partials = index.partials - u64::from(own.is_some());
         match (self.partials_per_account_max, self.partials_max) {
             (Some(max), _) if account.is_some() && of_account >= max => {
                 let is_user = !id.owner().is_empty();
                 Err(Error::TooManyPartialsOfAccount { max, is_user })
             }
-            (_, Some(max)) if index.partials >= max => Err(Error::TooManyPartials { max }),
+            (_, Some(max)) if partials >= max => Err(Error::TooManyPartials { max }),
             _ => Ok(()),
         }
     }
@@ -309,6 +320,7 @@ impl Index {
             account,
             bytes,
             is_partial,
+            admitted: Admitted::Always,
             sweep: self.sweep,
         };
         self.uploads.insert(key, upload);

@@ -148,6 +148,37 @@ fn small_upload_in_one_request_passes_beyond_the_limit() {
 }
 
 #[test]
+fn upload_beyond_the_limit_stays_so_for_a_second_append() {
+    let bench = Bench::limited(Some(1), None);
+    bench.begin(1).unwrap();
+    let whole = AppendRequest {
+        body_length: BodyLength::Exactly(6),
+        ..declared(6, "b")
+    };
+    let mut first = bench.append_with(&id(), 0, whole.clone()).unwrap();
+    first.write(b"ab").unwrap();
+    assert_refused!(
+        bench.append_with(&id(), 2, exactly(1)),
+        Error::TooManyPartials { max: 1 }
+    );
+    first.write(b"c").unwrap();
+    let mut second = bench.append_with(&id(), 3, exactly(3)).unwrap();
+    second.write(b"d").unwrap();
+    assert!(first.cut().is_none());
+    assert!(second.cut().is_none());
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    assert_eq!((bench.used(), bench.left().len()), ((1, 6), 2));
+
+    let mut first = bench.append_with(&id(), 0, whole).unwrap();
+    first.write(b"abc").unwrap();
+    bench.cancel(&numbered(1)).unwrap();
+    let mut second = bench.append_with(&id(), 3, exactly(1)).unwrap();
+    second.write(b"d").unwrap();
+    assert!(second.cut().is_none());
+    assert_eq!(bench.status(&id()).unwrap(), held(4));
+}
+
+#[test]
 fn upload_without_space_is_not_counted() {
     let bench = Bench::new();
     let huge = AppendRequest {

@@ -1,5 +1,6 @@
 //! Appending: the only way in which an upload gets bytes.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
@@ -335,7 +336,7 @@ impl UploadHandle {
         self.check_declared(state, &request)?;
         let end = start.saturating_add(missing);
         let admitted = match has_body || request.declares() {
-            true => self.check_account(state, id, end, &request)?,
+            true => self.check_account(state, id, start..end, &request)?,
             false => Admitted::Always,
         };
         if let Err(error) = self.reserve(&request, missing, needed) {
@@ -479,21 +480,23 @@ impl UploadHandle {
         }
     }
 
-    /// Checks the limits of the account, and counts the upload. `end` is the known end of the upload, or of the request.
+    /// Checks the limits of the account, and counts the upload. `range` ends at the known end of the upload, or of the
+    /// request.
     fn check_account(
         &self,
         state: &State,
         id: &Id,
-        end: u64,
+        range: Range<u64>,
         request: &AppendRequest,
     ) -> Result<Admitted, Error> {
         let length = state.length().or(request.length);
+        let body_end = range.start.saturating_add(request.body_length.at_least());
         let wanted = Wanted {
             account: request.account,
             is_new: !state.is_known(),
-            is_whole: length == Some(request.body_length.at_least()),
+            is_whole: length == Some(body_end),
             bytes: length.unwrap_or(state.offset()),
-            final_bytes: end,
+            final_bytes: range.end,
         };
         self.registry.owners.admit(id, wanted)
     }
