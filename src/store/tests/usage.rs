@@ -5,6 +5,8 @@ use std::time::SystemTime;
 use super::*;
 use crate::store::{Account, Precondition, Quota};
 
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
 const WEEKS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Bench {
@@ -176,6 +178,25 @@ fn upload_beyond_the_limit_stays_so_for_a_second_append() {
     second.write(b"d").unwrap();
     assert!(second.cut().is_none());
     assert_eq!(bench.status(&id()).unwrap(), held(4));
+}
+
+#[test]
+fn upload_beyond_the_limit_is_removed_after_a_refused_write() {
+    for errno in [ENOSPC, EIO] {
+        let bench = Bench::limited(Some(1), None);
+        bench.begin(1).unwrap();
+        let whole = AppendRequest {
+            body_length: BodyLength::Exactly(6),
+            ..declared(6, "b")
+        };
+        let mut append = bench.append_with(&id(), 0, whole).unwrap();
+        append.write(b"abc").unwrap();
+        bench.fail(Op::Write, 0, 1, errno, None);
+        append.write(b"def").unwrap_err();
+        drop(append);
+        assert_eq!(bench.status(&id()).unwrap(), held(0));
+        assert_eq!((bench.used(), bench.left().len()), ((1, 6), 2));
+    }
 }
 
 #[test]

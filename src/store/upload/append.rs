@@ -121,6 +121,8 @@ impl Append {
 
     /// Writes `bytes` at the end of the upload.
     ///
+    /// After an error, removes a small upload that was admitted beyond the number of partial uploads.
+    ///
     /// After every 64 MiB, starts a sync in a thread of its own, and waits for the previous one: network and disk work at
     /// the same time, and at most 128 MiB are not synced.
     ///
@@ -132,10 +134,32 @@ impl Append {
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let written = self.write_window(bytes);
+        if written.is_err() {
+            self.remove_unless_whole(self.generation);
+        }
         let dirty_bytes = written.map_err(|error| self.upload.disk().explain(error))?;
         match dirty_bytes >= SYNC_EVERY {
             true => self.sync_in_background(),
             false => Ok(()),
+        }
+    }
+
+    /// Removes the bytes after a refused write, if the upload was admitted as a whole only and has still this generation.
+    fn remove_unless_whole(&self, generation: Option<u64>) {
+        if self.admitted != Admitted::IfWhole {
+            return;
+        }
+        let is_partial = self.upload.lock().map(|state| {
+            let is_newest = generation == Some(state.generation());
+            is_newest && state.is_receiving() && state.offset() > 0 && !state.is_full()
+        });
+        let removed = is_partial.and_then(|is_partial| match is_partial {
+            true => self.upload.cancel(),
+            false => Ok(false),
+        });
+        if let Err(error) = removed {
+            let key = self.upload.key;
+            log::warn!("{key}: cannot remove the bytes of a refused request: {error}");
         }
     }
 
@@ -258,7 +282,13 @@ impl Append {
             check.wrote(&bytes[..state.offset().saturating_sub(self.at) as usize]);
         }
         self.at = state.offset();
-        result?;
+        if let Err(error) = result {
+            // A failed write begins a generation.
+            let generation = state.generation();
+            drop(state);
+            self.remove_unless_whole(Some(generation));
+            return Err(error);
+        }
         refusal.map_or(Ok(state.durability().dirty_bytes()), Err)
     }
 
