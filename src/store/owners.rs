@@ -216,6 +216,15 @@ impl Owners {
         self.quota.is_some()
     }
 
+    /// Corrects an upload whose state is complete. Adds nothing to the bytes that a background count has found.
+    pub(crate) fn correct_complete(&self, id: &Id, bytes: u64) {
+        let mut index = lock(&self.index);
+        match self.quota_of(id) {
+            Some(_) => index.replace(id.key(), account_of(id, None), bytes, false),
+            None => index.remove(id.key()),
+        }
+    }
+
     /// Sets the size of a complete upload, or adds it. Leaves a partial upload alone: a full one may have its final
     /// record before it is published.
     pub(crate) fn set_complete(&self, id: &Id, bytes: u64) {

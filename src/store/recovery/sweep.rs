@@ -97,15 +97,22 @@ impl Sweep<'_> {
     }
 
     /// Removes uploads from the index that the sweep has not found: another server has removed them, or they were in an
-    /// expired segment of the log. An upload that has no files yet stays.
+    /// expired segment of the log. An upload that has no files yet stays. One that was completed after
+    /// [`is_waiting`](Self::is_waiting) read its record is no longer counted as partial.
     fn sweep_index(&self) {
         for key in self.registry.owners.not_updated() {
             let upload = self.registry.upload(key);
             match upload.load() {
                 Ok(state) if !state.is_known() => self.registry.owners.remove(key),
-                Ok(_) => {}
+                Ok(state) => self.correct_complete(&state),
                 Err(error) => log::debug!("sweep: {key} stays counted: {error}"),
             }
+        }
+    }
+
+    fn correct_complete(&self, state: &State) {
+        if let (Some(record), true) = (state.record(), state.is_complete()) {
+            (self.registry.owners).correct_complete(&record.id, state.offset());
         }
     }
 
@@ -237,12 +244,8 @@ impl Sweep<'_> {
             }
             upload.delete(&mut state)?;
         } else {
-            match (state.record(), state.is_complete()) {
-                (Some(record), true) => {
-                    (self.registry.owners).set_complete(&record.id, state.offset());
-                }
-                _ => upload.count_partial(&state),
-            }
+            self.correct_complete(&state);
+            upload.count_partial(&state);
         }
         Ok(())
     }

@@ -77,6 +77,27 @@ fn sweep_leaves_an_upload_without_files_in_the_count() {
     assert_eq!(bench.used(), (0, 0));
 }
 
+#[test]
+fn sweep_no_longer_counts_a_complete_upload_as_partial() {
+    for quota in [None, Some(100)] {
+        let bench = Bench::limited(None, quota);
+        // A record file, and an entry of the log.
+        bench.send(0, b"abc", declared(6, "a")).unwrap();
+        bench.send(3, b"def", AppendRequest::default()).unwrap();
+        let mut whole = bench
+            .append_with(&numbered(1), 0, declared(4, "b"))
+            .unwrap();
+        whole.write(b"0123").unwrap();
+        whole.finish(Completes::AtLength).unwrap();
+        let complete = bench.complete_bytes();
+        bench.registry.owners.set(&id(), 6);
+        bench.registry.owners.set(&numbered(1), 4);
+        assert_eq!(bench.used(), (2, 10));
+        bench.sweep(SystemTime::now());
+        assert_eq!((bench.used(), bench.complete_bytes()), ((0, 0), complete));
+    }
+}
+
 /// Returns the upload `number` of the owner of `id()`.
 fn numbered(number: u64) -> Id {
     Id::new(b"alice", &number.to_be_bytes())
