@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::store::{Account, Precondition, Quota};
+use crate::store::{Account, Precondition, Quota, Sharing};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -232,6 +232,26 @@ fn upload_without_space_is_not_counted() {
     bench.send(0, b"abc", AppendRequest::default()).unwrap();
     assert!(bench.append_with(&id(), 3, huge).is_err());
     assert_eq!(bench.used(), (1, 3));
+}
+
+#[test]
+fn upload_whose_record_cannot_be_shared_is_not_counted() {
+    let bench = Bench::with(Options {
+        sharing: Sharing::Shared,
+        ..Options::default()
+    });
+    let request = AppendRequest {
+        body_length: BodyLength::Exactly(6),
+        ..declared(6, "a")
+    };
+    bench.fail(Op::CreateRecord, 0, 1, EIO, None);
+    assert_refused!(bench.append_with(&id(), 0, request.clone()), Error::Io(_));
+    assert_eq!((bench.used(), bench.partials()), ((0, 0), 0));
+    assert!(!bench.registry.reservations.has(id().key()));
+    let mut append = bench.append_with(&id(), 0, request).unwrap();
+    append.write(b"abcdef").unwrap();
+    append.finish(Completes::AtLength).unwrap();
+    assert_eq!(bench.published(), [file("a", b"abcdef")]);
 }
 
 #[test]

@@ -85,7 +85,10 @@ impl Append {
             true => check_complete(&state, start, &request)?,
             false => upload.admit(&mut state, id, start, request)?,
         };
-        upload.share_declared(&mut state)?;
+        if let Err(error) = upload.prepare(&mut state) {
+            upload.roll_back(&state);
+            return Err(error);
+        }
         let generation = if has_body { Some(state.fence()) } else { None };
         state.begin_append();
         let is_checked = state.hashing().is_some();
@@ -376,8 +379,13 @@ impl UploadHandle {
         if has_body || state.record().is_some() || request.declares() {
             state.merge_metadata(id, request);
         }
-        self.begin_hashing(state)?;
         Ok(admitted)
+    }
+
+    /// Reads the stored hash states, and shares the declarations with other servers.
+    fn prepare(&self, state: &mut State) -> Result<(), Error> {
+        self.begin_hashing(state)?;
+        self.share_declared(state)
     }
 
     /// Locks the state for a write of `bytes`.
@@ -503,10 +511,23 @@ impl UploadHandle {
         };
         state.end_append();
         if !state.has_appends() && state.offset() == 0 {
-            self.registry.reservations.release(self.key);
-            if !state.has_record_file() {
-                self.registry.owners.remove(self.key);
-            }
+            self.release_empty(&state);
+        }
+    }
+
+    fn release_empty(&self, state: &State) {
+        self.registry.reservations.release(self.key);
+        if !state.has_record_file() {
+            self.registry.owners.remove(self.key);
+        }
+    }
+
+    /// Takes back what a request has counted and reserved that fails after its admission. An upload with bytes keeps its
+    /// reservation, like after an interrupted request.
+    fn roll_back(&self, state: &State) {
+        match state.has_appends() || state.offset() > 0 {
+            true => self.count_partial(state),
+            false => self.release_empty(state),
         }
     }
 
