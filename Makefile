@@ -26,7 +26,7 @@ help:
 	@echo "make peers      install the servers to compare with: dufs, rustus, @tus/server"
 
 run:
-	$(CARGO) run --release -- uploads
+	$(CARGO) run --release -p resumed -- uploads
 
 # The fuzz targets are checked only: linking needs a C++ compiler.
 test: tools

@@ -66,7 +66,7 @@ resumed hash-password [NAME]    print the hash of a password, for --user-file
       --min-free SIZE        keep this much disk space free (default: 64M)
       --min-free-inodes N    keep N inodes of the disk free, or N%; 0: no limit (default: 1%)
       --expire DURATION      delete partial uploads without a new byte for this long, such as 12h
-                             (default: 7d; of less than 64 KiB of a longer file: at most 1d)
+                             (default: 7d; at most 1d if less than 64 KiB arrived)
       --max-partials N       refuse new uploads beside N partial ones (default: 10000; 0: no limit)
       --max-partials-per-user N
                              refuse new uploads of a user, or of an address without users, beside N
