@@ -1,9 +1,11 @@
 //! The hash of a password: argon2id, or bcrypt and sha512-crypt of an htpasswd file.
 
 use std::fmt;
+use std::mem;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::alphabet::{BCRYPT, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -27,6 +29,12 @@ const BCRYPT_PASSWORD_BYTES: usize = 72;
 const SHA512_DIGEST_CHARS: usize = 86;
 const SHA512_SALT_CHARS_MAX: usize = 16;
 const ARGON2_DIGEST_BYTES: usize = 32;
+
+/// The memory of the last argon2id computation. Allocators keep freed blocks of this size for each thread, so a new
+/// allocation for each login would take hundreds of megabytes.
+static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+/// 32 MiB: allocators return larger blocks to the system.
+const KEPT_BLOCKS_MAX: usize = 32 * 1024;
 /// The longest digest and salt of argon2id, in bytes.
 const ARGON2_FIELD_BYTES_MAX: usize = 64;
 
@@ -233,8 +241,20 @@ impl PasswordHash {
 /// Returns the digest; `None` if the costs are invalid, or the system has no memory.
 fn argon2id(costs: [u32; 3], salt: &[u8], password: &[u8], length: usize) -> Option<Box<[u8]>> {
     let mut digest = vec![0; length];
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params(costs, length)?);
-    let hashed = argon2.hash_password_into(password, salt, &mut digest);
+    let params = params(costs, length)?;
+    let count = params.block_count();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut kept = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut memory = mem::take(&mut *kept);
+    memory
+        .try_reserve_exact(count.saturating_sub(memory.len()))
+        .ok()?;
+    memory.resize(memory.len().max(count), Block::new());
+    let blocks = &mut memory[..count];
+    let hashed = argon2.hash_password_into_with_memory(password, salt, &mut digest, blocks);
+    if memory.len() <= KEPT_BLOCKS_MAX {
+        *kept = memory;
+    }
     hashed.is_ok().then(|| digest.into())
 }
 

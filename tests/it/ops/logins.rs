@@ -9,6 +9,7 @@ use resumed::{Config, PasswordHash};
 
 use crate::ops::readme::block_of;
 use crate::support::left_out::left_out;
+use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
 use crate::support::{Answer, Client, Site, get};
 
@@ -204,4 +205,28 @@ fn fail2ban_finds_the_addresses_of_failed_logins() {
     for address in ["192.0.2.7", "192.0.2.8", "192.0.2.11", "2001:db8::7"] {
         assert!(found.contains(address), "{found}");
     }
+}
+
+/// With the default costs a check needs 19 MiB.
+#[test]
+fn many_failed_logins_take_the_memory_of_one_check() {
+    const MEMORY_MAX_KIB: u64 = 48 * 1024;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let users = dir.path().join("users");
+    let hash = PasswordHash::argon2id(b"secret", [7; 16]);
+    fs::write(&users, format!("ann:{hash}\n")).expect("written");
+    let users = users.to_str().expect("text");
+    let server = Process::start(
+        &dir.path().join("up"),
+        "127.0.0.1:0",
+        &["--user-file", users],
+    );
+    for number in 0..30 {
+        let answer = server
+            .connect()
+            .ask(request(&format!("user{number}:wrong")));
+        assert_eq!(answer.status, 401);
+    }
+    let peak = memory_peak_kib(server.pid());
+    assert!(peak < MEMORY_MAX_KIB, "{peak} KiB");
 }
