@@ -93,8 +93,7 @@ resumed hash-password [NAME]    print the hash of a password, for --user-file
                              (default: nobody; without PROXY: this machine)
       --no-interim           send no 104 (Upload Resumption Supported): some proxies fail on it
       --allow-root           allow root to listen on an address that other machines reach
-      --allow-anonymous      allow a server without users to listen on such an address: everybody
-                             there may upload
+      --allow-anonymous      listen to other machines without users: everybody there may upload
       --sha256               compute the SHA-256 of each upload, for Repr-Digest and hooks
       --on-complete COMMAND  run COMMAND with sh after each complete upload, until it exits with
                              0; sets UPLOAD_PATH, _NAME, _ID, _LENGTH, _SHA256 and _USER
