@@ -41,8 +41,8 @@
 //! 2. [`Uploads`]: request handling for your server. Input: a head and a body reader.
 //! 3. [`Store`](store::Store): uploads as files, for your protocol.
 //!
-//! The feature `tiny_http` connects [`Uploads`] to a `tiny_http::Server`. The library sets no logger and no signal handler. Its
-//! only global state is the memory in which it computes the hash of a password.
+//! The feature `tiny_http` connects [`Uploads`] to a `tiny_http::Server`. The library has no global state: it sets no
+//! logger and no signal handler.
 //!
 //! # Files
 //!

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::password_hash::PasswordHash;
+use super::password_hash::{HashMemory, PasswordHash};
 use crate::http::Head;
 
 /// The users of a server.
@@ -140,12 +140,16 @@ impl Users {
     ///
     /// An unknown name costs as much as one of the users, which the digest of the name selects. So the time of a failed
     /// login does not show which names exist.
-    pub(crate) fn check(&self, credentials: &Credentials) -> Option<Arc<str>> {
+    pub(crate) fn check(
+        &self,
+        credentials: &Credentials,
+        memory: &mut HashMemory,
+    ) -> Option<Arc<str>> {
         let named = self.named(credentials);
         let user = named.or_else(|| self.substitute(credentials))?;
         let is_right = match &user.secret {
             Secret::Plain(digest) => sha256(credentials.password()) == *digest,
-            Secret::Hash(hash) => hash.is_of(credentials.password()),
+            Secret::Hash(hash) => hash.is_of(credentials.password(), memory),
             Secret::Unusable => false,
         };
         if named.is_none() || !is_right {
@@ -237,8 +241,12 @@ mod tests {
         Credentials::read(&head, &CodeKey::new([7; 64])).expect("credentials")
     }
 
+    fn check(users: &Users, text: &str) -> Option<Arc<str>> {
+        users.check(&credentials(text), &mut HashMemory::default())
+    }
+
     fn user_of(users: &Users, text: &str) -> Option<String> {
-        let user = users.check(&credentials(text));
+        let user = check(users, text);
         user.map(|name| (*name).to_owned())
     }
 
@@ -270,13 +278,13 @@ mod tests {
             for text in [right, wrong] {
                 assert_eq!(users.remembered(&credentials(text)), None, "{text}");
             }
-            assert!(users.check(&credentials(wrong)).is_none());
+            assert!(check(&users, wrong).is_none());
             assert_eq!(users.remembered(&credentials(wrong)), None);
-            assert!(users.check(&credentials(right)).is_some());
+            assert!(check(&users, right).is_some());
             assert!(users.remembered(&credentials(right)).is_some());
             assert_eq!(users.remembered(&credentials(wrong)), None);
         }
-        assert!(users.check(&credentials("eve:a")).is_none(), "unknown name");
+        assert!(check(&users, "eve:a").is_none(), "unknown name");
     }
 
     #[test]

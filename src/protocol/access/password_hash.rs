@@ -1,9 +1,7 @@
 //! The hash of a password: argon2id, or bcrypt and sha512-crypt of an htpasswd file.
 
 use std::fmt;
-use std::mem;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
@@ -30,9 +28,6 @@ const SHA512_DIGEST_CHARS: usize = 86;
 const SHA512_SALT_CHARS_MAX: usize = 16;
 const ARGON2_DIGEST_BYTES: usize = 32;
 
-/// The memory of the last argon2id computation. Allocators keep freed blocks of this size for each thread, so a new
-/// allocation for each login would take hundreds of megabytes.
-static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 /// 32 MiB: allocators return larger blocks to the system.
 const KEPT_BLOCKS_MAX: usize = 32 * 1024;
 /// The longest digest and salt of argon2id, in bytes.
@@ -63,9 +58,7 @@ pub struct PasswordHash(Kind);
 #[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Argon2id {
-        memory_kib: u32,
-        passes: u32,
-        lanes: u32,
+        params: Params,
         salt: Box<[u8]>,
         digest: Box<[u8]>,
     },
@@ -78,6 +71,11 @@ enum Kind {
     },
     Sha512Crypt(Box<str>),
 }
+
+/// The memory of the last argon2id computation, for the next one. Allocators keep freed blocks of this size for each
+/// thread, so a new allocation for each login would take hundreds of megabytes.
+#[derive(Default)]
+pub(crate) struct HashMemory(Vec<Block>);
 
 /// The reason why a text is no [`PasswordHash`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,18 +105,13 @@ impl PasswordHash {
     #[must_use]
     pub fn argon2id(password: &[u8], salt: [u8; 16]) -> PasswordHash {
         let (memory_kib, passes) = (Params::DEFAULT_M_COST, Params::DEFAULT_T_COST);
-        let digest = argon2id(
-            [memory_kib, passes, 1],
-            &salt,
-            password,
-            ARGON2_DIGEST_BYTES,
-        );
+        let params = Params::new(memory_kib, passes, 1, Some(ARGON2_DIGEST_BYTES));
+        let params = params.expect("the default costs are valid");
+        let digest = HashMemory::default().argon2id(&params, &salt, password);
         PasswordHash(Kind::Argon2id {
-            memory_kib,
-            passes,
-            lanes: 1,
+            params,
             salt: salt.into(),
-            digest: digest.expect("the default costs are valid"),
+            digest: digest.expect("the system has memory"),
         })
     }
 
@@ -130,20 +123,17 @@ impl PasswordHash {
     }
 
     /// Returns whether this is the hash of the password. Takes as long as the costs demand.
-    pub(crate) fn is_of(&self, password: &[u8]) -> bool {
+    pub(crate) fn is_of(&self, password: &[u8], memory: &mut HashMemory) -> bool {
         if password.len() > PASSWORD_BYTES_MAX {
             return false;
         }
         match &self.0 {
             Kind::Argon2id {
-                memory_kib,
-                passes,
-                lanes,
+                params,
                 salt,
                 digest,
             } => {
-                let costs = [*memory_kib, *passes, *lanes];
-                let computed = argon2id(costs, salt, password, digest.len());
+                let computed = memory.argon2id(params, salt, password);
                 computed.is_some_and(|computed| is_equal(&computed, digest))
             }
             Kind::Bcrypt {
@@ -176,13 +166,12 @@ impl PasswordHash {
         limit("argon2id p (lanes)", lanes, LANES_MAX)?;
         let is_long = salt.len().max(digest.len()) > ARGON2_FIELD_BYTES_MAX;
         let is_short = salt.len() < argon2::MIN_SALT_LEN;
-        if is_long || is_short || params([memory_kib, passes, lanes], digest.len()).is_none() {
+        if is_long || is_short {
             return Err(malformed);
         }
+        let params = Params::new(memory_kib, passes, lanes, Some(digest.len()));
         Ok(Kind::Argon2id {
-            memory_kib,
-            passes,
-            lanes,
+            params: params.map_err(|_| malformed)?,
             salt: salt.into(),
             digest: digest.into(),
         })
@@ -238,28 +227,24 @@ impl PasswordHash {
     }
 }
 
-/// Returns the digest; `None` if the costs are invalid, or the system has no memory.
-fn argon2id(costs: [u32; 3], salt: &[u8], password: &[u8], length: usize) -> Option<Box<[u8]>> {
-    let mut digest = vec![0; length];
-    let params = params(costs, length)?;
-    let count = params.block_count();
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let mut kept = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut memory = mem::take(&mut *kept);
-    memory
-        .try_reserve_exact(count.saturating_sub(memory.len()))
-        .ok()?;
-    memory.resize(memory.len().max(count), Block::new());
-    let blocks = &mut memory[..count];
-    let hashed = argon2.hash_password_into_with_memory(password, salt, &mut digest, blocks);
-    if memory.len() <= KEPT_BLOCKS_MAX {
-        *kept = memory;
+impl HashMemory {
+    /// Returns the digest; `None` if the system has no memory.
+    fn argon2id(&mut self, params: &Params, salt: &[u8], password: &[u8]) -> Option<Box<[u8]>> {
+        let HashMemory(memory) = self;
+        let mut digest = vec![0; params.output_len()?];
+        let count = params.block_count();
+        memory
+            .try_reserve_exact(count.saturating_sub(memory.len()))
+            .ok()?;
+        memory.resize(memory.len().max(count), Block::new());
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let blocks = &mut memory[..count];
+        let hashed = argon2.hash_password_into_with_memory(password, salt, &mut digest, blocks);
+        if memory.len() > KEPT_BLOCKS_MAX {
+            *memory = Vec::new();
+        }
+        hashed.is_ok().then(|| digest.into())
     }
-    hashed.is_ok().then(|| digest.into())
-}
-
-fn params([memory_kib, passes, lanes]: [u32; 3], length: usize) -> Option<Params> {
-    Params::new(memory_kib, passes, lanes, Some(length)).ok()
 }
 
 fn limit(cost: &'static str, value: u32, max: u32) -> Result<(), MalformedHash> {
@@ -296,12 +281,12 @@ impl fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Argon2id {
-                memory_kib,
-                passes,
-                lanes,
+                params,
                 salt,
                 digest,
             } => {
+                let (memory_kib, passes) = (params.m_cost(), params.t_cost());
+                let lanes = params.p_cost();
                 let (salt, digest) = (PHC_BASE64.encode(salt), PHC_BASE64.encode(digest));
                 write!(
                     f,
@@ -357,6 +342,10 @@ mod tests {
         text.parse()
     }
 
+    fn is_of(hash: &PasswordHash, password: &[u8]) -> bool {
+        hash.is_of(password, &mut HashMemory::default())
+    }
+
     /// argon2id of `secret`, with small costs.
     const SMALL: &str = "$argon2id$v=19$m=64,t=1,p=1$MTYgcmFuZG9tIGJ5dGVzLg$";
 
@@ -388,8 +377,8 @@ mod tests {
             ),
         ] {
             let hash = read(text).expect(text);
-            assert!(hash.is_of(password.as_bytes()), "{text}");
-            assert!(!hash.is_of(b"b"), "{text}");
+            assert!(is_of(&hash, password.as_bytes()), "{text}");
+            assert!(!is_of(&hash, b"b"), "{text}");
             assert_eq!(hash.to_string(), text);
         }
     }
@@ -400,9 +389,9 @@ mod tests {
         let text = hash.to_string();
         assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$MTYgcmFuZG9tIGJ5dGVzLg$"));
         assert_eq!(read(&text), Ok(hash.clone()));
-        assert!(hash.is_of(b"secret"));
-        assert!(!hash.is_of(b"Secret") && !hash.is_of(b""));
-        assert!(!hash.is_of(&[b'a'; PASSWORD_BYTES_MAX + 1]));
+        assert!(is_of(&hash, b"secret"));
+        assert!(!is_of(&hash, b"Secret") && !is_of(&hash, b""));
+        assert!(!is_of(&hash, &[b'a'; PASSWORD_BYTES_MAX + 1]));
     }
 
     #[test]

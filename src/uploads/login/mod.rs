@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::{Head, Peer};
 use crate::protocol::access::basic_auth::{Code, CodeKey, Credentials, Users};
+use crate::protocol::access::password_hash::HashMemory;
 use crate::store::Account;
 use failed::FailedLogins;
 use failure_log::FailureLog;
@@ -33,6 +34,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Logins {
     key: CodeKey,
     state: Mutex<State>,
+    /// Of the only check.
+    memory: Mutex<HashMemory>,
     log: Mutex<FailureLog>,
     /// The user of every request to a server without users.
     nobody: Arc<str>,
@@ -108,6 +111,7 @@ impl Logins {
                 next_number: 0,
                 failed: FailedLogins::new(per_address),
             }),
+            memory: Mutex::default(),
             log: Mutex::default(),
             nobody: "".into(),
         }
@@ -283,7 +287,10 @@ impl Ticket {
     /// Compares the credentials with the hash of the user. Takes as long as the cost of the hash demands.
     pub(super) fn check(&self) -> Option<Arc<str>> {
         let users = Arc::clone(&self.logins.state().users);
-        let user = users.check(&self.credentials);
+        let memory = self.logins.memory.lock();
+        let mut memory = memory.unwrap_or_else(PoisonError::into_inner);
+        let user = users.check(&self.credentials, &mut memory);
+        drop(memory);
         self.logins.state().end(self, user.as_ref());
         if user.is_none() {
             let log = self.logins.log.lock();
