@@ -23,9 +23,6 @@ The output is a line for a --user-file, or a value for --user.
   -h, --help                 print this help
 ";
 
-/// The longest password that the server compares with a hash, in bytes.
-const PASSWORD_BYTES_MAX: usize = 512;
-
 /// The exit status after a signal is this and the number of the signal, as in a shell.
 const SIGNAL_STATUS: i32 = 128;
 
@@ -90,8 +87,9 @@ fn line(name: Option<&str>) -> Result<String, Box<dyn Error>> {
     if password.is_empty() {
         return Err("the password is empty".into());
     }
-    if password.len() > PASSWORD_BYTES_MAX {
-        return Err(format!("the password is longer than {PASSWORD_BYTES_MAX} bytes").into());
+    let max = PasswordHash::PASSWORD_BYTES_MAX;
+    if password.len() > max {
+        return Err(format!("the password is longer than {max} bytes").into());
     }
     let mut salt = [0; 16];
     getrandom::fill(&mut salt)?;

@@ -9,9 +9,6 @@ use base64::alphabet::{BCRYPT, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha_crypt::{PasswordVerifier, ShaCrypt};
 
-/// The longest password that is compared with a hash, in bytes, as in libxcrypt: the time of sha512-crypt grows with it.
-const PASSWORD_BYTES_MAX: usize = 512;
-
 /// The costs that a hash may have: one check takes about a second of a desktop processor, and 256 MiB.
 const MEMORY_KIB_MAX: u32 = 256 * 1024;
 const PASSES_MAX: u32 = 10;
@@ -96,6 +93,9 @@ pub enum MalformedHash {
 }
 
 impl PasswordHash {
+    /// The longest password that matches a hash, in bytes, as in libxcrypt: the time of sha512-crypt grows with it.
+    pub const PASSWORD_BYTES_MAX: usize = 512;
+
     /// Hashes a password with argon2id, and the default costs of RFC 9106 for servers without much memory: 19 MiB, two
     /// passes. The salt has to be random.
     ///
@@ -124,7 +124,7 @@ impl PasswordHash {
 
     /// Returns whether this is the hash of the password. Takes as long as the costs demand.
     pub(crate) fn is_of(&self, password: &[u8], memory: &mut HashMemory) -> bool {
-        if password.len() > PASSWORD_BYTES_MAX {
+        if password.len() > PasswordHash::PASSWORD_BYTES_MAX {
             return false;
         }
         match &self.0 {
@@ -391,7 +391,7 @@ mod tests {
         assert_eq!(read(&text), Ok(hash.clone()));
         assert!(is_of(&hash, b"secret"));
         assert!(!is_of(&hash, b"Secret") && !is_of(&hash, b""));
-        assert!(!is_of(&hash, &[b'a'; PASSWORD_BYTES_MAX + 1]));
+        assert!(!is_of(&hash, &[b'a'; PasswordHash::PASSWORD_BYTES_MAX + 1]));
     }
 
     #[test]
