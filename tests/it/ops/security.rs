@@ -2,16 +2,15 @@
 
 use std::fmt::Write;
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use resumed::store::{Id, OnConflict};
 use resumed::{Config, StartErrorKind};
 
-use crate::support::killed::Killed;
 use crate::support::left_out::{require, root_obstacle};
+use crate::support::running::listens;
 use crate::support::{Site, append, status};
 
 #[test]
@@ -29,26 +28,9 @@ fn root_may_not_listen_to_other_machines_unless_allowed() {
 /// Starts the command with these flags on an address that other machines reach, and returns its error.
 fn start_for_strangers(listen: &str, flags: &[&str]) -> Result<(), String> {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_resumed"))
-        .args(["--allow-root", "--listen", listen])
-        .args(flags)
-        .arg(dir.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map(Killed)
-        .expect("it runs");
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("piped");
-    BufReader::new(stdout).read_line(&mut line).expect("text");
-    if line.starts_with("listening on ") {
-        return Ok(());
-    }
-    let mut error = String::new();
-    let mut stderr = child.stderr.take().expect("piped");
-    stderr.read_to_string(&mut error).expect("text");
-    assert_eq!(child.wait().expect("its end").code(), Some(1), "{error}");
-    Err(error)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.args(["--allow-root", "--listen", listen]);
+    listens(command.args(flags).arg(dir.path()))
 }
 
 #[test]

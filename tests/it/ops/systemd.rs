@@ -1,7 +1,7 @@
 //! Under systemd: the socket is its own, and stays while the server is restarted.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::killed::Killed;
 use crate::support::left_out::left_out;
 use crate::support::program::Process;
-use crate::support::running::wait_for_part;
+use crate::support::running::{listens, wait_for_part};
 use crate::support::{Client, TIMEOUT, append};
 
 const ID: &str = "a.txt-10-1700000000000";
@@ -32,50 +32,28 @@ fn start_on(socket: &TcpListener, dir: &Path) -> Process {
     Process::of(command, dir, "127.0.0.1:0", &[] as &[&str])
 }
 
-/// Hands over a socket that other machines reach. Returns the error of the command, or an empty text if it listens.
-fn refused_on(socket: &TcpListener, flags: &[&str]) -> String {
+/// Hands over a socket. An error is the output of the command, if it does not listen.
+fn listens_on(socket: &TcpListener, flags: &[&str]) -> Result<(), String> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let socket = socket.try_clone().expect("a second descriptor");
-    let child = Command::new("sh")
-        .args([
-            "-c",
-            HAND_OVER,
-            env!("CARGO_BIN_EXE_resumed"),
-            "--allow-root",
-        ])
-        .args(flags)
-        .arg(dir.path())
-        .env("RUST_LOG", "off")
-        .stdin(OwnedFd::from(socket))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = Killed(child.expect("it runs"));
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("piped");
-    BufReader::new(stdout).read_line(&mut line).expect("text");
-    if line.is_empty() {
-        let mut stderr = child.stderr.take().expect("piped");
-        stderr.read_to_string(&mut line).expect("text");
-        assert_eq!(child.wait().expect("its end").code(), Some(1), "{line}");
-        return line;
-    }
-    assert!(line.starts_with("listening on "), "{line}");
-    String::new()
+    let mut command = Command::new("sh");
+    command.args(["-c", HAND_OVER, env!("CARGO_BIN_EXE_resumed")]);
+    command.arg("--allow-root").args(flags).arg(dir.path());
+    listens(command.env("RUST_LOG", "off").stdin(OwnedFd::from(socket)))
 }
 
 #[test]
 fn passed_socket_for_strangers_needs_users_or_the_flag() {
     let socket = TcpListener::bind("0.0.0.0:0").expect("a port");
-    let error = refused_on(&socket, &[]);
+    let error = listens_on(&socket, &[]).expect_err("refused");
     assert!(
         error.contains("--user-file") && error.contains("--allow-anonymous"),
         "{error}"
     );
-    assert_eq!(refused_on(&socket, &["--allow-anonymous"]), "");
-    assert_eq!(refused_on(&socket, &["--user", "a:b"]), "");
+    assert_eq!(listens_on(&socket, &["--allow-anonymous"]), Ok(()));
+    assert_eq!(listens_on(&socket, &["--user", "a:b"]), Ok(()));
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
-    assert_eq!(refused_on(&socket, &[]), "");
+    assert_eq!(listens_on(&socket, &[]), Ok(()));
 }
 
 /// SIGTERM, as `systemctl stop` sends it; when this returns the server has ended well.

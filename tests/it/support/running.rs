@@ -1,12 +1,14 @@
 //! Commands of clients: run to their end, or met in their middle.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Instant;
 
 use super::files::partials;
+use super::killed::Killed;
 use crate::support::TIMEOUT;
 
 /// Runs it to its end.
@@ -41,6 +43,26 @@ impl Said {
             assert!(self.err.contains(words), "{words:?} is not in {self:?}");
         }
     }
+}
+
+/// Starts a server, and ends it when it listens. An error is its output.
+pub(crate) fn listens(command: &mut Command) -> Result<(), String> {
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = Killed(child.expect("it runs"));
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("piped");
+    BufReader::new(stdout).read_line(&mut line).expect("text");
+    if line.starts_with("listening on ") {
+        return Ok(());
+    }
+    let mut error = String::new();
+    let mut stderr = child.stderr.take().expect("piped");
+    stderr.read_to_string(&mut error).expect("text");
+    assert_eq!(child.wait().expect("its end").code(), Some(1), "{error}");
+    Err(error)
 }
 
 /// A run in the background. Killed if it is dropped before its end.
