@@ -15,6 +15,8 @@ use rustix::io::Errno;
 
 use crate::store::{Completed, Key, Store};
 
+use super::login::Logins;
+
 /// The error of a completion hook. It is logged, and the hook runs again later.
 ///
 /// An [`io::Error`] of the kind `NotFound` or `ArgumentListTooLong`, or with the code `ENAMETOOLONG`, also as a source, is
@@ -22,9 +24,6 @@ use crate::store::{Completed, Key, Store};
 pub type HookError = Box<dyn Error + Send + Sync>;
 
 pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
-
-/// Returns the names of the users who have a folder.
-pub(super) type ListUsers = Box<dyn Fn() -> Vec<String> + Send>;
 
 /// The interval between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -77,7 +76,7 @@ impl BackgroundTasks {
     pub(super) fn start(
         store: Store,
         on_complete: Option<OnComplete>,
-        users: ListUsers,
+        logins: Arc<Logins>,
     ) -> BackgroundTasks {
         let (sweeping, stopped) = mpsc::channel();
         let hooks = on_complete.map(|on_complete| {
@@ -96,7 +95,7 @@ impl BackgroundTasks {
             .filter_map(|hooks| begin("resumed-hooks", move || hooks.run_all()))
             .collect();
         threads.extend(begin("resumed-sweeps", move || {
-            sweep_hourly(&store, &users, &stopped);
+            sweep_hourly(&store, &logins, &stopped);
         }));
         BackgroundTasks {
             sweeping: Some(sweeping),
@@ -137,12 +136,12 @@ fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
 }
 
 /// Sweeps and counts files now and every hour, until the sender of `stopped` is dropped.
-fn sweep_hourly(store: &Store, users: &ListUsers, stopped: &Receiver<Infallible>) {
+fn sweep_hourly(store: &Store, logins: &Logins, stopped: &Receiver<Infallible>) {
     loop {
         let swept = store.sweep(SystemTime::now());
         let published = swept.published.into_iter();
         published.for_each(|completed| store.tell_of_swept(completed));
-        count_files(store, users(), stopped);
+        count_files(store, logins.user_names(), stopped);
         match stopped.recv_timeout(SWEEP_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

@@ -119,9 +119,8 @@ impl Uploads {
             proxies: options.proxies,
             interim: !options.no_interim,
         };
-        let of_logins = Arc::clone(&logins);
-        let users = Box::new(move || of_logins.user_names());
-        let background = BackgroundTasks::start(store.clone(), options.on_complete, users);
+        let background =
+            BackgroundTasks::start(store.clone(), options.on_complete, Arc::clone(&logins));
         let own_name = rustix::system::uname()
             .nodename()
             .to_string_lossy()
