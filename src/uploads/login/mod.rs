@@ -57,10 +57,10 @@ struct Waiting {
     code: Code,
     /// The earliest time of the check.
     at: Instant,
-    progress: Progress,
+    stage: Stage,
 }
 
-enum Progress {
+enum Stage {
     /// Waits for the check.
     Queued,
     /// Waits for the result of an earlier login with the same credentials from the same address.
@@ -195,11 +195,11 @@ impl State {
             .waiting
             .iter()
             .filter(|login| login.is_same(address, &code));
-        let (at, progress) = match same.find(|login| login.leads()) {
-            Some(leader) => (leader.at, Progress::Joined),
+        let (at, stage) = match same.find(|login| login.leads()) {
+            Some(leader) => (leader.at, Stage::Joined),
             None => {
                 let admitted = self.failed.admit(address, credentials.name_code, now);
-                (admitted?, Progress::Queued)
+                (admitted?, Stage::Queued)
             }
         };
         self.next_number += 1;
@@ -208,7 +208,7 @@ impl State {
             address,
             code,
             at,
-            progress,
+            stage,
         });
         Ok(self.next_number)
     }
@@ -221,15 +221,14 @@ impl State {
         let is_busy = self
             .waiting
             .iter()
-            .any(|login| matches!(login.progress, Progress::Checking));
-        let is_due =
-            |login: &Waiting| matches!(login.progress, Progress::Queued) && login.at <= now;
+            .any(|login| matches!(login.stage, Stage::Checking));
+        let is_due = |login: &Waiting| matches!(login.stage, Stage::Queued) && login.at <= now;
         let is_first = !self.waiting[..position].iter().any(is_due);
         let login = &mut self.waiting[position];
-        match &mut login.progress {
-            Progress::Ended(user) => Turn::Ended(mem::take(user)),
-            Progress::Queued if login.at <= now && is_first && !is_busy => {
-                login.progress = Progress::Checking;
+        match &mut login.stage {
+            Stage::Ended(user) => Turn::Ended(mem::take(user)),
+            Stage::Queued if login.at <= now && is_first && !is_busy => {
+                login.stage = Stage::Checking;
                 Turn::Check
             }
             _ => Turn::At(login.at.max(now + POLL_EVERY)),
@@ -244,7 +243,7 @@ impl State {
         }
         for login in &mut self.waiting {
             if login.is_same(ticket.address, &ticket.credentials.code) {
-                login.progress = Progress::Ended(user.cloned());
+                login.stage = Stage::Ended(user.cloned());
             }
         }
     }
@@ -257,11 +256,11 @@ impl State {
         if removed.leads() {
             let mut rest = self.waiting.iter_mut();
             let is_next = |login: &&mut Waiting| {
-                matches!(login.progress, Progress::Joined)
+                matches!(login.stage, Stage::Joined)
                     && login.is_same(removed.address, &removed.code)
             };
             if let Some(next) = rest.find(is_next) {
-                next.progress = Progress::Queued;
+                next.stage = Stage::Queued;
             }
         }
     }
@@ -274,7 +273,7 @@ impl Waiting {
 
     /// Returns whether the result of this login is that of later ones with the same credentials.
     fn leads(&self) -> bool {
-        matches!(self.progress, Progress::Queued | Progress::Checking)
+        matches!(self.stage, Stage::Queued | Stage::Checking)
     }
 }
 
