@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use log::Level::Info;
 
 use crate::http::{Head, Peer};
-use crate::protocol::access::proxies::TrustedProxies;
 
 use super::metrics::Metrics;
 
@@ -48,14 +47,14 @@ impl RequestLog {
     /// Returns an empty entry if neither the log nor `/metrics` is enabled.
     pub(super) fn start(
         head: &Head,
-        proxies: &TrustedProxies,
+        peer: Option<Peer>,
         metrics: &Arc<Metrics>,
         serves_metrics: bool,
     ) -> RequestLog {
         let is_logged = log::log_enabled!(target: TARGET, Info);
         RequestLog((is_logged || serves_metrics).then(|| Entry {
             metrics: Arc::clone(metrics),
-            line: is_logged.then(|| Line::of(head, proxies)),
+            line: is_logged.then(|| Line::of(head, peer)),
             start: Instant::now(),
             received_bytes: 0,
             has_body: false,
@@ -133,12 +132,12 @@ pub(super) fn refused(metrics: &Metrics, status: u16, peer: Peer) {
 }
 
 impl Line {
-    fn of(head: &Head, proxies: &TrustedProxies) -> Line {
+    fn of(head: &Head, peer: Option<Peer>) -> Line {
         Line {
             method: Some(head.method().to_owned()),
             path: Some(shortened(head.path())),
             user: None,
-            address: proxies.client(head),
+            address: peer,
         }
     }
 

@@ -72,10 +72,9 @@ pub(super) enum Route<'c> {
 }
 
 impl Context {
-    /// Returns the log entry of this request.
-    pub(super) fn start_log(&self, head: &Head) -> RequestLog {
-        let proxies = &self.server.proxies;
-        RequestLog::start(head, proxies, &self.metrics, self.serves_metrics)
+    /// Returns the log entry of this request of `peer`.
+    pub(super) fn start_log(&self, head: &Head, peer: Option<Peer>) -> RequestLog {
+        RequestLog::start(head, peer, &self.metrics, self.serves_metrics)
     }
 
     /// Checks host and origin. An error is the response, also to a request that needs no user.
@@ -100,13 +99,14 @@ impl Context {
         dialect.reply(&self.server, Progress::default(), None, Err(refusal))
     }
 
-    /// Returns the client of a request, or the nearest proxy that hides it.
-    pub(super) fn peer(&self, head: &Head) -> Option<Peer> {
-        self.server.proxies.client(head)
-    }
-
-    /// Reads the command of an admitted request of `user`, and asks the embedding program. An error is the response.
-    pub(super) fn route<'c>(&self, head: &Head, user: &'c str) -> Result<Route<'c>, Response> {
+    /// Reads the command of an admitted request of `user` at the address `peer`, and asks the embedding program. An error is
+    /// the response.
+    pub(super) fn route<'c>(
+        &self,
+        head: &Head,
+        user: &'c str,
+        peer: Option<Peer>,
+    ) -> Result<Route<'c>, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
         let refused =
             |refusal| dialect.reply(&self.server, Progress::default(), None, Err(refusal));
@@ -120,7 +120,6 @@ impl Context {
         if !self.allows(head, &command) {
             return Err(refused(Refusal::Forbidden));
         }
-        let peer = self.peer(head);
         let permit = self.count_behind_proxy(head, peer).map_err(refused)?;
         let client = Client { user, peer, permit };
         Ok(Route::Command(dialect, command, client))

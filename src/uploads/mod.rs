@@ -206,14 +206,14 @@ impl Uploads {
 impl Handler for Uploads {
     fn handle(&self, head: &Head) -> Action {
         let context = &self.context;
-        let log = context.start_log(head);
+        let peer = context.server.proxies.client(head);
+        let log = context.start_log(head, peer);
         let cors = context.origins.headers(head);
         if let Err(response) = context.check(head) {
             return respond(response, &cors, log);
         }
-        let peer = context.peer(head);
         match context.logins.begin(head, peer, Instant::now()) {
-            Login::Passed(user) => carry_out(context, head, &user, cors, log),
+            Login::Passed(user) => carry_out(context, head, (&user, peer), cors, log),
             Login::Missing => respond(context.refuse(head, Refusal::Unauthenticated), &cors, log),
             Login::Refused(wait) => {
                 let after_secs = wait.as_secs_f64().ceil().max(1.0) as u64;
@@ -277,9 +277,10 @@ impl PendingRequest {
             cors,
             log,
         } = self;
+        let peer = ticket.peer;
         drop(ticket);
         match user {
-            Some(user) => carry_out(&context, &head, &user, cors, log),
+            Some(user) => carry_out(&context, &head, (&user, peer), cors, log),
             None => {
                 let response = context.refuse(&head, Refusal::Unauthenticated);
                 respond(response, &cors, log)
@@ -288,16 +289,16 @@ impl PendingRequest {
     }
 }
 
-/// Carries out an admitted request of `user`.
+/// Carries out an admitted request of `user` at the address `peer`.
 fn carry_out(
     context: &Arc<Context>,
     head: &Head,
-    user: &str,
+    (user, peer): (&str, Option<Peer>),
     cors: CorsHeaders,
     mut log: RequestLog,
 ) -> Action {
     log.authenticated(user);
-    match context.route(head, user) {
+    match context.route(head, user, peer) {
         Ok(Route::Command(dialect, command, client)) => {
             handler::handle(context, head, (dialect, command, client), cors, log)
         }

@@ -86,7 +86,7 @@ pub(super) struct Ticket {
     number: u64,
     address: Account,
     credentials: Credentials,
-    peer: Option<Peer>,
+    pub(super) peer: Option<Peer>,
 }
 
 /// The next step of a waiting login.
