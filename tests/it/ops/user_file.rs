@@ -296,12 +296,11 @@ fn terminal_does_not_show_the_password() {
     assert!(!(same + &differing).contains("secret"));
 }
 
-/// Sends a signal to `resumed hash-password` on a terminal. Returns its exit status.
-fn status_after(signal: &str) -> Option<i32> {
-    let command = format!(
-        "echo pid $$ end; exec {} hash-password ann",
-        env!("CARGO_BIN_EXE_resumed")
-    );
+/// Sends a signal to `resumed hash-password` on a terminal. Returns its exit status, and the settings of the terminal then.
+fn status_after(signal: &str) -> Option<(i32, String)> {
+    let hash_password = format!("{} hash-password ann", env!("CARGO_BIN_EXE_resumed"));
+    let inner = format!("echo pid $$ end; exec {hash_password}");
+    let command = format!("sh -c '{inner}'; status=$?; stty -a; exit $status");
     let child = Command::new("script")
         .args(["-q", "-e", "-c", &command, "/dev/null"])
         .env("SHELL", "/bin/sh")
@@ -319,15 +318,19 @@ fn status_after(signal: &str) -> Option<i32> {
     let pid = screen.split_whitespace().nth(1).expect("the pid");
     let kill = Command::new("kill").args(["-s", signal, pid]).status();
     assert!(kill.expect("it runs").success(), "{screen}");
-    child.wait().expect("its end").code()
+    let mut settings = String::new();
+    stdout.read_to_string(&mut settings).expect("text");
+    let status = child.wait().expect("its end").code();
+    status.map(|status| (status, settings))
 }
 
 #[test]
-fn hash_password_exits_with_the_number_of_a_signal() {
+fn hash_password_restores_the_terminal_after_a_signal() {
     for (signal, expected) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        let Some(status) = status_after(signal) else {
+        let Some((status, settings)) = status_after(signal) else {
             return left_out("hash-password and signals", "script is missing");
         };
         assert_eq!(status, expected, "{signal}");
+        assert!(settings.contains(" echo "), "{signal}: {settings}");
     }
 }
