@@ -253,6 +253,9 @@ mod tests {
     /// bcrypt of `a`.
     const BCRYPT: &str = "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe";
 
+    /// argon2id of `secret`.
+    const ARGON2ID: &str = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$pclxcsa4X0bZ5lu7Vy5h3p7EU7VbuW7pGRWETxHuU0c";
+
     #[test]
     fn user_without_name_or_password_never_logs_in() {
         let mut users = Users::default();
@@ -285,6 +288,15 @@ mod tests {
             assert_eq!(users.remembered(&credentials(wrong)), None);
         }
         assert!(check(&users, "eve:a").is_none(), "unknown name");
+    }
+
+    #[test]
+    fn unknown_name_costs_the_hash_of_a_user() {
+        let mut users = Users::default();
+        users.add_hash("ann", ARGON2ID.parse().expect("a hash"));
+        let mut memory = HashMemory::default();
+        assert!(users.check(&credentials("eve:a"), &mut memory).is_none());
+        assert!(memory.is_used());
     }
 
     #[test]

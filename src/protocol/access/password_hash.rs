@@ -228,6 +228,12 @@ impl PasswordHash {
 }
 
 impl HashMemory {
+    /// Returns whether a computation has used this memory.
+    #[cfg(test)]
+    pub(super) fn is_used(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Returns the digest; `None` if the system has no memory.
     fn argon2id(&mut self, params: &Params, salt: &[u8], password: &[u8]) -> Option<Box<[u8]>> {
         let HashMemory(memory) = self;
