@@ -191,11 +191,14 @@ fn address_of_a_unix_socket_is_unix() {
 fn forwarded_address_counts_from_a_trusted_proxy_only() {
     let forwarded = "X-Forwarded-For: 192.0.2.1, 198.51.100.7\r\n";
     for (flags, expected) in [
-        (&["--trust-proxy"][..], "GET /status 400 0B - 198.51.100.7"),
-        (&[], "GET /status 400 0B - 127.0.0.1"),
+        (&["--trust-proxy"][..], "198.51.100.7"),
+        (&["--trust-proxy", "127.0.0.0/8"], "198.51.100.7"),
+        (&["--trust-proxy", "192.0.2.0/24"], "127.0.0.1"),
+        (&[], "127.0.0.1"),
     ] {
         let server = Logging::start(Some("access=info"), flags);
         server.server.ask(get("/status", forwarded));
+        let expected = format!("GET /status 400 0B - {expected}");
         assert_eq!(access_lines(&server.end()), [expected]);
     }
 }
