@@ -42,6 +42,7 @@
 //! ```
 
 mod account;
+mod account_index;
 mod error;
 mod fs;
 mod id;
@@ -49,7 +50,6 @@ mod log;
 mod mutex;
 mod obstacle;
 mod options;
-mod owners;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
 mod recovery;
@@ -67,6 +67,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use self::account::Account;
+pub use self::account_index::Usage;
 pub use self::error::{Difference, Error, OpenError, Quota, SpaceLimit, UserDirClash};
 pub use self::fs::file_info::FileInfo;
 pub use self::fs::hashed::{Crc32, Digest};
@@ -74,7 +75,6 @@ pub use self::fs::user_dir::check_user_dirs;
 pub use self::id::{Id, Key};
 pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{InodeFloor, OnConflict, Options, Sharing, Sync};
-pub use self::owners::Usage;
 pub use self::recovery::sweep::SweepReport;
 pub use self::upload::append::{Append, Completes};
 pub use self::upload::completed::Completed;
@@ -311,18 +311,18 @@ impl Store {
 
     /// Returns the number and size of the uploads of an account. Complete after the first [`sweep`](Self::sweep).
     pub fn usage(&self, account: Account) -> Usage {
-        self.registry.owners.usage(account)
+        self.registry.accounts.usage(account)
     }
 
     /// Returns the number of partial uploads. Complete after the first [`sweep`](Self::sweep).
     pub fn partials(&self) -> u64 {
-        self.registry.owners.partials()
+        self.registry.accounts.partials()
     }
 
     /// Replaces the bytes of the complete uploads of `owner`, as [`Options::quota`] counts them, by the bytes of its files.
     /// Files that are completed later are added. For a program that counts the files of an owner, such as those in a folder.
     pub fn set_found_bytes(&self, owner: &[u8], bytes: u64) {
-        self.registry.owners.set_found_bytes(owner, bytes);
+        self.registry.accounts.set_found_bytes(owner, bytes);
     }
 
     /// Counts the bytes of the files in the folder of `owner` for its quota: other programs may have added or removed
@@ -338,7 +338,7 @@ impl Store {
         let registry = &self.registry;
         let Some(dir) = registry
             .user_dir(owner)
-            .filter(|_| registry.owners.counts_complete())
+            .filter(|_| registry.accounts.counts_complete())
         else {
             return Ok(());
         };

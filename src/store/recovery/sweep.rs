@@ -43,7 +43,7 @@ pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
         now,
         report,
     };
-    registry.owners.begin_sweep();
+    registry.accounts.begin_sweep();
     let mut is_whole = false;
     match sweep.sweep_names() {
         Ok(is_recovered) => {
@@ -100,10 +100,10 @@ impl Sweep<'_> {
     /// expired segment of the log. An upload that has no files yet stays. One that was completed after
     /// [`is_waiting`](Self::is_waiting) read its record is no longer counted as partial.
     fn sweep_index(&self) {
-        for key in self.registry.owners.not_updated() {
+        for key in self.registry.accounts.not_updated() {
             let upload = self.registry.upload(key);
             match upload.load() {
-                Ok(state) if !state.is_known() => self.registry.owners.remove(key),
+                Ok(state) if !state.is_known() => self.registry.accounts.remove(key),
                 Ok(state) => self.correct_complete(&state),
                 Err(error) => log::debug!("sweep: {key} stays counted: {error}"),
             }
@@ -112,19 +112,19 @@ impl Sweep<'_> {
 
     fn correct_complete(&self, state: &State) {
         if let (Some(record), true) = (state.record(), state.is_complete()) {
-            (self.registry.owners).correct_complete(&record.id, state.offset());
+            (self.registry.accounts).correct_complete(&record.id, state.offset());
         }
     }
 
     /// Counts the complete uploads of the log, if there is a quota.
     fn count_log(&self) -> io::Result<()> {
-        let owners = &self.registry.owners;
-        if !owners.counts_complete() {
+        let accounts = &self.registry.accounts;
+        if !accounts.counts_complete() {
             return Ok(());
         }
         self.registry.log.each(|key, text| {
             if let Ok(Some(record)) = Record::parse(text, key) {
-                owners.set_complete(&record.id, record.length.unwrap_or_default());
+                accounts.set_complete(&record.id, record.length.unwrap_or_default());
             }
         })
     }
@@ -193,7 +193,7 @@ impl Sweep<'_> {
         let is_waiting = record.publishing.is_none() && record.length != Some(length);
         if is_waiting {
             let bytes = record.length.unwrap_or(length);
-            registry.owners.set(&record.id, bytes);
+            registry.accounts.set(&record.id, bytes);
         }
         Ok(is_waiting)
     }

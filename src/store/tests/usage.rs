@@ -90,8 +90,8 @@ fn sweep_no_longer_counts_a_complete_upload_as_partial() {
         whole.write(b"0123").unwrap();
         whole.finish(Completes::AtLength).unwrap();
         let complete = bench.complete_bytes();
-        bench.registry.owners.set(&id(), 6);
-        bench.registry.owners.set(&numbered(1), 4);
+        bench.registry.accounts.set(&id(), 6);
+        bench.registry.accounts.set(&numbered(1), 4);
         assert_eq!(bench.used(), (2, 10));
         bench.sweep(SystemTime::now());
         assert_eq!((bench.used(), bench.complete_bytes()), ((0, 0), complete));

@@ -6,11 +6,11 @@ use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 use std::{fmt, io};
 
+use crate::store::account_index::{Admitted, Demand};
 use crate::store::error::Error;
 use crate::store::fs::space::Needed;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
-use crate::store::owners::{Admitted, Wanted};
 use crate::store::reservations::Claim;
 use crate::store::upload::checksum::BodyCheck;
 use crate::store::upload::completed::Completed;
@@ -518,7 +518,7 @@ impl UploadHandle {
     fn release_empty(&self, state: &State) {
         self.registry.reservations.release(self.key);
         if !state.has_record_file() {
-            self.registry.owners.remove(self.key);
+            self.registry.accounts.remove(self.key);
         }
     }
 
@@ -542,14 +542,14 @@ impl UploadHandle {
     ) -> Result<Admitted, Error> {
         let length = state.length().or(request.length);
         let body_end = range.start.saturating_add(request.body_length.at_least());
-        let wanted = Wanted {
+        let demand = Demand {
             account: request.account,
             is_new: !state.is_known(),
             is_whole: length == Some(body_end),
             bytes: length.unwrap_or(state.offset()),
             final_bytes: range.end,
         };
-        self.registry.owners.admit(id, wanted)
+        self.registry.accounts.admit(id, demand)
     }
 
     /// Returns how many of `room` bytes the quota allows, and the refusal of others. A declared length was counted before.
@@ -562,7 +562,10 @@ impl UploadHandle {
         let (Some(record), None) = (state.record(), state.length()) else {
             return (room, refusal);
         };
-        let (allowed, over) = self.registry.owners.grow(&record.id, state.offset(), room);
+        let (allowed, over) = self
+            .registry
+            .accounts
+            .grow(&record.id, state.offset(), room);
         (allowed, over.or(refusal))
     }
 
@@ -570,7 +573,7 @@ impl UploadHandle {
     fn recount(&self, state: &State) {
         match state.record() {
             Some(_) => self.count_partial(state),
-            None => self.registry.owners.remove(self.key),
+            None => self.registry.accounts.remove(self.key),
         }
     }
 
@@ -578,7 +581,7 @@ impl UploadHandle {
     pub(crate) fn count_partial(&self, state: &State) {
         if let (Some(record), true) = (state.record(), state.is_receiving()) {
             let bytes = record.length.unwrap_or(state.offset());
-            self.registry.owners.set(&record.id, bytes);
+            self.registry.accounts.set(&record.id, bytes);
         }
     }
 }

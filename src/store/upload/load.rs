@@ -113,6 +113,6 @@ impl UploadHandle {
         self.registry.blocked.forget(self.key);
         self.registry.copies.forget(self.key);
         self.registry.reservations.release(self.key);
-        self.registry.owners.remove(self.key);
+        self.registry.accounts.remove(self.key);
     }
 }

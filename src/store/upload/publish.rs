@@ -295,7 +295,7 @@ impl UploadHandle {
         let progress = state.progress();
         drop(state);
         self.registry.reservations.release(self.key);
-        (self.registry.owners).complete(&record.id, record.length.unwrap_or_default());
+        (self.registry.accounts).complete(&record.id, record.length.unwrap_or_default());
         self.registry.blocked.forget(self.key);
         if let (Some(path), Some(Hook::Due)) = (record.publishing_as(), record.hook()) {
             let on_conflict = self.registry.options.on_conflict;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use crate::store::account_index::AccountIndex;
 use crate::store::error::Error;
 use crate::store::fs::disk::Disk;
 use crate::store::fs::group_commit::SharedSync;
@@ -13,7 +14,6 @@ use crate::store::id::Key;
 use crate::store::log::Log;
 use crate::store::mutex::lock;
 use crate::store::options::Options;
-use crate::store::owners::Owners;
 use crate::store::reservations::Reservations;
 use crate::store::upload::blocked::Blocked;
 use crate::store::upload::coordination::{Coordination, Ownership};
@@ -28,7 +28,7 @@ pub(crate) struct Registry {
     pub(crate) disk: Arc<Disk>,
     pub(crate) log: Log,
     pub(crate) reservations: Reservations,
-    pub(crate) owners: Owners,
+    pub(crate) accounts: AccountIndex,
     pub(crate) blocked: Blocked,
     pub(crate) copies: Copies,
     pub(crate) hooks: PendingHooks,
@@ -51,7 +51,7 @@ impl Registry {
         coordination: Option<Box<dyn Coordination>>,
     ) -> Self {
         Self {
-            owners: Owners::new(&options),
+            accounts: AccountIndex::new(&options),
             log: Log::new(Arc::clone(&disk)),
             disk,
             reservations: Reservations::new(Floor::from(&options)),

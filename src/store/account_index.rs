@@ -30,7 +30,7 @@ pub struct Usage {
 
 /// An upload that a request begins or continues.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct Demand {
     /// The account of the request. An upload with an owner belongs to the account of its owner.
     pub(crate) account: Option<Account>,
     /// True if no request has begun the upload.
@@ -55,7 +55,7 @@ pub(crate) enum Admitted {
     IfWhole,
 }
 
-pub(crate) struct Owners {
+pub(crate) struct AccountIndex {
     partials_max: Option<u64>,
     partials_per_account_max: Option<u64>,
     quota: Option<u64>,
@@ -93,7 +93,7 @@ struct Totals {
     found_bytes: Option<u64>,
 }
 
-impl Owners {
+impl AccountIndex {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             partials_max: options.max_partials,
@@ -108,13 +108,13 @@ impl Owners {
     ///
     /// # Errors
     /// `TooManyPartials`, `TooManyPartialsOfAccount`, `OverQuota`.
-    pub(crate) fn admit(&self, id: &Id, wanted: Wanted) -> Result<Admitted, Error> {
+    pub(crate) fn admit(&self, id: &Id, demand: Demand) -> Result<Admitted, Error> {
         let mut index = lock(&self.index);
         let known = index.partial(id.key());
         let account = known.and_then(|known| known.account);
-        let account = account.or_else(|| account_of(id, wanted.account));
-        let is_small = wanted.is_whole && wanted.final_bytes <= WHOLE_MAX;
-        let is_limited = known.map_or(wanted.is_new, |known| known.admitted == Admitted::IfWhole);
+        let account = account.or_else(|| account_of(id, demand.account));
+        let is_small = demand.is_whole && demand.final_bytes <= WHOLE_MAX;
+        let is_limited = known.map_or(demand.is_new, |known| known.admitted == Admitted::IfWhole);
         let admitted = match is_limited {
             true => match self.check_number(&index, id, account) {
                 Ok(()) => Admitted::Always,
@@ -124,17 +124,17 @@ impl Owners {
             false => Admitted::Always,
         };
         let before = known.map_or(0, |known| known.bytes);
-        if let (Some(bytes), true) = (self.quota_of(id), wanted.final_bytes > before) {
+        if let (Some(bytes), true) = (self.quota_of(id), demand.final_bytes > before) {
             let used = index.used(account);
             let others = used.saturating_sub(before);
-            if others.saturating_add(wanted.final_bytes) > bytes {
+            if others.saturating_add(demand.final_bytes) > bytes {
                 return Err(Error::OverQuota(Quota { bytes, used }));
             }
         }
         if known.is_none_or(|known| known.account != account) {
-            index.replace(id.key(), account, wanted.bytes, true);
+            index.replace(id.key(), account, demand.bytes, true);
         } else {
-            index.update(id.key(), wanted.bytes);
+            index.update(id.key(), demand.bytes);
         }
         if let Some(upload) = index.uploads.get_mut(&id.key()) {
             upload.admitted = admitted;
