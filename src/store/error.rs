@@ -177,16 +177,17 @@ impl fmt::Display for Error {
             Self::HookDue => write!(f, "the completion hook of this upload is still to run"),
             Self::TooManyPartialsOfAccount { max, is_user } => {
                 let account = if *is_user { "user" } else { "address" };
+                let partials = Partials(*max);
                 write!(
                     f,
-                    "this {account} has {max} partial uploads, the maximum (--max-partials-per-user); \
+                    "this {account} has {partials}, the maximum (--max-partials-per-user); \
                      complete or delete one"
                 )
             }
-            Self::TooManyPartials { max } => write!(
-                f,
-                "the server has {max} partial uploads, the maximum (--max-partials)"
-            ),
+            Self::TooManyPartials { max } => {
+                let partials = Partials(*max);
+                write!(f, "the server has {partials}, the maximum (--max-partials)")
+            }
             Self::OverQuota(quota) => write!(f, "{quota}"),
             Self::NoSpace(limit) => write!(f, "{limit}"),
             Self::StorageFull(error) => write!(f, "the disk is full: {error}"),
@@ -218,6 +219,18 @@ impl error::Error for Error {
             | Self::Io(error) => Some(error),
             Self::NotPublished(obstacle) => Some(obstacle),
             _ => None,
+        }
+    }
+}
+
+/// A number of partial uploads in a message.
+struct Partials(u64);
+
+impl fmt::Display for Partials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => write!(f, "1 partial upload"),
+            number => write!(f, "{number} partial uploads"),
         }
     }
 }

@@ -85,7 +85,7 @@ fn too_many_partial_uploads_are_waited_out() {
     let flags = ["--user", "ann:secret", "--give-up-after", "1s"];
     let said = send(&flags, &[&file], &url(server.addr()));
     let line =
-        "a.bin: gave up: the server cannot take it now (429): this user has 1 partial uploads";
+        "a.bin: gave up: the server cannot take it now (429): this user has 1 partial upload";
     said.expect(3, &[line]);
 }
 
