@@ -48,7 +48,7 @@ impl Obstacle {
                 | Errno::NAMETOOLONG
                 | Errno::OPNOTSUPP,
             ) => ObstacleKind::Refused,
-            None if error.kind() == io::ErrorKind::AlreadyExists => ObstacleKind::Refused,
+            None if is_refusal(error.kind()) => ObstacleKind::Refused,
             _ => ObstacleKind::Passing,
         };
         Self {
@@ -102,6 +102,12 @@ impl error::Error for Obstacle {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         Some(&self.error)
     }
+}
+
+/// Returns whether the store itself refuses the file until the owner of the directory changes something.
+fn is_refusal(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{AlreadyExists, NotADirectory};
+    matches!(kind, AlreadyExists | NotADirectory)
 }
 
 /// Returns whether the file system or the file size limit of the process allows no such length.

@@ -159,7 +159,7 @@ impl Disk {
     /// folder is on another file system, also returns the limit there that `length` bytes exceed.
     ///
     /// # Errors
-    /// The error that creating a file there would give: EACCES, EPERM, EROFS; ENOTDIR if the user has no folder.
+    /// The error that creating a file there would give: EACCES, EPERM, EROFS; `NotADirectory` if the user has no folder.
     pub(crate) fn foresee(
         &self,
         wanted: &Wanted,

@@ -162,7 +162,7 @@ impl Disk {
     /// Creates the folder of a user, unless it exists. It has no other name: the next one may be that of another user.
     fn make_user_dir(&self, above: &Home<'_>, dir: &UserDir) -> io::Result<Folder> {
         let made = self.make_one(above, dir.name().as_str())?;
-        made.ok_or_else(|| Errno::NOTDIR.into())
+        made.ok_or_else(|| no_folder(dir))
     }
 
     /// Returns whether the file system refused `name` in the folder `path`, and `error` has no other cause.
@@ -314,7 +314,7 @@ impl Disk {
             return Ok(Some(folder));
         }
         match statat(self.root(), name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => Err(Errno::NOTDIR.into()),
+            Ok(_) => Err(no_folder(dir)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -349,4 +349,11 @@ impl Disk {
         let is_hidden = (about.st_dev, about.st_ino) == (hidden.st_dev, hidden.st_ino);
         Ok((!is_hidden).then_some(folder))
     }
+}
+
+/// Returns the error of a user whose folder is another file.
+fn no_folder(dir: &UserDir) -> io::Error {
+    let name = dir.name().as_str();
+    let reason = format!("the folder {name:?} of the user is another file or a symbolic link");
+    io::Error::new(io::ErrorKind::NotADirectory, reason)
 }

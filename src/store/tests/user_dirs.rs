@@ -77,11 +77,9 @@ fn taken_name_of_a_user_folder_refuses_the_file() {
         let Error::NotPublished(obstacle) = &refused else {
             panic!("refused with {refused:?}");
         };
-        assert!(
-            refused
-                .to_string()
-                .contains("publish the file as \"a.txt\"")
-        );
+        let expected = "cannot publish the file as \"a.txt\": \
+                        the folder \"alice\" of the user is another file or a symbolic link";
+        assert_eq!(refused.to_string(), expected);
         assert!(obstacle.logged().contains("\"alice/a.txt\""));
 
         let other = Id::new(b"alice", b"2");
