@@ -86,7 +86,7 @@ impl Append {
             false => upload.admit(&mut state, id, start, request)?,
         };
         if let Err(error) = upload.prepare(&mut state) {
-            upload.roll_back(&state);
+            upload.release_empty(&state);
             return Err(error);
         }
         let generation = if has_body { Some(state.fence()) } else { None };
@@ -278,7 +278,7 @@ impl Append {
             return self.upload.delete_wrong(epoch, differs).map(|()| 0);
         }
         let result = (self.upload).write_bytes(&mut state, bytes, self.claim, self.body_end);
-        if result.is_err() {
+        if state.length().is_none() {
             self.upload.count_partial(&state);
         }
         if let Some(check) = &mut self.body_check {
@@ -465,7 +465,6 @@ impl UploadHandle {
         }
         self.admit_window(state, bytes.len() as u64, claim, body_end)?;
         let data = self.data_file(state)?;
-        let is_first = state.offset() == 0;
         let mut rest = bytes;
         while !rest.is_empty() {
             let offset = state.offset();
@@ -481,9 +480,6 @@ impl UploadHandle {
             }
         }
         (self.registry.reservations).set(claim, expected(state, body_end));
-        if is_first || state.length().is_none() {
-            self.count_partial(state);
-        }
         Ok(())
     }
 
@@ -503,31 +499,23 @@ impl UploadHandle {
         }
     }
 
-    /// Notes that an append has ended. Releases the reservation of an upload that got no byte, and
-    /// forgets one that has no file.
+    /// Notes that an append has ended.
     fn end_append(&self) {
         let (Ok(_window), Ok(mut state)) = (self.lock_window(), self.peek()) else {
             return;
         };
         state.end_append();
-        if !state.has_appends() && state.offset() == 0 {
-            self.release_empty(&state);
-        }
+        self.release_empty(&state);
     }
 
+    /// Releases the reservation of an upload without bytes and appends, and forgets one without a file.
     fn release_empty(&self, state: &State) {
+        if state.has_appends() || state.offset() > 0 {
+            return;
+        }
         self.registry.reservations.release(self.key);
         if !state.has_record_file() {
             self.registry.accounts.remove(self.key);
-        }
-    }
-
-    /// Takes back what a request has counted and reserved that fails after its admission. An upload with bytes keeps its
-    /// reservation, like after an interrupted request.
-    fn roll_back(&self, state: &State) {
-        match state.has_appends() || state.offset() > 0 {
-            true => self.count_partial(state),
-            false => self.release_empty(state),
         }
     }
 
