@@ -93,7 +93,12 @@ fn number_is_limited_for_each_address_and_for_all() {
     accounts.admit(&id, whole(WHOLE_MAX + 1)).unwrap_err();
     let admitted = accounts.admit(&id, whole(WHOLE_MAX)).unwrap();
     assert_eq!(admitted, Admitted::IfWhole);
+    let removed = Id::new(b"", &[1]);
+    accounts.remove(removed.key());
+    let again = accounts.admit(&id, whole(WHOLE_MAX)).unwrap();
+    assert_eq!(again, Admitted::Always, "it does not count beside itself");
     accounts.remove(id.key());
+    begin(1, address(1)).unwrap();
     let error = begin(3, address(1)).unwrap_err();
     let Error::TooManyPartialsOfAccount { max, is_user } = error else {
         panic!("{error:?}");

@@ -78,6 +78,14 @@ impl Space {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_inodes(free: u64) -> Self {
+        Self {
+            bytes: None,
+            inodes: Some(Inodes { free, all: free }),
+        }
+    }
+
     /// Returns the space that is left after `taken`.
     pub(crate) fn without(self, taken: Needed) -> Self {
         let inodes = self.inodes.map(|it| Inodes {

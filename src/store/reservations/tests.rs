@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::options::Options;
 
 fn key(id: u8) -> Key {
     Key::of(b"", &[id])
@@ -125,4 +126,17 @@ fn sum_equals_a_walk_over_all_reservations() {
             }
         }
     }
+}
+
+#[test]
+fn reading_is_old_when_few_granted_inodes_are_left() {
+    let reservations = Reservations::new(Floor::from(&Options::default()));
+    let mut reads = 0;
+    for _ in 0..3 {
+        let free = Ok(Space::of_inodes(2500));
+        let read = || (reads += 1, free).1;
+        let needed = Needed::inodes(1000);
+        reservations.admit(alone(1), needed, None, read).unwrap();
+    }
+    assert!(reads > 1);
 }

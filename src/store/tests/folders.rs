@@ -77,13 +77,8 @@ fn taken_name_gets_a_number_in_the_same_folder() {
 #[test]
 fn files_share_the_next_name_of_a_taken_folder() {
     let outside = tempfile::tempdir().unwrap();
-    let links: [fn(&Path, &Path); 3] = [
-        |at, _| on_disk::write(at, b"a file").unwrap(),
-        |at, outside| symlink(outside, at).unwrap(),
-        |at, _| symlink("/nowhere", at).unwrap(),
-    ];
     for on_conflict in [OnConflict::KeepBoth, OnConflict::Replace] {
-        for take in links {
+        for take in TAKE_NAME {
             let bench = Bench::with(Options {
                 on_conflict,
                 ..Options::default()
@@ -128,10 +123,11 @@ fn removed_folder_is_created_again() {
 fn folder_is_durable_before_a_file_moves_there() {
     let bench = Bench::new();
     bench.send_whole("trip/day/a", b"abc");
-    let log = bench.faults().log();
-    let at = |op: Op| log.iter().position(|(done, _)| *done == op).unwrap();
-    let syncs = log[at(Op::MakeFolder)..at(Op::Publish)].iter();
-    assert!(syncs.filter(|(op, _)| *op == Op::SyncDir).count() >= 2);
+    let folder = [Op::MakeFolder, Op::SyncDir];
+    assert_eq!(
+        bench.changes_since_a_folder()[..4],
+        [folder, folder].concat()
+    );
 }
 
 /// Returns the number of lookups, created folders and moves of the next upload of `name`.
@@ -225,6 +221,16 @@ fn folder_that_others_use_stays_after_a_cancel() {
     assert!(bench.send(0, b"abc", declared(3, "mine/a")).is_err());
     bench.cancel(&id()).unwrap();
     assert!(bench.path().join("mine").is_dir());
+
+    bench.fail(Op::Publish, 0, 1, ACCES, None);
+    assert!(bench.send(0, b"abc", declared(3, "new/a")).is_err());
+    on_disk::remove_dir(bench.path().join("new")).unwrap();
+    on_disk::write(bench.path().join("new"), b"a file").unwrap();
+    on_disk::create_dir(bench.path().join("new (1)")).unwrap();
+    bench.fail(Op::Publish, 0, 1, ACCES, None);
+    assert!(bench.status(&id()).is_err());
+    bench.cancel(&id()).unwrap();
+    assert!(bench.path().join("new (1)").is_dir());
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod usage;
 mod user_dirs;
 #[cfg(target_os = "linux")]
 use std::ops::Deref;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -112,6 +113,12 @@ impl Bench {
         let changes = |op: &Op| !matches!(op, Op::LoadRecord | Op::Open | Op::Free | Op::Look);
         let ops = log[before..].iter().map(|(op, _)| *op);
         ops.filter(changes).collect()
+    }
+
+    /// Returns the changes of the disk from the first new folder on.
+    fn changes_since_a_folder(&self) -> Vec<Op> {
+        let changes = self.changes_since(0).into_iter();
+        changes.skip_while(|op| *op != Op::MakeFolder).collect()
     }
 
     /// Makes `times` operations of a kind fail after the first `after`. A write before that writes `short` bytes.
@@ -214,6 +221,13 @@ impl Bench {
         self.send(0, bytes, declared(bytes.len(), name)).unwrap()
     }
 }
+
+/// Ways to take a name before a folder gets it: a file, a link to the directory `outside`, and a link to nothing.
+const TAKE_NAME: [fn(&Path, &Path); 3] = [
+    |at, _| on_disk::write(at, b"a file").unwrap(),
+    |at, outside| symlink(outside, at).unwrap(),
+    |at, _| symlink("/nowhere", at).unwrap(),
+];
 
 fn names(dir: &Path) -> Vec<String> {
     let entries = on_disk::read_dir(dir).unwrap();

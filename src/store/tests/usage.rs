@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::store::{Account, Precondition, Quota, Sharing};
 
@@ -37,6 +39,16 @@ fn usage_counts_received_bytes_of_an_unknown_length() {
     assert_eq!(bench.used(), (1, 5));
     bench.cancel(&id()).unwrap();
     assert_eq!(bench.used(), (0, 0));
+}
+
+#[test]
+fn usage_omits_the_bytes_of_a_failed_write() {
+    let bench = Bench::limited(None, Some(100));
+    let mut append = bench.append(&id(), 0).unwrap();
+    append.write(b"abc").unwrap();
+    bench.fail(Op::Write, 0, 1, ENOSPC, None);
+    append.write(b"de").unwrap_err();
+    assert_eq!(bench.used(), (1, 3));
 }
 
 #[test]
@@ -98,6 +110,14 @@ fn sweep_no_longer_counts_a_complete_upload_as_partial() {
     }
 }
 
+/// Returns a request that has all `length` bytes of an upload.
+fn in_one_request(length: usize, name: &str) -> AppendRequest {
+    AppendRequest {
+        body_length: BodyLength::Exactly(length as u64),
+        ..declared(length, name)
+    }
+}
+
 /// Returns the upload `number` of the owner of `id()`.
 fn numbered(number: u64) -> Id {
     Id::new(b"alice", &number.to_be_bytes())
@@ -153,10 +173,7 @@ fn partial_beyond_the_limit_is_refused_without_a_trace() {
 fn small_upload_in_one_request_passes_beyond_the_limit() {
     let bench = Bench::limited(Some(1), None);
     bench.begin(1).unwrap();
-    let whole = AppendRequest {
-        body_length: BodyLength::Exactly(6),
-        ..declared(6, "b")
-    };
+    let whole = in_one_request(6, "b");
     let append = |bytes| {
         let mut append = bench.append_with(&id(), 0, whole.clone()).unwrap();
         append.write(bytes).unwrap();
@@ -174,10 +191,7 @@ fn small_upload_in_one_request_passes_beyond_the_limit() {
 fn upload_beyond_the_limit_stays_so_for_a_second_append() {
     let bench = Bench::limited(Some(1), None);
     bench.begin(1).unwrap();
-    let whole = AppendRequest {
-        body_length: BodyLength::Exactly(6),
-        ..declared(6, "b")
-    };
+    let whole = in_one_request(6, "b");
     let mut first = bench.append_with(&id(), 0, whole.clone()).unwrap();
     first.write(b"ab").unwrap();
     assert_refused!(
@@ -206,10 +220,7 @@ fn upload_beyond_the_limit_is_removed_after_a_refused_write() {
     for errno in [ENOSPC, EIO] {
         let bench = Bench::limited(Some(1), None);
         bench.begin(1).unwrap();
-        let whole = AppendRequest {
-            body_length: BodyLength::Exactly(6),
-            ..declared(6, "b")
-        };
+        let whole = in_one_request(6, "b");
         let mut append = bench.append_with(&id(), 0, whole).unwrap();
         append.write(b"abc").unwrap();
         bench.fail(Op::Write, 0, 1, errno, None);
@@ -218,6 +229,24 @@ fn upload_beyond_the_limit_is_removed_after_a_refused_write() {
         assert_eq!(bench.status(&id()).unwrap(), held(0));
         assert_eq!((bench.used(), bench.left().len()), ((1, 6), 2));
     }
+}
+
+#[test]
+fn upload_beyond_the_limit_is_removed_if_its_bytes_cannot_be_read() {
+    let bench = Bench::limited(Some(1), None);
+    bench.begin(1).unwrap();
+    let whole = in_one_request(6, "b");
+    let mut first = bench.append_with(&id(), 0, whole).unwrap();
+    first.write(b"abc").unwrap();
+    let checked = AppendRequest {
+        digest: Some(Sha256::digest(b"abcdef").into()),
+        ..exactly(3)
+    };
+    let mut second = bench.append_with(&id(), 3, checked).unwrap();
+    bench.fail(Op::Read, 0, 1, EIO, None);
+    assert_refused!(second.write(b"d"), Error::Io(_));
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+    assert_eq!(bench.used(), (1, 6));
 }
 
 #[test]
@@ -240,10 +269,7 @@ fn upload_whose_record_cannot_be_shared_is_not_counted() {
         sharing: Sharing::Shared,
         ..Options::default()
     });
-    let request = AppendRequest {
-        body_length: BodyLength::Exactly(6),
-        ..declared(6, "a")
-    };
+    let request = in_one_request(6, "a");
     bench.fail(Op::CreateRecord, 0, 1, EIO, None);
     assert_refused!(bench.append_with(&id(), 0, request.clone()), Error::Io(_));
     assert_eq!((bench.used(), bench.partials()), ((0, 0), 0));
@@ -312,6 +338,9 @@ fn quota_counts_a_complete_upload_until_its_record_expires() {
     bench.reopen();
     bench.sweep(SystemTime::now());
     assert_eq!((bench.complete_bytes(), bench.used()), (10, (0, 0)));
+    bench.forget(&numbered(1)).unwrap();
+    bench.sweep(SystemTime::now());
+    assert_eq!(bench.complete_bytes(), 6);
     bench.sweep(SystemTime::now() + WEEKS);
     assert_eq!(bench.complete_bytes(), 0);
     assert_eq!(bench.published().len(), 2);

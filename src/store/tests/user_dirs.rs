@@ -62,12 +62,7 @@ fn owner_without_a_name_has_no_folder() {
 #[test]
 fn taken_name_of_a_user_folder_refuses_the_file() {
     let outside = tempfile::tempdir().unwrap();
-    let takes: [fn(&Path, &Path); 3] = [
-        |at, _| on_disk::write(at, b"a file").unwrap(),
-        |at, outside| symlink(outside, at).unwrap(),
-        |at, _| symlink("/nowhere", at).unwrap(),
-    ];
-    for take in takes {
+    for take in TAKE_NAME {
         let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
         let ann = bench.path().join("alice");
         let mut append = bench.append_with(&id(), 0, declared(3, "a.txt")).unwrap();
@@ -98,10 +93,10 @@ fn taken_name_of_a_user_folder_refuses_the_file() {
 fn folder_of_a_user_is_durable_before_a_file_moves_there() {
     let bench = Bench::with(user_dirs(OnConflict::KeepBoth));
     send_as(&bench, "ann", "1", "a.txt");
-    let log = bench.faults().log();
-    let at = |op: Op| log.iter().position(|(done, _)| *done == op).unwrap();
-    let syncs = log[at(Op::MakeFolder)..at(Op::Publish)].iter();
-    assert!(syncs.filter(|(op, _)| *op == Op::SyncDir).count() >= 1);
+    assert_eq!(
+        bench.changes_since_a_folder()[..2],
+        [Op::MakeFolder, Op::SyncDir]
+    );
 }
 
 #[test]
@@ -184,6 +179,24 @@ fn bytes_of_files_are_those_below_the_folder_of_the_user() {
     send_as(&bench, "ann", "3", "b.txt");
     let now = bench.usage(Account::of_user(b"ann")).complete_bytes;
     assert_eq!(now, 6, "a new file is added to the count");
+}
+
+#[test]
+fn file_completed_during_a_count_is_added() {
+    let bench = counting();
+    send_as(&bench, "ann", "1", "a.txt");
+    let is_first = std::cell::Cell::new(true);
+    let goes_on = || {
+        if is_first.replace(false) {
+            send_as(&bench, "ann", "2", "b.txt");
+            // The count cannot find the file.
+            on_disk::remove_file(bench.path().join("ann/b.txt")).unwrap();
+        }
+        true
+    };
+    bench.count_files(b"ann", &goes_on).unwrap();
+    let usage = bench.usage(Account::of_user(b"ann"));
+    assert_eq!(usage.complete_bytes, 6);
 }
 
 #[test]
