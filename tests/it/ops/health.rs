@@ -1,5 +1,7 @@
 //! Health and metrics.
 
+use resumed::Config;
+
 use crate::support::{Answer, Site, append, get};
 
 /// As `alice`, whose password is `secret`.
@@ -66,6 +68,34 @@ fn metrics_tell_what_has_happened() {
     now("resumed_uploads_total{end=\"cancelled\"}", 1.0);
     now("resumed_uploads_under_way", 0.0);
     now("resumed_cuts_total", 1.0);
+}
+
+#[test]
+fn metrics_count_partial_uploads_and_refusals_of_each_limit() {
+    type Set = fn(Config) -> Config;
+    for (limit, refused, set) in [
+        ("max-size", 2.0, (|config| config.max_size(4)) as Set),
+        ("quota", 2.0, |config| config.quota(4)),
+        ("max-partials", 1.0, |config| config.max_partials(1)),
+        ("max-partials-per-user", 1.0, |config| {
+            config.max_partials_per_user(1)
+        }),
+    ] {
+        let site = Site::with(|config| set(config.metrics().user("alice", "secret")));
+        for id in ["a-9-1700000000000", "b-9-1700000000000"] {
+            site.ask(as_alice(&(append(id, 0, 3) + "hel")));
+        }
+        let samples = metrics(&site.ask(as_alice(&get("/metrics", ""))));
+        for (name, value) in [
+            (
+                format!("resumed_limited_total{{limit=\"{limit}\"}}"),
+                refused,
+            ),
+            ("resumed_partial_uploads".to_owned(), 2.0 - refused),
+        ] {
+            assert!(samples.contains(&(name, value)), "{limit}: {samples:?}");
+        }
+    }
 }
 
 /// Every sample; each has its type before it.
