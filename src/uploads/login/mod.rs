@@ -34,7 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Logins {
     key: CodeKey,
     state: Mutex<State>,
-    /// Of the only check.
+    /// The memory of the check. Only one check runs at a time.
     memory: Mutex<HashMemory>,
     log: Mutex<FailureLog>,
     /// The user of every request to a server without users.
