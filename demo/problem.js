@@ -41,16 +41,18 @@ const passing = new Set(['offline', 'gone', 'busy', 'server-error', 'stalled', '
  * - `kind`: a key of `english` above;
  * - `message`: the same in words;
  * - `passes`: whether the upload tries again by itself;
+ * - `code`: the `X-Problem` of the server, or '': see docs/clients.md;
  * - `said`: the server's own line, if it sent one;
  * - `afterSeconds`: the `Retry-After` of the server, or 0;
  * - `ofFile`: true if the server is busy with this file only, for example publishing it.
  */
 export class Problem extends Error {
-  constructor(kind, { said = '', afterSeconds = 0, ofFile = false, cause } = {}) {
+  constructor(kind, { code = '', said = '', afterSeconds = 0, ofFile = false, cause } = {}) {
     super(english[kind].join(' '), { cause });
     this.name = 'Problem';
     this.kind = kind;
     this.passes = passing.has(kind);
+    this.code = code;
     this.said = said;
     this.afterSeconds = afterSeconds;
     this.ofFile = ofFile;
@@ -67,12 +69,12 @@ const byStatus = {
 const plain = new Set([401, 413, 421, 429]);
 
 /** Returns the problem of an answer other than 2xx. */
-export function problemOf({ status, text, ours, hasOffset, afterSeconds }) {
+export function problemOf({ status, text, ours, hasOffset, afterSeconds, code }) {
   // The server sends no offset if the upload cannot continue. The usual meaning of the status does not apply then.
   const isFinal = ours && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
   const kind = isFinal ? 'refused' : status === 413 ? (ours ? 'too-large' : 'proxy-limit')
     : byStatus[status] ?? (status >= 500 ? 'server-error' : status >= 400 ? 'refused' : 'strange');
-  return new Problem(kind, { said: ours ? line(text) : '', afterSeconds, ofFile: ours && status === 503 });
+  return new Problem(kind, { code: ours ? code : '', said: ours ? line(text) : '', afterSeconds, ofFile: ours && status === 503 });
 }
 
 /** Returns the problem of a request without an answer. */

@@ -41,7 +41,8 @@ methods:
     getUploadedBytes() asks the server for the offset
 
 fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`), compared (with
-`already`: true if the server has compared the checksums of both files; otherwise only name, size and time are equal)
+`already`: true if the server has compared the checksums of both files; otherwise only name, size and time are equal),
+asksFirst (set it to true if an earlier visit has begun the file: a small file is otherwise sent without a question)
 
 states:
 
@@ -74,6 +75,7 @@ export class Uploader {
   problem = null;
   retryAt = 0;
   compared = false;
+  asksFirst = false;
 
   #options;
   #wire;
@@ -81,7 +83,6 @@ export class Uploader {
   #running = null;
   #wake = () => {};
   #tookPart = false;
-  #asksFirst = false;
   #afresh = false;
   #failures = 0;
   #conflicts = 0;
@@ -107,7 +108,7 @@ export class Uploader {
 
   sendAgain() {
     this.stop();
-    this.#afresh = this.#asksFirst = true;
+    this.#afresh = this.asksFirst = true;
     return this.#begin();
   }
 
@@ -162,7 +163,7 @@ export class Uploader {
 
   /** One try, from the question to the end. Returns false when it is to be repeated at once. */
   async #attempt(signal) {
-    if (!this.#asksFirst && this.#isSmall) return this.#sendSmall(signal);
+    if (!this.asksFirst && this.#isSmall) return this.#sendSmall(signal);
     this.#enter('checking');
     if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
@@ -178,7 +179,7 @@ export class Uploader {
 
   /** Sends a small file in one request. A 409 means that the server holds bytes: the next attempt asks for their number. */
   async #sendSmall(signal) {
-    this.#asksFirst = this.#tookPart = true;
+    this.asksFirst = this.#tookPart = true;
     const answer = await this.#sendSome(signal, true);
     this.#tookPart = !answer?.conflict;
     if (answer?.conflict) return this.#yield(answer.held, signal);

@@ -70,11 +70,12 @@ export class Wire {
     return { ...own, ...more };
   }
 
+  // `keepalive`: the browser sends a DELETE also while the page is left.
   #ask(method, url, id, signal) {
     return patiently(signal, async (fresh) => {
       const headers = this.#allHeaders({ 'X-File-Id': id });
       try {
-        const answer = await fetch(url, { method, headers, cache: 'no-store', signal: fresh });
+        const answer = await fetch(url, { method, headers, cache: 'no-store', keepalive: method === 'DELETE', signal: fresh });
         return read(answer.status, await answer.text(), answer.headers);
       } catch (error) {
         throw fresh.aborted ? fresh.reason : unreachable(error);
@@ -176,6 +177,7 @@ function read(status, text, fields) {
     compared: fields.get('X-File-CRC32') === '?1',
     tail: fields.get('X-Tail-Digest'),
     afterSeconds: Number(fields.get('Retry-After')) || 0,
+    code: fields.get('X-Problem') ?? '',
   };
 }
 
