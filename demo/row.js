@@ -39,19 +39,20 @@ export class Row {
   #words;
   #part = null;
   #notice = '';
+  #held = 0;
   #speed = new Speed();
   #on;
 
   /**
-   * `onChange()` is called at every new state, `onGone(row)` when the row is to leave the list,
-   * `onBuffering()` when a proxy holds uploads back.
+   * `onChange()` is called at every new state, `onSent(bytes)` when the server has confirmed so many more bytes,
+   * `onGone(row)` when the row is to leave the list, `onBuffering()` when a proxy holds uploads back.
    */
-  constructor({ file, path }, { server, words, onChange, onGone, onBuffering }) {
+  constructor({ file, path }, { server, words, onChange, onSent, onGone, onBuffering }) {
     this.#words = words;
-    this.#on = { onChange, onGone };
+    this.#on = { onChange, onSent, onGone };
     this.uploader = new Uploader({
       file, path, server,
-      onProgress: (held) => this.#speed.add(now(), held),
+      onProgress: (held) => this.#moved(held),
       onState: () => this.#stateChanged(),
       onNotice: (kind) => (kind === 'buffering' ? onBuffering() : this.#showNotice(words.notices[kind])),
     });
@@ -136,6 +137,13 @@ export class Row {
     } catch {
       this.#showNotice(this.#words.notForgotten);
     }
+  }
+
+  #moved(held) {
+    this.#speed.add(now(), held);
+    // Other bytes are those of an earlier visit.
+    if (this.uploader.state === 'sending' && held > this.#held) this.#on.onSent(held - this.#held);
+    this.#held = held;
   }
 
   #stateChanged() {

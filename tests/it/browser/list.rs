@@ -33,7 +33,7 @@ fn of_many_files_five_are_sent_at_a_time() {
     assert_eq!(visit.page.evaluate("most"), 5);
     visit
         .page
-        .wait_for("document.body.innerText.includes('7 of 7 files')");
+        .wait_for("document.body.innerText.includes('All 7 files have arrived')");
     visit.expect_no_complaints();
 }
 

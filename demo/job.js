@@ -1,0 +1,129 @@
+// The header of the list: counts, one bar, speed and time left of all files, and the buttons for all of them.
+//
+// For tests and style sheets: `#job` has `data-state`: sending, paused, failed (over, with failures) or complete;
+// `#counts li[data-group]` are the counts; `#total` is the bar, with `aria-valuenow`.
+
+import { announce } from './announce.js';
+import { keepAwake } from './awake.js';
+import { canNotify, notify, offerNotification } from './notify.js';
+import { Speed } from './plan.js';
+import { setText, showShare } from './row.js';
+
+const SUMMARY_MS = 5000;
+const COUNTED = ['failed', 'active', 'paused', 'waiting', 'done'];
+
+const find = (id) => document.getElementById(id);
+
+export class Job {
+  #words;
+  #speed = new Speed();
+  /** The bytes sent by this page, of all files. */
+  #sent = 0;
+  #told = { at: 0, done: 0, failed: 0 };
+  #wasRunning = false;
+
+  constructor(words) {
+    this.#words = words;
+    offerNotification(find('notify'));
+  }
+
+  /** Counts bytes that the server has confirmed. Bytes of an earlier visit do not count: they have no speed. */
+  sent(bytes) {
+    this.#sent += bytes;
+  }
+
+  show(rows) {
+    const sums = sumsOf(rows);
+    find('job').hidden = sums.files === 0;
+    document.body.classList.toggle('has-files', sums.files > 0);
+    this.#showBar(sums);
+    this.#showText(sums);
+    showButtons(sums, this.#words);
+    this.#tell(sums, rows);
+    keepAwake(sums.isRunning);
+  }
+
+  #showBar({ files, done, failed, share, lost, isRunning, isOver }) {
+    showShare(find('total'), share);
+    find('total').lastElementChild.style.transform = `scaleX(${lost})`;
+    const ended = failed > 0 ? 'failed' : 'paused';
+    find('job').dataset.state = isOver ? 'complete' : isRunning ? 'sending' : ended;
+    const whole = files > 0 ? `✓ ${this.#words.title}` : this.#words.title;
+    document.title = files > done ? `${Math.floor(share * 100)} % · ${this.#words.title}` : whole;
+  }
+
+  #showText(sums) {
+    const words = this.#words;
+    const { files, done, held, total, rest, isRunning, isOver } = sums;
+    setText(find('job-state'), isOver && files > 1 ? words.allHere(files) : words.files(done, files));
+    const now = performance.now() / 1000;
+    if (isRunning) this.#speed.add(now, this.#sent);
+    else this.#speed.clear();
+    const speed = isRunning ? this.#speed.at(now) : 0;
+    const parts = [isOver ? words.size(total) : words.amount(words.size(held), words.size(total))];
+    if (speed > 0) parts.push(`${words.size(speed)}/s`, words.left(words.time(rest / speed)));
+    setText(find('job-numbers'), parts.join(' · '));
+    for (const element of find('counts').children) {
+      const { group } = element.dataset;
+      const number = files > 1 ? sums[group] : 0;
+      element.hidden = number === 0;
+      setText(element, words.groups[group](number));
+    }
+  }
+
+  // One summary every few seconds: a message for each file would never end. A failure is announced at once.
+  #tell({ files, done, failed, isRunning, isOver }, rows) {
+    const words = this.#words;
+    // After a retry the same file may fail again.
+    const before = Math.min(this.#told.failed, failed);
+    const news = failed > before ? [newsOf(rows, failed - before, words)] : [];
+    const isDue = done !== this.#told.done && (isOver || !isRunning || Date.now() - this.#told.at > SUMMARY_MS);
+    this.#told.failed = failed;
+    if (news.length > 0 || isDue) {
+      this.#told = { at: Date.now(), done, failed };
+      announce([...news, isOver && files > 1 ? words.allHere(files) : words.files(done, files)].join(' '));
+    }
+    if (this.#wasRunning && !isRunning && (isOver || failed > 0)) {
+      const result = isOver && files > 1 ? words.allHere(files) : words.files(done, files);
+      notify(words.title, failed > 0 ? `${result}, ${words.groups.failed(failed)}` : result);
+    }
+    this.#wasRunning = isRunning;
+  }
+}
+
+function newsOf(rows, number, words) {
+  if (number > 1) return words.failedMany(number);
+  return words.failedOf(rows.findLast((row) => row.group === 'failed').name);
+}
+
+/** Returns all that the header shows, in one pass: there may be ten thousand rows, twice a second. */
+function sumsOf(rows) {
+  const sums = Object.fromEntries(COUNTED.map((group) => [group, 0]));
+  Object.assign(sums, { files: rows.length, total: 0, held: 0, lost: 0, rest: 0 });
+  for (const row of rows) {
+    const { file, held } = row.uploader;
+    const { group } = row;
+    // A cancelled file is in the group of the done ones, and is not done.
+    sums[group] += Number(group !== 'done' || row.done);
+    sums.total += file.size;
+    sums.held += held;
+    if (group === 'failed') sums.lost += file.size - held;
+    else if (group === 'active' || group === 'waiting') sums.rest += file.size - held;
+  }
+  sums.isRunning = sums.active + sums.waiting > 0;
+  sums.isOver = sums.files > 0 && sums.done === sums.files;
+  sums.share = sums.total ? sums.held / sums.total : sums.done / Math.max(1, sums.files);
+  sums.lost = sums.total ? sums.lost / sums.total : 0;
+  return sums;
+}
+
+function showButtons({ isRunning, paused, failed, done }, words) {
+  const action = isRunning ? 'pause-all' : 'resume-all';
+  const button = find('pause-all');
+  button.dataset.action = action;
+  setText(button, words.actions[action]);
+  button.hidden = !isRunning && paused === 0;
+  find('clear').hidden = done === 0;
+  find('retry-failed').hidden = failed < 2;
+  find('notify').hidden = !canNotify || !isRunning;
+}
