@@ -19,7 +19,7 @@ export class Job {
   #speed = new Speed();
   /** The bytes sent by this page, of all files. */
   #sent = 0;
-  #told = { at: 0, done: 0, failed: 0 };
+  #announced = { at: 0, done: 0, failed: 0 };
   #wasRunning = false;
 
   constructor(words) {
@@ -39,7 +39,7 @@ export class Job {
     this.#showBar(sums);
     this.#showText(sums);
     showButtons(sums, this.#words);
-    this.#tell(sums, rows);
+    this.#report(sums, rows);
     keepAwake(sums.isRunning);
   }
 
@@ -72,15 +72,15 @@ export class Job {
   }
 
   // One summary every few seconds: a message for each file would never end. A failure is announced at once.
-  #tell({ files, done, failed, isRunning, isOver }, rows) {
+  #report({ files, done, failed, isRunning, isOver }, rows) {
     const words = this.#words;
     // After a retry the same file may fail again.
-    const before = Math.min(this.#told.failed, failed);
+    const before = Math.min(this.#announced.failed, failed);
     const news = failed > before ? [newsOf(rows, failed - before, words)] : [];
-    const isDue = done !== this.#told.done && (isOver || !isRunning || Date.now() - this.#told.at > SUMMARY_MS);
-    this.#told.failed = failed;
+    const isDue = done !== this.#announced.done && (isOver || !isRunning || Date.now() - this.#announced.at > SUMMARY_MS);
+    this.#announced.failed = failed;
     if (news.length > 0 || isDue) {
-      this.#told = { at: Date.now(), done, failed };
+      this.#announced = { at: Date.now(), done, failed };
       announce([...news, isOver && files > 1 ? words.allHere(files) : words.files(done, files)].join(' '));
     }
     if (this.#wasRunning && !isRunning && (isOver || failed > 0)) {
