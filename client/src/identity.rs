@@ -38,6 +38,13 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Returns whether `path` is the declared name. The forms of Unicode do not count: the server may keep another one.
+    pub(crate) fn has_name(&self, path: &str) -> bool {
+        encoded(path.as_bytes()) == self.name
+    }
+}
+
 /// Replaces bytes that are not UTF-8 by `%` and two digits. The server would take such a name as a whole, without its
 /// folders.
 fn readable(name: &[u8]) -> String {

@@ -322,10 +322,10 @@ fn send_file(mut driver: Driver<'_>, mut file: LocalFile) -> Result<Uploaded, Er
     let bytes = file.size();
     driver.started(Some(bytes));
     driver.guess(bytes);
-    let arrival = driver.deliver(&mut file)?;
-    let was_there = arrival != Arrival::Now;
+    let uploaded = driver.deliver(&mut file)?;
+    let was_there = uploaded.arrival != Arrival::Now;
     driver.client.request_size().found(was_there);
-    Ok(Uploaded { bytes, arrival })
+    Ok(uploaded)
 }
 
 fn send_stream(
@@ -333,15 +333,17 @@ fn send_stream(
     mut stream: Stream<Box<dyn Read + '_>>,
 ) -> Result<Uploaded, Error> {
     driver.started(None);
-    let mut input = Input::Open;
-    while input == Input::Open {
-        input = stream.advance()?;
-        driver.deliver(&mut stream)?;
+    loop {
+        let input = stream.advance()?;
+        let uploaded = driver.deliver(&mut stream)?;
+        if input != Input::Open {
+            let arrival = Arrival::Now;
+            return Ok(Uploaded {
+                arrival,
+                ..uploaded
+            });
+        }
     }
-    Ok(Uploaded {
-        bytes: stream.count(),
-        arrival: Arrival::Now,
-    })
 }
 
 fn random() -> io::Result<[u8; 16]> {

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use percent_encoding::percent_decode_str;
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -45,13 +46,15 @@ pub(crate) struct Address {
 }
 
 /// The bytes of an upload that the server holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) offset: u64,
     pub(crate) complete: bool,
     pub(crate) tail: Option<Tail>,
     /// True if the complete upload has the digest that was sent.
     pub(crate) compared: bool,
+    /// The path of the file of a complete upload.
+    pub(crate) name: Option<String>,
 }
 
 /// The part of an upload that one request sends.
@@ -86,7 +89,7 @@ pub(crate) struct Tail {
 }
 
 /// The result of a POST.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Posted {
     Taken(Held),
     /// The server has this offset, not the start of the part.
@@ -116,6 +119,7 @@ struct Answer {
     offset: Option<u64>,
     complete: bool,
     compared: bool,
+    name: Option<String>,
     tail: Option<Tail>,
     after: Duration,
     location: Option<String>,
@@ -298,6 +302,7 @@ fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Error> 
         offset: field("Upload-Offset").and_then(|offset| offset.parse().ok()),
         complete: field("Upload-Complete") == Some("?1") || text.starts_with(b"Success"),
         compared: field("X-File-CRC32") == Some("?1"),
+        name: field("X-File-Name").and_then(decoded),
         tail: field("X-Tail-Digest").and_then(tail),
         after: field(RETRY_AFTER.as_str()).map_or(Duration::ZERO, retry_after),
         location: field(LOCATION.as_str()).map(first_line),
@@ -323,6 +328,7 @@ impl Answer {
             complete: self.complete,
             tail: self.tail,
             compared: self.compared,
+            name: self.name.clone(),
         }
     }
 
@@ -368,6 +374,12 @@ fn unreachable(error: ureq::Error) -> Error {
         // The list is open. All others may pass.
         error => Error::Unreachable(error.into()),
     }
+}
+
+/// Decodes a path. `None` if it is not UTF-8.
+fn decoded(field: &str) -> Option<String> {
+    let path = percent_decode_str(field).decode_utf8();
+    path.ok().map(Into::into)
 }
 
 /// `crc32=<8 hex>; length=<n>`

@@ -8,6 +8,7 @@ use super::Client;
 use super::backoff::Backoff;
 use super::cancel::CancelToken;
 use super::error::{Error, Scope};
+use super::identity::Identity;
 use super::request_size::{Guess, SMALL_FILE_MAX};
 use super::requests::{Held, Part, Posted, Proof, Requests};
 use super::source::Source;
@@ -22,10 +23,15 @@ const LAST_MAX: u64 = 64 * 1024;
 const TOO_MANY_REQUESTS: u16 = 429;
 
 /// A finished upload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Uploaded {
     /// The length of the upload in bytes.
     pub bytes: u64,
+    /// The path of the file below the upload directory of the server. `None` if the server does not state it.
+    pub saved_as: Option<String>,
+    /// True if `saved_as` is not the name that was sent.
+    pub is_renamed: bool,
     /// The time at which the server received it.
     pub arrival: Arrival,
 }
@@ -176,10 +182,10 @@ impl<'a> Driver<'a> {
     }
 
     /// Sends until the server holds all bytes that the source has now.
-    pub(crate) fn deliver(&mut self, source: &mut dyn Source) -> Result<Arrival, Error> {
+    pub(crate) fn deliver(&mut self, source: &mut dyn Source) -> Result<Uploaded, Error> {
         loop {
             match self.step(source) {
-                Ok(Some(arrived)) => return Ok(arrived),
+                Ok(Some(uploaded)) => return Ok(uploaded),
                 Ok(None) => {}
                 Err(error) => self.retry(error)?,
             }
@@ -187,7 +193,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Makes one request. Returns `None` if more are needed.
-    fn step(&mut self, source: &mut dyn Source) -> Result<Option<Arrival>, Error> {
+    fn step(&mut self, source: &mut dyn Source) -> Result<Option<Uploaded>, Error> {
         self.wait_for_throttle()?;
         self.quiet_since = Instant::now();
         let held = match self.next {
@@ -209,7 +215,7 @@ impl<'a> Driver<'a> {
         };
         Ok(held
             .filter(|held| is_all(source, held))
-            .map(|held| self.arrived(&held)))
+            .map(|held| self.uploaded(held, source.identity())))
     }
 
     /// Waits for the end of a pause that a 429 asked all uploads of the client to make.
@@ -225,11 +231,16 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn arrived(&self, held: &Held) -> Arrival {
-        match self.took_part {
-            true => Arrival::Now,
-            false => Arrival::Before {
-                compared: held.compared,
+    fn uploaded(&self, held: Held, identity: &Identity) -> Uploaded {
+        let compared = held.compared;
+        let is_sent_name = |path: &str| identity.has_name(path);
+        Uploaded {
+            bytes: held.offset,
+            is_renamed: held.name.as_deref().is_some_and(|path| !is_sent_name(path)),
+            saved_as: held.name,
+            arrival: match self.took_part {
+                true => Arrival::Now,
+                false => Arrival::Before { compared },
             },
         }
     }

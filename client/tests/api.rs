@@ -74,6 +74,15 @@ fn file_arrives_with_progress_and_is_found_again() {
 
     let again = client.upload(&path).expect("it is there");
     assert_eq!(again.arrival, Arrival::Before { compared: true });
+    for uploaded in [uploaded, again] {
+        assert_eq!(uploaded.saved_as.as_deref(), Some("a.bin"));
+        assert!(!uploaded.is_renamed);
+    }
+
+    let another = client.file(site.file("b.bin", b"another")).name("a.bin");
+    let another = another.send().expect("it arrives");
+    assert_eq!(another.saved_as.as_deref(), Some("a (1).bin"));
+    assert!(another.is_renamed);
 }
 
 #[test]

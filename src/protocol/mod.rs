@@ -30,6 +30,7 @@ use dialects::{form, ietf, plain, tus, x_file_id};
 use pages::page;
 use parse::files_path::{self, FilesPath};
 use refusal::Refusal;
+use reply::with_name;
 use server_info::ServerInfo;
 
 /// The dialect of a request, with what its reply depends on.
@@ -95,12 +96,12 @@ impl Dialect {
         }
     }
 
-    /// Returns the response to a command: its result, the progress that the client may rely on, and the address of an
-    /// upload with a generated id.
+    /// Returns the response to a command: its result, the progress that the client may rely on, the path of the file of a
+    /// complete upload, and the address of an upload with a generated id.
     pub(crate) fn reply(
         self,
         server: &ServerInfo,
-        progress: Progress,
+        (progress, path): (Progress, Option<&str>),
         location: Option<&str>,
         result: Result<Outcome, Refusal>,
     ) -> Response {
@@ -110,7 +111,11 @@ impl Dialect {
             Dialect::Ietf(reply) => ietf::reply(reply, server, progress, location, result),
             Dialect::Plain(method) => plain::reply(method, progress, result),
         };
-        response.field("Cache-Control", "no-store")
+        let response = response.field("Cache-Control", "no-store");
+        match path {
+            Some(path) => with_name(response, path),
+            None => response,
+        }
     }
 
     /// Returns the response to send before the body of an upload at `location`, if any. The upload must exist by then.

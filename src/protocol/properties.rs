@@ -86,7 +86,7 @@ pub fn request(bytes: &[u8]) {
     }
     for refusal in [store::Error::Mismatch, store::Error::Unknown] {
         let refusal = Err(Refusal::from(refusal));
-        let response = dialect.reply(&server, Progress::default(), None, refusal);
+        let response = dialect.reply(&server, (Progress::default(), None), None, refusal);
         assert!(response.status() >= 400);
     }
 }

@@ -96,7 +96,7 @@ impl Context {
     /// Returns the response to a request that is refused for its login.
     pub(super) fn refuse(&self, head: &Head, refusal: Refusal) -> Response {
         let (dialect, _) = protocol::read(head, &self.server);
-        dialect.reply(&self.server, Progress::default(), None, Err(refusal))
+        dialect.reply(&self.server, (Progress::default(), None), None, Err(refusal))
     }
 
     /// Reads the command of an admitted request of `user` at the address `peer`, and asks the embedding program. An error is
@@ -109,7 +109,7 @@ impl Context {
     ) -> Result<Route<'c>, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
         let refused =
-            |refusal| dialect.reply(&self.server, Progress::default(), None, Err(refusal));
+            |refusal| dialect.reply(&self.server, (Progress::default(), None), None, Err(refusal));
         if self.serves_metrics && metrics::is_requested(head) {
             return Err(self.metrics.respond(head, &self.store));
         }

@@ -273,6 +273,11 @@ impl Exchange {
             self.context.metrics.refused(error);
         }
         let (server, location) = (&self.context.server, self.location.as_deref());
+        let path = match progress.complete {
+            true => self.upload.saved_path(&self.id),
+            false => None,
+        };
+        let progress = (progress, path.as_deref());
         let response = self.dialect.reply(server, progress, location, result);
         let response = self.cors.add_to(response);
         self.log.answered(response.status());

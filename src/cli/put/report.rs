@@ -281,8 +281,9 @@ impl FileReport<'_> {
 
     /// Shows the end of the upload.
     pub(super) fn done(self, uploaded: Uploaded) {
-        let Uploaded { bytes, arrival } = uploaded;
-        self.count(uploaded);
+        self.count(&uploaded);
+        let Uploaded { bytes, arrival, .. } = uploaded;
+        let saved_as = uploaded.saved_as.as_deref().map(printable);
         self.report.clear_if_one();
         let seconds = self.began.elapsed().as_secs_f64();
         // On a terminal, the line of state counts the files of a list.
@@ -295,7 +296,11 @@ impl FileReport<'_> {
                 }
             }
         }
+        if let (Some(path), true) = (&saved_as, uploaded.is_renamed) {
+            self.line(&format!("the server saved it as {path}"));
+        }
         let mut event = json!({ "bytes": bytes, "seconds": seconds, "url": self.report.url });
+        event["saved_as"] = saved_as.into();
         event["was_there"] = (arrival != Arrival::Now).into();
         if let Arrival::Before { compared } = arrival {
             event["compared"] = compared.into();
@@ -304,7 +309,7 @@ impl FileReport<'_> {
         self.end();
     }
 
-    fn count(&self, uploaded: Uploaded) {
+    fn count(&self, uploaded: &Uploaded) {
         let mut state = self.report.state();
         match uploaded.arrival {
             Arrival::Now => {

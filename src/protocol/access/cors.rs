@@ -8,6 +8,7 @@ const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Loc
                               Upload-Expires, Upload-Incomplete, Upload-Limit, \
                               Upload-Draft-Interop-Version, Tus-Version, Tus-Resumable, \
                               Tus-Extension, Tus-Max-Size, Range, Repr-Digest, X-File-CRC32, \
+                              X-File-Name, \
                               Retry-After";
 const PREFLIGHT_SECS: &str = "86400";
 

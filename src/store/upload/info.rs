@@ -54,6 +54,14 @@ impl UploadHandle {
         Ok(self.load()?.progress())
     }
 
+    /// Returns the path of the file of a complete upload, as its owner sees it. `None` if the upload is not complete, or
+    /// its state was not loaded. Reads no file.
+    pub(crate) fn saved_path(&self, id: &Id) -> Option<String> {
+        let state = self.peek().ok()?;
+        let path = &state.published()?.path;
+        Some(self.registry.shown_path(id, path).to_owned())
+    }
+
     /// Fences every open append, unless the upload is full: no append can write another byte then.
     pub(crate) fn fence(&self) -> Result<(), Error> {
         let mut state = self.load()?;

@@ -39,10 +39,14 @@ struct Response {
 
 impl Response {
     fn location(&self) -> String {
+        self.field("location")
+    }
+
+    fn field(&self, wanted: &str) -> String {
         let lines = self.head.lines();
         let mut fields = lines.filter_map(|line| line.split_once(": "));
-        let location = fields.find(|(name, _)| name.eq_ignore_ascii_case("location"));
-        location.expect("a location").1.trim().to_owned()
+        let field = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        field.expect(wanted).1.trim().to_owned()
     }
 }
 
@@ -129,6 +133,9 @@ impl Dialect {
             matches!(response.status, 200 | 201 | 204),
             "{self:?}: {response:?}"
         );
+        let saved = response.field("x-file-name");
+        let is_below_own_folder = saved.starts_with('a') && !saved.contains('/');
+        assert!(is_below_own_folder, "{self:?}: {saved}");
     }
 }
 

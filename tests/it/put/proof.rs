@@ -83,7 +83,13 @@ fn finished_file_changed_unnoticed_is_stored_beside() {
         file.change_unnoticed();
         let said = run(&mut put_file(&file, &url(site.addr())));
         assert!(!said.err.contains(THERE), "{said:?}");
-        said.expect(0, &["storing this one beside it"]);
+        said.expect(
+            0,
+            &[
+                "storing this one beside it",
+                "the server saved it as a (1).bin",
+            ],
+        );
         file.expect_same(&site.dir().join("a (1).bin"));
         assert!(fs::read(site.dir().join("a.bin")).expect("read") == old);
         expect_only(&site, &["a (1).bin", "a.bin"]);

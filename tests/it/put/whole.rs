@@ -155,6 +155,7 @@ fn json_writes_one_object_a_line_only() {
         (done["bytes"].as_u64(), done["url"].as_str()),
         (Some(5_000_000), Some(url.as_str()))
     );
+    assert_eq!(done["saved_as"], "a.bin");
     assert!(done["seconds"].is_number() && done["was_there"] == false);
     assert_eq!(of("failed")["name"], "missing");
     said.expect(1, &["missing: it cannot be read"]);
