@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::http::Response;
-use crate::store::{self, Obstacle, ObstacleKind};
+use crate::store::{self, ObstacleKind};
 
 /// The reason why a command was refused, or carried out only in part.
 #[derive(Debug)]
@@ -26,6 +26,81 @@ pub(crate) enum Refusal {
     Store(store::Error),
 }
 
+macro_rules! problems {
+    ($($name:ident $code:literal,)*) => {
+        /// The reason of a refusal as a code for programs, in the field `X-Problem`. docs/clients.md explains each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Problem {
+            $($name,)*
+        }
+
+        impl Problem {
+            #[cfg(test)]
+            const CODES: &[&str] = &[$($code,)*];
+
+            fn code(self) -> &'static str {
+                match self {
+                    $(Problem::$name => $code,)*
+                }
+            }
+        }
+    };
+}
+
+problems! {
+    BadName "bad-name",
+    BadRequest "bad-request",
+    Busy "busy",
+    CannotStore "cannot-store",
+    Conflict "conflict",
+    DifferentBytes "different-bytes",
+    DifferentLength "different-length",
+    DiskFailed "disk-failed",
+    DiskFull "disk-full",
+    Forbidden "forbidden",
+    ForbiddenOrigin "forbidden-origin",
+    MethodNotAllowed "method-not-allowed",
+    NotFound "not-found",
+    QuotaFull "quota-full",
+    SignIn "sign-in",
+    TooLarge "too-large",
+    TooManyConnections "too-many-connections",
+    TooManyLogins "too-many-logins",
+    TooManyPartials "too-many-partials",
+    TooSlow "too-slow",
+    Unavailable "unavailable",
+    Unsupported "unsupported",
+    WrongHost "wrong-host",
+}
+
+impl Problem {
+    /// Returns a refusal with this reason.
+    pub(crate) fn response(self, status: u16) -> Response {
+        Response::refusal(status, self.code())
+    }
+}
+
+/// Returns a 404 (RFC 9110, section 15.5.5).
+pub(crate) fn not_found() -> Response {
+    Problem::NotFound.response(404).text("not found\n")
+}
+
+/// Returns a 405 with the allowed methods (RFC 9110, section 15.5.6).
+pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
+    Problem::MethodNotAllowed
+        .response(405)
+        .field("Allow", allow)
+        .text(format!("allowed methods: {allow}\n"))
+}
+
+/// Returns the 503 of `/health`.
+pub(super) fn unavailable(reason: impl Display) -> Response {
+    let response = Problem::Unavailable.response(503);
+    response
+        .field("Retry-After", RETRY_SECS)
+        .text(format!("{reason}\n"))
+}
+
 /// The `Retry-After` of a client with too many partial uploads, in seconds: it can complete some meanwhile.
 const PARTIALS_RETRY_SECS: &str = "60";
 
@@ -36,7 +111,7 @@ impl Refusal {
     /// Returns the response of all dialects that have no other one of their own. The match is exhaustive: a new reason
     /// compiles only with a status.
     pub(crate) fn response(&self) -> Response {
-        let line = |status| Response::new(status).text(format!("{self}\n"));
+        let line = |status| self.respond(status).text(format!("{self}\n"));
         match self {
             Refusal::Unauthenticated => line(401).field(
                 "WWW-Authenticate",
@@ -46,7 +121,7 @@ impl Refusal {
                 line(429).field("Retry-After", after_secs.to_string())
             }
             Refusal::Forbidden => line(403),
-            Refusal::TooManyConnections(_) => unavailable(self),
+            Refusal::TooManyConnections(_) => line(503).field("Retry-After", RETRY_SECS),
             Refusal::TimedOut | Refusal::TooSlow(_) => line(408),
             Refusal::Malformed(_) => line(400),
             Refusal::Store(error) => match error {
@@ -63,9 +138,54 @@ impl Refusal {
                 }
                 store::Error::TooManyPartials { .. } | store::Error::OverQuota(_) => line(507),
                 store::Error::NoSpace(_) | store::Error::StorageFull(_) => line(507),
-                store::Error::Displaced(_) => unavailable(error),
-                store::Error::NotPublished(obstacle) => not_published(obstacle),
+                store::Error::Displaced(_) => line(503).field("Retry-After", RETRY_SECS),
+                store::Error::NotPublished(obstacle) => match obstacle.kind {
+                    ObstacleKind::Passing => line(503).field("Retry-After", RETRY_SECS),
+                    ObstacleKind::Refused => line(403),
+                    ObstacleKind::TooLarge => line(413),
+                    ObstacleKind::NoSpace => line(507),
+                },
                 store::Error::Poisoned | store::Error::Io(_) => line(500),
+            },
+        }
+    }
+
+    /// Returns an empty response with the reason.
+    pub(crate) fn respond(&self, status: u16) -> Response {
+        self.problem().response(status)
+    }
+
+    /// Returns the reason as a code. The match is exhaustive: a new reason compiles only with a code.
+    fn problem(&self) -> Problem {
+        match self {
+            Refusal::Unauthenticated => Problem::SignIn,
+            Refusal::TooManyLogins { .. } => Problem::TooManyLogins,
+            Refusal::Forbidden => Problem::Forbidden,
+            Refusal::TooManyConnections(_) => Problem::TooManyConnections,
+            Refusal::TimedOut | Refusal::TooSlow(_) => Problem::TooSlow,
+            Refusal::Malformed(_) => Problem::BadRequest,
+            Refusal::Store(error) => match error {
+                store::Error::Unknown => Problem::NotFound,
+                store::Error::Mismatch | store::Error::Superseded => Problem::Conflict,
+                store::Error::LengthDiffers { .. } | store::Error::Overshoot { .. } => {
+                    Problem::DifferentLength
+                }
+                store::Error::DigestDiffers | store::Error::Differs(_) => Problem::DifferentBytes,
+                store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => Problem::TooLarge,
+                store::Error::HookDue => Problem::Busy,
+                store::Error::TooManyPartialsOfAccount { .. }
+                | store::Error::TooManyPartials { .. } => Problem::TooManyPartials,
+                store::Error::OverQuota(_) => Problem::QuotaFull,
+                store::Error::NoSpace(_) | store::Error::StorageFull(_) => Problem::DiskFull,
+                store::Error::Displaced(_) => Problem::Unavailable,
+                store::Error::NotPublished(obstacle) => match obstacle.kind {
+                    ObstacleKind::Passing => Problem::Busy,
+                    ObstacleKind::Refused if obstacle.is_about_name() => Problem::BadName,
+                    ObstacleKind::Refused => Problem::CannotStore,
+                    ObstacleKind::TooLarge => Problem::TooLarge,
+                    ObstacleKind::NoSpace => Problem::DiskFull,
+                },
+                store::Error::Poisoned | store::Error::Io(_) => Problem::DiskFailed,
             },
         }
     }
@@ -122,19 +242,18 @@ impl From<store::Error> for Refusal {
     }
 }
 
-/// Returns a 503 without an offset.
-pub(super) fn unavailable(reason: impl Display) -> Response {
-    Response::new(503)
-        .field("Retry-After", RETRY_SECS)
-        .text(format!("{reason}\n"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn not_published(obstacle: &Obstacle) -> Response {
-    let status = match obstacle.kind {
-        ObstacleKind::Passing => return unavailable(obstacle),
-        ObstacleKind::Refused => 403,
-        ObstacleKind::TooLarge => 413,
-        ObstacleKind::NoSpace => 507,
-    };
-    Response::new(status).text(format!("{obstacle}\n"))
+    #[test]
+    fn documentation_has_each_code() {
+        let docs = include_str!("../../docs/clients.md");
+        let section = docs.split("## Problem codes").nth(1).expect("a section");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut named: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
+        named.sort_unstable();
+        assert_eq!(named, Problem::CODES);
+    }
 }

@@ -86,6 +86,16 @@ impl Obstacle {
         Errno::from_io_error(&self.error) == Some(Errno::XDEV)
     }
 
+    /// Returns whether the same file may be published under another name.
+    pub(crate) fn is_about_name(&self) -> bool {
+        let errno = Errno::from_io_error(&self.error);
+        let is_refused = matches!(
+            errno,
+            Some(Errno::NOTDIR | Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG)
+        );
+        is_refused || errno.is_none() && is_refusal(self.error.kind())
+    }
+
     /// Returns the errno of the failed operation, if there is one.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.error.raw_os_error()

@@ -96,7 +96,12 @@ impl Context {
     /// Returns the response to a request that is refused for its login.
     pub(super) fn refuse(&self, head: &Head, refusal: Refusal) -> Response {
         let (dialect, _) = protocol::read(head, &self.server);
-        dialect.reply(&self.server, (Progress::default(), None), None, Err(refusal))
+        dialect.reply(
+            &self.server,
+            (Progress::default(), None),
+            None,
+            Err(refusal),
+        )
     }
 
     /// Reads the command of an admitted request of `user` at the address `peer`, and asks the embedding program. An error is
@@ -108,8 +113,14 @@ impl Context {
         peer: Option<Peer>,
     ) -> Result<Route<'c>, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
-        let refused =
-            |refusal| dialect.reply(&self.server, (Progress::default(), None), None, Err(refusal));
+        let refused = |refusal| {
+            dialect.reply(
+                &self.server,
+                (Progress::default(), None),
+                None,
+                Err(refusal),
+            )
+        };
         if self.serves_metrics && metrics::is_requested(head) {
             return Err(self.metrics.respond(head, &self.store));
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::http::{ConnectionCounts, Head, Response};
+use crate::protocol::refusal::method_not_allowed;
 use crate::store::{self, Store};
 
 const PATH: &str = "/metrics";
@@ -56,7 +57,7 @@ impl Metrics {
             "GET" | "HEAD" => Response::new(200)
                 .field("Cache-Control", "no-store")
                 .body("text/plain; version=0.0.4", self.text(store).into_bytes()),
-            _ => Response::method_not_allowed("GET, HEAD"),
+            _ => method_not_allowed("GET, HEAD"),
         }
     }
 

@@ -131,7 +131,7 @@ impl Connection {
     fn evict(&self, state: State, handler: &dyn Handler, window: &ReadBuffer<'_>) -> State {
         match state {
             State::Head { .. } => {
-                let response = Response::new(503)
+                let response = Response::refusal(503, "busy")
                     .field("Retry-After", RETRY_SECS)
                     .text("unfinished request heads take too much memory (--head-memory)\n");
                 self.refuse(response, handler, window.bytes())
@@ -156,7 +156,8 @@ impl Connection {
             // The period of the minimum rate is over. The body is judged after its last bytes were read.
             State::Body(body) => State::Body(body),
             State::Head { since: Some(_) } => {
-                let response = Response::new(408).text("the request head did not end in time\n");
+                let response = Response::refusal(408, "too-slow");
+                let response = response.text("the request head did not end in time\n");
                 self.refuse(response, handler, window.bytes())
             }
             State::Waiting(waiting) => State::Waiting(waiting),

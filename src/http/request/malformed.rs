@@ -45,7 +45,7 @@ impl Error for Malformed {}
 
 impl From<Malformed> for Response {
     fn from(malformed: Malformed) -> Response {
-        Response::new(malformed.status)
+        Response::refusal(malformed.status, "bad-request")
             .text(format!("{}\n", malformed.reason))
             .closing()
     }

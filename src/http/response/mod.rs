@@ -35,16 +35,9 @@ impl Response {
         }
     }
 
-    /// Returns a 404 (RFC 9110, section 15.5.5).
-    pub(crate) fn not_found() -> Response {
-        Response::new(404).text("not found\n")
-    }
-
-    /// Returns a 405 with the allowed methods (RFC 9110, section 15.5.6).
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
-        Response::new(405)
-            .field("Allow", allow)
-            .text(format!("allowed methods: {allow}\n"))
+    /// Returns a refusal, with its reason as a code for programs.
+    pub(crate) fn refusal(status: u16, code: &'static str) -> Response {
+        Response::new(status).field("X-Problem", code)
     }
 
     /// Adds a field line (RFC 9110, section 5.2). Control characters in the value are sent as spaces.

@@ -1,6 +1,7 @@
 //! Cross-origin requests: the allowed origins, and the response fields of CORS (the Fetch standard).
 
 use crate::http::{Head, Response};
+use crate::protocol::refusal::Problem;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Location, \
@@ -8,7 +9,7 @@ const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Loc
                               Upload-Expires, Upload-Incomplete, Upload-Limit, \
                               Upload-Draft-Interop-Version, Tus-Version, Tus-Resumable, \
                               Tus-Extension, Tus-Max-Size, Range, Repr-Digest, X-File-CRC32, \
-                              X-File-Name, \
+                              X-File-Name, X-Problem, \
                               Retry-After";
 const PREFLIGHT_SECS: &str = "86400";
 
@@ -76,7 +77,7 @@ impl Origins {
         if same_site || self.allowed_origin(head).is_some() {
             return Ok(());
         }
-        Err(Response::new(403).text(
+        Err(Problem::ForbiddenOrigin.response(403).text(
             "pages of another origin must not use this server; --allow-origin permits them \
              (behind a proxy: forward Host)\n",
         ))

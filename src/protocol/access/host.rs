@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::http::{Head, Response};
+use crate::protocol::refusal::Problem;
 
 /// The accepted names, besides addresses, `localhost` and `*.local`.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +34,7 @@ impl Hosts {
         if self.is_own(host) {
             return Ok(());
         }
-        Err(Response::new(421).text(format!(
+        Err(Problem::WrongHost.response(421).text(format!(
             "{host} is not a name of this server; --host adds one\n"
         )))
     }

@@ -7,6 +7,7 @@ use crate::protocol::dialects::x_file_id::{STATUS, UPLOAD};
 use crate::protocol::pages::page;
 use crate::protocol::parse::fields::media_type;
 use crate::protocol::parse::files_path::FilesPath;
+use crate::protocol::refusal::Problem;
 use crate::protocol::server_info::ServerInfo;
 
 /// Request fields of the dialects: each of their clients sends at least one with a `POST`.
@@ -29,22 +30,29 @@ const MARKS: [&str; 12] = [
 pub(crate) fn refuse(head: &Head, server: &ServerInfo) -> Option<Response> {
     let is_form = media_type(head).as_deref() == Some("multipart/form-data");
     let is_below_files = FilesPath::of(head).is_some();
-    let (status, what) = match (head.method(), head.path()) {
+    let (status, problem, what) = match (head.method(), head.path()) {
         ("PUT", UPLOAD) | (_, STATUS) => return None,
         ("POST" | "PUT", path) if is_form && (is_below_files || matches!(path, "/" | UPLOAD)) => {
-            (415, "forms are not accepted")
+            (415, Problem::Unsupported, "forms are not accepted")
         }
-        ("POST" | "PUT", "/") => (400, "no file is accepted at this address"),
-        ("POST", _) if is_below_files && !is_marked(head) => {
-            (400, "a POST without fields of a protocol is not accepted")
-        }
+        ("POST" | "PUT", "/") => (
+            400,
+            Problem::BadRequest,
+            "no file is accepted at this address",
+        ),
+        ("POST", _) if is_below_files && !is_marked(head) => (
+            400,
+            Problem::BadRequest,
+            "a POST without fields of a protocol is not accepted",
+        ),
         ("POST" | "PUT", path) if !is_below_files && path != UPLOAD && !page::has(path) => {
-            (404, "not found")
+            (404, Problem::NotFound, "not found")
         }
         _ => return None,
     };
     let url = server.location(head, "");
-    Some(Response::new(status).text(format!("{what}; send a file with: curl -T FILE {url}\n")))
+    let line = format!("{what}; send a file with: curl -T FILE {url}\n");
+    Some(problem.response(status).text(line))
 }
 
 fn is_marked(head: &Head) -> bool {

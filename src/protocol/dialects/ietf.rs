@@ -32,7 +32,7 @@ use crate::protocol::parse::filename;
 use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::metadata::Metadata;
 use crate::protocol::parse::structured::{boolean, integer};
-use crate::protocol::refusal::Refusal;
+use crate::protocol::refusal::{Problem, Refusal, method_not_allowed, not_found};
 use crate::protocol::reply::{with_digest, with_offset};
 use crate::protocol::server_info::ServerInfo;
 
@@ -42,31 +42,37 @@ pub(crate) const PART: &str = "application/partial-upload";
 const INTEROP: &str = "Upload-Draft-Interop-Version";
 
 /// A problem type (RFC 9457).
-struct Problem {
+struct ProblemType {
+    problem: Problem,
     /// Its name in the registry of IANA.
     kind: &'static str,
     title: &'static str,
 }
 
-impl Problem {
+impl ProblemType {
     /// Returns the response; `members` are further JSON members, each after a comma.
     fn response(&self, status: u16, members: &str) -> Response {
-        let Problem { kind, title } = self;
+        let ProblemType { kind, title, .. } = self;
         let kind = format!("https://iana.org/assignments/http-problem-types#{kind}");
         let json = format!("{{\"type\":\"{kind}\",\"title\":\"{title}\"{members}}}\n");
-        Response::new(status).body("application/problem+json", json.into_bytes())
+        self.problem
+            .response(status)
+            .body("application/problem+json", json.into_bytes())
     }
 }
 
-const OFFSET_DIFFERS: Problem = Problem {
+const OFFSET_DIFFERS: ProblemType = ProblemType {
+    problem: Problem::Conflict,
     kind: "mismatching-upload-offset",
     title: "the offset does not match the upload",
 };
-const LENGTH_DIFFERS: Problem = Problem {
+const LENGTH_DIFFERS: ProblemType = ProblemType {
+    problem: Problem::DifferentLength,
     kind: "inconsistent-upload-length",
     title: "the length does not match the upload",
 };
-const COMPLETED: Problem = Problem {
+const COMPLETED: ProblemType = ProblemType {
+    problem: Problem::Conflict,
     kind: "completed-upload",
     title: "the upload is complete",
 };
@@ -200,10 +206,10 @@ pub(crate) fn announce(reply: Reply, server: &ServerInfo, response: Response) ->
 
 pub(crate) fn read(reply: Reply, head: &Head) -> Result<Command, Response> {
     let (target, operation) = match (head.method(), FilesPath::of(head)) {
-        (_, Some(FilesPath::Nested) | None) => return Err(Response::not_found()),
+        (_, Some(FilesPath::Nested) | None) => return Err(not_found()),
         ("POST" | "PUT", Some(path)) => (Target::Generated, read_creation(reply, head, path)?),
         (_, Some(FilesPath::Collection)) => {
-            return Err(Response::method_not_allowed("POST, PUT, OPTIONS"));
+            return Err(method_not_allowed("POST, PUT, OPTIONS"));
         }
         ("HEAD" | "GET", Some(FilesPath::Upload(id))) => {
             let (fence, tail) = (true, false);
@@ -215,9 +221,7 @@ pub(crate) fn read(reply: Reply, head: &Head) -> Result<Command, Response> {
         ("PATCH", Some(FilesPath::Upload(id))) => (Target::Id(id), read_append(reply, head)?),
         ("DELETE", Some(FilesPath::Upload(id))) => (Target::Id(id), Operation::Cancel),
         (_, Some(FilesPath::Upload(_))) => {
-            return Err(Response::method_not_allowed(
-                "HEAD, GET, PATCH, DELETE, OPTIONS",
-            ));
+            return Err(method_not_allowed("HEAD, GET, PATCH, DELETE, OPTIONS"));
         }
     };
     Ok(Command { target, operation })
@@ -240,7 +244,8 @@ fn read_creation(reply: Reply, head: &Head, path: FilesPath) -> Result<Operation
 
 fn read_append(reply: Reply, head: &Head) -> Result<Operation, Response> {
     if reply.version.typed && media_type(head).as_deref() != Some(PART) {
-        return Err(Response::new(415)
+        return Err(Problem::Unsupported
+            .response(415)
             .field("Accept-Patch", PART)
             .text(format!("Content-Type must be {PART}\n")));
     }

@@ -30,7 +30,7 @@ use crate::protocol::parse::fields::{
 use crate::protocol::parse::filename;
 use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::structured::boolean;
-use crate::protocol::refusal::Refusal;
+use crate::protocol::refusal::{Refusal, method_not_allowed};
 use crate::protocol::reply::{with_digest, with_progress};
 
 /// The method of a request, as far as the reply depends on it.
@@ -73,9 +73,7 @@ pub(crate) fn read(head: &Head) -> Result<Command, Response> {
         "HEAD" => (Target::Id(name), INFO),
         "DELETE" => (Target::Id(name), Operation::Cancel),
         _ => {
-            return Err(Response::method_not_allowed(
-                "HEAD, PUT, PATCH, DELETE, OPTIONS",
-            ));
+            return Err(method_not_allowed("HEAD, PUT, PATCH, DELETE, OPTIONS"));
         }
     };
     Ok(Command { target, operation })
@@ -279,9 +277,9 @@ fn refuse(progress: Progress, refusal: &Refusal) -> Response {
     use store::Error::{LengthDiffers, Mismatch, Overshoot, Superseded};
     let response = match refusal {
         Refusal::Store(Mismatch | Superseded | Overshoot { .. }) => {
-            Response::new(409).text(next_step(progress))
+            refusal.respond(409).text(next_step(progress))
         }
-        Refusal::Store(LengthDiffers { declared }) => Response::new(409).text(format!(
+        Refusal::Store(LengthDiffers { declared }) => refusal.respond(409).text(format!(
             "the server has {} of {declared} bytes of this file: curl -X DELETE removes them\n",
             progress.offset
         )),

@@ -28,7 +28,7 @@ use crate::protocol::parse::fields::{
 };
 use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::metadata::Metadata;
-use crate::protocol::refusal::Refusal;
+use crate::protocol::refusal::{Problem, Refusal, method_not_allowed, not_found};
 use crate::protocol::reply::{with_digest, with_offset};
 use crate::protocol::server_info::ServerInfo;
 
@@ -74,14 +74,15 @@ pub(crate) fn read(head: &Head) -> Result<Command, Response> {
 
 fn read_command(head: &Head) -> Result<Command, Response> {
     if head.field("Tus-Resumable") != Some(VERSION.as_bytes()) {
-        return Err(Response::new(412)
+        return Err(Problem::Unsupported
+            .response(412)
             .field("Tus-Version", VERSION)
             .text("Tus-Resumable must be 1.0.0\n"));
     }
     let (target, operation) = match (method(head), FilesPath::of(head)) {
         (b"POST", Some(FilesPath::Collection)) => (Target::Generated, read_creation(head)?),
         (_, Some(FilesPath::Collection)) => {
-            return Err(Response::method_not_allowed("POST, OPTIONS"));
+            return Err(method_not_allowed("POST, OPTIONS"));
         }
         (b"HEAD", Some(FilesPath::Upload(id))) => {
             let (fence, tail) = (true, false);
@@ -93,9 +94,9 @@ fn read_command(head: &Head) -> Result<Command, Response> {
         (b"PATCH", Some(FilesPath::Upload(id))) => (Target::Id(id), read_append(head)?),
         (b"DELETE", Some(FilesPath::Upload(id))) => (Target::Id(id), Operation::Cancel),
         (_, Some(FilesPath::Upload(_))) => {
-            return Err(Response::method_not_allowed("HEAD, PATCH, DELETE, OPTIONS"));
+            return Err(method_not_allowed("HEAD, PATCH, DELETE, OPTIONS"));
         }
-        (_, Some(FilesPath::Nested) | None) => return Err(Response::not_found()),
+        (_, Some(FilesPath::Nested) | None) => return Err(not_found()),
     };
     Ok(Command { target, operation })
 }
@@ -174,7 +175,9 @@ fn append(
 }
 
 fn wrong_type() -> Response {
-    Response::new(415).text(format!("Content-Type must be {BYTES}\n"))
+    Problem::Unsupported
+        .response(415)
+        .text(format!("Content-Type must be {BYTES}\n"))
 }
 
 pub(crate) fn reply(

@@ -20,7 +20,7 @@ use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, Statu
 use crate::protocol::parse::fields::{
     bad_request, body_length, digits, number, sha256, single, text,
 };
-use crate::protocol::refusal::Refusal;
+use crate::protocol::refusal::{Refusal, method_not_allowed};
 use crate::protocol::reply::{with_complete, with_digest, with_progress};
 
 pub(crate) const STATUS: &str = "/status";
@@ -35,10 +35,10 @@ pub(crate) fn read(head: &Head) -> Result<Command, Response> {
             fence: false,
             tail: true,
         }),
-        (STATUS, _) => return Err(Response::method_not_allowed("GET, HEAD")),
+        (STATUS, _) => return Err(method_not_allowed("GET, HEAD")),
         (_, "POST") => Operation::Append(read_append(head)?),
         (_, "DELETE") => Operation::Cancel,
-        _ => return Err(Response::method_not_allowed("POST, DELETE")),
+        _ => return Err(method_not_allowed("POST, DELETE")),
     };
     Ok(Command {
         target: Target::Id(id(head)?.to_vec()),
@@ -88,8 +88,8 @@ pub(crate) fn reply(progress: Progress, result: Result<Outcome, Refusal>) -> Res
         }
         Ok(Outcome::Appended(_)) => count(Response::new(200)),
         Ok(Outcome::Cancelled { .. }) => with_progress(Response::new(204), progress),
-        Err(Refusal::Store(store::Error::Mismatch | store::Error::Superseded)) => {
-            count(Response::new(409))
+        Err(refusal @ Refusal::Store(store::Error::Mismatch | store::Error::Superseded)) => {
+            count(refusal.respond(409))
         }
         Err(refusal) if refusal.may_state_offset() => with_progress(refusal.response(), progress),
         // The page takes a refusal without `Upload-Complete` for the response of a proxy.

@@ -3,7 +3,7 @@
 use crate::http::{Head, Response};
 use crate::store;
 
-use crate::protocol::refusal::unavailable;
+use crate::protocol::refusal::{method_not_allowed, unavailable};
 
 /// Answers a request for `/health` with the result of `check`. Needs no user: the answer has no path and no name.
 pub(crate) fn respond(
@@ -15,6 +15,6 @@ pub(crate) fn respond(
             .field("Cache-Control", "no-store")
             .text("ok\n"),
         ("GET" | "HEAD", Err(error)) => unavailable(error).field("Cache-Control", "no-store"),
-        _ => Response::method_not_allowed("GET, HEAD"),
+        _ => method_not_allowed("GET, HEAD"),
     })
 }

@@ -1,6 +1,7 @@
 //! The browser page: the files of `demo/`, embedded in the binary.
 
 use crate::http::{Head, Response};
+use crate::protocol::refusal::{method_not_allowed, not_found};
 
 /// Content Security Policy 3: only files of this server, and no frame around the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -62,13 +63,13 @@ pub(crate) fn has(path: &str) -> bool {
 
 pub(crate) fn respond(head: &Head) -> Response {
     let Some(file) = FILES.iter().find(|file| file.path == head.path()) else {
-        return Response::not_found();
+        return not_found();
     };
     match head.method() {
         "GET" | "HEAD" => Response::new(200)
             .field("Content-Security-Policy", POLICY)
             .field("Cache-Control", "no-cache")
             .body(file.content_type, file.content),
-        _ => Response::method_not_allowed("GET, HEAD"),
+        _ => method_not_allowed("GET, HEAD"),
     }
 }

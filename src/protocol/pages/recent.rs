@@ -11,6 +11,7 @@
 use serde_json::{Value, json};
 
 use crate::http::{Head, Response};
+use crate::protocol::refusal::method_not_allowed;
 use crate::store::UnderWay;
 
 const PATH: &str = "/recent";
@@ -30,7 +31,7 @@ pub(crate) struct Arrived<'a> {
 pub(crate) fn read(head: &Head) -> Option<Result<(), Response>> {
     (head.path() == PATH).then(|| match head.method() {
         "GET" | "HEAD" => Ok(()),
-        _ => Err(Response::method_not_allowed("GET, HEAD")),
+        _ => Err(method_not_allowed("GET, HEAD")),
     })
 }
 

@@ -5,6 +5,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::Engine;
 
 use crate::http::{Framing, Head, Response};
+use crate::protocol::refusal::Problem;
 use crate::store::{BodyLength, Digest};
 
 /// The maximum number of digits of an offset, length or time: each such number fits into `u64`.
@@ -18,7 +19,7 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Returns a 400 with this reason.
 pub(crate) fn bad_request(line: &str) -> Response {
-    Response::new(400).text(format!("{line}\n"))
+    Problem::BadRequest.response(400).text(format!("{line}\n"))
 }
 
 /// Returns the length of the request body.
