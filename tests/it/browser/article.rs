@@ -5,11 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::cuts::Starts;
 use super::{Disk, SLOW, folder};
 use crate::support::Site;
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
+use crate::support::line::Line;
 use crate::support::proxy::{self, Nginx};
 
-#[test]
-fn the_articles_own_client_stops_and_carries_on() {
+in_each_browser!(the_articles_own_client_stops_and_carries_on,);
+
+fn the_articles_own_client_stops_and_carries_on(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file("lesson.mp4", 24_000_000);
     let starts = Starts::default();
@@ -17,9 +19,9 @@ fn the_articles_own_client_stops_and_carries_on() {
     let server = proxy::as_in_the_readme().replace("location /", "location ~ ^/(status|upload)$");
     let locations = folder("/tests/data/article", "") + &server;
     let nginx = Nginx::before(site.addr(), &locations);
-    let browser = Browser::launch();
-    let page = browser.open(&format!("http://{}/", nginx.addr()));
-    page.limit_uploads(SLOW);
+    let line = Line::of(nginx.addr(), u64::MAX);
+    let page = browser.open(&line.url());
+    line.limit(Some(SLOW));
     page.set_files("#file", &[file.path()]);
     page.evaluate("document.querySelector('[type=submit]').click()");
     while site.held(&file.id()) == 0 {}
@@ -28,7 +30,7 @@ fn the_articles_own_client_stops_and_carries_on() {
     // Who asks before all has come hears of fewer bytes, and this client does not ask again.
     site.wait_until_nobody_sends();
 
-    page.unlimit_uploads();
+    line.limit(None);
     page.evaluate("document.querySelector('[type=submit]').click()");
     page.wait_for("document.querySelector('#progress').innerText === 'success'");
     let starts = starts.take();

@@ -7,9 +7,16 @@ use resumed::Config;
 
 use super::{CUTS, Disk, Visit, expect_nothing_in, scene};
 use crate::support::Site;
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::files::partial;
 use crate::support::program::Program;
+
+in_each_browser!(
+    an_upload_goes_on_by_itself_when_the_server_was_killed_and_is_back,
+    a_paused_upload_stays_where_it_is_and_carries_on_when_resumed,
+    after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice,
+    cancelled_upload_is_removed,
+);
 
 const KOREAN: &str = "제주도 여행.mp4";
 
@@ -40,15 +47,13 @@ impl Starts {
     }
 }
 
-#[test]
-fn an_upload_goes_on_by_itself_when_the_server_was_killed_and_is_back() {
+fn an_upload_goes_on_by_itself_when_the_server_was_killed_and_is_back(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(KOREAN, 200_000_000);
     let server = Program::start(&[]);
     let addr = server.addr();
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, addr);
-    visit.page.limit_uploads(40_000_000);
+    visit.limit_uploads(40_000_000);
     visit.choose(&[file.path()]);
     visit.wait_for_a_part(KOREAN);
 
@@ -61,24 +66,24 @@ fn an_upload_goes_on_by_itself_when_the_server_was_killed_and_is_back() {
     assert!(!dir.path().join(KOREAN).exists(), "whole or not there");
 
     let server = Program::over(dir, &addr.to_string(), &[]);
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     visit.wait_for_state(KOREAN, "complete");
     file.expect_same(&server.dir().join(KOREAN));
     visit.expect_no_complaints_but(&CUTS);
 }
 
-#[test]
-fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
+fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file("paused.mp4", 24_000_000);
     let others = ["one.txt", "two.txt"].map(|name| disk.file(name, 100));
     let starts = Starts::default();
     let site = Site::with(|config| starts.record(config));
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
     visit.press("paused.mp4", "pause");
     visit.wait_for_state("paused.mp4", "paused");
+    // The bytes in the buffers of the line still arrive.
+    site.wait_until_nobody_sends();
 
     // Others pass by meanwhile.
     let [one, two] = others.each_ref().map(|other| {
@@ -88,9 +93,11 @@ fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
     assert_eq!(one, two);
     assert!(0 < one && one < file.length(), "{one}");
     visit.wait_for_state("paused.mp4", "paused");
+    // The bytes in the buffers of the line still arrive.
+    site.wait_until_nobody_sends();
 
     starts.take();
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     visit.press("paused.mp4", "resume");
     visit.wait_for_state("paused.mp4", "complete");
     let starts = starts.take();
@@ -100,13 +107,11 @@ fn a_paused_upload_stays_where_it_is_and_carries_on_when_resumed() {
     visit.expect_no_complaints();
 }
 
-#[test]
-fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
+fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(KOREAN, 24_000_000);
     let starts = Starts::default();
     let site = Site::with(|config| starts.record(config));
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
     let had = site.held(&file.id());
@@ -114,9 +119,9 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
     assert_eq!(starts.take(), [0]);
 
     assert_eq!(browser.dialogs(), 0);
-    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.reload();
     assert_eq!(browser.dialogs(), 1, "the page asks before it is left");
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     visit.choose_until(&file, "complete");
     let starts = starts.take();
     assert!(
@@ -127,9 +132,8 @@ fn after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice() {
     visit.expect_no_complaints_but(&CUTS);
 }
 
-#[test]
-fn cancelled_upload_is_removed() {
-    let (_disk, file, site, browser) = scene("cancelled.mp4", 24_000_000);
+fn cancelled_upload_is_removed(browser: Browser) {
+    let (_disk, file, site) = scene("cancelled.mp4", 24_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
     visit.press("cancelled.mp4", "cancel");

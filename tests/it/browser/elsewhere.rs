@@ -6,8 +6,14 @@ use serde_json::json;
 
 use super::{Disk, Visit, folder};
 use crate::support::Site;
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::proxy::Nginx;
+
+in_each_browser!(
+    a_page_of_an_allowed_origin_uploads,
+    a_page_of_any_other_origin_says_that_nobody_answers,
+    uploader_imported_by_page_of_another_origin_uploads,
+);
 
 const NAME: &str = "from elsewhere.bin";
 
@@ -27,14 +33,12 @@ pub(super) fn visit<'b>(browser: &'b Browser, host: &Nginx, server: SocketAddr) 
     Visit::at(browser, &url(host, server))
 }
 
-#[test]
-fn a_page_of_an_allowed_origin_uploads() {
+fn a_page_of_an_allowed_origin_uploads(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(NAME, 3_000_000);
     let host = host();
     let origin = format!("http://{}", host.addr());
     let site = Site::with(|config| config.allow_origin(&origin));
-    let browser = Browser::launch();
     let visit = visit(&browser, &host, site.addr());
     visit.choose_until(&file, "complete");
     file.expect_same(&site.dir().join(NAME));
@@ -48,30 +52,30 @@ fn a_page_of_an_allowed_origin_uploads() {
     visit.expect_no_complaints_but(&["status of 409", "status of 412"]);
 }
 
-#[test]
-fn a_page_of_any_other_origin_says_that_nobody_answers() {
+fn a_page_of_any_other_origin_says_that_nobody_answers(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(NAME, 3_000_000);
     let host = host();
     let site = Site::new();
-    let browser = Browser::launch();
     let visit = visit(&browser, &host, site.addr());
     visit.choose(&[file.path()]);
     // A browser does not tell a page that it was refused.
     visit.wait_for_state(NAME, "retrying");
     visit.expect_text(NAME, "The server does not answer.");
     assert!(!site.dir().join(NAME).exists());
-    visit.expect_no_complaints_but(&["blocked by CORS policy", "net::ERR_FAILED"]);
+    visit.expect_no_complaints_but(&[
+        "blocked by CORS policy",
+        "net::ERR_FAILED",
+        "Cross-Origin Request Blocked",
+    ]);
 }
 
-#[test]
-fn uploader_imported_by_page_of_another_origin_uploads() {
+fn uploader_imported_by_page_of_another_origin_uploads(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);
     let host = Nginx::start(&folder("/tests/page", ""));
     let origin = format!("http://{}", host.addr());
     let site = Site::with(|config| config.allow_origin(&origin));
-    let browser = Browser::launch();
     let page = browser.open(&format!("{origin}/index.html"));
     page.evaluate("document.body.innerHTML = '<input type=file>', 0");
     page.set_files("input", &[file.path()]);
@@ -96,7 +100,7 @@ fn page_of_another_origin_gets_no_response_without_cors() {
         Site::new(),
         Site::with(|config| config.allow_origin(&origin)),
     );
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let page = browser.open(&format!("{origin}/index.html"));
     let fetch = |site: &Site, path: &str, mode: &str| {
         let url = format!("http://{}{path}", site.addr());

@@ -1,15 +1,16 @@
-//! Folders keep their structure, chosen or dropped.
+//! Folders keep their structure, chosen or dropped. In Chromium only: WebDriver BiDi has no way to choose a folder, or
+//! to drop files.
 
 use super::{Disk, Visit};
 use crate::support::Site;
-use crate::support::chromium::Browser;
+use crate::support::browser::Browser;
 
 #[test]
 fn a_folder_that_is_chosen_arrives_as_it_is() {
     let disk = Disk::new();
     let files = ["trip/a.jpg", "trip/day 1/b.jpg"].map(|path| (path, disk.file(path, 500_000)));
     let site = Site::new();
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
     visit
         .page
@@ -27,7 +28,7 @@ fn a_folder_that_is_dropped_arrives_as_it_is_beside_a_file() {
     let paths = ["trip/a.jpg", "trip/day 1/b.jpg", "alone.jpg"];
     let files = paths.map(|path| (path, disk.file(path, 500_000)));
     let site = Site::new();
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
     let dropped = ["trip", "alone.jpg"].map(|name| disk.path().join(name));
     visit

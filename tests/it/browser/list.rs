@@ -2,8 +2,15 @@
 
 use super::{Disk, SLOW, Visit, scene};
 use crate::support::Site;
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::local::Local;
+
+in_each_browser!(
+    of_many_files_five_are_sent_at_a_time,
+    small_file_takes_one_request,
+    the_page_speaks_korean_to_a_korean_browser,
+    the_page_speaks_english_to_all_others,
+);
 
 /// Remembers in `most` how many files were being sent at once.
 const COUNT: &str = "
@@ -14,18 +21,16 @@ const COUNT: &str = "
     new MutationObserver(count).observe(document, { subtree: true, attributeFilter: ['data-state'] });
     0";
 
-#[test]
-fn of_many_files_five_are_sent_at_a_time() {
+fn of_many_files_five_are_sent_at_a_time(browser: Browser) {
     let disk = Disk::new();
     let files = [1, 2, 3, 4, 5, 6, 7].map(|number| disk.file(&format!("{number}.jpg"), 8_000_000));
     let site = Site::new();
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
     visit.page.evaluate(COUNT);
-    visit.page.limit_uploads(SLOW);
+    visit.limit_uploads(SLOW);
     visit.choose(&files.each_ref().map(|file| file.path()));
     visit.page.wait_for("most === 5");
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     for file in &files {
         visit.wait_for_state(file.name(), "complete");
         file.expect_same(&site.dir().join(file.name()));
@@ -41,14 +46,12 @@ fn of_many_files_five_are_sent_at_a_time() {
 const REQUESTS: &str = "
     performance.getEntriesByType('resource').filter(({ name }) => /(status|upload)$/.test(name)).length";
 
-#[test]
-fn small_file_takes_one_request() {
+fn small_file_takes_one_request(browser: Browser) {
     let disk = Disk::new();
     let files: Vec<_> = (0..30)
         .map(|n| disk.file(&format!("{n}.jpg"), 30_000))
         .collect();
     let site = Site::new();
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
     let paths: Vec<_> = files.iter().map(Local::path).collect();
     visit.choose(&paths);
@@ -75,11 +78,11 @@ fn small_file_takes_one_request() {
 }
 
 /// Returns the language, the title, and the text of a complete file, for a browser language.
-fn words(language: &str) -> [String; 3] {
-    let (_disk, file, site, browser) = scene("a.txt", 5);
-    let visit = Visit::at(&browser, "about:blank");
+fn words(browser: &Browser, language: &str) -> [String; 3] {
+    let (_disk, file, site) = scene("a.txt", 5);
+    let visit = Visit::to(browser, site.addr());
     visit.page.set_language(language);
-    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.reload();
     visit.choose_until(&file, "complete");
     visit.expect_no_complaints();
     let text = |expression| {
@@ -97,14 +100,12 @@ fn words(language: &str) -> [String; 3] {
     ]
 }
 
-#[test]
-fn the_page_speaks_korean_to_a_korean_browser() {
+fn the_page_speaks_korean_to_a_korean_browser(browser: Browser) {
     let expected = ["ko", "파일 보내기", "완료. 서버가 파일 전체를 받았습니다."];
-    assert_eq!(words("ko-KR"), expected);
+    assert_eq!(words(&browser, "ko-KR"), expected);
 }
 
-#[test]
-fn the_page_speaks_english_to_all_others() {
+fn the_page_speaks_english_to_all_others(browser: Browser) {
     let expected = ["en", "Send files", "Done. The server has the whole file."];
-    assert_eq!(words("fr-FR"), expected);
+    assert_eq!(words(&browser, "fr-FR"), expected);
 }

@@ -1,4 +1,4 @@
-//! The page in a real browser: what a person sees and does there, and what is on the disk then.
+//! The page in real browsers: what a person sees and does there, and what is on the disk then.
 
 mod article;
 mod cuts;
@@ -22,7 +22,8 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::Site;
-use crate::support::chromium::{Browser, Page};
+use crate::support::browser::{Browser, Page};
+use crate::support::line::Line;
 use crate::support::local::{Disk, Local};
 
 /// Bytes a second at which an upload is met in its middle.
@@ -31,27 +32,54 @@ const SLOW: u64 = 4_000_000;
 /// The console messages of the browser about requests that were cut.
 const CUTS: [&str; 2] = ["net::ERR_", "status of 409"];
 
-/// Returns a file on a disk, a server and a browser.
-fn scene(name: &str, length: u64) -> (Disk, Local, Site, Browser) {
+/// Returns a file on a disk, and a server.
+fn scene(name: &str, length: u64) -> (Disk, Local, Site) {
     let disk = Disk::new();
     let file = disk.file(name, length);
-    (disk, file, Site::new(), Browser::launch())
+    (disk, file, Site::new())
 }
 
 /// The page, and somebody who uses it.
 struct Visit<'b> {
     page: Page<'b>,
+    url: String,
+    /// The way to the server.
+    line: Option<Line>,
 }
 
 impl<'b> Visit<'b> {
+    /// Visits a server over a line that can be made slow.
     fn to(browser: &'b Browser, server: SocketAddr) -> Visit<'b> {
-        Visit::at(browser, &format!("http://{server}/"))
+        let line = Line::of(server, u64::MAX);
+        let mut visit = Visit::at(browser, &format!("{}/", line.url()));
+        visit.line = Some(line);
+        visit
     }
 
     fn at(browser: &'b Browser, url: &str) -> Visit<'b> {
         Visit {
             page: browser.open(url),
+            url: url.to_owned(),
+            line: None,
         }
+    }
+
+    fn reload(&self) {
+        self.page.go(&self.url);
+    }
+
+    /// Lets uploads have this many bytes a second.
+    fn limit_uploads(&self, bytes_per_second: u64) {
+        self.line().limit(Some(bytes_per_second));
+    }
+
+    /// Lets uploads be as fast as they can.
+    fn unlimit_uploads(&self) {
+        self.line().limit(None);
+    }
+
+    fn line(&self) -> &Line {
+        self.line.as_ref().expect("a visit of a server")
     }
 
     fn choose(&self, files: &[&Path]) {
@@ -68,7 +96,7 @@ impl<'b> Visit<'b> {
     /// Chooses a file on a slow link, and waits until a part of it has arrived.
     #[track_caller]
     fn begin(&self, file: &Local) {
-        self.page.limit_uploads(SLOW);
+        self.limit_uploads(SLOW);
         self.choose(&[file.path()]);
         self.wait_for_a_part(file.name());
     }

@@ -2,14 +2,16 @@
 
 use super::{Visit, scene};
 use crate::support::append;
+use crate::support::browser::{Browser, in_each_browser};
+
+in_each_browser!(name_that_misleads_is_replaced_in_page_and_recent_list);
 
 /// A script that tells whether the page contains such a character.
 const MISLEADS: &str =
     r"/[\p{Bidi_Control}\u200b\u2028\u2029\u3164\xad]/u.test(document.documentElement.outerHTML)";
 
-#[test]
-fn name_that_misleads_is_replaced_in_page_and_recent_list() {
-    let (_disk, own, site, browser) = scene("own\u{202e}gpj.exe", 5_000);
+fn name_that_misleads_is_replaced_in_page_and_recent_list(browser: Browser) {
+    let (_disk, own, site) = scene("own\u{202e}gpj.exe", 5_000);
     let visit = Visit::to(&browser, site.addr());
     visit.choose(&[own.path()]);
     visit.wait_for_state("own\u{fffd}gpj.exe", "complete");

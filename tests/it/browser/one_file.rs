@@ -4,8 +4,13 @@ use std::fs::{self, File};
 
 use super::{Disk, Visit};
 use crate::support::Site;
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::proxy::Nginx;
+
+in_each_browser!(
+    refusal_without_offset_is_final_for_that_file_only,
+    busy_files_wait_and_others_go_first,
+);
 
 /// Starts nginx, which gives this answer to files whose names begin so, and passes on all others.
 fn nginx_before(site: &Site, name: &str, answer: &str) -> Nginx {
@@ -19,7 +24,7 @@ fn nginx_before(site: &Site, name: &str, answer: &str) -> Nginx {
 }
 
 #[track_caller]
-fn refusal_is_final(status: u16) {
+fn refusal_is_final(browser: &Browser, status: u16) {
     let disk = Disk::new();
     let files = ["bad1.bin", "bad2.bin", "bad3.bin", "good.bin"].map(|name| disk.file(name, 5_000));
     let site = Site::new();
@@ -28,8 +33,7 @@ fn refusal_is_final(status: u16) {
         "bad",
         &format!("return {status} 'no such name here';"),
     );
-    let browser = Browser::launch();
-    let visit = Visit::to(&browser, nginx.addr());
+    let visit = Visit::to(browser, nginx.addr());
     visit.choose(&files.each_ref().map(|file| file.path()));
     visit.wait_for_state("good.bin", "complete");
     for name in ["bad1.bin", "bad2.bin", "bad3.bin"] {
@@ -39,15 +43,13 @@ fn refusal_is_final(status: u16) {
     visit.expect_no_complaints_but(&[&format!("status of {status}")]);
 }
 
-#[test]
-fn refusal_without_offset_is_final_for_that_file_only() {
+fn refusal_without_offset_is_final_for_that_file_only(browser: Browser) {
     for status in [400, 403, 404, 409, 422, 507] {
-        refusal_is_final(status);
+        refusal_is_final(&browser, status);
     }
 }
 
-#[test]
-fn busy_files_wait_and_others_go_first() {
+fn busy_files_wait_and_others_go_first(browser: Browser) {
     let disk = Disk::new();
     let names = ["busy1.bin", "busy2.bin", "busy3.bin", "good.bin"];
     let files = names.map(|name| disk.file(name, 5_000));
@@ -63,7 +65,6 @@ fn busy_files_wait_and_others_go_first() {
          location / {{ proxy_pass http://127.0.0.1:8080; }}"
     );
     let nginx = Nginx::before(site.addr(), &locations);
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, nginx.addr());
     visit.choose(&files.each_ref().map(|file| file.path()));
     visit.wait_for_state("good.bin", "complete");

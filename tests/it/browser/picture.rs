@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Disk, Visit};
-use crate::support::chromium::Browser;
+use crate::support::browser::Browser;
 use crate::support::local::Local;
 use crate::support::{Site, append};
 
@@ -43,12 +43,12 @@ fn picture() {
         }
     });
 
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
     visit.page.set_size(WIDTH, 800);
     visit.choose(&[complete.path()]);
     visit.wait_for_state(COMPLETE, "complete");
-    visit.page.limit_uploads(4_000_000);
+    visit.limit_uploads(4_000_000);
     visit.choose(&[sending.path(), paused.path()]);
     visit.wait_for_state(PAUSED, "sending");
     visit.press(PAUSED, "pause");

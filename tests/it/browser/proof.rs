@@ -4,9 +4,18 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::{CUTS, Disk, Visit, scene};
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::local::Local;
 use crate::support::{Site, append};
+
+in_each_browser!(
+    start_changed_between_two_visits_is_sent_anew,
+    rest_of_a_changed_file_is_not_added_to_the_old_part,
+    file_changed_after_completion_is_another_file,
+    file_on_the_server_is_compared_and_sent_again_on_request,
+    file_lost_in_mid_upload_ends_it_in_ten_seconds,
+    file_changed_unnoticed_in_mid_upload_is_not_published,
+);
 
 const NAME: &str = "film.mp4";
 const DIFFERENT: &str = "The server held other bytes under the same name, size and time.";
@@ -17,24 +26,22 @@ const MISMATCH: [&str; 1] = ["status of 412"];
 /// The console message about a small file that the server holds already.
 const KNOWN: [&str; 1] = ["status of 409"];
 
-#[test]
-fn start_changed_between_two_visits_is_sent_anew() {
-    let (_disk, file, site, browser) = scene(NAME, 24_000_000);
+fn start_changed_between_two_visits_is_sent_anew(browser: Browser) {
+    let (_disk, file, site) = scene(NAME, 24_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
     file.change_start_and_end_unnoticed();
 
-    visit.page.go(&format!("http://{}/", site.addr()));
-    visit.page.unlimit_uploads();
+    visit.reload();
+    visit.unlimit_uploads();
     visit.choose_until(&file, "complete");
     visit.expect_text(NAME, DIFFERENT);
     file.expect_same(&site.dir().join(NAME));
     visit.expect_no_complaints_but(&[&CUTS[..], &MISMATCH].concat());
 }
 
-#[test]
-fn rest_of_a_changed_file_is_not_added_to_the_old_part() {
-    let (_disk, file, site, browser) = scene(NAME, 24_000_000);
+fn rest_of_a_changed_file_is_not_added_to_the_old_part(browser: Browser) {
+    let (_disk, file, site) = scene(NAME, 24_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
     visit.press(NAME, "pause");
@@ -42,24 +49,23 @@ fn rest_of_a_changed_file_is_not_added_to_the_old_part() {
     let id = file.id();
     file.change_unnoticed();
     assert_eq!(file.id(), id);
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     visit.choose_until(&file, "complete");
     visit.expect_text(NAME, DIFFERENT);
     file.expect_same(&site.dir().join(NAME));
     visit.expect_no_complaints();
 }
 
-#[test]
-fn file_changed_after_completion_is_another_file() {
+fn file_changed_after_completion_is_another_file(browser: Browser) {
     for change in [Local::change_unnoticed, Local::change_start_unnoticed] {
-        let (_disk, file, site, browser) = scene(NAME, 1_000_000);
+        let (_disk, file, site) = scene(NAME, 1_000_000);
         let visit = Visit::to(&browser, site.addr());
         visit.choose_until(&file, "complete");
         let published = site.dir().join(NAME);
         let old = fs::read(&published).expect("published");
 
         change(&file);
-        visit.page.go(&format!("http://{}/", site.addr()));
+        visit.reload();
         visit.choose_until(&file, "complete");
         visit.expect_text(NAME, DIFFERENT);
         file.expect_same(&site.dir().join("film (1).mp4"));
@@ -78,19 +84,18 @@ fn file_without_checksum_on_server_is_not_called_compared() {
     other.send(fs::read(file.path()).expect("read"));
     assert_eq!(other.answer().text(), "Success 5000");
 
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
     visit.choose_until(&file, "already");
     visit.expect_text(NAME, "Already there (contents not compared).");
     visit.expect_no_complaints_but(&KNOWN);
 }
 
-#[test]
-fn file_on_the_server_is_compared_and_sent_again_on_request() {
-    let (_disk, file, site, browser) = scene(NAME, 20_000_000);
+fn file_on_the_server_is_compared_and_sent_again_on_request(browser: Browser) {
+    let (_disk, file, site) = scene(NAME, 20_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.choose_until(&file, "complete");
-    visit.page.go(&format!("http://{}/", site.addr()));
+    visit.reload();
     visit.choose_until(&file, "already");
     visit.expect_text(NAME, "The server already has this file.");
     let second = site.dir().join("film (1).mp4");
@@ -104,10 +109,10 @@ fn file_on_the_server_is_compared_and_sent_again_on_request() {
 }
 
 /// Changes a file in mid-upload; returns the message in its row. Asserts an end within ten seconds, and no file.
-fn failure_after(change: fn(&Local)) -> String {
-    let (_disk, file, site, browser) = scene(NAME, 40_000_000);
-    let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(1_000_000);
+fn failure_after(browser: &Browser, change: fn(&Local)) -> String {
+    let (_disk, file, site) = scene(NAME, 40_000_000);
+    let visit = Visit::to(browser, site.addr());
+    visit.limit_uploads(1_000_000);
     visit.choose(&[file.path()]);
     visit.wait_for_a_part(NAME);
     change(&file);
@@ -119,23 +124,22 @@ fn failure_after(change: fn(&Local)) -> String {
     text
 }
 
-#[test]
-fn file_lost_in_mid_upload_ends_it_in_ten_seconds() {
-    let shorten = |file: &Local| file.shorten_to(2_000_000);
-    let remove = |file: &Local| fs::remove_file(file.path()).expect("removed");
-    for text in [failure_after(shorten), failure_after(remove)] {
+fn file_lost_in_mid_upload_ends_it_in_ten_seconds(browser: Browser) {
+    let shorten: fn(&Local) = |file| file.shorten_to(2_000_000);
+    let remove: fn(&Local) = |file| fs::remove_file(file.path()).expect("removed");
+    for change in [shorten, remove] {
+        let text = failure_after(&browser, change);
         let words = "changed, moved or deleted on this device";
         assert!(text.contains(words), "{text}");
     }
 }
 
-#[test]
-fn file_changed_unnoticed_in_mid_upload_is_not_published() {
-    let (_disk, file, site, browser) = scene(NAME, 24_000_000);
+fn file_changed_unnoticed_in_mid_upload_is_not_published(browser: Browser) {
+    let (_disk, file, site) = scene(NAME, 24_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
     file.change_start_and_end_unnoticed();
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     visit.wait_for_refusal(NAME, "file-changed");
     assert!(!site.dir().join(NAME).exists());
 

@@ -1,13 +1,13 @@
 //! The parts of the page that need no server, tested by `tests/page/` in the browser itself.
 
 use super::folder;
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::proxy::Nginx;
 
-#[test]
-fn the_pure_parts_do_what_they_say() {
+in_each_browser!(the_pure_parts_do_what_they_say,);
+
+fn the_pure_parts_do_what_they_say(browser: Browser) {
     let modules = Nginx::start(&folder("", ""));
-    let browser = Browser::launch();
     let page = browser.open(&format!("http://{}/tests/page/index.html", modules.addr()));
     page.wait_for("globalThis.results");
     let results = page.evaluate("results");

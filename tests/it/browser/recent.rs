@@ -3,10 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{CUTS, SLOW, Visit, scene};
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::program::Program;
 use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append};
+
+in_each_browser!(
+    an_upload_of_a_phone_is_watched_until_it_has_arrived,
+    upload_of_this_page_is_listed_once,
+    a_page_out_of_sight_asks_nothing,
+);
 
 const FILM: &str = "film.mp4-100-1700000000000";
 
@@ -46,10 +52,8 @@ impl Visit<'_> {
     }
 }
 
-#[test]
-fn an_upload_of_a_phone_is_watched_until_it_has_arrived() {
+fn an_upload_of_a_phone_is_watched_until_it_has_arrived(browser: Browser) {
     let site = Site::new();
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, site.addr());
     visit.page.evaluate("globalThis.stayed = true");
     let mut phone = begun(&site, FILM, 100, 40);
@@ -88,7 +92,7 @@ fn earlier_files_are_listed_but_not_announced() {
     for id in ["a.txt-1-1700000000000", "b.txt-1-1700000000000"] {
         assert_eq!(site.ask(append(id, 0, 1) + "x").status, 200);
     }
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
     visit.page.wait_for("document.querySelector('#arrived li')");
     assert_eq!(visit.others("arrived"), json!(["b.txt", "a.txt"]));
@@ -100,7 +104,7 @@ fn earlier_files_are_listed_but_not_announced() {
 #[test]
 fn interrupted_upload_of_others_is_shown_as_such() {
     let site = Site::new();
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
     let phone = begun(&site, FILM, 100, 40);
     visit.wait_for_others("under-way", "film.mp4", "true");
@@ -128,7 +132,7 @@ fn a_name_is_text_whatever_stands_in_it() {
     let name = "<img src=x onerror=\"globalThis.ran = true\">.jpg";
     let sent = "%3Cimg src=x onerror=\"globalThis.ran = true\"%3E.jpg";
     let site = Site::new();
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
     let mut phone = begun(&site, &format!("{sent}-2-1700000000000"), 2, 1);
     visit.wait_for_others(
@@ -164,7 +168,7 @@ fn each_user_sees_their_own() {
     };
     let mut of_bob = send("bob.txt-2-1700000000000", "Ym9iOnNlY3JldA==");
     let mut of_ann = send("ann.txt-2-1700000000000", "YW5uOnNlY3JldA==");
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::at(&browser, &format!("http://ann:secret@{}/", site.addr()));
     visit.wait_for_others("under-way", "ann.txt", "true");
     assert_eq!(visit.others("under-way"), json!(["ann.txt"]));
@@ -176,19 +180,18 @@ fn each_user_sees_their_own() {
     visit.expect_no_complaints_but(&["status of 401"]);
 }
 
-#[test]
-fn upload_of_this_page_is_listed_once() {
+fn upload_of_this_page_is_listed_once(browser: Browser) {
     // The page replaces a character that misleads. The server publishes another name.
     const OWN: &str = "own\u{fffd}.bin";
-    let (_disk, file, site, browser) = scene("own\u{202e}.bin", 20_000_000);
+    let (_disk, file, site) = scene("own\u{202e}.bin", 20_000_000);
     let visit = Visit::to(&browser, site.addr());
-    visit.page.limit_uploads(SLOW);
+    visit.limit_uploads(SLOW);
     visit.choose(&[file.path()]);
     visit.wait_for_a_part(OWN);
     let mut phone = begun(&site, FILM, 100, 40);
     visit.wait_for_others("under-way", "film.mp4", "true");
     assert_eq!(visit.others("under-way"), json!(["film.mp4"]));
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     visit.wait_for_state(OWN, "complete");
     phone.send([b'x'; 60]);
     assert_eq!(phone.answer().status, 200);
@@ -210,7 +213,7 @@ fn a_server_that_is_away_tells_nothing_until_it_is_back() {
         let mut phone = Client::connect(addr);
         assert_eq!(phone.ask(append(id, 0, 1) + "x").status, 200);
     };
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = Visit::to(&browser, addr);
     send("a.txt-1-1700000000000");
     visit.wait_for_others("arrived", "a.txt", "true");
@@ -231,7 +234,7 @@ fn page_without_recent_list_stops_asking() {
         "location = /recent { return 404; }\nlocation / { proxy_pass http://127.0.0.1:8080; }";
     let nginx = Nginx::before(site.addr(), refusing);
     // Two browsers, so that both are in sight.
-    let (browser, another) = (Browser::launch(), Browser::launch());
+    let (browser, another) = (Browser::chromium(), Browser::chromium());
     let refused = Visit::to(&browser, nginx.addr());
     refused.page.wait_for(&format!("{ASKED} === 1"));
     let other = Visit::to(&another, site.addr());
@@ -240,10 +243,8 @@ fn page_without_recent_list_stops_asking() {
     refused.expect_no_complaints_but(&["status of 404"]);
 }
 
-#[test]
-fn a_page_out_of_sight_asks_nothing() {
+fn a_page_out_of_sight_asks_nothing(browser: Browser) {
     let site = Site::new();
-    let browser = Browser::launch();
     let hidden = Visit::to(&browser, site.addr());
     hidden.page.wait_for(&format!("{ASKED} >= 1"));
     // A tab before it.

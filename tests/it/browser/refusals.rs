@@ -4,17 +4,24 @@ use std::fs;
 
 use super::small_disk::OnSmallDisk;
 use super::{Disk, Visit, elsewhere, expect_nothing_in};
-use crate::support::chromium::Browser;
+use crate::support::browser::{Browser, in_each_browser};
 use crate::support::program::Program;
+
+in_each_browser!(
+    a_file_that_is_too_large,
+    a_disk_without_room,
+    a_directory_that_is_gone,
+    a_disk_that_fills_up_on_the_way_keeps_what_has_arrived,
+    a_stranger,
+);
 
 const NAME: &str = "refused.bin";
 
 /// Returns the text of the row of a refused file of 20 MB. Asserts that no byte is on the disk.
-fn refusal(server: &Program, problem: &str, status: u16) -> String {
+fn refusal(browser: &Browser, server: &Program, problem: &str, status: u16) -> String {
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);
-    let browser = Browser::launch();
-    let visit = Visit::to(&browser, server.addr());
+    let visit = Visit::to(browser, server.addr());
     visit.choose(&[file.path()]);
     let text = visit.wait_for_refusal(NAME, problem);
     expect_nothing_in(server.dir());
@@ -22,9 +29,13 @@ fn refusal(server: &Program, problem: &str, status: u16) -> String {
     text
 }
 
-#[test]
-fn a_file_that_is_too_large() {
-    let text = refusal(&Program::start(&["--max-size", "10M"]), "too-large", 413);
+fn a_file_that_is_too_large(browser: Browser) {
+    let text = refusal(
+        &browser,
+        &Program::start(&["--max-size", "10M"]),
+        "too-large",
+        413,
+    );
     assert!(text.contains("larger than this server takes"), "{text}");
     assert!(
         text.contains("10485760 bytes") || text.contains("10000000 bytes"),
@@ -32,9 +43,9 @@ fn a_file_that_is_too_large() {
     );
 }
 
-#[test]
-fn a_disk_without_room() {
+fn a_disk_without_room(browser: Browser) {
     let text = refusal(
+        &browser,
         &Program::start(&["--min-free", "1000000G"]),
         "disk-full",
         507,
@@ -45,12 +56,10 @@ fn a_disk_without_room() {
     );
 }
 
-#[test]
-fn a_directory_that_is_gone() {
+fn a_directory_that_is_gone(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(NAME, 1_000_000);
     let server = Program::start(&[]);
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, server.addr());
     fs::remove_dir_all(server.dir()).expect("removed");
     visit.choose_until(&file, "retrying");
@@ -59,8 +68,7 @@ fn a_directory_that_is_gone() {
     visit.expect_no_complaints_but(&["status of 503"]);
 }
 
-#[test]
-fn a_stranger() {
+fn a_stranger(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(NAME, 1_000_000);
     // Where the page comes from the server itself, it is the browser that asks for a name.
@@ -68,7 +76,6 @@ fn a_stranger() {
     let origin = format!("http://{}", host.addr());
     let flags = ["--user", "ann:secret", "--allow-origin", &origin];
     let server = Program::start(&flags);
-    let browser = Browser::launch();
     let visit = elsewhere::visit(&browser, &host, server.addr());
     visit.choose(&[file.path()]);
     let text = visit.wait_for_refusal(NAME, "sign-in");
@@ -101,7 +108,7 @@ fn file_beyond_the_quota_shows_the_bytes_left() {
         &origin,
     ];
     let server = Program::start(&flags);
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let visit = elsewhere::visit(&browser, &host, server.addr());
     visit
         .page
@@ -112,14 +119,12 @@ fn file_beyond_the_quota_shows_the_bytes_left() {
     visit.expect_no_complaints_but(&["status of 401", "status of 507"]);
 }
 
-#[test]
-fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived() {
+fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);
     let Some(server) = OnSmallDisk::start("30m") else {
         return eprintln!("left out: a disk of its own needs namespaces");
     };
-    let browser = Browser::launch();
     let visit = Visit::to(&browser, server.addr());
     visit.begin(&file);
     let ballast = server.dir().join("ballast");
@@ -129,7 +134,7 @@ fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived() {
     assert!(text.contains("What has arrived is kept."), "{text}");
 
     fs::remove_file(&ballast).expect("removed");
-    visit.page.unlimit_uploads();
+    visit.unlimit_uploads();
     visit.press(NAME, "retry");
     visit.wait_for_state(NAME, "complete");
     file.expect_same(&server.dir().join(NAME));

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::node::PROTOCOLS;
 use super::{BOTH_WAYS, SCRIPTS, Trip, Way, command, fetched};
-use crate::support::chromium::{Browser, Page};
+use crate::support::browser::{Browser, Page};
 use crate::support::proxy::Nginx;
 
 /// Serves a page with one of these clients. The address of the page holds the parameters.
@@ -65,7 +65,7 @@ fn choose(page: &Page, trip: &Trip) {
 /// It is stopped in the middle; the page is loaded anew and gets the same file.
 fn stop_and_go_on(host: &Host, protocol: &str) {
     let trip = host.trip(Way::Straight);
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let page = browser.open(&host.url(&trip, protocol));
     choose(&page, &trip);
     trip.wait_for_half();
@@ -81,7 +81,7 @@ fn stop_and_go_on(host: &Host, protocol: &str) {
 
 fn go_on_by_itself(host: &Host, way: Way, protocol: &str) {
     let trip = host.trip(way);
-    let browser = Browser::launch();
+    let browser = Browser::chromium();
     let page = browser.open(&host.url(&trip, protocol));
     choose(&page, &trip);
     trip.wait_for_half();

@@ -1,12 +1,18 @@
-//! A proxy on TCP that counts bytes, and stops after a set number.
+//! A proxy on TCP that counts bytes, limits their rate, and stops after a set number.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 use crate::support::TIMEOUT;
+
+/// The bytes that are on their way at most, and those that pass at once.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Ends when dropped.
 pub(crate) struct Line {
@@ -23,6 +29,10 @@ struct Gate {
     server: SocketAddr,
     /// Bytes that clients may still send.
     allowed: u64,
+    /// Bytes a second that clients may send, all together.
+    rate: Option<u64>,
+    /// The time at which the next bytes may pass.
+    free_at: Instant,
     /// Bytes that clients have sent.
     taken: u64,
     /// The number of clients so far.
@@ -48,9 +58,13 @@ impl Line {
     pub(crate) fn of(server: SocketAddr, allowed: u64) -> Line {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let addr = listener.local_addr().expect("its address");
+        // The bytes on their way are few: a client notices a low rate at once.
+        set_socket_recv_buffer_size(&listener, BUFFER_BYTES).expect("a buffer");
         let gate = Gate {
             server,
             allowed,
+            rate: None,
+            free_at: Instant::now(),
             taken: 0,
             came: 0,
             cuts: 0,
@@ -69,6 +83,13 @@ impl Line {
     /// Damages the byte with this number, counted over all that clients send.
     pub(crate) fn damage(&self, at: u64) {
         self.shared.gate.lock().expect("not poisoned").damaged = Some(at);
+    }
+
+    /// Sets the bytes a second that clients may send, all together. `None` sets no limit.
+    pub(crate) fn limit(&self, bytes_per_second: Option<u64>) {
+        let mut gate = self.shared.gate.lock().expect("not poisoned");
+        gate.rate = bytes_per_second;
+        gate.free_at = Instant::now();
     }
 
     pub(crate) fn url(&self) -> String {
@@ -163,9 +184,21 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
+impl Gate {
+    /// Returns the time that so many bytes have to wait.
+    fn delay(&mut self, count: usize) -> Duration {
+        let Some(rate) = self.rate else {
+            return Duration::ZERO;
+        };
+        let now = Instant::now();
+        self.free_at = self.free_at.max(now) + Duration::from_secs_f64(count as f64 / rate as f64);
+        self.free_at - now
+    }
+}
+
 impl Joined {
     fn to_server(&self, shared: &Shared) -> io::Result<()> {
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             let Some(allowed) = self.wait(shared) else {
                 return Ok(());
@@ -177,7 +210,7 @@ impl Joined {
             if count == 0 {
                 return Ok(());
             }
-            {
+            let delay = {
                 let mut gate = shared.gate.lock().expect("not poisoned");
                 gate.allowed = gate.allowed.saturating_sub(count as u64);
                 let here = gate.taken..gate.taken + count as u64;
@@ -185,8 +218,10 @@ impl Joined {
                     buffer[(at - here.start) as usize] ^= 1;
                 }
                 gate.taken += count as u64;
-            }
+                gate.delay(count)
+            };
             shared.moved.notify_all();
+            thread::sleep(delay);
             (&self.server).write_all(&buffer[..count])?;
         }
     }

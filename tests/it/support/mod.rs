@@ -1,6 +1,6 @@
 //! A server on an empty directory, and a client that sends bytes and reads answers.
 
-pub(crate) mod chromium;
+pub(crate) mod browser;
 pub(crate) mod files;
 pub(crate) mod killed;
 pub(crate) mod left_out;

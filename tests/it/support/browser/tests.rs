@@ -1,20 +1,20 @@
-//! Tests of the Chromium driver.
+//! Tests of the drivers.
 
 use std::fs;
 
 use serde_json::json;
 
-use super::Browser;
+use super::{Browser, in_each_browser};
 
-#[test]
-fn the_driver_drives() {
+in_each_browser!(the_driver_drives);
+
+fn the_driver_drives(browser: Browser) {
     let dir = tempfile::tempdir().unwrap();
     let html = dir.path().join("page.html");
     fs::write(&html, PAGE).unwrap();
     let file = dir.path().join("旅.txt");
     fs::write(&file, "hello").unwrap();
 
-    let browser = Browser::launch();
     let page = browser.open("about:blank");
     page.set_language("de-DE");
     page.set_size(320, 200);

@@ -1,0 +1,196 @@
+//! Real browsers, driven over their debugging protocols: Debian's Chromium and Firefox, without a window and with an
+//! empty profile.
+//!
+//! ```text
+//! let browser = Browser::chromium();
+//! let page = browser.open(&format!("http://{}/", site.addr()));
+//! page.set_files("input[type=file]", &[path]);
+//! page.wait_for("document.body.innerText.includes('Success')");
+//! assert_eq!(page.errors(), [""; 0]);
+//! ```
+//!
+//! Waiting happens in the page, at each frame that it draws. A wait of more than [`TIMEOUT`] is a failure.
+
+mod chromium;
+mod firefox;
+mod page;
+mod tests;
+mod wire;
+
+use std::{
+    fmt::Write as _,
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, ChildStderr, Command, Stdio},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::wire::Wire;
+pub(crate) use page::Page;
+
+/// Makes two tests of a function, which gets the browser: `NAME::in_chromium` and `NAME::in_firefox`.
+macro_rules! in_each_browser {
+    ($($test:ident),+ $(,)?) => {$(
+        mod $test {
+            use crate::support::browser::Browser;
+            use crate::support::left_out::require;
+
+            #[test]
+            fn in_chromium() {
+                super::$test(Browser::chromium());
+            }
+
+            #[test]
+            fn in_firefox() {
+                require!(module_path!(), Browser::firefox_obstacle());
+                super::$test(Browser::firefox());
+            }
+        }
+    )+};
+}
+pub(crate) use in_each_browser;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The differences between browsers: their start, and the words of their debugging protocols.
+trait Driver {
+    /// Returns the command that starts the browser with this profile.
+    fn command(&self, profile: &Path) -> Command;
+
+    /// Returns the address of the debugging protocol, if this printed line tells it.
+    fn url(&self, printed: &str) -> Option<String>;
+
+    /// Begins a session.
+    fn begin(&self, wire: &Wire);
+
+    /// Opens a tab, and returns its name in the protocol.
+    fn open(&self, wire: &Wire) -> String;
+
+    /// Goes to this address and waits until it is loaded.
+    fn go(&self, page: &Page, url: &str);
+
+    /// Evaluates an expression, and awaits it if it is a promise.
+    fn evaluate(&self, page: &Page, expression: &str) -> Result<Value, String>;
+
+    fn set_files(&self, page: &Page, selector: &str, files: &[&Path]);
+
+    fn drop_files(&self, page: &Page, selector: &str, paths: &[&Path]);
+
+    fn set_language(&self, page: &Page, language: &str);
+
+    fn set_offline(&self, page: &Page, offline: bool);
+
+    fn set_size(&self, page: &Page, width: u32, height: u32);
+
+    fn bring_to_front(&self, page: &Page);
+
+    /// Returns a PNG in base64.
+    fn screenshot(&self, page: &Page) -> String;
+
+    /// Returns the tab and the text of an error that this message reports.
+    fn complaint(&self, message: &Value) -> Option<(String, String)>;
+
+    /// Returns the request that accepts the dialog that this message reports.
+    fn acceptance(&self, message: &Value) -> Option<Value>;
+}
+
+/// A running browser. Dropped, it is killed and leaves nothing behind.
+pub(crate) struct Browser {
+    driver: &'static dyn Driver,
+    wire: Wire,
+    process: Child,
+    /// Reads what the browser prints, up to the moment at which its last process has ended.
+    printed: Option<JoinHandle<()>>,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub(crate) fn chromium() -> Browser {
+        Browser::launch(&chromium::Chromium)
+    }
+
+    pub(crate) fn firefox() -> Browser {
+        Browser::launch(&firefox::Firefox)
+    }
+
+    /// Returns the obstacle to tests in Firefox.
+    pub(crate) fn firefox_obstacle() -> Option<String> {
+        let found = Command::new(firefox::COMMAND).arg("--version").output();
+        found.err().map(|_| "it needs firefox-esr".into())
+    }
+
+    fn launch(driver: &'static dyn Driver) -> Browser {
+        let profile = tempfile::tempdir().expect("a temporary directory");
+        let mut process = driver
+            .command(profile.path())
+            // No settings of the user, and no files outside the profile.
+            .env("HOME", profile.path())
+            .env("TMPDIR", profile.path())
+            // Without a locale Chromium opens no file whose name is not ASCII.
+            .env("LC_ALL", "C.UTF-8")
+            // One group for all of its processes, so that all can be ended together.
+            .process_group(0)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the browser is installed: `make tools` does it");
+        let mut stderr = BufReader::new(process.stderr.take().expect("it is piped"));
+        let url = debugging_url(driver, &mut stderr);
+        let printed = thread::spawn(move || stderr.lines().for_each(drop));
+        let wire = Wire::connect(driver, &url);
+        driver.begin(&wire);
+        Browser {
+            driver,
+            wire,
+            process,
+            printed: Some(printed),
+            _profile: profile,
+        }
+    }
+
+    /// Opens a page in a tab of its own and waits until it is loaded.
+    pub(crate) fn open(&self, url: &str) -> Page<'_> {
+        let page = Page {
+            browser: self,
+            tab: self.driver.open(&self.wire),
+        };
+        page.go(url);
+        page
+    }
+
+    /// Returns the number of dialogs so far. Each was accepted.
+    pub(crate) fn dialogs(&self) -> u32 {
+        self.wire.dialogs()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A browser that is gone already cannot be killed, which is as well.
+        let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
+        let _ = self.process.wait();
+        // The profile is removed when no process is left that could write to it.
+        if let Some(printed) = self.printed.take() {
+            let _ = printed.join();
+        }
+    }
+}
+
+/// Reads the lines that the browser prints until one has its address.
+fn debugging_url(driver: &dyn Driver, stderr: &mut BufReader<ChildStderr>) -> String {
+    let mut printed = String::new();
+    for line in stderr.lines() {
+        let line = line.expect("the browser prints text");
+        if let Some(url) = driver.url(&line) {
+            return url;
+        }
+        let _ = writeln!(printed, "{line}");
+    }
+    panic!("the browser ended:\n{printed}");
+}
