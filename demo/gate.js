@@ -1,37 +1,50 @@
 // A first-come, first-served semaphore. Browsers open at most six connections to one server, so the uploads of a page
-// share two semaphores.
+// to one server share two semaphores.
 
 export class Gate {
-  #free;
+  #places;
+  #inside = 0;
   #queue = [];
 
   constructor(places) {
-    this.#free = places;
+    this.#places = places;
   }
 
-  /** Waits for a place and returns the function that gives it back. Rejects when `signal` aborts first. */
-  async enter(signal) {
+  /**
+   * Waits until fewer than `places` callers are inside. Returns the function that gives the place back. Rejects when
+   * `signal` aborts first.
+   */
+  async enter(signal, places = this.#places) {
     signal?.throwIfAborted();
-    if (this.#free > 0) this.#free--;
-    else await this.#wait(signal);
+    if (this.#queue.length > 0 || this.#inside >= places) await this.#wait(signal, places);
+    else this.#inside++;
     let inside = true;
     return () => {
       if (!inside) return;
       inside = false;
-      const next = this.#queue.shift();
-      if (next) next();
-      else this.#free++;
+      this.#inside--;
+      this.#admit();
     };
   }
 
-  #wait(signal) {
+  #admit() {
+    while (this.#queue.length > 0 && this.#inside < this.#queue[0].places) {
+      this.#inside++;
+      this.#queue.shift().resolve();
+    }
+  }
+
+  #wait(signal, places) {
     return new Promise((resolve, reject) => {
-      this.#queue.push(resolve);
+      const waiting = { resolve, places };
+      this.#queue.push(waiting);
       signal?.addEventListener('abort', () => {
-        const at = this.#queue.indexOf(resolve);
+        const at = this.#queue.indexOf(waiting);
         // Not in the queue: the place belongs to this caller already, and is given back later.
         if (at >= 0) this.#queue.splice(at, 1);
         reject(signal.reason);
+        // The next caller may need fewer free places.
+        this.#admit();
       }, { once: true });
     });
   }

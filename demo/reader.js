@@ -1,7 +1,7 @@
-// Reads stretches of files in one worker for the whole page, or in the page if no worker can run.
+// Reads stretches of files in one worker for the whole page. Without a page, or if no worker can run, reads them here.
 
 import { Problem } from './problem.js';
-import { inTime, readStretch } from './reading.js';
+import { inTime, orAborted, readStretch } from './reading.js';
 
 const waiting = new Map();
 const PROBE_SECONDS_MAX = 7;
@@ -22,19 +22,6 @@ export async function read(file, wanted, signal) {
   } catch (cause) {
     signal.throwIfAborted();
     throw new Problem('file-changed', { cause });
-  }
-}
-
-async function orAborted(reading, signal) {
-  let stop;
-  const aborted = new Promise((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop);
-  });
-  try {
-    return await Promise.race([reading, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }
 
@@ -63,19 +50,23 @@ function hear({ id, stretch, failure }) {
   else reject(new Error(failure));
 }
 
-// The script of a worker must have the origin of the page; it can import scripts of other origins.
+// Resolves to null where reading disturbs no page: in a worker, and in Node.
 async function startAny() {
-  const url = new URL('worker.js', import.meta.url).href;
-  if (new URL(url).origin === location.origin) return start(url);
-  const script = new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' });
-  return start(URL.createObjectURL(script));
+  if (!globalThis.document) return null;
+  const url = new URL('./worker.js', import.meta.url);
+  // Bundlers find the script of the worker by this expression.
+  const open = () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  if (url.origin === location.origin) return start(open);
+  // The script of a worker must have the origin of the page; it can import scripts of other origins.
+  const script = new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' });
+  return start(() => new Worker(URL.createObjectURL(script), { type: 'module' }));
 }
 
 // Resolves to null if the browser, or a policy of the page, does not allow the worker.
-function start(url) {
+function start(open) {
   return new Promise((resolve) => {
     try {
-      const worker = new Worker(url, { type: 'module' });
+      const worker = open();
       worker.onerror = () => resolve(null);
       worker.onmessage = ({ data }) => (data.ready ? resolve(worker) : hear(data));
     } catch {

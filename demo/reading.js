@@ -47,3 +47,18 @@ export function inTime(reading, seconds = SECONDS_MAX) {
   });
   return Promise.race([reading, late]).finally(() => clearTimeout(timer));
 }
+
+/** Waits for a promise, or rejects when `signal` aborts first. */
+export async function orAborted(promise, signal) {
+  let stop;
+  const aborted = new Promise((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

@@ -1,5 +1,5 @@
-// One request with a body. `xhr.upload.onprogress` counts the bytes that the socket took, not those on the server. So
-// this module asks the server for the offset once a second, over a second connection.
+// One request with a body. `xhr.upload.onprogress` counts the bytes that the socket took, not those on the server, and
+// fetch counts nothing. So this module asks the server for the offset once a second, over a second connection.
 
 import { SECONDS_LIMIT, SIZE_MIN } from './plan.js';
 import { Problem } from './problem.js';
@@ -31,7 +31,7 @@ export async function send({ wire, upload, start, bytes, digest, isUnasked, sign
     else if (answer.conflict && watch.sent > 0 && !isUnasked) wire.plan.reset();
     return answer;
   } catch (error) {
-    return afterwards(error, watch, wire.plan);
+    return afterwards(error, watch, wire);
   } finally {
     watch.close();
     signal.removeEventListener('abort', stop);
@@ -39,10 +39,12 @@ export async function send({ wire, upload, start, bytes, digest, isUnasked, sign
 }
 
 // Adapts the plan to a failure. Returns null if the upload may continue at once.
-function afterwards(error, watch, plan) {
+function afterwards(error, watch, { plan, countsSent }) {
   if (error === watch.outOfTime) plan.ended(watch.sent, watch.seconds());
   if (error === watch.outOfTime || error === watch.backOnline) return null;
   if (error.kind === 'proxy-limit' && plan.refused(watch.size)) return null;
+  // A proxy that buffers may have taken all that a slow link carries, and nothing counts that.
+  if (error.kind === 'stalled' && !countsSent) plan.ended(watch.sent, watch.seconds());
   const cut = error.kind === 'gone' || error.kind === 'stalled';
   if (cut && watch.sent > 0) plan.reset();
   throw error;
@@ -67,14 +69,14 @@ class Watch {
 
   start() {
     this.timer = setInterval(() => this.#look(), WATCH_MS);
-    addEventListener('online', this.#online);
+    globalThis.addEventListener?.('online', this.#online);
     this.#ask();
     this.#probe();
   }
 
   close() {
     clearInterval(this.timer);
-    removeEventListener('online', this.#online);
+    globalThis.removeEventListener?.('online', this.#online);
     this.end(new Error('the request is over'));
   }
 
@@ -135,6 +137,7 @@ class Watch {
     if (held <= this.#held) return;
     this.#held = held;
     this.#moved = performance.now();
+    if (!this.wire.countsSent) this.sent = held;
     this.onHeld(this.from + held);
   }
 

@@ -1,5 +1,5 @@
 /*
-Resumable uploads from a browser.
+Resumable uploads from a browser, a worker or Node.
 
     import { Uploader } from './uploader.js';
 
@@ -8,7 +8,7 @@ Resumable uploads from a browser.
       onProgress: (held, total) => { bar.value = held / total; },
     });
     try {
-      if (await uploader.upload()) console.log('the server has the whole file');
+      if (await uploader.upload()) console.log('the server has the whole file as', uploader.savedAs);
       else console.log('stopped; upload() continues it');
     } catch (problem) {
       console.log(problem.kind, problem.message);
@@ -17,19 +17,29 @@ Resumable uploads from a browser.
 `upload()` asks the server for the offset of this file, and sends the rest. The last bytes come with the checksum of the
 whole file. If the checksums differ, the server publishes nothing, and the whole file is sent again. After a lost
 connection `upload()` waits, asks again and continues, without a time limit. It throws only problems that waiting does
-not solve, such as a full disk. After a reload, a new Uploader for the same file continues the upload.
+not solve, such as a full disk. After a reload, a new Uploader for the same file continues the upload: its id consists
+of path, size and time.
 
-new Uploader(options):
+new Uploader(options) throws a TypeError for a wrong option:
 
-    file         a File (from an input or a drop)
-    path         its path on the server, with the name: 'trip/a.jpg'. Default: the path in the chosen folder, or the
-                 name of the file
-    onProgress   (held, total): bytes on the server; bytes in a buffer of the network do not count
-    onState      (state, problem): see below; `problem` comes with `retrying` and `failed`
-    onNotice     (kind): 'different': the server held other bytes under this name, size and time, and the upload
-                 starts over, once; 'buffering': a proxy in front of the server buffers uploads
-    server       address of the server; empty or relative to the page. Another origin needs --allow-origin there
-    headers      further request headers, an object or a function that returns one: { Authorization: 'Basic ..' }
+    file          a File (from an input or a drop) or a Blob
+    name          name of the file: a Blob has none and needs this option
+    lastModified  time of the file in ms since 1970. Default: the time of the File; a Blob gets the time of its upload
+    path          its path on the server, with the name: 'trip/a.jpg'. Default: the path in the chosen folder, or the
+                  name
+    copy          a text. The server keeps uploads of one file with different texts as separate files: 'a (1).jpg'
+    server        address of the server. Default: the folder of the page. Another origin needs --allow-origin there
+    headers       further request headers: an object, or a function that returns one or a promise of one. If it throws a
+                  Problem that passes, the upload tries again later
+    chunkBytes    maximum bytes in the body of one request. Default: adapted to the link, at most 16 MiB
+    concurrency   this upload waits while so many uploads to its server run. Default: 5
+    retry         false: throw a problem instead of waiting; or a function (problem, failures) that returns true to try
+                  again. `failures` is the number of failures since the last progress. Default: true
+    signal        an AbortSignal: stops the upload; upload() then throws the reason of the signal
+    onProgress    (held, total): bytes on the server; bytes in a buffer of the network do not count
+    onState       (state, problem): see below; `problem` comes with `retrying` and `failed`
+    onNotice      (kind): 'different': the server held other bytes under this name, size and time, and the upload
+                  starts over, once; 'buffering': a proxy in front of the server buffers uploads
 
 methods:
 
@@ -37,24 +47,28 @@ methods:
     stop()             ends the running requests; the server keeps the received bytes
     cancel()           stops, and deletes the partial upload; throws a Problem if that fails
     sendAgain()        deletes the partial upload, then uploads from the first byte
+    sendCopy()         uploads the file once more, as a copy with a new `id`
     wake()             ends a pause before the next attempt
     getUploadedBytes() asks the server for the offset
 
-fields: file, path, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`), compared (with
-`already`: true if the server has compared the checksums of both files; otherwise only name, size and time are equal),
-asksFirst (set it to true if an earlier visit has begun the file: a small file is otherwise sent without a question)
+fields: file, path, lastModified, copy, id, held, state, problem, retryAt (ms, as of Date.now(), while `retrying`),
+savedAs (the path of the complete file on the server, or null if the server does not tell), compared (with `already`: true
+if the server has compared the checksums of both files; otherwise only name, size and time are equal), asksFirst (set it
+to true if an earlier visit has begun the file: a small file is otherwise sent without a question)
 
 states:
 
-    waiting     five uploads run at a time                     complete   sent, the server has the whole file
+    waiting     other uploads run                              complete   sent, the server has the whole file
     checking    asks the server for the offset                 already    the server had the file before
     sending     sends bytes                                    failed     `problem` has the reason
     comparing   reads bytes sent by an earlier visit           cancelled  the partial upload was deleted
     retrying    waits after `problem`, then tries again        paused     stopped, or not started
+
+uploader.d.ts has the same as types.
 */
 
 import { combined, hex } from './crc32.js';
-import { Gate } from './gate.js';
+import { checked } from './options.js';
 import { pauseSeconds } from './plan.js';
 import { Problem } from './problem.js';
 import { LAST_WINDOW, Proof } from './proof.js';
@@ -62,8 +76,8 @@ import { probe, read } from './reader.js';
 import { send } from './sending.js';
 import { fileId, Wire } from './wire.js';
 
-// A browser opens six connections to a server. One stays free for offsets and for the uploads of others.
-const uploadGate = new Gate(5);
+export { Problem };
+
 // A file of at most this size is sent in one request, without a question before: a round trip costs more than its bytes.
 const SMALL_BYTES = 4 * 1024 * 1024;
 const CONFLICTS_NORMAL = 5;
@@ -75,6 +89,7 @@ export class Uploader {
   problem = null;
   retryAt = 0;
   compared = false;
+  savedAs = null;
   asksFirst = false;
 
   #options;
@@ -93,13 +108,16 @@ export class Uploader {
   #leave = () => {};
 
   constructor(options) {
-    this.#options = options;
-    this.file = options.file;
+    this.#options = checked(options);
+    const { file, path, lastModified, copy = '', server, headers } = this.#options;
+    this.file = file;
     // macOS takes names apart (NFD): without this, one Korean name would have two ids.
-    this.path = (options.path || this.file.webkitRelativePath || this.file.name).normalize('NFC');
-    this.id = fileId(this.path, this.file);
-    this.#wire = new Wire(options.server, options.headers);
-    this.#proof = new Proof(this.file.size);
+    this.path = path.normalize('NFC');
+    this.lastModified = lastModified;
+    this.copy = copy;
+    this.id = fileId(this);
+    this.#wire = new Wire(server, headers);
+    this.#proof = new Proof(file.size);
   }
 
   upload() {
@@ -108,8 +126,12 @@ export class Uploader {
 
   sendAgain() {
     this.stop();
-    this.#afresh = this.asksFirst = true;
-    return this.#begin();
+    return this.#begin(() => { this.#afresh = this.asksFirst = true; });
+  }
+
+  sendCopy() {
+    this.stop();
+    return this.#begin(() => this.#becomeCopy());
   }
 
   stop() {
@@ -130,28 +152,37 @@ export class Uploader {
     return (await this.#wire.status(this.id)).held;
   }
 
-  #begin() {
+  /** Starts a run after the end of the one before, and after `prepare`. Returns the run that is under way, if any. */
+  #begin(prepare) {
     const busy = this.#running && !this.#stopping.signal.aborted;
     if (busy) return this.#running;
-    this.#stopping = new AbortController();
-    const run = this.#run(this.#running, this.#stopping.signal);
-    this.#running = run;
-    const forget = () => { if (this.#running === run) this.#running = null; };
+    const stopping = this.#stopping = new AbortController();
+    const { signal } = this.#options;
+    const abort = () => stopping.abort(signal.reason);
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
+    const run = this.#running = this.#run(this.#running, prepare, stopping.signal);
+    const forget = () => {
+      signal?.removeEventListener('abort', abort);
+      if (this.#running === run) this.#running = null;
+    };
     run.then(forget, forget);
     return run;
   }
 
-  async #run(before, signal) {
+  async #run(before, prepare, signal) {
     await before?.catch(() => {});
     try {
+      prepare?.();
       this.#enter('waiting');
       this.#failures = this.#conflicts = this.#restarts = 0;
-      this.#leave = await uploadGate.enter(signal);
+      this.#leave = await this.#wire.uploads.enter(signal, this.#options.concurrency);
       while (!await this.#attempt(signal).catch((error) => this.#afterFailure(error, signal)));
       return true;
     } catch (error) {
       if (signal.aborted) {
         this.#enter('paused');
+        this.#options.signal?.throwIfAborted();
         return false;
       }
       this.#enter('failed', error);
@@ -174,7 +205,11 @@ export class Uploader {
 
   get #isSmall() {
     const { size } = this.file;
-    return size > 0 && size <= Math.min(SMALL_BYTES, this.#wire.plan.size);
+    return size > 0 && size <= Math.min(SMALL_BYTES, this.#chunkBytes);
+  }
+
+  get #chunkBytes() {
+    return Math.min(this.#wire.plan.size, this.#options.chunkBytes ?? Infinity);
   }
 
   /** Sends a small file in one request. A 409 means that the server holds bytes: the next attempt asks for their number. */
@@ -184,7 +219,7 @@ export class Uploader {
     this.#tookPart = !answer?.conflict;
     if (answer?.conflict) return this.#yield(answer.held, signal);
     if (answer?.mismatch) return this.#differs(signal);
-    return answer?.complete ? this.#finish('complete') : false;
+    return answer?.complete ? this.#finish('complete', answer) : false;
   }
 
   /** Sends the checksum of this file: the server has a complete file of this name, size and time. */
@@ -194,7 +229,7 @@ export class Uploader {
     if (answer.mismatch) return this.#differs(signal);
     if (!answer.complete) throw new Problem('strange');
     this.compared = answer.compared;
-    return this.#finish(this.#tookPart ? 'complete' : 'already');
+    return this.#finish(this.#tookPart ? 'complete' : 'already', answer);
   }
 
   async #sendFrom(signal) {
@@ -212,7 +247,7 @@ export class Uploader {
         if (answer.mismatch) return await this.#differs(signal);
         const stuck = answer.held === this.held && this.held === this.file.size;
         this.#moveTo(answer.held);
-        if (answer.complete) return this.#finish('complete');
+        if (answer.complete) return this.#finish('complete', answer);
         // The server holds every byte, but the upload is not complete.
         if (stuck || answer.held > this.file.size) throw new Problem('strange');
         answer = await this.#sendSome(signal);
@@ -233,7 +268,7 @@ export class Uploader {
   /** True if the next request is the last: it sends the last part of the file, or a small file as a whole. */
   get #isLast() {
     const { size } = this.file;
-    return size - this.held <= LAST_WINDOW || (this.held === 0 && size <= this.#wire.plan.size);
+    return size - this.held <= LAST_WINDOW || (this.held === 0 && size <= this.#chunkBytes);
   }
 
   async #sendSome(signal, isUnasked = false) {
@@ -266,7 +301,7 @@ export class Uploader {
   }
 
   #readStretch(start, signal) {
-    const end = Math.min(start + this.#wire.plan.size, this.file.size - LAST_WINDOW);
+    const end = Math.min(start + this.#chunkBytes, this.file.size - LAST_WINDOW);
     return read(this.file, { start, end, keep: true, blocks: this.#proof.blocksIn(start, end) }, signal);
   }
 
@@ -333,7 +368,18 @@ export class Uploader {
     this.#moveTo(0);
   }
 
-  #finish(state) {
+  /** Makes this upload that of another file of the server. */
+  #becomeCopy() {
+    this.copy = Math.random().toString(36).slice(2);
+    this.id = fileId(this);
+    this.#afresh = this.asksFirst = this.#tookPart = this.compared = false;
+    this.savedAs = null;
+    this.#proof = new Proof(this.file.size);
+    this.#moveTo(0);
+  }
+
+  #finish(state, { savedAs }) {
+    this.savedAs = savedAs;
     this.#moveTo(this.file.size);
     this.#enter(state);
     return true;
@@ -342,12 +388,13 @@ export class Uploader {
   /** Throws a lasting problem. Waits after a passing one. */
   async #afterFailure(error, signal) {
     signal.throwIfAborted();
-    if (!(error instanceof Problem)) throw error;
-    if (!error.passes) throw error;
+    if (!(error instanceof Problem && error.passes)) throw error;
     // A file that changed on disk looks like a lost connection to XMLHttpRequest.
     await probe(this.file);
     // Bytes of another client that sends this file do not shorten the pauses again.
     const failures = error.kind === 'elsewhere' ? this.#conflicts - CONFLICTS_NORMAL : ++this.#failures;
+    const { retry = true } = this.#options;
+    if (!(typeof retry === 'function' ? retry(error, failures) : retry)) throw error;
     const seconds = Math.max(pauseSeconds(failures, Math.random()), error.afterSeconds);
     this.retryAt = Date.now() + seconds * 1000;
     this.#enter('retrying', error);
@@ -361,24 +408,25 @@ export class Uploader {
     await this.#pause(seconds, signal);
     if (!ofFile) return;
     this.#enter('waiting');
-    this.#leave = await uploadGate.enter(signal);
+    this.#leave = await this.#wire.uploads.enter(signal, this.#options.concurrency);
   }
 
   #pause(seconds, signal) {
+    const { document } = globalThis;
     return new Promise((resolve, reject) => {
       const seen = () => document.visibilityState === 'visible' && done();
       const stopped = () => { done(); reject(signal.reason); };
       const done = () => {
         clearTimeout(timer);
-        removeEventListener('online', done);
-        document.removeEventListener('visibilitychange', seen);
+        globalThis.removeEventListener?.('online', done);
+        document?.removeEventListener('visibilitychange', seen);
         signal.removeEventListener('abort', stopped);
         this.#wake = () => {};
         if (!signal.aborted) resolve();
       };
       const timer = setTimeout(done, seconds * 1000);
-      addEventListener('online', done);
-      document.addEventListener('visibilitychange', seen);
+      globalThis.addEventListener?.('online', done);
+      document?.addEventListener('visibilitychange', seen);
       signal.addEventListener('abort', stopped);
       this.#wake = done;
     });
@@ -388,16 +436,25 @@ export class Uploader {
     if (held > this.held) this.#failures = 0;
     this.#proof.cut(held);
     this.held = Math.min(held, this.file.size);
-    this.#options.onProgress?.(this.held, this.file.size);
+    notify(this.#options.onProgress, this.held, this.file.size);
   }
 
   #enter(state, problem = null) {
     this.state = state;
     this.problem = problem;
-    this.#options.onState?.(state, problem);
+    notify(this.#options.onState, state, problem);
   }
 
   #notice(kind) {
-    this.#options.onNotice?.(kind);
+    notify(this.#options.onNotice, kind);
+  }
+}
+
+// An error of the caller's function does not fail the upload; neither does a promise that it returns.
+async function notify(listener, ...news) {
+  try {
+    await listener?.(...news);
+  } catch (error) {
+    (globalThis.reportError ?? console.error)(error);
   }
 }

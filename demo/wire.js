@@ -1,18 +1,24 @@
 // The requests of the X-File-Id protocol, one method each. Handles headers and answers; decides nothing.
 
 import { Gate } from './gate.js';
+import { wrong } from './options.js';
 import { Plan } from './plan.js';
 import { Problem, problemOf, unreachable } from './problem.js';
+import { orAborted } from './reading.js';
 
-// Over all uploads of the page: each question may cost the server a sync of its disk.
-const statusGate = new Gate(1);
+// A browser opens six connections to an origin. One stays free for offsets and for the uploads of others.
+const UPLOADS_MAX = 5;
+// Each question may cost the server a sync of its disk.
+const QUESTIONS_MAX = 1;
 const PATIENCE_MS = 60_000;
 
 const plans = new Map();
+const gates = new Map();
 
 /** A server, with the state of its requests. */
 export class Wire {
   #headers;
+  #questions;
 
   constructor(server, headers) {
     const base = addressOf(server);
@@ -20,13 +26,21 @@ export class Wire {
     this.uploadUrl = new URL('upload', base).href;
     this.#headers = headers;
     if (!plans.has(base.href)) plans.set(base.href, new Plan());
+    if (!gates.has(base.origin)) gates.set(base.origin, [new Gate(UPLOADS_MAX), new Gate(QUESTIONS_MAX)]);
     /** The plan for this server: shared by all uploads to it. */
     this.plan = plans.get(base.href);
+    /** The semaphore of the uploads to this origin. */
+    [this.uploads, this.#questions] = gates.get(base.origin);
+  }
+
+  /** True if `post` calls `onSent`: fetch does not tell how much of a body is out. */
+  get countsSent() {
+    return typeof XMLHttpRequest === 'function';
   }
 
   /** Asks for the offset: `{ held, complete, tail: { crc, length } or null }`. */
   async status(id, signal) {
-    const leave = await statusGate.enter(signal);
+    const leave = await this.#questions.enter(signal);
     try {
       const answer = await this.#ask('GET', this.statusUrl, id, signal);
       if (answer.status !== 200) throw problemOf(answer);
@@ -45,8 +59,8 @@ export class Wire {
   }
 
   /**
-   * Sends `body` (bytes, or null to declare the file and no more) of an upload, which is `{ id, file, path }`, from
-   * `start` on: `{ held, complete, compared, conflict, mismatch }`. `digest` is the CRC-32 of the whole file, or '?' to
+   * Sends `body` (bytes, or null to declare the file and no more) of an upload, which is `{ id, file, path,
+   * lastModified }`, from `start` on: `{ held, complete, compared, savedAs, conflict, mismatch }`. `digest` is the CRC-32 of the whole file, or '?' to
    * make the server compute one. A request with the last bytes must have the CRC-32.
    * A 409 is an answer here, with `conflict: true`, because it has the right count. A 412 is an answer too, with
    * `mismatch: true`: the server holds bytes with another digest. `compared` is true if the digests are equal.
@@ -62,45 +76,57 @@ export class Wire {
     if (answer.status === 412 && answer.ours) return { held: 0, complete: answer.complete, mismatch: true };
     if (answer.status < 200 || answer.status > 299) throw problemOf(answer);
     if (held === null) throw new Problem('strange');
-    return { held, complete: answer.complete, compared: answer.compared };
+    return { held, complete: answer.complete, compared: answer.compared, savedAs: answer.savedAs };
   }
 
-  #allHeaders(more) {
-    const own = typeof this.#headers === 'function' ? this.#headers() : this.#headers;
-    return { ...own, ...more };
+  /** Returns the headers of a request: those of the user, which may come later, and `more`. */
+  async #allHeaders(more, signal) {
+    const own = typeof this.#headers === 'function' ? orAborted(this.#headers(), signal) : this.#headers;
+    const all = new Headers((await own) ?? {});
+    for (const [name, value] of Object.entries(more)) all.set(name, value);
+    return all;
   }
 
   // `keepalive`: the browser sends a DELETE also while the page is left.
   #ask(method, url, id, signal) {
     return patiently(signal, async (fresh) => {
-      const headers = this.#allHeaders({ 'X-File-Id': id });
-      try {
-        const answer = await fetch(url, { method, headers, cache: 'no-store', keepalive: method === 'DELETE', signal: fresh });
-        return read(answer.status, await answer.text(), answer.headers);
-      } catch (error) {
-        throw fresh.aborted ? fresh.reason : unreachable(error);
-      }
+      const headers = await this.#allHeaders({ 'X-File-Id': id }, fresh);
+      return byFetch(url, { method, headers, cache: 'no-store', keepalive: method === 'DELETE', signal: fresh });
     });
   }
 
-  // XMLHttpRequest, because fetch cannot tell how much of a body is out.
-  #send(headers, body, signal, onSent) {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const xhr = new XMLHttpRequest();
-      const abort = () => xhr.abort();
-      xhr.open('POST', this.uploadUrl);
-      for (const [name, value] of Object.entries(this.#allHeaders(headers))) xhr.setRequestHeader(name, value);
-      if (onSent) xhr.upload.onprogress = (event) => onSent(event.loaded);
-      xhr.onload = () => resolve(read(xhr.status, xhr.responseText, fieldsOf(xhr)));
-      xhr.onerror = () => reject(unreachable());
-      xhr.ontimeout = xhr.onerror;
-      xhr.onabort = () => reject(signal.aborted ? signal.reason : unreachable());
-      xhr.onloadend = () => signal.removeEventListener('abort', abort);
-      signal.addEventListener('abort', abort);
-      xhr.send(body);
-    });
+  async #send(more, body, signal, onSent) {
+    const headers = await this.#allHeaders(more, signal);
+    const request = { method: 'POST', headers, body, signal };
+    return this.countsSent ? byXhr(this.uploadUrl, request, onSent) : byFetch(this.uploadUrl, request);
   }
+}
+
+async function byFetch(url, request) {
+  try {
+    const answer = await fetch(url, request);
+    return read(answer.status, await answer.text(), answer.headers);
+  } catch (error) {
+    throw request.signal.aborted ? request.signal.reason : unreachable(error);
+  }
+}
+
+function byXhr(url, { method, headers, body, signal }, onSent) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const xhr = new XMLHttpRequest();
+    const abort = () => xhr.abort();
+    xhr.open(method, url);
+    for (const [name, value] of headers) xhr.setRequestHeader(name, value);
+    if (onSent) xhr.upload.onprogress = (event) => onSent(event.loaded);
+    xhr.onload = () => resolve(read(xhr.status, xhr.responseText, fieldsOf(xhr)));
+    xhr.onerror = () => reject(unreachable());
+    xhr.ontimeout = xhr.onerror;
+    xhr.onabort = () => reject(signal.aborted ? signal.reason : unreachable());
+    xhr.onloadend = () => signal.removeEventListener('abort', abort);
+    signal.addEventListener('abort', abort);
+    xhr.send(body);
+  });
 }
 
 // Runs a short request, gives up after a minute, and asks anew when the browser comes back online: after a change of
@@ -114,7 +140,7 @@ async function patiently(signal, request) {
     const renew = () => ending.abort(renewed);
     const timer = setTimeout(() => ending.abort(unreachable()), PATIENCE_MS);
     signal?.addEventListener('abort', stop);
-    addEventListener('online', renew);
+    globalThis.addEventListener?.('online', renew);
     try {
       return await request(ending.signal);
     } catch (error) {
@@ -122,14 +148,18 @@ async function patiently(signal, request) {
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', stop);
-      removeEventListener('online', renew);
+      globalThis.removeEventListener?.('online', renew);
     }
   }
 }
 
-/** Returns the address of a server; an empty or relative one is resolved against the page. It ends with a slash. */
+/**
+ * Returns the address of a server; an empty or relative one is resolved against the page, or the script of the worker.
+ * It ends with a slash.
+ */
 export function addressOf(server) {
-  const base = new URL(server || '.', document.baseURI);
+  const base = urlOf(server || '.', globalThis.document?.baseURI ?? globalThis.location?.href);
+  if (!base) throw wrong('server', server, "an address such as 'https://example.org/', or one relative to a page");
   // Without the slash, "upload" would replace the last folder of the path.
   if (!base.pathname.endsWith('/')) base.pathname += '/';
   // A page opened as http://name:password@server/: fetch refuses such an address. The browser knows the password.
@@ -137,12 +167,27 @@ export function addressOf(server) {
   return base;
 }
 
-/** Returns the id of a file. The same file has the same id after a reload, and in another browser. */
-export function fileId(path, file) {
-  return encode(`${path}-${file.size}-${file.lastModified}`);
+// Returns null for an address that is not of http, and for a relative one without a page.
+function urlOf(server, page) {
+  try {
+    const url = new URL(server, page);
+    return /^https?:$/.test(url.protocol) ? url : null;
+  } catch {
+    return null;
+  }
 }
 
-function describe({ id, file, path }, start) {
+/**
+ * Returns the id of a file. The same file has the same id after a reload, and in another browser. A `copy` has an id of
+ * its own.
+ */
+export function fileId({ path, file, lastModified, copy }) {
+  // The server reads size and time in an id that ends in two numbers.
+  const parts = [path, file.size, lastModified ?? 'undated', ...(copy ? ['copy', copy] : [])];
+  return encode(parts.join('-'));
+}
+
+function describe({ id, file, path, lastModified }, start) {
   const fields = {
     'X-File-Id': id,
     'X-Start-Byte': start,
@@ -150,7 +195,7 @@ function describe({ id, file, path }, start) {
     'X-File-Name': encode(path),
   };
   // Files from before 1970 have a negative time, which the server does not read.
-  if (file.lastModified >= 0) fields['X-File-Modified'] = Math.floor(file.lastModified);
+  if (lastModified >= 0) fields['X-File-Modified'] = Math.floor(lastModified);
   return fields;
 }
 
@@ -175,10 +220,20 @@ function read(status, text, fields) {
     hasOffset: fields.has('Upload-Offset'),
     complete: fields.get('Upload-Complete') === '?1' || text.startsWith('Success'),
     compared: fields.get('X-File-CRC32') === '?1',
+    savedAs: decoded(fields.get('X-File-Name')),
     tail: fields.get('X-Tail-Digest'),
     afterSeconds: Number(fields.get('Retry-After')) || 0,
     code: fields.get('X-Problem') ?? '',
   };
+}
+
+// Returns null for a field that is missing, or not percent-encoded UTF-8.
+function decoded(field) {
+  try {
+    return field && decodeURIComponent(field);
+  } catch {
+    return null;
+  }
 }
 
 function count(text) {

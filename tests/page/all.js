@@ -4,6 +4,7 @@ import { run } from './test.js';
 import './crc32.js';
 import './gate.js';
 import './names.js';
+import './options.js';
 import './plan.js';
 import './proof.js';
 import './problem.js';

@@ -17,3 +17,19 @@ test('a gate lets in as many as it has places, in order', async () => {
   await Promise.all([second, fourth]);
   equal(order, [2, 4]);
 });
+
+test('a caller waits until fewer than its own number are inside', async () => {
+  const gate = new Gate(5);
+  const order = [];
+  const enter = (name, places) => gate.enter(undefined, places).then((leave) => { order.push(name); return leave; });
+  const [first, second] = await Promise.all([enter('first', 2), enter('second', 2)]);
+  const third = enter('third', 2);
+  const fourth = enter('fourth', 3);
+  await new Promise((resolve) => { setTimeout(resolve); });
+  equal(order, ['first', 'second']);
+  first();
+  // The third has one beside it, and the fourth two.
+  await Promise.all([third, fourth]);
+  equal(order, ['first', 'second', 'third', 'fourth']);
+  second();
+});

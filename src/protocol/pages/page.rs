@@ -40,6 +40,7 @@ const FILES: &[File] = files! {
     "/list.js" "list.js" JS,
     "/names.js" "names.js" JS,
     "/notify.js" "notify.js" JS,
+    "/options.js" "options.js" JS,
     "/page.js" "page.js" JS,
     "/plan.js" "plan.js" JS,
     "/problem.js" "problem.js" JS,
