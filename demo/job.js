@@ -54,15 +54,15 @@ export class Job {
 
   #showText(sums) {
     const words = this.#words;
-    const { files, done, held, total, rest, isRunning, isOver } = sums;
+    const { files, done, held, total, share, rest, isRunning, isOver } = sums;
     setText(find('job-state'), isOver && files > 1 ? words.allHere(files) : words.files(done, files));
     const now = performance.now() / 1000;
     if (isRunning) this.#speed.add(now, this.#sent);
     else this.#speed.clear();
     const speed = isRunning ? this.#speed.at(now) : 0;
-    const parts = [isOver ? words.size(total) : words.amount(words.size(held), words.size(total))];
-    if (speed > 0) parts.push(`${words.size(speed)}/s`, words.left(words.time(rest / speed)));
-    setText(find('job-numbers'), parts.join(' · '));
+    setText(find('job-share'), isOver ? '' : `${Math.floor(share * 100)} %`);
+    setText(find('job-amount'), isOver ? words.size(total) : words.amount(words.size(held), words.size(total)));
+    setText(find('job-rate'), speed > 0 ? `${words.size(speed)}/s · ${words.left(words.time(rest / speed))}` : '');
     for (const element of find('counts').children) {
       const { group } = element.dataset;
       const number = files > 1 ? sums[group] : 0;

@@ -1,13 +1,15 @@
 // The list of chosen files. Up to FEW files have a row each, in the order in which they were chosen. A longer list is
-// in groups: failed, active, paused, waiting, done. Each group shows some rows and counts the rest: a browser is slow
-// with thousands of rows.
+// in groups: failed, active, paused, waiting, done. Each group shows some rows, and more on request; the rows of the done
+// files are folded. A browser is slow with thousands of rows.
 //
-// For tests and style sheets: `#files.many` is a list in groups; `li.more[data-group]` counts the hidden rows of a group.
+// For tests and style sheets: `#files.many` is a list in groups; the button of `li.fold` unfolds the done files; the
+// button of `li.more[data-group]` counts the hidden rows of a group, and shows more of them.
 
 import { make, setText } from './row.js';
 
-const FEW = 20;
+const FEW = 10;
 const SHOWN_OF_A_GROUP = 20;
+const SHOWN_MORE = 100;
 const GROUPS = ['failed', 'active', 'paused', 'waiting', 'done'];
 
 export class FileList {
@@ -17,8 +19,11 @@ export class FileList {
   /** The keys of `has`. */
   #files = new Set();
   #shown = new Set();
-  #more = new Map();
+  #groups = new Map(GROUPS.map((group) => [group, { most: SHOWN_OF_A_GROUP, more: null }]));
+  #fold = null;
   #unfolded = false;
+  /** The row that is shown whatever its place in a group is. */
+  #revealed = null;
 
   constructor(element, words) {
     this.#element = element;
@@ -54,6 +59,18 @@ export class FileList {
     this.#files.delete(keyOf(path, file.size));
   }
 
+  /** Brings a row into view, also out of a folded group, and draws the eye to it. */
+  reveal(row) {
+    this.#revealed = row;
+    this.show();
+    const { element } = row;
+    const { top, bottom } = element.getBoundingClientRect();
+    // Below the header, which covers the first rows.
+    const header = document.getElementById('job').getBoundingClientRect().bottom;
+    if (top < header || bottom > innerHeight) element.scrollIntoView({ block: 'center' });
+    row.flash();
+  }
+
   /** Brings the elements up to date with the states of the rows. */
   show() {
     const isMany = this.#rows.size > FEW;
@@ -69,37 +86,43 @@ export class FileList {
     return !(item instanceof Element);
   }
 
-  /** Returns rows, and the elements that count the others. */
+  /** Returns rows, and the elements that fold and count the others. */
   #inGroups() {
     const groups = Object.fromEntries(GROUPS.map((group) => [group, []]));
     for (const row of this.#rows.values()) groups[row.group].push(row);
     return GROUPS.flatMap((group) => {
       const rows = groups[group];
-      const isFolded = group === 'done' && !this.#unfolded;
-      const some = isFolded ? [] : rows.slice(group === 'done' ? -SHOWN_OF_A_GROUP : 0).slice(0, SHOWN_OF_A_GROUP);
+      if (rows.length === 0) return [];
+      const isFold = group === 'done';
+      const most = isFold && !this.#unfolded ? 0 : this.#groups.get(group).most;
+      const some = rows.filter((row, at) => at < most || row === this.#revealed);
       const hidden = rows.length - some.length;
-      return hidden > 0 ? [...some, this.#counter(group, hidden)] : some;
+      const before = isFold ? [this.#showFold(rows.length)] : [];
+      return [...before, ...some, ...(hidden > 0 && most > 0 ? [this.#showMore(group, hidden)] : [])];
     });
   }
 
-  #counter(group, hidden) {
-    if (!this.#more.has(group)) this.#more.set(group, this.#makeCounter(group));
-    const counter = this.#more.get(group);
-    setText(counter.firstElementChild, this.#words.more[group](hidden));
-    return counter;
+  #showFold(number) {
+    this.#fold ??= this.#makeButton('fold', 'done', () => { this.#unfolded = !this.#unfolded; });
+    setText(this.#fold.firstElementChild, this.#words.finished(number));
+    this.#fold.firstElementChild.setAttribute('aria-expanded', this.#unfolded);
+    return this.#fold;
   }
 
-  #makeCounter(group) {
-    const counter = make('li', { className: 'more' });
-    counter.dataset.group = group;
-    if (group !== 'done') {
-      counter.append(make('span'));
-      return counter;
-    }
+  #showMore(name, hidden) {
+    const group = this.#groups.get(name);
+    group.more ??= this.#makeButton('more', name, () => { group.most += SHOWN_MORE; });
+    setText(group.more.firstElementChild, this.#words.more[name](hidden));
+    return group.more;
+  }
+
+  #makeButton(className, group, onClick) {
+    const element = make('li', { className });
+    element.dataset.group = group;
     const button = make('button', { type: 'button', className: 'quiet' });
-    button.addEventListener('click', () => { this.#unfolded = !this.#unfolded; this.show(); });
-    counter.append(button);
-    return counter;
+    button.addEventListener('click', () => { onClick(); this.show(); });
+    element.append(button);
+    return element;
   }
 
   /** Puts `elements` into the list, and moves no element that is in its place. */
@@ -118,6 +141,7 @@ export class FileList {
     row.element?.remove();
     row.hide();
     this.#shown.delete(row);
+    if (this.#revealed === row) this.#revealed = null;
   }
 }
 

@@ -7,7 +7,7 @@ import { chosen, dropped } from './folders.js';
 import { Job } from './job.js';
 import { FileList } from './list.js';
 import { Recent } from './recent.js';
-import { Row } from './row.js';
+import { Row, setText } from './row.js';
 import { watch } from './watch.js';
 import { addressOf } from './wire.js';
 import { chooseLanguage, wordsIn } from './words.js';
@@ -28,18 +28,22 @@ const folderPicker = find('folder-picker');
 const list = new FileList(find('files'), words);
 const job = new Job(words);
 
+/** Adds a file. Returns its row if the file was in the list before. */
 function add(found) {
   const row = new Row(found, {
     server, words, onChange: refreshSoon, onSent: (bytes) => job.sent(bytes), onGone: remove, onBuffering: showBuffering,
   });
   const old = list.find(row.uploader.id);
-  if (old?.active) {
-    old.flash();
-    announce(words.inList(old.name));
-    return;
-  }
+  if (old?.active) return old;
   list.add(row);
   row.start();
+  return old && row;
+}
+
+function showAgain(rows) {
+  list.reveal(rows[0]);
+  for (const row of rows) row.flash();
+  announce(rows.length === 1 ? words.inList(rows[0].name) : words.inListMany(rows.length));
 }
 
 function remove(row) {
@@ -123,12 +127,15 @@ function listenToDrops() {
 
 async function addAll(files) {
   let began = performance.now();
+  const again = [];
   for await (const found of files) {
-    add(found);
+    again.push(add(found) ?? []);
     if (performance.now() - began < TASK_MS) continue;
     await new Promise((resolve) => { setTimeout(resolve); });
     began = performance.now();
   }
+  const known = again.flat();
+  if (known.length > 0) showAgain(known);
 }
 
 function listenTo(input) {
@@ -143,7 +150,15 @@ function listenTo(input) {
 function watchOthers() {
   const isOwn = (name, length) => list.has(name, length);
   const recent = new Recent({ words, isOwn, onNews: (paths) => announce(words.haveArrived(paths)) });
-  watch(new URL('recent', addressOf(server)), { onAnswer: (lists) => recent.show(lists), onLost: () => recent.hide() });
+  const address = addressOf(server);
+  setText(find('host'), address.host);
+  watch(new URL('recent', address), {
+    onAnswer: (lists) => {
+      recent.show(lists);
+      setText(find('free'), Number.isInteger(lists.free_bytes) ? words.free(words.size(lists.free_bytes)) : '');
+    },
+    onLost: () => recent.hide(),
+  });
 }
 
 function translate() {

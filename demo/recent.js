@@ -3,9 +3,9 @@
 // For tests and style sheets: `#under-way li` and `#arrived li` have `data-name`; the former `data-state` too: sending,
 // silent (no byte for some seconds) or left (without a sending client); `.bar` has `aria-valuenow`.
 
-import { shown } from './names.js';
+import { kindOf, shown } from './names.js';
 import { Speed } from './plan.js';
-import { group, make, setText, showShare } from './row.js';
+import { group, make, makeName, setText, showName, showShare } from './row.js';
 
 const SILENT_SECONDS = 5;
 // An upload has no sending client for a moment between two requests.
@@ -95,7 +95,7 @@ class Sent {
     const called = shown(name ?? words.unnamed);
     const id = `sent-${++rows}`;
     const part = this.#part = {
-      name: make('h3', { className: 'name', id, dir: 'auto', textContent: called, title: called }),
+      name: makeName('h3', { id }),
       bar: make('div', {
         className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
         hidden: length === null,
@@ -104,9 +104,10 @@ class Sent {
       numbers: make('p', { className: 'numbers' }),
     };
     part.bar.append(make('div'));
+    showName(part.name, called);
     this.element = make('li');
     this.element.dataset.name = called;
-    this.element.append(part.name, part.bar, group('line', part.numbers, part.status));
+    this.element.append(iconOf(called), group('head', part.name), part.bar, group('line', part.numbers, part.status));
   }
 
   /** Returns true if this complete file is the result of the upload. */
@@ -152,15 +153,23 @@ class Arrived {
   #numbers = make('p', { className: 'numbers' });
 
   constructor({ path }) {
-    this.element = make('li', { className: 'line' });
+    this.element = make('li');
     const called = this.element.dataset.name = shown(path);
-    this.element.append(make('p', { className: 'name', dir: 'auto', textContent: called, title: called }), this.#numbers);
+    const name = makeName('h3');
+    showName(name, called);
+    this.element.append(iconOf(called), group('head', name, this.#numbers));
   }
 
   show({ length, ago_secs }, words) {
     const ago = ago_secs < 60 ? words.justNow : words.ago(words.time(ago_secs));
     setText(this.#numbers, `${words.size(length)} · ${ago}`);
   }
+}
+
+function iconOf(name) {
+  const icon = make('span', { className: 'icon', 'aria-hidden': true });
+  icon.dataset.kind = kindOf(name);
+  return icon;
 }
 
 // Only if the text differs: a selection stays.

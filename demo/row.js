@@ -4,8 +4,9 @@
 // `retrying` and `failed`, `data-problem` (the kinds in problem.js); `button[data-action]` is one of pause, resume,
 // retry, now, again, cancel, remove; `.status .words` says the state; `.bar` has `aria-valuenow`.
 
-import { shown } from './names.js';
+import { partsOf, shown } from './names.js';
 import { Speed } from './plan.js';
+import { clearIcon, showIcon } from './thumbs.js';
 import { Uploader } from './uploader.js';
 
 // Per state: the actions of the first and the second button.
@@ -76,8 +77,9 @@ export class Row {
     this.#part = unused.pop() ?? partsOfRow();
     this.#part.owner = { act: (action) => this.#act(action) };
     this.element = this.#part.element;
-    this.element.dataset.name = this.#part.name.title = this.name;
-    setText(this.#part.name, this.name);
+    this.element.dataset.name = this.name;
+    showName(this.#part.name, this.name);
+    showIcon(this.#part.icon, this.uploader.file, this.name);
     setText(this.#part.whose, `${this.name}: `);
     setText(this.#part.size, this.#words.size(this.uploader.file.size));
     setText(this.#part.notice, this.#notice);
@@ -89,7 +91,10 @@ export class Row {
   /** Gives the element to the next row that is shown: thousands of elements make a page slow. */
   hide() {
     clearTimeout(this.later);
-    if (this.#part) unused.push(this.#part);
+    if (this.#part) {
+      clearIcon(this.#part.icon);
+      unused.push(this.#part);
+    }
     this.element = this.#part = null;
   }
 
@@ -184,6 +189,7 @@ export class Row {
     button.disabled = false;
     button.dataset.action = action;
     setText(button, this.#words.actions[action]);
+    button.title = button.textContent;
     button.setAttribute('aria-label', `${button.textContent} ${this.name}`);
   }
 
@@ -226,7 +232,8 @@ function partsOfRow() {
   const part = {
     owner: null,
     element: make('li', { className: 'file' }),
-    name: make('h3', { className: 'name', id, dir: 'auto' }),
+    icon: make('span', { className: 'icon', 'aria-hidden': true }),
+    name: makeName('h3', { id }),
     size: make('span', { className: 'size' }),
     bar: make('div', {
       className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
@@ -246,7 +253,7 @@ function partsOfRow() {
     button.addEventListener('click', () => part.owner.act(button.dataset.action));
   }
   part.element.append(
-    group('head', part.name, part.size), part.bar, group('line', part.status, part.numbers),
+    part.icon, group('head', part.name, part.size), part.bar, group('line', part.status, part.numbers),
     part.advice, part.notice, group('buttons', part.first, part.second),
   );
   return part;
@@ -262,6 +269,21 @@ export function make(tag, properties = {}) {
   return element;
 }
 
+/** Returns an element for a name, in two parts: see `partsOf`. */
+export function makeName(tag, properties) {
+  const element = make(tag, { ...properties, className: 'name', dir: 'auto' });
+  element.append(make('span'), make('span'));
+  return element;
+}
+
+export function showName(element, name) {
+  if (element.title === name) return;
+  element.title = name;
+  // Screen readers would make two words of it.
+  element.setAttribute('aria-label', name);
+  partsOf(name).forEach((part, at) => setText(element.children[at], part));
+}
+
 /** Returns an element with children. */
 export function group(className, ...children) {
   const element = make('div', { className });
@@ -272,7 +294,9 @@ export function group(className, ...children) {
 /** Fills a progress bar; `share` is in 0..1. */
 export function showShare(bar, share) {
   const percent = Math.floor(share * 100);
-  bar.firstElementChild.style.transform = `scaleX(${share})`;
+  const fill = `scaleX(${share})`;
+  if (bar.firstElementChild.style.transform !== fill) bar.firstElementChild.style.transform = fill;
+  if (bar.getAttribute('aria-valuenow') === String(percent)) return;
   bar.setAttribute('aria-valuenow', percent);
   bar.setAttribute('aria-valuetext', `${percent} %`);
 }

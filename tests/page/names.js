@@ -1,4 +1,4 @@
-import { shown } from '../../demo/names.js';
+import { kindOf, partsOf, shown } from '../../demo/names.js';
 import { equal, test } from './test.js';
 
 test('characters that hide or move letters are replaced', () => {
@@ -17,4 +17,23 @@ test('joiners and variation selectors inside a name stay', () => {
   equal(shown('a\u200d'), 'a\ufffd');
   equal(shown('a \ufe0fb'), 'a \ufffdb');
   equal(shown('a\u200d\u200db').includes('\u200d\u200d'), false);
+});
+
+test('the end of a name stays visible', () => {
+  equal(partsOf('IMG_20241010_091500.jpg'), ['IMG_20241010_', '091500.jpg']);
+  equal(partsOf('a.jpg'), ['a', '.jpg']);
+  equal(partsOf('Makefile'), ['Make', 'file']);
+  equal(partsOf('.profile'), ['.pro', 'file']);
+  equal(partsOf('한라산 등산.tar.gz'), ['한라산 등산.', 'tar.gz']);
+  equal(partsOf('صورة من العطلة.jpg'), ['صورة من العطلة', '.jpg']);
+  equal(partsOf('no extension.with a sentence behind'), ['no extension.with a sentence ', 'behind']);
+  // A letter is not taken apart.
+  const family = '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}';
+  equal(partsOf(`${family}${family}.jpg`), [`${family}${family}`, '.jpg']);
+  equal(partsOf(''), ['', '']);
+});
+
+test('the kind of a file follows from its extension', () => {
+  const names = ['a.JPG', 'b.mkv', 'c.flac', 'd.pdf', 'e.tar.gz', 'f', 'jpg.exe'];
+  equal(names.map(kindOf), ['image', 'video', 'audio', 'document', 'archive', 'other', 'other']);
 });

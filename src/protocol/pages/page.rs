@@ -50,6 +50,7 @@ const FILES: &[File] = files! {
     "/recent.js" "recent.js" JS,
     "/row.js" "row.js" JS,
     "/sending.js" "sending.js" JS,
+    "/thumbs.js" "thumbs.js" JS,
     "/uploader.js" "uploader.js" JS,
     "/watch.js" "watch.js" JS,
     "/wire.js" "wire.js" JS,
