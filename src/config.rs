@@ -1,11 +1,14 @@
 //! The settings, with default values. A flag of the command has the name of its setter.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::ListenSocket;
 
-use crate::http::{self, Head, PeerLimit};
+#[cfg(feature = "tls")]
+use crate::http::tls::TlsOptions;
+use crate::http::{self, Head, PeerLimit, tls};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::password_hash::PasswordHash;
 use crate::protocol::access::proxies::TrustedProxy;
@@ -26,6 +29,7 @@ pub struct Config {
     pub(crate) dir: PathBuf,
     pub(crate) listen: Listen,
     pub(crate) socket_mode: Option<u32>,
+    pub(crate) tls: Option<Arc<tls::Acceptor>>,
     pub(crate) allow_root: bool,
     pub(crate) allow_anonymous: bool,
     pub(crate) options: Options,
@@ -67,6 +71,7 @@ impl Config {
             dir: dir.as_ref().to_owned(),
             listen: Listen::At(LISTEN.to_owned()),
             socket_mode: None,
+            tls: None,
             allow_root: false,
             allow_anonymous: true,
             options: Options::default(),
@@ -105,6 +110,24 @@ impl Config {
     #[must_use]
     pub fn socket_mode(mut self, mode: u32) -> Config {
         self.socket_mode = Some(mode);
+        self
+    }
+
+    /// Serves HTTPS only, with this certificate. [`Server::set_tls`](crate::Server::set_tls) replaces it later. Default: no
+    /// TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Config {
+        self.tls = Some(Arc::new(tls::Acceptor::new(options)));
+        self
+    }
+
+    /// Lets browsers use HTTPS only for this host, on all its ports, for a year (RFC 6797). No effect without
+    /// [`tls`](Config::tls). Default: off. Not for a self-signed certificate: a browser then refuses each later one.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn hsts(mut self) -> Config {
+        self.options.hsts = true;
         self
     }
 

@@ -84,6 +84,8 @@ mod uploads;
 
 pub use config::Config;
 pub use engine::{Address, ListenSocket};
+#[cfg(feature = "tls")]
+pub use http::tls::{TlsError, TlsOptions};
 pub use http::{Framing, Head, Malformed, Peer, Response, Version};
 pub use protocol::access::password_hash::{MalformedHash, PasswordHash};
 pub use protocol::access::proxies::{MalformedProxy, TrustedProxy};

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use resumed::store;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
@@ -34,10 +34,15 @@ fn main() -> ExitCode {
             log_format,
             warnings,
             user_files,
+            certificate,
         }) => {
             log_format.start();
             warnings.iter().for_each(|warning| log::warn!("{warning}"));
-            match serve(*config, with_code, hook.as_deref(), user_files) {
+            let changing = Changing {
+                user_files,
+                certificate,
+            };
+            match serve(*config, with_code, hook.as_deref(), changing) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     log_format.fail(&*error);
@@ -78,18 +83,24 @@ fn serve(
     mut config: resumed::Config,
     with_code: bool,
     hook: Option<&cli::Hook>,
-    user_files: Option<Box<cli::UserFiles>>,
+    changing: Changing,
 ) -> Result<(), Box<dyn Error>> {
-    let signal = catch_signals()?;
+    let signal = catch_signals(changing.certificate.is_some())?;
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     if let Some(socket) = cli::systemd::socket()? {
         config = config.listen_on(socket);
     }
+    let mut scheme = "http";
+    if let Some(certificate) = &changing.certificate {
+        config = certificate.apply(config)?;
+        scheme = "https";
+    }
     let server = resumed::start(config)?;
+    let greeting = cli::greeting::greeting(scheme, server.addr(), with_code);
     // A closed standard output is no failure.
-    let _ = io::stdout().write_all(cli::greeting::greeting(server.addr(), with_code).as_bytes());
+    let _ = io::stdout().write_all(greeting.as_bytes());
     cli::systemd::notify("READY=1");
-    let ended = wait(&signal, &server, user_files);
+    let ended = wait(&signal, &server, changing);
     cli::systemd::notify("STOPPING=1");
     if let Some(hook) = hook {
         hook.stop();
@@ -104,14 +115,26 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// After this time without its directory the command exits, so that systemd can start it again.
 const DISPLACED_MAX: Duration = Duration::from_secs(30);
 
-/// Starts a thread that catches the signals which stop the server. This thread starts before those of the server: the
+/// The files that the command reads again while the server runs.
+struct Changing {
+    user_files: Option<Box<cli::UserFiles>>,
+    certificate: Option<Box<cli::Certificate>>,
+}
+
+/// Starts a thread that catches the signals which stop the server, and SIGHUP if it `reloads`. This thread starts before those of the server: the
 /// number of threads may be limited.
-fn catch_signals() -> io::Result<mpsc::Receiver<()>> {
+fn catch_signals(reloads: bool) -> io::Result<mpsc::Receiver<i32>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if reloads {
+        signals.add_signal(SIGHUP)?;
+    }
     let (send, signal) = mpsc::channel();
     let wait_for_signal = move || {
-        signals.forever().next();
-        let _ = send.send(());
+        for number in signals.forever() {
+            if send.send(number).is_err() || number != SIGHUP {
+                return;
+            }
+        }
     };
     thread::Builder::new()
         .name("resumed-signals".into())
@@ -119,18 +142,29 @@ fn catch_signals() -> io::Result<mpsc::Receiver<()>> {
     Ok(signal)
 }
 
-/// Waits for a signal. Meanwhile reads changed user files again.
+/// Waits for a signal that stops the server. Meanwhile reads changed files again.
 ///
 /// # Errors
 /// `Displaced` if the directory was moved, removed, replaced or unmounted, and did not come back.
 fn wait(
-    signal: &mpsc::Receiver<()>,
+    signal: &mpsc::Receiver<i32>,
     server: &resumed::Server,
-    mut user_files: Option<Box<cli::UserFiles>>,
+    mut changing: Changing,
 ) -> Result<(), Box<dyn Error>> {
     let mut displaced_since = None;
-    while let Err(RecvTimeoutError::Timeout) = signal.recv_timeout(CHECK_EVERY) {
-        if let Some(users) = user_files.as_mut().and_then(|files| files.changed()) {
+    loop {
+        match signal.recv_timeout(CHECK_EVERY) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(SIGHUP) => {
+                if let Some(certificate) = &changing.certificate {
+                    certificate.reload(server);
+                }
+                continue;
+            }
+            _ => return Ok(()),
+        }
+        let user_files = changing.user_files.as_mut();
+        if let Some(users) = user_files.and_then(|files| files.changed()) {
             let set = |users| server.set_users(users).map_err(|error| error.to_string());
             match users.and_then(set) {
                 Ok(()) => log::info!("the user file has changed: the new users apply"),
@@ -147,5 +181,4 @@ fn wait(
             _ => displaced_since = None,
         }
     }
-    Ok(())
 }

@@ -11,6 +11,9 @@ use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::config::{Config, Listen};
 use crate::engine::{self, Address, Engine, ListenSocket, Listener};
+use crate::http::tls;
+#[cfg(feature = "tls")]
+use crate::http::tls::TlsOptions;
 use crate::store::{self, OpenError, Sharing};
 use crate::uploads::{Uploads, Users};
 
@@ -29,6 +32,8 @@ pub struct Server {
     address: Address,
     engine: Engine,
     uploads: Arc<Uploads>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<tls::Acceptor>>,
 }
 
 /// Starts a server. The server listens when this function returns.
@@ -38,7 +43,8 @@ pub struct Server {
 /// [`StartError`], if the server cannot listen on the address, the directory is in use or cannot be written, or users would
 /// share a folder.
 pub fn start(config: Config) -> Result<Server, StartError> {
-    let options = config.options;
+    let mut options = config.options;
+    options.is_tls = config.tls.is_some();
     let body = match options.store.sharing {
         Sharing::Alone => 2,
         Sharing::Shared => 3,
@@ -58,18 +64,25 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         head_memory: config.head_memory,
         workers: config.workers,
         disk_permits,
-        buffer_bytes: config.buffer_bytes.max(4 * config.http.head_bytes),
+        buffer_bytes: config
+            .buffer_bytes
+            .max(4 * config.http.head_bytes)
+            .max(config.http.head_bytes + tls::ROOM_BYTES),
         coalesce_max: config.coalesce_max,
     };
-    let engine = Engine::start(listener, Arc::clone(&uploads) as _, limits, config.http).map_err(
-        |error| StartError::new(StartErrorKind::System, "the engine cannot start", error),
-    )?;
+    let (tls, handler) = (config.tls, Arc::clone(&uploads) as _);
+    let engine =
+        Engine::start(listener, tls.clone(), handler, limits, config.http).map_err(|error| {
+            StartError::new(StartErrorKind::System, "the engine cannot start", error)
+        })?;
     uploads.count_connections(engine.connection_counts());
     log::info!("finished files land in {}", config.dir.display());
     Ok(Server {
         address,
         engine,
         uploads,
+        #[cfg(feature = "tls")]
+        tls,
     })
 }
 
@@ -98,6 +111,16 @@ impl Server {
     /// [`OpenError`](store::OpenError), if users would share a folder. The earlier users then stay.
     pub fn set_users(&self, users: Users) -> Result<(), store::OpenError> {
         self.uploads.set_users(users)
+    }
+
+    /// Replaces the certificate of later connections. Open connections go on with theirs. Returns whether the server was
+    /// started with TLS: without it nothing changes.
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&self, options: TlsOptions) -> bool {
+        if let Some(tls) = &self.tls {
+            tls.set(options);
+        }
+        self.tls.is_some()
     }
 
     /// Stops the server and waits for its threads, at most a second and a running sync. The port is free afterwards, and the

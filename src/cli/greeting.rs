@@ -13,18 +13,18 @@ const BLACK_ON_WHITE: &str = "\x1b[38;5;16;48;5;231m";
 const RESET: &str = "\x1b[0m";
 
 /// Returns the address of the server, the one for other machines if it differs, and that one as a QR code.
-pub(crate) fn greeting(address: &Address, with_code: bool) -> String {
+pub(crate) fn greeting(scheme: &str, address: &Address, with_code: bool) -> String {
     let Address::Tcp(listens) = address else {
         return format!("listening on {address}\n");
     };
-    let mut text = format!("listening on http://{listens}\n");
+    let mut text = format!("listening on {scheme}://{listens}\n");
     let Some(found) = in_the_network(*listens) else {
         if with_code {
             log::warn!("--qr shows no code: other machines cannot reach {listens}");
         }
         return text;
     };
-    let url = format!("http://{found}");
+    let url = format!("{scheme}://{found}");
     if found != *listens {
         let _ = writeln!(text, "in this network: {url}");
     }

@@ -18,8 +18,8 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Each request is a record of the target `access`.
-const FILTER: &str = "info,access=off";
+/// Each request is a record of the target `access`. Warnings of rustls are the faults of a client.
+const FILTER: &str = "info,access=off,rustls=error";
 
 impl LogFormat {
     /// Starts the log of this process, with the levels of `RUST_LOG`.

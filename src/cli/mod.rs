@@ -11,6 +11,8 @@ pub(crate) mod put;
 mod size;
 pub(crate) mod systemd;
 mod text;
+#[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
+pub(crate) mod tls;
 mod users;
 
 use std::ffi::{OsStr, OsString};
@@ -27,6 +29,8 @@ use resumed::{Config, TrustedProxy};
 pub(crate) use self::hook::Hook;
 use self::hook::HookFlags;
 pub(crate) use self::logger::LogFormat;
+pub(crate) use self::tls::Certificate;
+use self::tls::TlsFlags;
 pub(crate) use self::users::UserFiles;
 use self::users::UserFlags;
 
@@ -43,6 +47,8 @@ pub(crate) enum Action {
         warnings: Vec<String>,
         /// The files of `--user-file`.
         user_files: Option<Box<UserFiles>>,
+        /// The certificate of `--tls-cert`.
+        certificate: Option<Box<Certificate>>,
     },
     Help,
     Version,
@@ -61,6 +67,10 @@ resumed hash-password [NAME]    print the hash of a password, for --user-file
   -l, --listen ADDR          listen on HOST:PORT or unix:PATH; port 0 picks a free port
                              (default: 127.0.0.1:8080)
       --socket-mode MODE     set the mode of unix:PATH, such as 0660 (default: umask)
+      --tls-cert FILE        serve HTTPS with the certificate in FILE (PEM, its intermediate ones
+                             behind it); SIGHUP reads it again
+      --tls-key FILE         the private key of the certificate (PEM, without a passphrase)
+      --hsts                 let browsers use HTTPS only for this host, on all its ports, for a year
       --qr                   print the address as a QR code
       --max-size SIZE        refuse larger uploads, such as 500M or 50G (default: no limit)
       --min-free SIZE        keep this much disk space free (default: 64M)
@@ -163,6 +173,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
         config = config.users(all);
         user_files = files.map(Box::new);
     }
+    let (config, certificate) = own.tls.build(config).map_err(UsageError)?;
     Ok(Action::Serve {
         config: Box::new(config.dir(dir.unwrap_or_else(|| "uploads".into()))),
         with_code,
@@ -170,6 +181,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
         log_format: own.log_format,
         warnings: own.warnings,
         user_files,
+        certificate: certificate.map(Box::new),
     })
 }
 
@@ -178,6 +190,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
 struct CommandFlags {
     hook: HookFlags,
     users: UserFlags,
+    tls: TlsFlags,
     log_format: LogFormat,
     warnings: Vec<String>,
 }
@@ -192,6 +205,10 @@ fn set(
     Ok(match name {
         "listen" => config.listen(flag.text()?),
         "socket-mode" => config.socket_mode(flag.read_as(mode)?),
+        "tls-cert" | "tls-key" | "hsts" => {
+            own.tls.set(name, || flag.text())?;
+            config
+        }
         "metrics" => config.metrics(),
         "max-size" => config.max_size(flag.read_as(size::bytes)?),
         "min-free" => config.min_free(flag.read_as(size::bytes)?),

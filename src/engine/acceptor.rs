@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode, RawMode, lstat, unlink};
 use rustix::io::Errno;
 use rustix::net::listen;
 
-use crate::http::socket::Socket;
+use crate::http::stream::Stream;
 
 /// The connections that may wait for an accept. The system lowers the number to its maximum (`net.core.somaxconn`).
 const BACKLOG: i32 = i32::MAX;
@@ -124,17 +124,17 @@ impl Listener {
     }
 
     /// Accepts one connection. Switches Nagle's algorithm off: a response is one write.
-    pub(super) fn accept(&self) -> io::Result<Socket> {
+    pub(super) fn accept(&self) -> io::Result<Stream> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, addr) = listener.accept()?;
                 if let Err(error) = stream.set_nodelay(true) {
                     log::debug!("cannot set TCP_NODELAY: {error}");
                 }
-                Ok(Socket::Tcp(stream, addr.ip().into()))
+                Ok(Stream::Tcp(stream, addr.ip().into()))
             }
             Listener::Unix(listener, _) => {
-                listener.accept().map(|(stream, _)| Socket::Unix(stream))
+                listener.accept().map(|(stream, _)| Stream::Unix(stream))
             }
         }
     }

@@ -14,7 +14,7 @@ use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
 use super::heads::UnfinishedHeads;
-use crate::http::connection::{Connection, Until};
+use crate::http::connection::{Connection, Needs, Until};
 use crate::http::socket::Socket;
 use crate::http::{ConnectionCounts, PeerPermit};
 
@@ -161,7 +161,7 @@ impl ConnectionTable {
         entry.missed_event = entry.parked.is_none();
         let mut task = self.unpark(&mut slots, slot)?;
         // The last bytes of a stream may be read without its end: a registered socket would report the end for ever.
-        if event.is_read_closed() || task.connection.needs_permit() {
+        if event.is_read_closed() || task.connection.needs() != Needs::Nothing {
             self.deregister_socket(&mut slots.slab[slot], task.connection.socket());
         }
         Some(task)

@@ -14,6 +14,8 @@ use super::worker::Shared;
 use crate::http;
 use crate::http::connection::{Connection, Until, Wake, refuse_new};
 use crate::http::socket::Socket;
+use crate::http::stream::Stream;
+use crate::http::tls;
 
 /// The pause after a failed accept. The listener is edge-triggered: free descriptors bring no event.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -29,6 +31,7 @@ pub(super) struct EventLoop {
     poll: Poll,
     events: Events,
     listener: Listener,
+    tls: Option<Arc<tls::Acceptor>>,
     http_limits: Arc<http::Limits>,
     ready: Vec<(Box<Task>, Wake)>,
     /// A failure of accept was logged, and no accept has succeeded since.
@@ -41,6 +44,7 @@ impl EventLoop {
     pub(super) fn new(
         poll: Poll,
         mut listener: Listener,
+        tls: Option<Arc<tls::Acceptor>>,
         http_limits: http::Limits,
     ) -> io::Result<EventLoop> {
         listener.register(poll.registry(), LISTENER)?;
@@ -48,6 +52,7 @@ impl EventLoop {
             poll,
             events: Events::with_capacity(EVENTS),
             listener,
+            tls,
             http_limits: Arc::new(http_limits),
             ready: Vec::new(),
             has_warned: false,
@@ -122,7 +127,10 @@ impl EventLoop {
                 return;
             }
             match self.listener.accept() {
-                Ok(socket) => self.admit(socket, shared),
+                Ok(stream) => match self.socket(stream) {
+                    Ok(socket) => self.admit(socket, shared),
+                    Err(error) => log::warn!("cannot start TLS on a connection: {error}"),
+                },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     shared.connections.set_accept_pending(false);
                     self.has_warned = false;
@@ -133,6 +141,11 @@ impl EventLoop {
             }
         }
         self.has_more = true;
+    }
+
+    fn socket(&self, stream: Stream) -> io::Result<Socket> {
+        let session = self.tls.as_ref().map(|tls| tls.session()).transpose()?;
+        Ok(Socket::new(stream, session))
     }
 
     fn admit(&mut self, socket: Socket, shared: &Shared) {

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 
-use crate::http::{self, ConnectionCounts, Handler};
+use crate::http::{self, ConnectionCounts, Handler, tls};
 use connections::ConnectionTable;
 use event_loop::EventLoop;
 use scheduler::Scheduler;
@@ -45,20 +45,21 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Serves `listener` until [`Engine::stop`].
+    /// Serves `listener` until [`Engine::stop`], with TLS if there is an acceptor.
     ///
     /// # Errors
     ///
     /// When the system refuses the poller or the thread of the event loop.
     pub(crate) fn start(
         listener: Listener,
+        tls: Option<Arc<tls::Acceptor>>,
         handler: Arc<dyn Handler>,
         limits: Limits,
         http_limits: http::Limits,
     ) -> io::Result<Engine> {
         let poll = mio::Poll::new()?;
         let connections = ConnectionTable::new(&poll)?;
-        let event_loop = EventLoop::new(poll, listener, http_limits)?;
+        let event_loop = EventLoop::new(poll, listener, tls, http_limits)?;
         let shared = Arc::new(Shared {
             connections,
             scheduler: Scheduler::new(limits.workers, limits.disk_permits),

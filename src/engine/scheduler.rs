@@ -1,8 +1,9 @@
 //! The scheduler: run queues, permits, and the threads of the worker pool.
 //!
-//! A ready task waits in one of two run queues. A *light* task reads a head or sends a response. A *heavy* task moves a
+//! A ready task waits in one of three run queues. A *light* task reads a head or sends a response. A *heavy* task moves a
 //! body or waits for the disk: it needs a *body permit*. The pool has one body permit fewer than workers, so that one
-//! worker always serves heads. Before an fsync a worker exchanges its body permit for a *disk permit*, and the pool
+//! worker always serves heads. A TLS *handshake* needs a body permit too, and together they have at most half of them:
+//! a crowd of new clients does not stop the bodies. Before an fsync a worker exchanges its body permit for a *disk permit*, and the pool
 //! may run one thread more: a slow disk delays only the requests that wait for it.
 
 use std::collections::VecDeque;
@@ -12,7 +13,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use threadpool::ThreadPool;
 
 use super::connections::Task;
-use crate::http::connection::Wake;
+use crate::http::connection::{Needs, Wake};
 
 /// The run queues and the worker threads.
 pub(super) struct Scheduler {
@@ -37,6 +38,8 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Permit {
     None,
+    /// A body permit, used for a handshake.
+    Handshake,
     Body,
     Disk,
 }
@@ -116,6 +119,11 @@ impl Scheduler {
         self.state().queues.acquire_body_permit(held)
     }
 
+    /// Returns a handshake permit in exchange for `held`, or `held` if none is free.
+    pub(super) fn acquire_handshake_permit(&self, held: Permit) -> Permit {
+        self.state().queues.acquire_handshake_permit(held)
+    }
+
     /// Returns a disk permit in exchange for `held`, or `held` if none is free, or the system has no thread for it.
     ///
     /// The flag says whether the caller has to call [`start_worker`](Self::start_worker).
@@ -187,15 +195,17 @@ impl State {
 pub(super) struct ReadyTask {
     pub(super) task: Box<Task>,
     pub(super) wake: Wake,
-    /// The order of arrival over both queues.
+    /// The order of arrival over all queues.
     number: u64,
 }
 
 struct Queues {
     light: VecDeque<ReadyTask>,
     heavy: VecDeque<ReadyTask>,
+    handshakes: VecDeque<ReadyTask>,
     pushed: u64,
     body_permits_free: usize,
+    handshake_permits_free: usize,
     disk_permits_held: usize,
     disk_permits_max: usize,
 }
@@ -205,8 +215,10 @@ impl Queues {
         Queues {
             light: VecDeque::new(),
             heavy: VecDeque::new(),
+            handshakes: VecDeque::new(),
             pushed: 0,
             body_permits_free: body_permits,
+            handshake_permits_free: (body_permits / 2).max(1),
             disk_permits_held: 0,
             disk_permits_max: disk_permits,
         }
@@ -214,9 +226,10 @@ impl Queues {
 
     fn push(&mut self, task: Box<Task>, wake: Wake) {
         self.pushed += 1;
-        let queue = match task.connection.needs_permit() {
-            true => &mut self.heavy,
-            false => &mut self.light,
+        let queue = match task.connection.needs() {
+            Needs::Nothing => &mut self.light,
+            Needs::Body => &mut self.heavy,
+            Needs::Handshake => &mut self.handshakes,
         };
         queue.push_back(ReadyTask {
             task,
@@ -229,8 +242,15 @@ impl Queues {
     fn pop(&mut self) -> Option<(ReadyTask, Permit)> {
         let number =
             |queue: &VecDeque<ReadyTask>| queue.front().map_or(u64::MAX, |task| task.number);
-        let takes_heavy = self.body_permits_free > 0 && number(&self.heavy) < number(&self.light);
-        if takes_heavy {
+        let (light, heavy) = (number(&self.light), number(&self.heavy));
+        let handshake = number(&self.handshakes);
+        if handshake < light.min(heavy) && self.handshakes_free() > 0 {
+            self.body_permits_free -= 1;
+            self.handshake_permits_free -= 1;
+            let task = self.handshakes.pop_front();
+            return task.map(|task| (task, Permit::Handshake));
+        }
+        if heavy < light && self.body_permits_free > 0 {
             self.body_permits_free -= 1;
             return self.heavy.pop_front().map(|task| (task, Permit::Body));
         }
@@ -247,6 +267,16 @@ impl Queues {
         Permit::Body
     }
 
+    fn acquire_handshake_permit(&mut self, held: Permit) -> Permit {
+        if self.handshakes_free() == 0 || !self.handshakes.is_empty() {
+            return held;
+        }
+        self.release(held);
+        self.body_permits_free -= 1;
+        self.handshake_permits_free -= 1;
+        Permit::Handshake
+    }
+
     fn acquire_disk_permit(&mut self, held: Permit) -> Permit {
         if self.disk_permits_held == self.disk_permits_max {
             return held;
@@ -259,6 +289,10 @@ impl Queues {
     fn release(&mut self, permit: Permit) {
         match permit {
             Permit::None => {}
+            Permit::Handshake => {
+                self.body_permits_free += 1;
+                self.handshake_permits_free += 1;
+            }
             Permit::Body => self.body_permits_free += 1,
             Permit::Disk => self.disk_permits_held -= 1,
         }
@@ -266,16 +300,23 @@ impl Queues {
 
     /// Returns how many tasks could run now.
     fn runnable(&self) -> usize {
-        self.light.len() + self.heavy.len().min(self.body_permits_free)
+        let handshakes = self.handshakes.len().min(self.handshakes_free());
+        self.light.len() + (self.heavy.len() + handshakes).min(self.body_permits_free)
     }
 
     fn is_empty(&self) -> bool {
-        self.light.is_empty() && self.heavy.is_empty()
+        self.light.is_empty() && self.heavy.is_empty() && self.handshakes.is_empty()
     }
 
     fn clear(&mut self) {
         self.light.clear();
         self.heavy.clear();
+        self.handshakes.clear();
+    }
+
+    /// Returns how many handshakes could run now.
+    fn handshakes_free(&self) -> usize {
+        self.handshake_permits_free.min(self.body_permits_free)
     }
 }
 
@@ -295,6 +336,27 @@ mod tests {
         queues.release(Permit::Body);
         assert_eq!(queues.acquire_body_permit(Permit::Disk), Permit::Body);
         assert_eq!(queues.acquire_disk_permit(Permit::Body), Permit::Disk);
+    }
+
+    #[test]
+    fn handshakes_hold_half_of_the_body_permits() {
+        let mut queues = Queues::new(4, 1);
+        for _ in 0..2 {
+            let permit = queues.acquire_handshake_permit(Permit::None);
+            assert_eq!(permit, Permit::Handshake);
+        }
+        assert_eq!(queues.acquire_handshake_permit(Permit::None), Permit::None);
+        assert_eq!(queues.acquire_body_permit(Permit::Handshake), Permit::Body);
+        assert_eq!(queues.acquire_body_permit(Permit::None), Permit::Body);
+        assert_eq!(queues.body_permits_free, 1);
+
+        let permit = queues.acquire_handshake_permit(Permit::None);
+        assert_eq!(permit, Permit::Handshake);
+        queues.release(permit);
+        queues.release(Permit::Handshake);
+        queues.release(Permit::Body);
+        queues.release(Permit::Body);
+        assert_eq!((queues.body_permits_free, queues.handshakes_free()), (4, 2));
     }
 
     #[test]

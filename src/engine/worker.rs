@@ -127,6 +127,13 @@ impl TaskContext for Context<'_> {
         self.permit == Permit::Body
     }
 
+    fn acquire_handshake_permit(&mut self) -> bool {
+        if self.permit != Permit::Handshake {
+            self.permit = self.shared.scheduler.acquire_handshake_permit(self.permit);
+        }
+        self.permit == Permit::Handshake
+    }
+
     fn deregister(&mut self, socket: &mut Socket) {
         if !self.is_deregistered {
             self.is_deregistered = true;

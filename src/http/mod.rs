@@ -24,6 +24,8 @@ mod read_buffer;
 mod request;
 mod response;
 pub(crate) mod socket;
+pub(crate) mod stream;
+pub(crate) mod tls;
 
 pub(crate) use handler::{Action, BodyEnd, BodySink, ConnectionCounts, Handler};
 pub(crate) use limits::Limits;

@@ -1,6 +1,9 @@
 //! The read buffer of a worker, lent to one connection at a time.
 
-use std::io::{self, Read};
+use std::io;
+
+use super::socket::Socket;
+use super::stream::Received;
 
 /// The bytes that were read and not consumed, in the buffer of a worker.
 pub(crate) struct ReadBuffer<'b> {
@@ -38,7 +41,7 @@ impl<'b> ReadBuffer<'b> {
         self.start == self.end
     }
 
-    /// Returns whether the last read emptied the socket: it returned fewer bytes than requested.
+    /// Returns whether the last read emptied the socket.
     pub(crate) fn drained(&self) -> bool {
         self.drained
     }
@@ -52,18 +55,16 @@ impl<'b> ReadBuffer<'b> {
         self.start = self.end;
     }
 
-    /// Reads once, at most `most` bytes, and appends them.
-    pub(crate) fn fill(&mut self, socket: &mut impl Read, most: u64) -> io::Result<Fill> {
+    /// Reads once, about `most` bytes, and appends them.
+    pub(crate) fn fill(&mut self, socket: &mut Socket, most: u64) -> io::Result<Fill> {
         self.make_room();
-        let room = self.buffer.len() - self.end;
-        let asked = usize::try_from(most).map_or(room, |most| most.min(room));
         loop {
-            match socket.read(&mut self.buffer[self.end..self.end + asked]) {
-                Ok(0) => return Ok(Fill::Eof),
-                Ok(count) => {
-                    self.end += count;
-                    self.drained = count < asked;
-                    return Ok(Fill::Bytes(count));
+            match socket.receive(&mut self.buffer[self.end..], most) {
+                Ok(Received { bytes: 0, .. }) => return Ok(Fill::Eof),
+                Ok(Received { bytes, drained }) => {
+                    self.end += bytes;
+                    self.drained = drained;
+                    return Ok(Fill::Bytes(bytes));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.drained = true;

@@ -1,76 +1,93 @@
-//! TCP and Unix sockets.
+//! The socket of a connection: a stream, with or without TLS.
 
 use mio::event::Source;
-use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 
 use super::peer::Peer;
+use super::stream::{Received, Stream};
+use super::tls::Session;
 
 /// A non-blocking socket of a client.
-pub(crate) enum Socket {
-    Tcp(TcpStream, Peer),
-    Unix(UnixStream),
+pub(crate) struct Socket {
+    stream: Stream,
+    tls: Option<Box<Session>>,
 }
 
 impl Socket {
+    pub(crate) fn new(stream: Stream, tls: Option<Box<Session>>) -> Socket {
+        Socket { stream, tls }
+    }
+
     pub(crate) fn peer(&self) -> Peer {
-        match self {
-            Socket::Tcp(_, peer) => *peer,
-            Socket::Unix(_) => Peer::Unix,
+        self.stream.peer()
+    }
+
+    /// Reads about `most` bytes to the beginning of `room`. With TLS it may be more: all that was received is decrypted
+    /// at once, so that no bytes wait where the poller does not see them.
+    pub(crate) fn receive(&mut self, room: &mut [u8], most: u64) -> io::Result<Received> {
+        if let Some(session) = &mut self.tls {
+            return session.receive(&mut self.stream, room, most);
         }
+        let asked = usize::try_from(most).map_or(room.len(), |most| most.min(room.len()));
+        let bytes = self.stream.read(&mut room[..asked])?;
+        let drained = bytes < asked;
+        Ok(Received { bytes, drained })
     }
 
     /// Shuts down the sending direction. Reading goes on.
-    pub(crate) fn finish_writing(&self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(stream, _) => stream.shutdown(Shutdown::Write),
-            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+    pub(crate) fn finish_writing(&mut self) -> io::Result<()> {
+        if let Some(session) = &mut self.tls {
+            session.finish_writing(&mut self.stream)?;
         }
+        self.stream.finish_writing()
+    }
+
+    /// Returns whether a TLS handshake comes before the first request, or goes on.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Returns whether records wait until the socket is writable.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
+    }
+
+    /// Returns the number of received bytes that are no whole record yet.
+    pub(crate) fn partial_bytes(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.partial_bytes())
+    }
+
+    /// Continues without TLS, if the first byte was that of an HTTP request. Returns whether it does.
+    pub(crate) fn continue_plain(&mut self) -> bool {
+        let is_plain = self.tls.as_ref().is_some_and(|tls| tls.is_plain_http());
+        if is_plain {
+            self.tls = None;
+        }
+        is_plain
     }
 
     /// Returns whether a read would return bytes or the end of the stream at once.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn is_readable(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        use std::os::fd::AsFd;
-
-        let fd = match self {
-            Socket::Tcp(stream, _) => stream.as_fd(),
-            Socket::Unix(stream) => stream.as_fd(),
-        };
-        let mut socket = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-        poll(&mut socket, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-    }
-
-    fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Socket::Tcp(stream, _) => stream,
-            Socket::Unix(stream) => stream,
-        }
-    }
-}
-
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream, _) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
-        }
+        self.stream.is_readable()
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(stream, _) => stream.write(bytes),
-            Socket::Unix(stream) => stream.write(bytes),
+        match &mut self.tls {
+            Some(session) => session.write(&mut self.stream, bytes),
+            None => self.stream.write(bytes),
         }
     }
 
+    /// Sends the records that are encrypted. Without TLS there are none.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match &mut self.tls {
+            Some(session) => session.flush(&mut self.stream),
+            None => Ok(()),
+        }
     }
 }
 
@@ -81,7 +98,7 @@ impl Source for Socket {
         token: Token,
         interests: Interest,
     ) -> io::Result<()> {
-        self.source().register(registry, token, interests)
+        self.stream.register(registry, token, interests)
     }
 
     fn reregister(
@@ -90,10 +107,10 @@ impl Source for Socket {
         token: Token,
         interests: Interest,
     ) -> io::Result<()> {
-        self.source().reregister(registry, token, interests)
+        self.stream.reregister(registry, token, interests)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.source().deregister(registry)
+        self.stream.deregister(registry)
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn read(head: &Head, server: &ServerInfo) -> (Dialect, Result<Command
     }
     let command = match (dialect, head.path()) {
         (Dialect::FileId, x_file_id::STATUS | x_file_id::UPLOAD) => x_file_id::read(head),
-        (Dialect::FileId, _) => Err(page::respond(head)),
+        (Dialect::FileId, _) => Err(page::respond(head, server.hsts)),
         _ if head.method() == "OPTIONS" => Err(options(head, server)),
         (Dialect::Tus, _) => tus::read(head),
         (Dialect::Ietf(reply), _) => ietf::read(reply, head),

@@ -14,6 +14,10 @@ pub(crate) struct ServerInfo {
     pub(crate) expire_secs: u64,
     /// The base of all addresses. `None`: the `Host` of each request.
     pub(crate) public_url: Option<String>,
+    /// True if clients reach the server by `https` without a proxy.
+    pub(crate) is_tls: bool,
+    /// True if browsers should use nothing but `https` for this host.
+    pub(crate) hsts: bool,
     /// The proxies whose forwarding fields are used. Any client can send them.
     pub(crate) proxies: TrustedProxies,
     /// True if interim responses are sent.
@@ -40,7 +44,8 @@ impl ServerInfo {
         } else {
             Proxy::default()
         };
-        let scheme = proxy.scheme.unwrap_or("http");
+        let own = if self.is_tls { "https" } else { "http" };
+        let scheme = proxy.scheme.unwrap_or(own);
         Some(format!("{scheme}://{}", proxy.host.or(head.host())?))
     }
 }

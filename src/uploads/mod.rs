@@ -49,6 +49,9 @@ pub struct Options {
     pub(crate) users: Users,
     pub(crate) failed_logins: Option<u32>,
     pub(crate) public_url: Option<String>,
+    /// True if the server itself ends TLS.
+    pub(crate) is_tls: bool,
+    pub(crate) hsts: bool,
     pub(crate) proxies: TrustedProxies,
     pub(crate) per_address: Arc<PeerLimit>,
     pub(crate) no_interim: bool,
@@ -116,6 +119,8 @@ impl Uploads {
             max_size: store.max_size(),
             expire_secs,
             public_url: options.public_url,
+            is_tls: options.is_tls,
+            hsts: options.is_tls && options.hsts,
             proxies: options.proxies,
             interim: !options.no_interim,
         };

@@ -11,6 +11,7 @@ use mio::{Events, Poll};
 use super::{ConnectionTable, Task};
 use crate::http::connection::{Connection, Until};
 use crate::http::socket::Socket;
+use crate::http::stream::Stream;
 use crate::http::{Limits, PeerPermit};
 
 struct Bench {
@@ -36,7 +37,7 @@ impl Bench {
         (
             theirs,
             self.table.insert(
-                Connection::new(Socket::Unix(ours), limits),
+                Connection::new(Socket::new(Stream::Unix(ours), None), limits),
                 PeerPermit::default(),
             ),
         )
@@ -92,8 +93,8 @@ impl Bench {
 
 /// Reads once. Returns `None` if no byte is there.
 fn read(task: &mut Task, most: usize) -> Option<usize> {
-    match task.connection.socket().read(&mut [0; 16][..most]) {
-        Ok(count) => Some(count),
+    match task.connection.socket().receive(&mut [0; 16], most as u64) {
+        Ok(received) => Some(received.bytes),
         Err(error) if error.kind() == ErrorKind::WouldBlock => None,
         Err(error) => panic!("{error}"),
     }

@@ -1,6 +1,8 @@
 //! The state machine of one connection.
 //!
 //! ```text
+//! (Handshake, with TLS)
+//!          |
 //!          +-------------------------- next request --------------------------+
 //!          v                                                                  |
 //!        Head --> Body (windows) ----------------> Reply (unsent bytes) ------+--> over
@@ -19,7 +21,7 @@ mod read_head;
 mod state;
 mod write_response;
 
-pub(crate) use state::{Connection, Next, TaskContext, Until, Wake};
+pub(crate) use state::{Connection, Needs, Next, TaskContext, Until, Wake};
 pub(crate) use write_response::refuse_new;
 
 use std::mem;
@@ -38,7 +40,10 @@ const RETRY_SECS: &str = "5";
 
 impl Connection {
     pub(crate) fn new(socket: Socket, limits: Arc<Limits>) -> Connection {
-        let state = State::Head { since: None };
+        let state = match socket.is_handshaking() {
+            true => State::Handshake { since: None },
+            false => State::Head { since: None },
+        };
         Connection {
             socket,
             limits,
@@ -48,12 +53,15 @@ impl Connection {
         }
     }
 
-    /// Returns whether the next poll moves a body or waits for the disk, and so needs a permit.
-    pub(crate) fn needs_permit(&self) -> bool {
-        matches!(
-            self.state,
-            State::Body(_) | State::Blocking(_) | State::Drain { .. }
-        )
+    /// Returns the permit that the next poll needs.
+    pub(crate) fn needs(&self) -> Needs {
+        match self.state {
+            State::Handshake { .. } => Needs::Handshake,
+            State::Body(_) | State::Blocking(_) | State::Drain { .. } => Needs::Body,
+            State::Head { .. } | State::Waiting(_) | State::Reply(_) | State::Over => {
+                Needs::Nothing
+            }
+        }
     }
 
     /// Returns whether an action of the handler waits for a time.
@@ -70,10 +78,12 @@ impl Connection {
         &mut self.socket
     }
 
-    /// Returns the number of bytes of an unfinished head that the connection keeps.
+    /// Returns the number of bytes of an unfinished head or handshake that the connection keeps.
     pub(crate) fn head_bytes(&self) -> usize {
         match self.state {
-            State::Head { .. } => self.left_over.len(),
+            State::Head { .. } | State::Handshake { .. } => {
+                self.left_over.len() + self.socket.partial_bytes()
+            }
             _ => 0,
         }
     }
@@ -103,6 +113,7 @@ impl Connection {
         }
         loop {
             let step = match state {
+                State::Handshake { since } => self.handshake(since, handler, context, &mut window),
                 State::Head { since } => self.head(since, handler, context, &mut window),
                 State::Waiting(waiting) => self.waiting(waiting, context, &mut window),
                 State::Blocking(blocking) => self.blocking(blocking, context, &mut window),
@@ -136,6 +147,7 @@ impl Connection {
                     .text("unfinished request heads take too much memory (--head-memory)\n");
                 self.refuse(response, handler, window.bytes())
             }
+            State::Handshake { .. } => State::Over,
             other => other,
         }
     }

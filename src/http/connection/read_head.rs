@@ -15,6 +15,9 @@ use crate::http::response::{ReplyTo, Response};
 /// The size of a read before the end of a head, in bytes: a small upload fits into one read.
 const HEAD_READ_BYTES: u64 = 32 * 1024;
 
+/// The response to a request without TLS.
+const PLAIN_HTTP: &str = "this port expects TLS: use an address that begins with https://\n";
+
 impl Connection {
     pub(super) fn head(
         &mut self,
@@ -48,13 +51,55 @@ impl Connection {
         }
     }
 
+    /// Moves a TLS handshake on. It costs much processor time, and so needs a permit.
+    pub(super) fn handshake(
+        &mut self,
+        since: Option<Instant>,
+        handler: &dyn Handler,
+        context: &mut dyn TaskContext,
+        window: &mut ReadBuffer<'_>,
+    ) -> Step {
+        if context.is_stopping() {
+            return OVER;
+        }
+        if !context.acquire_handshake_permit() {
+            return Step::Leave(State::Handshake { since }, Next::Requeue);
+        }
+        let since = since.or(Some(Instant::now()));
+        match window.fill(&mut self.socket, HEAD_READ_BYTES) {
+            Ok(Fill::Bytes(_)) => Step::On(State::Head {
+                since: Some(Instant::now()),
+            }),
+            Ok(Fill::WouldBlock) if self.socket.has_unsent() => {
+                self.park_until(State::Handshake { since }, since, Until::Writable)
+            }
+            Ok(Fill::WouldBlock) if self.socket.is_handshaking() => {
+                self.park_until(State::Handshake { since }, since, Until::More)
+            }
+            Ok(Fill::WouldBlock) => self.await_head(None, Until::More),
+            Err(_) if self.socket.continue_plain() => {
+                let response = Response::new(400).text(PLAIN_HTTP);
+                Step::On(self.refuse(response, handler, window.bytes()))
+            }
+            Ok(Fill::Eof) => OVER,
+            Err(error) => {
+                log::debug!("TLS handshake with {} failed: {error}", self.socket.peer());
+                OVER
+            }
+        }
+    }
+
     /// Parks the connection until the next byte of a head.
     pub(super) fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
+        self.park_until(State::Head { since }, since, until)
+    }
+
+    fn park_until(&self, state: State, since: Option<Instant>, until: Until) -> Step {
         let deadline = match since {
             Some(first_byte) => first_byte + self.limits.head_timeout,
             None => Instant::now() + self.limits.keep_alive_idle,
         };
-        Step::Leave(State::Head { since }, Next::Park { until, deadline })
+        Step::Leave(state, Next::Park { until, deadline })
     }
 
     fn request(
@@ -103,7 +148,7 @@ impl Connection {
         for response in interim {
             self.socket.write_all(&response.encode_interim())?;
         }
-        Ok(())
+        self.socket.flush()
     }
 
     pub(super) fn waiting(

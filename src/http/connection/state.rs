@@ -56,6 +56,8 @@ pub(crate) enum Until {
 pub(crate) trait TaskContext {
     /// Acquires a body permit, if one is free. The task keeps it to the end of the poll, or to `enter_disk_wait`.
     fn acquire_body_permit(&mut self) -> bool;
+    /// Acquires a handshake permit, if one is free. The task keeps it to the end of the poll, or to another permit.
+    fn acquire_handshake_permit(&mut self) -> bool;
     /// Deregisters the socket from the poller: this poll reads it until it would block.
     fn deregister(&mut self, socket: &mut Socket);
     /// Announces that this poll waits for the disk from now on. Releases the body permit to other tasks.
@@ -78,7 +80,20 @@ pub(crate) struct Connection {
     pub(super) displaced: bool,
 }
 
+/// The permit that the next poll of a connection needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    /// It moves a body or waits for the disk.
+    Body,
+    Handshake,
+}
+
 pub(super) enum State {
+    /// Before the first request, with TLS. The first byte arrived at `since`.
+    Handshake {
+        since: Option<Instant>,
+    },
     /// Between two requests, or in a head whose first byte arrived at `since`.
     Head {
         since: Option<Instant>,

@@ -1,6 +1,5 @@
 //! The states `Reply` and `Drain`: from a response to the next request, or to the end of the connection.
 
-use std::io::Read;
 use std::time::Instant;
 
 use super::read_head::until_more;
@@ -103,7 +102,11 @@ impl Connection {
                     Step::On(next)
                 }
             }
-            Then::Close => OVER,
+            Then::Close => {
+                // The end of a TLS stream is a record.
+                let _ = self.socket.finish_writing();
+                OVER
+            }
             Then::Drain => {
                 window.clear();
                 if self.socket.finish_writing().is_err() {
@@ -142,7 +145,7 @@ impl Connection {
             }
             match window.fill(&mut self.socket, left) {
                 Ok(Fill::Bytes(count)) => {
-                    left -= count as u64;
+                    left = left.saturating_sub(count as u64);
                     taken += count as u64;
                     window.clear();
                 }
@@ -154,14 +157,17 @@ impl Connection {
     }
 }
 
-/// Sends a short response to a new connection, and closes it. Never waits.
+/// Sends a short response to a new connection, and closes it. Never waits, and so sends none before a TLS handshake.
 pub(crate) fn refuse_new(mut socket: Socket, response: Response) {
     let to = ReplyTo {
         head_only: false,
         keep_alive: false,
     };
+    if socket.is_handshaking() {
+        return;
+    }
     // A close with unread bytes would reset the connection, and the client might lose the response.
-    let _ = socket.read(&mut [0; REFUSED_READ_BYTES]);
+    let _ = socket.receive(&mut [0; REFUSED_READ_BYTES], u64::MAX);
     if let Ok(true) = Unsent::new(response.encode(to)).send(&mut socket) {
         let _ = socket.finish_writing();
     }

@@ -14,6 +14,7 @@ use crate::http::limits::Limits;
 use crate::http::request::{Framing, Head};
 use crate::http::response::Response;
 use crate::http::socket::Socket;
+use crate::http::stream::Stream;
 
 /// Checks that the handler gets exactly the requests that a simple reader finds, and that the outcome does not depend on
 /// cuts. The first two bytes give the positions of the cuts.
@@ -127,7 +128,10 @@ fn converse(pieces: &[&[u8]]) -> Outcome {
     let limits = Limits::default();
     let buffer = vec![0; 4 * limits.head_bytes];
     let mut line = Line {
-        connection: Some(Connection::new(Socket::Unix(socket), Arc::new(limits))),
+        connection: Some(Connection::new(
+            Socket::new(Stream::Unix(socket), None),
+            Arc::new(limits),
+        )),
         handler: Log::default(),
         buffer,
     };
@@ -181,6 +185,10 @@ struct Alone;
 
 impl TaskContext for Alone {
     fn acquire_body_permit(&mut self) -> bool {
+        true
+    }
+
+    fn acquire_handshake_permit(&mut self) -> bool {
         true
     }
 

@@ -30,7 +30,10 @@ impl Unsent {
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        match socket.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            flushed => flushed.map(|()| true),
+        }
     }
 
     fn rest(&self) -> Option<&[u8]> {

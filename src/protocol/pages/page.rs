@@ -8,6 +8,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
+/// HTTP Strict Transport Security (RFC 6797).
+const HTTPS_FOR_A_YEAR: &str = "max-age=31536000";
+
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
@@ -63,15 +66,21 @@ pub(crate) fn has(path: &str) -> bool {
     FILES.iter().any(|file| file.path == path)
 }
 
-pub(crate) fn respond(head: &Head) -> Response {
+pub(crate) fn respond(head: &Head, with_hsts: bool) -> Response {
     let Some(file) = FILES.iter().find(|file| file.path == head.path()) else {
         return not_found();
     };
     match head.method() {
-        "GET" | "HEAD" => Response::new(200)
-            .field("Content-Security-Policy", POLICY)
-            .field("Cache-Control", "no-cache")
-            .body(file.content_type, file.content),
+        "GET" | "HEAD" => {
+            let response = Response::new(200)
+                .field("Content-Security-Policy", POLICY)
+                .field("Cache-Control", "no-cache")
+                .body(file.content_type, file.content);
+            match with_hsts {
+                true => response.field("Strict-Transport-Security", HTTPS_FOR_A_YEAR),
+                false => response,
+            }
+        }
         _ => method_not_allowed("GET, HEAD"),
     }
 }

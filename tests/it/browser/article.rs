@@ -16,7 +16,7 @@ fn the_articles_own_client_stops_and_carries_on(browser: Browser) {
     let file = disk.file("lesson.mp4", 24_000_000);
     let starts = Starts::default();
     let site = Site::with(|config| starts.record(config));
-    let server = proxy::as_in_the_readme().replace("location /", "location ~ ^/(status|upload)$");
+    let server = proxy::as_documented().replace("location /", "location ~ ^/(status|upload)$");
     let locations = folder("/tests/data/article", "") + &server;
     let nginx = Nginx::before(site.addr(), &locations);
     let line = Line::of(nginx.addr(), u64::MAX);

@@ -28,7 +28,7 @@ fn two_on_their_way(visit: &Visit<'_>, disk: &Disk) -> [Local; 2] {
 fn with_the_readmes_configuration_nothing_is_named_and_a_cut_is_nothing(browser: Browser) {
     let disk = Disk::new();
     let site = Site::new();
-    let mut nginx = Nginx::before(site.addr(), proxy::as_in_the_readme());
+    let mut nginx = Nginx::before(site.addr(), proxy::as_documented());
     let visit = Visit::to(&browser, nginx.addr());
     let files = two_on_their_way(&visit, &disk);
     for file in &files {

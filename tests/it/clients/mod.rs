@@ -20,7 +20,7 @@ use crate::support::left_out::left_out;
 use crate::support::line::Line;
 use crate::support::local::{Disk, Local};
 use crate::support::program::Program;
-use crate::support::proxy::{Nginx, as_in_the_readme};
+use crate::support::proxy::{Nginx, as_documented};
 use crate::support::running::{Running, run, wait_for_part};
 
 /// Says how each client speaks to the server, in lines to copy.
@@ -64,7 +64,7 @@ impl Trip {
         let server = Program::start(flags);
         let nginx = match way {
             Way::Straight => None,
-            Way::ThroughNginx => Some(Nginx::before(server.addr(), as_in_the_readme())),
+            Way::ThroughNginx => Some(Nginx::before(server.addr(), as_documented())),
         };
         let addr = nginx.as_ref().map_or(server.addr(), Nginx::addr);
         Trip {

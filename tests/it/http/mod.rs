@@ -8,5 +8,6 @@ pub(crate) mod limits;
 pub(crate) mod parked;
 pub(crate) mod slow_link;
 pub(crate) mod stop;
+pub(crate) mod tls;
 pub(crate) mod unix;
 pub(crate) mod windows;

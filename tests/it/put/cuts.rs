@@ -7,7 +7,7 @@ use crate::support::files::finished;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::program::Program;
-use crate::support::proxy::{Nginx, as_in_the_readme};
+use crate::support::proxy::{Nginx, as_documented};
 use crate::support::{Site, append};
 
 const LENGTH: u64 = 40_000_000;
@@ -77,7 +77,7 @@ fn other_contents_of_the_same_id_are_refused() {
     assert!(line.taken() < HEADS, "it only asked");
 
     // The proxy hides the checksum of the tail, so the server compares the tail.
-    let silent = as_in_the_readme().replace(
+    let silent = as_documented().replace(
         "location / {",
         "location / {\nproxy_hide_header X-Tail-Digest;",
     );

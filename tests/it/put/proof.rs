@@ -11,7 +11,7 @@ use super::{killed_in_mid_upload, put_bytes, put_file, put_part, run, send, url}
 use crate::support::files::{finished, partials};
 use crate::support::line::Line;
 use crate::support::local::Disk;
-use crate::support::proxy::{Nginx, as_in_the_readme};
+use crate::support::proxy::{Nginx, as_documented};
 use crate::support::{Site, TIMEOUT, content};
 
 const LENGTH: u64 = 8_000_000;
@@ -124,7 +124,7 @@ fn file_is_there_already_only_if_compared() {
 fn server_that_ignores_checksums_gets_the_file() {
     let disk = Disk::new();
     let site = Site::new();
-    let old = as_in_the_readme().replace(
+    let old = as_documented().replace(
         "location / {",
         "location / {\nproxy_set_header X-File-CRC32 \"\";",
     );

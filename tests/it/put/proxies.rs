@@ -7,7 +7,7 @@ use super::{HEADS, expect_sent_once, put_file, put_part, run, send, url};
 use crate::support::Site;
 use crate::support::line::Line;
 use crate::support::local::Disk;
-use crate::support::proxy::{DEFAULTS, Nginx, as_in_the_readme, free_address};
+use crate::support::proxy::{DEFAULTS, Nginx, as_documented, free_address};
 
 const LENGTH: u64 = 20_000_000;
 
@@ -17,7 +17,7 @@ fn restart_of_nginx_costs_no_byte() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
-    let mut nginx = Nginx::before(site.addr(), as_in_the_readme());
+    let mut nginx = Nginx::before(site.addr(), as_documented());
     let (line, running) = put_part(&file, nginx.addr(), site.dir(), PART);
     nginx.end();
     nginx.come_back();
@@ -32,7 +32,7 @@ fn server_below_a_path_of_a_proxy_is_reached() {
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
-    let configuration = as_in_the_readme()
+    let configuration = as_documented()
         .replace("location / {", "location /up/ {")
         .replace(
             "http://127.0.0.1:8080;",
@@ -117,7 +117,7 @@ fn https_requires_a_trusted_certificate() {
     let (addr, home) = (free_address(), disk.path().display());
     let tls = format!(
         "listen {addr} ssl;\nssl_certificate {home}/server.pem;\nssl_certificate_key {home}/server.key;\n{}",
-        as_in_the_readme()
+        as_documented()
     );
     let _nginx = Nginx::before(site.addr(), &tls);
     let url = format!("https://{addr}");

@@ -12,6 +12,7 @@ pub(crate) mod proc;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod running;
+pub(crate) mod tls;
 pub(crate) mod torture;
 pub(crate) mod trace;
 

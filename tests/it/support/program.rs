@@ -42,10 +42,7 @@ impl Process {
         let stdout = child.stdout.take().expect("piped");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let addr = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .expect("it listens");
+        let (_, addr) = line.trim().split_once("://").expect("it listens");
         let addr = addr.parse().expect("an address");
         Process { child, addr }
     }

@@ -1,4 +1,4 @@
-//! Behind a real nginx: with the configuration that the README gives, and with nginx's defaults.
+//! Behind a real nginx: with the configuration of docs/proxy.md, and with nginx's defaults.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -19,9 +19,9 @@ pub(crate) struct Nginx {
 /// The default configuration of nginx.
 pub(crate) const DEFAULTS: &str = "location / { proxy_pass http://127.0.0.1:8080; }";
 
-/// Returns the nginx configuration of the README.
-pub(crate) fn as_in_the_readme() -> &'static str {
-    readme::block("nginx")
+/// Returns the nginx configuration of docs/proxy.md.
+pub(crate) fn as_documented() -> &'static str {
+    readme::block_of(include_str!("../../../docs/proxy.md"), "nginx")
 }
 
 impl Nginx {

@@ -1,0 +1,107 @@
+//! TCP and Unix sockets, without TLS.
+
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use super::peer::Peer;
+
+/// The bytes of one read.
+pub(crate) struct Received {
+    /// 0: the end of the stream.
+    pub(crate) bytes: usize,
+    /// True if the read left nothing in the socket.
+    pub(crate) drained: bool,
+}
+
+/// A non-blocking TCP or Unix socket of a client.
+pub(crate) enum Stream {
+    Tcp(TcpStream, Peer),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub(crate) fn peer(&self) -> Peer {
+        match self {
+            Stream::Tcp(_, peer) => *peer,
+            Stream::Unix(_) => Peer::Unix,
+        }
+    }
+
+    /// Shuts down the sending direction. Reading goes on.
+    pub(crate) fn finish_writing(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream, _) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Returns whether a read would return bytes or the end of the stream at once.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn is_readable(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use std::os::fd::AsFd;
+
+        let fd = match self {
+            Stream::Tcp(stream, _) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        };
+        let mut socket = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+        poll(&mut socket, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Stream::Tcp(stream, _) => stream,
+            Stream::Unix(stream) => stream,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream, _) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream, _) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Source for Stream {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        self.source().register(registry, token, interests)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        self.source().reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.source().deregister(registry)
+    }
+}
