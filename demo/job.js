@@ -99,7 +99,7 @@ function newsOf(rows, number, words) {
 /** Returns all that the header shows, in one pass: there may be ten thousand rows, twice a second. */
 function sumsOf(rows) {
   const sums = Object.fromEntries(COUNTED.map((group) => [group, 0]));
-  Object.assign(sums, { files: rows.length, total: 0, held: 0, lost: 0, rest: 0 });
+  Object.assign(sums, { files: rows.length, total: 0, held: 0, lost: 0, rest: 0, retryable: 0 });
   for (const row of rows) {
     const { file, held } = row.uploader;
     const { group } = row;
@@ -107,6 +107,7 @@ function sumsOf(rows) {
     sums[group] += Number(group !== 'done' || row.done);
     sums.total += file.size;
     sums.held += held;
+    if (group === 'failed' && !row.uploader.problem?.isFinal) sums.retryable++;
     if (group === 'failed') sums.lost += file.size - held;
     else if (group === 'active' || group === 'waiting') sums.rest += file.size - held;
   }
@@ -117,13 +118,13 @@ function sumsOf(rows) {
   return sums;
 }
 
-function showButtons({ isRunning, paused, failed, done }, words) {
+function showButtons({ isRunning, paused, retryable, done }, words) {
   const action = isRunning ? 'pause-all' : 'resume-all';
   const button = find('pause-all');
   button.dataset.action = action;
   setText(button, words.actions[action]);
   button.hidden = !isRunning && paused === 0;
   find('clear').hidden = done === 0;
-  find('retry-failed').hidden = failed < 2;
+  find('retry-failed').hidden = retryable < 2;
   find('notify').hidden = !canNotify || !isRunning;
 }

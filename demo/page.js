@@ -3,11 +3,15 @@
 // of others.
 
 import { announce } from './announce.js';
+import { Begun, isUnfinished } from './begun.js';
 import { chosen, dropped } from './folders.js';
 import { Job } from './job.js';
 import { FileList } from './list.js';
+import { Outage } from './outage.js';
 import { Recent } from './recent.js';
 import { Row, setText } from './row.js';
+import { Tabs } from './tabs.js';
+import { Unfinished } from './unfinished.js';
 import { watch } from './watch.js';
 import { addressOf } from './wire.js';
 import { chooseLanguage, wordsIn } from './words.js';
@@ -27,14 +31,24 @@ const picker = find('picker');
 const folderPicker = find('folder-picker');
 const list = new FileList(find('files'), words);
 const job = new Job(words);
+const address = addressOf(server);
+const begun = new Begun(address.href);
+const tabs = new Tabs(address.href, () => unfinished.show());
+const unfinished = new Unfinished({
+  begun, server, words, announce, isElsewhere: (id) => Boolean(list.find(id)) || tabs.send(id),
+});
+const outage = new Outage(words, announce);
 
 /** Adds a file. Returns its row if the file was in the list before. */
 function add(found) {
   const row = new Row(found, {
-    server, words, onChange: refreshSoon, onSent: (bytes) => job.sent(bytes), onGone: remove, onBuffering: showBuffering,
+    server, words, onChange: changed, onSent: (bytes) => job.sent(bytes), onGone: remove, onBuffering: showBuffering,
+    isBuffered: () => isBuffered,
   });
+  row.uploader.asksFirst = begun.has(row.uploader.id);
   const old = list.find(row.uploader.id);
   if (old?.active) return old;
+  old?.keep();
   list.add(row);
   row.start();
   return old && row;
@@ -44,6 +58,21 @@ function showAgain(rows) {
   list.reveal(rows[0]);
   for (const row of rows) row.flash();
   announce(rows.length === 1 ? words.inList(rows[0].name) : words.inListMany(rows.length));
+}
+
+function changed(row) {
+  remember(row);
+  refreshSoon();
+}
+
+/** Remembers that the file of a row is begun, or forgets that. */
+function remember(row, isLeaving = false) {
+  const { id, path, held, file: { size, lastModified } } = row.uploader;
+  const { state, hasSent } = row;
+  if (row.done || state === 'cancelling' || state === 'cancelled') begun.remove(id);
+  else if (isUnfinished({ state, held, size, hasSent }, isLeaving)) {
+    begun.put({ id, path, size, lastModified, held }, row.active && !isLeaving);
+  }
 }
 
 function remove(row) {
@@ -67,11 +96,11 @@ function pauseOrResumeAll() {
   const all = list.rows;
   const running = all.filter((row) => row.active);
   for (const row of running) row.pause();
-  if (running.length === 0) for (const row of all) if (row.uploader.state === 'paused') row.start();
+  if (running.length === 0) for (const row of all) if (row.state === 'paused') row.start();
 }
 
 function retryFailed() {
-  for (const row of list.rows) if (row.uploader.state === 'failed') row.start();
+  for (const row of list.rows) if (row.state === 'failed' && !row.uploader.problem?.isFinal) row.start();
 }
 
 // A thousand files may change state at once: the list and the total are brought up to date once.
@@ -83,11 +112,22 @@ function refreshSoon() {
 function refresh() {
   const all = list.rows;
   list.show();
+  outage.show(all);
   for (const row of all) if (row.active) row.refresh();
   job.show(all);
+  rememberAll(all);
 }
 
+function rememberAll(all) {
+  const sent = all.filter((row) => row.active && row.hasSent);
+  for (const row of sent) remember(row);
+  tabs.set(sent.map((row) => row.uploader.id));
+  unfinished.show();
+}
+
+let isBuffered = false;
 function showBuffering() {
+  isBuffered = true;
   showNotice('buffering', ...words.notices.buffering);
 }
 
@@ -150,15 +190,26 @@ function listenTo(input) {
 function watchOthers() {
   const isOwn = (name, length) => list.has(name, length);
   const recent = new Recent({ words, isOwn, onNews: (paths) => announce(words.haveArrived(paths)) });
-  const address = addressOf(server);
+  let isLost = false;
   setText(find('host'), address.host);
   watch(new URL('recent', address), {
     onAnswer: (lists) => {
       recent.show(lists);
       setText(find('free'), Number.isInteger(lists.free_bytes) ? words.free(words.size(lists.free_bytes)) : '');
+      if (isLost) hasReturned();
+      isLost = false;
     },
-    onLost: () => recent.hide(),
+    onLost: () => {
+      recent.hide();
+      isLost = true;
+    },
   });
+}
+
+// The server answers again.
+function hasReturned() {
+  outage.wake();
+  unfinished.verify();
 }
 
 function translate() {
@@ -178,5 +229,12 @@ find('retry-failed').addEventListener('click', retryFailed);
 addEventListener('beforeunload', (event) => {
   if (list.rows.some((row) => row.active)) event.preventDefault();
 });
+addEventListener('pagehide', () => {
+  for (const row of list.rows) if (row.active) remember(row, true);
+});
+addEventListener('storage', ({ key, newValue }) => {
+  if (begun.changed(key, newValue)) unfinished.show();
+});
 setInterval(refresh, REFRESH_MS);
+unfinished.verify();
 watchOthers();

@@ -2,38 +2,63 @@
 
 import { shown } from './names.js';
 
-/** By kind: [event, advice]. Other languages are in words.js. */
+/**
+ * By kind: [event, advice], or a function of the amounts that the server states, as text. Other languages are in
+ * words.js.
+ */
 export const english = {
   // These pass: the upload tries again by itself.
   offline: ['This device is offline.', 'The upload goes on by itself when the connection is back.'],
   gone: ['The server does not answer.',
     'The upload keeps trying. Check that the server runs and that this device is on the right network.'],
   busy: ['The server is busy.', 'The upload tries again by itself.'],
+  'too-many-connections': ['This network has too many connections to the server.', 'The upload tries again by itself.'],
+  'too-many-logins': ['Too many sign-ins have failed.', 'The upload waits, then tries again by itself.'],
+  unavailable: ['The server cannot store files now.',
+    'The upload tries again by itself. If this goes on, tell the person who runs the server.'],
   'server-error': ['The server had an internal error.',
-    'The upload tries again by itself. If this goes on, look into the log of the server.'],
+    'The upload tries again by itself. If this goes on, tell the person who runs the server.'],
+  'disk-failed': ['The disk of the server has failed.',
+    'The upload tries again by itself. Tell the person who runs the server.'],
   stalled: ['Nothing has moved for a while.', 'The upload tries again by itself.'],
   strange: ['Something else answered in place of the upload server.',
     'It may be a sign-in page of a proxy or of the Wi-Fi. Open this address in a new tab and look.'],
   elsewhere: ['Another tab or device is sending the same file.',
     'This one waits, then goes on from what has arrived.'],
   // These stay until a person acts.
-  refused: ['The server did not accept this upload.', 'Retry, or look into the log of the server.'],
+  refused: ['The server did not accept this upload.', 'Retry. If this goes on, tell the person who runs the server.'],
   'sign-in': ['The server wants a name and a password.', 'Retry and sign in. If the browser does not ask, reload this page.'],
-  forbidden: ['You are not allowed to send this file here.', 'Ask the person who runs the server.'],
   'wrong-host': ['The server does not answer under this address.',
-    'Open it by its IP address, or start it with --host and the name you use.'],
+    'Open it by its IP address, or ask the person who runs the server to allow this name.'],
   'no-service': ['There is no upload server at this address.', 'Check the address, or the path in the proxy.'],
-  'too-large': ['The file is larger than this server takes.',
-    'Send a smaller file, or ask for a higher limit (--max-size).'],
+  'cannot-store': ['The server cannot write this file into its folder.', 'Tell the person who runs the server, then retry.'],
   'proxy-limit': ['A proxy in front of the server refuses even small requests.',
-    'Raise its limit on request bodies; in nginx: client_max_body_size 0.'],
-  'disk-full': ['The server has no space for this file.', 'Make room there, then retry. What has arrived is kept.'],
+    'The person who runs the server can raise its limit on request bodies; in nginx: client_max_body_size 0.'],
+  'disk-full': ['The server has no space for this file.',
+    'Ask the person who runs the server to make room, then retry. What has arrived is kept.'],
+  'quota-full': ([quota, , left]) => ['Your space on the server is too small for this file.',
+    `${left ? `You have ${left} left of ${quota}. ` : `You have ${quota} in all. `}Forget files that you do not finish, or ask the person who runs ` +
+    'the server for more space. Then retry.'],
+  'too-many-partials': ['Too many uploads are unfinished.', 'Finish or forget files that you have begun, then retry.'],
   different: ['The server holds other bytes under this name, size and time, again and again.',
     'Make sure nobody else is sending a file of this name, then retry.'],
+  // A retry cannot help.
+  forbidden: ['You are not allowed to send this file here.', 'Ask the person who runs the server.'],
+  'bad-name': ['The server cannot store a file of this name.', 'Rename the file, then choose it again.'],
+  'too-large': ([max]) => [`The file is larger than this server takes${max ? `: at most ${max}` : ''}.`,
+    'Send a smaller file, or ask the person who runs the server for a higher limit.'],
   'file-changed': ['The file was changed, moved or deleted on this device.', 'Choose it again.'],
 };
 
-const passing = new Set(['offline', 'gone', 'busy', 'server-error', 'stalled', 'strange', 'elsewhere']);
+const passing = new Set(['offline', 'gone', 'busy', 'too-many-connections', 'too-many-logins', 'unavailable', 'server-error',
+  'disk-failed', 'stalled', 'strange', 'elsewhere']);
+const final = new Set(['forbidden', 'bad-name', 'too-large', 'file-changed']);
+
+/** Returns [event, advice] from a table such as `english`. */
+export function textsOf(table, kind, amounts) {
+  const texts = table[kind];
+  return typeof texts === 'function' ? texts(amounts) : texts;
+}
 
 /**
  * The error that `upload()` throws, and the reason for a pause.
@@ -41,19 +66,25 @@ const passing = new Set(['offline', 'gone', 'busy', 'server-error', 'stalled', '
  * - `kind`: a key of `english` above;
  * - `message`: the same in words;
  * - `passes`: whether the upload tries again by itself;
+ * - `isFinal`: whether a retry of the same file cannot help;
  * - `code`: the `X-Problem` of the server, or '': see docs/clients.md;
  * - `said`: the server's own line, if it sent one;
+ * - `isNamed`: whether the code of the server tells more than its line;
+ * - `amounts`: the numbers of bytes that the server states;
  * - `afterSeconds`: the `Retry-After` of the server, or 0;
  * - `ofFile`: true if the server is busy with this file only, for example publishing it.
  */
 export class Problem extends Error {
-  constructor(kind, { code = '', said = '', afterSeconds = 0, ofFile = false, cause } = {}) {
-    super(english[kind].join(' '), { cause });
+  constructor(kind, { code = '', said = '', isNamed = false, amounts = [], afterSeconds = 0, ofFile = false, passes, cause } = {}) {
+    super(textsOf(english, kind, amounts.map(plainSize)).join(' '), { cause });
     this.name = 'Problem';
     this.kind = kind;
-    this.passes = passing.has(kind);
+    this.passes = passes ?? passing.has(kind);
+    this.isFinal = final.has(kind);
     this.code = code;
     this.said = said;
+    this.isNamed = isNamed;
+    this.amounts = amounts;
     this.afterSeconds = afterSeconds;
     this.ofFile = ofFile;
   }
@@ -65,6 +96,13 @@ const byStatus = {
   507: 'disk-full',
 };
 
+// By `X-Problem`, if it is not the kind itself.
+const byCode = {
+  conflict: 'elsewhere', 'too-slow': 'stalled', 'forbidden-origin': 'forbidden', 'not-found': 'no-service',
+  'method-not-allowed': 'no-service', unsupported: 'no-service', 'bad-request': 'refused', 'different-bytes': 'refused',
+  'different-length': 'refused',
+};
+
 // These have the same meaning with and without an offset.
 const plain = new Set([401, 413, 421, 429]);
 
@@ -72,9 +110,14 @@ const plain = new Set([401, 413, 421, 429]);
 export function problemOf({ status, text, ours, hasOffset, afterSeconds, code }) {
   // The server sends no offset if the upload cannot continue. The usual meaning of the status does not apply then.
   const isFinal = ours && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
-  const kind = isFinal ? 'refused' : status === 413 ? (ours ? 'too-large' : 'proxy-limit')
+  const known = Object.hasOwn(english, code) ? code : byCode[code];
+  const usual = status === 413 ? (ours ? 'too-large' : 'proxy-limit')
     : byStatus[status] ?? (status >= 500 ? 'server-error' : status >= 400 ? 'refused' : 'strange');
-  return new Problem(kind, { code: ours ? code : '', said: ours ? line(text) : '', afterSeconds, ofFile: ours && status === 503 });
+  const kind = isFinal && (!known || passing.has(known)) ? 'refused' : known ?? usual;
+  return new Problem(kind, {
+    code, isNamed: kind === known, amounts: amountsIn(text), said: ours || code ? line(text) : '', afterSeconds,
+    ofFile: ours && status === 503, passes: passing.has(kind) || status === 429,
+  });
 }
 
 /** Returns the problem of a request without an answer. */
@@ -86,4 +129,15 @@ export function unreachable(cause) {
 function line(text) {
   const first = text.trim().split('\n')[0].slice(0, 200);
   return /^\d*$/.test(first) || first.startsWith('<') ? '' : shown(first);
+}
+
+const factors = { bytes: 1, B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, PB: 1e15 };
+
+function amountsIn(text) {
+  return [...text.matchAll(/(\d+(?:\.\d+)?) (bytes|[kMGTP]?B)\b/g)].map(([, number, unit]) => number * factors[unit]);
+}
+
+// For programs; words.js writes the amounts of the page.
+function plainSize(bytes) {
+  return `${bytes} bytes`;
 }

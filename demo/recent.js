@@ -173,7 +173,7 @@ function iconOf(name) {
 }
 
 // Only if the text differs: a selection stays.
-function fill(id, elements) {
+export function fill(id, elements) {
   const section = document.getElementById(id);
   const list = section.querySelector('ul');
   const isSame = list.children.length === elements.length && elements.every((element, at) => list.children[at] === element);

@@ -1,9 +1,11 @@
 // One file in the list: turns the states of an Uploader into words, a bar and two buttons.
 //
-// For tests and style sheets: `li.file` has `data-name`, `data-state` (the states listed in uploader.js) and, with
-// `retrying` and `failed`, `data-problem` (the kinds in problem.js); `button[data-action]` is one of pause, resume,
-// retry, now, again, cancel, remove; `.status .words` says the state; `.bar` has `aria-valuenow`.
+// For tests and style sheets: `li.file` has `data-name`, `data-state` (the states listed in uploader.js, and cancelling)
+// and, with `retrying` and `failed`, `data-problem` (the kinds in problem.js); `button[data-action]` is one of pause,
+// resume, retry, now, again, cancel, undo, remove; `.status .words` says the state; `.bar` has `aria-valuenow`.
 
+import { Contact } from './contact.js';
+import { Grace, GRACE_BYTES } from './grace.js';
 import { partsOf, shown } from './names.js';
 import { Speed } from './plan.js';
 import { clearIcon, showIcon } from './thumbs.js';
@@ -19,12 +21,14 @@ const buttons = {
   paused: ['resume', 'cancel'],
   failed: ['retry', 'cancel'],
   complete: [null, 'remove'],
-  already: ['again', 'remove'],
+  already: ['remove', 'again'],
+  cancelling: ['undo', null],
   cancelled: [null, 'remove'],
 };
 
-// A File whose bytes changed on disk cannot be read any more: a retry would fail in the same way.
-const buttonsFileChanged = [null, 'cancel'];
+// The line above the list has the button for the next try.
+const buttonsLost = ['pause', 'cancel'];
+const buttonsFinal = [null, 'cancel'];
 
 const active = new Set(['waiting', 'checking', 'sending', 'comparing', 'retrying']);
 const CHECKING_SHOWN_MS = 500;
@@ -42,15 +46,23 @@ export class Row {
   #notice = '';
   #held = 0;
   #speed = new Speed();
+  #contact = new Contact();
+  /** Set while the deletion of a cancelled upload can be undone. */
+  #grace = null;
+  /** The timer of words that are shown only if their state lasts. */
+  #later = 0;
   #on;
+  /** True if the page says for all files that nothing arrives. */
+  isHushed = false;
 
   /**
-   * `onChange()` is called at every new state, `onSent(bytes)` when the server has confirmed so many more bytes,
-   * `onGone(row)` when the row is to leave the list, `onBuffering()` when a proxy holds uploads back.
+   * `onChange(row)` is called at every new state, `onSent(bytes)` when the server has confirmed so many more bytes,
+   * `onGone(row)` when the row is to leave the list, `onBuffering()` when a proxy holds uploads back; `isBuffered()` is
+   * true then.
    */
-  constructor({ file, path }, { server, words, onChange, onSent, onGone, onBuffering }) {
+  constructor({ file, path }, { server, words, onChange, onSent, onGone, onBuffering, isBuffered }) {
     this.#words = words;
-    this.#on = { onChange, onSent, onGone };
+    this.#on = { onChange, onSent, onGone, isBuffered };
     this.uploader = new Uploader({
       file, path, server,
       onProgress: (held) => this.#moved(held),
@@ -66,9 +78,30 @@ export class Row {
 
   /** Returns the group of the row in a long list. */
   get group() {
-    const { state } = this.uploader;
+    const { state } = this;
     if (this.done || state === 'cancelled') return 'done';
+    if (state === 'cancelling') return 'paused';
     return state === 'failed' || state === 'paused' || state === 'waiting' ? state : 'active';
+  }
+
+  /** Returns the state of the upload, or cancelling while its deletion can be undone. */
+  get state() {
+    return this.#grace ? 'cancelling' : this.uploader.state;
+  }
+
+  /** True if the last request got no answer. */
+  get isLost() {
+    return this.#contact.isLost;
+  }
+
+  /** True if bytes are sent, and none arrives. */
+  get isSilent() {
+    return this.#contact.isSilent(this.uploader.file.size, now()) && !this.#on.isBuffered();
+  }
+
+  /** True if bytes of the file were sent. */
+  get hasSent() {
+    return this.#contact.hasSent;
   }
 
   /** Returns the element of the row; a hidden row gets one. */
@@ -84,13 +117,14 @@ export class Row {
     setText(this.#part.size, this.#words.size(this.uploader.file.size));
     setText(this.#part.notice, this.#notice);
     this.#part.notice.hidden = !this.#notice;
-    this.#showState(this.uploader.state);
+    this.#showState();
     return this.element;
   }
 
   /** Gives the element to the next row that is shown: thousands of elements make a page slow. */
   hide() {
-    clearTimeout(this.later);
+    clearTimeout(this.#later);
+    this.#later = 0;
     if (this.#part) {
       clearIcon(this.#part.icon);
       unused.push(this.#part);
@@ -104,7 +138,7 @@ export class Row {
   }
 
   get active() {
-    return active.has(this.uploader.state);
+    return active.has(this.state);
   }
 
   get done() {
@@ -125,17 +159,40 @@ export class Row {
     this.uploader.stop();
   }
 
+  /** Keeps a cancelled upload whose deletion can still be undone: its file was chosen again. */
+  keep() {
+    this.#grace?.undo();
+    this.#grace = null;
+  }
+
   #act(action) {
     if (action === 'pause') this.pause();
     if (action === 'resume' || action === 'retry') this.start();
     if (action === 'now') this.uploader.wake();
     if (action === 'again') this.uploader.sendAgain().catch(() => {});
     if (action === 'cancel') this.#cancel();
+    if (action === 'undo') this.#undo();
     if (action === 'remove') this.#on.onGone(this);
   }
 
-  async #cancel() {
-    for (const button of this.element.querySelectorAll('button')) button.disabled = true;
+  #cancel() {
+    if (this.uploader.held < GRACE_BYTES) {
+      this.#delete();
+      return;
+    }
+    this.pause();
+    this.#grace = new Grace(() => this.#delete());
+    this.#stateChanged();
+  }
+
+  #undo() {
+    this.keep();
+    this.start();
+  }
+
+  async #delete() {
+    this.keep();
+    for (const button of this.element?.querySelectorAll('button') ?? []) button.disabled = true;
     try {
       await this.uploader.cancel();
       this.#on.onGone(this);
@@ -149,37 +206,66 @@ export class Row {
     // Other bytes are those of an earlier visit.
     if (this.uploader.state === 'sending' && held > this.#held) this.#on.onSent(held - this.#held);
     this.#held = held;
+    this.#contact.move(held, now());
   }
 
   #stateChanged() {
-    const { state } = this.uploader;
-    clearTimeout(this.later);
+    const { state } = this;
+    this.#contact.enter(this.uploader.state, this.uploader.problem, now());
+    clearTimeout(this.#later);
+    this.#later = 0;
     if (state === 'waiting' || state === 'retrying') this.#speed.clear();
     if (this.element) this.element.dataset.state = state;
     // The request is mostly short: words that appear and disappear disturb, above all with a screen reader.
-    if (state === 'checking' || state === 'comparing') this.later = setTimeout(() => this.#showState(state), CHECKING_SHOWN_MS);
-    else this.#showState(state);
-    this.#on.onChange();
+    if (state === 'checking' || state === 'comparing') this.#later = setTimeout(() => this.#showLate(), CHECKING_SHOWN_MS);
+    else this.#showState();
+    this.#on.onChange(this);
   }
 
-  #showState(state) {
+  #showLate() {
+    this.#later = 0;
+    this.#showState();
+  }
+
+  #showState() {
     if (!this.element) return;
+    const { state } = this;
     const { problem } = this.uploader;
     this.element.dataset.state = state;
     if (problem) this.element.dataset.problem = problem.kind;
     else delete this.element.dataset.problem;
-    const { problems, states } = this.#words;
-    // An error without a kind is a fault of this page: its own words are better than none.
-    const [what, advice] = problem ? problems[problem.kind] ?? [problem.message, '']
-      : [states[state === 'already' && !this.uploader.compared ? 'uncompared' : state], ''];
-    setText(this.#part.said, what);
-    setText(this.#part.advice, problem?.said ? `${advice} ${this.#words.said(problem.said)}` : advice);
-    this.#part.advice.hidden = !advice;
-    const changed = state === 'failed' && problem?.kind === 'file-changed';
-    const [first, second] = changed ? buttonsFileChanged : buttons[state];
+    const [first, second] = this.#buttons(state, problem);
     this.#showButton(this.#part.first, first);
     this.#showButton(this.#part.second, second);
     this.refresh();
+  }
+
+  #buttons(state, problem) {
+    if (this.isLost) return buttonsLost;
+    return state === 'failed' && problem?.isFinal ? buttonsFinal : buttons[state];
+  }
+
+  #showTexts() {
+    const [what, advice] = this.#texts();
+    setText(this.#part.said, what);
+    setText(this.#part.advice, advice);
+    this.#part.advice.hidden = !advice;
+  }
+
+  /** Returns [event, advice]. */
+  #texts() {
+    const words = this.#words;
+    const { state, uploader: { problem, compared } } = this;
+    if (this.isLost) return [words.waitsForServer, ''];
+    if (problem) return words.problemOf(problem);
+    if (this.isSilent && !this.isHushed) return [words.nothingArrives, ''];
+    return [words.states[state === 'already' && !compared ? 'uncompared' : state], this.done ? this.#savedAs() : ''];
+  }
+
+  /** Returns the name on the server, if it is another one. */
+  #savedAs() {
+    const { path, savedAs } = this.uploader;
+    return savedAs && savedAs.normalize('NFC') !== path ? this.#words.savedAs(shown(savedAs)) : '';
   }
 
   // The same two elements all the time, so that the focus of the keyboard stays.
@@ -200,9 +286,10 @@ export class Row {
     setText(this.#part.notice, text);
   }
 
-  /** Brings bar and numbers up to date; called several times a second. */
+  /** Brings words, bar and numbers up to date; called several times a second. */
   refresh() {
     if (!this.#part) return;
+    if (!this.#later) this.#showTexts();
     const { held, file } = this.uploader;
     const share = file.size ? held / file.size : Number(this.done);
     showShare(this.#part.bar, share);
@@ -213,7 +300,8 @@ export class Row {
     const words = this.#words;
     const speed = this.speed;
     const parts = [];
-    if (this.uploader.state === 'retrying') {
+    if (this.state === 'cancelling') parts.push(words.time((this.#grace.endsAt - Date.now()) / 1000));
+    if (this.uploader.state === 'retrying' && !this.isLost) {
       parts.push(words.retryIn(Math.max(1, Math.ceil((this.uploader.retryAt - Date.now()) / 1000))));
     }
     if (held > 0 && held < total) parts.push(words.size(held), `${Math.floor(held / total * 100)} %`);

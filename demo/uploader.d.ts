@@ -6,12 +6,13 @@ export type UploadState =
 
 /** These pass: the upload tries again by itself. */
 export type PassingProblemKind =
-  'offline' | 'gone' | 'busy' | 'server-error' | 'stalled' | 'strange' | 'elsewhere';
+  | 'offline' | 'gone' | 'busy' | 'too-many-connections' | 'too-many-logins' | 'unavailable' | 'server-error'
+  | 'disk-failed' | 'stalled' | 'strange' | 'elsewhere';
 
 export type ProblemKind =
   | PassingProblemKind
-  | 'refused' | 'sign-in' | 'forbidden' | 'wrong-host' | 'no-service' | 'too-large' | 'proxy-limit' | 'disk-full'
-  | 'different' | 'file-changed';
+  | 'refused' | 'sign-in' | 'wrong-host' | 'no-service' | 'cannot-store' | 'proxy-limit' | 'disk-full' | 'quota-full'
+  | 'too-many-partials' | 'different' | 'forbidden' | 'bad-name' | 'too-large' | 'file-changed';
 
 export type NoticeKind = 'different' | 'buffering';
 
@@ -93,6 +94,9 @@ export class Uploader {
 export interface ProblemDetails {
   code?: string;
   said?: string;
+  isNamed?: boolean;
+  amounts?: number[];
+  passes?: boolean;
   afterSeconds?: number;
   ofFile?: boolean;
   cause?: unknown;
@@ -105,10 +109,16 @@ export class Problem extends Error {
   readonly kind: ProblemKind;
   /** True if the upload tries again by itself. */
   readonly passes: boolean;
+  /** True if a retry of the same file cannot help. */
+  readonly isFinal: boolean;
   /** The `X-Problem` of the server, or empty. */
   readonly code: string;
   /** The line of the server, or empty. */
   readonly said: string;
+  /** True if the kind tells more than the line of the server. */
+  readonly isNamed: boolean;
+  /** The numbers of bytes that the line of the server states. */
+  readonly amounts: number[];
   /** The `Retry-After` of the server, or 0. */
   readonly afterSeconds: number;
   /** True if the server is busy with this file only. */

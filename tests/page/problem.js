@@ -1,4 +1,5 @@
-import { Problem, problemOf } from '../../demo/problem.js';
+import { english, Problem, problemOf } from '../../demo/problem.js';
+import { wordsIn } from '../../demo/words.js';
 import { equal, test } from './test.js';
 
 test('a 413 is the server\'s only with its own fields', () => {
@@ -35,4 +36,35 @@ test('a 503 of the server concerns one file only', () => {
   const { passes, afterSeconds, ofFile } = problemOf({ ...answer, ours: true });
   equal([passes, afterSeconds, ofFile], [true, 7, true]);
   equal(problemOf({ ...answer, ours: false }).ofFile, false);
+});
+
+test('a code decides the words, and the line of the server is not shown', () => {
+  const answer = { status: 507, ours: true, hasOffset: true, afterSeconds: 0, code: 'quota-full' };
+  const text = 'the quota of this user is 52.4 MB (--quota): 50 MB are used, 2.4 MB are left\n';
+  const problem = problemOf({ ...answer, text });
+  equal([problem.kind, problem.isNamed, problem.amounts.map(Math.round)], ['quota-full', true, [52_400_000, 50_000_000, 2_400_000]]);
+  equal(wordsIn('en').problemOf(problem)[1].startsWith('You have 2.4 MB left of 52.4 MB. Forget'), true);
+  for (const language of ['en', 'ko']) equal(wordsIn(language).problemOf(problem).join(' ').includes('--'), false);
+  const unknown = problemOf({ ...answer, text: 'the moon is full\n', code: 'moon' });
+  equal(unknown.kind, 'disk-full');
+  equal(wordsIn('ko').problemOf(unknown)[1].endsWith('the moon is full'), true);
+});
+
+test('a retry is offered where it can help', () => {
+  const isFinal = (status, code) => problemOf({ status, code, text: '', ours: true, hasOffset: true, afterSeconds: 0 }).isFinal;
+  equal([[413, 'too-large'], [403, 'forbidden'], [403, 'bad-name']].map(([status, code]) => isFinal(status, code)), [true, true, true]);
+  equal([[507, 'quota-full'], [507, 'disk-full'], [403, 'cannot-store']].map(([status, code]) => isFinal(status, code)), [false, false, false]);
+  equal(new Problem('file-changed').isFinal, true);
+});
+
+test('the number of partial uploads passes only with a 429', () => {
+  const passes = (status) => problemOf({ status, code: 'too-many-partials', text: '', ours: true, hasOffset: true, afterSeconds: 60 }).passes;
+  equal([passes(429), passes(507)], [true, false]);
+});
+
+test('no words of the page name flags', () => {
+  for (const [kind, texts] of Object.entries(english)) {
+    const all = typeof texts === 'function' ? texts(['1 MB', '2 MB', '3 MB']) : texts;
+    equal(all.join(' ').includes('--'), false, kind);
+  }
 });

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use resumed::Config;
 
@@ -9,6 +11,7 @@ use super::{CUTS, Disk, Visit, expect_nothing_in, scene};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::files::partial;
+use crate::support::local::Local;
 use crate::support::program::Program;
 
 in_each_browser!(
@@ -16,6 +19,9 @@ in_each_browser!(
     a_paused_upload_stays_where_it_is_and_carries_on_when_resumed,
     after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice,
     cancelled_upload_is_removed,
+    cancelled_upload_of_many_bytes_can_be_undone,
+    cancelled_upload_is_deleted_when_the_page_is_left,
+    cancelled_upload_of_many_bytes_is_removed_after_ten_seconds,
 );
 
 const KOREAN: &str = "제주도 여행.mp4";
@@ -141,6 +147,55 @@ fn cancelled_upload_is_removed(browser: Browser) {
         .page
         .wait_for("document.querySelectorAll('li.file').length === 0");
 
+    assert_eq!(site.held(&file.id()), 0);
+    expect_nothing_in(site.dir());
+    visit.expect_no_complaints();
+}
+
+/// Begins a file, and cancels it when more than 4 MiB have arrived.
+fn cancel_half(visit: &Visit<'_>, file: &Local) {
+    visit.begin(file);
+    visit.wait_for_row(file.name(), "row.querySelector('.bar').ariaValueNow >= 40");
+    visit.press(file.name(), "cancel");
+    visit.wait_for_state(file.name(), "cancelling");
+}
+
+fn cancelled_upload_of_many_bytes_can_be_undone(browser: Browser) {
+    let disk = Disk::new();
+    let file = disk.file("cancelled.mp4", 24_000_000);
+    let starts = Starts::default();
+    let site = Site::with(|config| starts.record(config));
+    let visit = Visit::to(&browser, site.addr());
+    cancel_half(&visit, &file);
+    site.wait_until_nobody_sends();
+    let held = site.held(&file.id());
+    starts.take();
+    visit.unlimit_uploads();
+    visit.press("cancelled.mp4", "undo");
+    visit.wait_for_state("cancelled.mp4", "complete");
+    assert_eq!(starts.take()[0], held);
+    file.expect_same(&site.dir().join("cancelled.mp4"));
+    visit.expect_no_complaints();
+}
+
+fn cancelled_upload_is_deleted_when_the_page_is_left(browser: Browser) {
+    let (_disk, file, site) = scene("cancelled.mp4", 24_000_000);
+    let visit = Visit::to(&browser, site.addr());
+    cancel_half(&visit, &file);
+    visit.page.go("about:blank");
+    while site.held(&file.id()) > 0 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    expect_nothing_in(site.dir());
+}
+
+fn cancelled_upload_of_many_bytes_is_removed_after_ten_seconds(browser: Browser) {
+    let (_disk, file, site) = scene("cancelled.mp4", 24_000_000);
+    let visit = Visit::to(&browser, site.addr());
+    cancel_half(&visit, &file);
+    visit
+        .page
+        .wait_for("document.querySelectorAll('li.file').length === 0");
     assert_eq!(site.held(&file.id()), 0);
     expect_nothing_in(site.dir());
     visit.expect_no_complaints();

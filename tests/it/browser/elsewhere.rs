@@ -61,7 +61,10 @@ fn a_page_of_any_other_origin_says_that_nobody_answers(browser: Browser) {
     visit.choose(&[file.path()]);
     // A browser does not tell a page that it was refused.
     visit.wait_for_state(NAME, "retrying");
-    visit.expect_text(NAME, "The server does not answer.");
+    visit.expect_text(NAME, "Waiting for the server");
+    visit.page.wait_for(
+        "document.getElementById('outage').innerText.includes('The server does not answer.')",
+    );
     assert!(!site.dir().join(NAME).exists());
     visit.expect_no_complaints_but(&[
         "blocked by CORS policy",

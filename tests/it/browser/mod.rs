@@ -1,12 +1,14 @@
 //! The page in real browsers: what a person sees and does there, and what is on the disk then.
 
 mod article;
+mod begun;
 mod cuts;
 mod elsewhere;
 mod folders;
 mod list;
 mod names;
 mod one_file;
+mod outage;
 mod picture;
 mod proof;
 mod proxies;

@@ -12,7 +12,7 @@ in_each_browser!(
     start_changed_between_two_visits_is_sent_anew,
     rest_of_a_changed_file_is_not_added_to_the_old_part,
     file_changed_after_completion_is_another_file,
-    file_on_the_server_is_compared_and_sent_again_on_request,
+    file_on_the_server_is_compared_and_sent_as_a_second_copy,
     file_lost_in_mid_upload_ends_it_in_ten_seconds,
     file_changed_unnoticed_in_mid_upload_is_not_published,
 );
@@ -91,7 +91,7 @@ fn file_without_checksum_on_server_is_not_called_compared() {
     visit.expect_no_complaints_but(&KNOWN);
 }
 
-fn file_on_the_server_is_compared_and_sent_again_on_request(browser: Browser) {
+fn file_on_the_server_is_compared_and_sent_as_a_second_copy(browser: Browser) {
     let (_disk, file, site) = scene(NAME, 20_000_000);
     let visit = Visit::to(&browser, site.addr());
     visit.choose_until(&file, "complete");
@@ -101,8 +101,10 @@ fn file_on_the_server_is_compared_and_sent_again_on_request(browser: Browser) {
     let second = site.dir().join("film (1).mp4");
     assert!(!second.exists());
 
+    visit.expect_text(NAME, "Send a second copy");
     visit.press(NAME, "again");
     visit.wait_for_state(NAME, "complete");
+    visit.expect_text(NAME, "Saved as film (1).mp4");
     file.expect_same(&site.dir().join(NAME));
     file.expect_same(&second);
     visit.expect_no_complaints();

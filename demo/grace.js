@@ -1,0 +1,30 @@
+// A deletion that can be undone for some seconds.
+
+export const GRACE_SECONDS = 10;
+/** Fewer bytes than these are sent again in a moment. */
+export const GRACE_BYTES = 4 * 1024 * 1024;
+
+export class Grace {
+  /** The time of the action (ms, as of Date.now()). */
+  endsAt = Date.now() + GRACE_SECONDS * 1000;
+
+  #action;
+  #timer;
+
+  /** Calls `action` after `GRACE_SECONDS`, or at once when the page is left. */
+  constructor(action) {
+    this.#action = action;
+    this.#timer = setTimeout(this.#act, GRACE_SECONDS * 1000);
+    addEventListener('pagehide', this.#act);
+  }
+
+  undo() {
+    clearTimeout(this.#timer);
+    removeEventListener('pagehide', this.#act);
+  }
+
+  #act = () => {
+    this.undo();
+    this.#action();
+  };
+}

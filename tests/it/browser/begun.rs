@@ -1,0 +1,184 @@
+//! Files that the browser has begun and not finished are listed after a reload.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::cuts::Starts;
+use super::{CUTS, Disk, Visit, expect_nothing_in, scene};
+use crate::support::Site;
+use crate::support::browser::{Browser, Page, in_each_browser};
+use crate::support::local::Local;
+use crate::support::program::Program;
+
+in_each_browser!(
+    begun_file_is_listed_after_reload_and_goes_on,
+    small_file_that_was_cut_goes_on_without_conflict,
+    forgotten_file_is_deleted_on_the_server_after_a_grace,
+    file_that_the_server_does_not_hold_is_no_longer_listed,
+);
+
+const NAME: &str = "holiday.mp4";
+
+/// The item of a begun file, or undefined.
+fn item(name: &str) -> String {
+    format!(
+        "document.querySelector(`#begun li[data-name={}]`)",
+        json!(name)
+    )
+}
+
+#[track_caller]
+fn wait_for_item(page: &Page<'_>, words: &str) {
+    page.wait_for(&format!(
+        "{}?.innerText.includes({})",
+        item(NAME),
+        json!(words)
+    ));
+}
+
+#[track_caller]
+fn wait_until_unlisted(page: &Page<'_>) {
+    page.wait_for(&format!("!{}", item(NAME)));
+    assert_eq!(
+        page.evaluate("document.getElementById('begun').hidden"),
+        true
+    );
+}
+
+#[track_caller]
+fn press(page: &Page<'_>, action: &str) {
+    page.evaluate(&format!(
+        "{}.querySelector('[data-action={action}]').click()",
+        item(NAME)
+    ));
+}
+
+/// Begins a file, leaves the page when half of it has arrived, and comes back.
+fn begin_half_and_reload(visit: &Visit<'_>, site: &Site, file: &Local) -> u64 {
+    visit.begin(file);
+    visit.wait_for_row(NAME, "row.querySelector('.bar').ariaValueNow >= 50");
+    visit.page.go("about:blank");
+    visit.unlimit_uploads();
+    site.wait_until_nobody_sends();
+    visit.reload();
+    site.held(&file.id())
+}
+
+fn begun_file_is_listed_after_reload_and_goes_on(browser: Browser) {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 24_000_000);
+    let starts = Starts::default();
+    let site = Site::with(|config| starts.record(config));
+    let visit = Visit::to(&browser, site.addr());
+    wait_until_unlisted(&visit.page);
+    let held = begin_half_and_reload(&visit, &site, &file);
+    // The server knows the share better than the last visit.
+    let share = held * 100 / file.length();
+    wait_for_item(&visit.page, &format!("{share} % of 24.0 MB"));
+    wait_for_item(&visit.page, "choose it again to go on");
+
+    starts.take();
+    visit.choose_until(&file, "complete");
+    assert_eq!(starts.take()[0], held);
+    file.expect_same(&site.dir().join(NAME));
+    wait_until_unlisted(&visit.page);
+    visit.reload();
+    wait_until_unlisted(&visit.page);
+    visit.expect_no_complaints_but(&CUTS);
+}
+
+fn small_file_that_was_cut_goes_on_without_conflict(browser: Browser) {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 3_000_000);
+    let server = Program::start(&[]);
+    let addr = server.addr().to_string();
+    let visit = Visit::to(&browser, server.addr());
+    visit.limit_uploads(500_000);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part(NAME);
+    let dir = server.kill();
+    visit.wait_for_state(NAME, "retrying");
+    visit.page.go("about:blank");
+    let server = Program::over(dir, &addr, &[]);
+    visit.unlimit_uploads();
+    visit.reload();
+    wait_for_item(&visit.page, "choose it again");
+    visit.choose_until(&file, "complete");
+    file.expect_same(&server.dir().join(NAME));
+    visit.expect_no_complaints_but(&["net::ERR_"]);
+}
+
+fn forgotten_file_is_deleted_on_the_server_after_a_grace(browser: Browser) {
+    let (_disk, file, site) = scene(NAME, 24_000_000);
+    let visit = Visit::to(&browser, site.addr());
+    let held = begin_half_and_reload(&visit, &site, &file);
+    wait_for_item(&visit.page, "choose it again");
+    press(&visit.page, "forget");
+    wait_for_item(&visit.page, "Forgotten.");
+    press(&visit.page, "undo");
+    wait_for_item(&visit.page, "choose it again");
+    assert_eq!(site.held(&file.id()), held);
+
+    press(&visit.page, "forget");
+    wait_for_item(&visit.page, "Forgotten.");
+    // The end of the page ends the grace.
+    visit.reload();
+    wait_until_unlisted(&visit.page);
+    while site.held(&file.id()) > 0 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    expect_nothing_in(site.dir());
+    visit.expect_no_complaints_but(&CUTS);
+}
+
+#[test]
+fn file_is_forgotten_also_while_the_server_is_gone() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let server = Program::start(&[]);
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, server.addr());
+    visit.limit_uploads(500_000);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part(NAME);
+    visit.reload();
+    wait_for_item(&visit.page, "choose it again");
+    let addr = server.addr().to_string();
+    let dir = server.kill();
+    press(&visit.page, "forget");
+    wait_until_unlisted(&visit.page);
+    let _server = Program::over(dir, &addr, &[]);
+    visit.reload();
+    wait_until_unlisted(&visit.page);
+    visit.expect_no_complaints_but(&CUTS);
+}
+
+fn file_that_the_server_does_not_hold_is_no_longer_listed(browser: Browser) {
+    let (_disk, file, site) = scene(NAME, 24_000_000);
+    let visit = Visit::to(&browser, site.addr());
+    begin_half_and_reload(&visit, &site, &file);
+    wait_for_item(&visit.page, "choose it again");
+    let delete = format!(
+        "DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {}\r\n\r\n",
+        file.id()
+    );
+    assert_eq!(site.ask(delete).status, 204);
+    visit.reload();
+    wait_until_unlisted(&visit.page);
+    visit.expect_no_complaints_but(&CUTS);
+}
+
+#[test]
+fn file_that_another_tab_sends_is_not_listed() {
+    let (_disk, file, site) = scene(NAME, 24_000_000);
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, site.addr());
+    visit.begin(&file);
+    let other = browser.open(&visit.url);
+    other.evaluate("new Promise((resolve) => { setTimeout(resolve, 1500); })");
+    wait_until_unlisted(&other);
+    visit.page.go("about:blank");
+    wait_for_item(&other, "choose it again");
+}
