@@ -73,6 +73,7 @@ dist:
 
 bench:
 	$(CARGO) build --release
+	$(CARGO) build --release --features put --target-dir target/put
 	$(CARGO) run --release -p bench -- $(BENCH)
 
 tools:

@@ -21,6 +21,8 @@ bench [OPTIONS] [report]
       --rounds N         how often, instead of what each scenario thinks right
       --quick            little of everything, to see that it works: the figures mean nothing
       --server PATH      our server (default: target/release/resumed)
+      --put PATH         the command with `put` (default: target/put/release/resumed)
+      --clients DIR      where `make tools` puts what it fetches (default: target/clients)
       --installed DIR    where `make peers` puts what it installs (default: target/peers)
       --memory DIR       a directory in memory (default: /dev/shm)
       --disk DIR         a directory on a disk (default: target)
@@ -80,6 +82,7 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Option<Ask>, Box<dyn Error>> 
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let mut parser = Parser::from_args(args);
     let (mut server, mut installed) = (target.join("release/resumed"), root.join("target/peers"));
+    let (mut put, mut clients) = (target.join("put/release/resumed"), target.join("clients"));
     let (mut memory, mut disk) = (PathBuf::from("/dev/shm"), root.join("target"));
     let (mut only, mut wanted): (Vec<String>, Option<Vec<String>>) = (Vec::new(), None);
     let (mut rounds, mut quick, mut report_only) = (None, false, false);
@@ -91,6 +94,8 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Option<Ask>, Box<dyn Error>> 
             Arg::Long("rounds") => rounds = Some(parser.value()?.parse()?),
             Arg::Long("quick") => quick = true,
             Arg::Long("server") => server = parser.value()?.into(),
+            Arg::Long("put") => put = parser.value()?.into(),
+            Arg::Long("clients") => clients = parser.value()?.into(),
             Arg::Long("installed") => installed = parser.value()?.into(),
             Arg::Long("memory") => memory = parser.value()?.into(),
             Arg::Long("disk") => disk = parser.value()?.into(),
@@ -112,6 +117,8 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Option<Ask>, Box<dyn Error>> 
     let samples = Samples::load(&files.samples);
     let bench = Bench {
         server,
+        put,
+        clients,
         memory,
         disk,
         peers,

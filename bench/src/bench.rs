@@ -11,6 +11,10 @@ use crate::stats::Short;
 pub(crate) struct Bench {
     /// Our server, as it is released.
     pub(crate) server: PathBuf,
+    /// The command with `put`.
+    pub(crate) put: PathBuf,
+    /// The clients of others, as `make tools` fetches them.
+    pub(crate) clients: PathBuf,
     /// A directory in memory, and one on a disk.
     pub(crate) memory: PathBuf,
     pub(crate) disk: PathBuf,

@@ -47,6 +47,17 @@ pub(crate) fn describe(bench: &Bench) -> String {
             said(&["git", "describe", "--always", "--dirty"])
         ),
     ];
+    for client in [
+        ["chromium", "--version"],
+        ["curl", "--version"],
+        ["rclone", "version"],
+    ] {
+        let version = said(&client);
+        let line = version.lines().next().unwrap_or_default();
+        // curl adds its libraries in brackets.
+        facts.push(line.split(" (").next().unwrap_or_default().to_owned());
+    }
+    facts.retain(|fact| !fact.is_empty());
     let peers = bench.peers.iter();
     facts.extend(peers.map(|peer| match peer.version() {
         Ok(version) => format!("{}: {version}", peer.name()),

@@ -8,10 +8,12 @@ mod load;
 mod machine;
 mod peers;
 mod place;
+mod relay;
 mod report;
 mod samples;
 mod scenarios;
 mod servers;
+mod source;
 mod stats;
 mod wire;
 

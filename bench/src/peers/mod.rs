@@ -18,7 +18,7 @@ use crate::wire::Answer;
 
 pub(crate) use self::bare::{floor, own};
 pub(crate) use self::ours::Ours;
-pub(crate) use self::running::Running;
+pub(crate) use self::running::{Running, free_port};
 
 pub(crate) trait Peer: Sync {
     /// Returns the name of the column.

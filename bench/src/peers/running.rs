@@ -153,7 +153,7 @@ impl Drop for Running {
 }
 
 /// A port that nobody has, for those who cannot pick one themselves.
-pub(super) fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())

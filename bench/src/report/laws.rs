@@ -4,6 +4,8 @@ use super::table::Table;
 use crate::bench::FLOOR_AGAIN;
 use crate::peers::{FLOOR, NGINX, OURS};
 use crate::samples::Samples;
+use crate::scenarios::page::{LINK, LOOP, UPPY};
+use crate::scenarios::put::CURL;
 use crate::stats::Spread;
 
 /// A metric of somebody.
@@ -55,7 +57,49 @@ impl Law {
     }
 }
 
-const LAWS: [Law; 38] = [
+const LAWS: [Law; 45] = [
+    ratio(
+        "the page, 1,000 small files over 50 ms and 20 Mbit/s: time, of a bare loop's",
+        ("page_small.far", OURS),
+        ("page_small.far", LOOP),
+        AtMost(1.1),
+    ),
+    ratio(
+        "... of Uppy's",
+        ("page_small.far", OURS),
+        ("page_small.far", UPPY),
+        AtMost(1.0),
+    ),
+    ratio(
+        "... without delay, of Uppy's",
+        ("page_small.near", OURS),
+        ("page_small.near", UPPY),
+        AtMost(1.0),
+    ),
+    ratio(
+        "the page, 200 files of 3 MB: time, of the link's",
+        ("page_large.photos", OURS),
+        ("page_large.photos", LINK),
+        AtMost(1.03),
+    ),
+    ratio(
+        "the page, 5 GB: rate, of one bare fetch",
+        ("page_large.film", LOOP),
+        ("page_large.film", OURS),
+        AtLeast(0.9),
+    ),
+    ratio(
+        "`put`, 1,000 small files over 40 ms: time, of eight curls",
+        ("put.far", OURS),
+        ("put.far", CURL),
+        AtMost(1.0),
+    ),
+    ratio(
+        "`put`, 10,000 small files: time, of eight curls",
+        ("put.many", OURS),
+        ("put.many", CURL),
+        AtMost(1.0),
+    ),
     ratio(
         "one large upload: of the floor's throughput",
         ("large.rate", OURS),

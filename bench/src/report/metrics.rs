@@ -15,6 +15,37 @@ const fn metric(key: &'static str, title: &'static str, unit: &'static str) -> M
     Metric { key, title, unit }
 }
 
+/// Those that people feel: seconds, beside others who do the same.
+const FELT: [Metric; 7] = [
+    metric(
+        "page_small.far",
+        "the page: 1,000 files of 30 KB over 50 ms and 20 Mbit/s",
+        "s",
+    ),
+    metric(
+        "page_small.near",
+        "the page: 1,000 files of 30 KB over loopback",
+        "s",
+    ),
+    metric(
+        "page_large.photos",
+        "the page: 200 files of 3 MB over 50 ms and 100 Mbit/s",
+        "s",
+    ),
+    metric(
+        "page_large.film",
+        "the page: one file of 5 GB over loopback",
+        "s",
+    ),
+    metric("put.far", "`put`: 1,000 files of 30 KB over 40 ms", "s"),
+    metric(
+        "put.many",
+        "`put`: 10,000 files of 30 KB over loopback",
+        "s",
+    ),
+    metric("put.large", "`put`: one file of 2 GB over loopback", "s"),
+];
+
 /// Those that every peer can have.
 const OF_PEERS: [Metric; 20] = [
     metric("large.rate", "one upload of 2 GB", "MB/s"),
@@ -135,6 +166,23 @@ fn cell(samples: &Samples, metric: &str, peer: &str) -> String {
         Some(ratio) => format!("{} ×{}", shown(spread), Short(ratio.median)),
         None => shown(spread),
     }
+}
+
+/// A row for each task, with all who did it: the time, and the ratio to ours within a round.
+pub(super) fn felt(samples: &Samples) -> Table {
+    let mut table = Table::new(vec!["seconds".into(), OURS.into(), "beside".into()]);
+    for metric in &FELT {
+        let others = samples.subjects(metric.key);
+        let others = others.iter().filter(|subject| *subject != OURS);
+        let others: Vec<String> = others
+            .map(|subject| format!("{subject} {}", cell(samples, metric.key, subject)))
+            .collect();
+        let ours = cell(samples, metric.key, OURS);
+        if !ours.is_empty() {
+            table.push(vec![metric.title.into(), ours, others.join("; ")]);
+        }
+    }
+    table
 }
 
 /// A row for each metric, with all that were measured.

@@ -16,13 +16,15 @@ use self::table::Table;
 pub(crate) fn write(bench: &Bench, machine: &str, files: &Files) -> io::Result<()> {
     let names = bench.peers.iter().map(|peer| peer.name());
     let peers: Vec<&str> = names.filter(|name| bench.samples.has(name)).collect();
-    let (peers_table, beside, laws) = (
+    let (felt, peers_table, beside, laws) = (
+        metrics::felt(&bench.samples),
         metrics::of_peers(&bench.samples, &peers),
         metrics::beside(&bench.samples),
         laws::table(&bench.samples),
     );
     println!(
-        "{}\n{}\n{}",
+        "{}\n{}\n{}\n{}",
+        felt.aligned(),
         peers_table.aligned(),
         beside.aligned(),
         laws.aligned()
@@ -30,7 +32,7 @@ pub(crate) fn write(bench: &Bench, machine: &str, files: &Files) -> io::Result<(
     fs::create_dir_all(files.text.parent().expect("it has one"))?;
     fs::write(
         &files.text,
-        page(machine, bench.quick, [&peers_table, &beside, &laws]),
+        page(machine, bench.quick, [&felt, &peers_table, &beside, &laws]),
     )?;
     fs::write(&files.plot, plot::draw(&bench.samples, &peers))?;
     println!(
@@ -41,7 +43,7 @@ pub(crate) fn write(bench: &Bench, machine: &str, files: &Files) -> io::Result<(
     Ok(())
 }
 
-fn page(machine: &str, quick: bool, [peers, beside, laws]: [&Table; 3]) -> String {
+fn page(machine: &str, quick: bool, [felt, peers, beside, laws]: [&Table; 4]) -> String {
     let warning = if quick {
         "**A quick run: the figures mean nothing.**\n\n"
     } else {
@@ -54,9 +56,19 @@ fn page(machine: &str, quick: bool, [peers, beside, laws]: [&Table; 3]) -> Strin
 is durable: onto a disk). Everything in a row is measured in turn, in the same minutes, again and again; each server is
 started anew over an empty directory. What did not arrive, byte for byte, is not counted.
 
-![The same as a plot](bench.svg)
+## What users feel
 
+Seconds from the choice of the files until the last answer: medians (least–greatest), and × how many times ours that is,
+within a round. All run on one machine, through the same relay with the delay and the rate of the link. *Bare fetch* is a
+loop in the same page with one POST a file, five at a time. Uppy has its tus plugin with default options, and speaks to
+this server in a page of the same origin, without preflights. *The link* is the time of the bytes at its rate. `put` is
+beside curl (eight side by side, one POST a file, to this server) and rclone (eight transfers, to its own WebDAV
+server).
+
+{felt}
 ## Beside others
+
+![The same as a plot](bench.svg)
 
 Medians (least–greatest), and × how many times ours that is: the median of the ratios within a round. The bare loop
 reads 256 KiB and writes them; tiny_http is a plain handler in a threadpool; nginx is as it comes, nginx 256k has a

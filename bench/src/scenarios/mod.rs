@@ -8,7 +8,9 @@ mod huge;
 mod large;
 mod long_path;
 mod paced;
+pub(crate) mod page;
 mod prompt;
+pub(crate) mod put;
 mod silent;
 mod small;
 mod start;
@@ -26,7 +28,22 @@ struct Scenario {
     run: fn(&mut Bench) -> io::Result<()>,
 }
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 20] = [
+    Scenario {
+        name: "page_small",
+        about: "1,000 files of 30 KB from the page in Chromium",
+        run: page::small,
+    },
+    Scenario {
+        name: "page_large",
+        about: "200 files of 3 MB from the page, and one of 5 GB",
+        run: page::large,
+    },
+    Scenario {
+        name: "put",
+        about: "`resumed put` beside curl and rclone",
+        run: put::run,
+    },
     Scenario {
         name: "large",
         about: "one upload of 2 GB",
