@@ -165,6 +165,13 @@ impl AccountIndex {
         self.quota.filter(|_| !id.owner().is_empty())
     }
 
+    /// Returns how many bytes the quota leaves to `owner`; `None` without a quota, and for the empty owner.
+    pub(crate) fn quota_left(&self, owner: &[u8]) -> Option<u64> {
+        let quota = self.quota.filter(|_| !owner.is_empty())?;
+        let used = lock(&self.index).used(Some(Account::of_user(owner)));
+        Some(quota.saturating_sub(used))
+    }
+
     /// Returns how many of the next `wanted` bytes the quota allows to an upload with `offset` bytes and without a
     /// declared length, and the refusal of the others. Counts the allowed bytes.
     pub(crate) fn grow(&self, id: &Id, offset: u64, wanted: u64) -> (u64, Option<Error>) {

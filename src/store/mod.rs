@@ -87,6 +87,7 @@ pub(crate) use self::upload::under_way::UnderWay;
 
 use self::fs::disk::Disk;
 use self::fs::fault::Faults;
+use self::fs::space::Floor;
 use self::recovery::{power_loss, sweep};
 use self::shared::SharedDirectory;
 use self::upload::coordination::Coordination;
@@ -299,6 +300,16 @@ impl Store {
     /// Returns the uploads of `owner` that clients send now. Waits for no write and no sync.
     pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
         self.registry.under_way(owner)
+    }
+
+    /// Returns how many more bytes `owner` can send now: the free space above [`Options::min_free`], and not more than the
+    /// rest of the [`Options::quota`]. `None` if the file system does not report its free space.
+    pub(crate) fn free_bytes(&self, owner: &[u8]) -> Option<u64> {
+        let space = self.registry.disk.free().ok()?;
+        space.bytes?;
+        let above = space.above(Floor::from(&self.registry.options));
+        let left = self.registry.accounts.quota_left(owner);
+        Some(above.min(left.unwrap_or(u64::MAX)))
     }
 
     /// Returns the path of a finished file as its owner sees it: below the directory, or below the folder of the owner

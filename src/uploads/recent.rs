@@ -53,5 +53,10 @@ fn list(context: &Context, head: &Head, owner: &str) -> Response {
             ago_secs: file.at.elapsed().as_secs(),
         })
     });
-    recent::reply(under_way, arrived)
+    // With an embedding program that permits each command by itself, the requester may be anybody.
+    let free_bytes = match context.authorize {
+        Some(_) => None,
+        None => context.store.free_bytes(owner.as_bytes()),
+    };
+    recent::reply(under_way, arrived, free_bytes)
 }

@@ -2,9 +2,10 @@
 //!
 //! ```json
 //! {"under_way": [{"name": "film.mp4", "offset": 5, "length": 11, "idle_secs": 0, "publishing": null}],
-//!  "arrived": [{"name": "a.jpg", "path": "a (1).jpg", "length": 7, "ago_secs": 60}]}
+//!  "arrived": [{"name": "a.jpg", "path": "a (1).jpg", "length": 7, "ago_secs": 60}], "free_bytes": 812000000000}
 //! ```
 //!
+//! `free_bytes` is the number of bytes that the user can still send, or `null`.
 //! `publishing` is the obstacle to the publishing of a full upload, or `null`. `name` is the name that the client gave,
 //! or `null`; `path` is the path of the file. Times are durations, so that clocks need not agree.
 
@@ -38,6 +39,7 @@ pub(crate) fn read(head: &Head) -> Option<Result<(), Response>> {
 pub(crate) fn reply<'a>(
     under_way: impl Iterator<Item = UnderWay>,
     arrived: impl Iterator<Item = Arrived<'a>>,
+    free_bytes: Option<u64>,
 ) -> Response {
     let under_way = under_way.map(|upload| {
         json!({
@@ -57,7 +59,7 @@ pub(crate) fn reply<'a>(
         })
     });
     let (under_way, arrived): (Value, Value) = (under_way.collect(), arrived.collect());
-    let list = json!({ "under_way": under_way, "arrived": arrived });
+    let list = json!({ "under_way": under_way, "arrived": arrived, "free_bytes": free_bytes });
     Response::new(200)
         .field("Cache-Control", "no-store")
         .body("application/json", list.to_string().into_bytes())

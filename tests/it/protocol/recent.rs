@@ -126,3 +126,28 @@ fn recent_list_has_authorized_uploads_only() {
     }
     assert_eq!(column(&recent(&site), "arrived", "path"), ["mine.txt"]);
 }
+
+#[test]
+fn free_space_is_not_more_than_the_quota_leaves() {
+    let site = Site::with(|config| config.user("ann", "secret").quota(1000));
+    let ann = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    let free = || {
+        let answer = site.ask(get("/recent", ann));
+        let lists: Value = serde_json::from_str(answer.text()).expect("JSON");
+        lists["free_bytes"].clone()
+    };
+    assert_eq!(free(), 1000);
+    let mut client = site.connect();
+    let request = append("a.txt-400-1700000000000", 0, 400);
+    client.send(request.replacen("\r\n", &format!("\r\n{ann}"), 1));
+    client.send([b'x'; 400]);
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(free(), 600);
+}
+
+#[test]
+fn free_space_is_hidden_by_an_authorizing_program() {
+    let site = Site::with(|config| config.authorize(|_, _| true));
+    assert_eq!(recent(&site)["free_bytes"], Value::Null);
+    assert!(recent(&Site::new())["free_bytes"].as_u64() > Some(0));
+}
