@@ -89,13 +89,15 @@ export class FileList {
   /** Returns rows, and the elements that fold and count the others. */
   #inGroups() {
     const groups = Object.fromEntries(GROUPS.map((group) => [group, []]));
+    // A row with the focus stays: the keyboard would start anew.
+    const focused = document.activeElement?.closest('.file');
     for (const row of this.#rows.values()) groups[row.group].push(row);
     return GROUPS.flatMap((group) => {
       const rows = groups[group];
       if (rows.length === 0) return [];
       const isFold = group === 'done';
       const most = isFold && !this.#unfolded ? 0 : this.#groups.get(group).most;
-      const some = rows.filter((row, at) => at < most || row === this.#revealed);
+      const some = rows.filter((row, at) => at < most || row === this.#revealed || (focused && row.element === focused));
       const hidden = rows.length - some.length;
       const before = isFold ? [this.#showFold(rows.length)] : [];
       return [...before, ...some, ...(hidden > 0 && most > 0 ? [this.#showMore(group, hidden)] : [])];
@@ -134,7 +136,7 @@ export class FileList {
       const child = this.#element.children[at];
       if (child !== element) this.#element.insertBefore(element, child ?? null);
     });
-    if (focused !== document.activeElement && this.#element.contains(focused)) focused.focus();
+    if (focused !== document.activeElement && this.#element.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   #drop(row) {

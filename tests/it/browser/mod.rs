@@ -1,5 +1,6 @@
 //! The page in real browsers: what a person sees and does there, and what is on the disk then.
 
+mod accessible;
 mod article;
 mod begun;
 mod cuts;

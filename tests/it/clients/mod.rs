@@ -166,7 +166,7 @@ fn the_lines_to_copy_are_those_that_run() {
 }
 
 /// Returns the packages that `make tools` fetched from a registry, or notes the left-out test.
-fn fetched(registry: &str) -> Option<PathBuf> {
+pub(crate) fn fetched(registry: &str) -> Option<PathBuf> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients");
     let dir = dir.join(registry);
     if dir.is_dir() {

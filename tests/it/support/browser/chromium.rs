@@ -156,6 +156,19 @@ impl Driver for Chromium {
     }
 }
 
+pub(super) fn become_phone(page: &Page) {
+    let size = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+    call(page, "Emulation.setDeviceMetricsOverride", size);
+    let touch = json!({ "enabled": true });
+    call(page, "Emulation.setTouchEmulationEnabled", touch);
+}
+
+pub(super) fn set_color_scheme(page: &Page, scheme: &str) {
+    let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+    let media = json!({ "features": features });
+    call(page, "Emulation.setEmulatedMedia", media);
+}
+
 fn request(session: &str, method: &str, params: Value) -> Value {
     json!({ "sessionId": session, "method": method, "params": params })
 }

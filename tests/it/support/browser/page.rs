@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{Browser, TIMEOUT};
+use super::{Browser, TIMEOUT, chromium};
 
 /// A tab of the browser.
 pub(crate) struct Page<'a> {
@@ -82,6 +82,16 @@ impl Page<'_> {
     /// Makes the page this wide and high, in CSS pixels.
     pub(crate) fn set_size(&self, width: u32, height: u32) {
         self.browser.driver.set_size(self, width, height);
+    }
+
+    /// Makes the page one for a finger, as wide and high as a phone. In Chromium only.
+    pub(crate) fn become_phone(&self) {
+        chromium::become_phone(self);
+    }
+
+    /// Makes the page prefer `light` or `dark`. In Chromium only.
+    pub(crate) fn set_color_scheme(&self, scheme: &str) {
+        chromium::set_color_scheme(self, scheme);
     }
 
     /// Writes what is seen of the page into a PNG file.
