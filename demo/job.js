@@ -126,5 +126,5 @@ function showButtons({ isRunning, paused, retryable, done }, words) {
   button.hidden = !isRunning && paused === 0;
   find('clear').hidden = done === 0;
   find('retry-failed').hidden = retryable < 2;
-  find('notify').hidden = !canNotify || !isRunning;
+  find('notify').hidden = !canNotify() || !isRunning;
 }

@@ -1,20 +1,23 @@
 // One system notification at the end of a job, if the user asks for it with a button.
 //
-// For tests: `#notify` is the button; it is hidden where the browser permits no notification.
+// For tests: `#notify` is the button, pressed if a notification is wanted; it is hidden where the browser permits none.
 
 let isWanted = false;
+let isPossible = null;
 
 /** Makes the button `element` ask for the permission. */
 export function offerNotification(element) {
   element.addEventListener('click', async () => {
-    isWanted = await Notification.requestPermission() === 'granted';
+    isWanted = !isWanted && await Notification.requestPermission() === 'granted';
     element.setAttribute('aria-pressed', isWanted);
-    element.disabled = Notification.permission === 'denied';
   });
 }
 
 /** Returns whether this page can show a notification. */
-export const canNotify = isSecureContext && 'Notification' in globalThis && Notification.permission !== 'denied' && isConstructible();
+export function canNotify() {
+  isPossible ??= isSecureContext && 'Notification' in globalThis && isConstructible();
+  return isPossible && Notification.permission !== 'denied';
+}
 
 /** Shows the notification that was asked for. */
 export function notify(title, body) {

@@ -6,6 +6,7 @@ mod begun;
 mod cuts;
 mod elsewhere;
 mod folders;
+mod job;
 mod list;
 mod names;
 mod one_file;

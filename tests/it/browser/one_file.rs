@@ -13,7 +13,7 @@ in_each_browser!(
 );
 
 /// Starts nginx, which gives this answer to files whose names begin so, and passes on all others.
-fn nginx_before(site: &Site, name: &str, answer: &str) -> Nginx {
+pub(super) fn nginx_before(site: &Site, name: &str, answer: &str) -> Nginx {
     let fields = "add_header Upload-Complete '?0' always;";
     let refusing = format!(
         "location = /upload {{ {fields} if ($http_x_file_id ~ ^{name}) {{ {answer} }}
