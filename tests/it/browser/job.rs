@@ -99,11 +99,22 @@ fn failures_come_first_and_done_files_are_folded(browser: Browser) {
     visit.expect_no_complaints_but(&["status of 403"]);
 }
 
+/// Remembers in `flashed` which rows are animated.
+const FLASHES: &str = "
+    globalThis.flashed = [];
+    const { animate } = Element.prototype;
+    Element.prototype.animate = function (...how) {
+      flashed.push(this.dataset.name);
+      return animate.apply(this, how);
+    };
+    0";
+
 fn file_chosen_twice_is_brought_into_view(browser: Browser) {
     let disk = Disk::new();
     let files = photos(&disk, 60, 400_000);
     let site = Site::new();
     let visit = Visit::to(&browser, site.addr());
+    visit.page.evaluate(FLASHES);
     visit.limit_uploads(500_000);
     visit.choose(&paths(&files));
     let is_in_view = "((top) => top > 0 && top < innerHeight)(row.getBoundingClientRect().top)";
@@ -112,7 +123,9 @@ fn file_chosen_twice_is_brought_into_view(browser: Browser) {
     assert_eq!(visit.page.evaluate(&row(last.name())), json!(null));
     visit.choose(&[last.path()]);
     visit.wait_for_row(last.name(), is_in_view);
-    visit.wait_for_row(last.name(), "row.getAnimations().length > 0");
+    visit
+        .page
+        .wait_for(&format!("flashed.includes({})", json!(last.name())));
     visit
         .page
         .wait_for("document.getElementById('announce').innerText.includes('in the list already')");
