@@ -34,6 +34,11 @@ export class FileList {
     return [...this.#rows.values()];
   }
 
+  /** True if the list is in groups. */
+  get isMany() {
+    return this.#rows.size > FEW;
+  }
+
   find(id) {
     return this.#rows.get(id);
   }
@@ -73,12 +78,13 @@ export class FileList {
 
   /** Brings the elements up to date with the states of the rows. */
   show() {
-    const isMany = this.#rows.size > FEW;
+    const { isMany } = this;
     this.#element.classList.toggle('many', isMany);
     const wanted = isMany ? this.#inGroups() : this.rows;
     const rows = new Set(wanted.filter((item) => this.#isRow(item)));
     for (const row of this.#shown) if (!rows.has(row)) this.#drop(row);
     this.#shown = rows;
+    for (const row of rows) row.isLazy = isMany;
     this.#arrange(wanted.map((item) => (this.#isRow(item) ? item.show() : item)));
   }
 

@@ -31,14 +31,19 @@ export function partsOf(name) {
   const extension = dot > 0 && letters.length - dot <= EXTENSION_MAX ? letters.length - dot : 0;
   const more = joined.test(name) ? 0 : BEFORE_EXTENSION;
   const end = Math.max(extension, Math.min(extension + more, Math.floor(letters.length / 2)));
-  const at = letters.length - end;
+  let at = letters.length - end;
+  // A space at the place of the cut would look like a wide gap.
+  while (letters[at] === ' ') at++;
   return [letters.slice(0, at).join(''), letters.slice(at).join('')];
 }
 
+const segmenter = Intl.Segmenter && new Intl.Segmenter();
+const plain = /^[\x20-\x7e]*$/;
+
 // A letter with its accents, or an emoji, is one.
 function lettersOf(text) {
-  if (!Intl.Segmenter) return [...text];
-  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
+  if (!segmenter || plain.test(text)) return [...text];
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 
 const kinds = {

@@ -18,6 +18,8 @@ import { chooseLanguage, wordsIn } from './words.js';
 
 const REFRESH_MS = 500;
 const SOON_MS = 100;
+const LIST_MS = 900;
+const ACTED_MS = 2000;
 // A longer task makes the page feel stuck.
 const TASK_MS = 30;
 
@@ -103,17 +105,31 @@ function retryFailed() {
   for (const row of list.rows) if (row.state === 'failed' && !row.uploader.problem?.isFinal) row.start();
 }
 
-// A thousand files may change state at once: the list and the total are brought up to date once.
+// Many files may change state at once: the list and the total are brought up to date once.
 let soon = 0;
 function refreshSoon() {
-  soon ||= setTimeout(() => { soon = 0; refresh(); }, SOON_MS);
+  if (!list.isMany || performance.now() - actedAt < ACTED_MS) soon ||= setTimeout(refresh, SOON_MS);
+}
+
+// A long list in which dozens of rows change each second is hard to read, and slow. After an action of the user it is
+// up to date soon.
+let actedAt = 0;
+let listedAt = 0;
+function isListDue() {
+  const now = performance.now();
+  return !list.isMany || now - listedAt >= LIST_MS || now - actedAt < ACTED_MS;
 }
 
 function refresh() {
+  clearTimeout(soon);
+  soon = 0;
   const all = list.rows;
-  list.show();
+  if (isListDue()) {
+    listedAt = performance.now();
+    list.show();
+  }
   outage.show(all);
-  for (const row of all) if (row.active) row.refresh();
+  for (const row of all) if (row.element && row.active) row.refresh();
   job.show(all);
   rememberAll(all);
 }
@@ -166,7 +182,9 @@ function listenToDrops() {
 }
 
 async function addAll(files) {
-  let began = performance.now();
+  // The task in which the browser lists a thousand chosen files is long enough.
+  await new Promise((resolve) => { setTimeout(resolve); });
+  let began = actedAt = performance.now();
   const again = [];
   for await (const found of files) {
     again.push(add(found) ?? []);
@@ -235,6 +253,7 @@ addEventListener('pagehide', () => {
 addEventListener('storage', ({ key, newValue }) => {
   if (begun.changed(key, newValue)) unfinished.show();
 });
+for (const kind of ['pointerdown', 'keydown', 'click']) addEventListener(kind, () => { actedAt = performance.now(); }, true);
 setInterval(refresh, REFRESH_MS);
 unfinished.verify();
 watchOthers();

@@ -38,6 +38,8 @@ const unused = [];
 let rows = 0;
 
 export class Row {
+  /** True if only `show` brings the element up to date. */
+  isLazy = false;
   /** The element of this row, or null while the list does not show it. */
   element = null;
 
@@ -45,6 +47,7 @@ export class Row {
   #part = null;
   #notice = '';
   #held = 0;
+  #isStale = false;
   #speed = new Speed();
   #contact = new Contact();
   /** Set while the deletion of a cancelled upload can be undone. */
@@ -104,9 +107,12 @@ export class Row {
     return this.#contact.hasSent;
   }
 
-  /** Returns the element of the row; a hidden row gets one. */
+  /** Returns the element of the row, brought up to date; a hidden row gets one. */
   show() {
-    if (this.element) return this.element;
+    if (this.element) {
+      if (this.#isStale) this.#showState();
+      return this.element;
+    }
     this.#part = unused.pop() ?? partsOfRow();
     this.#part.owner = { act: (action) => this.#act(action) };
     this.element = this.#part.element;
@@ -215,11 +221,14 @@ export class Row {
     clearTimeout(this.#later);
     this.#later = 0;
     if (state === 'waiting' || state === 'retrying') this.#speed.clear();
+    this.#isStale = true;
+    this.#on.onChange(this);
+    // Of a thousand files, each would change its row several times a second.
+    if (this.isLazy) return;
     if (this.element) this.element.dataset.state = state;
     // The request is mostly short: words that appear and disappear disturb, above all with a screen reader.
     if (state === 'checking' || state === 'comparing') this.#later = setTimeout(() => this.#showLate(), CHECKING_SHOWN_MS);
     else this.#showState();
-    this.#on.onChange(this);
   }
 
   #showLate() {
@@ -228,6 +237,7 @@ export class Row {
   }
 
   #showState() {
+    this.#isStale = false;
     if (!this.element) return;
     const { state } = this;
     const { problem } = this.uploader;
@@ -288,7 +298,7 @@ export class Row {
 
   /** Brings words, bar and numbers up to date; called several times a second. */
   refresh() {
-    if (!this.#part) return;
+    if (!this.#part || this.#isStale) return;
     if (!this.#later) this.#showTexts();
     const { held, file } = this.uploader;
     const share = file.size ? held / file.size : Number(this.done);

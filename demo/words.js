@@ -230,8 +230,17 @@ function size(bytes, language) {
   // 999.95 would be written as 1000.0
   for (; value >= 999.95 && unit < units.length - 1; unit++) value /= 1000;
   const digits = unit === 0 || value >= 100 ? 0 : 1;
-  const number = value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${number} ${units[unit]}`;
+  return `${format(language, digits).format(value)} ${units[unit]}`;
+}
+
+// Kept, because the making of one costs more than all else in a row.
+const formats = new Map();
+function format(language, digits) {
+  const key = `${language} ${digits}`;
+  if (!formats.has(key)) {
+    formats.set(key, new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  }
+  return formats.get(key);
 }
 
 // An estimate, so two numbers at most.

@@ -30,6 +30,7 @@ test('the end of a name stays visible', () => {
   // A letter is not taken apart.
   const family = '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}';
   equal(partsOf(`${family}${family}.jpg`), [`${family}${family}`, '.jpg']);
+  equal(partsOf('Interview, uncut.mov'), ['Interview, ', 'uncut.mov']);
   equal(partsOf(''), ['', '']);
 });
 

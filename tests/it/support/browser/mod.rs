@@ -32,7 +32,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::wire::Wire;
-pub(crate) use page::Page;
+pub(crate) use page::{Page, base64};
 
 /// Makes two tests of a function, which gets the browser: `NAME::in_chromium` and `NAME::in_firefox`.
 macro_rules! in_each_browser {
