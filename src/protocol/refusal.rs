@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use crate::http::Response;
-use crate::store::{self, ObstacleKind};
+use crate::store::{self, ObstacleKind, Size};
 
 /// The reason why a command was refused, or carried out only in part.
 #[derive(Debug)]
@@ -212,17 +212,14 @@ impl Display for Refusal {
             Refusal::Unauthenticated => "authentication required",
             Refusal::Forbidden => "this request is not permitted",
             Refusal::TooManyConnections(max) => {
-                return write!(
-                    f,
-                    "too many connections from this address: at most {max} (--max-connections-per-address)"
-                );
+                return write!(f, "too many connections from this address: at most {max}");
             }
             Refusal::TimedOut => "no byte arrived for too long; the received bytes are kept",
             Refusal::TooSlow(bytes_per_sec) => {
                 return write!(
                     f,
-                    "the body was slower than {bytes_per_sec} bytes per second (--min-rate); \
-                     the received bytes are kept"
+                    "the body was slower than {} a second; the received bytes are kept",
+                    Size(*bytes_per_sec)
                 );
             }
             Refusal::Malformed(reason) => reason,

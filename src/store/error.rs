@@ -6,6 +6,7 @@ use std::{error, fmt, io};
 use rustix::io::Errno;
 
 use crate::store::obstacle::{Obstacle, is_full, is_too_large};
+use crate::store::size::Size;
 
 /// The reason for which an operation on an upload was refused or failed.
 ///
@@ -82,11 +83,11 @@ pub struct Quota {
 
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, used } = self;
-        let left = bytes.saturating_sub(*used);
+        let left = self.bytes.saturating_sub(self.used);
+        let [quota, used, left] = [self.bytes, self.used, left].map(Size);
         write!(
             f,
-            "the quota of this user is {bytes} bytes (--quota): {used} are used, {left} are left"
+            "the quota of this user is {quota}: {used} used, {left} left"
         )
     }
 }
@@ -113,12 +114,12 @@ impl fmt::Display for SpaceLimit {
         match self {
             Self::MinFree { bytes } => write!(
                 f,
-                "the disk has too little free space: {bytes} bytes stay free (--min-free)"
+                "the disk has too little free space: {} stay free",
+                Size(*bytes)
             ),
-            Self::MinFreeInodes { inodes } => write!(
-                f,
-                "the disk has too few free inodes: {inodes} stay free (--min-free-inodes)"
-            ),
+            Self::MinFreeInodes { inodes } => {
+                write!(f, "the disk has too few free inodes: {inodes} stay free")
+            }
             Self::Reserved => write!(
                 f,
                 "the disk has too little free space beside the space reserved for other uploads"
@@ -154,13 +155,15 @@ impl fmt::Display for Error {
             Self::Unknown => write!(f, "there is no such upload"),
             Self::Mismatch => write!(f, "the bytes offered do not start where the upload ends"),
             Self::LengthDiffers { declared } => {
-                write!(f, "the length was declared before, as {declared} bytes")
+                let declared = Size(*declared);
+                write!(f, "the length was declared before, as {declared}")
             }
             Self::Overshoot { length } => write!(
                 f,
-                "the bytes go beyond the upload's length of {length} bytes"
+                "the bytes go beyond the upload's length of {}",
+                Size(*length)
             ),
-            Self::TooLarge { max } => write!(f, "larger than the {max} bytes this server takes"),
+            Self::TooLarge { max } => write!(f, "larger than the limit of {}", Size(*max)),
             Self::DigestDiffers => write!(f, "what came does not have the digest that was sent"),
             Self::Differs(Difference::Crc32) => {
                 write!(
@@ -180,13 +183,13 @@ impl fmt::Display for Error {
                 let partials = Partials(*max);
                 write!(
                     f,
-                    "this {account} has {partials}, the maximum (--max-partials-per-user); \
+                    "this {account} has {partials}, the maximum; \
                      complete or delete one"
                 )
             }
             Self::TooManyPartials { max } => {
                 let partials = Partials(*max);
-                write!(f, "the server has {partials}, the maximum (--max-partials)")
+                write!(f, "the server has {partials}, the maximum")
             }
             Self::OverQuota(quota) => write!(f, "{quota}"),
             Self::NoSpace(limit) => write!(f, "{limit}"),

@@ -55,6 +55,7 @@ pub(crate) mod properties;
 mod recovery;
 mod reservations;
 mod shared;
+mod size;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -76,6 +77,7 @@ pub use self::id::{Id, Key};
 pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{InodeFloor, OnConflict, Options, Sharing, Sync};
 pub use self::recovery::sweep::SweepReport;
+pub(crate) use self::size::Size;
 pub use self::upload::append::{Append, Completes};
 pub use self::upload::completed::Completed;
 pub use self::upload::info::{Expiry, UploadInfo};

@@ -1,7 +1,7 @@
 //! The state that all requests share, and the routing of a request.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::http::{Framing, Head, Peer, PeerLimit, PeerPermit, Response};
 use crate::protocol::access::cors::Origins;
@@ -18,6 +18,9 @@ use super::background::BackgroundTasks;
 use super::login::Logins;
 use super::metrics::{self, Metrics};
 use super::recent_files::RecentFiles;
+
+/// The number of refused hosts and origins that are logged. A flood must not fill the disk.
+const REFUSALS_LOGGED: u64 = 20;
 
 pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
 
@@ -36,6 +39,8 @@ pub(super) struct Context {
     pub(super) serves_metrics: bool,
     pub(super) metrics: Arc<Metrics>,
     pub(super) recent: RecentFiles,
+    /// The number of requests refused for their host or origin.
+    pub(super) refused: AtomicU64,
     pub(super) authorize: Option<Authorize>,
     pub(super) background: BackgroundTasks,
 }
@@ -79,10 +84,12 @@ impl Context {
 
     /// Checks host and origin. An error is the response, also to a request that needs no user.
     pub(super) fn check(&self, head: &Head) -> Result<(), Response> {
-        self.hosts.check(head)?;
+        let checked = self.hosts.check(head);
+        checked.inspect_err(|_| self.note_refusal("--host", head.host()))?;
         // A proxy may forward a host that its client forged.
         if let Some(host) = self.server.forwarded_host(head) {
-            self.hosts.check_name(host)?;
+            let checked = self.hosts.check_name(host);
+            checked.inspect_err(|_| self.note_refusal("--host", Some(host)))?;
         }
         if let Some(health) = health::respond(head, || self.store.health()) {
             return Err(health);
@@ -90,7 +97,20 @@ impl Context {
         if let Some(preflight) = self.origins.preflight(head) {
             return Err(preflight);
         }
-        self.origins.check(head)
+        let checked = self.origins.check(head);
+        let origin = |_: &_| {
+            let origin = head.field("Origin").map(String::from_utf8_lossy);
+            self.note_refusal("--allow-origin", origin.as_deref());
+        };
+        checked.inspect_err(origin)
+    }
+
+    /// Logs a refused host or origin for the operator, with the flag that permits it. Logs only the first ones.
+    fn note_refusal(&self, flag: &str, value: Option<&str>) {
+        if self.refused.fetch_add(1, Relaxed) < REFUSALS_LOGGED {
+            let value = value.unwrap_or_default();
+            log::warn!("refused a request to or from {value:?}, which {flag} would permit");
+        }
     }
 
     /// Returns the response to a request that is refused for its login.

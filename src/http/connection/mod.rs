@@ -144,7 +144,7 @@ impl Connection {
             State::Head { .. } => {
                 let response = Response::refusal(503, "busy")
                     .field("Retry-After", RETRY_SECS)
-                    .text("unfinished request heads take too much memory (--head-memory)\n");
+                    .text("unfinished request heads take too much memory\n");
                 self.refuse(response, handler, window.bytes())
             }
             State::Handshake { .. } => State::Over,

@@ -78,8 +78,7 @@ impl Origins {
             return Ok(());
         }
         Err(Problem::ForbiddenOrigin.response(403).text(
-            "pages of another origin must not use this server; --allow-origin permits them \
-             (behind a proxy: forward Host)\n",
+            "pages of another origin must not use this server, unless its owner permits the origin\n",
         ))
     }
 

@@ -35,7 +35,7 @@ impl Hosts {
             return Ok(());
         }
         Err(Problem::WrongHost.response(421).text(format!(
-            "{host} is not a name of this server; --host adds one\n"
+            "{host} is not a name of this server; use its IP address, or let its owner add the name\n"
         )))
     }
 

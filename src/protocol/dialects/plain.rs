@@ -20,7 +20,8 @@
 
 use crate::http::{Head, Response};
 use crate::store::{
-    self, AppendRequest, BodyLength, Completes, FileInfo, Finished, Precondition, Progress, Start,
+    self, AppendRequest, BodyLength, Completes, FileInfo, Finished, Precondition, Progress, Size,
+    Start,
 };
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
@@ -280,8 +281,9 @@ fn refuse(progress: Progress, refusal: &Refusal) -> Response {
             refusal.respond(409).text(next_step(progress))
         }
         Refusal::Store(LengthDiffers { declared }) => refusal.respond(409).text(format!(
-            "the server has {} of {declared} bytes of this file: curl -X DELETE removes them\n",
-            progress.offset
+            "the server has {} of this file, whose length was declared as {}: curl -X DELETE removes them\n",
+            Size(progress.offset),
+            Size(*declared)
         )),
         _ => refusal.response(),
     };
@@ -300,8 +302,9 @@ fn next_step(progress: Progress) -> String {
             "the server has no byte of this file: start at 0\n".to_owned()
         }
         Progress { offset, .. } => format!(
-            "the server has {offset} bytes of this file: curl -C {offset} -T FILE sends the rest, \
-             curl -X DELETE removes them\n"
+            "the server has {} of this file: curl -C {offset} -T FILE sends the rest, \
+             curl -X DELETE removes them\n",
+            Size(offset)
         ),
     }
 }

@@ -131,12 +131,8 @@ fn file_beyond_the_quota_shows_the_bytes_left() {
         .page
         .go(&format!("http://ann:secret@{}/", server.addr()));
     visit.choose(&[file.path()]);
-    let text = visit.wait_for_refusal(NAME, "quota-full");
-    assert!(text.contains("10.5 MB"), "{text}");
-    assert!(
-        text.contains("Forget files that you do not finish"),
-        "{text}"
-    );
+    let text = visit.wait_for_refusal(NAME, "disk-full");
+    assert!(text.contains("10.5 MB left"), "{text}");
     visit.expect_no_complaints_but(&["status of 401", "status of 507"]);
 }
 

@@ -49,7 +49,7 @@ fn upload_beyond_ulimit_is_refused_before_its_body() {
     let (process, max) = start_limited(&dir, 2000);
     let answer = process.ask(append("a", 0, max + 1));
     assert_eq!(answer.status, 413, "{answer:?}");
-    let line = format!("larger than the {max} bytes this server takes\n");
+    let line = format!("larger than the limit of {:.1} MB\n", max as f64 / 1e6);
     assert_eq!(answer.text(), line);
     let options = process.ask("OPTIONS /files HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(options.field("Tus-Max-Size"), Some(&*max.to_string()));

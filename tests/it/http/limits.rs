@@ -80,7 +80,7 @@ fn head_memory_evicts_the_largest_unfinished_head() {
     };
     let [mut small, mut largest, mut last] = [1_000, 13_000, 12_000].map(begin);
     let answer = largest.answer();
-    let line = "unfinished request heads take too much memory (--head-memory)\n";
+    let line = "unfinished request heads take too much memory\n";
     assert_eq!((answer.status, answer.text()), (503, line));
     assert_eq!(answer.field("Retry-After"), Some("5"));
     assert_eq!(answer.field("Connection"), Some("close"));

@@ -54,7 +54,7 @@ fn full_disk_is_a_final_error() {
     let server = Program::start(&["--min-free", "100000T"]);
     let said = send(&[], &files.each_ref(), &url(server.addr()));
     let line = "the server has no space for it: the disk has too little free space: \
-                109951162777600000 bytes stay free (--min-free)";
+                110 PB stay free";
     said.expect(1, &[&format!("a.bin: {line}"), &format!("b.bin: {line}")]);
 }
 
@@ -68,8 +68,8 @@ fn file_beyond_the_quota_is_a_final_error() {
         &files.each_ref(),
         &url(server.addr()),
     );
-    let line = "b.bin: the server has no space for it: the quota of this user is 1048576 bytes (--quota): \
-                5 are used, 1048571 are left";
+    let line = "b.bin: the server has no space for it: the quota of this user is 1.0 MB: \
+                5 bytes used, 1.0 MB left";
     said.expect(1, &["a.bin: 5 B", line]);
 }
 
