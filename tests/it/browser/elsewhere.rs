@@ -111,7 +111,7 @@ fn page_of_another_origin_gets_no_response_without_cors() {
             "fetch('{url}', {{ mode: '{mode}' }}).then(answer => answer.type, () => 'refused')"
         ))
     };
-    for path in ["/", "/crc32.js", "/recent", "/health", "/nothing"] {
+    for path in ["/", "/worker.js", "/recent", "/health", "/nothing"] {
         assert_eq!(fetch(&closed, path, "no-cors"), json!("refused"), "{path}");
         assert_eq!(fetch(&open, path, "cors"), json!("cors"), "{path}");
     }

@@ -107,3 +107,30 @@ fn curl_shows_the_protecting_fields_once() {
         "{shown}"
     );
 }
+
+#[test]
+fn page_is_compressed_and_not_sent_twice() {
+    let site = Site::new();
+    let script = |fields: &str| get("/page.js", fields);
+    let gzip = "Accept-Encoding: gzip, deflate, br\r\n";
+    let (plain, compressed) = (site.ask(script("")), site.ask(script(gzip)));
+    assert_eq!(compressed.field("Content-Encoding"), Some("gzip"));
+    assert!(compressed.body.len() * 2 < plain.body.len());
+    let url = format!("http://{}/page.js", site.addr());
+    let unpacked = Command::new("curl")
+        .args(["--silent", "--compressed", &url])
+        .output();
+    assert!(unpacked.expect("curl runs").stdout == plain.body);
+
+    for (fields, answer) in [("", plain), (gzip, compressed)] {
+        let head = site.ask(script(fields).replacen("GET", "HEAD", 1));
+        let length = answer.body.len().to_string();
+        assert_eq!(head.field("Content-Length"), Some(&*length));
+        let tag = answer.field("ETag").expect("a tag");
+        assert_eq!(head.field("ETag"), Some(tag));
+        let again = site.ask(script(&format!("{fields}If-None-Match: {tag}\r\n")));
+        expect_protected(&again, 304);
+        assert!(again.body.is_empty() && again.field("Content-Security-Policy").is_some());
+        assert_eq!(again.field("ETag"), Some(tag));
+    }
+}

@@ -1,0 +1,219 @@
+//! Prepares the files of `demo/` for the binary: joins the modules of a script into one, and compresses each file.
+//!
+//! A browser then loads the page in four round trips. Of 25 modules, each needs a request on one of six connections.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// The files of the page. A script stands for the modules that it imports too. The page comes last: it names the versions
+/// of others.
+const FILES: [&str; 5] = [
+    "style.css",
+    "page.js",
+    "uploader.js",
+    "worker.js",
+    "index.html",
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=demo");
+    println!("cargo::rerun-if-changed=build.rs");
+    let demo = PathBuf::from("demo");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let (mut table, mut versions) = (String::from("&[\n"), Vec::new());
+    for name in FILES {
+        let text = match name.strip_suffix(".js") {
+            Some(module) => Script::join(&demo, module),
+            None => with_versions(read(&demo.join(name)), &versions),
+        };
+        let compressed = compress(text.as_bytes());
+        let (tag, gzip_tag) = (hash(text.as_bytes()), hash(&compressed));
+        let (plain, gzip) = (out.join(name), out.join(format!("{name}.gz")));
+        fs::write(&plain, text).expect("OUT_DIR can be written");
+        fs::write(&gzip, compressed).expect("OUT_DIR can be written");
+        writeln!(
+            table,
+            "File {{ name: {name:?}, version: {tag:?}, \
+             plain: Form {{ tag: \"\\\"{tag}\\\"\", content: include_bytes!({plain:?}) }}, \
+             gzip: Form {{ tag: \"\\\"{gzip_tag}\\\"\", content: include_bytes!({gzip:?}) }} }},"
+        )
+        .expect("a string takes everything");
+        versions.push((name, tag));
+    }
+    table.push(']');
+    fs::write(out.join("page.rs"), table).expect("OUT_DIR can be written");
+}
+
+/// Adds the version to the address of each file that a page names: a browser then keeps the file without asking again.
+fn with_versions(mut page: String, versions: &[(&str, String)]) -> String {
+    for (name, version) in versions {
+        page = page.replace(&format!("=\"{name}\""), &format!("=\"{name}?{version}\""));
+    }
+    page
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+fn compress(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}
+
+/// Returns the FNV-1a hash of a content.
+fn hash(content: &[u8]) -> String {
+    let hash = content
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}")
+}
+
+/// Modules that are joined into one script.
+///
+/// Each imported module becomes a function, so that equal names in two modules do not meet. The supported forms are those
+/// of `demo/`: `import { a, b } from './module.js';`, `export` before a declaration, and `export { a, b };`.
+struct Script<'d> {
+    demo: &'d Path,
+    text: String,
+    /// The modules in `text`.
+    added: BTreeSet<String>,
+    /// The modules whose imports are added.
+    under_way: Vec<String>,
+}
+
+impl Script<'_> {
+    /// Returns the module `name` with all modules that it imports.
+    fn join(demo: &Path, name: &str) -> String {
+        let mut script = Script {
+            demo,
+            text: String::new(),
+            added: BTreeSet::new(),
+            under_way: Vec::new(),
+        };
+        let (code, _) = script.read(name);
+        format!("{}{code}", script.text)
+    }
+
+    /// Adds a module as a function that returns its exports.
+    fn add(&mut self, name: &str) {
+        if self.added.contains(name) {
+            return;
+        }
+        let path = &self.under_way;
+        assert!(
+            !path.iter().any(|module| module == name),
+            "imports form a circle: {path:?}"
+        );
+        self.under_way.push(name.to_owned());
+        let (code, exports) = self.read(name);
+        let lines = code.lines().filter(|line| !line.starts_with("export {"));
+        let lines = lines.map(|line| line.strip_prefix("export ").unwrap_or(line));
+        let (code, exports) = (lines.collect::<Vec<_>>().join("\n"), exports.join(", "));
+        writeln!(
+            self.text,
+            "const ${name} = (() => {{\n{code}\nreturn {{ {exports} }};\n}})();"
+        )
+        .expect("a string takes everything");
+        self.under_way.pop();
+        self.added.insert(name.to_owned());
+    }
+
+    /// Adds the imported modules of a module. Returns its code, with a declaration for each import, and its exports.
+    fn read(&mut self, name: &str) -> (String, Vec<String>) {
+        let path = self.demo.join(format!("{name}.js"));
+        let (mut code, mut exports) = (String::new(), Vec::new());
+        let text = without_comments(&read(&path));
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let mut statement = line.to_owned();
+            while is_list(line) && !statement.ends_with(';') {
+                statement += lines.next().expect("a list of names ends with a semicolon");
+            }
+            if line.starts_with("import") {
+                let import = statement
+                    .strip_prefix("import {")
+                    .and_then(|rest| rest.split_once('}'));
+                let (names, from) = import.unwrap_or_else(|| panic!("{name}.js: {line}"));
+                let from = from
+                    .trim()
+                    .strip_prefix("from './")
+                    .and_then(|rest| rest.strip_suffix(".js';"));
+                let from = from.unwrap_or_else(|| panic!("{name}.js: {line}"));
+                assert!(!names.contains(" as "), "{name}.js: {line}");
+                self.add(from);
+                writeln!(code, "const {{{names}}} = ${from};").expect("a string takes everything");
+                continue;
+            }
+            if let Some(exported) = statement.strip_prefix("export ") {
+                exports.extend(exported_names(exported));
+            }
+            writeln!(code, "{statement}").expect("a string takes everything");
+        }
+        (code, exports)
+    }
+}
+
+/// Returns whether a line begins a list of names that may go on in the next line.
+fn is_list(line: &str) -> bool {
+    line.starts_with("import {") || line.starts_with("export {")
+}
+
+/// Returns the names that an `export` declares.
+fn exported_names(declaration: &str) -> Vec<String> {
+    if let Some(list) = declaration.strip_prefix('{') {
+        let list = list.split('}').next().unwrap_or_default().split(',');
+        return list
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect();
+    }
+    let keywords = ["async", "class", "const", "function"];
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    let mut words = declaration
+        .split(|letter| !is_part(letter))
+        .filter(|word| !word.is_empty());
+    let name = words.find(|word| !keywords.contains(word));
+    let is_supported = keywords
+        .iter()
+        .any(|keyword| declaration.starts_with(keyword));
+    assert!(is_supported, "export {declaration}");
+    name.map(str::to_owned).into_iter().collect()
+}
+
+/// Removes lines that are comments. A template over several lines could contain such a line, so none is accepted.
+fn without_comments(text: &str) -> String {
+    let (mut code, mut is_comment) = (String::new(), false);
+    for line in text.lines() {
+        let trimmed = line.trim();
+        is_comment |= trimmed.starts_with("/*");
+        if is_comment {
+            is_comment = !trimmed.contains("*/");
+            assert!(
+                is_comment || trimmed.ends_with("*/"),
+                "code after a comment: {line}"
+            );
+            continue;
+        }
+        if trimmed.is_empty() || trimmed.starts_with("//") {
+            continue;
+        }
+        assert!(
+            line.matches('`').count() % 2 == 0,
+            "a template over several lines: {line}"
+        );
+        code += line;
+        code.push('\n');
+    }
+    code
+}
