@@ -123,7 +123,7 @@ fn body_below_the_minimum_rate_is_cut_and_keeps_what_came() {
     }
     let answer = client.answer();
     assert!(begin.elapsed() >= PERIOD);
-    let line = "the body was slower than 500 bytes per second (--min-rate); \
+    let line = "the body was slower than 500 bytes a second; \
                 the received bytes are kept\n";
     assert_eq!((answer.status, answer.text()), (408, line));
     assert_eq!(answer.field("Connection"), Some("close"));
@@ -219,8 +219,7 @@ pub(crate) fn own_address() -> Option<IpAddr> {
     (!own.is_loopback()).then_some(own)
 }
 
-const TOO_MANY: &str =
-    "too many connections from this address: at most 2 (--max-connections-per-address)\n";
+const TOO_MANY: &str = "too many connections from this address: at most 2\n";
 
 #[test]
 fn connection_beyond_the_limit_of_its_address_is_refused() {
@@ -313,7 +312,7 @@ fn address_beyond_its_partial_uploads_gets_429() {
         let answer = begin(&id(3), address);
         assert_eq!(answer.status, 429, "{answer:?}");
         assert_eq!(answer.field("Retry-After"), Some("60"));
-        let expected = "this address has 2 partial uploads, the maximum (--max-partials-per-user)";
+        let expected = "this address has 2 partial uploads, the maximum";
         assert!(answer.text().starts_with(expected), "{answer:?}");
     }
     assert_eq!(begin("a", "2001:db8::ffff:1").status, 429);
@@ -336,7 +335,7 @@ fn partial_upload_beyond_all_gets_507() {
     assert_eq!(answer.status, 507, "{answer:?}");
     assert_eq!(
         answer.text(),
-        "the server has 2 partial uploads, the maximum (--max-partials)\n"
+        "the server has 2 partial uploads, the maximum\n"
     );
     assert_eq!(site.held("c"), 0);
     let more = append("a", 1, 1) + "x";

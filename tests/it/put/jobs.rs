@@ -421,7 +421,7 @@ fn refused_file_is_named_at_once_and_at_the_end() {
     let disk = folder([10, 2_000_000, 10]);
     let site = Site::with(|config| config.max_size(1_000_000));
     let said = send_folder(&[], &disk, &url(site.addr()));
-    let refusal = "photos/001.jpg: the server refused: larger than the 1000000 bytes";
+    let refusal = "photos/001.jpg: the server refused: larger than the limit of 1.0 MB";
     assert_eq!(said.err.matches(refusal).count(), 2, "{said:?}");
     said.expect(1, &["2 files sent, 20 B", "1 of 3 were not sent:"]);
 }

@@ -98,7 +98,7 @@ fn file_after_a_too_large_one_is_sent() {
     said.expect(
         1,
         &[
-            "large.bin: the server refused: larger than the 1048576 bytes",
+            "large.bin: the server refused: larger than the limit of 1.0 MB",
             "small.bin: 5 B",
         ],
     );
