@@ -78,7 +78,7 @@ impl Connection {
             }
             Ok(Fill::WouldBlock) => self.await_head(None, Until::More),
             Err(_) if self.socket.continue_plain() => {
-                let response = Response::new(400).text(PLAIN_HTTP);
+                let response = Response::refusal(400, "bad-request").text(PLAIN_HTTP);
                 Step::On(self.refuse(response, handler, window.bytes()))
             }
             Ok(Fill::Eof) => OVER,
