@@ -1,7 +1,7 @@
 //! The state that all requests share, and the routing of a request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::{Framing, Head, Peer, PeerLimit, PeerPermit, Response};
 use crate::protocol::access::cors::Origins;
@@ -22,6 +22,9 @@ use super::recent_files::RecentFiles;
 /// The number of refused hosts and origins that are logged. A flood must not fill the disk.
 const REFUSALS_LOGGED: u64 = 20;
 
+/// The maximum length of a logged host or origin.
+const VALUE_CHARS: usize = 64;
+
 pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
 
 /// The state that all requests share.
@@ -39,8 +42,6 @@ pub(super) struct Context {
     pub(super) serves_metrics: bool,
     pub(super) metrics: Arc<Metrics>,
     pub(super) recent: RecentFiles,
-    /// The number of requests refused for their host or origin.
-    pub(super) refused: AtomicU64,
     pub(super) authorize: Option<Authorize>,
     pub(super) background: BackgroundTasks,
 }
@@ -107,8 +108,12 @@ impl Context {
 
     /// Logs a refused host or origin for the operator, with the flag that permits it. Logs only the first ones.
     fn note_refusal(&self, flag: &str, value: Option<&str>) {
-        if self.refused.fetch_add(1, Relaxed) < REFUSALS_LOGGED {
-            let value = value.unwrap_or_default();
+        if self.metrics.foreign.fetch_add(1, Relaxed) < REFUSALS_LOGGED {
+            let value: String = value
+                .unwrap_or_default()
+                .chars()
+                .take(VALUE_CHARS)
+                .collect();
             log::warn!("refused a request to or from {value:?}, which {flag} would permit");
         }
     }

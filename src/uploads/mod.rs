@@ -18,7 +18,6 @@ mod recent_files;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Instant;
 
@@ -142,7 +141,6 @@ impl Uploads {
             serves_metrics: options.metrics,
             metrics: Arc::new(Metrics::default()),
             recent: RecentFiles::default(),
-            refused: AtomicU64::default(),
             authorize: options.authorize,
             background,
         };

@@ -204,6 +204,24 @@ fn forwarded_address_counts_from_a_trusted_proxy_only() {
 }
 
 #[test]
+fn first_refused_hosts_and_origins_are_logged_with_their_flag() {
+    let logging = Logging::start(Some("warn"), &[]);
+    let foreign = get("/status", "Origin: https://app.example\r\n");
+    assert_eq!(logging.server.ask(foreign).status, 403);
+    for _ in 0..30 {
+        let answer = logging.server.ask(get("/", "").replace("localhost", "nas"));
+        assert_eq!(answer.status, 421);
+    }
+    let log = logging.end();
+    let lines: Vec<_> = (log.lines())
+        .filter(|line| line.contains("refused a request"))
+        .collect();
+    assert_eq!(lines.len(), 20);
+    assert!(lines[0].ends_with("\"https://app.example\", which --allow-origin would permit"));
+    assert!(lines[1].ends_with("\"nas\", which --host would permit"));
+}
+
+#[test]
 fn refused_connection_is_logged_with_its_address() {
     let own = own_address();
     let missing = own.is_none().then(|| "no other address".to_owned());
