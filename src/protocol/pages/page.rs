@@ -78,7 +78,7 @@ pub(crate) fn respond(head: &Head, with_hsts: bool) -> Response {
         false => response,
     };
     match (is_known, is_gzip) {
-        (true, _) => response,
+        (true, _) => response.head_length(form.content.len() as u64),
         (false, false) => response.body(file.content_type(), form.content),
         (false, true) => response
             .field("Content-Encoding", "gzip")
@@ -184,6 +184,7 @@ mod tests {
         let tag = |response: &Response| response.get("ETag").expect("a tag").to_owned();
         let (plain_tag, gzip_tag) = (tag(&asked(&[])), tag(&asked(&[gzip])));
         assert_ne!(plain_tag, gzip_tag);
+        let plain_bytes = asked(&[]).body_bytes().len() as u64;
         for (value, status) in [
             (plain_tag.clone(), 304),
             (format!("W/{plain_tag}"), 304),
@@ -199,6 +200,8 @@ mod tests {
             assert!(response.get("Content-Security-Policy").is_some());
             assert_eq!(response.get("Cache-Control"), Some("no-cache"));
             assert_eq!(response.body_bytes().is_empty(), status == 304);
+            // A front that states a length in a 304 has to state that of the file.
+            assert_eq!(response.content_length(true), plain_bytes);
         }
         let response = asked(&[gzip, ("If-None-Match", &gzip_tag)]);
         assert_eq!(response.status(), 304);
