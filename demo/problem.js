@@ -131,10 +131,10 @@ function line(text) {
   return /^\d*$/.test(first) || first.startsWith('<') ? '' : shown(first);
 }
 
-const factors = { bytes: 1, B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, PB: 1e15 };
+const factors = { byte: 1, bytes: 1, B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, PB: 1e15 };
 
 function amountsIn(text) {
-  return [...text.matchAll(/(\d+(?:\.\d+)?) (bytes|[kMGTP]?B)\b/g)].map(([, number, unit]) => number * factors[unit]);
+  return [...text.matchAll(/(\d+(?:\.\d+)?) (bytes?|[kMGTP]?B)\b/g)].map(([, number, unit]) => number * factors[unit]);
 }
 
 // For programs; words.js writes the amounts of the page.

@@ -37,7 +37,28 @@ fn a_file_that_is_too_large(browser: Browser) {
         413,
     );
     assert!(text.contains("larger than this server takes"), "{text}");
-    assert!(text.contains("the limit of 10.5 MB"), "{text}");
+    assert!(text.contains("at most 10.5 MB"), "{text}");
+    // A retry cannot help.
+    assert!(!text.contains("Retry"), "{text}");
+}
+
+#[test]
+fn korean_page_shows_a_refusal_in_korean() {
+    let disk = Disk::new();
+    let file = disk.file(NAME, 20_000_000);
+    let server = Program::start(&["--max-size", "10M"]);
+    let browser = Browser::chromium();
+    let visit = Visit::at(&browser, "about:blank");
+    visit.page.set_language("ko-KR");
+    visit.page.go(&format!("http://{}/", server.addr()));
+    visit.choose(&[file.path()]);
+    let text = visit.wait_for_refusal(NAME, "too-large");
+    assert!(text.contains("10.5 MB"), "{text}");
+    // The name is in two parts.
+    let words = text.split_whitespace().collect::<String>();
+    let words = words.replace(NAME, "").replace("MB", "");
+    assert!(!words.contains(|c: char| c.is_ascii_alphabetic()), "{text}");
+    visit.expect_no_complaints_but(&["status of 413"]);
 }
 
 fn a_disk_without_room(browser: Browser) {
@@ -110,8 +131,12 @@ fn file_beyond_the_quota_shows_the_bytes_left() {
         .page
         .go(&format!("http://ann:secret@{}/", server.addr()));
     visit.choose(&[file.path()]);
-    let text = visit.wait_for_refusal(NAME, "disk-full");
-    assert!(text.contains("10.5 MB left"), "{text}");
+    let text = visit.wait_for_refusal(NAME, "quota-full");
+    assert!(text.contains("10.5 MB"), "{text}");
+    assert!(
+        text.contains("Forget files that you do not finish"),
+        "{text}"
+    );
     visit.expect_no_complaints_but(&["status of 401", "status of 507"]);
 }
 
