@@ -207,7 +207,8 @@ function listenTo(input) {
 
 function watchOthers() {
   const isOwn = (name, length) => list.has(name, length);
-  const recent = new Recent({ words, isOwn, onNews: (paths) => announce(words.haveArrived(paths)) });
+  const isBegun = (name, length) => begun.all.some(({ path, size }) => path === name && size === length);
+  const recent = new Recent({ words, isOwn, isBegun, onNews: (paths) => announce(words.haveArrived(paths)) });
   let isLost = false;
   setText(find('host'), address.host);
   watch(new URL('recent', address), {

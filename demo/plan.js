@@ -27,6 +27,8 @@ export class Plan {
   size = SIZE_START;
   /** True if a proxy buffers whole bodies before it forwards them. */
   buffering = false;
+  /** True if the server had the last small file before: it probably has the next one, too. */
+  isRepeat = false;
 
   #limit = SIZE_MAX;     // what a 413 taught us: for good
   #ceiling = SIZE_MAX;   // what resets taught us: tried again after a while

@@ -23,12 +23,13 @@ export class Recent {
   #known = null;
 
   /**
-   * `isOwn(name, length)` is true for files in this page's own list: they are not shown here. `onNews(paths)` is called
+   * `isOwn(name, length)` is true for files in this page's own list: they are not shown here. `isBegun(name, length)` is
+   * true for files that this browser has begun: they are not shown as under way. `onNews(paths)` is called
    * when files of others are complete.
    */
-  constructor({ words, isOwn, onNews }) {
+  constructor({ words, isOwn, isBegun, onNews }) {
     this.#words = words;
-    this.#on = { isOwn, onNews };
+    this.#on = { isOwn, isBegun, onNews };
   }
 
   /** Shows an answer of `/recent`: see src/protocol/pages/recent.rs. */
@@ -36,7 +37,8 @@ export class Recent {
     const isOthers = ({ name, length }) => !this.#on.isOwn(name, length);
     const arrived = lists.arrived.filter(isOthers);
     this.#tellNews(lists.arrived, arrived);
-    this.#showSent(lists.under_way.filter(isOthers), lists.arrived);
+    const underWay = lists.under_way.filter(isOthers).filter(({ name, length }) => !this.#on.isBegun(name, length));
+    this.#showSent(underWay, lists.arrived);
     this.#showArrived(arrived);
   }
 
@@ -65,7 +67,8 @@ export class Recent {
     }
     for (const [key, sent] of this.#sent) {
       if (seen.has(key)) continue;
-      const isOver = arrived.some((file) => sent.is(file)) || this.#on.isOwn(sent.name, sent.length);
+      const isOver = arrived.some((file) => sent.is(file)) || this.#on.isOwn(sent.name, sent.length)
+        || this.#on.isBegun(sent.name, sent.length);
       if (isOver || !sent.showLeft()) this.#sent.delete(key);
     }
     fill('under-way', [...this.#sent.values()].map(({ element }) => element));
@@ -166,7 +169,7 @@ class Arrived {
   }
 }
 
-function iconOf(name) {
+export function iconOf(name) {
   const icon = make('span', { className: 'icon', 'aria-hidden': true });
   icon.dataset.kind = kindOf(name);
   return icon;

@@ -4,8 +4,8 @@
 
 import { Grace, GRACE_BYTES } from './grace.js';
 import { shown } from './names.js';
-import { fill } from './recent.js';
-import { group, make, setText, showShare } from './row.js';
+import { fill, iconOf } from './recent.js';
+import { group, make, makeName, setText, showName, showShare } from './row.js';
 import { addressOf, Wire } from './wire.js';
 
 const SHOWN = 10;
@@ -136,7 +136,7 @@ class Item {
     const called = shown(record.path);
     const id = `begun-${++items}`;
     const part = this.#part = {
-      name: make('h3', { className: 'name', id, dir: 'auto', textContent: called, title: called }),
+      name: makeName('h3', { id }),
       bar: make('div', {
         className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
       }),
@@ -145,9 +145,10 @@ class Item {
     };
     part.bar.append(make('div'));
     part.button.addEventListener('click', () => act(part.button.dataset.action));
+    showName(part.name, called);
     this.element = make('li');
     this.element.dataset.name = called;
-    this.element.append(part.name, part.bar, group('line', part.numbers, part.button));
+    this.element.append(iconOf(called), group('head', part.name), part.bar, group('line', part.numbers, part.button));
   }
 
   get isUndoable() {

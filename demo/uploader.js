@@ -194,7 +194,7 @@ export class Uploader {
 
   /** One try, from the question to the end. Returns false when it is to be repeated at once. */
   async #attempt(signal) {
-    if (!this.asksFirst && this.#isSmall) return this.#sendSmall(signal);
+    if (!this.asksFirst && this.#isSmall) return this.#wire.plan.isRepeat ? this.#compareSmall(signal) : this.#sendSmall(signal);
     this.#enter('checking');
     if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
@@ -212,6 +212,15 @@ export class Uploader {
     return Math.min(this.#wire.plan.size, this.#options.chunkBytes ?? Infinity);
   }
 
+  /** Sends only the checksum of a small file. If the server does not hold the file, sends the file. */
+  async #compareSmall(signal) {
+    this.asksFirst = true;
+    const answer = await this.#sendDigest(signal);
+    if (!answer.conflict || answer.held > 0) return this.#afterDigest(answer, signal);
+    this.#wire.plan.isRepeat = false;
+    return this.#sendSmall(signal);
+  }
+
   /** Sends a small file in one request. A 409 means that the server holds bytes: the next attempt asks for their number. */
   async #sendSmall(signal) {
     this.asksFirst = this.#tookPart = true;
@@ -224,11 +233,15 @@ export class Uploader {
 
   /** Sends the checksum of this file: the server has a complete file of this name, size and time. */
   async #compare(signal) {
-    const answer = await this.#sendDigest(signal);
+    return this.#afterDigest(await this.#sendDigest(signal), signal);
+  }
+
+  #afterDigest(answer, signal) {
     if (answer.conflict) return this.#yield(answer.held, signal);
     if (answer.mismatch) return this.#differs(signal);
     if (!answer.complete) throw new Problem('strange');
     this.compared = answer.compared;
+    if (!this.#tookPart && this.#isSmall) this.#wire.plan.isRepeat = true;
     return this.#finish(this.#tookPart ? 'complete' : 'already', answer);
   }
 

@@ -8,6 +8,7 @@ use crate::support::local::Local;
 in_each_browser!(
     of_many_files_five_are_sent_at_a_time,
     small_file_takes_one_request,
+    known_small_files_are_not_sent_again,
     the_page_speaks_korean_to_a_korean_browser,
     the_page_speaks_english_to_all_others,
 );
@@ -75,6 +76,33 @@ fn small_file_takes_one_request(browser: Browser) {
         .page
         .wait_for("document.querySelectorAll('li.file').length === 20");
     visit.expect_no_complaints();
+}
+
+fn known_small_files_are_not_sent_again(browser: Browser) {
+    let disk = Disk::new();
+    let mut files: Vec<_> = (0..30)
+        .map(|n| disk.file(&format!("{n}.jpg"), 30_000))
+        .collect();
+    let site = Site::new();
+    let visit = Visit::to(&browser, site.addr());
+    visit.choose(&files.iter().map(Local::path).collect::<Vec<_>>());
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 30 files have arrived')");
+    visit.reload();
+    files.push(disk.file("new.jpg", 30_000));
+    visit.choose(&files.iter().map(Local::path).collect::<Vec<_>>());
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 31 files have arrived')");
+    // The first five are sent before it is known that the server has them.
+    let requests = visit.page.evaluate(REQUESTS).as_u64().expect("a number");
+    assert!(requests <= 5 * 3 + 25 + 2, "{requests}");
+    for file in &files {
+        file.expect_same(&site.dir().join(file.name()));
+    }
+    assert!(!site.dir().join("0 (1).jpg").exists());
+    visit.expect_no_complaints_but(&["status of 409"]);
 }
 
 /// Returns the language, the title, and the text of a complete file, for a browser language.
