@@ -90,13 +90,16 @@ fn serve(
     if let Some(socket) = cli::systemd::socket()? {
         config = config.listen_on(socket);
     }
-    let mut scheme = "http";
+    let (mut scheme, mut fingerprint) = ("http", None);
     if let Some(certificate) = &changing.certificate {
-        config = certificate.apply(config)?;
+        (config, fingerprint) = certificate.apply(config)?;
         scheme = "https";
     }
     let server = resumed::start(config)?;
-    let greeting = cli::greeting::greeting(scheme, server.addr(), with_code);
+    let mut greeting = cli::greeting::greeting(scheme, server.addr(), with_code);
+    if let Some(fingerprint) = fingerprint {
+        greeting += &format!("fingerprint of the certificate (SHA-256): {fingerprint}\n");
+    }
     // A closed standard output is no failure.
     let _ = io::stdout().write_all(greeting.as_bytes());
     cli::systemd::notify("READY=1");

@@ -200,6 +200,18 @@ impl fmt::Display for InvalidHeader {
 
 impl error::Error for InvalidHeader {}
 
+/// A text without a certificate, which [`Client::authorities`](crate::Client::authorities) refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidPem;
+
+impl fmt::Display for InvalidPem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no readable certificate (-----BEGIN CERTIFICATE-----)")
+    }
+}
+
+impl error::Error for InvalidPem {}
+
 /// An address that [`Client::new`](crate::Client::new) refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidUrl(pub(crate) String);

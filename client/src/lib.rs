@@ -114,6 +114,7 @@ mod checksum;
 mod error;
 mod identity;
 mod local_file;
+mod pinned;
 mod request_size;
 mod requests;
 mod source;
@@ -128,7 +129,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use cancel::CancelToken;
-pub use error::{Error, InvalidHeader, InvalidUrl, Scope};
+pub use error::{Error, InvalidHeader, InvalidPem, InvalidUrl, Scope};
 pub use request_size::SMALL_FILE_MAX;
 pub use upload::{Arrival, Event, Uploaded};
 
@@ -190,6 +191,25 @@ impl Client {
             Some(()) => Ok(self),
             None => Err(InvalidHeader(name.to_owned())),
         }
+    }
+
+    /// Trusts the certificates of these authorities (PEM), and no others. Default: those that the machine trusts.
+    ///
+    /// # Errors
+    ///
+    /// When the text has no certificate.
+    pub fn authorities(mut self, pem: &[u8]) -> Result<Client, InvalidPem> {
+        match self.endpoint.set_authorities(pem) {
+            Some(()) => Ok(self),
+            None => Err(InvalidPem),
+        }
+    }
+
+    /// Accepts the certificate with this SHA-256 and no other, for a self-signed one. Its names and dates do not count.
+    #[must_use]
+    pub fn fingerprint(mut self, sha256: [u8; 32]) -> Client {
+        self.endpoint.set_fingerprint(sha256);
+        self
     }
 
     /// Ends an upload with [`Error::GaveUp`] when attempts have failed for this time. Default: never.

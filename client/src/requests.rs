@@ -1,19 +1,25 @@
 //! The requests of the `X-File-Id` dialect, one method each.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::percent_decode_str;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, DefaultConnector, TcpConnector,
+};
 use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::error::Error;
 use super::identity::Identity;
+use super::pinned::PinnedConnector;
 use super::zone::{self, Zoned};
 
 /// The longest time without a byte on a connection.
@@ -102,6 +108,18 @@ pub(crate) enum Posted {
 pub(crate) struct Endpoint {
     address: Address,
     fields: HeaderMap,
+    trust: Trust,
+}
+
+/// The certificates that a client accepts.
+#[derive(Clone)]
+enum Trust {
+    /// Those that the machine trusts.
+    Machine,
+    /// Those of these authorities.
+    Authorities(Arc<Vec<Certificate<'static>>>),
+    /// The one with this SHA-256.
+    Fingerprint([u8; 32]),
 }
 
 /// The connections of one upload.
@@ -144,8 +162,24 @@ impl Address {
 
 impl Endpoint {
     pub(crate) fn new(address: Address) -> Endpoint {
-        let fields = HeaderMap::new();
-        Endpoint { address, fields }
+        Endpoint {
+            address,
+            fields: HeaderMap::new(),
+            trust: Trust::Machine,
+        }
+    }
+
+    /// Trusts the certificates of these authorities (PEM) only. Returns `None` if there is none.
+    pub(crate) fn set_authorities(&mut self, pem: &[u8]) -> Option<()> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let certificates = certificates.ok().filter(|all| !all.is_empty())?;
+        let own = |der: &CertificateDer<'_>| Certificate::from_der(der).to_owned();
+        self.trust = Trust::Authorities(Arc::new(certificates.iter().map(own).collect()));
+        Some(())
+    }
+
+    pub(crate) fn set_fingerprint(&mut self, sha256: [u8; 32]) {
+        self.trust = Trust::Fingerprint(sha256);
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -170,9 +204,11 @@ impl Endpoint {
 
     /// Makes an agent without connections.
     pub(crate) fn new_agent(&self) -> Agent {
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .build();
+        let roots = match &self.trust {
+            Trust::Authorities(authorities) => RootCerts::Specific(Arc::clone(authorities)),
+            Trust::Machine | Trust::Fingerprint(_) => RootCerts::PlatformVerifier,
+        };
+        let tls = TlsConfig::builder().root_certs(roots).build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A redirect turns a POST into a GET.
@@ -187,7 +223,16 @@ impl Endpoint {
             zone: self.address.zone.clone(),
             inner: DefaultResolver::default(),
         };
-        Agent::with_parts(config, DefaultConnector::default(), resolver)
+        match self.trust {
+            Trust::Fingerprint(sha256) => {
+                let connector =
+                    ().chain(ConnectProxyConnector::default())
+                        .chain(TcpConnector::default())
+                        .chain(PinnedConnector::new(sha256));
+                Agent::with_parts(config, connector, resolver)
+            }
+            _ => Agent::with_parts(config, DefaultConnector::default(), resolver),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ set -l serve not $put
 
 complete -c resumed -n "$put" -l user -x -d 'User who uploads: NAME:PASSWORD'
 complete -c resumed -n "$put" -l user-file -r -d 'File with the user'
+complete -c resumed -n "$put" -l ca -r -d 'Authorities to trust'
+complete -c resumed -n "$put" -l fingerprint -x -d 'Certificate to accept'
 complete -c resumed -n "$put" -l jobs -x -d 'Number of files at once'
 complete -c resumed -n "$put" -l give-up-after -x -d 'Maximum time of failures in a row'
 complete -c resumed -n "$put" -l no-check -d 'Do not compare whole files with the server'
@@ -17,6 +19,7 @@ complete -c resumed -n "$serve" -s l -l listen -x -d 'Listen on HOST:PORT or uni
 complete -c resumed -n "$serve" -l socket-mode -x -d 'Mode of unix:PATH'
 complete -c resumed -n "$serve" -l tls-cert -r -d 'Certificate for HTTPS'
 complete -c resumed -n "$serve" -l tls-key -r -d 'Private key of the certificate'
+complete -c resumed -n "$serve" -l tls-self-signed -d 'Serve HTTPS with a certificate of its own'
 complete -c resumed -n "$serve" -l hsts -d 'Let browsers use HTTPS only'
 complete -c resumed -n "$serve" -l qr -d 'Print the address as a QR code'
 complete -c resumed -n "$serve" -l max-size -x -d 'Refuse larger uploads'

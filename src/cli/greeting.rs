@@ -49,6 +49,15 @@ fn in_the_network(listens: SocketAddr) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, listens.port()))
 }
 
+/// Returns the addresses of this machine on the routes to other networks.
+#[cfg(feature = "tls")]
+pub(super) fn own_addresses() -> impl Iterator<Item = IpAddr> {
+    let routes = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
+    routes
+        .into_iter()
+        .filter_map(|(from, to)| own_address(from, to))
+}
+
 /// Returns the own address on the route to `to`. Sends nothing: connecting a UDP socket only looks up the route.
 fn own_address(from: &str, to: &str) -> Option<IpAddr> {
     let socket = UdpSocket::bind(from).ok()?;

@@ -11,7 +11,7 @@ pub(crate) mod put;
 mod size;
 pub(crate) mod systemd;
 mod text;
-#[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
+#[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
 pub(crate) mod tls;
 mod users;
 
@@ -70,6 +70,8 @@ resumed hash-password [NAME]    print the hash of a password, for --user-file
       --tls-cert FILE        serve HTTPS with the certificate in FILE (PEM, its intermediate ones
                              behind it); SIGHUP reads it again
       --tls-key FILE         the private key of the certificate (PEM, without a passphrase)
+      --tls-self-signed      serve HTTPS with a certificate that the server makes at its first start,
+                             and print its fingerprint; browsers warn of it
       --hsts                 let browsers use HTTPS only for this host, on all its ports, for a year
       --qr                   print the address as a QR code
       --max-size SIZE        refuse larger uploads, such as 500M or 50G (default: no limit)
@@ -173,9 +175,10 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
         config = config.users(all);
         user_files = files.map(Box::new);
     }
-    let (config, certificate) = own.tls.build(config).map_err(UsageError)?;
+    let dir = dir.unwrap_or_else(|| "uploads".into());
+    let (config, certificate) = own.tls.build(config, &dir).map_err(UsageError)?;
     Ok(Action::Serve {
-        config: Box::new(config.dir(dir.unwrap_or_else(|| "uploads".into()))),
+        config: Box::new(config.dir(dir)),
         with_code,
         hook,
         log_format: own.log_format,
@@ -195,6 +198,25 @@ struct CommandFlags {
     warnings: Vec<String>,
 }
 
+impl CommandFlags {
+    fn set(&mut self, flag: Flag<'_>) -> Result<(), UsageError> {
+        let name = flag.name;
+        match name {
+            "user" | "user-file" => {
+                self.users.set(name, &flag.text()?).map_err(UsageError)?;
+            }
+            "on-complete" => self.hook.command = Some(flag.text()?),
+            "hook-timeout" => self.hook.timeout = flag.read_as(positive_duration)?,
+            "log-format" => {
+                self.log_format =
+                    flag.one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?;
+            }
+            _ => self.tls.set(name, || flag.text())?,
+        }
+        Ok(())
+    }
+}
+
 fn set(
     config: Config,
     own: &mut CommandFlags,
@@ -205,10 +227,6 @@ fn set(
     Ok(match name {
         "listen" => config.listen(flag.text()?),
         "socket-mode" => config.socket_mode(flag.read_as(mode)?),
-        "tls-cert" | "tls-key" | "hsts" => {
-            own.tls.set(name, || flag.text())?;
-            config
-        }
         "metrics" => config.metrics(),
         "max-size" => config.max_size(flag.read_as(size::bytes)?),
         "min-free" => config.min_free(flag.read_as(size::bytes)?),
@@ -224,20 +242,18 @@ fn set(
             ("replace", OnConflict::Replace),
         ])?),
         "shared" => config.shared(),
-        "user" | "user-file" => {
-            own.users.set(name, &flag.text()?).map_err(UsageError)?;
+        "user" | "user-file" | "tls-cert" | "tls-key" | "tls-self-signed" | "hsts"
+        | "on-complete" | "hook-timeout" | "log-format" => {
+            own.set(flag)?;
             config
         }
         "user-dirs" => config.user_dirs(),
         "failed-logins" => config.failed_logins(flag.number()?),
         "allow-origin" => config.allow_origin(&flag.text()?),
-        "host" => config.host(&flag.text()?),
-        "on-complete" => {
-            own.hook.command = Some(flag.text()?);
-            config
-        }
-        "hook-timeout" => {
-            own.hook.timeout = flag.read_as(positive_duration)?;
+        "host" => {
+            let name = flag.text()?;
+            let config = config.host(&name);
+            own.tls.add_name(name);
             config
         }
         "public-url" => config.public_url(&flag.text()?),
@@ -245,11 +261,6 @@ fn set(
         "no-interim" => config.no_interim(),
         "allow-root" => config.allow_root(),
         "allow-anonymous" => config.allow_anonymous(true),
-        "log-format" => {
-            own.log_format =
-                flag.one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)])?;
-            config
-        }
         "workers" => config.workers(flag.number()?),
         "max-connections" => config.max_connections(flag.number()?),
         "max-connections-per-address" => config.max_connections_per_address(flag.number()?),

@@ -20,6 +20,8 @@ itself. Standard input can be continued within one run only.
 
       --user NAME:PASSWORD   log in with this name and password (other users see them in ps)
       --user-file FILE       log in with the first line of a file; or set RESUMED_USER
+      --ca FILE              trust the certificates of the authorities in FILE (PEM) only
+      --fingerprint SHA256   accept the certificate with this fingerprint only: a self-signed one
       --jobs N               send N files at once, 1 to 64; files over 4 MiB one at a time
                              (default: 8)
       --give-up-after DURATION
@@ -71,6 +73,7 @@ pub(super) fn parse(
     let mut checks = true;
     let mut jobs = JOBS_DEFAULT;
     let mut output = Output::Plain;
+    let mut trust = Trust::Machine;
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
@@ -79,6 +82,11 @@ pub(super) fn parse(
             Arg::Long("no-check") => checks = false,
             Arg::Long("user") => user = Some(parser.value()?.string()?),
             Arg::Long("user-file") => user = Some(first_line(Path::new(&parser.value()?))?),
+            Arg::Long("ca") => trust = Trust::Authorities(parser.value()?.into()),
+            Arg::Long("fingerprint") => {
+                let (name, parser) = ("fingerprint", &mut parser);
+                trust = Trust::Fingerprint(Flag { name, parser }.read_as(fingerprint)?);
+            }
             Arg::Long("give-up-after") => {
                 let (name, parser) = ("give-up-after", &mut parser);
                 give_up_after = Some(Flag { name, parser }.read_as(size::duration)?);
@@ -99,13 +107,53 @@ pub(super) fn parse(
     if let Some(time) = give_up_after {
         client = client.give_up_after(time);
     }
-    let client = client.check(checks);
+    let client = trust.apply(client)?.check(checks);
     Ok(Action::Put(Box::new(Request {
         input,
         client,
         jobs,
         output,
     })))
+}
+
+/// The certificates that the command accepts.
+enum Trust {
+    Machine,
+    Authorities(PathBuf),
+    Fingerprint([u8; 32]),
+}
+
+impl Trust {
+    fn apply(self, client: Client) -> Result<Client, UsageError> {
+        if !matches!(self, Trust::Machine) && !client.url().starts_with("https://") {
+            return Err(UsageError(
+                "--ca and --fingerprint need an address that begins with https://".into(),
+            ));
+        }
+        match self {
+            Trust::Machine => Ok(client),
+            Trust::Fingerprint(sha256) => Ok(client.fingerprint(sha256)),
+            Trust::Authorities(path) => {
+                let unusable = |error: &dyn std::fmt::Display| {
+                    UsageError(format!("cannot read --ca {}: {error}", path.display()))
+                };
+                let pem = fs::read(&path).map_err(|error| unusable(&error))?;
+                client.authorities(&pem).map_err(|error| unusable(&error))
+            }
+        }
+    }
+}
+
+/// Reads 32 bytes in hexadecimal digits, with or without colons.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits = text.replace(':', "");
+    let is_hex = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        let pair = digits.get(2 * at..2 * at + 2)?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    is_hex.then_some(bytes)
 }
 
 fn number_of_jobs(text: &str) -> Option<usize> {
@@ -214,6 +262,8 @@ mod tests {
             "--jobs 0 a http://pi",
             "--jobs 65 a http://pi",
             "--jobs many a http://pi",
+            "--fingerprint 12 a https://pi",
+            "--ca nowhere.pem a https://pi",
         ] {
             let word = read(line).err().expect(line);
             assert!(!word.is_empty());

@@ -60,6 +60,7 @@ impl From<Outcome> for ExitCode {
 fn advice(error: &Error) -> &'static str {
     match error {
         Error::Unauthorized => " (--user)",
+        Error::Untrusted(_) => " (--ca, --fingerprint)",
         Error::NoSpace(_) => ", and the same command continues",
         _ => "",
     }

@@ -10,6 +10,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use sha2::{Digest, Sha256};
+
 use super::session::Session;
 
 /// The only protocol of the server (RFC 7301).
@@ -21,6 +23,7 @@ const HTTP: &[u8] = b"http/1.1";
 #[derive(Clone)]
 pub struct TlsOptions {
     config: Arc<ServerConfig>,
+    fingerprint: [u8; 32],
 }
 
 impl TlsOptions {
@@ -35,6 +38,7 @@ impl TlsOptions {
         if chain.is_empty() {
             return Err(TlsError::Certificate(pem::Error::NoItemsFound.into()));
         }
+        let fingerprint = Sha256::digest(&chain[0]).into();
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
             pem::Error::NoItemsFound if is_encrypted(key) => TlsError::Encrypted,
             error => TlsError::Key(error.into()),
@@ -54,7 +58,14 @@ impl TlsOptions {
         config.alpn_protocols = vec![HTTP.to_vec()];
         Ok(TlsOptions {
             config: Arc::new(config),
+            fingerprint,
         })
+    }
+
+    /// Returns the SHA-256 of the certificate: clients and browsers show it as its fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
     }
 }
 

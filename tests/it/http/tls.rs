@@ -3,8 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use sha2::Digest;
 
 use rustls::version::{TLS12, TLS13};
 
@@ -363,7 +366,7 @@ fn sighup_reads_the_certificate_again_and_keeps_connections() {
 
     write(&Pem::new());
     hangup(&server);
-    said("new connections get this certificate");
+    said("read the certificate again: new connections get ");
     let second = certificate(&TlsClient::connect(server.addr));
     assert_ne!(old, second);
     assert_eq!(
@@ -380,6 +383,86 @@ fn sighup_reads_the_certificate_again_and_keeps_connections() {
     said("the earlier certificate stays");
     assert_eq!(certificate(&TlsClient::connect(server.addr)), second);
     assert_eq!(first.ask(get("/health", "")).0, 200);
+}
+
+/// Starts the command with a certificate of its own. Returns the fingerprint that it prints.
+fn self_signed(dir: &std::path::Path, flags: &[&str]) -> (Process, String) {
+    let flags = [&["--tls-self-signed"], flags].concat();
+    let mut server = Process::start(dir, "127.0.0.1:0", &flags);
+    let line = server.next_line();
+    let (_, fingerprint) = line.split_once("(SHA-256): ").expect("a fingerprint");
+    let fingerprint = fingerprint.trim().replace(':', "");
+    (server, fingerprint)
+}
+
+#[test]
+fn self_signed_certificate_is_made_once_and_private() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let uploads = dir.path().join("uploads");
+    let (server, first) = self_signed(&uploads, &["--host", "pi.example"]);
+    let mut client = TlsClient::connect(server.addr);
+    assert_eq!(client.ask(get("/health", "")).0, 200);
+    let seen = sha2::Sha256::digest(certificate(&client));
+    let seen: String = seen.iter().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(seen, first);
+    drop(server);
+
+    let file = uploads.join(".resumed/tls.pem");
+    let mode = fs::metadata(&file).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let (server, again) = self_signed(&uploads, &[]);
+    assert_eq!(first, again);
+    drop(server);
+    fs::remove_file(&file).expect("there");
+    assert_ne!(first, self_signed(&uploads, &[]).1);
+}
+
+/// curl checks the names and the dates of the certificate.
+#[test]
+fn self_signed_certificate_names_the_machine() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let uploads = dir.path().join("uploads");
+    let (server, _) = self_signed(&uploads, &["--host", "pi.example"]);
+    let port = server.addr.port();
+    let node = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    for (host, expected) in [
+        ("127.0.0.1", true),
+        ("localhost", true),
+        ("pi.example", true),
+        (&node, true),
+        ("other.example", false),
+    ] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args([
+            "-s",
+            "-o",
+            "/dev/null",
+            "--resolve",
+            &format!("{host}:{port}:127.0.0.1"),
+        ])
+        .arg("--cacert")
+        .arg(uploads.join(".resumed/tls.pem"))
+        .arg(format!("https://{host}:{port}/health"));
+        let status = curl.status().expect("curl runs");
+        // 60: the certificate is not trusted, or not that of the name.
+        let code = if expected { 0 } else { 60 };
+        assert_eq!(status.code(), Some(code), "{host}");
+    }
+}
+
+#[test]
+fn key_is_not_written_into_a_linked_directory() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (uploads, elsewhere) = (dir.path().join("uploads"), dir.path().join("elsewhere"));
+    fs::create_dir(&uploads).expect("made");
+    fs::create_dir(&elsewhere).expect("made");
+    std::os::unix::fs::symlink(&elsewhere, uploads.join(".resumed")).expect("made");
+    let words = "the directory belongs to another user, or is a link";
+    refused(dir.path(), &["--tls-self-signed"]).expect(1, &[words]);
+    assert_eq!(fs::read_dir(&elsewhere).expect("there").count(), 0);
 }
 
 const SILENT: usize = 500;
@@ -439,7 +522,11 @@ fn unusable_certificate_is_refused_with_its_file() {
     }
     refused(dir.path(), &["--tls-cert", "a"]).expect(2, &["--tls-cert needs --tls-key FILE"]);
     refused(dir.path(), &["--tls-key", "a"]).expect(2, &["--tls-key needs --tls-cert FILE"]);
-    refused(dir.path(), &["--hsts"]).expect(2, &["--hsts needs a certificate"]);
+    let hsts = ["--hsts needs a certificate that browsers trust"];
+    refused(dir.path(), &["--hsts"]).expect(2, &hsts);
+    refused(dir.path(), &["--tls-self-signed", "--hsts"]).expect(2, &hsts);
+    let both = ["--tls-self-signed", "--tls-cert", "a", "--tls-key", "b"];
+    refused(dir.path(), &both).expect(2, &["use either --tls-self-signed"]);
 }
 
 fn refused(dir: &std::path::Path, flags: &[&str]) -> crate::support::running::Said {

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::support::Client;
 use crate::support::killed::Killed;
 use crate::support::left_out::left_out;
+use crate::support::tls::TlsClient;
 
 /// The command, and the lines that it says up to an empty one.
 struct Greeted {
@@ -17,7 +18,7 @@ struct Greeted {
 }
 
 impl Greeted {
-    fn start(listen: &str) -> Greeted {
+    fn start(listen: &str, flags: &[&str]) -> Greeted {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let child = Command::new(env!("CARGO_BIN_EXE_resumed"))
             .args([
@@ -27,6 +28,7 @@ impl Greeted {
                 "--allow-anonymous",
                 "--qr",
             ])
+            .args(flags)
             .arg(dir.path())
             .stdout(Stdio::piped())
             .spawn();
@@ -50,12 +52,28 @@ fn a_telephone_is_shown_the_address_of_the_machine_in_its_network() {
     {
         return left_out("the address in the network", "this machine is in none");
     }
-    let greeted = Greeted::start("0.0.0.0:0");
+    let greeted = Greeted::start("0.0.0.0:0", &[]);
+    let url = url_of_the_code(&greeted, "http");
+    let addr = url.strip_prefix("http://").expect("an address");
+    let mut client = Client::connect(addr.parse().expect("an address"));
+    client.send(format!("GET /health HTTP/1.1\r\nHost: {addr}\r\n\r\n"));
+    assert_eq!(client.answer().status, 200);
+
+    let greeted = Greeted::start("0.0.0.0:0", &["--tls-self-signed"]);
+    let url = url_of_the_code(&greeted, "https");
+    let addr = url.strip_prefix("https://").expect("an address");
+    let mut client = TlsClient::connect(addr.parse().expect("an address"));
+    let health = format!("GET /health HTTP/1.1\r\nHost: {addr}\r\n\r\n");
+    assert_eq!(client.ask(health).0, 200);
+}
+
+/// Returns the address in the QR code.
+fn url_of_the_code(greeted: &Greeted, scheme: &str) -> String {
     let [listens, found, code @ ..] = &greeted.lines[..] else {
         panic!("{:?}", greeted.lines);
     };
     assert!(
-        listens.starts_with("listening on http://0.0.0.0:"),
+        listens.starts_with(&format!("listening on {scheme}://0.0.0.0:")),
         "{listens}"
     );
     let url = found
@@ -67,11 +85,7 @@ fn a_telephone_is_shown_the_address_of_the_machine_in_its_network() {
         panic!("not one code in {code:#?}");
     };
     assert_eq!(grid.decode().expect("it can be read").1, url);
-
-    let addr = url.strip_prefix("http://").expect("an address");
-    let mut client = Client::connect(addr.parse().expect("an address"));
-    client.send(format!("GET /health HTTP/1.1\r\nHost: {addr}\r\n\r\n"));
-    assert_eq!(client.answer().status, 200);
+    url.to_owned()
 }
 
 /// Returns the width and the dark dots. Each dot is four by four pixels, so that the reader finds it.

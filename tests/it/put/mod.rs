@@ -7,6 +7,7 @@ mod pipe;
 mod proof;
 mod proxies;
 mod refusals;
+mod tls;
 mod whole;
 
 use std::ffi::OsStr;

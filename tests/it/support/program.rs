@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use tempfile::TempDir;
@@ -18,6 +18,7 @@ use crate::support::{Answer, Client};
 pub(crate) struct Process {
     child: Killed,
     pub(crate) addr: SocketAddr,
+    out: BufReader<ChildStdout>,
 }
 
 impl Process {
@@ -41,10 +42,11 @@ impl Process {
         let mut child = Killed(child.expect("the command runs"));
         let stdout = child.stdout.take().expect("piped");
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let mut out = BufReader::new(stdout);
+        out.read_line(&mut line).expect("a line");
         let (_, addr) = line.trim().split_once("://").expect("it listens");
         let addr = addr.parse().expect("an address");
-        Process { child, addr }
+        Process { child, addr, out }
     }
 
     /// Serves a directory, with a log of this level. [`Process::log`] reads it.
@@ -59,6 +61,13 @@ impl Process {
         let stderr = self.child.stderr.take().expect("piped, and read once");
         let lines = BufReader::new(stderr).lines();
         lines.map(|line| line.expect("text"))
+    }
+
+    /// Returns the next line of the greeting.
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("text");
+        line
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -8,6 +8,7 @@ use rcgen::{CertifiedKey, KeyPair};
 use resumed::TlsOptions;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
@@ -16,7 +17,7 @@ use rustls::{
 
 use crate::support::TIMEOUT;
 
-/// A self-signed certificate for localhost, and its key.
+/// A self-signed certificate, and its key.
 pub(crate) struct Pem {
     pub(crate) certificate: String,
     pub(crate) key: String,
@@ -24,13 +25,21 @@ pub(crate) struct Pem {
 
 impl Pem {
     pub(crate) fn new() -> Pem {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        Pem::of(&["localhost", "127.0.0.1"])
+    }
+
+    pub(crate) fn of(names: &[&str]) -> Pem {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let CertifiedKey { cert, signing_key }: CertifiedKey<KeyPair> =
             rcgen::generate_simple_self_signed(names).expect("a certificate");
         Pem {
             certificate: cert.pem(),
             key: signing_key.serialize_pem(),
         }
+    }
+
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate")
     }
 
     pub(crate) fn options(&self) -> TlsOptions {

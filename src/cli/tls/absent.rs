@@ -1,5 +1,7 @@
 //! The flags of TLS in a build without it.
 
+use std::path::Path;
+
 use resumed::{Config, Server};
 
 #[derive(Default)]
@@ -20,7 +22,13 @@ impl TlsFlags {
         Ok(())
     }
 
-    pub(super) fn build(self, config: Config) -> Result<(Config, Option<Certificate>), String> {
+    pub(super) fn add_name(&mut self, _: String) {}
+
+    pub(super) fn build(
+        self,
+        config: Config,
+        _: &Path,
+    ) -> Result<(Config, Option<Certificate>), String> {
         match self.first {
             None => Ok((config, None)),
             Some(flag) => Err(format!("--{flag}: this binary was built without TLS")),
@@ -29,7 +37,7 @@ impl TlsFlags {
 }
 
 impl Certificate {
-    pub(crate) fn apply(&self, _: Config) -> Result<Config, String> {
+    pub(crate) fn apply(&self, _: Config) -> Result<(Config, Option<String>), String> {
         match *self {}
     }
 
