@@ -30,22 +30,25 @@ export class Gate {
   #admit() {
     while (this.#queue.length > 0 && this.#inside < this.#queue[0].places) {
       this.#inside++;
-      this.#queue.shift().resolve();
+      this.#queue.shift().admit();
     }
   }
 
   #wait(signal, places) {
     return new Promise((resolve, reject) => {
-      const waiting = { resolve, places };
-      this.#queue.push(waiting);
-      signal?.addEventListener('abort', () => {
-        const at = this.#queue.indexOf(waiting);
-        // Not in the queue: the place belongs to this caller already, and is given back later.
-        if (at >= 0) this.#queue.splice(at, 1);
+      const stop = () => {
+        this.#queue.splice(this.#queue.indexOf(waiting), 1);
         reject(signal.reason);
         // The next caller may need fewer free places.
         this.#admit();
-      }, { once: true });
+      };
+      const admit = () => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      };
+      const waiting = { admit, places };
+      this.#queue.push(waiting);
+      signal?.addEventListener('abort', stop, { once: true });
     });
   }
 }

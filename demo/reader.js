@@ -20,7 +20,7 @@ export async function read(file, wanted, signal) {
   try {
     return await orAborted(reading, signal);
   } catch (cause) {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     throw new Problem('file-changed', { cause });
   }
 }

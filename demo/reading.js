@@ -48,8 +48,9 @@ export function inTime(reading, seconds = SECONDS_MAX) {
   return Promise.race([reading, late]).finally(() => clearTimeout(timer));
 }
 
-/** Waits for a promise, or rejects when `signal` aborts first. */
+/** Waits for a promise, or rejects when `signal` aborts first; without a signal, waits. */
 export async function orAborted(promise, signal) {
+  if (!signal) return promise;
   let stop;
   const aborted = new Promise((_, reject) => {
     stop = () => reject(signal.reason);

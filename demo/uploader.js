@@ -73,6 +73,7 @@ import { pauseSeconds } from './plan.js';
 import { Problem } from './problem.js';
 import { LAST_WINDOW, Proof } from './proof.js';
 import { probe, read } from './reader.js';
+import { orAborted } from './reading.js';
 import { send } from './sending.js';
 import { fileId, Wire } from './wire.js';
 
@@ -324,10 +325,11 @@ export class Uploader {
     if (this.#proof.gap(start)) this.#enter('comparing');
     await this.#reading;
     await this.#readUnknown(start, signal);
-    await Promise.all(this.#proof.blocks.map(async (block) => {
-      const { crc } = await read(this.file, { start: block.start, end: block.end }, signal);
+    const checks = this.#proof.blocks.map(async (block) => {
+      const { crc } = await read(this.file, { start: block.start, end: block.end });
       if (crc !== block.crc) throw new Problem('file-changed');
-    }));
+    });
+    await orAborted(Promise.all(checks), signal);
     const stretch = await read(this.file, { start, end, keep: true }, signal);
     return { ...stretch, digest: hex(combined(this.#proof.crc(start), stretch.crc, end - start)) };
   }
