@@ -21,7 +21,7 @@ help:
 	@echo "make torture    run the long tests: kill -9, power loss, requests cut at every byte, floods"
 	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
-	@echo "make dist       build static binaries for x86-64 and ARM, and Debian packages (Debian)"
+	@echo "make dist       build static binaries for x86-64 and ARM, Debian packages, and the npm package (Debian)"
 	@echo "make tools      install what the tests need (Debian), or list what is missing"
 	@echo "make peers      install the servers to compare with: dufs, rustus, @tus/server"
 
