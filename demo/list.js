@@ -86,6 +86,8 @@ export class FileList {
     this.#shown = rows;
     for (const row of rows) row.isLazy = isMany;
     this.#arrange(wanted.map((item) => (this.#isRow(item) ? item.show() : item)));
+    const shown = [...rows];
+    shown.forEach((row, at) => row.abridge(isMany ? shown[at - 1] : null));
   }
 
   #isRow(item) {

@@ -138,6 +138,12 @@ export class Row {
     this.element = this.#part = null;
   }
 
+  /** Hides the advice if `above`, the row before, gives the same. Of many failures, most have one reason. */
+  abridge(above) {
+    const { advice } = this.#part;
+    this.element.classList.toggle('abridged', !advice.hidden && above?.#part.advice.textContent === advice.textContent);
+  }
+
   /** Draws the eye to the row: its file was chosen again. */
   flash() {
     this.element?.animate([{ outline: '3px solid', outlineColor: 'currentcolor' }, { outlineColor: 'transparent' }], 900);

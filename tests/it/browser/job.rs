@@ -77,6 +77,10 @@ fn failures_come_first_and_done_files_are_folded(browser: Browser) {
     let list = "[...document.querySelectorAll('#files > li')].map((li) => li.dataset.name ?? li.innerText.trim())";
     let folded = json!(["bad1.jpg", "bad2.jpg", "30 done"]);
     assert_eq!(visit.page.evaluate(list), folded);
+    // The reason of both is given once.
+    let advice =
+        "[...document.querySelectorAll('.file .advice')].filter((p) => p.offsetHeight > 0).length";
+    assert_eq!(visit.page.evaluate(advice), 1);
 
     let press = |selector: &str| {
         let button = format!("document.querySelector('{selector}').click()");
