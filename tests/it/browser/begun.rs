@@ -179,6 +179,9 @@ fn file_that_another_tab_sends_is_not_listed() {
     let other = browser.open(&visit.url);
     other.evaluate("new Promise((resolve) => { setTimeout(resolve, 1500); })");
     wait_until_unlisted(&other);
+    // A tab in the background does not show the question whether to leave.
+    visit.page.bring_to_front();
     visit.page.go("about:blank");
+    other.bring_to_front();
     wait_for_item(&other, "choose it again");
 }
