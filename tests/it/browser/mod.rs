@@ -17,6 +17,7 @@ mod proxies;
 mod pure;
 mod recent;
 mod refusals;
+mod secure;
 mod small_disk;
 
 use std::fs;

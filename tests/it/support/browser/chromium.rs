@@ -9,7 +9,7 @@ use super::{Driver, Page, Wire};
 pub(super) struct Chromium;
 
 /// The flags that stop windows, questions, updates and background requests.
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 12] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -19,6 +19,8 @@ const FLAGS: [&str; 11] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    // Servers of the tests make their certificates themselves.
+    "--ignore-certificate-errors",
     "--remote-debugging-port=0",
     "about:blank",
 ];

@@ -41,9 +41,10 @@ impl Driver for Firefox {
     }
 
     fn begin(&self, wire: &Wire) {
-        let prompts =
-            json!({ "unhandledPromptBehavior": { "default": "ignore", "beforeUnload": "ignore" } });
-        let capabilities = json!({ "capabilities": { "alwaysMatch": prompts } });
+        let prompts = json!({ "default": "ignore", "beforeUnload": "ignore" });
+        // Servers of the tests make their certificates themselves.
+        let all = json!({ "unhandledPromptBehavior": prompts, "acceptInsecureCerts": true });
+        let capabilities = json!({ "capabilities": { "alwaysMatch": all } });
         call(wire, "session.new", capabilities);
         let events = ["log.entryAdded", "browsingContext.userPromptOpened"];
         call(wire, "session.subscribe", json!({ "events": events }));
