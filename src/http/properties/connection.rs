@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use mio::net::UnixStream;
 
 use super::plain;
+#[cfg(feature = "tls")]
+use super::tls;
 use crate::http::connection::{Connection, Next, TaskContext, Until, Wake};
 use crate::http::handler::{Action, BodyEnd, BodySink, Handler};
 use crate::http::limits::Limits;
@@ -24,11 +26,21 @@ pub fn connection(bytes: &[u8]) {
     };
     let whole = converse(&[bytes]);
     check_requests(&whole.requests, &plain_requests(bytes));
+    #[cfg(feature = "tls")]
+    {
+        let records = tls::converse(&[bytes]);
+        assert!(records.is_like(&whole), "{records:#?}\n{whole:#?}");
+    }
     let (start, rest) = bytes.split_at(usize::from(one) % (bytes.len() + 1));
     let (middle, end) = rest.split_at(usize::from(two) % (rest.len() + 1));
     for pieces in [&[start, rest][..], &[start, middle, end]] {
         let cut = converse(pieces);
         assert!(cut.is_like(&whole), "{cut:#?}\n{whole:#?}");
+        #[cfg(feature = "tls")]
+        {
+            let records = tls::converse(pieces);
+            assert!(records.is_like(&whole), "{records:#?}\n{whole:#?}");
+        }
     }
 }
 
@@ -41,7 +53,7 @@ struct Request {
 
 /// The outcome of the sent bytes.
 #[derive(Debug)]
-struct Outcome {
+pub(super) struct Outcome {
     requests: Vec<Request>,
     answers: String,
 }
@@ -125,16 +137,7 @@ fn room(head: &Head) -> usize {
 /// Sends these pieces to a connection, each after the previous one was read, and then the end of the stream.
 fn converse(pieces: &[&[u8]]) -> Outcome {
     let (mut client, socket) = UnixStream::pair().expect("a pair of sockets");
-    let limits = Limits::default();
-    let buffer = vec![0; 4 * limits.head_bytes];
-    let mut line = Line {
-        connection: Some(Connection::new(
-            Socket::new(Stream::Unix(socket), None),
-            Arc::new(limits),
-        )),
-        handler: Log::default(),
-        buffer,
-    };
+    let mut line = Line::new(Socket::new(Stream::Unix(socket), None));
     let mut answers = Vec::new();
     for piece in pieces {
         // Fails after the end of the connection.
@@ -144,24 +147,39 @@ fn converse(pieces: &[&[u8]]) -> Outcome {
     }
     let _ = client.shutdown(Shutdown::Write);
     line.turn();
-    assert!(line.connection.is_none(), "it is over when its client is");
     let _ = client.read_to_end(&mut answers);
-    Outcome {
-        requests: std::mem::take(&mut *line.handler.requests()),
-        answers: String::from_utf8(answers).expect("answers are text"),
-    }
+    line.end(answers)
 }
 
 /// A connection with its own worker.
-struct Line {
+pub(super) struct Line {
     connection: Option<Connection>,
     handler: Log,
     buffer: Vec<u8>,
 }
 
 impl Line {
+    pub(super) fn new(socket: Socket) -> Line {
+        let limits = Limits::default();
+        let buffer = vec![0; 4 * limits.head_bytes];
+        Line {
+            connection: Some(Connection::new(socket, Arc::new(limits))),
+            handler: Log::default(),
+            buffer,
+        }
+    }
+
+    /// Returns the outcome. The client has ended.
+    pub(super) fn end(self, answers: Vec<u8>) -> Outcome {
+        assert!(self.connection.is_none(), "it is over when its client is");
+        Outcome {
+            requests: std::mem::take(&mut *self.handler.requests()),
+            answers: String::from_utf8(answers).expect("answers are text"),
+        }
+    }
+
     /// Polls the connection until its socket is empty. Checks twice: bytes may arrive in between.
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         let mut parked = 0;
         while parked < 2 {
             let Some(connection) = &mut self.connection else {

@@ -1,6 +1,8 @@
 //! Properties of heads, bodies and connections, for arbitrary bytes.
 
 pub(crate) mod connection;
+#[cfg(feature = "tls")]
+mod tls;
 
 use super::body_decoder::BodyDecoder;
 use super::limits::Limits;
