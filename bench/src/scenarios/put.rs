@@ -132,6 +132,8 @@ fn curls(addr: SocketAddr, source: &Source, script: PathBuf) -> io::Result<Vec<C
                 "header = \"X-File-Id: {name}-{length}-1700000000000\""
             );
             let _ = writeln!(line, "header = \"X-Start-Byte: 0\"\nrequest = POST");
+            // Without the round trip of 100-continue.
+            let _ = writeln!(line, "header = \"Expect:\"");
             let _ = writeln!(
                 line,
                 "upload-file = \"{}\"\noutput = /dev/null",
