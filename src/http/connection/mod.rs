@@ -33,7 +33,7 @@ use super::limits::Limits;
 use super::read_buffer::ReadBuffer;
 use super::response::Response;
 use super::socket::Socket;
-use state::{OVER, State, Step};
+use state::{OVER, Since, State, Step};
 
 /// The `Retry-After` of an evicted head, in seconds.
 const RETRY_SECS: &str = "5";
@@ -42,7 +42,9 @@ impl Connection {
     pub(crate) fn new(socket: Socket, limits: Arc<Limits>) -> Connection {
         let state = match socket.is_handshaking() {
             true => State::Handshake { since: None },
-            false => State::Head { since: None },
+            false => State::Head {
+                since: Since::silent(),
+            },
         };
         Connection {
             socket,
@@ -167,7 +169,9 @@ impl Connection {
             }
             // The period of the minimum rate is over. The body is judged after its last bytes were read.
             State::Body(body) => State::Body(body),
-            State::Head { since: Some(_) } => {
+            State::Head {
+                since: Since::FirstByte(_),
+            } => {
                 let response = Response::refusal(408, "too-slow");
                 let response = response.text("the request head did not end in time\n");
                 self.refuse(response, handler, window.bytes())

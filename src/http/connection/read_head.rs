@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use super::state::{
-    Asked, Blocking, Body, Connection, Next, OVER, State, Step, TaskContext, Until, Waiting,
+    Asked, Blocking, Body, Connection, Next, OVER, Since, State, Step, TaskContext, Until, Waiting,
 };
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::handler::{Action, BodyEnd, Handler};
@@ -21,7 +21,7 @@ const PLAIN_HTTP: &str = "this port expects TLS: use an address that begins with
 impl Connection {
     pub(super) fn head(
         &mut self,
-        since: Option<Instant>,
+        since: Since,
         handler: &dyn Handler,
         context: &mut dyn TaskContext,
         window: &mut ReadBuffer<'_>,
@@ -44,7 +44,7 @@ impl Connection {
         }
         match window.fill(&mut self.socket, HEAD_READ_BYTES) {
             Ok(Fill::Bytes(_)) => Step::On(State::Head {
-                since: since.or(Some(Instant::now())),
+                since: since.or_first_byte(),
             }),
             Ok(Fill::WouldBlock) => self.await_head(since, until_more(window)),
             Ok(Fill::Eof) | Err(_) => OVER,
@@ -65,18 +65,18 @@ impl Connection {
         if !context.acquire_handshake_permit() {
             return Step::Leave(State::Handshake { since }, Next::Requeue);
         }
-        let since = since.or(Some(Instant::now()));
+        let since = since.unwrap_or_else(Instant::now);
         match window.fill(&mut self.socket, HEAD_READ_BYTES) {
             Ok(Fill::Bytes(_)) => Step::On(State::Head {
-                since: Some(Instant::now()),
+                since: Since::FirstByte(Instant::now()),
             }),
             Ok(Fill::WouldBlock) if self.socket.has_unsent() => {
-                self.park_until(State::Handshake { since }, since, Until::Writable)
+                self.park_handshake(since, Until::Writable)
             }
             Ok(Fill::WouldBlock) if self.socket.is_handshaking() => {
-                self.park_until(State::Handshake { since }, since, Until::More)
+                self.park_handshake(since, Until::More)
             }
-            Ok(Fill::WouldBlock) => self.await_head(None, Until::More),
+            Ok(Fill::WouldBlock) => self.await_head(Since::silent(), Until::More),
             Err(_) if self.socket.continue_plain() => {
                 let response = Response::refusal(400, "bad-request").text(PLAIN_HTTP);
                 Step::On(self.refuse(response, handler, window.bytes()))
@@ -89,17 +89,20 @@ impl Connection {
         }
     }
 
-    /// Parks the connection until the next byte of a head.
-    pub(super) fn await_head(&self, since: Option<Instant>, until: Until) -> Step {
-        self.park_until(State::Head { since }, since, until)
+    /// Parks the connection until the next byte of a head. An unfinished record has begun one.
+    pub(super) fn await_head(&self, since: Since, until: Until) -> Step {
+        let since = match self.socket.partial_bytes() {
+            0 => since,
+            _ => since.or_first_byte(),
+        };
+        let deadline = since.deadline(&self.limits);
+        Step::Leave(State::Head { since }, Next::Park { until, deadline })
     }
 
-    fn park_until(&self, state: State, since: Option<Instant>, until: Until) -> Step {
-        let deadline = match since {
-            Some(first_byte) => first_byte + self.limits.head_timeout,
-            None => Instant::now() + self.limits.keep_alive_idle,
-        };
-        Step::Leave(state, Next::Park { until, deadline })
+    fn park_handshake(&self, since: Instant, until: Until) -> Step {
+        let deadline = since + self.limits.head_timeout;
+        let since = Some(since);
+        Step::Leave(State::Handshake { since }, Next::Park { until, deadline })
     }
 
     fn request(

@@ -94,9 +94,9 @@ pub(super) enum State {
     Handshake {
         since: Option<Instant>,
     },
-    /// Between two requests, or in a head whose first byte arrived at `since`.
+    /// Between two requests, or in a head.
     Head {
-        since: Option<Instant>,
+        since: Since,
     },
     Blocking(Box<Blocking>),
     Waiting(Box<Waiting>),
@@ -107,6 +107,35 @@ pub(super) enum State {
         until: Instant,
     },
     Over,
+}
+
+/// The begin of the time of a head. Records without data do not move it.
+#[derive(Clone, Copy)]
+pub(super) enum Since {
+    /// The connection is silent since this time.
+    Silent(Instant),
+    /// The first byte arrived at this time. With TLS it may be that of an unfinished record.
+    FirstByte(Instant),
+}
+
+impl Since {
+    pub(super) fn silent() -> Since {
+        Since::Silent(Instant::now())
+    }
+
+    pub(super) fn or_first_byte(self) -> Since {
+        match self {
+            Since::Silent(_) => Since::FirstByte(Instant::now()),
+            begun @ Since::FirstByte(_) => begun,
+        }
+    }
+
+    pub(super) fn deadline(self, limits: &Limits) -> Instant {
+        match self {
+            Since::Silent(at) => at + limits.keep_alive_idle,
+            Since::FirstByte(at) => at + limits.head_timeout,
+        }
+    }
 }
 
 pub(super) enum Step {

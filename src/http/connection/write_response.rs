@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::read_head::until_more;
 use super::state::{
-    Connection, Next, OVER, QUANTUM_BYTES, Reply, State, Step, TaskContext, Then, Until,
+    Connection, Next, OVER, QUANTUM_BYTES, Reply, Since, State, Step, TaskContext, Then, Until,
 };
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::handler::Handler;
@@ -91,11 +91,12 @@ impl Connection {
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         match then {
-            Then::NextRequest(until) if window.is_empty() => self.await_head(None, until),
+            Then::NextRequest(until) if window.is_empty() => {
+                self.await_head(Since::silent(), until)
+            }
             Then::NextRequest(_) => {
-                let next = State::Head {
-                    since: Some(Instant::now()),
-                };
+                let since = Since::FirstByte(Instant::now());
+                let next = State::Head { since };
                 if context.has_waiting() {
                     Step::Leave(next, Next::Requeue)
                 } else {
