@@ -37,8 +37,12 @@ pub enum Error {
     NoService(u16),
     /// The address redirects to this one.
     Redirected(String),
-    /// The certificate of the server is not trusted, or TLS failed.
+    /// The certificate of the server is not trusted.
     Untrusted(Cause),
+    /// The certificate is not the one of [`Client::fingerprint`](crate::Client::fingerprint); the SHA-256 of the found one.
+    OtherCertificate([u8; 32]),
+    /// The server answered without TLS to an `https` address.
+    NoTls,
     /// A proxy refuses requests of 128 KiB (413).
     ProxyLimit,
 
@@ -99,6 +103,8 @@ impl Error {
             | Error::NoService(_)
             | Error::Redirected(_)
             | Error::Untrusted(_)
+            | Error::OtherCertificate(_)
+            | Error::NoTls
             | Error::ProxyLimit
             | Error::GaveUp(_)
             | Error::Cancelled => Scope::Client,
@@ -145,6 +151,13 @@ impl fmt::Display for Error {
             Error::NoService(status) => write!(f, "there is no upload server at this address ({status})"),
             Error::Redirected(to) => write!(f, "the address redirects to {to}: send the file there"),
             Error::Untrusted(cause) => write!(f, "this machine does not trust the server: {cause}"),
+            Error::OtherCertificate(found) => {
+                f.write_str("the certificate of the server is not the expected one; its fingerprint is ")?;
+                found.iter().enumerate().try_for_each(|(at, byte)| {
+                    write!(f, "{}{byte:02X}", if at == 0 { "" } else { ":" })
+                })
+            }
+            Error::NoTls => f.write_str("no TLS at this address: use one that begins with http://"),
             Error::ProxyLimit => f.write_str(
                 "a proxy refuses even small requests; in nginx: client_max_body_size 0",
             ),

@@ -1,6 +1,7 @@
 //! TLS with a server whose certificate is known by its fingerprint.
 
-use std::fmt::{self, Write as _};
+use std::error;
+use std::fmt;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{self, CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DEFAULT_VERSIONS, DigitallySignedStruct, Error,
-    SignatureScheme, StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DEFAULT_VERSIONS, DigitallySignedStruct,
+    Error, OtherError, SignatureScheme, StreamOwned,
 };
 use sha2::{Digest, Sha256};
 use ureq::unversioned::transport::{
@@ -113,6 +114,18 @@ impl Transport for TlsTransport {
     }
 }
 
+/// The SHA-256 of a certificate that is not the expected one.
+#[derive(Debug)]
+pub(crate) struct OtherCertificate(pub(crate) [u8; 32]);
+
+impl fmt::Display for OtherCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the certificate has another fingerprint")
+    }
+}
+
+impl error::Error for OtherCertificate {}
+
 #[derive(Debug)]
 struct Pinned {
     fingerprint: [u8; 32],
@@ -132,12 +145,8 @@ impl ServerCertVerifier for Pinned {
         if found == self.fingerprint {
             return Ok(ServerCertVerified::assertion());
         }
-        let mut text = "its certificate has the fingerprint ".to_owned();
-        for (at, byte) in found.iter().enumerate() {
-            let colon = if at == 0 { "" } else { ":" };
-            let _ = write!(text, "{colon}{byte:02X}");
-        }
-        Err(Error::General(text))
+        let other = OtherError(Arc::new(OtherCertificate(found)));
+        Err(Error::InvalidCertificate(CertificateError::Other(other)))
     }
 
     // The server proves that it has the key of the certificate.

@@ -1,6 +1,6 @@
 //! The requests of the `X-File-Id` dialect, one method each.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +8,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, InvalidMessage, OtherError};
 use ureq::http::header::{AUTHORIZATION, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -19,7 +20,7 @@ use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use super::error::Error;
 use super::identity::Identity;
-use super::pinned::PinnedConnector;
+use super::pinned::{OtherCertificate, PinnedConnector};
 use super::zone::{self, Zoned};
 
 /// The longest time without a byte on a connection.
@@ -314,8 +315,8 @@ impl<'a> Requests<'a> {
         format!("{}/{path}", self.endpoint.address.base)
     }
 
-    /// Adds the fields of the endpoint, and limits the time for the connection and the whole answer. A limit on the pause between
-    /// two bytes would allow a slow answer for hours.
+    /// Adds the fields of the endpoint, and limits the time for the connection and the whole answer. A limit on the pause
+    /// between two bytes would allow a slow answer for hours.
     fn prepared<B>(&self, request: RequestBuilder<B>, within: Duration) -> RequestBuilder<B> {
         let mut request = request
             .config()
@@ -410,13 +411,29 @@ impl Answer {
 /// Returns the error of a request without a response.
 fn unreachable(error: ureq::Error) -> Error {
     match error {
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Error::Untrusted(error.into())
-        }
-        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => Error::Untrusted(error.into()),
+        ureq::Error::Rustls(error) => tls_failed(error),
+        ureq::Error::Tls(_) => Error::Untrusted(error.into()),
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Error::NoUploadServer,
-        ureq::Error::Io(error) => Error::Unreachable(error.into()),
+        ureq::Error::Io(error) => match error.downcast() {
+            Ok(error) => tls_failed(error),
+            Err(error) => Error::Unreachable(error.into()),
+        },
         // The list is open. All others may pass.
+        error => Error::Unreachable(error.into()),
+    }
+}
+
+/// Returns the error of a failure in TLS. Only a refused certificate lasts: other failures may be those of the network.
+fn tls_failed(error: rustls::Error) -> Error {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(ref cause))) => {
+            match cause.downcast_ref() {
+                Some(OtherCertificate(found)) => Error::OtherCertificate(*found),
+                None => Error::Untrusted(error.into()),
+            }
+        }
+        rustls::Error::InvalidCertificate(_) => Error::Untrusted(error.into()),
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Error::NoTls,
         error => Error::Unreachable(error.into()),
     }
 }

@@ -82,10 +82,11 @@ pub(super) fn parse(
             Arg::Long("no-check") => checks = false,
             Arg::Long("user") => user = Some(parser.value()?.string()?),
             Arg::Long("user-file") => user = Some(first_line(Path::new(&parser.value()?))?),
-            Arg::Long("ca") => trust = Trust::Authorities(parser.value()?.into()),
+            Arg::Long("ca") => trust.set(Trust::Authorities(parser.value()?.into()))?,
             Arg::Long("fingerprint") => {
                 let (name, parser) = ("fingerprint", &mut parser);
-                trust = Trust::Fingerprint(Flag { name, parser }.read_as(fingerprint)?);
+                let sha256 = Flag { name, parser }.read_as(fingerprint)?;
+                trust.set(Trust::Fingerprint(sha256))?;
             }
             Arg::Long("give-up-after") => {
                 let (name, parser) = ("give-up-after", &mut parser);
@@ -124,6 +125,16 @@ enum Trust {
 }
 
 impl Trust {
+    fn set(&mut self, trust: Trust) -> Result<(), UsageError> {
+        match self {
+            Trust::Machine => {
+                *self = trust;
+                Ok(())
+            }
+            _ => Err(UsageError("use one of --ca and --fingerprint, once".into())),
+        }
+    }
+
     fn apply(self, client: Client) -> Result<Client, UsageError> {
         if !matches!(self, Trust::Machine) && !client.url().starts_with("https://") {
             return Err(UsageError(

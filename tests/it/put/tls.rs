@@ -1,6 +1,9 @@
 //! `resumed put` to a server with TLS.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
 
 use sha2::{Digest, Sha256};
 
@@ -38,11 +41,10 @@ fn fingerprint_accepts_one_certificate_and_no_other() {
         if &hex[0] == "00" { "01" } else { "00" },
         hex[1..].concat()
     );
-    let words = [
-        "does not trust the server",
-        "its certificate has the fingerprint",
-    ];
-    send(&["--fingerprint", &other], &file, &url).expect(1, &words);
+    let said = send(&["--fingerprint", &other], &file, &url);
+    assert!(!said.err.contains("(--ca"), "advice to trust it: {said:?}");
+    let found = hex.join(":").to_uppercase();
+    said.expect(1, &["is not the expected one", &found]);
     send(&[], &file, &url).expect(1, &["does not trust the server", "--fingerprint"]);
     assert!(!site.dir().join("a.bin").exists());
 
@@ -89,6 +91,90 @@ fn trust_without_https_or_certificate_is_refused() {
     send(&["--ca", empty], &file, "http://127.0.0.1:1").expect(2, &https);
     send(&["--ca", empty], &file, "https://127.0.0.1:1").expect(2, &["no readable certificate"]);
     send(&["--fingerprint", "12:34"], &file, "https://127.0.0.1:1").expect(2, &["cannot be"]);
+}
+
+#[test]
+fn fingerprint_and_authorities_together_are_refused() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 10);
+    let pem = disk.path().join("ca.pem");
+    fs::write(&pem, Pem::new().certificate).expect("written");
+    let ca = ["--ca", pem.to_str().expect("text")];
+    let pin = ["--fingerprint", &"0".repeat(64)];
+    for flags in [[ca, pin].concat(), [pin, ca].concat()] {
+        let words = ["use one of --ca and --fingerprint"];
+        send(&flags, &file, "https://127.0.0.1:1").expect(2, &words);
+    }
+}
+
+#[test]
+fn https_address_of_a_port_without_tls_is_named() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 10);
+    let site = Site::new();
+    let url = format!("https://{}", site.addr());
+    let pin = "0".repeat(64);
+    for flags in [&[][..], &["--fingerprint", &pin]] {
+        let said = send(flags, &file, &url);
+        assert!(!said.err.contains("trust"), "{said:?}");
+        said.expect(
+            1,
+            &["no TLS at this address: use one that begins with http://"],
+        );
+    }
+}
+
+/// A proxy changes one byte of the first connection.
+#[test]
+fn damaged_record_is_followed_by_another_attempt() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", LENGTH);
+    let pem = Pem::new();
+    let (site, _) = site(&pem);
+    let proxy = Damaging::start(site.addr());
+    let ca = disk.path().join("ca.pem");
+    fs::write(&ca, &pem.certificate).expect("written");
+    let url = format!("https://{proxy}");
+    send(&["--ca", ca.to_str().expect("text")], &file, &url).expect(0, &["a.bin: 6.00 MB"]);
+    file.expect_same(&site.dir().join("a.bin"));
+}
+
+/// Changes the answers of a server.
+struct Damaging;
+
+impl Damaging {
+    /// Returns the address of a proxy that changes byte 2,000 of the first answer: a byte of the handshake or later.
+    fn start(server: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        thread::spawn(move || {
+            for (number, client) in listener.incoming().enumerate() {
+                let client = client.expect("a client");
+                let server = TcpStream::connect(server).expect("it accepts");
+                let copy = |mut from: TcpStream, mut to: TcpStream, damage_at: Option<usize>| {
+                    thread::spawn(move || {
+                        let (mut buffer, mut passed) = ([0; 4096], 0);
+                        while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            if let Some(at) = damage_at.and_then(|at| at.checked_sub(passed)) {
+                                if at < count {
+                                    buffer[at] ^= 1;
+                                }
+                            }
+                            passed += count;
+                            if to.write_all(&buffer[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                };
+                let clone = |stream: &TcpStream| stream.try_clone().expect("a descriptor");
+                copy(clone(&client), clone(&server), None);
+                copy(server, client, (number == 0).then_some(500));
+            }
+        });
+        addr
+    }
 }
 
 #[test]
