@@ -2,9 +2,9 @@
 //!
 //! A ready task waits in one of three run queues. A *light* task reads a head or sends a response. A *heavy* task moves a
 //! body or waits for the disk: it needs a *body permit*. The pool has one body permit fewer than workers, so that one
-//! worker always serves heads. A TLS *handshake* needs a body permit too, and together they have at most half of them:
-//! a crowd of new clients does not stop the bodies. Before an fsync a worker exchanges its body permit for a *disk permit*, and the pool
-//! may run one thread more: a slow disk delays only the requests that wait for it.
+//! worker always serves heads. A TLS *handshake* needs a body permit too. All handshakes together have at most half of
+//! the body permits, and at least one, so new clients do not block uploads. Before an fsync a worker exchanges its body
+//! permit for a *disk permit*, and the pool may run one thread more: a slow disk delays only the requests that wait for it.
 
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
@@ -357,6 +357,17 @@ mod tests {
         queues.release(Permit::Body);
         queues.release(Permit::Body);
         assert_eq!((queues.body_permits_free, queues.handshakes_free()), (4, 2));
+    }
+
+    #[test]
+    fn only_body_permit_serves_a_handshake_and_then_a_body() {
+        let mut queues = Queues::new(1, 1);
+        let permit = queues.acquire_handshake_permit(Permit::None);
+        assert_eq!(permit, Permit::Handshake);
+        assert_eq!(queues.acquire_body_permit(Permit::None), Permit::None);
+        assert_eq!(queues.acquire_handshake_permit(Permit::None), Permit::None);
+        queues.release(permit);
+        assert_eq!(queues.acquire_body_permit(Permit::None), Permit::Body);
     }
 
     #[test]

@@ -24,13 +24,13 @@ pub(crate) const RECORD_BYTES: usize = 5 + RECORD_DATA + 2048;
 /// The bytes that one write encrypts: the records of one write of the socket.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// Reads that fill their room and contain no data, in a row. Only a hostile client sends so many empty records.
+/// Limit on consecutive full reads without data: a hostile client sends empty records.
 const EMPTY_READS_MAX: usize = 4;
 
 /// The type of a handshake record, the first byte of each TLS stream.
 const HANDSHAKE: u8 = 22;
 
-/// The most records of an alert and of an answer that the failure has interrupted.
+/// Limit on records after a failure: the rest of an interrupted flight, and the alert.
 const RECORDS_WITH_ALERT: usize = 8;
 
 pub(crate) struct Session {
@@ -90,7 +90,7 @@ impl Session {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let end = most.saturating_add(2 * RECORD_BYTES).min(room.len());
         for _ in 0..EMPTY_READS_MAX {
-            // Behind a gap: the data of a record is copied to the front, and never over a record that is not opened.
+            // Records start `RECORD_BYTES` into the room. Decrypted data at the front then never overwrites an unopened record.
             let begin = RECORD_BYTES + self.partial.len();
             let unfilled = room.get_mut(begin..end).unwrap_or_default();
             let count = stream.read(unfilled)?;
@@ -104,7 +104,7 @@ impl Session {
             self.send(stream)?;
             match &self.end {
                 Some(end) if bytes == 0 => return end.received(),
-                // The end needs one more read, and no event of the poller.
+                // A second read returns the end at once; the poller reports no event for it.
                 Some(_) => {
                     return Ok(Received {
                         bytes,
@@ -156,12 +156,17 @@ impl Session {
             }
             begin += discard;
         };
+        // Only the messages of a handshake are longer than a record.
+        if room.len() - rest > RECORD_BYTES && !self.is_handshaking() {
+            return Err(invalid(
+                "a message after the handshake is longer than a record",
+            ));
+        }
         self.partial = room[rest..].into();
         Ok(opened)
     }
 
-    /// Encrypts as many bytes as one write of the socket should have, and sends what the socket takes. The rest of them is
-    /// sent by the next call, or by `flush`.
+    /// Encrypts at most `WRITE_BYTES`, and sends the records that the socket takes. The next call or `flush` sends the rest.
     pub(crate) fn write(&mut self, stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
         self.flush(stream)?;
         let bytes = &bytes[..bytes.len().min(WRITE_BYTES)];
@@ -226,7 +231,8 @@ impl Session {
             }
         }
         // A parked session keeps no buffer.
-        self.unsent = self.unsent.split_off(sent);
+        self.unsent.drain(..sent);
+        self.unsent.shrink_to_fit();
         Ok(())
     }
 
