@@ -40,7 +40,7 @@ export class Job {
     this.#showText(sums);
     showButtons(sums, this.#words);
     this.#report(sums, rows);
-    keepAwake(sums.isRunning);
+    keepAwake(sums);
   }
 
   #showBar({ files, done, failed, share, lost, isRunning, isOver }) {
@@ -54,8 +54,8 @@ export class Job {
 
   #showText(sums) {
     const words = this.#words;
-    const { files, done, held, total, share, rest, isRunning, isOver } = sums;
-    setText(find('job-state'), isOver && files > 1 ? words.allHere(files) : words.files(done, files));
+    const { files, held, total, share, rest, isRunning, isOver } = sums;
+    setText(find('job-state'), resultOf(sums, words));
     const now = performance.now() / 1000;
     if (isRunning) this.#speed.add(now, this.#sent);
     else this.#speed.clear();
@@ -72,8 +72,9 @@ export class Job {
   }
 
   // One summary every few seconds: a message for each file would never end. A failure is announced at once.
-  #report({ files, done, failed, isRunning, isOver }, rows) {
+  #report(sums, rows) {
     const words = this.#words;
+    const { done, failed, isRunning, isOver } = sums;
     // After a retry the same file may fail again.
     const before = Math.min(this.#announced.failed, failed);
     const news = failed > before ? [newsOf(rows, failed - before, words)] : [];
@@ -81,14 +82,19 @@ export class Job {
     this.#announced.failed = failed;
     if (news.length > 0 || isDue) {
       this.#announced = { at: Date.now(), done, failed };
-      announce([...news, isOver && files > 1 ? words.allHere(files) : words.files(done, files)].join(' '));
+      announce([...news, resultOf(sums, words)].join(' '));
     }
-    if (this.#wasRunning && !isRunning && (isOver || failed > 0)) {
-      const result = isOver && files > 1 ? words.allHere(files) : words.files(done, files);
+    const hasEnded = this.#wasRunning && !isRunning;
+    this.#wasRunning = isRunning;
+    if (hasEnded && (isOver || failed > 0)) {
+      const result = resultOf(sums, words);
       notify(words.title, failed > 0 ? `${result}, ${words.groups.failed(failed)}` : result);
     }
-    this.#wasRunning = isRunning;
   }
+}
+
+function resultOf({ files, done, isOver }, words) {
+  return isOver && files > 1 ? words.allHere(files) : words.files(done, files);
 }
 
 function newsOf(rows, number, words) {
@@ -99,12 +105,15 @@ function newsOf(rows, number, words) {
 /** Returns all that the header shows, in one pass: there may be ten thousand rows, twice a second. */
 function sumsOf(rows) {
   const sums = Object.fromEntries(COUNTED.map((group) => [group, 0]));
-  Object.assign(sums, { files: rows.length, total: 0, held: 0, lost: 0, rest: 0, retryable: 0 });
+  Object.assign(sums, { files: 0, total: 0, held: 0, lost: 0, rest: 0, retryable: 0, isMoving: false });
   for (const row of rows) {
     const { file, held } = row.uploader;
     const { group } = row;
-    // A cancelled file is in the group of the done ones, and is not done.
-    sums[group] += Number(group !== 'done' || row.done);
+    // A cancelled file is no part of the job. Its row stays only if the server could not be asked to delete it.
+    if (row.state === 'cancelled') continue;
+    sums.files++;
+    sums[group]++;
+    sums.isMoving ||= row.isMoving;
     sums.total += file.size;
     sums.held += held;
     if (group === 'failed' && !row.uploader.problem?.isFinal) sums.retryable++;

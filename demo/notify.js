@@ -21,7 +21,12 @@ export function canNotify() {
 
 /** Shows the notification that was asked for. */
 export function notify(title, body) {
-  if (isWanted) new Notification(title, { body });
+  if (!isWanted) return;
+  try {
+    new Notification(title, { body });
+  } catch {
+    // Chromium on Android, if the permission was there before the page: see `isConstructible`.
+  }
 }
 
 // Chromium on Android throws a TypeError. Without permission, nothing is shown.

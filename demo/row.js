@@ -31,6 +31,7 @@ const buttonsLost = ['pause', 'cancel'];
 const buttonsFinal = [null, 'cancel'];
 
 const active = new Set(['waiting', 'checking', 'sending', 'comparing', 'retrying']);
+const moving = new Set(['checking', 'sending', 'comparing']);
 const CHECKING_SHOWN_MS = 500;
 
 /** The parts of hidden rows. */
@@ -100,6 +101,11 @@ export class Row {
   /** True if bytes are sent, and none arrives. */
   get isSilent() {
     return this.#contact.isSilent(this.uploader.file.size, now()) && !this.#on.isBuffered();
+  }
+
+  /** True while the upload sends, checks or compares, and the server answers. */
+  get isMoving() {
+    return moving.has(this.state) && !this.isLost;
   }
 
   /** True if bytes of the file were sent. */

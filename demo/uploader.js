@@ -45,7 +45,7 @@ methods:
 
     upload()           resolves to true when complete, to false when stopped; throws a Problem (kind, message, said)
     stop()             ends the running requests; the server keeps the received bytes
-    cancel()           stops, and deletes the partial upload; throws a Problem if that fails
+    cancel()           stops, and deletes the partial upload; throws a Problem if the deletion fails
     sendAgain()        deletes the partial upload, then uploads from the first byte
     sendCopy()         uploads the file once more, as a copy with a new `id`
     wake()             ends a pause before the next attempt
@@ -61,7 +61,7 @@ states:
     waiting     other uploads run                              complete   sent, the server has the whole file
     checking    asks the server for the offset                 already    the server had the file before
     sending     sends bytes                                    failed     `problem` has the reason
-    comparing   reads bytes sent by an earlier visit           cancelled  the partial upload was deleted
+    comparing   reads bytes sent by an earlier visit           cancelled  cancel() ended it
     retrying    waits after `problem`, then tries again        paused     stopped, or not started
 
 uploader.d.ts has the same as types.

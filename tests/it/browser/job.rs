@@ -10,6 +10,7 @@ use super::{Disk, Visit, row};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::local::Local;
+use crate::support::proxy::Nginx;
 
 in_each_browser!(
     failures_come_first_and_done_files_are_folded,
@@ -45,7 +46,7 @@ fn phone_shows_the_state_of_200_files_on_each_screen() {
         .page
         .evaluate("document.getElementById('job').innerText");
     let header = header.as_str().expect("text");
-    for words in ["of 200 files", "sending", "waiting", "MB", "Pause all"] {
+    for words in ["of 200 files", "under way", "waiting", "MB", "Pause all"] {
         assert!(header.contains(words), "{header}");
     }
     assert_eq!(visit.page.evaluate(IS_IN_SIGHT), true);
@@ -208,4 +209,69 @@ fn notification_comes_at_the_end_if_asked_for() {
         visit.page.evaluate("shown"),
         json!(["Send files", "All 3 files have arrived"])
     );
+}
+
+#[test]
+fn notification_that_the_browser_refuses_does_no_harm() {
+    const STUB: &str = "
+        globalThis.tried = 0;
+        globalThis.Notification = class {
+          static permission = 'granted';
+          static async requestPermission() { return 'granted'; }
+          constructor() { tried++; throw new TypeError('Illegal constructor'); }
+        };
+        0";
+    let disk = Disk::new();
+    let files = photos(&disk, 2, 400_000);
+    let site = Site::new();
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.evaluate(STUB);
+    visit.limit_uploads(500_000);
+    visit.choose(&[files[0].path()]);
+    visit
+        .page
+        .wait_for("!document.getElementById('notify').hidden");
+    visit
+        .page
+        .evaluate("document.getElementById('notify').click()");
+    visit.page.wait_for("tried === 1");
+    visit.choose_until(&files[1], "complete");
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 2 files have arrived')");
+    visit.page.wait_for("tried === 2");
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn file_that_could_not_be_deleted_is_no_part_of_the_job() {
+    let disk = Disk::new();
+    let files = photos(&disk, 2, 5_000);
+    let half = disk.file("half.mov", 3_000_000);
+    let site = Site::new();
+    let pass =
+        "proxy_pass http://127.0.0.1:8080; proxy_request_buffering off; client_max_body_size 0;";
+    let refusing = format!(
+        "location = /upload {{ if ($request_method = DELETE) {{ return 500; }} {pass} }}
+         location / {{ {pass} }}"
+    );
+    let nginx = Nginx::before(site.addr(), &refusing);
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, nginx.addr());
+    visit.limit_uploads(1_000_000);
+    visit.choose(&[half.path()]);
+    visit.wait_for_a_part("half.mov");
+    visit.press("half.mov", "cancel");
+    visit.wait_for_state("half.mov", "cancelled");
+    visit.wait_for_row("half.mov", "row.innerText.includes('is still there')");
+    visit.unlimit_uploads();
+    visit.choose(&paths(&files));
+    visit
+        .page
+        .wait_for("document.getElementById('job').innerText.includes('All 2 files have arrived')");
+    visit
+        .page
+        .wait_for("document.getElementById('job').dataset.state === 'complete'");
+    visit.expect_no_complaints_but(&["status of 500", "net::ERR_"]);
 }

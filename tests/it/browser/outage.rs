@@ -3,6 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use super::secure::RECORD_LOCKS;
 use super::{CUTS, Disk, SLOW, Visit};
 use crate::support::browser::Browser;
 use crate::support::local::Local;
@@ -63,13 +64,36 @@ fn server_gone_is_said_once_with_one_countdown() {
     visit.expect_no_complaints_but(&CUTS);
 }
 
+#[test]
+fn screen_may_go_off_while_the_server_is_gone() {
+    let disk = Disk::new();
+    let server = Program::start(&[]);
+    let addr = server.addr().to_string();
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, server.addr());
+    visit.page.evaluate(RECORD_LOCKS);
+    let file = disk.file("a.mov", 24_000_000);
+    visit.begin(&file);
+    assert_eq!(visit.page.evaluate("locks.join()"), "requested");
+    let dir = server.kill();
+    visit.page.wait_for("locks.join() === 'requested,released'");
+    visit.wait_for_row("a.mov", "row.innerText.includes('Waiting for the server')");
+
+    let _server = Program::over(dir, &addr, &[]);
+    visit.page.wait_for("locks.at(-1) === 'requested'");
+    visit.unlimit_uploads();
+    visit.page.wait_for("locks.at(-1) === 'released'");
+    visit.wait_for_state("a.mov", "complete");
+    visit.expect_no_complaints_but(&CUTS);
+}
+
 fn signal(server: &Program, signal: Signal) {
     let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw);
     kill_process(pid.expect("a process"), signal).expect("signalled");
 }
 
 #[test]
-fn silence_is_said_after_five_seconds() {
+fn silence_is_said() {
     let disk = Disk::new();
     let server = Program::start(&[]);
     let browser = Browser::chromium();

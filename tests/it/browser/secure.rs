@@ -1,6 +1,6 @@
 //! The page over HTTPS, with a certificate that the server made.
 
-use super::{Disk, Visit};
+use super::{Disk, Visit, scene};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::line::Line;
@@ -9,7 +9,7 @@ use crate::support::tls::Pem;
 in_each_browser!(secure_page_uploads_and_keeps_the_screen_on_meanwhile);
 
 /// Replaces the screen lock of the browser: a machine without a screen may refuse it.
-const RECORD_LOCKS: &str = "
+pub(super) const RECORD_LOCKS: &str = "
     window.locks = [];
     const request = async () => {
         locks.push('requested');
@@ -44,5 +44,29 @@ fn secure_page_uploads_and_keeps_the_screen_on_meanwhile(browser: Browser) {
     for file in &files {
         file.expect_same(&site.dir().join(file.name()));
     }
+    visit.expect_no_complaints();
+}
+
+#[test]
+fn refused_lock_is_requested_again_when_the_page_is_shown() {
+    const REFUSE: &str = "
+        window.requests = 0;
+        const request = async () => { requests++; throw new DOMException('low battery', 'NotAllowedError'); };
+        Object.defineProperty(navigator, 'wakeLock', { value: { request } });
+        null";
+    let (_disk, file, site) = scene("a.bin", 24_000_000);
+    let browser = Browser::chromium();
+    // An address of this machine counts as secure.
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.evaluate(REFUSE);
+    visit.begin(&file);
+    visit
+        .page
+        .evaluate("new Promise((resolve) => { setTimeout(resolve, 1500); })");
+    assert_eq!(visit.page.evaluate("requests"), 1);
+    visit
+        .page
+        .evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    visit.page.wait_for("requests === 2");
     visit.expect_no_complaints();
 }
