@@ -13,6 +13,8 @@ export class Outage {
   #announce;
   #lost = new Set();
   #since = 0;
+  /** The problem of this outage. */
+  #kind = null;
 
   constructor(words, announce) {
     this.#words = words;
@@ -33,8 +35,10 @@ export class Outage {
     this.#lost = new Set(rows.filter((row) => row.isLost));
     // One of the files got an answer: the others need not wait.
     if ([...before].some((row) => row.done || row.uploader.state === 'sending')) this.wake();
-    if (this.#lost.size === 0) this.#since = 0;
-    else this.#since ||= Date.now();
+    if (this.#lost.size === 0) {
+      this.#since = 0;
+      this.#kind = null;
+    } else this.#since ||= Date.now();
     const isLost = this.#since > 0 && Date.now() - this.#since >= SHOWN_AFTER_MS;
     const isSilent = this.#lost.size === 0 && sending.length > 1 && sending.every((row) => row.isSilent);
     for (const row of sending) row.isHushed = isSilent;
@@ -44,8 +48,8 @@ export class Outage {
 
   #showLost(rows) {
     const paused = rows.filter((row) => row.uploader.state === 'retrying');
-    const { kind } = (paused[0] ?? rows[0]).uploader.problem ?? { kind: 'gone' };
-    this.#show(kind, this.#words.problems[kind]);
+    this.#kind = steadyKind(this.#kind, paused.map((row) => row.uploader.problem.kind));
+    this.#show(this.#kind, this.#words.problems[this.#kind]);
     const next = Math.min(...paused.map((row) => row.uploader.retryAt));
     const seconds = Math.max(1, Math.ceil((next - Date.now()) / 1000));
     setText(this.#element.querySelector('.numbers'), paused.length > 0 ? this.#words.retryIn(seconds) : this.#words.trying);
@@ -62,4 +66,13 @@ export class Outage {
     element.querySelector('button').hidden = kind === 'silent';
     if (kind) this.#announce(`${what} ${advice}`);
   }
+}
+
+/**
+ * Returns the kind to show: `last`, the one shown before, as long as a file has it or all files are trying. The line would
+ * else change with each attempt.
+ */
+export function steadyKind(last, kinds) {
+  if (last && (kinds.length === 0 || kinds.includes(last))) return last;
+  return kinds[0] ?? 'gone';
 }
