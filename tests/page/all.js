@@ -7,10 +7,12 @@ import './crc32.js';
 import './gate.js';
 import './names.js';
 import './options.js';
+import './outage.js';
 import './plan.js';
 import './proof.js';
 import './problem.js';
 import './reading.js';
+import './tabs.js';
 import './words.js';
 
 globalThis.results = await run();
