@@ -114,7 +114,7 @@ export class FileList {
 
   #showFold(number) {
     this.#fold ??= this.#makeButton('fold', 'done', () => { this.#unfolded = !this.#unfolded; });
-    setText(this.#fold.firstElementChild, this.#words.finished(number));
+    setText(this.#fold.firstElementChild, this.#words.groups.done(number));
     this.#fold.firstElementChild.setAttribute('aria-expanded', this.#unfolded);
     return this.#fold;
   }
@@ -122,7 +122,7 @@ export class FileList {
   #showMore(name, hidden) {
     const group = this.#groups.get(name);
     group.more ??= this.#makeButton('more', name, () => { group.most += SHOWN_MORE; });
-    setText(group.more.firstElementChild, this.#words.more[name](hidden));
+    setText(group.more.firstElementChild, this.#words.moreRows(hidden));
     return group.more;
   }
 

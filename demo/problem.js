@@ -37,7 +37,7 @@ export const english = {
   'disk-full': ['The server has no space for this file.',
     'Ask the person who runs the server to make room, then retry. What has arrived is kept.'],
   'quota-full': ([quota, , left]) => ['Your space on the server is too small for this file.',
-    `${left ? `You have ${left} left of ${quota}. ` : `You have ${quota} in all. `}Forget files that you do not finish, or ask the person who runs ` +
+    `${left ? `You have ${left} left of ${quota}. ` : `You have ${quota} in all. `}Forget files that you will not finish, or ask the person who runs ` +
     'the server for more space. Then retry.'],
   'too-many-partials': ['Too many uploads are unfinished.', 'Finish or forget files that you have begun, then retry.'],
   different: ['The server holds other bytes under this name, size and time, again and again.',

@@ -134,7 +134,7 @@ fn file_beyond_the_quota_shows_the_bytes_left() {
     let text = visit.wait_for_refusal(NAME, "quota-full");
     assert!(text.contains("10.5 MB"), "{text}");
     assert!(
-        text.contains("Forget files that you do not finish"),
+        text.contains("Forget files that you will not finish"),
         "{text}"
     );
     visit.expect_no_complaints_but(&["status of 401", "status of 507"]);
