@@ -82,7 +82,8 @@ fn hash(content: &[u8]) -> String {
 /// Modules that are joined into one script.
 ///
 /// Each imported module becomes a function, so that equal names in two modules do not meet. The supported forms are those
-/// of `demo/`: `import { a, b } from './module.js';`, `export` before a declaration, and `export { a, b };`.
+/// of `demo/`: `import { a, b } from './module.js';`, `export` before a declaration of one name, and `export { a, b };`. Any
+/// other form fails the build; `tests/it/clients/uploader.rs` checks the syntax of the result.
 struct Script<'d> {
     demo: &'d Path,
     text: String,
@@ -150,7 +151,10 @@ impl Script<'_> {
                     .strip_prefix("from './")
                     .and_then(|rest| rest.strip_suffix(".js';"));
                 let from = from.unwrap_or_else(|| panic!("{name}.js: {line}"));
-                assert!(!names.contains(" as "), "{name}.js: {line}");
+                assert!(
+                    is_name(from) && names_of(names).all(is_name),
+                    "{name}.js: {line}"
+                );
                 self.add(from);
                 writeln!(code, "const {{{names}}} = ${from};").expect("a string takes everything");
                 continue;
@@ -172,23 +176,62 @@ fn is_list(line: &str) -> bool {
 /// Returns the names that an `export` declares.
 fn exported_names(declaration: &str) -> Vec<String> {
     if let Some(list) = declaration.strip_prefix('{') {
-        let list = list.split('}').next().unwrap_or_default().split(',');
-        return list
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .collect();
+        let list = names_of(list.split('}').next().unwrap_or_default());
+        assert!(list.clone().all(is_name), "export {declaration}");
+        return list.map(str::to_owned).collect();
     }
-    let keywords = ["async", "class", "const", "function"];
-    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
-    let mut words = declaration
-        .split(|letter| !is_part(letter))
-        .filter(|word| !word.is_empty());
-    let name = words.find(|word| !keywords.contains(word));
-    let is_supported = keywords
+    let (name, rest) = declared(declaration).unwrap_or_else(|| panic!("export {declaration}"));
+    assert!(!has_second_name(rest), "export {declaration}");
+    vec![name.to_owned()]
+}
+
+/// Returns the name that a declaration begins with, and the text after it.
+fn declared(declaration: &str) -> Option<(&str, &str)> {
+    let keywords = [
+        "const ",
+        "class ",
+        "function* ",
+        "function ",
+        "async function ",
+    ];
+    let text = keywords
         .iter()
-        .any(|keyword| declaration.starts_with(keyword));
-    assert!(is_supported, "export {declaration}");
-    name.map(str::to_owned).into_iter().collect()
+        .find_map(|keyword| declaration.strip_prefix(keyword))?;
+    let end = text.find(|letter: char| !is_part(letter))?;
+    is_name(&text[..end]).then(|| text.split_at(end))
+}
+
+/// Returns whether a declaration goes on with another name: it has a comma outside of brackets and texts.
+fn has_second_name(rest: &str) -> bool {
+    let (mut depth, mut quote) = (0, None);
+    for letter in rest.chars() {
+        match (letter, quote) {
+            (_, Some(end)) => quote = quote.filter(|_| letter != end),
+            ('\'' | '"' | '`', None) => quote = Some(letter),
+            ('(' | '[' | '{', None) => depth += 1,
+            (')' | ']' | '}', None) => depth -= 1,
+            (',', None) if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Returns the names in a list with commas.
+fn names_of(list: &str) -> impl Iterator<Item = &str> + Clone {
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+fn is_name(text: &str) -> bool {
+    text.chars().all(is_part)
+        && !text.starts_with(|first: char| first.is_ascii_digit())
+        && !text.is_empty()
+}
+
+fn is_part(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
 }
 
 /// Removes lines that are comments. A template over several lines could contain such a line, so none is accepted.
@@ -198,11 +241,10 @@ fn without_comments(text: &str) -> String {
         let trimmed = line.trim();
         is_comment |= trimmed.starts_with("/*");
         if is_comment {
-            is_comment = !trimmed.contains("*/");
-            assert!(
-                is_comment || trimmed.ends_with("*/"),
-                "code after a comment: {line}"
-            );
+            if let Some((_, code)) = trimmed.split_once("*/") {
+                assert!(code.is_empty(), "code after a comment: {line}");
+                is_comment = false;
+            }
             continue;
         }
         if trimmed.is_empty() || trimmed.starts_with("//") {

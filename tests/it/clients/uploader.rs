@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 use super::{BOTH_WAYS, SCRIPTS, Trip, Way, command, fetched, go_on_after_kill};
 use crate::ops::readme::block_of;
-use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::proxy::Nginx;
 use crate::support::running::{Running, run};
+use crate::support::{Site, get};
 
 const README: &str = include_str!("../../../demo/README.md");
 const MANIFEST: &str = include_str!("../../../demo/package.json");
@@ -112,6 +112,20 @@ fn node_goes_on_by_itself() {
 fn node_finds_the_upload_of_a_run_that_was_killed() {
     let installed = Installed::new();
     go_on_after_kill(|trip| installed.node(trip));
+}
+
+/// The server joins the modules of a script into one: see `build.rs`.
+#[test]
+fn served_scripts_have_a_valid_syntax() {
+    let site = Site::new();
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for name in ["page", "uploader", "worker"] {
+        let script = dir.path().join(format!("{name}.mjs"));
+        let answer = site.ask(get(&format!("/{name}.js"), ""));
+        assert_eq!(answer.status, 200, "{name}");
+        fs::write(&script, answer.text()).expect("written");
+        run(command("node").arg("--check").arg(&script)).expect(0, &[]);
+    }
 }
 
 #[test]
