@@ -158,6 +158,6 @@ mod tests {
         // Ten times the bytes that the delay holds take the time of the rate.
         let many = exchange(10_000_000);
         assert!(many >= Duration::from_millis(1200), "{many:?}");
-        assert!(many <= Duration::from_millis(3000), "{many:?}");
+        assert!(many <= Duration::from_secs(10), "{many:?}");
     }
 }

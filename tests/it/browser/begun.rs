@@ -1,8 +1,5 @@
 //! Files that the browser has begun and not finished are listed after a reload.
 
-use std::thread;
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::cuts::Starts;
@@ -126,9 +123,7 @@ fn forgotten_file_is_deleted_on_the_server_after_a_grace(browser: Browser) {
     // The end of the page ends the grace.
     visit.reload();
     wait_until_unlisted(&visit.page);
-    while site.held(&file.id()) > 0 {
-        thread::sleep(Duration::from_millis(10));
-    }
+    site.wait_until_deleted(&file.id());
     expect_nothing_in(site.dir());
     visit.expect_no_complaints_but(&CUTS);
 }

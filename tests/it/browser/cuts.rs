@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
 
 use resumed::Config;
 
@@ -183,9 +181,7 @@ fn cancelled_upload_is_deleted_when_the_page_is_left(browser: Browser) {
     let visit = Visit::to(&browser, site.addr());
     cancel_half(&visit, &file);
     visit.page.go("about:blank");
-    while site.held(&file.id()) > 0 {
-        thread::sleep(Duration::from_millis(10));
-    }
+    site.wait_until_deleted(&file.id());
     expect_nothing_in(site.dir());
 }
 

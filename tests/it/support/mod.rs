@@ -97,6 +97,16 @@ impl Site {
             thread::yield_now();
         }
     }
+
+    /// Waits until the server holds no byte of an upload.
+    #[track_caller]
+    pub(crate) fn wait_until_deleted(&self, id: &str) {
+        let since = Instant::now();
+        while self.held(id) > 0 {
+            assert!(since.elapsed() < TIMEOUT, "{id} is still there");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 /// Returns a request with more fields: lines that end in CRLF.
