@@ -69,12 +69,7 @@ impl UserFlags {
             return Ok(None);
         }
         let stamps = self.stamps();
-        let (users, plain) = self.read(warnings)?;
-        if plain > 0 {
-            warnings.push(format!(
-                "plain passwords: {plain}; replace each by a hash, which `resumed hash-password` prints"
-            ));
-        }
+        let users = self.read(warnings)?;
         let files = (!self.files.is_empty()).then(|| UserFiles {
             flags: self,
             read: stamps.clone(),
@@ -84,8 +79,8 @@ impl UserFlags {
         Ok(Some((users, files)))
     }
 
-    /// Reads all users. The second value is the number of plain passwords.
-    fn read(&self, warnings: &mut Vec<String>) -> Result<(Users, usize), String> {
+    /// Reads all users.
+    fn read(&self, warnings: &mut Vec<String>) -> Result<Users, String> {
         let mut users = Users::new();
         let mut plain = 0;
         for entry in &self.given {
@@ -104,7 +99,12 @@ impl UserFlags {
                 plain += usize::from(entry.add_to(&mut users));
             }
         }
-        Ok((users, plain))
+        if plain > 0 {
+            warnings.push(format!(
+                "plain passwords: {plain}; replace each by a hash, which `resumed hash-password` prints"
+            ));
+        }
+        Ok(users)
     }
 
     fn stamps(&self) -> Vec<Stamp> {
@@ -137,7 +137,7 @@ impl UserFiles {
             return None;
         }
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        Some(users.map(|(users, _)| users))
+        Some(users)
     }
 }
 
@@ -172,7 +172,7 @@ impl Entry {
 /// Returns the users of a file with one NAME:PASSWORD or NAME:HASH per line, and the numbers of their lines. Empty lines and
 /// comments are allowed.
 fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(usize, Entry)>, String> {
-    let text = read_private(path, warnings).map_err(|error| error.to_string())?;
+    let text = read_private(path, warnings).map_err(|error| unreadable(&error))?;
     let mut entries = Vec::new();
     for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = line.trim();
@@ -188,13 +188,22 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<(usize, Entr
     Ok(entries)
 }
 
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "there is no such file; `resumed hash-password NAME` prints a line for it".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Reads a file with passwords, and warns if other users of the machine can read or change it.
 fn read_private(path: &Path, warnings: &mut Vec<String>) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     if mode & OTHERS_READ_OR_WRITE != 0 {
         warnings.push(format!(
-            "{} holds passwords, and other users of this machine can read or change it: chmod o= it",
+            "{} holds passwords or hashes, and other users of this machine can read or change it: chmod 600 {0}",
             path.display()
         ));
     }

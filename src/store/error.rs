@@ -168,7 +168,7 @@ impl fmt::Display for Error {
             Self::Differs(Difference::Crc32) => {
                 write!(
                     f,
-                    "the received bytes do not have the CRC-32 that was sent; the upload is removed"
+                    "the received bytes do not have the CRC-32 that was sent"
                 )
             }
             Self::Differs(Difference::Tail) => {

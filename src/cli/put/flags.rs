@@ -33,8 +33,8 @@ itself. Standard input can be continued within one run only.
       --json                 write one JSON object a line to standard output
   -h, --help                 write this text
 
-Exit status: 0 the server has all files; 1 some files were refused or cannot be read, and the
-others were sent; 2 wrong command line; 3 gave up: the server did not answer.
+Exit status: 0 the server has all files; 1 a file was refused or cannot be read, or the server
+refused all (password, certificate, address); 2 wrong command line; 3 gave up: the server did not answer.
 ";
 
 const JOBS_DEFAULT: usize = 8;

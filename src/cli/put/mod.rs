@@ -173,7 +173,7 @@ impl Put {
 
     fn send_stdin(&self, name: &[u8]) {
         self.report
-            .note("standard input cannot be carried on by another run");
+            .note("another run cannot continue standard input");
         let shown = String::from_utf8_lossy(name);
         let mut report = self.report.file(&shown);
         let upload = self.client.stream(&shown, io::stdin().lock()).name(name);

@@ -6,7 +6,7 @@ use crate::support::running::{Running, run};
 
 #[test]
 fn the_lines_for_curl_go_on_after_a_cut() {
-    let (begin, go_on) = block_of(PAGE, "curl").split_once('\n').expect("lines");
+    let (begin, go_on) = (block_of(PAGE, "curl"), block_of(PAGE, "curl-rest"));
     for way in BOTH_WAYS {
         let mut trip = Trip::new(way, &[]);
         let shell = |lines: &str| {

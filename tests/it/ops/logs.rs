@@ -261,7 +261,7 @@ fn each_line_before_and_at_a_failed_start_is_json() {
         .map(|line| (&line["level"], &line["message"]))
         .collect();
     let expected = [
-        ("WARN", "chmod o="),
+        ("WARN", "chmod 600 "),
         ("WARN", "plain passwords"),
         ("ERROR", "cannot take uploads"),
     ];

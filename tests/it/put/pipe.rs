@@ -19,7 +19,7 @@ fn pipe_of_any_length_arrives_under_the_name_in_the_url() {
         let running = put_bytes(&content(length), &url);
         running
             .end()
-            .expect(0, &["cannot be carried on by another run"]);
+            .expect(0, &["another run cannot continue standard input"]);
         let there = fs::read(site.dir().join(format!("pipe {length}.bin"))).expect("published");
         assert!(there == content(length), "{length} bytes");
     }
