@@ -70,7 +70,9 @@ use cli::put::run as put;
 
 #[cfg(not(feature = "put"))]
 fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
-    eprintln!("resumed: this binary was built without put: build with --features put,tls; for a directory of that name use ./put");
+    eprintln!(
+        "resumed: this binary was built without put: build with --features put,tls; for a directory of that name use ./put"
+    );
     ExitCode::from(2)
 }
 

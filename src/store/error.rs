@@ -166,10 +166,7 @@ impl fmt::Display for Error {
             Self::TooLarge { max } => write!(f, "larger than the limit of {}", Size(*max)),
             Self::DigestDiffers => write!(f, "what came does not have the digest that was sent"),
             Self::Differs(Difference::Crc32) => {
-                write!(
-                    f,
-                    "the received bytes do not have the CRC-32 that was sent"
-                )
+                write!(f, "the received bytes do not have the CRC-32 that was sent")
             }
             Self::Differs(Difference::Tail) => {
                 write!(f, "the bytes held do not end in the tail that was sent")
