@@ -3,13 +3,13 @@
 //
 // A record is { id, path, size, lastModified, held, when }: `held` bytes were on the server at the time `when` (ms).
 
+import { SMALL_BYTES } from './plan.js';
+
 /** At most so many files of a server are remembered; the oldest are forgotten first. */
 export const RECORDS_MAX = 1000;
 /** The record of a file is written at most so often. */
 export const WRITE_MS = 5000;
 
-/** Smaller files take one request: see uploader.js. */
-const SMALL_BYTES = 4 * 1024 * 1024;
 const PREFIX = 'resumed begun ';
 
 export class Begun {
@@ -29,7 +29,7 @@ export class Begun {
 
   /** Returns the records, the newest first. */
   get all() {
-    return [...this.#records.values()].reverse();
+    return [...this.#records.values()].sort(newestFirst);
   }
 
   get(id) {
@@ -103,6 +103,11 @@ export class Begun {
   #bound() {
     while (this.#records.size > RECORDS_MAX) this.remove(this.#records.keys().next().value);
   }
+}
+
+/** Compares two records by time, the newest first; of one time, by id. */
+export function newestFirst(one, other) {
+  return other.when - one.when || (one.id < other.id ? -1 : 1);
 }
 
 /**

@@ -1,8 +1,6 @@
 // A deletion that can be undone for some seconds.
 
-export const GRACE_SECONDS = 10;
-/** Fewer bytes than these are sent again in a moment. */
-export const GRACE_BYTES = 4 * 1024 * 1024;
+const GRACE_SECONDS = 10;
 
 export class Grace {
   /** The time of the action (ms, as of Date.now()). */

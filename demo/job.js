@@ -5,9 +5,9 @@
 
 import { announce } from './announce.js';
 import { keepAwake } from './awake.js';
+import { setText, showShare } from './elements.js';
 import { canNotify, notify, offerNotification } from './notify.js';
 import { Speed } from './plan.js';
-import { setText, showShare } from './row.js';
 
 const SUMMARY_MS = 5000;
 const COUNTED = ['failed', 'active', 'paused', 'waiting', 'done'];
@@ -109,7 +109,7 @@ function sumsOf(rows) {
   for (const row of rows) {
     const { file, held } = row.uploader;
     const { group } = row;
-    // A cancelled file is no part of the job. Its row stays only if the server could not be asked to delete it.
+    // A cancelled file is no part of the job. Its row stays only if the deletion failed.
     if (row.state === 'cancelled') continue;
     sums.files++;
     sums[group]++;

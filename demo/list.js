@@ -5,7 +5,7 @@
 // For tests and style sheets: `#files.many` is a list in groups; the button of `li.fold` unfolds the done files; the
 // button of `li.more[data-group]` counts the hidden rows of a group, and shows more of them.
 
-import { make, setText } from './row.js';
+import { arrange, make, setText } from './elements.js';
 
 const FEW = 10;
 const SHOWN_OF_A_GROUP = 20;
@@ -64,7 +64,7 @@ export class FileList {
     this.#files.delete(keyOf(path, file.size));
   }
 
-  /** Brings a row into view, also out of a folded group, and draws the eye to it. */
+  /** Brings a row into view, also out of a folded group. */
   reveal(row) {
     this.#revealed = row;
     this.show();
@@ -73,7 +73,6 @@ export class FileList {
     // Below the header, which covers the first rows.
     const header = document.getElementById('job').getBoundingClientRect().bottom;
     if (top < header || bottom > innerHeight) element.scrollIntoView({ block: 'center' });
-    row.flash();
   }
 
   /** Brings the elements up to date with the states of the rows. */
@@ -85,7 +84,7 @@ export class FileList {
     for (const row of this.#shown) if (!rows.has(row)) this.#drop(row);
     this.#shown = rows;
     for (const row of rows) row.isLazy = isMany;
-    this.#arrange(wanted.map((item) => (this.#isRow(item) ? item.show() : item)));
+    arrange(this.#element, wanted.map((item) => (this.#isRow(item) ? item.show() : item)));
     const shown = [...rows];
     shown.forEach((row, at) => row.abridge(isMany ? shown[at - 1] : null));
   }
@@ -133,18 +132,6 @@ export class FileList {
     button.addEventListener('click', () => { onClick(); this.show(); });
     element.append(button);
     return element;
-  }
-
-  /** Puts `elements` into the list, and moves no element that is in its place. */
-  #arrange(elements) {
-    const focused = document.activeElement;
-    const wanted = new Set(elements);
-    for (const child of [...this.#element.children]) if (!wanted.has(child)) child.remove();
-    elements.forEach((element, at) => {
-      const child = this.#element.children[at];
-      if (child !== element) this.#element.insertBefore(element, child ?? null);
-    });
-    if (focused !== document.activeElement && this.#element.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   #drop(row) {

@@ -2,7 +2,7 @@
 //
 // For tests and style sheets: `#outage` has `data-problem` (gone, offline or silent).
 
-import { setText } from './row.js';
+import { setText } from './elements.js';
 
 // A single cut connection is no outage.
 const SHOWN_AFTER_MS = 1500;
@@ -41,7 +41,7 @@ export class Outage {
     } else this.#since ||= Date.now();
     const isLost = this.#since > 0 && Date.now() - this.#since >= SHOWN_AFTER_MS;
     const isSilent = this.#lost.size === 0 && sending.length > 1 && sending.every((row) => row.isSilent);
-    for (const row of sending) row.isHushed = isSilent;
+    for (const row of sending) row.hidesSilence = isSilent;
     if (isLost) this.#showLost([...this.#lost]);
     else this.#show(isSilent ? 'silent' : '', this.#words.allSilent);
   }

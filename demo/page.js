@@ -4,12 +4,13 @@
 
 import { announce } from './announce.js';
 import { Begun, isUnfinished } from './begun.js';
+import { passFocus, setText } from './elements.js';
 import { chosen, dropped } from './folders.js';
 import { Job } from './job.js';
 import { FileList } from './list.js';
 import { Outage } from './outage.js';
 import { Recent } from './recent.js';
-import { Row, setText } from './row.js';
+import { Row } from './row.js';
 import { Tabs } from './tabs.js';
 import { Unfinished } from './unfinished.js';
 import { watch } from './watch.js';
@@ -50,7 +51,7 @@ function add(found) {
   row.uploader.asksFirst = begun.has(row.uploader.id);
   const old = list.find(row.uploader.id);
   if (old?.active) return old;
-  old?.keep();
+  old?.cancelDeletion();
   list.add(row);
   row.start();
   return old && row;
@@ -78,11 +79,9 @@ function remember(row, isLeaving = false) {
 }
 
 function remove(row) {
-  const next = row.element?.nextElementSibling ?? row.element?.previousElementSibling;
-  const focused = row.element?.contains(document.activeElement);
+  passFocus(row.element);
   list.remove(row);
   announce(words.removed(row.name));
-  if (focused) (next?.querySelector('button:not([hidden])') ?? picker).focus();
   refreshSoon();
 }
 

@@ -6,6 +6,8 @@
 const MIB = 1024 * 1024;
 export const SIZE_MIN = 128 * 1024;
 export const SIZE_START = 8 * MIB;
+/** A file of at most this size takes one request, without a question before: a round trip costs more than its bytes. */
+export const SMALL_BYTES = 4 * MIB;
 // Each running upload holds the current and the next request in memory.
 export const SIZE_MAX = 16 * MIB;
 

@@ -59,7 +59,8 @@ async function startAny() {
   if (url.origin === location.origin) return start(open);
   // The script of a worker must have the origin of the page; it can import scripts of other origins.
   const script = new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' });
-  return start(() => new Worker(URL.createObjectURL(script), { type: 'module' }));
+  const address = URL.createObjectURL(script);
+  return start(() => new Worker(address, { type: 'module' })).finally(() => URL.revokeObjectURL(address));
 }
 
 // Resolves to null if the browser, or a policy of the page, does not allow the worker.

@@ -3,9 +3,9 @@
 // For tests and style sheets: `#under-way li` and `#arrived li` have `data-name`; the former `data-state` too: sending,
 // silent (no byte for some seconds) or left (without a sending client); `.bar` has `aria-valuenow`.
 
-import { kindOf, shown } from './names.js';
+import { fill, group, make, makeBar, makeIcon, makeName, setText, showName, showShare } from './elements.js';
+import { shown } from './names.js';
 import { Speed } from './plan.js';
-import { group, make, makeName, setText, showName, showShare } from './row.js';
 
 const SILENT_SECONDS = 5;
 // An upload has no sending client for a moment between two requests.
@@ -99,18 +99,15 @@ class Sent {
     const id = `sent-${++rows}`;
     const part = this.#part = {
       name: makeName('h3', { id }),
-      bar: make('div', {
-        className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
-        hidden: length === null,
-      }),
+      bar: makeBar(id),
       status: make('p', { className: 'status' }),
       numbers: make('p', { className: 'numbers' }),
     };
-    part.bar.append(make('div'));
+    part.bar.hidden = length === null;
     showName(part.name, called);
     this.element = make('li');
     this.element.dataset.name = called;
-    this.element.append(iconOf(called), group('head', part.name), part.bar, group('line', part.numbers, part.status));
+    this.element.append(makeIcon(called), group('head', part.name), part.bar, group('line', part.numbers, part.status));
   }
 
   /** Returns true if this complete file is the result of the upload. */
@@ -160,28 +157,13 @@ class Arrived {
     const called = this.element.dataset.name = shown(path);
     const name = makeName('h3');
     showName(name, called);
-    this.element.append(iconOf(called), group('head', name, this.#numbers));
+    this.element.append(makeIcon(called), group('head', name, this.#numbers));
   }
 
   show({ length, ago_secs }, words) {
     const ago = ago_secs < 60 ? words.justNow : words.ago(words.time(ago_secs));
     setText(this.#numbers, `${words.size(length)} · ${ago}`);
   }
-}
-
-export function iconOf(name) {
-  const icon = make('span', { className: 'icon', 'aria-hidden': true });
-  icon.dataset.kind = kindOf(name);
-  return icon;
-}
-
-// Only if the text differs: a selection stays.
-export function fill(id, elements) {
-  const section = document.getElementById(id);
-  const list = section.querySelector('ul');
-  const isSame = list.children.length === elements.length && elements.every((element, at) => list.children[at] === element);
-  if (!isSame) list.replaceChildren(...elements);
-  section.hidden = elements.length === 0;
 }
 
 function seconds() {

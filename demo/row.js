@@ -2,12 +2,13 @@
 //
 // For tests and style sheets: `li.file` has `data-name`, `data-state` (the states listed in uploader.js, and cancelling)
 // and, with `retrying` and `failed`, `data-problem` (the kinds in problem.js); `button[data-action]` is one of pause,
-// resume, retry, now, again, cancel, undo, remove; `.status .words` says the state; `.bar` has `aria-valuenow`.
+// resume, retry, now, copy, cancel, undo, remove; `.status .words` says the state; `.bar` has `aria-valuenow`.
 
 import { Contact } from './contact.js';
-import { Grace, GRACE_BYTES } from './grace.js';
-import { partsOf, shown } from './names.js';
-import { Speed } from './plan.js';
+import { group, make, makeBar, makeName, setText, showName, showShare } from './elements.js';
+import { Grace } from './grace.js';
+import { shown } from './names.js';
+import { SMALL_BYTES, Speed } from './plan.js';
 import { clearIcon, showIcon } from './thumbs.js';
 import { Uploader } from './uploader.js';
 
@@ -21,7 +22,7 @@ const buttons = {
   paused: ['resume', 'cancel'],
   failed: ['retry', 'cancel'],
   complete: [null, 'remove'],
-  already: ['remove', 'again'],
+  already: ['remove', 'copy'],
   cancelling: ['undo', null],
   cancelled: [null, 'remove'],
 };
@@ -34,8 +35,9 @@ const active = new Set(['waiting', 'checking', 'sending', 'comparing', 'retrying
 const moving = new Set(['checking', 'sending', 'comparing']);
 const CHECKING_SHOWN_MS = 500;
 
-/** The parts of hidden rows. */
+/** The parts of hidden rows, for the next rows that are shown. */
 const unused = [];
+const UNUSED_MAX = 100;
 let rows = 0;
 
 export class Row {
@@ -57,7 +59,7 @@ export class Row {
   #later = 0;
   #on;
   /** True if the page says for all files that nothing arrives. */
-  isHushed = false;
+  hidesSilence = false;
 
   /**
    * `onChange(row)` is called at every new state, `onSent(bytes)` when the server has confirmed so many more bytes,
@@ -139,7 +141,7 @@ export class Row {
     this.#later = 0;
     if (this.#part) {
       clearIcon(this.#part.icon);
-      unused.push(this.#part);
+      if (unused.length < UNUSED_MAX) unused.push(this.#part);
     }
     this.element = this.#part = null;
   }
@@ -178,7 +180,7 @@ export class Row {
   }
 
   /** Keeps a cancelled upload whose deletion can still be undone: its file was chosen again. */
-  keep() {
+  cancelDeletion() {
     this.#grace?.undo();
     this.#grace = null;
   }
@@ -187,14 +189,15 @@ export class Row {
     if (action === 'pause') this.pause();
     if (action === 'resume' || action === 'retry') this.start();
     if (action === 'now') this.uploader.wake();
-    if (action === 'again') this.uploader.sendAgain().catch(() => {});
+    if (action === 'copy') this.uploader.sendAgain().catch(() => {});
     if (action === 'cancel') this.#cancel();
     if (action === 'undo') this.#undo();
     if (action === 'remove') this.#on.onGone(this);
   }
 
   #cancel() {
-    if (this.uploader.held < GRACE_BYTES) {
+    // So few bytes are sent again in a moment.
+    if (this.uploader.held <= SMALL_BYTES) {
       this.#delete();
       return;
     }
@@ -204,12 +207,12 @@ export class Row {
   }
 
   #undo() {
-    this.keep();
+    this.cancelDeletion();
     this.start();
   }
 
   async #delete() {
-    this.keep();
+    this.cancelDeletion();
     for (const button of this.element?.querySelectorAll('button') ?? []) button.disabled = true;
     try {
       await this.uploader.cancel();
@@ -280,7 +283,7 @@ export class Row {
     const { state, uploader: { problem, compared } } = this;
     if (this.isLost) return [words.waitsForServer, ''];
     if (problem) return words.problemOf(problem);
-    if (this.isSilent && !this.isHushed) return [words.nothingArrives, ''];
+    if (this.isSilent && !this.hidesSilence) return [words.nothingArrives, ''];
     return [words.states[state === 'already' && !compared ? 'uncompared' : state], this.done ? this.#savedAs() : ''];
   }
 
@@ -345,9 +348,7 @@ function partsOfRow() {
     icon: make('span', { className: 'icon', 'aria-hidden': true }),
     name: makeName('h3', { id }),
     size: make('span', { className: 'size' }),
-    bar: make('div', {
-      className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
-    }),
+    bar: makeBar(id),
     whose: make('span', { className: 'unseen' }),
     said: make('span', { className: 'words' }),
     status: make('p', { className: 'status' }),
@@ -357,7 +358,6 @@ function partsOfRow() {
     first: make('button', { type: 'button', className: 'first' }),
     second: make('button', { type: 'button', className: 'second quiet' }),
   };
-  part.bar.append(make('div'));
   part.status.append(part.whose, part.said);
   for (const button of [part.first, part.second]) {
     button.addEventListener('click', () => part.owner.act(button.dataset.action));
@@ -367,55 +367,4 @@ function partsOfRow() {
     part.advice, part.notice, group('buttons', part.first, part.second),
   );
   return part;
-}
-
-/** An element with properties, and with attributes where it has none for them. */
-export function make(tag, properties = {}) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(properties)) {
-    if (key === 'role' || key.startsWith('aria-')) element.setAttribute(key, value);
-    else element[key] = value;
-  }
-  return element;
-}
-
-/** Returns an element for a name, in two parts: see `partsOf`. */
-export function makeName(tag, properties) {
-  const element = make(tag, { ...properties, className: 'name', dir: 'auto' });
-  element.append(make('span'), make('span'));
-  return element;
-}
-
-export function showName(element, name) {
-  if (element.title === name) return;
-  element.title = name;
-  // Screen readers would make two words of it.
-  element.setAttribute('aria-label', name);
-  partsOf(name).forEach((part, at) => setText(element.children[at], part));
-}
-
-/** Returns an element with children. */
-export function group(className, ...children) {
-  const element = make('div', { className });
-  element.append(...children);
-  return element;
-}
-
-/** Fills a progress bar; `share` is in 0..1. */
-export function showShare(bar, share) {
-  const percent = Math.floor(share * 100);
-  const fill = `scaleX(${share})`;
-  if (bar.firstElementChild.style.transform !== fill) bar.firstElementChild.style.transform = fill;
-  if (bar.getAttribute('aria-valuenow') === String(percent)) return;
-  bar.setAttribute('aria-valuenow', percent);
-  bar.setAttribute('aria-valuetext', `${percent} %`);
-}
-
-// Only if the text differs: a screen reader may read an equal text again.
-export function setText(element, text) {
-  const only = element.childNodes.length === 1 ? element.firstChild : null;
-  if (element.textContent === text) return;
-  // A changed text node is no new node.
-  if (only?.nodeType === Node.TEXT_NODE) only.data = text;
-  else element.textContent = text;
 }

@@ -2,10 +2,11 @@
 //
 // For tests and style sheets: `#begun li` has `data-name`; `button[data-action]` is forget or undo.
 
-import { Grace, GRACE_BYTES } from './grace.js';
+import { newestFirst } from './begun.js';
+import { fill, group, make, makeBar, makeIcon, makeName, setText, showName, showShare } from './elements.js';
+import { Grace } from './grace.js';
 import { shown } from './names.js';
-import { fill, iconOf } from './recent.js';
-import { group, make, makeName, setText, showName, showShare } from './row.js';
+import { SMALL_BYTES } from './plan.js';
 import { addressOf, Wire } from './wire.js';
 
 const SHOWN = 10;
@@ -39,19 +40,20 @@ export class Unfinished {
   show() {
     const records = this.#begun.all.filter(({ id }) => !this.#on.isElsewhere(id));
     const known = new Set(records.map(({ id }) => id));
-    for (const [id, item] of this.#items) if (!known.has(id)) this.#settle(id, item);
+    for (const [id, item] of this.#items) this.#settle(id, item, known.has(id));
     const undoable = [...this.#items.values()].filter(({ isUndoable }) => isUndoable);
-    const elements = [...undoable, ...records.slice(0, this.#most).map((record) => this.#item(record))]
-      .map(({ element }) => element);
+    const items = [...undoable, ...records.slice(0, this.#most).map((record) => this.#item(record))];
+    // A forgotten file stays in its place: its button, which has become "Undo", keeps the focus.
+    const elements = items.sort((one, other) => newestFirst(one.record, other.record)).map(({ element }) => element);
     const hidden = records.length - this.#most;
     if (hidden > 0) setText(this.#more.firstElementChild, this.#words.moreBegun(hidden));
     fill('begun', hidden > 0 ? [...elements, this.#more] : elements);
   }
 
-  #settle(id, item) {
-    // A forgotten file that is chosen again is kept.
-    if (item.isUndoable && this.#on.isElsewhere(id)) item.keep();
-    if (!item.isUndoable) this.#items.delete(id);
+  #settle(id, item, isKnown) {
+    // A forgotten file that is chosen again, here or in another tab, is kept.
+    if (item.isUndoable && (isKnown || this.#on.isElsewhere(id))) item.cancelDeletion();
+    if (!isKnown && !item.isUndoable) this.#items.delete(id);
   }
 
   /** Asks the server about the files that are shown: one that it does not hold is forgotten. */
@@ -108,7 +110,7 @@ export class Unfinished {
       this.#wire.forget(id).catch(() => {});
       this.show();
     };
-    if (record.held > GRACE_BYTES) item.showForgotten(new Grace(end));
+    if (record.held > SMALL_BYTES) item.showForgotten(new Grace(end));
     else end();
     this.#on.announce(this.#words.forgotten(shown(record.path)));
     this.show();
@@ -116,7 +118,7 @@ export class Unfinished {
 
   #undo(id) {
     const item = this.#items.get(id);
-    item.keep();
+    item.cancelDeletion();
     this.#begun.put(item.record);
     this.show();
   }
@@ -125,7 +127,7 @@ export class Unfinished {
 let items = 0;
 
 class Item {
-  /** Set while the forgotten file can be had back. */
+  /** Set while the forgotten file can be restored. */
   grace = null;
 
   #words;
@@ -137,25 +139,22 @@ class Item {
     const id = `begun-${++items}`;
     const part = this.#part = {
       name: makeName('h3', { id }),
-      bar: make('div', {
-        className: 'bar', role: 'progressbar', 'aria-labelledby': id, 'aria-valuemin': 0, 'aria-valuemax': 100,
-      }),
+      bar: makeBar(id),
       numbers: make('p', { className: 'numbers' }),
       button: make('button', { type: 'button', className: 'quiet' }),
     };
-    part.bar.append(make('div'));
     part.button.addEventListener('click', () => act(part.button.dataset.action));
     showName(part.name, called);
     this.element = make('li');
     this.element.dataset.name = called;
-    this.element.append(iconOf(called), group('head', part.name), part.bar, group('line', part.numbers, part.button));
+    this.element.append(makeIcon(called), group('head', part.name), part.bar, group('line', part.numbers, part.button));
   }
 
   get isUndoable() {
     return this.grace !== null;
   }
 
-  keep() {
+  cancelDeletion() {
     this.grace?.undo();
     this.grace = null;
   }

@@ -69,7 +69,7 @@ uploader.d.ts has the same as types.
 
 import { combined, hex } from './crc32.js';
 import { checked } from './options.js';
-import { pauseSeconds } from './plan.js';
+import { pauseSeconds, SMALL_BYTES } from './plan.js';
 import { Problem } from './problem.js';
 import { LAST_WINDOW, Proof } from './proof.js';
 import { probe, read } from './reader.js';
@@ -79,8 +79,6 @@ import { fileId, Wire } from './wire.js';
 
 export { Problem };
 
-// A file of at most this size is sent in one request, without a question before: a round trip costs more than its bytes.
-const SMALL_BYTES = 4 * 1024 * 1024;
 const CONFLICTS_NORMAL = 5;
 const RESTARTS_MAX = 1;
 
@@ -106,7 +104,7 @@ export class Uploader {
   #proof;
   #reading = null;
   #ahead = null;
-  #leave = () => {};
+  #release = () => {};
 
   constructor(options) {
     this.#options = checked(options);
@@ -177,7 +175,7 @@ export class Uploader {
       prepare?.();
       this.#enter('waiting');
       this.#failures = this.#conflicts = this.#restarts = 0;
-      this.#leave = await this.#wire.uploads.enter(signal, this.#options.concurrency);
+      this.#release = await this.#wire.uploads.acquire(signal, this.#options.concurrency);
       while (!await this.#attempt(signal).catch((error) => this.#afterFailure(error, signal)));
       return true;
     } catch (error) {
@@ -189,7 +187,7 @@ export class Uploader {
       this.#enter('failed', error);
       throw error;
     } finally {
-      this.#leave();
+      this.#release();
     }
   }
 
@@ -419,11 +417,11 @@ export class Uploader {
 
   // If the server is busy with this file only, other files are sent in the meantime.
   async #waitOut({ ofFile }, seconds, signal) {
-    if (ofFile) this.#leave();
+    if (ofFile) this.#release();
     await this.#pause(seconds, signal);
     if (!ofFile) return;
     this.#enter('waiting');
-    this.#leave = await this.#wire.uploads.enter(signal, this.#options.concurrency);
+    this.#release = await this.#wire.uploads.acquire(signal, this.#options.concurrency);
   }
 
   #pause(seconds, signal) {

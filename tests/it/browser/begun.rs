@@ -180,3 +180,39 @@ fn file_that_another_tab_sends_is_not_listed() {
     other.bring_to_front();
     wait_for_item(&other, "choose it again");
 }
+
+/// Adds three records, as another tab does.
+const RECORDS: &str = "
+    for (const [when, [path, held]] of Object.entries([['old.mp4', 1e7], ['new.mp4', 1e7], ['small.mp4', 1e3]])) {
+      const key = `resumed begun ${new URL('.', location).href} ${path}`;
+      const newValue = JSON.stringify({ path, size: 2e7, lastModified: 0, held, when: Number(when) });
+      dispatchEvent(new StorageEvent('storage', { key, newValue }));
+    }
+    0";
+
+#[test]
+fn forgotten_file_keeps_its_place_and_the_focus() {
+    let site = Site::new();
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.evaluate(RECORDS);
+    let press = |name: &str, action: &str| {
+        let button = format!("{}.querySelector('[data-action={action}]')", item(name));
+        visit.page.wait_for(&button);
+        visit
+            .page
+            .evaluate(&format!("(b => {{ b.focus(); b.click(); }})({button})"));
+    };
+    let focused = "[document.activeElement.closest('li')?.dataset.name, document.activeElement.dataset.action]";
+    let names = "[...document.querySelectorAll('#begun li')].map(li => li.dataset.name)";
+
+    press("old.mp4", "forget");
+    assert_eq!(visit.page.evaluate(focused), json!(["old.mp4", "undo"]));
+    let all = json!(["small.mp4", "new.mp4", "old.mp4"]);
+    assert_eq!(visit.page.evaluate(names), all);
+    press("old.mp4", "undo");
+    assert_eq!(visit.page.evaluate(focused), json!(["old.mp4", "forget"]));
+    assert_eq!(visit.page.evaluate(names), all);
+    press("small.mp4", "forget");
+    assert_eq!(visit.page.evaluate(focused), json!(["new.mp4", "forget"]));
+}
