@@ -12,7 +12,7 @@ export class Contact {
   #held = 0;
   #movedAt = 0;
 
-  /** The upload has this state since `seconds`. */
+  /** The upload entered this state at the time `seconds`. */
   enter(state, problem, seconds) {
     if (state === 'retrying') this.isLost = problem.kind === 'gone' || problem.kind === 'offline';
     // The next try is still without an answer.

@@ -27,7 +27,11 @@ export const english = {
     'This one waits, then goes on from what has arrived.'],
   // These stay until a person acts.
   refused: ['The server did not accept this upload.', 'Retry. If this goes on, tell the person who runs the server.'],
-  'sign-in': ['The server wants a name and a password.', 'Retry and sign in. If the browser does not ask, reload this page.'],
+  'sign-in': ['The server wants a name and a password.', globalThis.document
+    ? 'Retry and sign in. If the browser does not ask, reload this page.'
+    : 'Add them to the option headers, as a field Authorization.'],
+  untrusted: ['The certificate of the server is not trusted.',
+    'In Node, name a file with the certificate of its issuer in NODE_EXTRA_CA_CERTS.'],
   'wrong-host': ['The server does not answer under this address.',
     'Open it by its IP address, or ask the person who runs the server to allow this name.'],
   'no-service': ['There is no upload server at this address.', 'Check the address, or the path in the proxy.'],
@@ -37,8 +41,8 @@ export const english = {
   'disk-full': ['The server has no space for this file.',
     'Ask the person who runs the server to make room, then retry. What has arrived is kept.'],
   'quota-full': ([quota, , left]) => ['Your space on the server is too small for this file.',
-    `${left ? `You have ${left} left of ${quota}. ` : `You have ${quota} in all. `}Forget files that you will not finish, or ask the person who runs ` +
-    'the server for more space. Then retry.'],
+    `You have ${left ? `${left} left of ${quota}` : `${quota} in all`}. Forget files that you will not finish, or ask the ` +
+    'person who runs the server for more space. Then retry.'],
   'too-many-partials': ['Too many uploads are unfinished.', 'Finish or forget files that you have begun, then retry.'],
   different: ['The server holds other bytes under this name, size and time, again and again.',
     'Make sure nobody else is sending a file of this name, then retry.'],
@@ -65,17 +69,19 @@ export function textsOf(table, kind, amounts) {
  *
  * - `kind`: a key of `english` above;
  * - `message`: the same in words;
- * - `passes`: whether the upload tries again by itself;
- * - `isFinal`: whether a retry of the same file cannot help;
+ * - `passes`: true if the upload tries again by itself;
+ * - `isFinal`: true if a retry of the same file cannot help;
  * - `code`: the `X-Problem` of the server, or '': see docs/clients.md;
  * - `said`: the server's own line, if it sent one;
- * - `isNamed`: whether the code of the server tells more than its line;
+ * - `isNamed`: true if `code` decided `kind`;
  * - `amounts`: the numbers of bytes that the server states;
  * - `afterSeconds`: the `Retry-After` of the server, or 0;
  * - `ofFile`: true if the server is busy with this file only, for example publishing it.
  */
 export class Problem extends Error {
-  constructor(kind, { code = '', said = '', isNamed = false, amounts = [], afterSeconds = 0, ofFile = false, passes, cause } = {}) {
+  constructor(kind, {
+    code = '', said = '', isNamed = false, amounts = [], afterSeconds = 0, ofFile = false, passes, cause,
+  } = {}) {
     super(textsOf(english, kind, amounts.map(plainSize)).join(' '), { cause });
     this.name = 'Problem';
     this.kind = kind;
@@ -107,21 +113,30 @@ const byCode = {
 const plain = new Set([401, 413, 421, 429]);
 
 /** Returns the problem of an answer other than 2xx. */
-export function problemOf({ status, text, ours, hasOffset, afterSeconds, code }) {
+export function problemOf({ status, text, isFromServer, hasOffset, afterSeconds, code }) {
   // The server sends no offset if the upload cannot continue. The usual meaning of the status does not apply then.
-  const isFinal = ours && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
+  const isFinal = isFromServer && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
   const known = Object.hasOwn(english, code) ? code : byCode[code];
-  const usual = status === 413 ? (ours ? 'too-large' : 'proxy-limit')
+  const usual = status === 413 ? (isFromServer ? 'too-large' : 'proxy-limit')
     : byStatus[status] ?? (status >= 500 ? 'server-error' : status >= 400 ? 'refused' : 'strange');
   const kind = isFinal && (!known || passing.has(known)) ? 'refused' : known ?? usual;
   return new Problem(kind, {
-    code, isNamed: kind === known, amounts: amountsIn(text), said: ours || code ? line(text) : '', afterSeconds,
-    ofFile: ours && status === 503, passes: passing.has(kind) || status === 429,
+    code, isNamed: kind === known, amounts: amountsIn(text), said: isFromServer || code ? line(text) : '', afterSeconds,
+    ofFile: isFromServer && status === 503, passes: passing.has(kind) || status === 429,
   });
 }
 
+// By Node: `code` of the error below that of fetch. A browser does not tell that a certificate is refused.
+const aboutCertificate = /CERT|^(?:UNABLE_TO|INVALID|HOSTNAME)_/;
+
 /** Returns the problem of a request without an answer. */
 export function unreachable(cause) {
+  const code = String(cause?.cause?.code ?? '');
+  if (aboutCertificate.test(code)) {
+    const problem = new Problem('untrusted', { cause });
+    problem.message += ` (${code})`;
+    return problem;
+  }
   return new Problem(globalThis.navigator?.onLine === false ? 'offline' : 'gone', { cause });
 }
 

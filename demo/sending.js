@@ -12,8 +12,9 @@ const PROBE_MS = 2000;
 
 /**
  * Sends `bytes` of the file of `upload`, from `start` on, with the `digest` that `wire.post` asks for. Resolves to the
- * server's answer `{ held, complete, .. }`, or to null if the request was ended early and the caller
- * should ask and go on. `isUnasked`: the offset was not asked for, so a conflict is normal. `onHeld(bytes)` is called as bytes arrive, `onBuffering()` when a proxy holds them back.
+ * server's answer `{ held, complete, .. }`, or to null if the request was ended early and the caller should ask and go on.
+ * `isUnasked`: the offset was not asked for, so a conflict is normal. `onHeld(bytes)` is called as bytes arrive,
+ * `onBuffering()` when a proxy holds them back.
  */
 export async function send({ wire, upload, start, bytes, digest, isUnasked, signal, onHeld, onBuffering }) {
   const size = bytes.length;

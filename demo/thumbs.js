@@ -3,8 +3,8 @@
 //
 // No address of a file is made: `createImageBitmap` reads the File, and the policy of the page stays as it is.
 
-import { Gate } from './gate.js';
 import { kindOf } from './names.js';
+import { Semaphore } from './semaphore.js';
 
 const WIDTH = 96;
 // A decoder needs the whole file in memory.
@@ -12,7 +12,7 @@ const FILE_BYTES_MAX = 40_000_000;
 // Rows that only pass by, in a scroll or because their file is small, get none.
 const STILL_MS = 300;
 
-const decoding = new Gate(1);
+const decoding = new Semaphore(1);
 const thumbnails = new WeakMap();
 const inSight = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
@@ -57,8 +57,8 @@ class Thumbnail {
     const { signal } = this.#stopping = new AbortController();
     try {
       await still(signal);
-      const leave = await decoding.enter(signal);
-      const bitmap = await this.#bitmap().finally(leave);
+      const release = await decoding.acquire(signal);
+      const bitmap = await this.#bitmap().finally(release);
       if (signal.aborted) bitmap.close();
       else this.#show(bitmap);
     } catch {

@@ -11,8 +11,8 @@ export type PassingProblemKind =
 
 export type ProblemKind =
   | PassingProblemKind
-  | 'refused' | 'sign-in' | 'wrong-host' | 'no-service' | 'cannot-store' | 'proxy-limit' | 'disk-full' | 'quota-full'
-  | 'too-many-partials' | 'different' | 'forbidden' | 'bad-name' | 'too-large' | 'file-changed';
+  | 'refused' | 'sign-in' | 'untrusted' | 'wrong-host' | 'no-service' | 'cannot-store' | 'proxy-limit' | 'disk-full'
+  | 'quota-full' | 'too-many-partials' | 'different' | 'forbidden' | 'bad-name' | 'too-large' | 'file-changed';
 
 export type NoticeKind = 'different' | 'buffering';
 
@@ -115,7 +115,7 @@ export class Problem extends Error {
   readonly code: string;
   /** The line of the server, or empty. */
   readonly said: string;
-  /** True if the kind tells more than the line of the server. */
+  /** True if `code` decided `kind`. */
   readonly isNamed: boolean;
   /** The numbers of bytes that the line of the server states. */
   readonly amounts: number[];

@@ -1,10 +1,10 @@
 // The requests of the X-File-Id protocol, one method each. Handles headers and answers; decides nothing.
 
-import { Gate } from './gate.js';
 import { wrong } from './options.js';
 import { Plan } from './plan.js';
 import { Problem, problemOf, unreachable } from './problem.js';
 import { orAborted } from './reading.js';
+import { Semaphore } from './semaphore.js';
 
 // A browser opens six connections to an origin. One stays free for offsets and for the uploads of others.
 const UPLOADS_MAX = 5;
@@ -13,7 +13,7 @@ const QUESTIONS_MAX = 1;
 const PATIENCE_MS = 60_000;
 
 const plans = new Map();
-const gates = new Map();
+const semaphores = new Map();
 
 /** A server, with the state of its requests. */
 export class Wire {
@@ -26,11 +26,11 @@ export class Wire {
     this.uploadUrl = new URL('upload', base).href;
     this.#headers = headers;
     if (!plans.has(base.href)) plans.set(base.href, new Plan());
-    if (!gates.has(base.origin)) gates.set(base.origin, [new Gate(UPLOADS_MAX), new Gate(QUESTIONS_MAX)]);
+    if (!semaphores.has(base.origin)) semaphores.set(base.origin, [new Semaphore(UPLOADS_MAX), new Semaphore(QUESTIONS_MAX)]);
     /** The plan for this server: shared by all uploads to it. */
     this.plan = plans.get(base.href);
     /** The semaphore of the uploads to this origin. */
-    [this.uploads, this.#questions] = gates.get(base.origin);
+    [this.uploads, this.#questions] = semaphores.get(base.origin);
   }
 
   /** True if `post` calls `onSent`: fetch does not tell how much of a body is out. */
@@ -40,7 +40,7 @@ export class Wire {
 
   /** Asks for the offset: `{ held, complete, tail: { crc, length } or null }`. */
   async status(id, signal) {
-    const leave = await this.#questions.enter(signal);
+    const release = await this.#questions.acquire(signal);
     try {
       const answer = await this.#ask('GET', this.statusUrl, id, signal);
       if (answer.status !== 200) throw problemOf(answer);
@@ -48,7 +48,7 @@ export class Wire {
       if (held === null) throw new Problem('strange');
       return { held, complete: answer.complete, tail: tail(answer.tail) };
     } finally {
-      leave();
+      release();
     }
   }
 
@@ -60,8 +60,8 @@ export class Wire {
 
   /**
    * Sends `body` (bytes, or null to declare the file and no more) of an upload, which is `{ id, file, path,
-   * lastModified }`, from `start` on: `{ held, complete, compared, savedAs, conflict, mismatch }`. `digest` is the CRC-32 of the whole file, or '?' to
-   * make the server compute one. A request with the last bytes must have the CRC-32.
+   * lastModified }`, from `start` on: `{ held, complete, compared, savedAs, conflict, mismatch }`. `digest` is the
+   * CRC-32 of the whole file, or '?' to make the server compute one. A request with the last bytes must have the CRC-32.
    * A 409 is an answer here, with `conflict: true`, because it has the right count. A 412 is an answer too, with
    * `mismatch: true`: the server holds bytes with another digest. `compared` is true if the digests are equal.
    * The caller limits the time of a body.
@@ -73,7 +73,7 @@ export class Wire {
       : await patiently(signal, (fresh) => this.#send(headers, null, fresh));
     const held = count(answer.text);
     if (answer.status === 409 && held !== null) return { held, complete: false, conflict: true };
-    if (answer.status === 412 && answer.ours) return { held: 0, complete: answer.complete, mismatch: true };
+    if (answer.status === 412 && answer.isFromServer) return { held: 0, complete: answer.complete, mismatch: true };
     if (answer.status < 200 || answer.status > 299) throw problemOf(answer);
     if (held === null) throw new Problem('strange');
     return { held, complete: answer.complete, compared: answer.compared, savedAs: answer.savedAs };
@@ -216,7 +216,7 @@ function read(status, text, fields) {
     text,
     // Only the upload server sends these fields, so a refusal without them is a proxy's. After a disk failure the
     // server sends no offset.
-    ours: fields.has('Upload-Offset') || fields.has('Upload-Complete'),
+    isFromServer: fields.has('Upload-Offset') || fields.has('Upload-Complete'),
     hasOffset: fields.has('Upload-Offset'),
     complete: fields.get('Upload-Complete') === '?1' || text.startsWith('Success'),
     compared: fields.get('X-File-CRC32') === '?1',

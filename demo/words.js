@@ -16,7 +16,7 @@ const en = {
   retryFailed: 'Retry failed',
   notify: 'Notify me at the end',
   actions: {
-    pause: 'Pause', resume: 'Resume', retry: 'Retry', now: 'Try now', again: 'Send a second copy', cancel: 'Cancel',
+    pause: 'Pause', resume: 'Resume', retry: 'Retry', now: 'Try now', copy: 'Send a second copy', cancel: 'Cancel',
     undo: 'Undo', forget: 'Forget', remove: 'Remove', 'pause-all': 'Pause all', 'resume-all': 'Resume all',
   },
   states: {
@@ -70,7 +70,8 @@ const en = {
   nobodySends: 'Nobody is sending this now',
   justNow: 'just now',
   ago: (time) => `${time} ago`,
-  haveArrived: (paths) => (paths.length === 1 ? `${paths[0]} has arrived.` : `${paths.length.toLocaleString('en')} files have arrived.`),
+  haveArrived: (paths) => (paths.length === 1 ? `${paths[0]} has arrived.`
+    : `${paths.length.toLocaleString('en')} files have arrived.`),
   seconds: (n) => `${n} s`,
   minutes: (n) => `${n} min`,
   hours: (h, m) => `${h} h ${m} min`,
@@ -91,7 +92,7 @@ const ko = {
   retryFailed: '실패 다시 시도',
   notify: '끝나면 알림 받기',
   actions: {
-    pause: '일시 정지', resume: '계속', retry: '다시 시도', now: '지금 시도', again: '사본 하나 더 보내기', cancel: '취소',
+    pause: '일시 정지', resume: '계속', retry: '다시 시도', now: '지금 시도', copy: '사본 하나 더 보내기', cancel: '취소',
     undo: '되돌리기', forget: '잊기', remove: '목록에서 빼기', 'pause-all': '모두 정지', 'resume-all': '모두 계속',
   },
   states: {
@@ -123,6 +124,7 @@ const ko = {
     elsewhere: ['다른 탭이나 기기가 같은 파일을 보내고 있습니다.', '기다렸다가 도착한 부분 다음부터 이어서 보냅니다.'],
     refused: ['서버가 이 업로드를 받지 않았습니다.', '다시 시도하세요. 계속되면 서버 관리자에게 알려 주세요.'],
     'sign-in': ['서버에 이름과 비밀번호가 필요합니다.', '다시 시도하여 로그인하세요. 묻는 창이 뜨지 않으면 이 페이지를 새로 고치세요.'],
+    untrusted: ['서버의 인증서를 신뢰할 수 없습니다.', '서버 관리자에게 문의하세요.'],
     'wrong-host': ['서버가 이 주소로는 응답하지 않습니다.', 'IP 주소로 열거나, 이 이름을 허용해 달라고 서버 관리자에게 요청하세요.'],
     'no-service': ['이 주소에는 업로드 서버가 없습니다.', '주소나 프록시의 경로를 확인하세요.'],
     'cannot-store': ['서버가 이 파일을 폴더에 저장하지 못합니다.', '서버 관리자에게 알린 뒤 다시 시도하세요.'],

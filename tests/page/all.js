@@ -4,7 +4,6 @@ import { run } from './test.js';
 import './begun.js';
 import './contact.js';
 import './crc32.js';
-import './gate.js';
 import './names.js';
 import './options.js';
 import './outage.js';
@@ -12,6 +11,7 @@ import './plan.js';
 import './proof.js';
 import './problem.js';
 import './reading.js';
+import './semaphore.js';
 import './tabs.js';
 import './words.js';
 

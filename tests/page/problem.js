@@ -4,17 +4,17 @@ import { equal, test } from './test.js';
 
 test('a 413 is the server\'s only with its own fields', () => {
   const answer = { text: 'larger than 5 GiB\n', afterSeconds: 0 };
-  equal(problemOf({ ...answer, status: 413, ours: true }).kind, 'too-large');
-  equal(problemOf({ ...answer, status: 413, ours: true }).said, 'larger than 5 GiB');
-  equal(problemOf({ ...answer, status: 413, ours: false }).kind, 'proxy-limit');
-  equal(problemOf({ ...answer, status: 507, ours: true }).passes, false);
-  equal(problemOf({ ...answer, status: 502, ours: false }).passes, true);
-  equal(problemOf({ ...answer, status: 400, ours: true, text: 'no \u202ename' }).said, 'no \ufffdname');
+  equal(problemOf({ ...answer, status: 413, isFromServer: true }).kind, 'too-large');
+  equal(problemOf({ ...answer, status: 413, isFromServer: true }).said, 'larger than 5 GiB');
+  equal(problemOf({ ...answer, status: 413, isFromServer: false }).kind, 'proxy-limit');
+  equal(problemOf({ ...answer, status: 507, isFromServer: true }).passes, false);
+  equal(problemOf({ ...answer, status: 502, isFromServer: false }).passes, true);
+  equal(problemOf({ ...answer, status: 400, isFromServer: true, text: 'no \u202ename' }).said, 'no \ufffdname');
   equal(new Problem('disk-full').message.includes('space'), true);
 });
 
 test('a refusal by the server without an offset is final for the file', () => {
-  const answer = { text: 'no free name\n', afterSeconds: 0, ours: true, hasOffset: false };
+  const answer = { text: 'no free name\n', afterSeconds: 0, isFromServer: true, hasOffset: false };
   for (const status of [400, 403, 404, 408, 409, 422]) {
     const problem = problemOf({ ...answer, status });
     equal([problem.kind, problem.passes, problem.said], ['refused', false, 'no free name'], String(status));
@@ -25,7 +25,7 @@ test('a refusal by the server without an offset is final for the file', () => {
 });
 
 test('a 429 passes after its Retry-After, and a 401 stays', () => {
-  const answer = { text: 'too many logins failed\n', afterSeconds: 7, ours: true, hasOffset: false };
+  const answer = { text: 'too many logins failed\n', afterSeconds: 7, isFromServer: true, hasOffset: false };
   const { kind, passes, afterSeconds } = problemOf({ ...answer, status: 429 });
   equal([kind, passes, afterSeconds], ['busy', true, 7]);
   equal(problemOf({ ...answer, status: 401 }).passes, false);
@@ -33,13 +33,13 @@ test('a 429 passes after its Retry-After, and a 401 stays', () => {
 
 test('a 503 of the server concerns one file only', () => {
   const answer = { text: 'publishing\n', afterSeconds: 7, status: 503 };
-  const { passes, afterSeconds, ofFile } = problemOf({ ...answer, ours: true });
+  const { passes, afterSeconds, ofFile } = problemOf({ ...answer, isFromServer: true });
   equal([passes, afterSeconds, ofFile], [true, 7, true]);
-  equal(problemOf({ ...answer, ours: false }).ofFile, false);
+  equal(problemOf({ ...answer, isFromServer: false }).ofFile, false);
 });
 
 test('a code decides the words, and the line of the server is not shown', () => {
-  const answer = { status: 507, ours: true, hasOffset: true, afterSeconds: 0, code: 'quota-full' };
+  const answer = { status: 507, isFromServer: true, hasOffset: true, afterSeconds: 0, code: 'quota-full' };
   const text = 'the quota of this user is 52.4 MB (--quota): 50 MB are used, 2.4 MB are left\n';
   const problem = problemOf({ ...answer, text });
   equal([problem.kind, problem.isNamed, problem.amounts.map(Math.round)], ['quota-full', true, [52_400_000, 50_000_000, 2_400_000]]);
@@ -51,14 +51,14 @@ test('a code decides the words, and the line of the server is not shown', () => 
 });
 
 test('a retry is offered where it can help', () => {
-  const isFinal = (status, code) => problemOf({ status, code, text: '', ours: true, hasOffset: true, afterSeconds: 0 }).isFinal;
+  const isFinal = (status, code) => problemOf({ status, code, text: '', isFromServer: true, hasOffset: true, afterSeconds: 0 }).isFinal;
   equal([[413, 'too-large'], [403, 'forbidden'], [403, 'bad-name']].map(([status, code]) => isFinal(status, code)), [true, true, true]);
   equal([[507, 'quota-full'], [507, 'disk-full'], [403, 'cannot-store']].map(([status, code]) => isFinal(status, code)), [false, false, false]);
   equal(new Problem('file-changed').isFinal, true);
 });
 
 test('the number of partial uploads passes only with a 429', () => {
-  const passes = (status) => problemOf({ status, code: 'too-many-partials', text: '', ours: true, hasOffset: true, afterSeconds: 60 }).passes;
+  const passes = (status) => problemOf({ status, code: 'too-many-partials', text: '', isFromServer: true, hasOffset: true, afterSeconds: 60 }).passes;
   equal([passes(429), passes(507)], [true, false]);
 });
 

@@ -102,7 +102,7 @@ fn file_on_the_server_is_compared_and_sent_as_a_second_copy(browser: Browser) {
     assert!(!second.exists());
 
     visit.expect_text(NAME, "Send a second copy");
-    visit.press(NAME, "again");
+    visit.press(NAME, "copy");
     visit.wait_for_state(NAME, "complete");
     visit.expect_text(NAME, "Saved as film (1).mp4");
     file.expect_same(&site.dir().join(NAME));

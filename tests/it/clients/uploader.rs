@@ -12,6 +12,7 @@ use crate::ops::readme::block_of;
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::proxy::Nginx;
 use crate::support::running::{Running, run};
+use crate::support::tls::Pem;
 use crate::support::{Site, get};
 
 const README: &str = include_str!("../../../demo/README.md");
@@ -142,6 +143,32 @@ fn options_of_the_package_hold_in_node() {
         "{}",
         said.out
     );
+}
+
+/// Uploads a file, and prints the problem.
+const UPLOAD: &str = r#"
+import { Uploader } from "resumed-uploader";
+const uploader = new Uploader({ file: new Blob(["bytes"]), name: "a.txt", server: process.env.SERVER });
+uploader.upload().then(console.error, ({ kind, message }) => console.error(kind, message));
+"#;
+
+#[test]
+fn node_names_a_certificate_that_it_does_not_trust() {
+    let installed = Installed::new();
+    let script = installed.path("upload.mjs");
+    fs::write(&script, UPLOAD).expect("written");
+    let pem = Pem::new();
+    let certificate = installed.path("server.pem");
+    fs::write(&certificate, &pem.certificate).expect("written");
+    let site = Site::with(|config| config.tls(pem.options()));
+    let node = || {
+        let mut node = command("node");
+        node.arg(&script)
+            .env("SERVER", format!("https://{}/", site.addr()));
+        node
+    };
+    run(&mut node()).expect(0, &["untrusted", "SELF_SIGNED_CERT"]);
+    run(node().env("NODE_EXTRA_CA_CERTS", certificate)).expect(0, &["true"]);
 }
 
 in_each_browser!(worker_goes_on_by_itself,);
