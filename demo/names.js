@@ -21,10 +21,15 @@ export function shown(name) {
 
 const EXTENSION_MAX = 8;
 const BEFORE_EXTENSION = 6;
+/** A shorter first part would be narrower than the room that it keeps: there would be a gap behind it. */
+const FIRST_MIN = 6;
 // Letters of these scripts have other shapes, or another order, when they are apart.
 const joined = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Mongolian}]/u;
 
-/** Returns the two parts of a name. A narrow row shortens the first, so that the end of the name stays visible. */
+/**
+ * Returns the two parts of a name. A narrow row shortens the first, so that the end of the name stays visible. The first
+ * part of a short name is empty.
+ */
 export function partsOf(name) {
   const letters = lettersOf(name);
   const dot = letters.lastIndexOf('.');
@@ -34,6 +39,7 @@ export function partsOf(name) {
   let at = letters.length - end;
   // A space at the place of the cut would look like a wide gap.
   while (letters[at] === ' ') at++;
+  if (at < FIRST_MIN) return ['', name];
   return [letters.slice(0, at).join(''), letters.slice(at).join('')];
 }
 

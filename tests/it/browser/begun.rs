@@ -172,7 +172,7 @@ fn file_that_another_tab_sends_is_not_listed() {
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
     let other = browser.open(&visit.url);
-    other.evaluate("new Promise((resolve) => { setTimeout(resolve, 1500); })");
+    other.wait_for("localStorage.length === 1");
     wait_until_unlisted(&other);
     // A tab in the background does not show the question whether to leave.
     visit.page.bring_to_front();

@@ -35,3 +35,16 @@ fn name_that_misleads_is_replaced_in_page_and_recent_list(browser: Browser) {
     assert_eq!(visit.page.evaluate(MISLEADS), false);
     visit.expect_no_complaints_but(&["status of 409"]);
 }
+
+#[test]
+fn short_name_is_shown_without_a_gap() {
+    let (_disk, file, site) = scene("c.mov", 5_000);
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, site.addr());
+    visit.choose_until(&file, "complete");
+    // Two letters of a text in one element are not apart.
+    visit.wait_for_row(
+        "c.mov",
+        "(([first, second]) => first.offsetWidth === 0 && second.innerText === 'c.mov')(row.querySelector('.name').children)",
+    );
+}
