@@ -10,7 +10,6 @@ export const RECORDS_MAX = 1000;
 /** The record of a file is written at most so often. */
 export const WRITE_MS = 5000;
 
-const PREFIX = 'resumed begun ';
 
 export class Begun {
   #storage;
@@ -19,10 +18,10 @@ export class Begun {
   /** The records of this server by id, the oldest first. */
   #records = new Map();
 
-  /** `server` is the whole address of a server. `clock()` returns ms. */
-  constructor(server, { storage = ownStorage(), clock = Date.now } = {}) {
+  /** `server` is the whole address of a server. Records of another `kind` are kept apart. `clock()` returns ms. */
+  constructor(server, { kind = 'begun', storage = ownStorage(), clock = Date.now } = {}) {
     this.#storage = storage;
-    this.#prefix = `${PREFIX}${server} `;
+    this.#prefix = `resumed ${kind} ${server} `;
     this.#clock = clock;
     this.#load();
   }

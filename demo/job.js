@@ -54,12 +54,12 @@ export class Job {
 
   #showText(sums) {
     const words = this.#words;
-    const { files, held, total, share, rest, isRunning, isOver } = sums;
+    const { files, held, total, share, rest, isRunning, isMoving, isOver } = sums;
     setText(find('job-state'), resultOf(sums, words));
     const now = performance.now() / 1000;
     if (isRunning) this.#speed.add(now, this.#sent);
     else this.#speed.clear();
-    const speed = isRunning ? this.#speed.at(now) : 0;
+    const speed = isMoving ? this.#speed.at(now) : 0;
     setText(find('job-share'), isOver ? '' : `${Math.floor(share * 100)} %`);
     setText(find('job-amount'), isOver ? words.size(total) : words.amount(words.size(held), words.size(total)));
     setText(find('job-rate'), speed > 0 ? `${words.size(speed)}/s · ${words.left(words.time(rest / speed))}` : '');
@@ -109,8 +109,8 @@ function sumsOf(rows) {
   for (const row of rows) {
     const { file, held } = row.uploader;
     const { group } = row;
-    // A cancelled file is no part of the job. Its row stays only if the deletion failed.
-    if (row.state === 'cancelled') continue;
+    // A cancelled file is no part of the job. Its row stays while that can be undone, or if the deletion failed.
+    if (row.state === 'cancelled' || row.state === 'cancelling') continue;
     sums.files++;
     sums[group]++;
     sums.isMoving ||= row.isMoving;

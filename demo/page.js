@@ -4,6 +4,7 @@
 
 import { announce } from './announce.js';
 import { Begun, isUnfinished } from './begun.js';
+import { Deletions } from './deletions.js';
 import { passFocus, setText } from './elements.js';
 import { chosen, dropped } from './folders.js';
 import { Job } from './job.js';
@@ -14,7 +15,7 @@ import { Row } from './row.js';
 import { Tabs } from './tabs.js';
 import { Unfinished } from './unfinished.js';
 import { watch } from './watch.js';
-import { addressOf } from './wire.js';
+import { addressOf, Wire } from './wire.js';
 import { chooseLanguage, wordsIn } from './words.js';
 
 const REFRESH_MS = 500;
@@ -37,21 +38,25 @@ const job = new Job(words);
 const address = addressOf(server);
 const begun = new Begun(address.href);
 const tabs = new Tabs(address.href, () => unfinished.show());
-const unfinished = new Unfinished({
-  begun, server, words, announce, isElsewhere: (id) => Boolean(list.find(id)) || tabs.send(id),
-});
+const isElsewhere = (id) => Boolean(list.find(id)) || tabs.send(id);
+const wire = new Wire(server);
+// The row of a cancelled upload may still be listed.
+const isSent = (id) => Boolean(list.find(id)?.active) || tabs.send(id);
+const deletions = new Deletions(address.href, wire, isSent);
+const unfinished = new Unfinished({ begun, deletions, wire, server, words, announce, isElsewhere });
 const outage = new Outage(words, announce);
 
 /** Adds a file. Returns its row if the file was in the list before. */
 function add(found) {
   const row = new Row(found, {
     server, words, onChange: changed, onSent: (bytes) => job.sent(bytes), onGone: remove, onBuffering: showBuffering,
-    isBuffered: () => isBuffered,
+    onUndeleted: (row) => deletions.add(recordOf(row)), isBuffered: () => isBuffered,
   });
   row.uploader.asksFirst = begun.has(row.uploader.id);
   const old = list.find(row.uploader.id);
   if (old?.active) return old;
   old?.cancelDeletion();
+  deletions.remove(row.uploader.id);
   list.add(row);
   row.start();
   return old && row;
@@ -68,13 +73,19 @@ function changed(row) {
   refreshSoon();
 }
 
+function recordOf(row) {
+  const { id, path, held, file: { size, lastModified } } = row.uploader;
+  return { id, path, size, lastModified, held };
+}
+
 /** Remembers that the file of a row is begun, or forgets that. */
 function remember(row, isLeaving = false) {
-  const { id, path, held, file: { size, lastModified } } = row.uploader;
+  const record = recordOf(row);
+  const { id, held, size } = record;
   const { state, hasSent } = row;
   if (row.done || state === 'cancelling' || state === 'cancelled') begun.remove(id);
   else if (isUnfinished({ state, held, size, hasSent }, isLeaving)) {
-    begun.put({ id, path, size, lastModified, held }, row.active && !isLeaving);
+    begun.put(record, row.active && !isLeaving);
   }
 }
 
@@ -227,6 +238,7 @@ function watchOthers() {
 // The server answers again.
 function hasReturned() {
   outage.wake();
+  deletions.repeat();
   unfinished.verify();
 }
 
@@ -251,9 +263,11 @@ addEventListener('pagehide', () => {
   for (const row of list.rows) if (row.active) remember(row, true);
 });
 addEventListener('storage', ({ key, newValue }) => {
+  deletions.changed(key, newValue);
   if (begun.changed(key, newValue)) unfinished.show();
 });
 for (const kind of ['pointerdown', 'keydown', 'click']) addEventListener(kind, () => { actedAt = performance.now(); }, true);
 setInterval(refresh, REFRESH_MS);
+deletions.repeat();
 unfinished.verify();
 watchOthers();

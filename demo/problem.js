@@ -112,16 +112,20 @@ const byCode = {
 // These have the same meaning with and without an offset.
 const plain = new Set([401, 413, 421, 429]);
 
-/** Returns the problem of an answer other than 2xx. */
-export function problemOf({ status, text, isFromServer, hasOffset, afterSeconds, code }) {
+/** Returns the problem of an answer other than 2xx. `size`: the length of the file, for a request that sends it. */
+export function problemOf({ status, text, isFromServer, hasOffset, afterSeconds, code, size = 0 }) {
   // The server sends no offset if the upload cannot continue. The usual meaning of the status does not apply then.
   const isFinal = isFromServer && !hasOffset && status >= 400 && status < 500 && !plain.has(status);
   const known = Object.hasOwn(english, code) ? code : byCode[code];
   const usual = status === 413 ? (isFromServer ? 'too-large' : 'proxy-limit')
     : byStatus[status] ?? (status >= 500 ? 'server-error' : status >= 400 ? 'refused' : 'strange');
+  const amounts = amountsIn(text);
+  // The amounts are rounded to two digits.
+  const isBeyondQuota = code === 'quota-full' && size > amounts[0] * 1.05;
+  if (isBeyondQuota) return new Problem('too-large', { code, isNamed: true, amounts });
   const kind = isFinal && (!known || passing.has(known)) ? 'refused' : known ?? usual;
   return new Problem(kind, {
-    code, isNamed: kind === known, amounts: amountsIn(text), said: isFromServer || code ? line(text) : '', afterSeconds,
+    code, isNamed: kind === known, amounts, said: isFromServer || code ? line(text) : '', afterSeconds,
     ofFile: isFromServer && status === 503, passes: passing.has(kind) || status === 429,
   });
 }

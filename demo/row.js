@@ -63,12 +63,12 @@ export class Row {
 
   /**
    * `onChange(row)` is called at every new state, `onSent(bytes)` when the server has confirmed so many more bytes,
-   * `onGone(row)` when the row is to leave the list, `onBuffering()` when a proxy holds uploads back; `isBuffered()` is
-   * true then.
+   * `onGone(row)` when the row is to leave the list, `onUndeleted(row)` when a deletion failed, `onBuffering()` when a
+   * proxy holds uploads back; `isBuffered()` is true then.
    */
-  constructor({ file, path }, { server, words, onChange, onSent, onGone, onBuffering, isBuffered }) {
+  constructor({ file, path }, { server, words, onChange, onSent, onGone, onUndeleted, onBuffering, isBuffered }) {
     this.#words = words;
-    this.#on = { onChange, onSent, onGone, isBuffered };
+    this.#on = { onChange, onSent, onGone, onUndeleted, isBuffered };
     this.uploader = new Uploader({
       file, path, server,
       onProgress: (held) => this.#moved(held),
@@ -218,6 +218,7 @@ export class Row {
       await this.uploader.cancel();
       this.#on.onGone(this);
     } catch {
+      this.#on.onUndeleted(this);
       this.#showNotice(this.#words.notForgotten);
     }
   }

@@ -7,7 +7,7 @@ import { fill, group, make, makeBar, makeIcon, makeName, setText, showName, show
 import { Grace } from './grace.js';
 import { shown } from './names.js';
 import { SMALL_BYTES } from './plan.js';
-import { addressOf, Wire } from './wire.js';
+import { addressOf } from './wire.js';
 
 const SHOWN = 10;
 const MORE = 50;
@@ -15,6 +15,7 @@ const PATIENCE_MS = 10_000;
 
 export class Unfinished {
   #begun;
+  #deletions;
   #words;
   #wire;
   #filesUrl;
@@ -26,10 +27,11 @@ export class Unfinished {
   #more = make('li', { className: 'more' });
 
   /** `isElsewhere(id)` is true for a file that the page lists already, or that another tab sends. */
-  constructor({ begun, server, words, isElsewhere, announce }) {
+  constructor({ begun, deletions, wire, server, words, isElsewhere, announce }) {
     this.#begun = begun;
     this.#words = words;
-    this.#wire = new Wire(server);
+    this.#deletions = deletions;
+    this.#wire = wire;
     this.#filesUrl = new URL('files', addressOf(server));
     this.#on = { isElsewhere, announce };
     const button = make('button', { type: 'button', className: 'quiet' });
@@ -106,8 +108,7 @@ export class Unfinished {
     const end = () => {
       this.#items.delete(id);
       if (this.#on.isElsewhere(id)) return;
-      // The server deletes an upload by itself after some days.
-      this.#wire.forget(id).catch(() => {});
+      this.#deletions.delete(record);
       this.show();
     };
     if (record.held > SMALL_BYTES) item.showForgotten(new Grace(end));

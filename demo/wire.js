@@ -74,7 +74,7 @@ export class Wire {
     const held = count(answer.text);
     if (answer.status === 409 && held !== null) return { held, complete: false, conflict: true };
     if (answer.status === 412 && answer.isFromServer) return { held: 0, complete: answer.complete, mismatch: true };
-    if (answer.status < 200 || answer.status > 299) throw problemOf(answer);
+    if (answer.status < 200 || answer.status > 299) throw problemOf({ ...answer, size: upload.file.size });
     if (held === null) throw new Problem('strange');
     return { held, complete: answer.complete, compared: answer.compared, savedAs: answer.savedAs };
   }

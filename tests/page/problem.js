@@ -43,6 +43,8 @@ test('a code decides the words, and the line of the server is not shown', () => 
   const text = 'the quota of this user is 52.4 MB (--quota): 50 MB are used, 2.4 MB are left\n';
   const problem = problemOf({ ...answer, text });
   equal([problem.kind, problem.isNamed, problem.amounts.map(Math.round)], ['quota-full', true, [52_400_000, 50_000_000, 2_400_000]]);
+  const [less, more] = [52_000_000, 60_000_000].map((size) => problemOf({ ...answer, text, size }));
+  equal([less.kind, more.kind, more.isFinal], ['quota-full', 'too-large', true], 'larger than the whole quota');
   equal(wordsIn('en').problemOf(problem)[1].startsWith('You have 2.4 MB left of 52.4 MB. Forget'), true);
   for (const language of ['en', 'ko']) equal(wordsIn(language).problemOf(problem).join(' ').includes('--'), false);
   const unknown = problemOf({ ...answer, text: 'the moon is full\n', code: 'moon' });

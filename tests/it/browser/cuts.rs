@@ -168,6 +168,8 @@ fn cancelled_upload_of_many_bytes_can_be_undone(browser: Browser) {
     site.wait_until_nobody_sends();
     let held = site.held(&file.id());
     starts.take();
+    // It is no part of the job.
+    visit.page.wait_for("document.getElementById('job').hidden");
     visit.unlimit_uploads();
     visit.press("cancelled.mp4", "undo");
     visit.wait_for_state("cancelled.mp4", "complete");

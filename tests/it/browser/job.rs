@@ -278,3 +278,24 @@ fn file_that_could_not_be_deleted_is_no_part_of_the_job() {
         .wait_for("document.getElementById('job').dataset.state === 'complete'");
     visit.expect_no_complaints_but(&["status of 500", "net::ERR_"]);
 }
+
+#[test]
+fn long_list_shows_the_name_of_a_file_that_was_saved_as_another() {
+    let disk = Disk::new();
+    let files = photos(&disk, 12, 5_000);
+    let site = Site::new();
+    fs::write(site.dir().join("IMG_003.jpg"), "other bytes").expect("written");
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, site.addr());
+    visit.choose(&paths(&files));
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 12 files have arrived')");
+    visit
+        .page
+        .evaluate("document.querySelector('.fold button').click()");
+    visit.wait_for_row(
+        "IMG_003.jpg",
+        "row.innerText.includes('Saved as IMG_003 (1).jpg')",
+    );
+}

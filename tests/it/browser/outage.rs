@@ -48,6 +48,8 @@ fn server_gone_is_said_once_with_one_countdown() {
     assert_eq!(count(&visit, "The server does not answer."), 1);
     assert!(count(&visit, "next try") <= 1);
     assert_eq!(count(&visit, "Try now"), 1);
+    let rate = "document.getElementById('job-rate').innerText";
+    visit.page.wait_for(&format!("{rate} === ''"));
 
     let server = Program::over(dir, &addr, &[]);
     visit.unlimit_uploads();
