@@ -40,7 +40,8 @@ fn phone_shows_the_state_of_200_files_on_each_screen() {
     visit.limit_uploads(1_000_000);
     visit.choose(&paths(&files));
     visit.page.wait_for(
-        "/^[1-9]\\d* done$/.test(document.querySelector('#counts [data-group=done]').innerText)",
+        "/^[1-9]\\d* done$/.test(document.querySelector('#counts [data-group=done]').innerText)
+            && document.getElementById('job-state').innerText.endsWith('of 200 files')",
     );
     let header = visit
         .page
