@@ -113,14 +113,16 @@ fn a_stranger(browser: Browser) {
 #[test]
 fn file_beyond_the_quota_shows_the_bytes_left() {
     let disk = Disk::new();
+    let first = disk.file("first.bin", 20_000_000);
     let file = disk.file(NAME, 20_000_000);
+    let whole = disk.file("larger.bin", 40_000_000);
     let host = elsewhere::host();
     let origin = format!("http://{}", host.addr());
     let flags = [
         "--user",
         "ann:secret",
         "--quota",
-        "10M",
+        "30M",
         "--allow-origin",
         &origin,
     ];
@@ -130,13 +132,17 @@ fn file_beyond_the_quota_shows_the_bytes_left() {
     visit
         .page
         .go(&format!("http://ann:secret@{}/", server.addr()));
-    visit.choose(&[file.path()]);
+    visit.choose_until(&first, "complete");
+    visit.choose(&[file.path(), whole.path()]);
     let text = visit.wait_for_refusal(NAME, "quota-full");
-    assert!(text.contains("10.5 MB"), "{text}");
+    assert!(text.contains("11.5 MB left of 31.5 MB"), "{text}");
     assert!(
         text.contains("Forget files that you will not finish"),
         "{text}"
     );
+    // A retry cannot help a file that is larger than the whole quota.
+    let text = visit.wait_for_refusal("larger.bin", "too-large");
+    assert!(text.contains("at most 31.5 MB"), "{text}");
     visit.expect_no_complaints_but(&["status of 401", "status of 507"]);
 }
 
