@@ -38,11 +38,11 @@ fn main() -> ExitCode {
         }) => {
             log_format.start();
             warnings.iter().for_each(|warning| log::warn!("{warning}"));
-            let changing = Changing {
+            let files = ReloadedFiles {
                 user_files,
                 certificate,
             };
-            match serve(*config, with_code, hook.as_deref(), changing) {
+            match serve(*config, with_code, hook.as_deref(), files) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     log_format.fail(&*error);
@@ -85,19 +85,22 @@ fn serve(
     mut config: resumed::Config,
     with_code: bool,
     hook: Option<&cli::Hook>,
-    changing: Changing,
+    files: ReloadedFiles,
 ) -> Result<(), Box<dyn Error>> {
-    let signal = catch_signals(changing.certificate.is_some())?;
+    let signal = catch_signals(files.certificate.is_some() || cli::systemd::is_service())?;
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     if let Some(socket) = cli::systemd::socket()? {
         config = config.listen_on(socket);
     }
-    let (mut scheme, mut fingerprint) = ("http", None);
-    if let Some(certificate) = &changing.certificate {
-        (config, fingerprint) = certificate.apply(config)?;
-        scheme = "https";
-    }
-    let server = resumed::start(config)?;
+    let (server, scheme, fingerprint) = match &files.certificate {
+        None => (resumed::start(config)?, "http", None),
+        Some(certificate) => {
+            let (config, applied) = certificate.apply(config)?;
+            let server = resumed::start(config)?;
+            let fingerprint = certificate.keep(applied, &server)?;
+            (server, "https", Some(fingerprint))
+        }
+    };
     let mut greeting = cli::greeting::greeting(scheme, server.addr(), with_code);
     if let Some(fingerprint) = fingerprint {
         greeting += &format!("fingerprint of the certificate (SHA-256): {fingerprint}\n");
@@ -105,7 +108,7 @@ fn serve(
     // A closed standard output is no failure.
     let _ = io::stdout().write_all(greeting.as_bytes());
     cli::systemd::notify("READY=1");
-    let ended = wait(&signal, &server, changing);
+    let ended = wait(&signal, &server, files);
     cli::systemd::notify("STOPPING=1");
     if let Some(hook) = hook {
         hook.stop();
@@ -121,13 +124,14 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 const DISPLACED_MAX: Duration = Duration::from_secs(30);
 
 /// The files that the command reads again while the server runs.
-struct Changing {
+struct ReloadedFiles {
     user_files: Option<Box<cli::UserFiles>>,
     certificate: Option<Box<cli::Certificate>>,
 }
 
-/// Starts a thread that catches the signals which stop the server, and SIGHUP if it `reloads`. This thread starts before those of the server: the
-/// number of threads may be limited.
+/// Starts a thread that catches the signals which stop the server, and SIGHUP if it `reloads`.
+///
+/// This thread starts before those of the server: the number of threads may be limited.
 fn catch_signals(reloads: bool) -> io::Result<mpsc::Receiver<i32>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if reloads {
@@ -154,21 +158,21 @@ fn catch_signals(reloads: bool) -> io::Result<mpsc::Receiver<i32>> {
 fn wait(
     signal: &mpsc::Receiver<i32>,
     server: &resumed::Server,
-    mut changing: Changing,
+    mut files: ReloadedFiles,
 ) -> Result<(), Box<dyn Error>> {
     let mut displaced_since = None;
     loop {
         match signal.recv_timeout(CHECK_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(SIGHUP) => {
-                if let Some(certificate) = &changing.certificate {
+                if let Some(certificate) = &files.certificate {
                     certificate.reload(server);
                 }
                 continue;
             }
             _ => return Ok(()),
         }
-        let user_files = changing.user_files.as_mut();
+        let user_files = files.user_files.as_mut();
         if let Some(users) = user_files.and_then(|files| files.changed()) {
             let set = |users| server.set_users(users).map_err(|error| error.to_string());
             match users.and_then(set) {

@@ -57,6 +57,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         as_root: config.allow_root,
         without_users: config.allow_anonymous || !options.users.is_empty(),
     };
+    check(&config.listen, reach)?;
     let uploads = Arc::new(Uploads::open(&config.dir, options)?);
     let (listener, address) = listen(config.listen, config.socket_mode, reach)?;
     let limits = engine::Limits {
@@ -135,6 +136,9 @@ impl Server {
     }
 }
 
+/// The name of a socket of the embedding program or of systemd, in messages.
+const GIVEN_SOCKET: &str = "the socket that was given";
+
 fn listen(
     listen: Listen,
     socket_mode: Option<u32>,
@@ -142,7 +146,7 @@ fn listen(
 ) -> Result<(Listener, Address), StartError> {
     let (made, at) = match listen {
         Listen::At(at) => (bind(&at, socket_mode, reach), at),
-        Listen::On(socket) => (take(socket, reach), "the socket that was given".into()),
+        Listen::On(socket) => (Listener::from_socket(socket), GIVEN_SOCKET.to_owned()),
     };
     made.and_then(|listener| {
         let address = listener.address()?;
@@ -151,25 +155,49 @@ fn listen(
     .map_err(|error| StartError::listen(&at, error))
 }
 
+/// Refuses an address before the directory of the uploads is created.
+fn check(listen: &Listen, reach: Reach) -> Result<(), StartError> {
+    match listen {
+        Listen::At(at) if at.starts_with("unix:") => Ok(()),
+        Listen::At(at) => resolve(at, reach)
+            .map(drop)
+            .map_err(|error| StartError::listen(at, error)),
+        Listen::On(ListenSocket::Tcp(socket)) => socket
+            .local_addr()
+            .and_then(|addr| may_listen(addr, reach))
+            .map_err(|error| StartError::listen(GIVEN_SOCKET, error)),
+        Listen::On(_) => Ok(()),
+    }
+}
+
+/// Returns the addresses on which the server may listen, at least one.
+fn resolve(address: &str, reach: Reach) -> io::Result<Vec<SocketAddr>> {
+    let mut refused = io::ErrorKind::AddrNotAvailable.into();
+    let mut allowed = Vec::new();
+    for addr in address.to_socket_addrs()? {
+        match may_listen(addr, reach) {
+            Ok(()) => allowed.push(addr),
+            Err(error) => refused = error,
+        }
+    }
+    match allowed.is_empty() {
+        true => Err(refused),
+        false => Ok(allowed),
+    }
+}
+
 fn bind(address: &str, socket_mode: Option<u32>, reach: Reach) -> io::Result<Listener> {
     if let Some(path) = address.strip_prefix("unix:") {
         return Listener::unix(Path::new(path), socket_mode);
     }
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for addr in address.to_socket_addrs()? {
-        result = may_listen(addr, reach).and_then(|()| Listener::tcp(addr));
+    for addr in resolve(address, reach)? {
+        result = Listener::tcp(addr);
         if result.is_ok() {
             break;
         }
     }
     result
-}
-
-fn take(socket: ListenSocket, reach: Reach) -> io::Result<Listener> {
-    if let ListenSocket::Tcp(socket) = &socket {
-        may_listen(socket.local_addr()?, reach)?;
-    }
-    Listener::from_socket(socket)
 }
 
 /// The permissions to listen on an address that other machines reach.

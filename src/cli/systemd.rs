@@ -22,6 +22,11 @@ pub(crate) fn socket() -> io::Result<Option<ListenSocket>> {
     Ok(sockets.take_unix_listener(0)?.map(ListenSocket::Unix))
 }
 
+/// Returns whether systemd waits for notifications: `systemctl reload` then sends SIGHUP, which must not end the server.
+pub(crate) fn is_service() -> bool {
+    env::var_os("NOTIFY_SOCKET").is_some()
+}
+
 /// Sends `state` to systemd, if it has asked for it (sd_notify(3)). A failure is logged only.
 pub(crate) fn notify(state: &str) {
     let Some(path) = env::var_os("NOTIFY_SOCKET") else {

@@ -4,22 +4,26 @@ use std::path::Path;
 
 use resumed::{Config, Server};
 
+use super::UsageError;
+
 #[derive(Default)]
-pub(super) struct TlsFlags {
-    first: Option<String>,
-}
+pub(super) struct TlsFlags;
 
 /// A type without a value.
 pub(crate) enum Certificate {}
 
+/// A type without a value.
+pub(crate) enum Applied {}
+
 impl TlsFlags {
-    pub(super) fn set<E>(
+    pub(super) fn set(
         &mut self,
         flag: &str,
-        _: impl FnOnce() -> Result<String, E>,
-    ) -> Result<(), E> {
-        self.first.get_or_insert(flag.to_owned());
-        Ok(())
+        _: impl FnOnce() -> Result<String, UsageError>,
+    ) -> Result<(), UsageError> {
+        Err(UsageError(format!(
+            "--{flag}: this binary was built without TLS: build with --features put,tls"
+        )))
     }
 
     pub(super) fn add_name(&mut self, _: String) {}
@@ -29,15 +33,16 @@ impl TlsFlags {
         config: Config,
         _: &Path,
     ) -> Result<(Config, Option<Certificate>), String> {
-        match self.first {
-            None => Ok((config, None)),
-            Some(flag) => Err(format!("--{flag}: this binary was built without TLS")),
-        }
+        Ok((config, None))
     }
 }
 
 impl Certificate {
-    pub(crate) fn apply(&self, _: Config) -> Result<(Config, Option<String>), String> {
+    pub(crate) fn apply(&self, _: Config) -> Result<(Config, Applied), String> {
+        match *self {}
+    }
+
+    pub(crate) fn keep(&self, _: Applied, _: &Server) -> Result<String, String> {
         match *self {}
     }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use resumed::{Config, Server, TlsError, TlsOptions};
+use self_signed::{SelfSigned, Unwritten};
 
 /// The flags of TLS.
 #[derive(Default)]
@@ -15,14 +16,20 @@ pub(super) struct TlsFlags {
     key: Option<PathBuf>,
     is_self_signed: bool,
     with_hsts: bool,
-    /// The names of `--host`, for a certificate of our own.
+    /// The names of `--host`, for the self-signed certificate.
     names: Vec<String>,
 }
 
 /// The certificate of the command line. SIGHUP reads it again.
 pub(crate) enum Certificate {
     Files { certificate: PathBuf, key: PathBuf },
-    SelfSigned { dir: PathBuf, names: Vec<String> },
+    SelfSigned(SelfSigned),
+}
+
+/// The certificate of a start.
+pub(crate) struct Applied {
+    fingerprint: [u8; 32],
+    new: Option<Unwritten>,
 }
 
 impl TlsFlags {
@@ -64,8 +71,8 @@ impl TlsFlags {
             (None, true) => Err(HSTS_ALONE.to_owned()),
             (files @ Some(_), true) => Ok((config.hsts(), files)),
             (None, false) if self.is_self_signed => {
-                let (dir, names) = (dir.to_owned(), self.names);
-                Ok((config, Some(Certificate::SelfSigned { dir, names })))
+                let made = SelfSigned::new(dir.to_owned(), self.names);
+                Ok((config, Some(Certificate::SelfSigned(made))))
             }
             (files, false) => Ok((config, files)),
         }
@@ -76,14 +83,27 @@ const HSTS_ALONE: &str =
     "--hsts needs a certificate that browsers trust: --tls-cert FILE and --tls-key FILE";
 
 impl Certificate {
-    /// Reads the certificate, or makes one, and sets it. Returns the fingerprint of one of our own: clients need it.
-    pub(crate) fn apply(&self, config: Config) -> Result<(Config, Option<String>), String> {
-        let options = self.read()?;
-        let fingerprint = match self {
-            Certificate::Files { .. } => None,
-            Certificate::SelfSigned { .. } => Some(colons(&options.fingerprint())),
+    /// Reads the certificate, or makes one, and sets it. Writes no file: the start may be refused.
+    pub(crate) fn apply(&self, config: Config) -> Result<(Config, Applied), String> {
+        let (options, new) = match self {
+            Certificate::Files { certificate, key } => (read_files(certificate, key)?, None),
+            Certificate::SelfSigned(made) => made.read_or_make()?,
         };
-        Ok((config.tls(options), fingerprint))
+        let fingerprint = options.fingerprint();
+        Ok((config.tls(options), Applied { fingerprint, new }))
+    }
+
+    /// Keeps a new certificate after the start. Returns its fingerprint.
+    pub(crate) fn keep(&self, applied: Applied, server: &Server) -> Result<String, String> {
+        match (self, applied.new) {
+            (Certificate::SelfSigned(made), Some(new)) => {
+                let kept = made.keep(&new)?;
+                let fingerprint = colons(&kept.fingerprint());
+                server.set_tls(kept);
+                Ok(fingerprint)
+            }
+            _ => Ok(colons(&applied.fingerprint)),
+        }
     }
 
     /// Reads the files again. The earlier certificate stays if they cannot be used.
@@ -101,7 +121,7 @@ impl Certificate {
     fn read(&self) -> Result<TlsOptions, String> {
         match self {
             Certificate::Files { certificate, key } => read_files(certificate, key),
-            Certificate::SelfSigned { dir, names } => self_signed::read_or_make(dir, names),
+            Certificate::SelfSigned(made) => made.read(),
         }
     }
 }

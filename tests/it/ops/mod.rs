@@ -11,6 +11,7 @@ pub(crate) mod packaging;
 pub(crate) mod readme;
 pub(crate) mod scarce;
 pub(crate) mod security;
+pub(crate) mod self_signed;
 pub(crate) mod systemd;
 pub(crate) mod user_dirs;
 pub(crate) mod user_file;
