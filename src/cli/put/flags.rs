@@ -155,9 +155,9 @@ impl Trust {
     }
 }
 
-/// Reads 32 bytes in hexadecimal digits, with or without colons.
+/// Reads 32 bytes in hexadecimal digits, with or without colons. openssl writes `sha256 Fingerprint=` before them.
 fn fingerprint(text: &str) -> Option<[u8; 32]> {
-    let digits = text.replace(':', "");
+    let digits = text.rsplit('=').next().unwrap_or(text).replace(':', "");
     let is_hex = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mut bytes = [0; 32];
     for (at, byte) in bytes.iter_mut().enumerate() {
