@@ -49,9 +49,9 @@ impl Pem {
 
 /// Accepts any certificate: the tests look at it afterwards.
 #[derive(Debug)]
-struct Anyone;
+struct AcceptAny;
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -98,7 +98,7 @@ pub(crate) fn config_for(versions: &[&'static SupportedProtocolVersion]) -> Clie
         .with_protocol_versions(versions)
         .expect("versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_custom_certificate_verifier(Arc::new(AcceptAny))
         .with_no_client_auth()
 }
 
@@ -203,7 +203,7 @@ impl TlsClient {
     }
 
     /// Waits for the end of the connection. Returns whether it was announced (close_notify).
-    pub(crate) fn is_closed_in_order(&mut self) -> bool {
+    pub(crate) fn ends_with_close_notify(&mut self) -> bool {
         loop {
             match self.read_more() {
                 Ok(0) => return true,
