@@ -13,6 +13,7 @@ import { Outage } from './outage.js';
 import { Recent } from './recent.js';
 import { Row } from './row.js';
 import { Tabs } from './tabs.js';
+import { difference } from './twins.js';
 import { Unfinished } from './unfinished.js';
 import { watch } from './watch.js';
 import { addressOf, Wire } from './wire.js';
@@ -46,20 +47,44 @@ const deletions = new Deletions(address.href, wire, isSent);
 const unfinished = new Unfinished({ begun, deletions, wire, server, words, announce, isElsewhere });
 const outage = new Outage(words, announce);
 
-/** Adds a file. Returns its row if the file was in the list before. */
-function add(found) {
-  const row = new Row(found, {
+/** Adds a file. Returns its row if the file was in the list before. With `copy`, a file is a second one of its id. */
+function add(found, copy) {
+  const row = new Row({ ...found, copy }, {
     server, words, onChange: changed, onSent: (bytes) => job.sent(bytes), onGone: remove, onBuffering: showBuffering,
     onUndeleted: (row) => deletions.add(recordOf(row)), isBuffered: () => isBuffered,
   });
   row.uploader.asksFirst = begun.has(row.uploader.id);
   const old = list.find(row.uploader.id);
-  if (old?.active) return old;
+  if (old?.active) {
+    addIfDifferent(found, old.uploader.file);
+    return old;
+  }
   old?.cancelDeletion();
   deletions.remove(row.uploader.id);
+  if (old && !old.done) addIfDifferent(old.uploader, found.file);
   list.add(row);
   row.start();
   return old && row;
+}
+
+// One comparison at a time.
+let compared = Promise.resolve();
+
+/** Adds a file that has the id of another one in the list, unless both have the same bytes. */
+function addIfDifferent({ file, path }, other) {
+  if (file === other) return;
+  compared = compared.then(async () => {
+    // A file that cannot be read has a row that says so.
+    const copy = await difference(file, other).catch(() => null);
+    if (copy) add({ file, path }, copy);
+  });
+}
+
+/** Removes the rows of files that changed on the disk: the file is chosen again, and has another id now. */
+function removeChanged(chosenPaths) {
+  for (const row of list.rows) {
+    if (row.uploader.problem?.kind === 'file-changed' && chosenPaths.has(row.uploader.path)) list.remove(row);
+  }
 }
 
 function showAgain(rows) {
@@ -195,15 +220,18 @@ async function addAll(files) {
   // The task in which the browser lists a thousand chosen files is long enough.
   await new Promise((resolve) => { setTimeout(resolve); });
   let began = actedAt = performance.now();
-  const again = [];
+  const [again, paths] = [[], new Set()];
   for await (const found of files) {
-    again.push(add(found) ?? []);
+    const known = add(found);
+    again.push(known ?? []);
+    if (!known) paths.add(found.path.normalize('NFC'));
     if (performance.now() - began < TASK_MS) continue;
     await new Promise((resolve) => { setTimeout(resolve); });
     began = performance.now();
   }
-  const known = again.flat();
-  if (known.length > 0) showAgain(known);
+  removeChanged(paths);
+  refreshSoon();
+  if (again.flat().length > 0) showAgain(again.flat());
 }
 
 function listenTo(input) {

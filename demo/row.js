@@ -66,11 +66,11 @@ export class Row {
    * `onGone(row)` when the row is to leave the list, `onUndeleted(row)` when a deletion failed, `onBuffering()` when a
    * proxy holds uploads back; `isBuffered()` is true then.
    */
-  constructor({ file, path }, { server, words, onChange, onSent, onGone, onUndeleted, onBuffering, isBuffered }) {
+  constructor({ file, path, copy }, { server, words, onChange, onSent, onGone, onUndeleted, onBuffering, isBuffered }) {
     this.#words = words;
     this.#on = { onChange, onSent, onGone, onUndeleted, isBuffered };
     this.uploader = new Uploader({
-      file, path, server,
+      file, path, server, ...(copy && { copy }),
       onProgress: (held) => this.#moved(held),
       onState: () => this.#stateChanged(),
       onNotice: (kind) => (kind === 'buffering' ? onBuffering() : this.#showNotice(words.notices[kind])),

@@ -1,5 +1,7 @@
 //! Several files at once, and the words of the page.
 
+use std::fs::File;
+
 use super::{Disk, SLOW, Visit, scene};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
@@ -8,6 +10,8 @@ use crate::support::local::Local;
 in_each_browser!(
     of_many_files_five_are_sent_at_a_time,
     small_file_takes_one_request,
+    two_files_that_only_look_the_same_both_arrive,
+    file_that_changed_is_replaced_by_its_new_version,
     known_small_files_are_not_sent_again,
     the_page_speaks_korean_to_a_korean_browser,
     the_page_speaks_english_to_all_others,
@@ -76,6 +80,47 @@ fn small_file_takes_one_request(browser: Browser) {
         .page
         .wait_for("document.querySelectorAll('li.file').length === 20");
     visit.expect_no_complaints();
+}
+
+/// Two folders of a camera have an IMG_1.jpg each, of the same size and time.
+fn two_files_that_only_look_the_same_both_arrive(browser: Browser) {
+    let (one_disk, other_disk) = (Disk::new(), Disk::new());
+    let one = one_disk.file("IMG_1.jpg", 8_000_000);
+    let other = other_disk.file("IMG_1.jpg", 8_000_000);
+    let file = File::options().write(true).open(other.path());
+    file.and_then(|file| file.set_modified(one.modified()))
+        .expect("the same time");
+    other.change_unnoticed();
+    assert_eq!(one.id(), other.id());
+    let site = Site::new();
+    let visit = Visit::to(&browser, site.addr());
+    visit.choose(&[one.path(), other.path()]);
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 2 files have arrived')");
+    one.expect_same(&site.dir().join("IMG_1.jpg"));
+    other.expect_same(&site.dir().join("IMG_1 (1).jpg"));
+    visit.expect_no_complaints();
+}
+
+fn file_that_changed_is_replaced_by_its_new_version(browser: Browser) {
+    let disk = Disk::new();
+    let file = disk.file("a.txt", 22_000_000);
+    let site = Site::new();
+    let visit = Visit::to(&browser, site.addr());
+    visit.begin(&file);
+    file.shorten_to(2_000_000);
+    visit.unlimit_uploads();
+    visit.wait_for_refusal("a.txt", "file-changed");
+    visit.choose(&[file.path()]);
+    visit.wait_for_state("a.txt", "complete");
+    assert_eq!(
+        visit
+            .page
+            .evaluate("document.querySelectorAll('li.file').length"),
+        1
+    );
+    visit.expect_no_complaints_but(&["net::ERR_"]);
 }
 
 fn known_small_files_are_not_sent_again(browser: Browser) {
