@@ -18,8 +18,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Each request is a record of the target `access`. Warnings of rustls are the faults of a client.
-const FILTER: &str = "info,access=off,rustls=error";
+/// Each request is a record of the target `access`. Warnings of rustls are the faults of a client. `put` states itself
+/// that it does not trust a server.
+const FILTER: &str = "info,access=off,rustls=error,rustls_platform_verifier=off";
 
 impl LogFormat {
     /// Starts the log of this process, with the levels of `RUST_LOG`.

@@ -114,7 +114,7 @@ impl Context {
                 .chars()
                 .take(VALUE_CHARS)
                 .collect();
-            log::warn!("refused a request to or from {value:?}, which {flag} would permit");
+            log::warn!("refused a request: {value:?} is not allowed; {flag} allows it");
         }
     }
 

@@ -217,8 +217,8 @@ fn first_refused_hosts_and_origins_are_logged_with_their_flag() {
         .filter(|line| line.contains("refused a request"))
         .collect();
     assert_eq!(lines.len(), 20);
-    assert!(lines[0].ends_with("\"https://app.example\", which --allow-origin would permit"));
-    assert!(lines[1].ends_with("\"nas\", which --host would permit"));
+    assert!(lines[0].ends_with("\"https://app.example\" is not allowed; --allow-origin allows it"));
+    assert!(lines[1].ends_with("\"nas\" is not allowed; --host allows it"));
 }
 
 #[test]
