@@ -99,13 +99,16 @@ fn play(site: &Site, asker: &mut Asker, parts: &[&[u8]]) -> Outcome {
     }
 }
 
-/// Leaves out when it was said, whether the client had to be asked for more, and whether more is wanted.
+/// Removes `Date`, `Connection`, interim responses, and the saved name: files of earlier plays have taken the names before.
 fn without_the_moment(said: &str) -> (String, bool) {
     let close = "Connection: close\r\n";
     let lines = said
         .replace("HTTP/1.1 100 Continue\r\n\r\n", "")
         .split_inclusive('\n')
-        .filter(|line| !line.starts_with("Date: ") && *line != close)
+        .filter(|line| {
+            let depends = ["Date: ", "X-File-Name: "];
+            !depends.iter().any(|field| line.starts_with(field)) && *line != close
+        })
         .collect();
     (lines, said.contains(close))
 }
