@@ -14,6 +14,7 @@ pub(crate) mod put;
 mod silent;
 mod small;
 mod start;
+mod task;
 mod together;
 
 use std::io;

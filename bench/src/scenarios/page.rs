@@ -10,9 +10,11 @@ use tempfile::TempDir;
 use crate::bench::Bench;
 use crate::peers::{OURS, Ours, Peer};
 use crate::place;
-use crate::relay::{self, Link};
+use crate::relay::Link;
 use crate::samples::Samples;
 use crate::source::Source;
+
+use super::task::Task;
 
 pub(crate) const LOOP: &str = "bare fetch";
 pub(crate) const UPPY: &str = "Uppy";
@@ -31,15 +33,6 @@ const FAST: Link = Link {
     ..HOME
 };
 
-/// A number of files, sent each way over the same link.
-struct Task {
-    metric: &'static str,
-    count: usize,
-    bytes: u64,
-    link: Option<Link>,
-    ways: &'static [&'static str],
-}
-
 pub(super) fn small(bench: &mut Bench) -> io::Result<()> {
     let task = |metric, link| Task {
         metric,
@@ -54,8 +47,8 @@ pub(super) fn small(bench: &mut Bench) -> io::Result<()> {
     );
     let rounds = bench.rounds(5);
     bench.repeat("page_small", rounds, |bench, round, samples| {
-        far.run(bench, round, samples)?;
-        near.run(bench, round, samples)
+        measure(&far, bench, round, samples)?;
+        measure(&near, bench, round, samples)
     })
 }
 
@@ -76,53 +69,44 @@ pub(super) fn large(bench: &mut Bench) -> io::Result<()> {
     };
     let rounds = bench.rounds(5);
     bench.repeat("page_large", rounds, |bench, round, samples| {
-        photos.run(bench, round, samples)?;
-        film.run(bench, round, samples)
+        measure(&photos, bench, round, samples)?;
+        measure(&film, bench, round, samples)
     })
 }
 
-impl Task {
-    /// Measures each way once, the first one another one each time.
-    fn run(&self, bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
-        let source = Source::new(&bench.memory, self.count, self.bytes)?;
-        for at in 0..self.ways.len() {
-            let way = self.ways[(at + round) % self.ways.len()];
-            match self.millis(bench, way, &source) {
-                Ok(millis) => samples.add(self.metric, way, round, millis / 1e3),
-                Err(error) if way == OURS => return Err(error),
-                Err(error) => samples.explain(self.metric, way, &format!("failed: {error}")),
-            }
-        }
-        if let Some(link) = self.link {
-            let time = link.time_of(self.count as u64 * self.bytes);
-            samples.add(self.metric, LINK, round, time.as_secs_f64());
-        }
-        Ok(())
+/// Measures each way once, and adds the time of the link.
+fn measure(task: &Task, bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
+    task.run(bench, round, samples, |way, source| {
+        secs(task, bench, way, source)
+    })?;
+    if let Some(link) = task.link {
+        let time = link.time_of(task.count as u64 * task.bytes);
+        samples.add(task.metric, LINK, round, time.as_secs_f64());
     }
+    Ok(())
+}
 
-    fn millis(&self, bench: &Bench, way: &str, source: &Source) -> io::Result<f64> {
-        let server = Ours::fast(&bench.server).start(&bench.memory)?;
-        let addr = match self.link {
-            Some(link) => relay::start(server.addr, link)?,
-            None => server.addr,
-        };
-        let bundles = place::new(&bench.memory)?;
-        let script = match way {
-            LOOP => Some(Path::new(SCRIPTS).join("loop.js")),
-            UPPY => Some(bundled_uppy(bench, &bundles)?),
-            _ => None,
-        };
-        let mut browser = Command::new("node");
-        browser.arg(Path::new(SCRIPTS).join("upload.mjs"));
-        browser
-            .arg(format!("http://{addr}/"))
-            .arg(source.dir())
-            .args(script);
-        let millis = printed(&mut browser)?;
-        source.check(server.dir())?;
-        let millis = millis.trim().parse();
-        millis.map_err(|_| io::Error::other("the browser printed no number"))
-    }
+/// Returns the seconds of one way.
+fn secs(task: &Task, bench: &Bench, way: &str, source: &Source) -> io::Result<f64> {
+    let server = Ours::fast(&bench.server).start(&bench.memory)?;
+    let addr = task.over_link(server.addr)?;
+    let bundles = place::new(&bench.memory)?;
+    let script = match way {
+        LOOP => Some(Path::new(SCRIPTS).join("loop.js")),
+        UPPY => Some(bundled_uppy(bench, &bundles)?),
+        _ => None,
+    };
+    let mut browser = Command::new("node");
+    browser.arg(Path::new(SCRIPTS).join("upload.mjs"));
+    browser
+        .arg(format!("http://{addr}/"))
+        .arg(source.dir())
+        .args(script);
+    let millis = printed(&mut browser)?;
+    source.check(server.dir())?;
+    let millis: Result<f64, _> = millis.trim().parse();
+    let millis = millis.map_err(|_| io::Error::other("the browser printed no number"))?;
+    Ok(millis / 1e3)
 }
 
 /// Bundles Uppy into one script.

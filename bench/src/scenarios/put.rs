@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use crate::bench::Bench;
 use crate::peers::{Launch, OURS, Ours, Peer, Running, free_port};
 use crate::place;
-use crate::relay::{self, Link};
-use crate::samples::Samples;
+use crate::relay::Link;
 use crate::source::Source;
+
+use super::task::Task;
 
 pub(crate) const CURL: &str = "curl";
 pub(crate) const RCLONE: &str = "rclone";
@@ -25,15 +26,6 @@ const FAR: Link = Link {
 };
 
 const JOBS: usize = 8;
-
-/// A number of files, sent each way over the same link.
-struct Task {
-    metric: &'static str,
-    count: usize,
-    bytes: u64,
-    link: Option<Link>,
-    ways: &'static [&'static str],
-}
 
 pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
     let tasks = [
@@ -62,52 +54,36 @@ pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
     ];
     let rounds = bench.rounds(5);
     bench.repeat("put", rounds, |bench, round, samples| {
-        tasks
-            .iter()
-            .try_for_each(|task| task.run(bench, round, samples))
+        tasks.iter().try_for_each(|task| {
+            task.run(bench, round, samples, |way, source| {
+                secs(task, bench, way, source)
+            })
+        })
     })
 }
 
-impl Task {
-    /// Measures each way once, the first one another one each time.
-    fn run(&self, bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()> {
-        let source = Source::new(&bench.memory, self.count, self.bytes)?;
-        for at in 0..self.ways.len() {
-            let way = self.ways[(at + round) % self.ways.len()];
-            match self.time(bench, way, &source) {
-                Ok(time) => samples.add(self.metric, way, round, time.as_secs_f64()),
-                Err(error) if way == OURS => return Err(error),
-                Err(error) => samples.explain(self.metric, way, &format!("failed: {error}")),
-            }
-        }
-        Ok(())
-    }
-
-    fn time(&self, bench: &Bench, way: &str, source: &Source) -> io::Result<Duration> {
-        let server = match way {
-            RCLONE => Running::start(&bench.memory, rclone_server)?,
-            _ => Ours::fast(&bench.server).start(&bench.memory)?,
-        };
-        let addr = match self.link {
-            Some(link) => relay::start(server.addr, link)?,
-            None => server.addr,
-        };
-        let scripts = place::new(&bench.memory)?;
-        let commands = match way {
-            RCLONE => vec![rclone(addr, source)],
-            CURL => curls(addr, source, scripts.path().join("curl"))?,
-            _ => vec![put(bench, addr, source)],
-        };
-        let begin = Instant::now();
-        let running: Vec<Child> = commands
-            .into_iter()
-            .map(started)
-            .collect::<io::Result<_>>()?;
-        running.into_iter().try_for_each(ended)?;
-        let took = begin.elapsed();
-        source.check(server.dir())?;
-        Ok(took)
-    }
+/// Returns the seconds of one way.
+fn secs(task: &Task, bench: &Bench, way: &str, source: &Source) -> io::Result<f64> {
+    let server = match way {
+        RCLONE => Running::start(&bench.memory, rclone_server)?,
+        _ => Ours::fast(&bench.server).start(&bench.memory)?,
+    };
+    let addr = task.over_link(server.addr)?;
+    let scripts = place::new(&bench.memory)?;
+    let commands = match way {
+        RCLONE => vec![rclone(addr, source)],
+        CURL => curls(addr, source, scripts.path().join("curl"))?,
+        _ => vec![put(bench, addr, source)],
+    };
+    let begin = Instant::now();
+    let running: Vec<Child> = commands
+        .into_iter()
+        .map(started)
+        .collect::<io::Result<_>>()?;
+    running.into_iter().try_for_each(ended)?;
+    let took = begin.elapsed();
+    source.check(server.dir())?;
+    Ok(took.as_secs_f64())
 }
 
 fn put(bench: &Bench, addr: SocketAddr, source: &Source) -> Command {
