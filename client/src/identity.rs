@@ -36,9 +36,7 @@ impl Identity {
             modified_ms: None,
         }
     }
-}
 
-impl Identity {
     /// Returns whether `path` is the declared name. The forms of Unicode do not count: the server may keep another one.
     pub(crate) fn has_name(&self, path: &str) -> bool {
         encoded(path.as_bytes()) == self.name
