@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
@@ -57,9 +57,11 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         as_root: config.allow_root,
         without_users: config.allow_anonymous || !options.users.is_empty(),
     };
-    check(&config.listen, reach)?;
+    // A refused address leaves no directory behind.
+    let (place, at) = permitted(config.listen, reach)?;
     let uploads = Arc::new(Uploads::open(&config.dir, options)?);
-    let (listener, address) = listen(config.listen, config.socket_mode, reach)?;
+    let (listener, address) =
+        listen(place, config.socket_mode).map_err(|error| StartError::listen(&at, error))?;
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed(body)).max(1),
         head_memory: config.head_memory,
@@ -139,35 +141,37 @@ impl Server {
 /// The name of a socket of the embedding program or of systemd, in messages.
 const GIVEN_SOCKET: &str = "the socket that was given";
 
-fn listen(
-    listen: Listen,
-    socket_mode: Option<u32>,
-    reach: Reach,
-) -> Result<(Listener, Address), StartError> {
-    let (made, at) = match listen {
-        Listen::At(at) => (bind(&at, socket_mode, reach), at),
-        Listen::On(socket) => (Listener::from_socket(socket), GIVEN_SOCKET.to_owned()),
-    };
-    made.and_then(|listener| {
-        let address = listener.address()?;
-        Ok((listener, address))
-    })
-    .map_err(|error| StartError::listen(&at, error))
+/// The place of a listener. The server may listen there.
+enum Place {
+    Unix(PathBuf),
+    Tcp(Vec<SocketAddr>),
+    Given(ListenSocket),
 }
 
-/// Refuses an address before the directory of the uploads is created.
-fn check(listen: &Listen, reach: Reach) -> Result<(), StartError> {
-    match listen {
-        Listen::At(at) if at.starts_with("unix:") => Ok(()),
-        Listen::At(at) => resolve(at, reach)
-            .map(drop)
-            .map_err(|error| StartError::listen(at, error)),
-        Listen::On(ListenSocket::Tcp(socket)) => socket
-            .local_addr()
-            .and_then(|addr| may_listen(addr, reach))
-            .map_err(|error| StartError::listen(GIVEN_SOCKET, error)),
-        Listen::On(_) => Ok(()),
+/// Returns the place of the listener, and its name in messages.
+fn permitted(listen: Listen, reach: Reach) -> Result<(Place, String), StartError> {
+    let (place, at) = match listen {
+        Listen::At(at) => (place_at(&at, reach), at),
+        Listen::On(socket) => (given(socket, reach), GIVEN_SOCKET.to_owned()),
+    };
+    match place {
+        Ok(place) => Ok((place, at)),
+        Err(error) => Err(StartError::listen(&at, error)),
     }
+}
+
+fn place_at(address: &str, reach: Reach) -> io::Result<Place> {
+    match address.strip_prefix("unix:") {
+        Some(path) => Ok(Place::Unix(path.into())),
+        None => resolve(address, reach).map(Place::Tcp),
+    }
+}
+
+fn given(socket: ListenSocket, reach: Reach) -> io::Result<Place> {
+    if let ListenSocket::Tcp(socket) = &socket {
+        may_listen(socket.local_addr()?, reach)?;
+    }
+    Ok(Place::Given(socket))
 }
 
 /// Returns the addresses on which the server may listen, at least one.
@@ -186,13 +190,20 @@ fn resolve(address: &str, reach: Reach) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn bind(address: &str, socket_mode: Option<u32>, reach: Reach) -> io::Result<Listener> {
-    if let Some(path) = address.strip_prefix("unix:") {
-        return Listener::unix(Path::new(path), socket_mode);
-    }
+fn listen(place: Place, socket_mode: Option<u32>) -> io::Result<(Listener, Address)> {
+    let listener = match place {
+        Place::Unix(path) => Listener::unix(&path, socket_mode)?,
+        Place::Tcp(addresses) => first_that_binds(&addresses)?,
+        Place::Given(socket) => Listener::from_socket(socket)?,
+    };
+    let address = listener.address()?;
+    Ok((listener, address))
+}
+
+fn first_that_binds(addresses: &[SocketAddr]) -> io::Result<Listener> {
     let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-    for addr in resolve(address, reach)? {
-        result = Listener::tcp(addr);
+    for address in addresses {
+        result = Listener::tcp(*address);
         if result.is_ok() {
             break;
         }
