@@ -148,7 +148,7 @@ impl fmt::Display for Error {
             Error::OtherClient => f.write_str("another client is sending the same file"),
             Error::Unauthorized => f.write_str("the server requires a name and a password that it knows"),
             Error::WrongHost(line) => write!(f, "the server does not answer under this address: {line}"),
-            Error::NoService(status) => write!(f, "there is no upload server at this address ({status}); an address ends before /files or /upload"),
+            Error::NoService(status) => write!(f, "there is no upload server at this address ({status}): leave out /files or /upload at its end"),
             Error::Redirected(to) => write!(f, "the address redirects to {to}: send the file there"),
             Error::Untrusted(cause) => write!(f, "this machine does not trust the server: {cause}"),
             Error::OtherCertificate(found) => {

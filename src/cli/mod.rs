@@ -47,7 +47,7 @@ pub(crate) enum Action {
         warnings: Vec<String>,
         /// The files of `--user-file`.
         user_files: Option<Box<UserFiles>>,
-        /// The certificate of `--tls-cert`.
+        /// The certificate of `--tls-cert` or `--tls-self-signed`.
         certificate: Option<Box<Certificate>>,
     },
     Help,

@@ -34,7 +34,8 @@ itself. Standard input can be continued within one run only.
   -h, --help                 write this text
 
 Exit status: 0 the server has all files; 1 a file was refused or cannot be read, or the server
-refused all (password, certificate, address); 2 wrong command line; 3 gave up: the server did not answer.
+refused all (password, certificate, address); 2 wrong command line; 3 gave up: the server did not
+answer.
 ";
 
 const JOBS_DEFAULT: usize = 8;
