@@ -35,6 +35,9 @@ const PART: u64 = 25_000_000;
 /// The maximum bytes of all request heads of a client.
 const HEADS: u64 = 30_000;
 
+/// The maximum bytes that the server has read, but not yet written, when it is killed.
+const UNWRITTEN: u64 = HEADS;
+
 /// The connection of a client to the server, and its interruption.
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -90,7 +93,7 @@ impl Trip {
 
     fn wait_for_half(&self) {
         self.line.wait_until_spent();
-        wait_for_part(self.server().dir(), PART - HEADS);
+        wait_for_part(self.server().dir(), PART - UNWRITTEN);
     }
 
     /// Waits until half of the file is there, and cuts.
@@ -124,7 +127,7 @@ impl Trip {
         self.file.expect_same(&published);
         let taken = self.line.taken();
         assert!(
-            taken < LENGTH + HEADS + twice,
+            taken < LENGTH + HEADS + UNWRITTEN + twice,
             "{:?}: {taken} bytes",
             self.way
         );
