@@ -16,7 +16,7 @@ const fn metric(key: &'static str, title: &'static str, unit: &'static str) -> M
 }
 
 /// Those that people feel: seconds, beside others who do the same.
-const FELT: [Metric; 7] = [
+const FELT: [Metric; 8] = [
     metric(
         "page_small.far",
         "the page: 1,000 files of 30 KB over 50 ms and 20 Mbit/s",
@@ -30,6 +30,11 @@ const FELT: [Metric; 7] = [
     metric(
         "page_large.photos",
         "the page: 200 files of 3 MB over 50 ms and 100 Mbit/s",
+        "s",
+    ),
+    metric(
+        "page_large.lan",
+        "the page: one file of 5 GB over 1 ms and 1 Gbit/s",
         "s",
     ),
     metric(

@@ -23,7 +23,7 @@ pub(crate) const LINK: &str = "the link";
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 
-/// A home connection, and one of five times its rate.
+/// A home connection, one of five times its rate, and a cable at home.
 const HOME: Link = Link {
     round_trip: Duration::from_millis(50),
     bits_per_sec: 20e6,
@@ -31,6 +31,10 @@ const HOME: Link = Link {
 const FAST: Link = Link {
     bits_per_sec: 100e6,
     ..HOME
+};
+const LAN: Link = Link {
+    round_trip: Duration::from_millis(1),
+    bits_per_sec: 1e9,
 };
 
 pub(super) fn small(bench: &mut Bench) -> io::Result<()> {
@@ -60,17 +64,22 @@ pub(super) fn large(bench: &mut Bench) -> io::Result<()> {
         link: Some(FAST),
         ways: &[OURS],
     };
-    let film = Task {
-        metric: "page_large.film",
+    let film = |metric, link| Task {
+        metric,
         count: 1,
         bytes: bench.size(5_000_000_000, 50_000_000),
-        link: None,
+        link,
         ways: &[OURS, LOOP],
     };
+    let (lan, near) = (
+        film("page_large.lan", Some(LAN)),
+        film("page_large.film", None),
+    );
     let rounds = bench.rounds(5);
     bench.repeat("page_large", rounds, |bench, round, samples| {
         measure(&photos, bench, round, samples)?;
-        measure(&film, bench, round, samples)
+        measure(&lan, bench, round, samples)?;
+        measure(&near, bench, round, samples)
     })
 }
 
