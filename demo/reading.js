@@ -4,6 +4,7 @@ import { crc32 } from './crc32.js';
 
 // After so long without a byte the read fails: Firefox waits for ever for the bytes of a removed file.
 const SECONDS_MAX = 10;
+const PART_BYTES = 1024 * 1024;
 
 /**
  * Reads `start`..`end` of `file`: `{ start, end, crc, blocks, bytes }`, without `bytes` unless `keep`.
@@ -26,16 +27,28 @@ export async function readStretch(file, { start, end, keep = false, blocks = [] 
   return { start, end, crc, blocks: checked, bytes };
 }
 
+// The part before is overwritten. In Chromium, reads into one buffer take a third of the time of reads into new ones.
 async function* partsOf(blob) {
-  const reader = blob.stream().getReader();
+  const reader = readerOf(blob.stream());
+  let buffer = new ArrayBuffer(PART_BYTES);
   try {
     while (true) {
-      const { done, value } = await inTime(reader.read());
+      const { done, value } = await inTime(reader.read(new Uint8Array(buffer)));
       if (done) return;
       yield value;
+      buffer = value.buffer;
     }
   } finally {
     reader.cancel().catch(() => {});
+  }
+}
+
+// Safari has no reader that takes a buffer. The one that it has ignores the buffer.
+function readerOf(stream) {
+  try {
+    return stream.getReader({ mode: 'byob' });
+  } catch {
+    return stream.getReader();
   }
 }
 
