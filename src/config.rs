@@ -302,6 +302,7 @@ upload_settings! {
 
     /// Sets the lifetime of a partial upload after its last byte, and of the record of a complete one. Finished files
     /// stay. A partial upload with less than 64 KiB of a longer or unknown length expires after a day if that is earlier.
+    /// Only time in which the server runs counts, and steps of the clock do not.
     /// Default: 7 days.
     expire(age: Duration) |options| options.store.expire = age;
 

@@ -9,6 +9,7 @@
 //!     lock               held by the running server
 //!     locks/             lock files of servers that share DIR
 //!     <key>              the data file: its length is the offset; after a power loss, the marker is
+//!     clock              the time for which servers ran: uploads age by it
 //!     <key>.json         the record: id, name, declared length, time, owner, state
 //! ```
 //!
@@ -43,6 +44,7 @@
 
 mod account;
 mod account_index;
+mod clock;
 mod error;
 mod fs;
 mod id;
@@ -65,7 +67,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use self::account::Account;
 pub use self::account_index::Usage;
@@ -250,10 +252,19 @@ impl Store {
         self.explained(self.upload(id).forget())
     }
 
-    /// Repairs uploads after a crash, and removes those that have expired at `now`. Call this at start and hourly,
-    /// in a thread that may wait for the disk.
-    pub fn sweep(&self, now: SystemTime) -> SweepReport {
-        sweep::sweep(&self.registry, now)
+    /// Repairs uploads after a crash, and removes those that have expired. Call this at start and hourly, in a thread that
+    /// may wait for the disk.
+    ///
+    /// The age of an upload is the time in which a store was open since its last byte. A step of the clock does not count,
+    /// and neither does the time between two opens ([`save_clock`](Self::save_clock)).
+    pub fn sweep(&self) -> SweepReport {
+        sweep::sweep(&self.registry)
+    }
+
+    /// Saves the time for which the store was open. Each [`sweep`](Self::sweep) does so; call this before the store is
+    /// closed, too.
+    pub fn save_clock(&self) {
+        self.registry.save_clock();
     }
 
     /// Returns the complete uploads whose completion hook is due ([`Options::mark_hooks`]), also those returned before.

@@ -18,6 +18,7 @@ pub struct Options {
     pub min_free_inodes: InodeFloor,
     /// The time after the last byte until an incomplete upload expires, and until the record of a complete one does: 7 days.
     /// An incomplete upload with under 64 KiB of a longer or unknown length expires after a day, if that is earlier.
+    /// Only time in which a store is open counts, and steps of the clock do not.
     pub expire: Duration,
     /// Puts the files of each owner into a folder of its own, `DIR/<owner>/`; false by default. Its name obeys the rules
     /// for names of files, and `_` replaces the characters `:*?"<>|`. Check owners first: [`check_user_dirs`].

@@ -9,7 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -138,13 +138,13 @@ fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
 /// Sweeps and counts files now and every hour, until the sender of `stopped` is dropped.
 fn sweep_hourly(store: &Store, logins: &Logins, stopped: &Receiver<Infallible>) {
     loop {
-        let swept = store.sweep(SystemTime::now());
+        let swept = store.sweep();
         let published = swept.published.into_iter();
         published.for_each(|completed| store.tell_of_swept(completed));
         count_files(store, logins.user_names(), stopped);
         match stopped.recv_timeout(SWEEP_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => return store.save_clock(),
         }
     }
 }

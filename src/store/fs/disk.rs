@@ -14,8 +14,8 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
-    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, access, chmodat, fstatvfs, mkdirat,
-    openat, renameat, statat, unlinkat,
+    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, Timespec, Timestamps, access, chmodat,
+    fstatvfs, mkdirat, openat, renameat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -40,6 +40,9 @@ pub(crate) const LOCK: &str = "lock";
 
 /// The directory of the completion log. Earlier versions called the log a journal.
 pub(crate) const LOG: &str = "journal";
+
+/// The file with the running time of the servers.
+const CLOCK: &str = "clock";
 
 /// The prefix of the name of a temporary record file.
 const TEMPORARY: &str = ".record-";
@@ -291,6 +294,21 @@ impl Disk {
         file.write_all(text)
     }
 
+    /// Returns the text of the clock; empty without one.
+    pub(crate) fn load_clock(&self) -> String {
+        let mut text = String::new();
+        let file = self.partials.open(CLOCK, OFlags::RDONLY);
+        match file.and_then(|file| file.take(RECORD_MAX).read_to_string(&mut text)) {
+            Ok(_) => text,
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Replaces the text of the clock in one step.
+    pub(crate) fn save_clock(&self, text: &str) -> io::Result<()> {
+        self.replace_record(CLOCK, text.as_bytes())
+    }
+
     /// Removes the record file of `key`, if it exists. The caller syncs the directory.
     pub(crate) fn remove_record(&self, key: Key) -> io::Result<()> {
         self.remove(&record_name(key))
@@ -328,13 +346,13 @@ impl Disk {
         Space::of(about)
     }
 
-    /// Returns the names in `.resumed`, without locks and the log. In a name that is not UTF-8, U+FFFD replaces the
+    /// Returns the names in `.resumed`, without locks, clock and log. In a name that is not UTF-8, U+FFFD replaces the
     /// invalid bytes: no upload has such a name.
     pub(crate) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
         self.faults.check(Op::List)?;
         let entries = Entries::read_from(&self.partials.file)?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        let is_upload = |name: &str| ![".", "..", LOCK, LOCKS, LOG].contains(&name);
+        let is_upload = |name: &str| ![".", "..", LOCK, LOCKS, LOG, CLOCK].contains(&name);
         Ok(names.filter(move |name| name.as_deref().map_or(true, is_upload)))
     }
 
@@ -374,6 +392,19 @@ impl Disk {
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Sets the time of last change of `name` in `.resumed` to now, by the clock of this machine: that of a file server may
+    /// differ.
+    pub(crate) fn date_anew(&self, name: &str) -> io::Result<()> {
+        let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let now = Timespec::try_from(since_1970).map_err(io::Error::other)?;
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        let no_follow = AtFlags::SYMLINK_NOFOLLOW;
+        Ok(utimensat(&self.partials.file, name, &times, no_follow)?)
     }
 
     /// Returns whether this server made the temporary file `name`; `None` if it is no temporary file.

@@ -109,6 +109,11 @@ impl Log {
         Ok(lock(&self.index).contains_key(&key))
     }
 
+    /// Returns whether the log has a record. False before the first use.
+    pub(crate) fn has_records(&self) -> bool {
+        !lock(&self.index).is_empty()
+    }
+
     /// Returns the keys with a record in the log.
     pub(crate) fn keys(&self) -> io::Result<Vec<Key>> {
         self.load()?;
@@ -337,24 +342,25 @@ impl Log {
 
 /// Removal.
 impl Log {
-    /// Removes the segments that received no entry for longer than `age`, except records that `stays` selects. Returns
+    /// Removes the segments that received no entry for longer than `age`, as `is_older` tells, except records that `stays` selects. Returns
     /// the number of removed records.
     pub(crate) fn sweep(
         &self,
         age: Duration,
-        now: SystemTime,
+        is_older: impl Fn(&str, SystemTime, Duration) -> bool,
         stays: impl Fn(&[u8], Key) -> bool,
     ) -> io::Result<usize> {
-        let is_older = |time, age| now.duration_since(time).is_ok_and(|since| since > age);
         let mut writer = self.writer()?;
         let life = age / SEGMENTS_PER_LIFETIME;
-        if (writer.current.as_ref()).is_some_and(|current| is_older(current.begun, life)) {
+        if (writer.current.as_ref()).is_some_and(|it| is_older(&path(it.number), it.begun, life)) {
             writer.seal();
         }
         let current = writer.current.as_ref().map(|current| current.number);
         let is_expired = |segment: &u32| {
-            let modified = self.disk.modified(&path(*segment));
-            let is_gone_or_old = |time: Option<_>| time.is_none_or(|time| is_older(time, age));
+            let path = path(*segment);
+            let modified = self.disk.modified(&path);
+            let is_gone_or_old =
+                |time: Option<_>| time.is_none_or(|time| is_older(&path, time, age));
             Some(*segment) != current && modified.is_ok_and(is_gone_or_old)
         };
         // Oldest first: a tombstone is never removed before its record.

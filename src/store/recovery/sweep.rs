@@ -34,14 +34,14 @@ pub struct SweepReport {
     pub foreign: usize,
 }
 
-/// Sweeps as of `now`. Logs every failure; the next sweep tries again.
-pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
+/// Sweeps. Logs every failure; the next sweep tries again.
+pub(crate) fn sweep(registry: &Arc<Registry>) -> SweepReport {
     registry.disk.warn_of_ext4();
     let report = SweepReport::default();
     let mut sweep = Sweep {
         registry,
-        now,
         report,
+        has_uploads: false,
     };
     registry.accounts.begin_sweep();
     let mut is_whole = false;
@@ -59,13 +59,17 @@ pub(crate) fn sweep(registry: &Arc<Registry>, now: SystemTime) -> SweepReport {
     if is_whole {
         sweep.sweep_index();
     }
+    if sweep.has_uploads || registry.has_logged() {
+        registry.save_clock();
+    }
     sweep.report
 }
 
 struct Sweep<'a> {
     registry: &'a Arc<Registry>,
-    now: SystemTime,
     report: SweepReport,
+    /// True if `.resumed` has a file of an upload.
+    has_uploads: bool,
 }
 
 impl Sweep<'_> {
@@ -85,7 +89,8 @@ impl Sweep<'_> {
             let record = Record::parse(text, key).ok().flatten();
             options.mark_hooks && record.is_some_and(|record| record.hook() == Some(Hook::Due))
         };
-        let swept = (self.registry.log).sweep(options.expire, self.now, is_due);
+        let is_older = |name: &str, changed, age| self.is_older(name, changed, age);
+        let swept = (self.registry.log).sweep(options.expire, is_older, is_due);
         let counted = swept.and_then(|forgotten| {
             self.report.forgotten += forgotten;
             self.count_log()
@@ -134,6 +139,7 @@ impl Sweep<'_> {
         let disk = &self.registry.disk;
         if let Some(key) = Key::parse(record.unwrap_or(name)) {
             self.registry.files.set(key, true);
+            self.has_uploads = true;
             let swept = match record {
                 Some(_) => self.sweep_record(key),
                 None => self.sweep_data(key),
@@ -175,7 +181,8 @@ impl Sweep<'_> {
         };
         let is_expired = |declared| {
             let age = registry.options.lifetime(length, declared);
-            is_older(Some(modified), age, self.now)
+            // A file of unknown age is dated anew later, under the lock of its upload.
+            (registry.clock.age(modified)).is_none_or(|since| since > age)
         };
         if power_loss::may_truncate(registry, key)? {
             return Ok(false);
@@ -204,7 +211,8 @@ impl Sweep<'_> {
         let may_be_written = is_own || self.registry.options.sharing == Sharing::Shared;
         let is_old = || {
             let modified = disk.modified(name);
-            modified.is_ok_and(|modified| is_older(modified, TEMPORARY_AGE, self.now))
+            let is_older = |changed| self.is_older(name, changed, TEMPORARY_AGE);
+            modified.is_ok_and(|modified| modified.is_some_and(is_older))
         };
         (!may_be_written || is_old()) && disk.remove(name).is_ok()
     }
@@ -256,20 +264,24 @@ impl Sweep<'_> {
         if options.mark_hooks && state.hook() == Some(Hook::Due) {
             return Ok(false);
         }
-        Ok(is_older(
-            upload.last_change(state)?,
-            upload.lifetime(state),
-            self.now,
-        ))
+        let (name, last_change) = upload.last_change(state)?;
+        let is_older = |changed| self.is_older(&name, changed, upload.lifetime(state));
+        Ok(last_change.is_some_and(is_older))
+    }
+
+    /// Returns whether the file `name` was last changed more than `age` ago. A file of unknown age is dated anew: it may
+    /// have been changed just now, under a wrong clock.
+    fn is_older(&self, name: &str, changed: SystemTime, age: Duration) -> bool {
+        let since = self.registry.clock.age(changed);
+        if since.is_none() {
+            let dated = self.registry.disk.date_anew(name);
+            log::debug!("sweep: {name} has a time of an unknown clock, dated anew: {dated:?}");
+        }
+        since.is_some_and(|since| since > age)
     }
 }
 
 /// Returns whether the files are not of this version, and not unreadable because of the disk.
 fn is_foreign(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::InvalidData)
-}
-
-/// Returns whether `modified` is more than `age` before `now`. False for a missing file.
-fn is_older(modified: Option<SystemTime>, age: Duration, now: SystemTime) -> bool {
-    modified.is_some_and(|modified| now.duration_since(modified).is_ok_and(|since| since > age))
 }

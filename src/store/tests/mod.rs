@@ -1,6 +1,7 @@
 //! Tests of the store on real temporary directories. No test sleeps.
 
 mod admission;
+mod clocks;
 mod copies;
 mod crc32;
 mod displaced;
@@ -26,11 +27,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{
     Append, AppendRequest, BodyLength, Completes, Error, FileInfo, Finished, Id, Options, Progress,
-    Store, Sync,
+    Store, SweepReport, Sync,
 };
 use crate::store::fs::disk::on_disk;
 use crate::store::fs::fault::{Fault, Faults, Op};
@@ -101,6 +102,19 @@ impl Bench {
 
     fn reopen(&mut self) {
         self.closed(|_| ());
+    }
+
+    /// Sweeps as if the server ran until `at`.
+    fn sweep(&self, at: SystemTime) -> SweepReport {
+        let ahead = at.duration_since(SystemTime::now()).unwrap_or_default();
+        let ahead_ms = ahead.as_millis() as i64;
+        self.shift_clock(ahead_ms, ahead_ms);
+        Store::sweep(self)
+    }
+
+    /// Sets both clocks ahead of the real ones: the wall clock, and the running time.
+    fn shift_clock(&self, wall_ms: i64, running_ms: i64) {
+        *self.registry.clock.shift.lock().unwrap() = (wall_ms, running_ms);
     }
 
     fn faults(&self) -> &Faults {
@@ -187,10 +201,10 @@ impl Bench {
         files
     }
 
-    /// Returns the names in `.resumed` without the lock and the log.
+    /// Returns the names in `.resumed` without lock, clock and log.
     fn left(&self) -> Vec<String> {
         let mut names = names(&self.path().join(".resumed"));
-        names.retain(|name| name != "lock" && name != "journal");
+        names.retain(|name| !["lock", "journal", "clock"].contains(&&**name));
         names.sort();
         names
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::time::Duration;
 use std::{fmt, io};
 
 use crate::store::account_index::{Admitted, Demand};
@@ -218,13 +218,12 @@ impl Append {
             (None, None) => self.upload.flush_or_publish()?,
             (Some(_), None) => return Err(Error::Superseded),
         };
-        let now = SystemTime::now();
         Ok(Finished {
             progress,
             published,
             sha256: None,
             is_compared: None,
-            expires: self.upload.expiry(&*self.upload.peek()?, now, now),
+            expires: self.upload.expiry(&*self.upload.peek()?, Duration::ZERO),
         })
     }
 

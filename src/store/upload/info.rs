@@ -79,7 +79,7 @@ impl UploadHandle {
         }
         let last_change = match state.is_complete() {
             true => None,
-            false => self.last_change(&state)?,
+            false => self.last_change(&state)?.1,
         };
         let metadata = state
             .record()
@@ -87,7 +87,10 @@ impl UploadHandle {
         Ok(Some(UploadInfo {
             length: state.length(),
             metadata,
-            expires: last_change.and_then(|last| self.expiry(&state, last, SystemTime::now())),
+            expires: last_change.and_then(|last| {
+                let age = self.registry.clock.age(last).unwrap_or_default();
+                self.expiry(&state, age)
+            }),
         }))
     }
 
@@ -96,31 +99,27 @@ impl UploadHandle {
         (self.registry.options).lifetime(state.offset(), state.length())
     }
 
-    /// Returns the expiry of an upload whose last byte came at `last_change`.
-    pub(crate) fn expiry(
-        &self,
-        state: &State,
-        last_change: SystemTime,
-        now: SystemTime,
-    ) -> Option<Expiry> {
-        let at = last_change.checked_add(self.lifetime(state))?;
-        let left = at.duration_since(now).unwrap_or_default();
+    /// Returns the expiry of an upload of this age, if the server runs until then.
+    pub(crate) fn expiry(&self, state: &State, age: Duration) -> Option<Expiry> {
+        let left = self.lifetime(state).saturating_sub(age);
+        let at = SystemTime::now().checked_add(left)?;
         Some(Expiry { at, left })
     }
 
-    /// Returns the time of the last byte; without bytes, or of a complete upload, the time of its record.
+    /// Returns the time of the last byte, and the name of the file that has it. Without bytes, and of a complete upload,
+    /// this is the record.
     ///
     /// A crash while publishing leaves the client's time on the data file. The record then has the later time.
-    pub(crate) fn last_change(&self, state: &State) -> Result<Option<SystemTime>, Error> {
-        let record = || self.disk().modified(&record_name(self.key));
-        if state.data().is_none() {
-            return Ok(record()?);
+    pub(crate) fn last_change(&self, state: &State) -> Result<(String, Option<SystemTime>), Error> {
+        let (data, record) = (self.key.to_string(), record_name(self.key));
+        if state.data().is_none() || state.is_publishing() {
+            let changed = self.disk().modified(&record)?;
+            if state.data().is_none() || changed.is_some() {
+                return Ok((record, changed));
+            }
         }
-        let bytes = self.disk().modified(&self.key.to_string())?;
-        Ok(match state.is_publishing() {
-            true => bytes.max(record()?),
-            false => bytes,
-        })
+        let changed = self.disk().modified(&data)?;
+        Ok((data, changed))
     }
 
     /// Returns the checksum of the last bytes at progress `at`. `None` if there were none, they were truncated, or the

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::store::account_index::AccountIndex;
+use crate::store::clock::Clock;
 use crate::store::error::Error;
 use crate::store::fs::disk::Disk;
 use crate::store::fs::group_commit::SharedSync;
@@ -26,6 +27,7 @@ use crate::store::upload::state::State;
 pub(crate) struct Registry {
     pub(crate) options: Options,
     pub(crate) disk: Arc<Disk>,
+    pub(crate) clock: Clock,
     pub(crate) log: Log,
     pub(crate) reservations: Reservations,
     pub(crate) accounts: AccountIndex,
@@ -53,6 +55,7 @@ impl Registry {
         Self {
             accounts: AccountIndex::new(&options),
             log: Log::new(Arc::clone(&disk)),
+            clock: Clock::new(&disk.load_clock()),
             disk,
             reservations: Reservations::new(Floor::from(&options)),
             options,
@@ -88,6 +91,20 @@ impl Registry {
         });
         uploads.insert(key, Arc::downgrade(&upload));
         upload
+    }
+
+    /// Returns whether the log has a record.
+    pub(crate) fn has_logged(&self) -> bool {
+        self.log.has_records()
+    }
+
+    /// Saves the running time. A failure only makes uploads expire later.
+    pub(crate) fn save_clock(&self) {
+        if let Err(error) = self.disk.save_clock(&self.clock.text()) {
+            log::warn!(
+                "cannot write .resumed/clock: {error}; after a restart, uploads expire later"
+            );
+        }
     }
 
     /// Notes that a sweep has read all names. Other servers create files that this one does not see.

@@ -1,6 +1,7 @@
 //! Bytes on the disk: crashes, power losses, full and failing disks, file systems, several servers.
 
 pub(crate) mod alias;
+pub(crate) mod clocks;
 pub(crate) mod crash;
 pub(crate) mod displaced;
 pub(crate) mod file_limit;

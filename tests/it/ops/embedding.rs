@@ -221,10 +221,9 @@ fn a_protocol_of_ones_own() -> Tried {
     let dir: &Path = temporary.path();
 
     use resumed::store::{AppendRequest, Completes, Error, FileInfo, Id, Options, Store};
-    use std::time::SystemTime;
 
     let store = Store::open(dir, Options::default())?;
-    store.sweep(SystemTime::now()); // at start and hourly: repair and expiry
+    store.sweep(); // at start and hourly: repair and expiry
 
     let id = Id::new(b"alice", b"any bytes");
     let intent = AppendRequest {
