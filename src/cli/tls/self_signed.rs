@@ -26,6 +26,9 @@ const DAY_SECS: u64 = 24 * 60 * 60;
 const DAY: Duration = Duration::from_secs(DAY_SECS);
 /// The most that Apple's systems accept.
 const VALID_DAYS: u32 = 825;
+/// An earlier clock is wrong: 1 January 2026. A machine without a battery for its clock starts in 1970, and its certificate
+/// must be valid after the clock is set.
+const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
 /// The time before the expiry in which each start warns.
 const WARN_DAYS: u64 = 30;
 
@@ -146,10 +149,12 @@ impl Kept {
     }
 }
 
+/// Returns the time since 1970, as far as the clock can be right.
 fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
+        .max(EARLIEST)
 }
 
 fn parse(text: &str) -> Result<TlsOptions, resumed::TlsError> {
