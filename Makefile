@@ -56,7 +56,7 @@ test-image:
 
 torture: tools
 	@rm -f $(LEFT_OUT)
-	TORTURE=1 $(CARGO) test --all-features --test it crash -- --nocapture --test-threads=1
+	TORTURE=1 $(CARGO) test --all-features --test it -- --nocapture --test-threads=1 crash model
 	TORTURE=1 $(CARGO) test --all-features --release --test it -- --include-ignored --nocapture --test-threads=1 hostile flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
 

@@ -7,6 +7,7 @@ pub(crate) mod displaced;
 pub(crate) mod file_limit;
 pub(crate) mod file_systems;
 pub(crate) mod full;
+pub(crate) mod model;
 pub(crate) mod mounted;
 pub(crate) mod obstacles;
 pub(crate) mod ownership;

@@ -19,6 +19,15 @@ impl Chance {
         Chance(seed)
     }
 
+    pub(crate) fn new(seed: u64) -> Chance {
+        Chance(seed)
+    }
+
+    /// Returns the seed that repeats the rest of the row.
+    pub(crate) fn seed(&self) -> u64 {
+        self.0
+    }
+
     /// A row of its own.
     pub(crate) fn fork(&mut self) -> Chance {
         Chance(self.next())

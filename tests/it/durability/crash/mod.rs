@@ -7,7 +7,7 @@
 //! Random choices come from a seed. A failed test prints the seed, and `SEED` sets it. The timing of two processes is
 //! not in the seed, so a failure may need several tries. `TORTURE` raises the counts.
 
-mod chance;
+pub(crate) mod chance;
 mod check;
 mod disk;
 mod done;
