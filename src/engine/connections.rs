@@ -161,7 +161,7 @@ impl ConnectionTable {
         entry.missed_event = entry.parked.is_none();
         let mut task = self.unpark(&mut slots, slot)?;
         // The last bytes of a stream may be read without its end: a registered socket would report the end for ever.
-        if event.is_read_closed() || task.connection.needs() != Needs::Nothing {
+        if event.is_read_closed() || task.connection.needs() != Needs::NoPermit {
             self.deregister_socket(&mut slots.slab[slot], task.connection.socket());
         }
         Some(task)

@@ -227,7 +227,7 @@ impl Queues {
     fn push(&mut self, task: Box<Task>, wake: Wake) {
         self.pushed += 1;
         let queue = match task.connection.needs() {
-            Needs::Nothing => &mut self.light,
+            Needs::NoPermit => &mut self.light,
             Needs::Body => &mut self.heavy,
             Needs::Handshake => &mut self.handshakes,
         };

@@ -32,4 +32,5 @@ pub(crate) use limits::Limits;
 pub use peer::Peer;
 pub(crate) use peer_limit::{PeerLimit, PeerPermit};
 pub use request::{Framing, Head, Malformed, Version};
+pub(crate) use response::Problem;
 pub use response::Response;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use crate::http::Response;
+use crate::http::{Problem, Response};
 use crate::store::{self, ObstacleKind, Size};
 
 /// The reason why a command was refused, or carried out only in part.
@@ -24,60 +24,6 @@ pub(crate) enum Refusal {
     Malformed(&'static str),
     /// The store refused.
     Store(store::Error),
-}
-
-macro_rules! problems {
-    ($($name:ident $code:literal,)*) => {
-        /// The reason of a refusal as a code for programs, in the field `X-Problem`. docs/clients.md explains each.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Problem {
-            $($name,)*
-        }
-
-        impl Problem {
-            #[cfg(test)]
-            const CODES: &[&str] = &[$($code,)*];
-
-            fn code(self) -> &'static str {
-                match self {
-                    $(Problem::$name => $code,)*
-                }
-            }
-        }
-    };
-}
-
-problems! {
-    BadName "bad-name",
-    BadRequest "bad-request",
-    Busy "busy",
-    CannotStore "cannot-store",
-    Conflict "conflict",
-    DifferentBytes "different-bytes",
-    DifferentLength "different-length",
-    DiskFailed "disk-failed",
-    DiskFull "disk-full",
-    Forbidden "forbidden",
-    ForbiddenOrigin "forbidden-origin",
-    MethodNotAllowed "method-not-allowed",
-    NotFound "not-found",
-    QuotaFull "quota-full",
-    SignIn "sign-in",
-    TooLarge "too-large",
-    TooManyConnections "too-many-connections",
-    TooManyLogins "too-many-logins",
-    TooManyPartials "too-many-partials",
-    TooSlow "too-slow",
-    Unavailable "unavailable",
-    Unsupported "unsupported",
-    WrongHost "wrong-host",
-}
-
-impl Problem {
-    /// Returns a refusal with this reason.
-    pub(crate) fn response(self, status: u16) -> Response {
-        Response::refusal(status, self.code())
-    }
 }
 
 /// Returns a 404 (RFC 9110, section 15.5.5).
@@ -236,21 +182,5 @@ impl Display for Refusal {
 impl From<store::Error> for Refusal {
     fn from(error: store::Error) -> Refusal {
         Refusal::Store(error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documentation_has_each_code() {
-        let docs = include_str!("../../docs/clients.md");
-        let section = docs.split("## Problem codes").nth(1).expect("a section");
-        let section = section.split("\n## ").next().unwrap_or_default();
-        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-        let mut named: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
-        named.sort_unstable();
-        assert_eq!(named, Problem::CODES);
     }
 }

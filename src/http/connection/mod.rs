@@ -31,7 +31,7 @@ use std::time::Instant;
 use super::handler::{BodyEnd, Handler};
 use super::limits::Limits;
 use super::read_buffer::ReadBuffer;
-use super::response::Response;
+use super::response::Problem;
 use super::socket::Socket;
 use state::{OVER, Since, State, Step};
 
@@ -61,7 +61,7 @@ impl Connection {
             State::Handshake { .. } => Needs::Handshake,
             State::Body(_) | State::Blocking(_) | State::Drain { .. } => Needs::Body,
             State::Head { .. } | State::Waiting(_) | State::Reply(_) | State::Over => {
-                Needs::Nothing
+                Needs::NoPermit
             }
         }
     }
@@ -144,7 +144,8 @@ impl Connection {
     fn evict(&self, state: State, handler: &dyn Handler, window: &ReadBuffer<'_>) -> State {
         match state {
             State::Head { .. } => {
-                let response = Response::refusal(503, "busy")
+                let response = Problem::Busy
+                    .response(503)
                     .field("Retry-After", RETRY_SECS)
                     .text("unfinished request heads take too much memory\n");
                 self.refuse(response, handler, window.bytes())
@@ -172,7 +173,7 @@ impl Connection {
             State::Head {
                 since: Since::FirstByte(_),
             } => {
-                let response = Response::refusal(408, "too-slow");
+                let response = Problem::TooSlow.response(408);
                 let response = response.text("the request head did not end in time\n");
                 self.refuse(response, handler, window.bytes())
             }

@@ -10,7 +10,7 @@ use crate::http::body_decoder::BodyDecoder;
 use crate::http::handler::{Action, BodyEnd, Handler};
 use crate::http::read_buffer::{Fill, ReadBuffer};
 use crate::http::request::{Head, Version};
-use crate::http::response::{ReplyTo, Response};
+use crate::http::response::{Problem, ReplyTo, Response};
 
 /// The size of a read before the end of a head, in bytes: a small upload fits into one read.
 const HEAD_READ_BYTES: u64 = 32 * 1024;
@@ -78,7 +78,7 @@ impl Connection {
             }
             Ok(Fill::WouldBlock) => self.await_head(Since::silent(), Until::More),
             Err(_) if self.socket.continue_plain() => {
-                let response = Response::refusal(400, "bad-request").text(PLAIN_HTTP);
+                let response = Problem::BadRequest.response(400).text(PLAIN_HTTP);
                 Step::On(self.refuse(response, handler, window.bytes()))
             }
             Ok(Fill::Eof) => OVER,

@@ -83,7 +83,7 @@ pub(crate) struct Connection {
 /// The permit that the next poll of a connection needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    Nothing,
+    NoPermit,
     /// It moves a body or waits for the disk.
     Body,
     Handshake,

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::http::response::Response;
+use crate::http::response::{Problem, Response};
 
 /// A refused request head (RFC 9112, section 2.2): a status and a reason. The end of such a request is unknown, so its
 /// connection closes.
@@ -45,7 +45,8 @@ impl Error for Malformed {}
 
 impl From<Malformed> for Response {
     fn from(malformed: Malformed) -> Response {
-        Response::refusal(malformed.status, "bad-request")
+        Problem::BadRequest
+            .response(malformed.status)
             .text(format!("{}\n", malformed.reason))
             .closing()
     }

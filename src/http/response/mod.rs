@@ -4,12 +4,14 @@
 //! can put a line end into the head. [`Response::fields`] adds the fields that protect the client's browser, so no response
 //! lacks them.
 
+mod problem;
 mod reason;
 pub(in crate::http) mod unsent;
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+pub(crate) use problem::Problem;
 use reason::reason;
 
 /// A response (RFC 9110, section 15): a status, fields, and a body in memory.
@@ -33,11 +35,6 @@ impl Response {
             head_length: None,
             closing: false,
         }
-    }
-
-    /// Returns a refusal, with its reason as a code for programs.
-    pub(crate) fn refusal(status: u16, code: &'static str) -> Response {
-        Response::new(status).field("X-Problem", code)
     }
 
     /// Adds a field line (RFC 9110, section 5.2). Control characters in the value are sent as spaces.

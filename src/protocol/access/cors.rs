@@ -1,7 +1,6 @@
 //! Cross-origin requests: the allowed origins, and the response fields of CORS (the Fetch standard).
 
-use crate::http::{Head, Response};
-use crate::protocol::refusal::Problem;
+use crate::http::{Head, Problem, Response};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const EXPOSED_FIELDS: &str = "Upload-Offset, Upload-Complete, X-Tail-Digest, Location, \

@@ -5,8 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::http::{Head, Response};
-use crate::protocol::refusal::Problem;
+use crate::http::{Head, Problem, Response};
 
 /// The accepted names, besides addresses, `localhost` and `*.local`.
 #[derive(Clone, Debug, Default)]

@@ -1,13 +1,12 @@
 //! Refuses requests that send a file in an unsupported way: as a form, as a `POST` of no dialect, or
 //! to a wrong address. The response names a request that uploads.
 
-use crate::http::{Head, Response};
+use crate::http::{Head, Problem, Response};
 
 use crate::protocol::dialects::x_file_id::{STATUS, UPLOAD};
 use crate::protocol::pages::page;
 use crate::protocol::parse::fields::media_type;
 use crate::protocol::parse::files_path::FilesPath;
-use crate::protocol::refusal::Problem;
 use crate::protocol::server_info::ServerInfo;
 
 /// Request fields of the dialects: each of their clients sends at least one with a `POST`.

@@ -20,7 +20,7 @@
 //! - Content codings: bytes are counted and kept as sent.
 //! - The original response of a complete upload: a repeated request gets a new one about the upload.
 
-use crate::http::{Head, Response, Version as HttpVersion};
+use crate::http::{Head, Problem, Response, Version as HttpVersion};
 use crate::store::{
     self, AppendRequest, BodyLength, Completes, Expiry, FileInfo, Finished, Precondition, Progress,
     Start, UploadInfo,
@@ -32,7 +32,7 @@ use crate::protocol::parse::filename;
 use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::metadata::Metadata;
 use crate::protocol::parse::structured::{boolean, integer};
-use crate::protocol::refusal::{Problem, Refusal, method_not_allowed, not_found};
+use crate::protocol::refusal::{Refusal, method_not_allowed, not_found};
 use crate::protocol::reply::{with_digest, with_offset};
 use crate::protocol::server_info::ServerInfo;
 

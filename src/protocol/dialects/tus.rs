@@ -16,7 +16,7 @@
 //!
 //! An expired upload gets a `404`, never a `410`: the server keeps no trace of it.
 
-use crate::http::{Head, Response};
+use crate::http::{Head, Problem, Response};
 use crate::store::{
     self, AppendRequest, BodyLength, Completes, Expiry, FileInfo, Finished, Precondition, Progress,
     Start, UploadInfo,
@@ -28,7 +28,7 @@ use crate::protocol::parse::fields::{
 };
 use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::metadata::Metadata;
-use crate::protocol::refusal::{Problem, Refusal, method_not_allowed, not_found};
+use crate::protocol::refusal::{Refusal, method_not_allowed, not_found};
 use crate::protocol::reply::{with_digest, with_offset};
 use crate::protocol::server_info::ServerInfo;
 

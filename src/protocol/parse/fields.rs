@@ -4,8 +4,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::Engine;
 
-use crate::http::{Framing, Head, Response};
-use crate::protocol::refusal::Problem;
+use crate::http::{Framing, Head, Problem, Response};
 use crate::store::{BodyLength, Digest};
 
 /// The maximum number of digits of an offset, length or time: each such number fits into `u64`.
