@@ -18,12 +18,7 @@ use super::background::BackgroundTasks;
 use super::login::Logins;
 use super::metrics::{self, Metrics};
 use super::recent_files::RecentFiles;
-
-/// The number of refused hosts and origins that are logged. A flood must not fill the disk.
-const REFUSALS_LOGGED: u64 = 20;
-
-/// The maximum length of a logged host or origin.
-const VALUE_CHARS: usize = 64;
+use super::refusal_log::RefusalLog;
 
 pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
 
@@ -41,6 +36,7 @@ pub(super) struct Context {
     /// True if `/metrics` exists.
     pub(super) serves_metrics: bool,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) refusals: RefusalLog,
     pub(super) recent: RecentFiles,
     pub(super) authorize: Option<Authorize>,
     pub(super) background: BackgroundTasks,
@@ -86,11 +82,11 @@ impl Context {
     /// Checks host and origin. An error is the response, also to a request that needs no user.
     pub(super) fn check(&self, head: &Head) -> Result<(), Response> {
         let checked = self.hosts.check(head);
-        checked.inspect_err(|_| self.note_refusal("--host", head.host()))?;
+        checked.inspect_err(|_| self.refusals.note("--host", head.host()))?;
         // A proxy may forward a host that its client forged.
         if let Some(host) = self.server.forwarded_host(head) {
             let checked = self.hosts.check_name(host);
-            checked.inspect_err(|_| self.note_refusal("--host", Some(host)))?;
+            checked.inspect_err(|_| self.refusals.note("--host", Some(host)))?;
         }
         if let Some(health) = health::respond(head, || self.store.health()) {
             return Err(health);
@@ -101,21 +97,9 @@ impl Context {
         let checked = self.origins.check(head);
         let origin = |_: &_| {
             let origin = head.field("Origin").map(String::from_utf8_lossy);
-            self.note_refusal("--allow-origin", origin.as_deref());
+            self.refusals.note("--allow-origin", origin.as_deref());
         };
         checked.inspect_err(origin)
-    }
-
-    /// Logs a refused host or origin for the operator, with the flag that permits it. Logs only the first ones.
-    fn note_refusal(&self, flag: &str, value: Option<&str>) {
-        if self.metrics.foreign.fetch_add(1, Relaxed) < REFUSALS_LOGGED {
-            let value: String = value
-                .unwrap_or_default()
-                .chars()
-                .take(VALUE_CHARS)
-                .collect();
-            log::warn!("refused a request: {value:?} is not allowed; {flag} allows it");
-        }
     }
 
     /// Returns the response to a request that is refused for its login.

@@ -20,8 +20,6 @@ pub(super) struct Metrics {
     pub(super) completed: AtomicU64,
     pub(super) cancelled: AtomicU64,
     pub(super) cut: AtomicU64,
-    /// The number of requests refused for their host or origin.
-    pub(super) foreign: AtomicU64,
     /// The number of bodies in transfer.
     pub(super) under_way: AtomicUsize,
     answers: Mutex<BTreeMap<u16, u64>>,

@@ -14,6 +14,7 @@ mod login;
 mod metrics;
 mod recent;
 mod recent_files;
+mod refusal_log;
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -39,6 +40,7 @@ use context::{Authorize, Context, Route};
 use login::{Login, Logins, Ticket, Turn};
 use metrics::Metrics;
 use recent_files::RecentFiles;
+use refusal_log::RefusalLog;
 
 /// Access, storage and completion hooks of [`Uploads`].
 #[derive(Default)]
@@ -140,6 +142,7 @@ impl Uploads {
             per_address: options.per_address,
             serves_metrics: options.metrics,
             metrics: Arc::new(Metrics::default()),
+            refusals: RefusalLog::default(),
             recent: RecentFiles::default(),
             authorize: options.authorize,
             background,
