@@ -426,17 +426,33 @@ fn unreachable(error: ureq::Error) -> Error {
 /// Returns the error of a failure in TLS. Only a refused certificate lasts: other failures may be those of the network.
 fn tls_failed(error: rustls::Error) -> Error {
     match error {
-        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(ref cause))) => {
-            match cause.downcast_ref() {
-                Some(OtherCertificate(found)) => Error::OtherCertificate(*found),
-                None => Error::Untrusted(error.into()),
-            }
-        }
-        rustls::Error::InvalidCertificate(_) => Error::Untrusted(error.into()),
+        rustls::Error::InvalidCertificate(certificate) => refused_certificate(certificate),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Error::NoTls,
         error => Error::Unreachable(error.into()),
     }
 }
+
+/// Returns the error of a refused certificate, with words for the reasons that a server at home has.
+fn refused_certificate(error: CertificateError) -> Error {
+    match error {
+        // An authority of the same name with another key has not signed it either.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            Error::Untrusted(UNKNOWN_ISSUER.into())
+        }
+        CertificateError::Other(OtherError(cause)) => match cause.downcast_ref() {
+            Some(OtherCertificate(found)) => Error::OtherCertificate(*found),
+            // The type is that of a crate below rustls.
+            None if cause.to_string() == "CaUsedAsEndEntity" => Error::Untrusted(AUTHORITY.into()),
+            None => Error::Untrusted(cause.to_string().into()),
+        },
+        error => Error::Untrusted(error.to_string().into()),
+    }
+}
+
+const UNKNOWN_ISSUER: &str = "no authority that is trusted here has signed its certificate";
+
+const AUTHORITY: &str = "its certificate is one of an authority (CA:TRUE), which is valid for no server; \
+                         only its fingerprint can be trusted";
 
 /// Decodes a path. `None` if it is not UTF-8.
 fn decoded(field: &str) -> Option<String> {

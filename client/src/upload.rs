@@ -21,6 +21,7 @@ const CONFLICTS_NORMAL: u32 = 5;
 /// The length of the last part, which is sent after all checks have passed.
 const LAST_MAX: u64 = 64 * 1024;
 const TOO_MANY_REQUESTS: u16 = 429;
+const NO_TLS: &str = "it sent bytes that are not TLS";
 
 /// A finished upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +140,8 @@ pub(crate) struct Driver<'a> {
     sends_tail: bool,
     /// True if all bytes were sent once, and their checksum did not match.
     restarted: bool,
+    /// True if the last attempt met bytes that are not TLS.
+    met_no_tls: bool,
     /// The start of the attempt, or the time of the last success.
     quiet_since: Instant,
 }
@@ -161,6 +164,7 @@ impl<'a> Driver<'a> {
             guesses: false,
             sends_tail: false,
             restarted: false,
+            met_no_tls: false,
             quiet_since: Instant::now(),
         }
     }
@@ -186,7 +190,7 @@ impl<'a> Driver<'a> {
         loop {
             match self.step(source) {
                 Ok(Some(uploaded)) => return Ok(uploaded),
-                Ok(None) => {}
+                Ok(None) => self.met_no_tls = false,
                 Err(error) => self.retry(error)?,
             }
         }
@@ -440,6 +444,13 @@ impl<'a> Driver<'a> {
             return Err(Error::Cancelled);
         }
         (self.next, self.guesses) = (Step::Ask, false);
+        let error = match error {
+            // A damaged record looks like a server without TLS, but not twice in a row.
+            Error::NoTls if !mem::replace(&mut self.met_no_tls, true) => {
+                Error::Unreachable(NO_TLS.into())
+            }
+            error => error,
+        };
         let Some(pause) = self.backoff.pause(&error, self.quiet_since) else {
             return Err(match error.scope() {
                 Scope::Attempt => Error::GaveUp(Box::new(error)),

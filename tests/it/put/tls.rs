@@ -65,13 +65,29 @@ fn ca_accepts_certificates_for_their_names_only() {
     fs::write(path("other.pem"), &other.certificate).expect("written");
 
     let untrusted = ["does not trust the server"];
-    send(&["--ca", &path("other.pem")], &file, &url).expect(1, &untrusted);
+    let unknown = "no authority that is trusted here has signed its certificate";
+    send(&["--ca", &path("other.pem")], &file, &url).expect(1, &[untrusted[0], unknown]);
     let named = Pem::of(&["pi.example"]);
     fs::write(path("named.pem"), &named.certificate).expect("written");
     let (_named, named_url) = self::site(&named);
     send(&["--ca", &path("named.pem")], &file, &named_url).expect(1, &untrusted);
     send(&["--ca", &path("ca.pem")], &file, &url).expect(0, &["a.bin: 6.00 MB"]);
     file.expect_same(&site.dir().join("a.bin"));
+}
+
+/// `openssl req -x509` makes such a certificate, unless it is asked for another one.
+#[test]
+fn certificate_of_an_authority_is_refused_in_plain_words() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 10);
+    let pem = Pem::of_authority();
+    let (_site, url) = site(&pem);
+    let ca = disk.path().join("ca.pem");
+    fs::write(&ca, &pem.certificate).expect("written");
+    for flags in [&[][..], &["--ca", ca.to_str().expect("text")]] {
+        let words = "its certificate is one of an authority (CA:TRUE)";
+        send(flags, &file, &url).expect(1, &[words, "--fingerprint"]);
+    }
 }
 
 #[test]
@@ -124,27 +140,29 @@ fn https_address_of_a_port_without_tls_is_named() {
     }
 }
 
-/// A proxy changes one byte of the first connection.
+/// A proxy changes one byte of the first connection: the type of the first record, or a byte of its contents.
 #[test]
 fn damaged_record_is_followed_by_another_attempt() {
     let disk = Disk::new();
-    let file = disk.file("a.bin", LENGTH);
     let pem = Pem::new();
     let (site, _) = site(&pem);
-    let proxy = Damaging::start(site.addr());
     let ca = disk.path().join("ca.pem");
     fs::write(&ca, &pem.certificate).expect("written");
-    let url = format!("https://{proxy}");
-    send(&["--ca", ca.to_str().expect("text")], &file, &url).expect(0, &["a.bin: 6.00 MB"]);
-    file.expect_same(&site.dir().join("a.bin"));
+    for (name, damaged_at) in [("type.bin", 0), ("contents.bin", 500)] {
+        let file = disk.file(name, LENGTH);
+        let url = format!("https://{}", Damaging::start(site.addr(), damaged_at));
+        let said = send(&["--ca", ca.to_str().expect("text")], &file, &url);
+        said.expect(0, &["next try in", "6.00 MB"]);
+        file.expect_same(&site.dir().join(name));
+    }
 }
 
 /// Changes the answers of a server.
 struct Damaging;
 
 impl Damaging {
-    /// Returns the address of a proxy that changes byte 2,000 of the first answer: a byte of the handshake or later.
-    fn start(server: SocketAddr) -> SocketAddr {
+    /// Returns the address of a proxy that changes this byte of the first answer.
+    fn start(server: SocketAddr, damaged_at: usize) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let addr = listener.local_addr().expect("an address");
         thread::spawn(move || {
@@ -157,7 +175,7 @@ impl Damaging {
                         while let Ok(count @ 1..) = from.read(&mut buffer) {
                             if let Some(at) = damage_at.and_then(|at| at.checked_sub(passed)) {
                                 if at < count {
-                                    buffer[at] ^= 1;
+                                    buffer[at] ^= 0x41;
                                 }
                             }
                             passed += count;
@@ -170,7 +188,7 @@ impl Damaging {
                 };
                 let clone = |stream: &TcpStream| stream.try_clone().expect("a descriptor");
                 copy(clone(&client), clone(&server), None);
-                copy(server, client, (number == 0).then_some(500));
+                copy(server, client, (number == 0).then_some(damaged_at));
             }
         });
         addr
