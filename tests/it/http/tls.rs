@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,7 @@ use rustls::version::{TLS12, TLS13};
 use crate::support::left_out::{files_obstacle, require};
 use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
+use crate::support::running::Said;
 use crate::support::tls::{Pem, TlsClient, config, config_for};
 use crate::support::{Client, Site, append, content, get, in_a_chunk, status};
 
@@ -308,6 +311,26 @@ fn unfinished_handshakes_delay_no_upload() {
     drop(begun);
 }
 
+/// openssl begins another handshake after a line with `R`.
+#[test]
+fn renegotiation_is_refused() {
+    let site = site();
+    let mut openssl = Command::new("openssl")
+        .args(["s_client", "-tls1_2", "-connect", &site.addr().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl runs");
+    let mut input = openssl.stdin.take().expect("piped");
+    input.write_all(b"R\n").expect("taken");
+    let said = Said::from(openssl.wait_with_output().expect("its end"));
+    drop(input);
+    assert!(said.out.contains("Protocol  : TLSv1.2"), "{said:?}");
+    assert!(said.err.contains("no renegotiation"), "{said:?}");
+    assert_eq!(connect(&site).ask(get("/health", "")).0, 200);
+}
+
 #[test]
 fn resumed_session_offers_no_early_data() {
     let site = site();
@@ -346,6 +369,51 @@ fn certificate(client: &TlsClient) -> Vec<u8> {
     client.tls.peer_certificates().expect("it has one")[0].to_vec()
 }
 
+fn hangup(server: &Process) {
+    let pid = rustix::process::Pid::from_raw(server.pid().try_into().expect("a pid"));
+    rustix::process::kill_process(pid.expect("a pid"), rustix::process::Signal::HUP)
+        .expect("it runs");
+}
+
+/// Writes a renewed certificate as certbot does: numbered files in `archive`, and links to them in `live`.
+fn renew(letsencrypt: &Path, number: u32, pem: &Pem) {
+    let (archive, live) = ("archive/up.example", "live/up.example");
+    for (name, text) in [("fullchain", &pem.certificate), ("privkey", &pem.key)] {
+        let file = format!("{archive}/{name}{number}.pem");
+        let link = letsencrypt.join(format!("{live}/{name}.pem"));
+        fs::write(letsencrypt.join(&file), text).expect("written");
+        let _ = fs::remove_file(&link);
+        symlink(Path::new("../..").join(file), link).expect("made");
+    }
+}
+
+#[test]
+fn sighup_after_a_renewal_of_certbot_reads_the_new_files() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = |name| dir.path().join(name).to_str().expect("text").to_owned();
+    for folder in ["archive/up.example", "live/up.example"] {
+        fs::create_dir_all(path(folder)).expect("made");
+    }
+    let first = Pem::new();
+    renew(dir.path(), 1, &first);
+    let (cert, key) = (
+        path("live/up.example/fullchain.pem"),
+        path("live/up.example/privkey.pem"),
+    );
+    let flags = ["--tls-cert", &cert, "--tls-key", &key];
+    let mut server = Process::logging("info", &dir.path().join("uploads"), &flags);
+    let mut log = server.log();
+    assert_eq!(certificate(&TlsClient::connect(server.addr)), *first.der());
+    for number in 2..5 {
+        let pem = Pem::new();
+        renew(dir.path(), number, &pem);
+        hangup(&server);
+        log.find(|line| line.contains("read the certificate again"))
+            .expect("a line");
+        assert_eq!(certificate(&TlsClient::connect(server.addr)), *pem.der());
+    }
+}
+
 #[test]
 fn sighup_reads_the_certificate_again_and_keeps_connections() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -364,11 +432,6 @@ fn sighup_reads_the_certificate_again_and_keeps_connections() {
     let mut server = Process::logging("info", &dir.path().join("uploads"), &flags);
     let mut log = server.log();
     let mut said = |words: &str| log.find(|line| line.contains(words)).expect("a line");
-    let hangup = |server: &Process| {
-        let pid = rustix::process::Pid::from_raw(server.pid().try_into().expect("a pid"));
-        rustix::process::kill_process(pid.expect("a pid"), rustix::process::Signal::HUP)
-            .expect("it runs");
-    };
     let mut first = TlsClient::connect(server.addr);
     let old = certificate(&first);
 
@@ -467,7 +530,7 @@ fn key_is_not_written_into_a_linked_directory() {
     let (uploads, elsewhere) = (dir.path().join("uploads"), dir.path().join("elsewhere"));
     fs::create_dir(&uploads).expect("made");
     fs::create_dir(&elsewhere).expect("made");
-    std::os::unix::fs::symlink(&elsewhere, uploads.join(".resumed")).expect("made");
+    symlink(&elsewhere, uploads.join(".resumed")).expect("made");
     let words = "the directory belongs to another user, or is a link";
     refused(dir.path(), &["--tls-self-signed"]).expect(1, &[words]);
     assert_eq!(fs::read_dir(&elsewhere).expect("there").count(), 0);

@@ -15,7 +15,8 @@ use crate::support::killed::Killed;
 use crate::support::left_out::left_out;
 use crate::support::program::Process;
 use crate::support::running::{listens, wait_for_part};
-use crate::support::{Client, TIMEOUT, append};
+use crate::support::tls::{Pem, TlsClient};
+use crate::support::{Client, TIMEOUT, append, get};
 
 const ID: &str = "a.txt-10-1700000000000";
 
@@ -86,6 +87,60 @@ fn a_restart_refuses_nobody_and_an_upload_carries_on() {
         b"helloworld"
     );
     end(again.child());
+}
+
+/// Runs the reload command of the unit, as `systemctl reload` does.
+fn reload(server: &Process) {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/resumed.service");
+    let unit = fs::read_to_string(unit).expect("there");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecReload="));
+    let line = line
+        .expect("a command")
+        .replace("$MAINPID", &server.pid().to_string());
+    let mut words = line.split(' ');
+    let status = Command::new(words.next().expect("a program"))
+        .args(words)
+        .status();
+    assert!(status.expect("it runs").success());
+}
+
+#[test]
+fn reload_of_the_unit_reads_the_certificate_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = |name| dir.path().join(name).to_str().expect("text").to_owned();
+    let write = |pem: &Pem| {
+        fs::write(path("cert"), &pem.certificate).expect("written");
+        fs::write(path("key"), &pem.key).expect("written");
+    };
+    write(&Pem::new());
+    let flags = ["--tls-cert", &path("cert"), "--tls-key", &path("key")];
+    let mut server = Process::logging("info", &dir.path().join("uploads"), &flags);
+    let renewed = Pem::new();
+    write(&renewed);
+    reload(&server);
+    let mut log = server.log();
+    log.find(|line| line.contains("read the certificate again"))
+        .expect("a line");
+    let client = TlsClient::connect(server.addr);
+    let certificates = client.tls.peer_certificates().expect("it has one");
+    assert_eq!(certificates[0], renewed.der());
+}
+
+#[test]
+fn reload_of_a_service_without_tls_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let notified = dir.path().join("notify");
+    let _socket = UnixDatagram::bind(&notified).expect("bound");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.env("NOTIFY_SOCKET", notified);
+    let flags: [&str; 0] = [];
+    let mut server = Process::of(command, &dir.path().join("uploads"), "127.0.0.1:0", &flags);
+    reload(&server);
+    assert_eq!(server.ask(get("/health", "")).status, 200);
+    // Of two pending signals the lower number comes first: SIGHUP would end it.
+    end(server.child());
 }
 
 /// The server under the tool that stands for systemd where that does not run.
