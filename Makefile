@@ -73,7 +73,7 @@ dist:
 
 bench:
 	$(CARGO) build --release
-	$(CARGO) build --release --features put --target-dir target/put
+	$(CARGO) build --release --features put,tls --target-dir target/put
 	$(CARGO) run --release -p bench -- $(BENCH)
 
 tools:

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::bench::Bench;
-use crate::peers;
+use crate::peers::{self, Peer};
 use crate::samples::Samples;
 use crate::scenarios;
 
@@ -21,7 +21,7 @@ bench [OPTIONS] [report]
       --rounds N         how often, instead of what each scenario thinks right
       --quick            little of everything, to see that it works: the figures mean nothing
       --server PATH      our server (default: target/release/resumed)
-      --put PATH         the command with `put` (default: target/put/release/resumed)
+      --put PATH         the command with `put` and TLS (default: target/put/release/resumed)
       --clients DIR      where `make tools` puts what it fetches (default: target/clients)
       --installed DIR    where `make peers` puts what it installs (default: target/peers)
       --memory DIR       a directory in memory (default: /dev/shm)
@@ -106,12 +106,15 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Option<Ask>, Box<dyn Error>> 
     if let Some(unknown) = only.iter().find(|name| !scenarios::exists(name)) {
         return Err(format!("there is no scenario {unknown}; see --help").into());
     }
+    let is_wanted = |peer: &Box<dyn Peer>| {
+        let name = peer.name();
+        let is_named = |wanted: &Vec<String>| wanted.iter().any(|other| other == name);
+        name == peers::OURS || wanted.as_ref().is_none_or(is_named)
+    };
     let mut peers = peers::all(&server, &installed);
-    if let Some(wanted) = wanted {
-        peers.retain(|peer| {
-            peer.name() == peers::OURS || wanted.iter().any(|name| name == peer.name())
-        });
-    }
+    peers.retain(is_wanted);
+    let mut secure_peers = peers::secure(&put);
+    secure_peers.retain(is_wanted);
     let files = Files::new(root, quick);
     fs::create_dir_all(files.samples.parent().expect("it has one"))?;
     let samples = Samples::load(&files.samples);
@@ -122,6 +125,7 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Option<Ask>, Box<dyn Error>> 
         memory,
         disk,
         peers,
+        secure_peers,
         samples,
         quick,
         rounds,

@@ -19,6 +19,8 @@ pub(crate) struct Bench {
     pub(crate) memory: PathBuf,
     pub(crate) disk: PathBuf,
     pub(crate) peers: Vec<Box<dyn Peer>>,
+    /// The peers with TLS.
+    pub(crate) secure_peers: Vec<Box<dyn Peer>>,
     pub(crate) samples: Samples,
     /// Only to see that everything works: little of everything.
     pub(crate) quick: bool,
@@ -28,6 +30,8 @@ pub(crate) struct Bench {
 /// The servers of a scenario besides us, the floor and nginx.
 #[derive(Clone, Copy)]
 pub(crate) struct Who {
+    /// The peers with TLS.
+    pub(crate) secure: bool,
     /// Everybody else, in every third round: they are only to be compared with.
     pub(crate) others: bool,
     /// The floor a second time in each round: how far it is from itself.
@@ -120,11 +124,18 @@ impl Bench {
         result
     }
 
+    fn peers(&self, who: Who) -> &[Box<dyn Peer>] {
+        match who.secure {
+            true => &self.secure_peers,
+            false => &self.peers,
+        }
+    }
+
     /// Those that are not here, each with its word.
     fn absent(&self, scenario: &str, who: Who, samples: &mut Samples) -> Vec<&'static str> {
         let mut absent = Vec::new();
         for peer in self
-            .peers
+            .peers(who)
             .iter()
             .filter(|peer| who.others || is_constant(&***peer))
         {
@@ -142,7 +153,7 @@ impl Bench {
             subject: Peer::name(peer),
             round,
         };
-        let peers = || self.peers.iter().map(|peer| &**peer);
+        let peers = || self.peers(who).iter().map(|peer| &**peer);
         let mut turns: Vec<Turn> = peers()
             .filter(|peer| is_constant(*peer))
             .map(turn)

@@ -12,6 +12,7 @@ mod relay;
 mod report;
 mod samples;
 mod scenarios;
+mod secure;
 mod servers;
 mod source;
 mod stats;

@@ -5,12 +5,19 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use crate::secure::{self, Secure};
+
 /// A server that says nothing for so long is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Line {
-    stream: TcpStream,
+    stream: Stream,
     received: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Secure(Box<Secure>),
 }
 
 /// One answer as it came.
@@ -23,23 +30,32 @@ pub(crate) struct Answer {
 
 impl Line {
     pub(crate) fn connect(addr: SocketAddr) -> io::Result<Line> {
-        let stream = TcpStream::connect(addr)?;
-        stream.set_nodelay(true)?;
-        let line = Line {
+        Ok(Line::over(Stream::Plain(open(addr)?)))
+    }
+
+    /// Connects with TLS.
+    pub(crate) fn connect_secure(addr: SocketAddr) -> io::Result<Line> {
+        let secure = secure::connect(open(addr)?)?;
+        Ok(Line::over(Stream::Secure(Box::new(secure))))
+    }
+
+    fn over(stream: Stream) -> Line {
+        Line {
             stream,
             received: Vec::new(),
-        };
-        line.set_patience(PATIENCE)?;
-        Ok(line)
+        }
     }
 
     pub(crate) fn set_patience(&self, patience: Duration) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(patience))?;
-        self.stream.set_write_timeout(Some(patience))
+        set_patience(self.stream.socket(), patience)
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).map_err(in_vain)
+        let sent = match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes),
+            Stream::Secure(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        };
+        sent.map_err(in_vain)
     }
 
     /// Waits for one answer; one that refuses is an error.
@@ -54,7 +70,11 @@ impl Line {
     /// Reads once: an answer, if it is whole now.
     pub(crate) fn receive(&mut self) -> io::Result<Option<Answer>> {
         let mut buffer = [0; 4096];
-        let count = self.stream.read(&mut buffer).map_err(in_vain)?;
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(&mut buffer),
+            Stream::Secure(stream) => stream.read(&mut buffer),
+        };
+        let count = read.map_err(in_vain)?;
         if count == 0 {
             let had = String::from_utf8_lossy(&self.received);
             return Err(io::Error::other(format!("closed after {had:?}")));
@@ -74,8 +94,29 @@ impl Line {
 
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.stream.socket().as_fd()
     }
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(stream) => stream,
+            Stream::Secure(stream) => stream.get_ref(),
+        }
+    }
+}
+
+fn open(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    set_patience(&stream, PATIENCE)?;
+    Ok(stream)
+}
+
+fn set_patience(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))
 }
 
 impl Answer {

@@ -19,12 +19,13 @@ pub(crate) struct Paced {
 
 impl Paced {
     pub(crate) fn connect(
+        peer: &dyn Peer,
         addr: SocketAddr,
         uploads: usize,
         bytes: u64,
         bytes_per_sec: f64,
     ) -> io::Result<Paced> {
-        let connect = |_| Ok((Line::connect(addr)?, Upload::new(bytes)));
+        let connect = |_| Ok((peer.connect(addr)?, Upload::new(bytes)));
         let senders = (0..uploads).map(connect).collect::<io::Result<_>>()?;
         Ok(Paced {
             senders,

@@ -49,7 +49,7 @@ impl Senders<'_> {
             senders: Vec::new(),
         };
         for at in 0..connections {
-            let (line, upload) = (Line::connect(addr)?, Upload::new(bytes));
+            let (line, upload) = (peer.connect(addr)?, Upload::new(bytes));
             senders.senders.push(Sender {
                 line,
                 upload,

@@ -38,11 +38,12 @@ pub(crate) fn send(
 ) -> io::Result<Sent> {
     let mut script = tempfile::NamedTempFile::new()?;
     script.write_all(lua(peer, bytes).as_bytes())?;
+    let scheme = if peer.is_secure() { "https" } else { "http" };
     let mut wrk = Command::new("wrk");
     wrk.args(["-t", "1", "-c", &connections.to_string()])
         .args(["-d", &format!("{secs}s"), "-s"])
         .arg(script.path())
-        .arg(format!("http://{addr}"));
+        .arg(format!("{scheme}://{addr}"));
     let missing =
         |error| io::Error::other(format!("cannot run wrk: {error}; see bench/peers/install"));
     let output = wrk.output().map_err(missing)?;

@@ -9,12 +9,13 @@ mod running;
 mod tus;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::content::Content;
-use crate::wire::Answer;
+use crate::wire::{Answer, Line};
 
 pub(crate) use self::bare::{floor, own};
 pub(crate) use self::ours::Ours;
@@ -35,6 +36,19 @@ pub(crate) trait Peer: Sync {
 
     /// Returns the path of the bytes after the answer.
     fn lands(&self, dir: &Path, upload: Upload, answer: &Answer) -> PathBuf;
+
+    /// Returns whether it speaks TLS.
+    fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// Connects a client to it.
+    fn connect(&self, addr: SocketAddr) -> io::Result<Line> {
+        match self.is_secure() {
+            true => Line::connect_secure(addr),
+            false => Line::connect(addr),
+        }
+    }
 
     /// Starts it over a new directory in `place`.
     fn start(&self, place: &Path) -> io::Result<Running> {
@@ -99,6 +113,15 @@ pub(crate) fn all(server: &Path, installed: &Path) -> Vec<Box<dyn Peer>> {
         Box::new(tus::tusd()),
         Box::new(tus::node(installed)),
         Box::new(article::Article),
+    ]
+}
+
+/// The peers with TLS.
+pub(crate) fn secure(server: &Path) -> Vec<Box<dyn Peer>> {
+    vec![
+        Box::new(Ours::secure(server)),
+        Box::new(nginx::AS_IT_COMES.secure()),
+        Box::new(nginx::WITH_OUR_BUFFER.secure()),
     ]
 }
 

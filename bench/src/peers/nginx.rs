@@ -8,22 +8,26 @@ use std::process::Command;
 
 use super::running::free_port;
 use super::{Launch, NGINX, Peer, Upload, first_line, put};
+use crate::secure;
 use crate::wire::Answer;
 
 pub(super) struct Nginx {
     name: &'static str,
     /// The directive that sets the buffer.
     buffer: &'static str,
+    is_secure: bool,
 }
 
 pub(super) const AS_IT_COMES: Nginx = Nginx {
     name: NGINX,
     buffer: "",
+    is_secure: false,
 };
 
 pub(super) const WITH_OUR_BUFFER: Nginx = Nginx {
     name: "nginx 256k",
     buffer: "client_body_buffer_size 256k;",
+    is_secure: false,
 };
 
 impl Peer for Nginx {
@@ -40,6 +44,9 @@ impl Peer for Nginx {
         let port = free_port()?;
         let place = dir.parent().expect("its files lie in its place");
         let file = place.join("nginx.conf");
+        if self.is_secure {
+            secure::write_identity(place)?;
+        }
         fs::write(&file, self.configuration(place, dir, port))?;
         let mut command = command();
         command
@@ -52,6 +59,10 @@ impl Peer for Nginx {
 
     fn head(&self, upload: Upload) -> String {
         put(upload)
+    }
+
+    fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     fn lands(&self, dir: &Path, upload: Upload, _: &Answer) -> PathBuf {
@@ -71,6 +82,14 @@ fn command() -> Command {
 }
 
 impl Nginx {
+    /// The same with TLS.
+    pub(super) fn secure(self) -> Nginx {
+        Nginx {
+            is_secure: true,
+            ..self
+        }
+    }
+
     /// Its temporary files are in the same file system, so that a finished one is renamed and not copied.
     fn configuration(&self, place: &Path, dir: &Path, port: u16) -> String {
         let user = if rustix::process::geteuid().is_root() {
@@ -79,6 +98,16 @@ impl Nginx {
             ""
         };
         let (place, dir, buffer) = (place.display(), dir.display(), self.buffer);
+        let (ssl, certificate) = match self.is_secure {
+            true => (
+                " ssl",
+                format!(
+                    "ssl_certificate {place}/certificate.pem; ssl_certificate_key {place}/key.pem; \
+                     ssl_protocols TLSv1.3;"
+                ),
+            ),
+            false => ("", String::new()),
+        };
         format!(
             "{user}
 daemon off;
@@ -100,7 +129,8 @@ http {{
     keepalive_timeout 300s;
     keepalive_requests 1000000000;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{ssl};
+        {certificate}
         location / {{ root {dir}; dav_methods PUT; }}
     }}
 }}

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Launch, OURS, Peer, Upload, first_line};
+use crate::secure;
 use crate::wire::Answer;
 
 #[derive(Clone)]
 pub(crate) struct Ours {
     pub(crate) binary: PathBuf,
     sync: &'static str,
+    is_secure: bool,
 }
 
 impl Ours {
@@ -19,6 +21,15 @@ impl Ours {
         Ours {
             binary: binary.to_owned(),
             sync: "fast",
+            is_secure: false,
+        }
+    }
+
+    /// Without syncs, with TLS.
+    pub(crate) fn secure(binary: &Path) -> Ours {
+        Ours {
+            is_secure: true,
+            ..Ours::fast(binary)
         }
     }
 
@@ -27,6 +38,7 @@ impl Ours {
         Ours {
             binary: binary.to_owned(),
             sync: "durable",
+            is_secure: false,
         }
     }
 }
@@ -53,7 +65,17 @@ impl Peer for Ours {
             // Some scenarios have more partial uploads than the default allows.
             .args(["--max-partials", "0"])
             .arg(dir);
+        if self.is_secure {
+            let place = dir.parent().expect("its files lie in its place");
+            let [certificate, key] = secure::write_identity(place)?;
+            command.arg("--tls-cert").arg(certificate);
+            command.arg("--tls-key").arg(key);
+        }
         Ok(Launch::Says(command))
+    }
+
+    fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     fn head(&self, upload: Upload) -> String {

@@ -165,7 +165,7 @@ fn says(child: &mut Child) -> io::Result<SocketAddr> {
     BufReader::new(stdout).read_line(&mut line)?;
     let addr = line
         .trim()
-        .rsplit_once("http://")
+        .rsplit_once("://")
         .and_then(|(_, addr)| addr.parse().ok());
     addr.ok_or_else(|| io::Error::other(format!("no address in {line:?}")))
 }

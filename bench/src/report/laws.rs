@@ -57,7 +57,7 @@ impl Law {
     }
 }
 
-const LAWS: [Law; 46] = [
+const LAWS: [Law; 52] = [
     ratio(
         "the page, 1,000 small files over 50 ms and 20 Mbit/s: time, of a bare loop's",
         ("page_small.far", OURS),
@@ -244,6 +244,41 @@ const LAWS: [Law; 46] = [
         AtMost(1.1),
     )
     .noise(("silent8000.idle_again", OURS), ("silent8000.idle", OURS)),
+    ratio(
+        "with TLS, one large upload: of nginx's throughput",
+        ("tls_large.rate", OURS),
+        ("tls_large.rate", NGINX),
+        AtLeast(1.0),
+    ),
+    ratio(
+        "... of its processor time",
+        ("tls_large.cpu", OURS),
+        ("tls_large.cpu", NGINX),
+        AtMost(1.0),
+    ),
+    ratio(
+        "... a paced upload: of nginx's processor time",
+        ("tls_paced.cpu", OURS),
+        ("tls_paced.cpu", NGINX),
+        AtMost(0.5),
+    ),
+    value(
+        "... 1,000 silent uploads: MB resident",
+        "tls_silent1000.resident",
+        AtMost(30.0),
+    ),
+    ratio(
+        "... 10 KB files by wrk, 16 connections: a second, of nginx's",
+        ("tls_wrk16.rate", OURS),
+        ("tls_wrk16.rate", NGINX),
+        AtLeast(0.9),
+    ),
+    ratio(
+        "... one connection",
+        ("tls_wrk1.rate", OURS),
+        ("tls_wrk1.rate", NGINX),
+        AtLeast(0.9),
+    ),
     ratio(
         "/status beside eight uploads, of an echo",
         ("prompt.status", OURS),

@@ -75,6 +75,33 @@ const OF_PEERS: [Metric; 20] = [
     metric("start.resident", "idle memory", "MB"),
 ];
 
+/// Those that every peer with TLS can have.
+const WITH_TLS: [Metric; 7] = [
+    metric("tls_large.rate", "one upload of 2 GB", "MB/s"),
+    metric(
+        "tls_large.cpu",
+        "one upload of 2 GB: processor time",
+        "s/GB",
+    ),
+    metric("tls_paced.cpu", "one upload at 4 MB/s in segments", "s/GB"),
+    metric(
+        "tls_silent1000.resident",
+        "1,000 silent uploads: memory",
+        "MB",
+    ),
+    metric(
+        "tls_silent1000.newcomer",
+        "a new connection's 10 KB then, with its handshake",
+        "µs",
+    ),
+    metric(
+        "tls_wrk16.rate",
+        "files of 10 KB by wrk, 16 connections",
+        "1/s",
+    ),
+    metric("tls_wrk1.rate", "... one connection", "1/s"),
+];
+
 /// Those of ours that stand beside something which is no peer.
 const BESIDE: [Metric; 19] = [
     metric("long.rate", "an upload over 100 ms of round trip", "MB/s"),
@@ -147,11 +174,20 @@ pub(super) fn find(key: &str) -> &'static Metric {
 
 /// A column for each peer, a row for each metric.
 pub(super) fn of_peers(samples: &Samples, peers: &[&str]) -> Table {
+    columns(samples, peers, &OF_PEERS)
+}
+
+/// The same for the peers with TLS.
+pub(super) fn with_tls(samples: &Samples, peers: &[&str]) -> Table {
+    columns(samples, peers, &WITH_TLS)
+}
+
+fn columns(samples: &Samples, peers: &[&str], metrics: &[Metric]) -> Table {
     let head = [String::new()]
         .into_iter()
         .chain(peers.iter().map(ToString::to_string));
     let mut table = Table::new(head.collect());
-    for metric in &OF_PEERS {
+    for metric in metrics {
         let title = format!("{}, {}", metric.title, metric.unit);
         let cells = peers.iter().map(|peer| cell(samples, metric.key, peer));
         let row: Vec<String> = [title].into_iter().chain(cells).collect();

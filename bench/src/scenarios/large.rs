@@ -7,21 +7,41 @@ use crate::cost::Spent;
 use crate::load;
 use crate::peers::Upload;
 use crate::samples::Samples;
-use crate::wire::Line;
 
 pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
     let who = Who {
+        secure: false,
         others: true,
         floor_twice: true,
     };
-    bench.take_turns("large", bench.rounds(15), who, measure);
+    take_turns(bench, "large", 15, who)
+}
+
+pub(super) fn with_tls(bench: &mut Bench) -> io::Result<()> {
+    let who = Who {
+        secure: true,
+        others: true,
+        floor_twice: false,
+    };
+    take_turns(bench, "tls_large", 5, who)
+}
+
+fn take_turns(
+    bench: &mut Bench,
+    scenario: &'static str,
+    rounds: usize,
+    who: Who,
+) -> io::Result<()> {
+    let measure =
+        |bench: &Bench, turn: &Turn, samples: &mut Samples| measure(bench, turn, scenario, samples);
+    bench.take_turns(scenario, bench.rounds(rounds), who, measure);
     Ok(())
 }
 
-fn measure(bench: &Bench, turn: &Turn, samples: &mut Samples) -> io::Result<()> {
+fn measure(bench: &Bench, turn: &Turn, scenario: &str, samples: &mut Samples) -> io::Result<()> {
     bench.touch_memory()?;
     let running = turn.peer.start(&bench.memory)?;
-    let mut line = Line::connect(running.addr)?;
+    let mut line = turn.peer.connect(running.addr)?;
     load::upload(
         turn.peer,
         &mut line,
@@ -36,10 +56,13 @@ fn measure(bench: &Bench, turn: &Turn, samples: &mut Samples) -> io::Result<()> 
     let spent = running.spent_since(&before);
 
     turn.peer.check(&running, upload, &answer)?;
-    let mut add = |metric, value| samples.add(metric, turn.subject, turn.round, value);
+    let mut add = |name, value| {
+        let metric = format!("{scenario}.{name}");
+        samples.add(&metric, turn.subject, turn.round, value);
+    };
     let gb = upload.bytes as f64 / 1e9;
-    add("large.rate", gb * 1e3 / took.as_secs_f64());
-    add("large.cpu", spent.as_secs_f64() / gb);
-    add("large.sender", sender_spent.as_secs_f64() / gb);
+    add("rate", gb * 1e3 / took.as_secs_f64());
+    add("cpu", spent.as_secs_f64() / gb);
+    add("sender", sender_spent.as_secs_f64() / gb);
     Ok(())
 }

@@ -29,7 +29,7 @@ struct Scenario {
     run: fn(&mut Bench) -> io::Result<()>,
 }
 
-const SCENARIOS: [Scenario; 20] = [
+const SCENARIOS: [Scenario; 25] = [
     Scenario {
         name: "page_small",
         about: "1,000 files of 30 KB from the page in Chromium",
@@ -99,6 +99,31 @@ const SCENARIOS: [Scenario; 20] = [
         name: "silent8000",
         about: "8,000 of them",
         run: silent::thousands,
+    },
+    Scenario {
+        name: "tls_large",
+        about: "with TLS: one upload of 2 GB",
+        run: large::with_tls,
+    },
+    Scenario {
+        name: "tls_paced",
+        about: "with TLS: one upload at 4 MB/s in segments of 1,448 bytes",
+        run: paced::one_with_tls,
+    },
+    Scenario {
+        name: "tls_silent1000",
+        about: "with TLS: 1,000 silent half-sent uploads, and a new connection",
+        run: silent::thousand_with_tls,
+    },
+    Scenario {
+        name: "tls_wrk16",
+        about: "with TLS: files of 10 KB on 16 connections, sent by wrk",
+        run: small::sixteen_with_tls,
+    },
+    Scenario {
+        name: "tls_wrk1",
+        about: "with TLS: files of 10 KB on one connection, sent by wrk",
+        run: small::one_with_tls,
     },
     Scenario {
         name: "prompt",

@@ -21,6 +21,10 @@ const ONE: Links = Links {
     count: 1,
     bytes_per_sec: 4e6,
 };
+const ONE_WITH_TLS: Links = Links {
+    metric: "tls_paced.cpu",
+    ..ONE
+};
 const MANY: Links = Links {
     metric: "paced200.cpu",
     count: 200,
@@ -28,23 +32,25 @@ const MANY: Links = Links {
 };
 
 pub(super) fn one(bench: &mut Bench) -> io::Result<()> {
-    let who = Who {
-        others: true,
-        floor_twice: false,
-    };
-    bench.take_turns("paced", bench.rounds(5), who, |bench, turn, samples| {
-        measure(&ONE, bench, turn, samples)
-    });
-    Ok(())
+    run(bench, "paced", &ONE, false)
+}
+
+pub(super) fn one_with_tls(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "tls_paced", &ONE_WITH_TLS, true)
 }
 
 pub(super) fn many(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "paced200", &MANY, false)
+}
+
+fn run(bench: &mut Bench, scenario: &'static str, links: &Links, secure: bool) -> io::Result<()> {
     let who = Who {
+        secure,
         others: true,
         floor_twice: false,
     };
-    bench.take_turns("paced200", bench.rounds(5), who, |bench, turn, samples| {
-        measure(&MANY, bench, turn, samples)
+    bench.take_turns(scenario, bench.rounds(5), who, |bench, turn, samples| {
+        measure(links, bench, turn, samples)
     });
     Ok(())
 }
@@ -53,7 +59,13 @@ fn measure(links: &Links, bench: &Bench, turn: &Turn, samples: &mut Samples) -> 
     let running = turn.peer.start(&bench.memory)?;
     let secs = bench.size(10.0, 1.0);
     let bytes = (secs * links.bytes_per_sec) as u64 / SEGMENT_BYTES * SEGMENT_BYTES;
-    let mut paced = Paced::connect(running.addr, links.count, bytes, links.bytes_per_sec)?;
+    let mut paced = Paced::connect(
+        turn.peer,
+        running.addr,
+        links.count,
+        bytes,
+        links.bytes_per_sec,
+    )?;
     running.settle();
 
     let before = running.spent();

@@ -22,19 +22,33 @@ const FINISH: usize = 5;
 /// A newcomer that is not served within this time is not served.
 const NEWCOMER_PATIENCE: Duration = Duration::from_secs(5);
 
+const BESIDE_OTHERS: Who = Who {
+    secure: false,
+    others: true,
+    floor_twice: false,
+};
+
 pub(super) fn thousand(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "silent1000", bench.size(1_000, 100), true)
+    run(bench, "silent1000", bench.size(1_000, 100), BESIDE_OTHERS)
+}
+
+pub(super) fn thousand_with_tls(bench: &mut Bench) -> io::Result<()> {
+    let who = Who {
+        secure: true,
+        ..BESIDE_OTHERS
+    };
+    run(bench, "tls_silent1000", bench.size(1_000, 100), who)
 }
 
 pub(super) fn thousands(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "silent8000", bench.size(8_000, 800), false)
+    let who = Who {
+        others: false,
+        ..BESIDE_OTHERS
+    };
+    run(bench, "silent8000", bench.size(8_000, 800), who)
 }
 
-fn run(bench: &mut Bench, scenario: &'static str, count: usize, others: bool) -> io::Result<()> {
-    let who = Who {
-        others,
-        floor_twice: false,
-    };
+fn run(bench: &mut Bench, scenario: &'static str, count: usize, who: Who) -> io::Result<()> {
     let measure = |bench: &Bench, turn: &Turn, samples: &mut Samples| {
         measure(bench, turn, scenario, count, samples)
     };
@@ -95,7 +109,7 @@ fn measure(
 }
 
 fn fall_silent(peer: &dyn Peer, addr: SocketAddr) -> io::Result<(Line, Upload)> {
-    let (mut line, upload) = (Line::connect(addr)?, Upload::new(SILENT_BYTES));
+    let (mut line, upload) = (peer.connect(addr)?, Upload::new(SILENT_BYTES));
     line.send(peer.head(upload).as_bytes())?;
     load::send_body(&mut line, upload, 0, SILENT_BYTES / 2)?;
     Ok((line, upload))
@@ -113,7 +127,7 @@ fn newcomers(peer: &dyn Peer, servers: [&Running; 3], count: usize) -> io::Resul
 
 fn newcomer(peer: &dyn Peer, running: &Running) -> io::Result<f64> {
     let begin = Instant::now();
-    let mut line = Line::connect(running.addr)?;
+    let mut line = peer.connect(running.addr)?;
     line.set_patience(NEWCOMER_PATIENCE)?;
     let upload = Upload::new(NEWCOMER_BYTES);
     let request = [

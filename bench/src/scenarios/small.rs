@@ -12,20 +12,40 @@ const FILE_BYTES: u64 = 10_240;
 /// Measures one peer with so many connections. Returns names and values.
 type Measure = fn(&Bench, &Turn, usize) -> io::Result<Vec<(&'static str, f64)>>;
 
+const ALL: Who = Who {
+    secure: false,
+    others: true,
+    floor_twice: true,
+};
+
+const WITH_TLS: Who = Who {
+    secure: true,
+    others: true,
+    floor_twice: false,
+};
+
 pub(super) fn sixteen(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "small16", 16, by_senders)
+    run(bench, "small16", 16, by_senders, ALL)
 }
 
 pub(super) fn one(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "small1", 1, by_senders)
+    run(bench, "small1", 1, by_senders, ALL)
 }
 
 pub(super) fn sixteen_by_wrk(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "wrk16", 16, by_wrk)
+    run(bench, "wrk16", 16, by_wrk, ALL)
 }
 
 pub(super) fn one_by_wrk(bench: &mut Bench) -> io::Result<()> {
-    run(bench, "wrk1", 1, by_wrk)
+    run(bench, "wrk1", 1, by_wrk, ALL)
+}
+
+pub(super) fn sixteen_with_tls(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "tls_wrk16", 16, by_wrk, WITH_TLS)
+}
+
+pub(super) fn one_with_tls(bench: &mut Bench) -> io::Result<()> {
+    run(bench, "tls_wrk1", 1, by_wrk, WITH_TLS)
 }
 
 fn run(
@@ -33,11 +53,8 @@ fn run(
     scenario: &'static str,
     connections: usize,
     measure: Measure,
+    who: Who,
 ) -> io::Result<()> {
-    let who = Who {
-        others: true,
-        floor_twice: true,
-    };
     let measure = |bench: &Bench, turn: &Turn, samples: &mut Samples| {
         bench.touch_memory()?;
         for (name, value) in measure(bench, turn, connections)? {

@@ -13,6 +13,7 @@ pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
         .samples
         .add("start.binary", OURS, 0, size as f64 / 1e6);
     let who = Who {
+        secure: false,
         others: true,
         floor_twice: false,
     };

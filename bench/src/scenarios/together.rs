@@ -15,6 +15,7 @@ const COUNTS: [(usize, &str); 3] = [(1, "together.1"), (2, "together.2"), (8, "t
 
 pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
     let who = Who {
+        secure: false,
         others: false,
         floor_twice: false,
     };
