@@ -128,13 +128,9 @@ impl Uploads {
         };
         let background =
             BackgroundTasks::start(store.clone(), options.on_complete, Arc::clone(&logins));
-        let own_name = rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned();
         let context = Context {
             store,
-            hosts: Hosts::new(options.hosts.into_iter().chain([own_name])),
+            hosts: Hosts::new(options.hosts.into_iter().chain([own_name()])),
             origins: Origins::new(options.origins),
             logins,
             has_user_dirs,
@@ -245,6 +241,12 @@ impl Handler for Uploads {
     fn admit(&self, peer: Peer) -> Result<PeerPermit, Response> {
         self.context.admit(peer)
     }
+}
+
+/// Returns the name of this machine.
+fn own_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
 }
 
 /// Checks that each user can have a folder.
