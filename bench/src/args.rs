@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::bench::Bench;
-use crate::peers::{self, Peer};
+use crate::peers;
 use crate::samples::Samples;
 use crate::scenarios;
 
@@ -106,15 +106,14 @@ pub(crate) fn parse(args: Vec<OsString>) -> Result<Option<Ask>, Box<dyn Error>> 
     if let Some(unknown) = only.iter().find(|name| !scenarios::exists(name)) {
         return Err(format!("there is no scenario {unknown}; see --help").into());
     }
-    let is_wanted = |peer: &Box<dyn Peer>| {
-        let name = peer.name();
+    let is_wanted = |name: &str| {
         let is_named = |wanted: &Vec<String>| wanted.iter().any(|other| other == name);
         name == peers::OURS || wanted.as_ref().is_none_or(is_named)
     };
     let mut peers = peers::all(&server, &installed);
-    peers.retain(is_wanted);
+    peers.retain(|peer| is_wanted(peer.name()));
     let mut secure_peers = peers::secure(&put);
-    secure_peers.retain(is_wanted);
+    secure_peers.retain(|peer| is_wanted(peer.name()));
     let files = Files::new(root, quick);
     fs::create_dir_all(files.samples.parent().expect("it has one"))?;
     let samples = Samples::load(&files.samples);

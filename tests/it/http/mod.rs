@@ -9,6 +9,7 @@ pub(crate) mod parked;
 pub(crate) mod slow_link;
 pub(crate) mod stop;
 pub(crate) mod tls;
+pub(crate) mod tls_certificate;
 pub(crate) mod tls_time;
 pub(crate) mod unix;
 pub(crate) mod windows;
