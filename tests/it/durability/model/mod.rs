@@ -20,7 +20,7 @@ use crate::support::torture::is_on;
 use super::crash::chance::Chance;
 use play::difference;
 use reference::Planted;
-use steps::Sequence;
+use steps::{At, Restart, Send, Sequence, Step, UPLOADS};
 
 /// The number of sequences in `make torture`.
 const SEQUENCES: usize = 10_000;
@@ -57,6 +57,33 @@ fn server_answers_as_the_reference() {
     );
 }
 
+/// Plays steps that once showed a difference. Each file has 1,000 bytes.
+#[track_caller]
+fn replay(steps: &[Step]) {
+    let sequence = Sequence {
+        lengths: [1000; UPLOADS],
+        steps: steps.to_vec(),
+    };
+    assert_eq!(difference(&sequence, None, |config| config), None);
+}
+
+#[test]
+fn refused_put_of_a_complete_name_leaves_its_file() {
+    let whole = Step::Send(Send {
+        slot: 7,
+        bytes: 0,
+        at: At::Offset,
+        chunked: false,
+        cut: None,
+        last: true,
+    });
+    let full = Restart {
+        dated: None,
+        full: true,
+    };
+    replay(&[whole, Step::Restart(full), whole, Step::Ask(7)]);
+}
+
 /// Returns the steps of the shortest sequence that shows a planted error.
 fn found(planted: Option<Planted>, set: fn(resumed::Config) -> resumed::Config) -> usize {
     let mut chance = Chance::from_seed();
@@ -83,4 +110,6 @@ fn planted_error_of_the_server_is_found() {
     assert!((2..=4).contains(&replaces), "{replaces} steps");
     let forgets = found(None, |config| config.max_size(40_000));
     assert!((1..=2).contains(&forgets), "{forgets} steps");
+    let expires = found(None, |config| config.expire(Duration::ZERO));
+    assert!((1..=3).contains(&expires), "{expires} steps");
 }
