@@ -201,20 +201,23 @@ impl Sweep<'_> {
         if is_waiting {
             let bytes = record.length.unwrap_or(length);
             registry.accounts.set(&record.id, bytes);
+            // An upload that was published or cancelled since the first look was counted too late.
+            return Ok(registry.disk.modified(&key.to_string())?.is_some());
         }
-        Ok(is_waiting)
+        Ok(false)
     }
 
-    /// Removes the temporary file of a record, if no server can be writing it.
+    /// Removes the temporary file of a record, if no server can be writing it. This server may write its own at any age:
+    /// the clock can step.
     fn sweep_temporary(&self, name: &str, is_own: bool) -> bool {
         let disk = &self.registry.disk;
-        let may_be_written = is_own || self.registry.options.sharing == Sharing::Shared;
+        let may_be_written = self.registry.options.sharing == Sharing::Shared;
         let is_old = || {
             let modified = disk.modified(name);
             let is_older = |changed| self.is_older(name, changed, TEMPORARY_AGE);
             modified.is_ok_and(|modified| modified.is_some_and(is_older))
         };
-        (!may_be_written || is_old()) && disk.remove(name).is_ok()
+        !is_own && (!may_be_written || is_old()) && disk.remove(name).is_ok()
     }
 
     fn sweep_upload(&mut self, key: Key) -> Result<(), Error> {
@@ -239,6 +242,7 @@ impl Sweep<'_> {
         if !state.is_known() {
             // The file was removed, or the writing of the record was interrupted.
             self.registry.remove_record(key)?;
+            self.registry.accounts.remove(key);
             self.report.forgotten += 1;
         } else if !state.has_appends() && self.is_expired(&upload, &state)? {
             match state.is_complete() {

@@ -97,6 +97,18 @@ fn sweep_removes_temporaries_and_keeps_foreign_files() {
 }
 
 #[test]
+fn record_is_written_while_the_clock_steps() {
+    let bench = Bench::new();
+    bench.send(0, b"some", declared(10, "a")).unwrap();
+    let change = changed_at(1_700_000_000_000, exactly(2));
+    let send = || drop(bench.send(4, b"by", change).unwrap());
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    let removed = bench.during(Op::WriteRecord, send, || bench.sweep(later).temporaries);
+    assert_eq!(removed, 0);
+    assert_eq!(bench.left().len(), 2);
+}
+
+#[test]
 fn sweep_forgets_uploads_with_removed_files() {
     let bench = Bench::new();
     bench.send(0, b"by", declared(5, "a")).unwrap();
