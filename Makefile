@@ -9,6 +9,10 @@ LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 FUZZ_SECS ?= 600
 
+# Tests under many schedules of their threads. They need other locks, and so a build of their own.
+INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
+	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
+
 .PHONY: help run dist test check-msrv test-arm test-deb test-image torture fuzz bench tools peers
 
 help:
@@ -18,7 +22,7 @@ help:
 	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
 	@echo "make test-image build and run the container image (as root, with buildah; after make dist)"
-	@echo "make torture    run the long tests: kill -9, power loss, requests cut at every byte, floods"
+	@echo "make torture    run the long tests: kill -9, power loss, requests cut at every byte, floods, 100,000 schedules"
 	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
 	@echo "make dist       build static binaries for x86-64 and ARM, Debian packages, and the npm package (Debian)"
@@ -40,6 +44,7 @@ test: tools
 	@rm -f $(LEFT_OUT)
 	$(CARGO) test --all-features
 	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
+	$(INTERLEAVINGS)
 	@cat $(LEFT_OUT) 2>/dev/null || true
 
 check-msrv:
@@ -57,6 +62,7 @@ test-image:
 torture: tools
 	@rm -f $(LEFT_OUT)
 	TORTURE=1 $(CARGO) test --all-features --test it -- --nocapture --test-threads=1 crash model
+	SCHEDULES=100000 $(INTERLEAVINGS)
 	TORTURE=1 $(CARGO) test --all-features --release --test it -- --include-ignored --nocapture --test-threads=1 hostile flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
 

@@ -78,6 +78,7 @@ pub mod properties;
 mod protocol;
 mod server;
 pub mod store;
+mod sync;
 #[cfg(feature = "tiny_http")]
 pub mod tiny_http;
 mod uploads;

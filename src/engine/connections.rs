@@ -5,8 +5,6 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use mio::event::{Event, Source};
@@ -17,6 +15,8 @@ use super::heads::UnfinishedHeads;
 use crate::http::connection::{Connection, Needs, Until};
 use crate::http::socket::Socket;
 use crate::http::{ConnectionCounts, PeerPermit};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard, Planted, is_planted};
 
 /// The tokens that are no slot.
 pub(super) const LISTENER: Token = Token(usize::MAX);
@@ -149,7 +149,7 @@ impl ConnectionTable {
             .store(slots.heads.bytes(), Ordering::Relaxed);
         let must_wake = slots.set_timer(slot, timer);
         drop(slots);
-        if must_wake {
+        if must_wake && !is_planted(Planted::SilentTimer) {
             self.wake_event_loop();
         }
     }

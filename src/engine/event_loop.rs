@@ -3,19 +3,20 @@
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
 use super::acceptor::Listener;
 use super::connections::{LISTENER, Task, WAKER};
+use super::poller;
 use super::worker::Shared;
 use crate::http;
 use crate::http::connection::{Connection, Until, Wake, refuse_new};
 use crate::http::socket::Socket;
 use crate::http::stream::Stream;
 use crate::http::tls;
+use crate::sync::atomic::Ordering;
 
 /// The pause after a failed accept. The listener is edge-triggered: free descriptors bring no event.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -77,8 +78,8 @@ impl EventLoop {
     /// Waits for at least one event or deadline, and schedules the tasks that are ready.
     fn poll_once(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
         let table = &shared.connections;
-        let timeout = self.timeout(shared);
-        match self.poll.poll(&mut self.events, timeout) {
+        let until = self.wait_until(shared);
+        match poller::poll(&mut self.poll, &mut self.events, until) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => table.event_loop_woke(),
         }
@@ -91,7 +92,7 @@ impl EventLoop {
                     .extend(table.take(event).map(|task| (task, Wake::Ready))),
             }
         }
-        while let Some((task, is_expired)) = table.take_due(Instant::now()) {
+        while let Some((task, is_expired)) = table.take_due(poller::now()) {
             let wake = if is_expired {
                 Wake::Expired
             } else {
@@ -108,14 +109,13 @@ impl EventLoop {
         Ok(())
     }
 
-    fn timeout(&self, shared: &Shared) -> Option<Duration> {
+    fn wait_until(&self, shared: &Shared) -> Option<Instant> {
         if self.has_more {
-            return Some(Duration::ZERO);
+            return Some(poller::now());
         }
         let deadline = shared.connections.next_deadline();
-        let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let is_pending = shared.connections.is_accept_pending();
-        let retry = is_pending.then_some(ACCEPT_RETRY);
+        let retry = is_pending.then(|| poller::now() + ACCEPT_RETRY);
         deadline.into_iter().chain(retry).min()
     }
 

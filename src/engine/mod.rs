@@ -10,6 +10,7 @@
 //! - [`connections`]: the connection table, with a deadline for each parked connection.
 //! - [`heads`]: the memory of unfinished heads.
 //! - [`event_loop`]: the thread that waits.
+//! - [`poller`]: its wait and its clock.
 //! - [`scheduler`]: the run queues, the permits and the threads of the pool.
 //! - [`worker`]: the threads that poll tasks.
 //!
@@ -20,6 +21,9 @@ mod acceptor;
 mod connections;
 mod event_loop;
 mod heads;
+#[cfg(all(test, shuttle))]
+mod interleavings;
+mod poller;
 mod scheduler;
 mod worker;
 
@@ -29,10 +33,10 @@ pub(crate) use worker::Limits;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::thread::{self, JoinHandle};
 
 use crate::http::{self, ConnectionCounts, Handler, tls};
+use crate::sync::atomic::AtomicBool;
+use crate::sync::thread::{self, JoinHandle};
 use connections::ConnectionTable;
 use event_loop::EventLoop;
 use scheduler::Scheduler;

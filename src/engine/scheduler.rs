@@ -8,12 +8,10 @@
 
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Condvar, Mutex, MutexGuard};
-
-use threadpool::ThreadPool;
 
 use super::connections::Task;
 use crate::http::connection::{Needs, Wake};
+use crate::sync::{Condvar, Mutex, MutexGuard, Planted, ThreadPool, is_planted};
 
 /// The run queues and the worker threads.
 pub(super) struct Scheduler {
@@ -53,10 +51,7 @@ impl Scheduler {
     pub(super) fn new(workers: usize, disk_permits: usize) -> Scheduler {
         let workers = workers.max(2);
         Scheduler {
-            pool: threadpool::Builder::new()
-                .num_threads(1)
-                .thread_name("resumed-worker".into())
-                .build(),
+            pool: ThreadPool::with_name("resumed-worker".into(), 1),
             state: Mutex::new(State {
                 queues: Queues::new(workers - 1, disk_permits),
                 workers,
@@ -107,6 +102,10 @@ impl Scheduler {
             if state.threads > state.threads_wanted() {
                 state.threads -= 1;
                 return None;
+            }
+            if is_planted(Planted::UnlockedWait) {
+                drop(state);
+                state = self.state();
             }
             state.idle += 1;
             state = self.ready.wait(state).expect(NO_PANIC);

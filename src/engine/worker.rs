@@ -2,7 +2,6 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::connections::{ConnectionTable, Task};
@@ -10,6 +9,7 @@ use super::scheduler::{Permit, Scheduler};
 use crate::http::Handler;
 use crate::http::connection::{Next, TaskContext, Wake};
 use crate::http::socket::Socket;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The reads per second of all coalesced bodies together, about.
 const COALESCED_READS_PER_SEC: u32 = 1000;

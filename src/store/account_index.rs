@@ -9,13 +9,12 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use crate::store::account::Account;
 use crate::store::error::{Error, Quota};
 use crate::store::id::{Id, Key};
-use crate::store::mutex::lock;
 use crate::store::options::Options;
+use crate::sync::{Mutex, lock};
 
 /// The uploads of one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -12,10 +12,9 @@
 //! An era ends when the wall clock steps, or the server stops. A time of a file belongs to the last era that contains
 //! it. The age of a file is unknown if no era does: a sweep then dates it anew.
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::store::mutex::lock;
+use crate::sync::{Mutex, lock};
 
 /// A smaller difference between wall time and running time is no step: time servers adjust a clock slowly.
 const STEP_MS: i64 = 60_000;

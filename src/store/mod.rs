@@ -49,7 +49,6 @@ mod error;
 mod fs;
 mod id;
 mod log;
-mod mutex;
 mod obstacle;
 mod options;
 #[cfg(any(test, fuzzing))]

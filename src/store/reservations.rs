@@ -8,15 +8,14 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::store::account::Account;
 use crate::store::error::Error;
 use crate::store::fs::space::{Floor, Needed, Space};
 use crate::store::id::Key;
-use crate::store::mutex::lock;
 use crate::store::reservations::free_space::FreeSpace;
+use crate::sync::{Mutex, lock};
 
 /// The lifetime of a reservation after the last byte of its upload, in seconds.
 const LIFETIME_SECS: u64 = 30;

@@ -9,8 +9,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
@@ -31,6 +29,8 @@ use crate::store::fs::record::record_name;
 use crate::store::fs::space::Space;
 use crate::store::id::Key;
 use crate::store::options::{Options, Sharing, Sync};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{Mutex, Once};
 
 /// The directory of the partial uploads, inside the directory of the finished files.
 pub(crate) const PARTIALS: &str = ".resumed";
@@ -325,7 +325,7 @@ impl Disk {
             Ok(renameat(dir, &temporary, dir, name)?)
         });
         replaced.inspect_err(|_| {
-            // A sweep removes the file if this fails.
+            // The sweep of the next server removes the file if this fails.
             let _ = unlinkat(dir, &temporary, AtFlags::empty());
         })
     }

@@ -2,10 +2,9 @@
 
 use std::io;
 use std::num::NonZero;
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::store::mutex::lock;
+use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
 /// The rounds of syncs of one file or directory. A caller needs a round that *begins* after its call: a running round
 /// may not cover its bytes.

@@ -6,14 +6,14 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::store::fs::xattr;
 use crate::store::id::{Key, probe_name};
-use crate::store::mutex::lock;
+use crate::sync::{Mutex, lock};
 
 pub(crate) const ACCESS_ACL: &str = "system.posix_acl_access";
 pub(crate) const DEFAULT_ACL: &str = "system.posix_acl_default";

@@ -2,13 +2,12 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::Mutex;
 
 use rustix::fs::{AtFlags, linkat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::store::mutex::lock;
 use crate::store::options::OnConflict;
+use crate::sync::{Mutex, lock};
 
 /// A name relative to an open directory.
 #[derive(Clone, Copy)]

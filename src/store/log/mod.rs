@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::mem;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
@@ -29,7 +29,7 @@ use crate::store::fs::fault::Op;
 use crate::store::fs::group_commit::SharedSync;
 use crate::store::id::Key;
 use crate::store::log::entry::{Entry, scan};
-use crate::store::mutex::lock;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// Length at which a segment is sealed: some 30,000 entries.
 const SEGMENT_BYTES: u64 = 8 << 20;

@@ -6,11 +6,11 @@
 //! length. After a new mount, each partial upload is truncated to its marker when it is loaded the first time.
 
 use std::io;
-use std::sync::atomic::Ordering::SeqCst;
 
 use crate::store::id::Key;
 use crate::store::options::Sharing;
 use crate::store::upload::registry::Registry;
+use crate::sync::atomic::Ordering::SeqCst;
 
 /// Checks whether the file system was mounted again since the last start. Looks at no upload: the duration of a start
 /// does not depend on their number.

@@ -208,7 +208,7 @@ impl Sweep<'_> {
     }
 
     /// Removes the temporary file of a record, if no server can be writing it. This server may write its own at any age:
-    /// the clock can step.
+    /// the disk can be slow.
     fn sweep_temporary(&self, name: &str, is_own: bool) -> bool {
         let disk = &self.registry.disk;
         let may_be_written = self.registry.options.sharing == Sharing::Shared;

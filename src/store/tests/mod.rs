@@ -9,6 +9,8 @@ mod faults;
 mod folders;
 mod hashing;
 mod hooks;
+#[cfg(shuttle)]
+mod interleavings;
 mod life;
 mod log;
 mod opening;

@@ -97,7 +97,7 @@ fn sweep_removes_temporaries_and_keeps_foreign_files() {
 }
 
 #[test]
-fn record_is_written_while_the_clock_steps() {
+fn slow_record_write_succeeds_beside_a_sweep() {
     let bench = Bench::new();
     bench.send(0, b"some", declared(10, "a")).unwrap();
     let change = changed_at(1_700_000_000_000, exactly(2));

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -19,9 +18,10 @@ use crate::store::upload::publish::Finished;
 use crate::store::upload::registry::{Registry, UploadHandle};
 use crate::store::upload::request::{AppendRequest, Precondition, Start};
 use crate::store::upload::state::{Progress, State};
+use crate::sync::thread::{self, JoinHandle};
 
 /// A sync begins in a thread of its own after so many written bytes, so that no sync takes long: 64 MiB.
-const SYNC_EVERY: u64 = 64 << 20;
+const SYNC_EVERY: u64 = if cfg!(shuttle) { 4 } else { 64 << 20 };
 
 /// The record is written before the upload has more bytes than these: 1 MiB. A smaller upload in one request writes one
 /// record, when it is published.

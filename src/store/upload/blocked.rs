@@ -1,12 +1,11 @@
 //! Full uploads that wait until an obstacle to their publishing is gone.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
 
 use crate::store::fs::record::Record;
 use crate::store::id::Key;
-use crate::store::mutex::lock;
 use crate::store::obstacle::Obstacle;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The maximum number of uploads stored with their obstacle. Further ones are logged at each failure.
 const BLOCKED_MAX: usize = 1000;

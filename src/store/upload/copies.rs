@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use crate::store::error::Error;
 use crate::store::id::Key;
-use crate::store::mutex::lock;
 use crate::store::upload::completed::Completed;
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// Maximum number of uploads in the queue. Further ones are added at a later request.
 pub(crate) const QUEUE_MAX: usize = 1000;

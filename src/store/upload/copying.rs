@@ -6,8 +6,7 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::error::Error;
@@ -19,6 +18,8 @@ use crate::store::options::Sharing;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::copies::{Jobs, QUEUE_MAX};
 use crate::store::upload::registry::{Registry, UploadHandle};
+use crate::sync::PoisonError;
+use crate::sync::thread::{self, JoinHandle};
 
 /// The request that starts a copy waits this long for the end: small files are published by then.
 const WAIT: Duration = Duration::from_secs(1);

@@ -2,10 +2,9 @@
 //! name costs as much as a write of 10 KB, and waits while other threads create files.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
 use crate::store::id::Key;
-use crate::store::mutex::lock;
+use crate::sync::{Mutex, lock};
 
 /// The index. Complete after the first sweep; files that another program creates are found by the next one.
 #[derive(Default)]

@@ -2,12 +2,12 @@
 
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
-use std::sync::MutexGuard;
 
 use crate::store::error::Error;
 use crate::store::upload::coordination::{Coordination, Ownership};
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::State;
+use crate::sync::MutexGuard;
 
 /// The locked state of an upload.
 pub(crate) struct StateGuard<'a> {

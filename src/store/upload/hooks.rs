@@ -1,16 +1,16 @@
 //! Completion hooks, each run at least once. The caller runs them; the records say which are due.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use crate::store::error::Error;
 use crate::store::fs::record::{Hook, Record};
 use crate::store::id::Key;
-use crate::store::mutex::lock;
 use crate::store::options::OnConflict;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::registry::{Registry, UploadHandle};
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The uploads whose hook is due, with hashes of the names of their files: thousands of names would take much memory. A
 /// hook may move its file before it is reported as run.

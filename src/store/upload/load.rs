@@ -1,7 +1,6 @@
 //! Loading an upload: its state is derived from the files on the disk.
 
 use std::io;
-use std::sync::atomic::Ordering::SeqCst;
 
 use crate::store::error::Error;
 use crate::store::fs::disk::Data;
@@ -11,6 +10,7 @@ use crate::store::upload::durability::Marker;
 use crate::store::upload::guard::StateGuard;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::{Files, State};
+use crate::sync::atomic::Ordering::SeqCst;
 
 impl UploadHandle {
     /// Locks the state, and loads it if needed. Never waits for a sync.

@@ -23,6 +23,7 @@ use crate::store::upload::info::Expiry;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::request::AppendRequest;
 use crate::store::upload::state::{Progress, State};
+use crate::sync::{Planted, is_planted};
 
 /// The result of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +116,8 @@ impl UploadHandle {
     fn publish_checked(&self) -> Result<Option<Finished>, Error> {
         let changing = self.lock_change()?;
         let mut state = self.load()?;
-        if state.is_complete() {
+        let looks_again = !is_planted(Planted::StalePhase);
+        if state.is_complete() && looks_again {
             let sha256 = state.digest();
             drop((state, changing));
             let (progress, published) = self.flush_or_publish()?;
@@ -127,7 +129,7 @@ impl UploadHandle {
                 is_compared: None,
             }));
         }
-        if !state.is_full() {
+        if !state.is_full() && looks_again {
             return Err(Error::Superseded);
         }
         let mut record = state.record().cloned().ok_or(Error::Superseded)?;

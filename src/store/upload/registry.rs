@@ -2,8 +2,7 @@
 //! files on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 
 use crate::store::account_index::AccountIndex;
 use crate::store::clock::Clock;
@@ -13,7 +12,6 @@ use crate::store::fs::group_commit::SharedSync;
 use crate::store::fs::space::Floor;
 use crate::store::id::Key;
 use crate::store::log::Log;
-use crate::store::mutex::lock;
 use crate::store::options::Options;
 use crate::store::reservations::Reservations;
 use crate::store::upload::blocked::Blocked;
@@ -22,6 +20,8 @@ use crate::store::upload::copies::Copies;
 use crate::store::upload::files_index::FilesIndex;
 use crate::store::upload::hooks::PendingHooks;
 use crate::store::upload::state::State;
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// An open store: the uploads in memory, and everything they share.
 pub(crate) struct Registry {
