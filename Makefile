@@ -13,7 +13,7 @@ FUZZ_SECS ?= 600
 INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
-.PHONY: help run dist test check-msrv test-arm test-deb test-image torture fuzz bench tools peers
+.PHONY: help run dist test check-msrv test-arm test-deb test-image torture fuzz bench docs tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
@@ -25,6 +25,7 @@ help:
 	@echo "make torture    run the long tests: kill -9, power loss, requests cut at every byte, floods, 100,000 schedules"
 	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
+	@echo "make docs       build the documentation as a site in target/docs/book, and check its links (needs mdbook)"
 	@echo "make dist       build static binaries for x86-64 and ARM, Debian packages, and the npm package (Debian)"
 	@echo "make tools      install what the tests need (Debian), or list what is missing"
 	@echo "make peers      install the servers to compare with: dufs, rustus, @tus/server"
@@ -81,6 +82,9 @@ bench:
 	$(CARGO) build --release
 	$(CARGO) build --release --features put,tls --target-dir target/put
 	$(CARGO) run --release -p bench -- $(BENCH)
+
+docs:
+	@.ci/docs
 
 tools:
 	@.ci/tools
