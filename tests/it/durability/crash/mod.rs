@@ -18,6 +18,7 @@ mod kill;
 mod load;
 mod order;
 mod power_loss;
+mod states;
 
 use std::path::Path;
 use std::process::Command;

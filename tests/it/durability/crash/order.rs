@@ -63,9 +63,9 @@ fn no_answer_comes_before_the_syncs_that_make_it_true() {
     }
 }
 
-type Kind = (&'static str, fn(&Call, &Path) -> bool);
+pub(super) type Kind = (&'static str, fn(&Call, &Path) -> bool);
 
-const KINDS: [Kind; 9] = [
+pub(super) const KINDS: [Kind; 9] = [
     ("sync of bytes", |call, _| {
         let is_bytes = !is_record(call) && !is_entry(call);
         is_sync(call) && call.of().contains("/.resumed/") && is_bytes
