@@ -20,12 +20,12 @@
 //! `Posix` has one promise more than the standard: a rename that no sync covers leaves the new name or the old one. Without
 //! this promise no program can move a file.
 //!
-//! Two scenarios hold on ext4, xfs, btrfs and `Renames`, but not with `Posix`:
+//! Some scenarios hold on ext4, xfs, btrfs and `Renames`, but not with `Posix`:
 //!
 //! - Uploads at the same time sync `.resumed` for each other, also between the rename of one and the sync of its new name. If
 //!   only the removal of the old name is durable, the file is lost.
-//! - An upload in one request whose name is taken writes this name into the log before the rename fails. If the entry is
-//!   durable and the name of the data file is not, the upload counts as complete, under the name of the other file.
+//! - An upload in one request whose name another file has writes this name into the log before the rename. If the entry is
+//!   durable and the name of the data file is not, the upload counts as complete, because the other file is there.
 
 mod image;
 mod model;

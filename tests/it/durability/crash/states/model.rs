@@ -405,7 +405,9 @@ fn each_combination(log: &Log, units: &[Unit<'_>], visitor: &mut Visitor<'_>) {
         for (at, unit) in units.iter().enumerate().skip(certain) {
             hash(&unit.choices[chosen[at]], &mut hasher);
         }
-        tear.map(|(_, effect)| hash_torn(effect, &mut hasher));
+        if let Some((_, effect)) = tear {
+            hash_torn(effect, &mut hasher);
+        }
         if !visitor.built.insert(hasher.finish()) {
             return;
         }

@@ -75,7 +75,7 @@ impl Scenario {
 
     /// Returns whether the scenario holds on ext4, xfs and btrfs, but not on any file system of POSIX.
     pub(super) fn needs_more_than_posix(&self) -> bool {
-        ["three at once", "name clash"].contains(&self.name)
+        ["three at once", "name clash", "replaced"].contains(&self.name)
     }
 
     /// Returns how many times as long a state takes.
