@@ -125,7 +125,7 @@ impl Check<'_> {
             for worker in 0..workers {
                 scope.spawn(move || self.work(receiver, worker, breaches));
             }
-            let mut known = Known::new(self.recorded, &self.log);
+            let mut known = Known::new(self.recorded);
             for step in 0..=self.log.steps.len() {
                 if let Some(last) = step.checked_sub(1) {
                     let answers = known.answers;

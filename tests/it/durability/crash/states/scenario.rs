@@ -26,8 +26,6 @@ pub(super) struct Scenario {
     prepare: fn(&mut Talk),
     /// The clients of each server. After them the server is killed, and the next one starts.
     lives: &'static [fn(&Talk)],
-    /// Uploads that may expire in the last life.
-    pub(super) expiring: &'static [usize],
 }
 
 /// A server, and its clients.
@@ -271,31 +269,6 @@ fn after_a_power_loss(talk: &mut Talk) {
     }
 }
 
-/// Two partial uploads and a complete one, whose last bytes came long ago.
-fn expired(talk: &mut Talk) {
-    let server = super::super::start(&talk.dir, &[]);
-    talk.addr = server.addr;
-    talk.send(0, 0, 5_000, "");
-    talk.whole(1);
-    talk.send(2, 0, 5_000, "");
-    talk.send(2, 5_000, BYTES, "");
-    drop(server);
-    let key = |number: usize| talk.uploads[number].key();
-    let names = [
-        key(0),
-        format!("{}.json", key(0)),
-        "journal/1".into(),
-        format!("{}.json", key(2)),
-    ];
-    for name in names {
-        let file = fs::File::options()
-            .write(true)
-            .open(talk.dir.join(".resumed").join(name));
-        let long_ago = std::time::SystemTime::UNIX_EPOCH;
-        file.expect("it opens").set_modified(long_ago).expect("set");
-    }
-}
-
 const HOOK: &[&str] = &["--on-complete", "true"];
 const THREE: &[(&str, u64)] = &[("a.bin", BYTES), ("b.bin", BYTES), ("c.bin", BYTES)];
 const FOUR: &[(&str, u64)] = &[
@@ -307,16 +280,12 @@ const FOUR: &[(&str, u64)] = &[
 
 macro_rules! scenario {
     ($name:literal, $files:expr, $flags:expr, $prepare:expr, $lives:expr) => {
-        scenario!($name, $files, $flags, $prepare, $lives, &[])
-    };
-    ($name:literal, $files:expr, $flags:expr, $prepare:expr, $lives:expr, $expiring:expr) => {
         Scenario {
             name: $name,
             files: $files,
             flags: $flags,
             prepare: $prepare,
             lives: $lives,
-            expiring: $expiring,
         }
     };
 }
@@ -491,18 +460,6 @@ pub(super) static SCENARIOS: &[Scenario] = &[
                 }
             });
         }]
-    ),
-    scenario!(
-        "sweep",
-        FOUR,
-        &[],
-        expired,
-        &[|talk| {
-            let is_there = |number| talk.partial(number).with_extension("json").exists();
-            talk.wait(|| !talk.partial(0).exists() && !is_there(0) && !is_there(2));
-            talk.whole(3);
-        }],
-        &[0, 1, 2]
     ),
     scenario!(
         "restart",

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use resumed::store::{
     AppendRequest, BodyLength, Completes, FileInfo, Id, Options, Progress, Sharing, Store,
@@ -12,7 +11,7 @@ use resumed::store::{
 use super::super::facts::{Cancel, Reported, Upload};
 use super::image::{Content, Effect, Image};
 use super::model::Model;
-use super::record::{Log, Step, Verb};
+use super::record::{Step, Verb};
 use super::scenario::{DIR, OTHER_MOUNT, Recorded, is_foreign};
 
 /// All that clients may rely on after some steps.
@@ -24,16 +23,13 @@ pub(super) struct Known {
     declared: Vec<bool>,
     /// By upload: its record says that its hook has run.
     is_hooked: Vec<bool>,
-    lives_left: usize,
-    expiring: &'static [usize],
     /// The number of answers.
     pub(super) answers: u64,
 }
 
 impl Known {
-    pub(super) fn new(recorded: &Recorded, log: &Log) -> Known {
+    pub(super) fn new(recorded: &Recorded) -> Known {
         let none = vec![false; recorded.uploads.len()];
-        let steps = log.steps.iter();
         Known {
             uploads: recorded.uploads.clone(),
             asked: none.clone(),
@@ -43,8 +39,6 @@ impl Known {
                 .map(|upload| upload.held > 0)
                 .collect(),
             is_hooked: none,
-            lives_left: steps.filter(|step| matches!(step, Step::Life)).count(),
-            expiring: recorded.scenario.expiring,
             answers: 0,
         }
     }
@@ -52,12 +46,7 @@ impl Known {
     pub(super) fn add(&mut self, step: &Step) {
         match step {
             Step::Change(effects) => effects.iter().for_each(|effect| self.changed(effect)),
-            Step::Sync { .. } => {}
-            Step::Life => {
-                self.lives_left -= 1;
-                let expiring = self.expiring.iter().filter(|_| self.lives_left == 0);
-                expiring.for_each(|number| self.uploads[*number].cancel = Cancel::Asked);
-            }
+            Step::Sync { .. } | Step::Life => {}
             Step::Asked {
                 upload,
                 verb,
@@ -205,7 +194,7 @@ impl Opened<'_> {
     }
 
     fn sweep(&mut self, store: &Store) {
-        store.sweep(SystemTime::now());
+        store.sweep();
         let files = self.image();
         for (path, (_, data)) in files.files() {
             let Some(record) = files.file_at(&format!("{path}.json")) else {
@@ -339,7 +328,7 @@ impl Opened<'_> {
         }
     }
 
-    /// Opening again changes nothing but the lock file.
+    /// Opening again changes nothing but the lock file and the clock.
     fn check_unchanged(&mut self, before: &Image) {
         let after = self.image();
         // Each server leaves a note on the uploads that it shares.
@@ -350,7 +339,8 @@ impl Opened<'_> {
             files.collect::<BTreeMap<_, _>>()
         });
         let paths: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-        for path in paths.into_iter().filter(|path| *path != "/.resumed/lock") {
+        let is_of_server = |path: &str| ["/.resumed/lock", "/.resumed/clock"].contains(&path);
+        for path in paths.into_iter().filter(|path| !is_of_server(path)) {
             if before.get(path) != after.get(path) {
                 self.breach(format!("the second start has changed {path}"));
             }
