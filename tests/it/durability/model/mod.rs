@@ -99,7 +99,9 @@ fn found(planted: Option<Planted>, set: fn(resumed::Config) -> resumed::Config) 
 
 #[test]
 fn planted_error_of_the_reference_is_found() {
-    assert_eq!(found(Some(Planted::CutLosesByte), |config| config), 1);
+    // In tus and the draft, a request without a body begins the upload.
+    let steps = found(Some(Planted::CutLosesByte), |config| config);
+    assert!((1..=3).contains(&steps), "{steps} steps");
     let steps = found(Some(Planted::RestartForgets), |config| config);
     assert!((2..=4).contains(&steps), "{steps} steps");
 }
