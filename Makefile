@@ -13,7 +13,7 @@ FUZZ_SECS ?= 600
 INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
-.PHONY: help run dist test check-msrv test-arm test-deb test-image torture fuzz bench docs tools peers
+.PHONY: help run dist test check-msrv test-arm test-deb test-image torture filesystems fuzz bench docs tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
 	@echo "make test-image build and run the container image (as root, with buildah; after make dist)"
 	@echo "make torture    run the long tests: kill -9, power loss, requests cut at every byte, floods, 100,000 schedules"
+	@echo "make filesystems try uploads on many file systems in a virtual machine, and write docs/filesystems.md (Debian)"
 	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
 	@echo "make docs       build the documentation as a site in target/docs/book, and check its links (needs mdbook)"
@@ -66,6 +67,9 @@ torture: tools
 	SCHEDULES=100000 $(INTERLEAVINGS)
 	TORTURE=1 $(CARGO) test --all-features --release --test it -- --include-ignored --nocapture --test-threads=1 hostile flood
 	@cat $(LEFT_OUT) 2>/dev/null || true
+
+filesystems:
+	@.ci/filesystems durability::file_systems::table durability::slow_sync
 
 # New inputs go to target/fuzz; fuzz/corpus holds the kept ones. Stable Rust is enough.
 fuzz:

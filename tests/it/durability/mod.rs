@@ -13,6 +13,7 @@ pub(crate) mod obstacles;
 pub(crate) mod ownership;
 pub(crate) mod shared;
 pub(crate) mod slow_disk;
+pub(crate) mod slow_sync;
 pub(crate) mod small_disk;
 pub(crate) mod spelling;
 pub(crate) mod trouble;

@@ -201,6 +201,14 @@ impl Client {
         self.try_answer().expect("a whole answer")
     }
 
+    /// Returns whether bytes of an answer have arrived.
+    pub(crate) fn has_answer(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        peeked.is_ok_and(|length| length > 0)
+    }
+
     pub(crate) fn try_answer(&mut self) -> io::Result<Answer> {
         let head = self.take_head()?;
         let mut answer = Answer::from_head(&head).ok_or_else(|| malformed(&head))?;

@@ -1,5 +1,9 @@
 //! File systems on images: warnings at start, and the stored times of files.
 
+pub(crate) mod place;
+mod scenario;
+mod table;
+
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
