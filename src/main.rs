@@ -6,7 +6,10 @@ mod cli;
 mod replay;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::iter;
+use std::path::{self, Path};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -19,16 +22,37 @@ use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
-    if args.next_if(|first| first == "put").is_some() {
-        cli::LogFormat::Text.start();
-        return put(args);
+    let is_command = |word: &OsString| {
+        let commands = ["serve", "put", "hash-password", "help"];
+        commands.iter().any(|command| word == command)
+    };
+    let command = args.next_if(is_command).unwrap_or_default();
+    match command.to_str() {
+        Some("help") => help(args.next()),
+        Some("put") => {
+            cli::LogFormat::Text.start();
+            put(args)
+        }
+        Some("hash-password") => cli::hash_password::run(args),
+        _ => run_server(args),
     }
-    if args.next_if(|first| first == "hash-password").is_some() {
-        return cli::hash_password::run(args);
+}
+
+/// Prints the help of a command, or of all.
+fn help(command: Option<OsString>) -> ExitCode {
+    let flag = || iter::once("--help".into());
+    match command {
+        Some(command) if command == "put" => put(flag()),
+        Some(command) if command == "hash-password" => cli::hash_password::run(flag()),
+        _ => run_server(flag()),
     }
+}
+
+fn run_server(args: impl Iterator<Item = OsString>) -> ExitCode {
     match cli::parse(args) {
         Ok(cli::Action::Serve {
             config,
+            dir,
             with_code,
             hook,
             log_format,
@@ -42,7 +66,7 @@ fn main() -> ExitCode {
                 user_files,
                 certificate,
             };
-            match serve(*config, with_code, hook.as_deref(), files) {
+            match serve(*config, &dir, with_code, hook.as_deref(), files) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     log_format.fail(&*error);
@@ -54,10 +78,7 @@ fn main() -> ExitCode {
             print!("{}", cli::HELP);
             ExitCode::SUCCESS
         }
-        Ok(cli::Action::Version) => {
-            println!("resumed {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
+        Ok(cli::Action::Version) => cli::print_version(),
         Err(error) => {
             eprintln!("resumed: {error}");
             ExitCode::from(2)
@@ -69,7 +90,7 @@ fn main() -> ExitCode {
 use cli::put::run as put;
 
 #[cfg(not(feature = "put"))]
-fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+fn put(_: impl Iterator<Item = OsString>) -> ExitCode {
     eprintln!(
         "resumed: this binary was built without put: build with --features put,tls; for a directory of that name use ./put"
     );
@@ -83,6 +104,7 @@ fn put(_: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
 /// handler.
 fn serve(
     mut config: resumed::Config,
+    dir: &Path,
     with_code: bool,
     hook: Option<&cli::Hook>,
     files: ReloadedFiles,
@@ -92,6 +114,7 @@ fn serve(
     if let Some(socket) = cli::systemd::socket()? {
         config = config.listen_on(socket);
     }
+    let is_new = !dir.exists();
     let (server, scheme, fingerprint) = match &files.certificate {
         None => (resumed::start(config)?, "http", None),
         Some(certificate) => {
@@ -101,6 +124,9 @@ fn serve(
             (server, "https", Some(fingerprint))
         }
     };
+    if is_new {
+        log::info!("created the directory {}", path::absolute(dir)?.display());
+    }
     let mut greeting = cli::greeting::greeting(scheme, server.addr(), with_code);
     if let Some(fingerprint) = fingerprint {
         greeting += &format!("fingerprint of the certificate (SHA-256): {fingerprint}\n");

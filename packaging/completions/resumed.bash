@@ -16,7 +16,7 @@ _resumed() {
     esac
     [ ${#COMPREPLY[@]} -eq 0 ] || return
     if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
-        flags='-q --quiet -h --help --user --user-file --ca --fingerprint --jobs --give-up-after --no-check --json'
+        flags='-q --quiet -h --help -V --version --user --user-file --ca --fingerprint --jobs --give-up-after --no-check --json'
     else
         flags='--max-partials --max-partials-per-user --quota
             --failed-logins
@@ -28,7 +28,7 @@ _resumed() {
     case $cur in
         -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;
         *) mapfile -t COMPREPLY < <(
-            [ "$COMP_CWORD" -gt 1 ] || compgen -W 'put hash-password' -- "$cur"
+            [ "$COMP_CWORD" -gt 1 ] || compgen -W 'serve put hash-password help' -- "$cur"
             compgen -f -- "$cur"
         ) ;;
     esac

@@ -21,6 +21,7 @@ The password comes from the terminal, which does not show it, or is one line of 
 The output is a line for a --user-file, or a value for --user.
 
   -h, --help                 print this help
+  -V, --version              print the version
 ";
 
 /// The exit status after a signal is this and the number of the signal, as in a shell.
@@ -37,6 +38,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
+        Ok(Action::Version) => super::print_version(),
         Ok(Action::Hash(name)) => match line(name.as_deref()) {
             Ok(line) => {
                 println!("{line}");
@@ -50,6 +52,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 enum Action {
     Help,
+    Version,
     Hash(Option<String>),
 }
 
@@ -59,6 +62,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
             Arg::Value(value) if name.is_none() => name = Some(value.string()?),
             other => return Err(other.unexpected().into()),
         }

@@ -1,6 +1,7 @@
 //! The flags of the command.
 
 pub(crate) mod greeting;
+mod guess;
 pub(crate) mod hash_password;
 mod hook;
 mod logger;
@@ -18,6 +19,7 @@ mod users;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,7 @@ use self::users::UserFlags;
 pub(crate) enum Action {
     Serve {
         config: Box<Config>,
+        dir: PathBuf,
         /// True to show the address as a QR code.
         with_code: bool,
         /// The command for each complete upload. It stops before the server.
@@ -60,7 +63,8 @@ pub(crate) struct UsageError(String);
 
 /// Output of `--help`: effect, then default. The README repeats it.
 pub(crate) const HELP: &str = "\
-resumed [OPTIONS] [DIR]    receive uploads in DIR (default: uploads)
+resumed [serve] [OPTIONS] [DIR]
+                           receive uploads in DIR (default: uploads)
 resumed put FILE... URL    send files and folders; see resumed put --help
 resumed hash-password [NAME]    print the hash of a password, for --user-file
 
@@ -130,6 +134,12 @@ Logs go to standard error. RUST_LOG sets the level: error, warn, info or debug
 (default: info,access=off). RUST_LOG=info also logs each request.
 ";
 
+/// Prints the version, the same for each command.
+pub(crate) fn print_version() -> ExitCode {
+    println!("resumed {}", env!("CARGO_PKG_VERSION"));
+    ExitCode::SUCCESS
+}
+
 /// Reads the flags, without the name of the program.
 pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
     let mut parser = Parser::from_args(args);
@@ -143,10 +153,16 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
             Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
             Arg::Value(value) if dir.is_none() => {
-                dir = Some(value.into());
+                dir = Some(guess::directory(value)?);
                 config
             }
-            Arg::Short('l') => config.listen(parser.value()?.string()?),
+            Arg::Value(value) => return Err(guess::second_operand(&value)),
+            Arg::Short('l') => set(config, &mut own, "listen", &mut parser)?,
+            Arg::Short(letter) => {
+                let value = parser.optional_value().or_else(|| parser.value().ok());
+                let value = value.and_then(|value| value.into_string().ok());
+                return Err(guess::unknown(&format!("-{letter}"), value.as_deref()));
+            }
             Arg::Long("qr") => {
                 with_code = true;
                 config
@@ -158,7 +174,6 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
                 }
                 set(config, &mut own, &name, &mut parser)?
             }
-            other => return Err(other.unexpected().into()),
         };
     }
     if let (Some(flag), true) = (needs_users, own.users.is_empty()) {
@@ -175,10 +190,11 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
         config = config.users(all);
         user_files = files.map(Box::new);
     }
-    let dir = dir.unwrap_or_else(|| "uploads".into());
+    let dir = dir.unwrap_or_else(|| guess::DIR_DEFAULT.into());
     let (config, certificate) = own.tls.build(config, &dir).map_err(UsageError)?;
     Ok(Action::Serve {
-        config: Box::new(config.dir(dir)),
+        config: Box::new(config.dir(&dir)),
+        dir,
         with_code,
         hook,
         log_format: own.log_format,
@@ -225,7 +241,7 @@ fn set(
 ) -> Result<Config, UsageError> {
     let flag = Flag { name, parser };
     Ok(match name {
-        "listen" => config.listen(flag.text()?),
+        "listen" => config.listen(guess::listen(&flag.text()?)?),
         "socket-mode" => config.socket_mode(flag.read_as(mode)?),
         "metrics" => config.metrics(),
         "max-size" => config.max_size(flag.read_as(size::bytes)?),
@@ -252,6 +268,7 @@ fn set(
         "allow-origin" => config.allow_origin(&flag.text()?),
         "host" => {
             let name = flag.text()?;
+            guess::host(&name)?;
             let config = config.host(&name);
             own.tls.add_name(name);
             config
@@ -270,7 +287,11 @@ fn set(
         "head-timeout" => config.head_timeout(Duration::from_secs(flag.number()?)),
         "min-rate" => config.min_rate(flag.number()?),
         "idle-timeout" => config.body_idle(Duration::from_secs(flag.number()?)),
-        unknown => return Err(UsageError(format!("there is no --{unknown}; see --help"))),
+        unknown => {
+            let value = flag.parser.value().ok();
+            let value = value.and_then(|value| value.into_string().ok());
+            return Err(guess::unknown(&format!("--{unknown}"), value.as_deref()));
+        }
     })
 }
 

@@ -34,7 +34,7 @@ fn starts_server(args: &[&[u8]]) -> Result<bool, String> {
 }
 
 fn check_twice(args: &[&[u8]], is_serving: bool) {
-    let has_directory = starts_server(&[args, &[b"directory"]].concat()).is_err();
+    let has_directory = starts_server(&[args, &[b"./directory"]].concat()).is_err();
     // The second `--` is a directory.
     let has_dashes = args.contains(&&b"--"[..]);
     if !has_directory && !has_dashes {

@@ -8,7 +8,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use percent_encoding::percent_decode_str;
 use resumed_client::Client;
 
-use super::super::{Flag, UsageError, size};
+use super::super::{Flag, UsageError, guess, size};
 use super::report::Output;
 
 pub(super) const HELP: &str = "\
@@ -31,7 +31,8 @@ itself. Standard input can be continued within one run only.
                              (default: compare)
   -q, --quiet                write failures only
       --json                 write one JSON object a line to standard output
-  -h, --help                 write this text
+  -h, --help                 print this help
+  -V, --version              print the version
 
 Exit status: 0 the server has all files; 1 a file was refused or cannot be read, or the server
 refused all (password, certificate, address); 2 wrong command line; 3 gave up: the server did not
@@ -46,6 +47,7 @@ const JOBS_MAX: usize = 64;
 pub(super) enum Action {
     Put(Box<Request>),
     Help,
+    Version,
 }
 
 /// The input, the client, and the output.
@@ -78,6 +80,7 @@ pub(super) fn parse(
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
             Arg::Short('q') | Arg::Long("quiet") => output = Output::Quiet,
             Arg::Long("json") => output = Output::Json,
             Arg::Long("no-check") => checks = false,
@@ -204,7 +207,8 @@ fn read_operands(mut operands: Vec<OsString>) -> Result<(Input, Client), UsageEr
 }
 
 fn client(url: &str) -> Result<Client, UsageError> {
-    Client::new(url).map_err(|_| {
+    let guessed = guess::url(url);
+    Client::new(guessed.as_deref().unwrap_or(url)).map_err(|_| {
         UsageError(format!(
             "the address of a server comes last, such as http://pi:8080, not {url:?}"
         ))
@@ -231,7 +235,7 @@ mod tests {
     fn read(line: &str) -> Result<Request, String> {
         match parse(line.split_whitespace().map(OsString::from), None) {
             Ok(Action::Put(request)) => Ok(*request),
-            Ok(Action::Help) => Err("help".into()),
+            Ok(_) => Err("help".into()),
             Err(error) => Err(error.to_string()),
         }
     }

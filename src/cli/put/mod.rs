@@ -34,6 +34,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
+        Ok(Action::Version) => super::print_version(),
         Err(error) => {
             eprintln!("resumed put: {}", printable(&error.to_string()));
             ExitCode::from(USAGE)

@@ -3,6 +3,7 @@
 pub(crate) mod embed;
 pub(crate) mod embedding;
 pub(crate) mod greeting;
+pub(crate) mod guess;
 pub(crate) mod health;
 pub(crate) mod hook;
 pub(crate) mod logins;
