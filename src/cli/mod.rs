@@ -63,8 +63,7 @@ pub(crate) struct UsageError(String);
 
 /// Output of `--help`: effect, then default. The README repeats it.
 pub(crate) const HELP: &str = "\
-resumed [serve] [OPTIONS] [DIR]
-                           receive uploads in DIR (default: uploads)
+resumed [OPTIONS] [DIR]    receive uploads in DIR (default: uploads); or: resumed serve
 resumed put FILE... URL    send files and folders; see resumed put --help
 resumed hash-password [NAME]    print the hash of a password, for --user-file
 
