@@ -241,8 +241,9 @@ impl UploadHandle {
         let has_hashes = state.hashing_mut().take().is_some() || has_marker;
         let results = [
             time.map(|time| disk.set_modified(&data, time)),
-            has_marker.then(|| disk.remove_marker(&data)),
+            // Before the marker: after a kill in between, the marker shows that there may be hash states.
             has_hashes.then(|| disk.remove_hash_states(&data)),
+            has_marker.then(|| disk.remove_marker(&data)),
         ];
         state.durability_mut().marker_was_removed();
         for error in results.into_iter().flatten().filter_map(Result::err) {
