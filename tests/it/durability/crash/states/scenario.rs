@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use resumed::store::{OnConflict, Options, Sharing};
 
@@ -269,6 +269,39 @@ fn after_a_power_loss(talk: &mut Talk) {
     }
 }
 
+/// Running times of two servers, in ms: the second stopped 31 years after the first.
+const CLOCK: &str = "0 0 1000\n1000000000000 1700000000000 1700000000000\n";
+
+/// Two partial uploads and two complete ones, whose last bytes came while the first server of `CLOCK` ran. So the next
+/// sweep may remove the first upload, and the records of the second and the third.
+fn expired(talk: &mut Talk) {
+    let server = super::super::start(&talk.dir, &[]);
+    talk.addr = server.addr;
+    talk.send(0, 0, 5_000, "");
+    talk.whole(1);
+    talk.send(2, 0, 5_000, "");
+    talk.send(2, 5_000, BYTES, "");
+    drop(server);
+    let key = |number: usize| talk.uploads[number].key();
+    let names = [
+        key(0),
+        format!("{}.json", key(0)),
+        "journal/1".into(),
+        format!("{}.json", key(2)),
+    ];
+    let partials = talk.dir.join(".resumed");
+    for name in names {
+        let file = fs::File::options().write(true).open(partials.join(name));
+        file.expect("it opens")
+            .set_modified(UNIX_EPOCH)
+            .expect("set");
+    }
+    fs::write(partials.join("clock"), CLOCK).expect("written");
+    for upload in &mut talk.uploads[..3] {
+        upload.cancel = Cancel::Asked;
+    }
+}
+
 const HOOK: &[&str] = &["--on-complete", "true"];
 const THREE: &[(&str, u64)] = &[("a.bin", BYTES), ("b.bin", BYTES), ("c.bin", BYTES)];
 const FOUR: &[(&str, u64)] = &[
@@ -459,6 +492,18 @@ pub(super) static SCENARIOS: &[Scenario] = &[
                     });
                 }
             });
+        }]
+    ),
+    scenario!(
+        "expiry",
+        FOUR,
+        &[],
+        expired,
+        &[|talk| {
+            let record = |number| talk.partial(number).with_extension("json");
+            let gone = [talk.partial(0), record(0), record(2)];
+            talk.wait(|| !gone.iter().any(|path| path.exists()));
+            talk.whole(3);
         }]
     ),
     scenario!(
