@@ -6,7 +6,6 @@ use std::error::Error;
 use std::sync::Arc;
 
 use resumed::{Options, Uploads};
-use threadpool::ThreadPool;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let dir = std::env::args_os()
@@ -15,6 +14,6 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let uploads = Arc::new(Uploads::open(dir, Options::default())?);
     let server = tiny_http::Server::http("127.0.0.1:8080")?;
     println!("listening on http://{}", server.server_addr());
-    resumed::tiny_http::serve(&uploads, &server, &ThreadPool::new(8));
+    resumed::tiny_http::serve(&uploads, &server, 8);
     Ok(())
 }

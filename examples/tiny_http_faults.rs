@@ -14,7 +14,6 @@ use std::{env, fs, thread};
 
 use resumed::{Config, Options, Uploads};
 use tempfile::TempDir;
-use threadpool::ThreadPool;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 type Attack = fn(&mut ServerProcess) -> Outcome<String>;
@@ -203,7 +202,7 @@ fn serve(front: &str, dir: &str) -> Outcome<()> {
             let uploads = Arc::new(Uploads::open(dir, Options::default())?);
             let server = tiny_http::Server::http("127.0.0.1:0")?;
             println!("{}", server.server_addr());
-            resumed::tiny_http::serve(&uploads, &server, &ThreadPool::new(4));
+            resumed::tiny_http::serve(&uploads, &server, 4);
         }
         _ => serve_plainly()?,
     }

@@ -8,13 +8,13 @@ use crate::engine::ListenSocket;
 
 #[cfg(feature = "tls")]
 use crate::http::tls::TlsOptions;
-use crate::http::{self, Head, PeerLimit, tls};
+use crate::http::{self, Head, tls};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::password_hash::PasswordHash;
 use crate::protocol::access::proxies::TrustedProxy;
 use crate::protocol::command::Command;
-use crate::store::{Completed, InodeFloor, OnConflict, Sharing, Sync};
-use crate::uploads::{HookError, Options};
+use crate::store::{Completed, InodeFloor, OnConflict, Sharing, SyncMode};
+use crate::uploads::{Callback, HookError, Options};
 
 /// The settings of a server.
 ///
@@ -25,11 +25,13 @@ use crate::uploads::{HookError, Options};
 ///     .max_size(50 << 30)
 ///     .body_idle(Duration::from_secs(20));
 /// ```
+#[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) dir: PathBuf,
     pub(crate) listen: Listen,
     pub(crate) socket_mode: Option<u32>,
-    pub(crate) tls: Option<Arc<tls::Acceptor>>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<TlsOptions>,
     pub(crate) allow_root: bool,
     pub(crate) allow_anonymous: bool,
     pub(crate) options: Options,
@@ -42,9 +44,10 @@ pub struct Config {
 }
 
 /// The address or socket to listen on.
+#[derive(Clone, Debug)]
 pub(crate) enum Listen {
     At(String),
-    On(ListenSocket),
+    On(Arc<ListenSocket>),
 }
 
 /// The loopback address: without users, everybody in the network could upload.
@@ -71,6 +74,7 @@ impl Config {
             dir: dir.as_ref().to_owned(),
             listen: Listen::At(LISTEN.to_owned()),
             socket_mode: None,
+            #[cfg(feature = "tls")]
             tls: None,
             allow_root: false,
             allow_anonymous: true,
@@ -82,6 +86,17 @@ impl Config {
             max_connections: MAX_CONNECTIONS,
             head_memory: HEAD_MEMORY,
         }
+    }
+
+    /// Makes the source of the sessions with clients; `None` without TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn acceptor(&mut self) -> Option<Arc<tls::Acceptor>> {
+        self.tls.take().map(tls::Acceptor::new).map(Arc::new)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn acceptor(&mut self) -> Option<Arc<tls::Acceptor>> {
+        None
     }
 
     /// Replaces the upload directory.
@@ -102,7 +117,7 @@ impl Config {
     /// refusing a connection.
     #[must_use]
     pub fn listen_on(mut self, socket: ListenSocket) -> Config {
-        self.listen = Listen::On(socket);
+        self.listen = Listen::On(Arc::new(socket));
         self
     }
 
@@ -118,7 +133,7 @@ impl Config {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, options: TlsOptions) -> Config {
-        self.tls = Some(Arc::new(tls::Acceptor::new(options)));
+        self.tls = Some(options);
         self
     }
 
@@ -126,15 +141,15 @@ impl Config {
     /// [`tls`](Config::tls). Default: off. Not for a self-signed certificate: a browser then refuses each later one.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn hsts(mut self) -> Config {
-        self.options.hsts = true;
+    pub fn hsts(mut self, hsts: bool) -> Config {
+        self.options.hsts = hsts;
         self
     }
 
     /// Permits root to listen on an address that other machines can reach. Default: [`start`](crate::start) fails.
     #[must_use]
-    pub fn allow_root(mut self) -> Config {
-        self.allow_root = true;
+    pub fn allow_root(mut self, allow: bool) -> Config {
+        self.allow_root = allow;
         self
     }
 
@@ -322,17 +337,20 @@ upload_settings! {
     quota(bytes: u64) |options| options.store.quota = (bytes > 0).then_some(bytes);
 
     /// Computes the SHA-256 of every file, for `Repr-Digest` and for the hook. Default: only if a client sends a digest.
-    sha256() |options| options.store.sha256 = true;
+    sha256(compute: bool) |options| options.store.sha256 = compute;
 
-    /// Sets the durability of responses. Default: [`Sync::Durable`], they survive a power loss.
-    sync(sync: Sync) |options| options.store.sync = sync;
+    /// Sets the durability of responses. Default: [`SyncMode::Durable`], they survive a power loss.
+    sync(sync: SyncMode) |options| options.store.sync = sync;
 
     /// Sets the action for a name that is taken. Default: [`OnConflict::KeepBoth`].
     on_conflict(on_conflict: OnConflict) |options| options.store.on_conflict = on_conflict;
 
     /// Shares the directory with other servers that have this setting. `docs/scaling.md` lists the requirements on the
     /// file system. Default: a second server fails to start.
-    shared() |options| options.store.sharing = Sharing::Shared;
+    shared(shared: bool) |options| options.store.sharing = match shared {
+        true => Sharing::Shared,
+        false => Sharing::Alone,
+    };
 
     /// Adds a user. Each user has a separate name space of ids. Default: no users, and everybody may upload.
     ///
@@ -354,7 +372,7 @@ upload_settings! {
     ///
     /// Without a [`user`](Self::user), the server does not start. Neither does it if two users would share a folder on some
     /// file system: `Ann` and `ann`, or `a*b` and `a_b`.
-    user_dirs() |options| options.store.user_dirs = true;
+    user_dirs(split: bool) |options| options.store.user_dirs = split;
 
     /// Permits pages of another origin: `https://example.org`, or `*` for all.
     allow_origin(origin: &str) |options| options.origins.push(origin.to_owned());
@@ -372,7 +390,7 @@ upload_settings! {
     ///
     /// The fields are `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`. The address of the client is
     /// the rightmost forwarded one that is not trusted.
-    trust_proxy() |options| options.proxies.add_local();
+    trust_proxy(trust: bool) |options| options.proxies.trust_local(trust);
 
     /// Uses the forwarding fields of these peers, as [`trust_proxy`](Self::trust_proxy) does for local ones.
     trust_proxy_at(proxy: TrustedProxy) |options| options.proxies.add(proxy);
@@ -381,24 +399,24 @@ upload_settings! {
     /// trusted proxy. IPv6 addresses count by their first 64 bits. Loopback addresses, Unix sockets and trusted proxies may
     /// have any number of connections. Beyond: 503. 0: no limit. Default: 256.
     max_connections_per_address(connections: usize)
-        |options| options.per_address = PeerLimit::new(connections);
+        |options| options.per_address = Some(connections);
 
     /// Sends no interim responses (104), for a proxy that cannot forward them.
-    no_interim() |options| options.no_interim = true;
+    no_interim(none: bool) |options| options.no_interim = none;
 
     /// Serves Prometheus metrics on `/metrics`, with the same access rules as uploads.
-    metrics() |options| options.metrics = true;
+    metrics(serve: bool) |options| options.metrics = serve;
 
     /// Sets a check of each command. `false`: 403. It runs in a worker before the command, so it must not block. `/recent`
     /// lists the uploads for which it permits [`Operation::Status`](crate::Operation::Status).
-    authorize(may: impl Fn(&Head, &Command) -> bool + Send + std::marker::Sync + 'static)
-        |options| options.authorize = Some(Box::new(may));
+    authorize(may: impl Fn(&Head, &Command) -> bool + Send + Sync + 'static)
+        |options| options.authorize = Some(Callback(Arc::new(may)));
 
     /// Sets a hook for each published file. It runs at least once, in its own thread, also after a crash of the server.
     /// After an error or a panic it runs again, with growing pauses. Uploads never wait for it. Hooks of four uploads run
     /// at the same time. `stop` waits for running hooks, so a hook needs its own timeout.
-    on_complete(hook: impl Fn(&Completed) -> Result<(), HookError> + Send + std::marker::Sync + 'static)
-        |options| options.on_complete = Some(Box::new(hook));
+    on_complete(hook: impl Fn(&Completed) -> Result<(), HookError> + Send + Sync + 'static)
+        |options| options.on_complete = Some(Callback(Arc::new(hook)));
 }
 
 #[cfg(test)]

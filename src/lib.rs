@@ -23,7 +23,7 @@
 //!
 //! - **Interruptions lose nothing.** The server keeps every byte that it received.
 //! - **Responses are durable.** An offset or a completion in a response survives `kill -9` and a power loss, with
-//!   [`Sync::Durable`](store::Sync::Durable) on ext4 (ordered, no fast commits), xfs and btrfs.
+//!   [`SyncMode::Durable`](store::SyncMode::Durable) on ext4 (ordered, no fast commits), xfs and btrfs.
 //! - **Files are complete.** A file appears under its name at once and whole, or not at all.
 //! - **Uploads do not mix.** Bytes are appended only at the end of the file. Of two writers, the newest wins.
 //! - **Completion is idempotent.** A client that misses the final response repeats the request and gets the same result.

@@ -42,16 +42,17 @@ pub struct Server {
 ///
 /// [`StartError`], if the server cannot listen on the address, the directory is in use or cannot be written, or users would
 /// share a folder.
-pub fn start(config: Config) -> Result<Server, StartError> {
+pub fn start(mut config: Config) -> Result<Server, StartError> {
+    let tls = config.acceptor();
     let mut options = config.options;
-    options.is_tls = config.tls.is_some();
+    options.is_tls = tls.is_some();
     let body = match options.store.sharing {
         Sharing::Alone => 2,
         Sharing::Shared => 3,
     };
     let disk_permits = match options.store.sync {
-        store::Sync::Durable => options.store.syncs,
-        store::Sync::Fast => 0,
+        store::SyncMode::Durable => options.store.syncs,
+        store::SyncMode::Fast => 0,
     };
     let reach = Reach {
         as_root: config.allow_root,
@@ -73,7 +74,7 @@ pub fn start(config: Config) -> Result<Server, StartError> {
             .max(config.http.head_bytes + tls::ROOM_BYTES),
         coalesce_max: config.coalesce_max,
     };
-    let (tls, handler) = (config.tls, Arc::clone(&uploads) as _);
+    let handler = Arc::clone(&uploads) as _;
     let engine =
         Engine::start(listener, tls.clone(), handler, limits, config.http).map_err(|error| {
             StartError::new(StartErrorKind::System, "the engine cannot start", error)
@@ -87,6 +88,15 @@ pub fn start(config: Config) -> Result<Server, StartError> {
         #[cfg(feature = "tls")]
         tls,
     })
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("uploads", &self.uploads)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -152,7 +162,7 @@ enum Place {
 fn permitted(listen: Listen, reach: Reach) -> Result<(Place, String), StartError> {
     let (place, at) = match listen {
         Listen::At(at) => (place_at(&at, reach), at),
-        Listen::On(socket) => (given(socket, reach), GIVEN_SOCKET.to_owned()),
+        Listen::On(socket) => (given(&socket, reach), GIVEN_SOCKET.to_owned()),
     };
     match place {
         Ok(place) => Ok((place, at)),
@@ -167,11 +177,11 @@ fn place_at(address: &str, reach: Reach) -> io::Result<Place> {
     }
 }
 
-fn given(socket: ListenSocket, reach: Reach) -> io::Result<Place> {
-    if let ListenSocket::Tcp(socket) = &socket {
+fn given(socket: &ListenSocket, reach: Reach) -> io::Result<Place> {
+    if let ListenSocket::Tcp(socket) = socket {
         may_listen(socket.local_addr()?, reach)?;
     }
-    Ok(Place::Given(socket))
+    Ok(Place::Given(socket.try_clone()?))
 }
 
 /// Returns the addresses on which the server may listen, at least one.

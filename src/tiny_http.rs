@@ -21,9 +21,10 @@ use crate::uploads::Uploads;
 /// The bytes of a refused body to read: a connection that closes earlier may lose the response.
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Answers every request of `server` in `pool`, until [`Server::unblock`]. A client occupies a worker until its request
-/// ends.
-pub fn serve(uploads: &Arc<Uploads>, server: &Server, pool: &ThreadPool) {
+/// Answers every request of `server` in this number of `threads`, until [`Server::unblock`]. A client occupies a thread
+/// until its request ends. Returns when all requests are answered.
+pub fn serve(uploads: &Arc<Uploads>, server: &Server, threads: usize) {
+    let pool = ThreadPool::new(threads.max(1));
     for request in server.incoming_requests() {
         let uploads = Arc::clone(uploads);
         pool.execute(move || {
@@ -32,6 +33,7 @@ pub fn serve(uploads: &Arc<Uploads>, server: &Server, pool: &ThreadPool) {
             }
         });
     }
+    pool.join();
 }
 
 /// Answers one request.

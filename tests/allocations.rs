@@ -4,7 +4,7 @@ use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use resumed::store::Sync;
+use resumed::store::SyncMode;
 use resumed::{Config, Server};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -26,7 +26,7 @@ fn a_body_on_its_way_allocates_nothing() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     // A sync has a thread of its own, which is allocated: every 64 MiB.
     let config = Config::new(dir.path()).listen("127.0.0.1:0");
-    let config = config.sync(Sync::Fast);
+    let config = config.sync(SyncMode::Fast);
     let server = resumed::start(config).expect("the server starts");
     let piece = [b'x'; PIECE];
 

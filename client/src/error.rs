@@ -80,6 +80,7 @@ pub enum Error {
 
 /// The uploads that an [`Error`] concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Scope {
     /// This attempt: a later one may succeed.
     Attempt,
@@ -215,6 +216,7 @@ impl error::Error for InvalidHeader {}
 
 /// A text without a certificate, which [`Client::authorities`](crate::Client::authorities) refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvalidPem;
 
 impl fmt::Display for InvalidPem {

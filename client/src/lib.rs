@@ -123,6 +123,7 @@ mod throttle;
 mod upload;
 mod zone;
 
+use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -265,6 +266,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Omits the credentials.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}
+
 /// One upload before it is sent.
 #[must_use = "an upload starts with `send`"]
 pub struct Upload<'a> {
@@ -273,6 +283,15 @@ pub struct Upload<'a> {
     body: Body<'a>,
     cancel: CancelToken,
     on_event: Box<dyn FnMut(Event<'_>) + 'a>,
+}
+
+impl fmt::Debug for Upload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("client", self.client)
+            .field("name", &String::from_utf8_lossy(&self.name))
+            .finish_non_exhaustive()
+    }
 }
 
 enum Body<'a> {

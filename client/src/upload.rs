@@ -39,6 +39,10 @@ pub struct Uploaded {
 
 /// The time at which the server received an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an upload arrives during the call or before it"
+)]
 pub enum Arrival {
     /// During this call: at least the last bytes.
     Now,

@@ -243,7 +243,7 @@ fn in_one_line(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use resumed::store::{FileInfo, Id};
+    use resumed::store::Id;
 
     use super::*;
 
@@ -265,13 +265,7 @@ mod tests {
     }
 
     fn completed(path: &Path) -> Completed {
-        Completed {
-            id: Id::new(b"", b"a"),
-            path: path.into(),
-            file: FileInfo::default(),
-            length: 5,
-            sha256: None,
-        }
+        Completed::new(Id::new(b"", b"a"), path, 5)
     }
 
     #[test]
@@ -306,13 +300,8 @@ mod tests {
         let too_long = Some(io::ErrorKind::ArgumentListTooLong);
         let filled = "x=$(head -c 200000 /dev/zero | tr '\\0' x); export x; /bin/true";
         assert_eq!(kind(filled, &there), too_long);
-        let long_name = Completed {
-            file: FileInfo {
-                name: Some("x".repeat(200_000).into()),
-                ..FileInfo::default()
-            },
-            ..there
-        };
+        let mut long_name = there;
+        long_name.file.name = Some("x".repeat(200_000).into());
         assert_eq!(kind("true", &long_name), too_long);
     }
 }

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
-use resumed::store::{OnConflict, Sync};
 use resumed::{Config, TrustedProxy};
 
 pub(crate) use self::hook::Hook;
@@ -242,28 +241,25 @@ fn set(
     Ok(match name {
         "listen" => config.listen(guess::listen(&flag.text()?)?),
         "socket-mode" => config.socket_mode(flag.read_as(mode)?),
-        "metrics" => config.metrics(),
+        "metrics" => config.metrics(true),
         "max-size" => config.max_size(flag.read_as(size::bytes)?),
         "min-free" => config.min_free(flag.read_as(size::bytes)?),
-        "min-free-inodes" => config.min_free_inodes(flag.read_as(size::inode_floor)?),
+        "min-free-inodes" => config.min_free_inodes(flag.parsed()?),
         "expire" => config.expire(flag.read_as(size::duration)?),
-        "max-partials" => config.max_partials(flag.number()?),
-        "max-partials-per-user" => config.max_partials_per_user(flag.number()?),
+        "max-partials" => config.max_partials(flag.parsed()?),
+        "max-partials-per-user" => config.max_partials_per_user(flag.parsed()?),
         "quota" => config.quota(flag.read_as(size::bytes)?),
-        "sync" => config.sync(flag.one_of(&[("durable", Sync::Durable), ("fast", Sync::Fast)])?),
-        "sha256" => config.sha256(),
-        "on-conflict" => config.on_conflict(flag.one_of(&[
-            ("keep-both", OnConflict::KeepBoth),
-            ("replace", OnConflict::Replace),
-        ])?),
-        "shared" => config.shared(),
+        "sync" => config.sync(flag.parsed()?),
+        "sha256" => config.sha256(true),
+        "on-conflict" => config.on_conflict(flag.parsed()?),
+        "shared" => config.shared(true),
         "user" | "user-file" | "tls-cert" | "tls-key" | "tls-self-signed" | "hsts"
         | "on-complete" | "hook-timeout" | "log-format" => {
             own.set(flag)?;
             config
         }
-        "user-dirs" => config.user_dirs(),
-        "failed-logins" => config.failed_logins(flag.number()?),
+        "user-dirs" => config.user_dirs(true),
+        "failed-logins" => config.failed_logins(flag.parsed()?),
         "allow-origin" => config.allow_origin(&flag.text()?),
         "host" => {
             let name = flag.text()?;
@@ -274,18 +270,18 @@ fn set(
         }
         "public-url" => config.public_url(&flag.text()?),
         "trust-proxy" => trust_proxy(config, flag.parser)?,
-        "no-interim" => config.no_interim(),
-        "allow-root" => config.allow_root(),
+        "no-interim" => config.no_interim(true),
+        "allow-root" => config.allow_root(true),
         "allow-anonymous" => config.allow_anonymous(true),
-        "workers" => config.workers(flag.number()?),
-        "max-connections" => config.max_connections(flag.number()?),
-        "max-connections-per-address" => config.max_connections_per_address(flag.number()?),
+        "workers" => config.workers(flag.parsed()?),
+        "max-connections" => config.max_connections(flag.parsed()?),
+        "max-connections-per-address" => config.max_connections_per_address(flag.parsed()?),
         "head-memory" => {
             config.head_memory(flag.read_as(size::bytes)?.try_into().unwrap_or(usize::MAX))
         }
-        "head-timeout" => config.head_timeout(Duration::from_secs(flag.number()?)),
-        "min-rate" => config.min_rate(flag.number()?),
-        "idle-timeout" => config.body_idle(Duration::from_secs(flag.number()?)),
+        "head-timeout" => config.head_timeout(Duration::from_secs(flag.parsed()?)),
+        "min-rate" => config.min_rate(flag.parsed()?),
+        "idle-timeout" => config.body_idle(Duration::from_secs(flag.parsed()?)),
         unknown => {
             let value = flag.parser.value().ok();
             let value = value.and_then(|value| value.into_string().ok());
@@ -311,7 +307,7 @@ impl Flag<'_> {
         read(&text).ok_or_else(|| UsageError(format!("--{name} cannot be {text:?}")))
     }
 
-    fn number<T: FromStr>(self) -> Result<T, UsageError> {
+    fn parsed<T: FromStr>(self) -> Result<T, UsageError> {
         self.read_as(|text| text.parse().ok())
     }
 
@@ -339,7 +335,7 @@ fn trust_proxy(config: Config, parser: &mut Parser) -> Result<Config, UsageError
     };
     match value {
         Some(value) => Ok(config.trust_proxy_at(value.parse()?)),
-        None => Ok(config.trust_proxy()),
+        None => Ok(config.trust_proxy(true)),
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use resumed::store::InodeFloor;
-
 /// `1024`, `500K`, `20M`, `5G`, `1T`, with or without a `B` or `iB` behind: powers of 1024.
 pub(crate) fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = split(text);
@@ -18,15 +16,6 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     number?.checked_mul(1024_u64.pow(power))
-}
-
-/// `5000`, or `1%` up to `100%`.
-pub(crate) fn inode_floor(text: &str) -> Option<InodeFloor> {
-    match split(text) {
-        (Some(inodes), "") => Some(InodeFloor::Count(inodes)),
-        (Some(percent @ 0..=100), "%") => Some(InodeFloor::Percent(percent as u8)),
-        _ => None,
-    }
 }
 
 /// `90` or `90s`, `30m`, `12h`, `7d`.
@@ -74,23 +63,6 @@ mod tests {
             ("5iB", None),
         ] {
             assert_eq!(bytes(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn inode_floors() {
-        for (text, expected) in [
-            ("0", Some(InodeFloor::Count(0))),
-            ("5000", Some(InodeFloor::Count(5000))),
-            ("0%", Some(InodeFloor::Percent(0))),
-            ("100%", Some(InodeFloor::Percent(100))),
-            ("101%", None),
-            ("%", None),
-            ("1.5%", None),
-            ("-1", None),
-            ("5K", None),
-        ] {
-            assert_eq!(inode_floor(text), expected, "{text:?}");
         }
     }
 

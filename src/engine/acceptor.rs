@@ -19,6 +19,7 @@ const BACKLOG: i32 = i32::MAX;
 
 /// The address of a listening server.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Address {
     /// An IP address and a port.
     Tcp(SocketAddr),
@@ -48,11 +49,38 @@ impl fmt::Display for Address {
 
 /// A listening socket that the embedding program or systemd owns. It listens on after the server has stopped.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ListenSocket {
     /// A TCP socket.
     Tcp(std::net::TcpListener),
     /// A Unix socket. The server does not remove its file.
     Unix(std::os::unix::net::UnixListener),
+}
+
+impl ListenSocket {
+    /// Returns another descriptor of the same socket.
+    ///
+    /// # Errors
+    ///
+    /// If the process has no descriptor left.
+    pub fn try_clone(&self) -> io::Result<ListenSocket> {
+        Ok(match self {
+            ListenSocket::Tcp(socket) => ListenSocket::Tcp(socket.try_clone()?),
+            ListenSocket::Unix(socket) => ListenSocket::Unix(socket.try_clone()?),
+        })
+    }
+}
+
+impl From<std::net::TcpListener> for ListenSocket {
+    fn from(socket: std::net::TcpListener) -> ListenSocket {
+        ListenSocket::Tcp(socket)
+    }
+}
+
+impl From<std::os::unix::net::UnixListener> for ListenSocket {
+    fn from(socket: std::os::unix::net::UnixListener) -> ListenSocket {
+        ListenSocket::Unix(socket)
+    }
 }
 
 /// A listening socket.

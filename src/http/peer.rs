@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 /// The other end of the connection of a request: the client itself, or a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Peer {
     /// A TCP connection from this address. An IPv4 address is never in its IPv6 form.
     Ip(IpAddr),

@@ -29,20 +29,12 @@ pub(crate) struct PeerPermit(Option<(Arc<PeerLimit>, Network)>);
 /// More than the browsers and programs of one household; far fewer than all connections.
 const MAX: usize = 256;
 
-impl Default for PeerLimit {
-    fn default() -> PeerLimit {
-        PeerLimit {
-            max: MAX,
-            held: Mutex::default(),
-        }
-    }
-}
-
 impl PeerLimit {
-    pub(crate) fn new(max: usize) -> Arc<PeerLimit> {
+    /// Makes a limit of `max` permits for each address. Default: 256; 0: any number.
+    pub(crate) fn new(max: Option<usize>) -> Arc<PeerLimit> {
         Arc::new(PeerLimit {
-            max,
-            ..PeerLimit::default()
+            max: max.unwrap_or(MAX),
+            held: Mutex::default(),
         })
     }
 
@@ -108,7 +100,7 @@ mod tests {
 
     #[test]
     fn addresses_are_counted_apart_and_ipv6_by_64_bits() {
-        let limit = PeerLimit::new(2);
+        let limit = PeerLimit::new(Some(2));
         let acquire = |address| limit.acquire(peer(address));
         let first = acquire("192.0.2.1").expect("free");
         let _second = acquire("::ffff:192.0.2.1").expect("free");
@@ -125,11 +117,11 @@ mod tests {
 
     #[test]
     fn local_peers_and_no_limit_are_not_counted() {
-        let limit = PeerLimit::new(1);
+        let limit = PeerLimit::new(Some(1));
         for local in [peer("127.0.0.1"), peer("::1"), Peer::Unix] {
             let _permits = [(); 3].map(|()| limit.acquire(local).expect("any number"));
         }
-        let limit = PeerLimit::new(0);
+        let limit = PeerLimit::new(Some(0));
         let _permits = [(); 3].map(|()| limit.acquire(peer("192.0.2.1")).expect("any number"));
         assert!(limit.held().is_empty());
     }

@@ -4,6 +4,7 @@ use crate::store::{AppendRequest, Completes, Finished, Start, Tail, UploadInfo};
 
 /// The command of one request, in any dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Command {
     /// The upload.
     pub target: Target,
@@ -23,6 +24,7 @@ impl Command {
 
 /// The upload that a command is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Target {
     /// The upload with this id, as the client sent it.
     Id(Vec<u8>),
@@ -38,6 +40,7 @@ pub enum Target {
     clippy::large_enum_variant,
     reason = "taken apart at once; a box would cost each request an allocation"
 )]
+#[non_exhaustive]
 pub enum Operation {
     /// Returns the offset of the upload.
     Status(StatusQuery),
@@ -49,6 +52,7 @@ pub enum Operation {
 
 /// The options of a status request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StatusQuery {
     /// Stops all running appends first, so that the next append can start at the returned offset.
     pub fence: bool,
@@ -58,6 +62,7 @@ pub struct StatusQuery {
 
 /// The parameters of an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AppendCommand {
     /// The offset at which the client believes that the upload ends.
     pub start: Start,

@@ -94,7 +94,7 @@ mod tests {
 
     fn behind_proxy() -> ServerInfo {
         let mut proxies = TrustedProxies::default();
-        proxies.add_local();
+        proxies.trust_local(true);
         ServerInfo {
             proxies,
             ..ServerInfo::default()

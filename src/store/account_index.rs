@@ -18,6 +18,7 @@ use crate::sync::{Mutex, lock};
 
 /// The uploads of one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Usage {
     /// The number of partial uploads.
     pub partials: u64,

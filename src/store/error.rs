@@ -10,8 +10,9 @@ use crate::store::size::Size;
 
 /// The reason for which an operation on an upload was refused or failed.
 ///
-/// Exhaustive on purpose: a new reason must not compile until every dialect has an answer to it.
+/// A later version may add a reason. A program that does not know it refuses the request, for example with 500.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// No request has begun this upload, or its record was removed.
     Unknown,
@@ -74,6 +75,7 @@ pub enum Error {
 
 /// The quota of an owner, and its use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quota {
     /// [`Options::quota`](crate::store::Options::quota).
     pub bytes: u64,
@@ -94,6 +96,7 @@ impl fmt::Display for Quota {
 
 /// The limit that an upload would exceed on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SpaceLimit {
     /// [`Options::min_free`](crate::store::Options::min_free).
     MinFree {
@@ -130,6 +133,7 @@ impl fmt::Display for SpaceLimit {
 
 /// The part of an upload that differs from the checksum that the client sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Difference {
     /// The CRC-32 of the whole upload. The upload is removed, not published.
     Crc32,
@@ -223,6 +227,40 @@ impl error::Error for Error {
     }
 }
 
+/// Returns the error of the disk, or wraps another one: [`io::Error::get_ref`] returns it.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::StorageFull(error) | Error::FileTooLarge(error) | Error::Io(error) => error,
+            error => Self::new(error.io_kind(), error),
+        }
+    }
+}
+
+impl Error {
+    fn io_kind(&self) -> io::ErrorKind {
+        use io::ErrorKind;
+        match self {
+            Self::StorageFull(error)
+            | Self::FileTooLarge(error)
+            | Self::Displaced(error)
+            | Self::Io(error) => error.kind(),
+            Self::Unknown => ErrorKind::NotFound,
+            Self::Mismatch | Self::LengthDiffers { .. } | Self::Overshoot { .. } => {
+                ErrorKind::InvalidInput
+            }
+            Self::TooLarge { .. } => ErrorKind::FileTooLarge,
+            Self::DigestDiffers | Self::Differs(_) => ErrorKind::InvalidData,
+            Self::TooManyPartialsOfAccount { .. }
+            | Self::TooManyPartials { .. }
+            | Self::OverQuota(_) => ErrorKind::QuotaExceeded,
+            Self::NoSpace(_) => ErrorKind::StorageFull,
+            Self::HookDue | Self::NotPublished(_) => ErrorKind::ResourceBusy,
+            Self::Superseded | Self::Poisoned => ErrorKind::Other,
+        }
+    }
+}
+
 /// A number of partial uploads in a message.
 struct Partials(u64);
 
@@ -237,6 +275,7 @@ impl fmt::Display for Partials {
 
 /// The reason for which a directory cannot be opened as a store, with its path.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum OpenError {
     /// Another server has the directory open.
     InUse(PathBuf),
@@ -266,6 +305,7 @@ pub enum OpenError {
 
 /// Two users would share one folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserDirClash {
     /// The user that comes first.
     pub first: String,

@@ -17,18 +17,16 @@
 //! upload, only the newest. No request of a client truncates a file.
 //!
 //! ```
-//! use resumed::store::{AppendRequest, Completes, FileInfo, Id, Options, Store};
+//! use resumed::store::{AppendRequest, Completes, Id, Options, Store};
 //!
 //! # let temporary = tempfile::tempdir()?;
 //! # let dir = temporary.path().join("uploads");
 //! let store = Store::open(&dir, Options::default())?;
 //! let id = Id::new(b"", b"greeting-11-1700000000000");
 //!
-//! let declared = AppendRequest {
-//!     length: Some(11),
-//!     file: FileInfo { name: Some("greeting.txt".into()), ..FileInfo::default() },
-//!     ..AppendRequest::default()
-//! };
+//! let mut declared = AppendRequest::default();
+//! declared.length = Some(11);
+//! declared.file.name = Some("greeting.txt".into());
 //! let mut append = store.append_with(&id, 0, declared)?;
 //! append.write(b"hello ")?;
 //! append.cut(); // the connection was lost
@@ -76,7 +74,7 @@ pub use self::fs::hashed::{Crc32, Digest};
 pub use self::fs::user_dir::check_user_dirs;
 pub use self::id::{Id, Key};
 pub use self::obstacle::{Obstacle, ObstacleKind};
-pub use self::options::{InodeFloor, OnConflict, Options, Sharing, Sync};
+pub use self::options::{InodeFloor, MalformedOption, OnConflict, Options, Sharing, SyncMode};
 pub use self::recovery::sweep::SweepReport;
 pub(crate) use self::size::Size;
 pub use self::upload::append::{Append, Completes};

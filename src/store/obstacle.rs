@@ -18,6 +18,7 @@ pub struct Obstacle {
 
 /// The kind of an [`Obstacle`]. It decides the possible reaction of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ObstacleKind {
     /// The obstacle may pass: the same request may succeed later.
     Passing,

@@ -1,12 +1,16 @@
 //! The options of a store.
 
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// The options of a store. Each default suits a home server.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Options {
     /// The failure that results survive; durable by default.
-    pub sync: Sync,
+    pub sync: SyncMode,
     /// The name of a finished file if its name is taken; both files are kept by default.
     pub on_conflict: OnConflict,
     /// The maximum length of an upload in bytes; no limit by default.
@@ -65,26 +69,27 @@ impl Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            sync: Sync::Durable,
-            on_conflict: OnConflict::KeepBoth,
+            sync: SyncMode::default(),
+            on_conflict: OnConflict::default(),
             max_size: None,
             min_free: 64 << 20,
-            min_free_inodes: InodeFloor::Percent(1),
+            min_free_inodes: InodeFloor::default(),
             expire: Duration::from_secs(7 * 24 * 60 * 60),
             user_dirs: false,
             max_partials: Some(10_000),
             max_partials_per_account: Some(2000),
             quota: None,
             mark_hooks: false,
-            sharing: Sharing::Alone,
+            sharing: Sharing::default(),
             sha256: false,
             syncs: 16,
         }
     }
 }
 
-/// The number of inodes that uploads leave free. 0: no floor.
+/// The number of inodes that uploads leave free. 0: no floor. As text: `5000` or `1%`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InodeFloor {
     /// A percentage of the inodes of the file system.
     Percent(u8),
@@ -92,30 +97,126 @@ pub enum InodeFloor {
     Count(u64),
 }
 
-/// The failure that results survive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sync {
+impl Default for InodeFloor {
+    fn default() -> Self {
+        Self::Percent(1)
+    }
+}
+
+impl FromStr for InodeFloor {
+    type Err = MalformedOption;
+
+    fn from_str(text: &str) -> Result<Self, MalformedOption> {
+        let (digits, is_percentage) = match text.strip_suffix('%') {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        match digits.parse().ok().filter(|_| is_plain) {
+            Some(percent @ 0..=100) if is_percentage => Ok(Self::Percent(percent as u8)),
+            Some(inodes) if !is_percentage => Ok(Self::Count(inodes)),
+            _ => Err(MalformedOption("a number or a percentage of inodes")),
+        }
+    }
+}
+
+/// The failure that results survive. As text: `durable` or `fast`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyncMode {
     /// A power loss: each result waits for its syncs.
+    #[default]
     Durable,
     /// A crash of the process, but not of the machine: there are no syncs.
     Fast,
 }
 
+impl FromStr for SyncMode {
+    type Err = MalformedOption;
+
+    fn from_str(text: &str) -> Result<Self, MalformedOption> {
+        match text {
+            "durable" => Ok(Self::Durable),
+            "fast" => Ok(Self::Fast),
+            _ => Err(MalformedOption("durable or fast")),
+        }
+    }
+}
+
 /// The servers over one directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sharing {
     /// One: a second server is refused.
+    #[default]
     Alone,
     /// Any number, all with this option. The file system must show each change to all servers at once, lock whole files
     /// between them (`flock`), and support user extended attributes.
     Shared,
 }
 
-/// The name of a finished file if its name is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The name of a finished file if its name is taken. As text: `keep-both` or `replace`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnConflict {
     /// The new file becomes `name (1).ext`; after `name (8).ext`, the digits are random: `name (5f0c3a91).ext`.
+    #[default]
     KeepBoth,
     /// The old file is replaced, in one step, by the complete new one. A directory is never replaced.
     Replace,
+}
+
+impl FromStr for OnConflict {
+    type Err = MalformedOption;
+
+    fn from_str(text: &str) -> Result<Self, MalformedOption> {
+        match text {
+            "keep-both" => Ok(Self::KeepBoth),
+            "replace" => Ok(Self::Replace),
+            _ => Err(MalformedOption("keep-both or replace")),
+        }
+    }
+}
+
+/// The text is no value of an option. The message names the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MalformedOption(&'static str);
+
+impl fmt::Display for MalformedOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}", self.0)
+    }
+}
+
+impl Error for MalformedOption {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inode_floor_is_a_number_or_a_percentage() {
+        for (text, expected) in [
+            ("0", Some(InodeFloor::Count(0))),
+            ("5000", Some(InodeFloor::Count(5000))),
+            ("0%", Some(InodeFloor::Percent(0))),
+            ("100%", Some(InodeFloor::Percent(100))),
+            ("101%", None),
+            ("", None),
+            ("%", None),
+            ("1.5%", None),
+            ("-1", None),
+            ("+1", None),
+            ("5K", None),
+        ] {
+            assert_eq!(text.parse().ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_option_names_the_values() {
+        let error = "both".parse::<OnConflict>().unwrap_err();
+        assert_eq!(error.to_string(), "expected keep-both or replace");
+        assert_eq!("fast".parse(), Ok(SyncMode::Fast));
+    }
 }

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::store::{Completed, Key, Store};
 
+use super::callback::Callback;
 use super::login::Logins;
 
 /// The error of a completion hook. It is logged, and the hook runs again later.
@@ -23,7 +24,7 @@ use super::login::Logins;
 /// lasting. After a day of only such errors the hook runs no more, and the log has a warning.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
-pub(crate) type OnComplete = Box<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
+pub(crate) type OnComplete = Callback<dyn Fn(&Completed) -> Result<(), HookError> + Send + Sync>;
 
 /// The interval between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -292,7 +293,7 @@ impl Queue {
 
 /// Runs a hook. A panic is an error.
 fn run(on_complete: &OnComplete, completed: &Completed) -> Result<(), HookError> {
-    panic::catch_unwind(AssertUnwindSafe(|| on_complete(completed)))
+    panic::catch_unwind(AssertUnwindSafe(|| (on_complete.0)(completed)))
         .unwrap_or_else(|_| Err("it panicked".into()))
 }
 
@@ -329,7 +330,7 @@ mod tests {
         let finished = append.unwrap().finish(Completes::AtEnd).unwrap();
         let hooks = Hooks {
             store,
-            on_complete: Box::new(|_| Ok(())),
+            on_complete: Callback(Arc::new(|_| Ok(()))),
             leftover: Once::new(),
             queue: Mutex::default(),
             changed: Condvar::new(),

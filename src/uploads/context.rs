@@ -15,12 +15,13 @@ use crate::store::{Account, Completed, Progress, Store};
 
 use super::access_log::RequestLog;
 use super::background::BackgroundTasks;
+use super::callback::Callback;
 use super::login::Logins;
 use super::metrics::{self, Metrics};
 use super::recent_files::RecentFiles;
 use super::refusal_log::RefusalLog;
 
-pub(crate) type Authorize = Box<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
+pub(crate) type Authorize = Callback<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
 
 /// The state that all requests share.
 pub(super) struct Context {
@@ -180,6 +181,6 @@ impl Context {
     /// Returns whether the embedding program permits this command.
     pub(super) fn allows(&self, head: &Head, command: &Command) -> bool {
         let authorize = self.authorize.as_ref();
-        authorize.is_none_or(|may| may(head, command))
+        authorize.is_none_or(|may| (may.0)(head, command))
     }
 }

@@ -8,6 +8,7 @@
 
 mod access_log;
 mod background;
+mod callback;
 mod context;
 mod handler;
 mod login;
@@ -16,6 +17,7 @@ mod recent;
 mod recent_files;
 mod refusal_log;
 
+use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::store::{self, OpenError, Store};
 use access_log::RequestLog;
 pub use background::HookError;
 use background::{BackgroundTasks, OnComplete};
+pub(crate) use callback::Callback;
 use context::{Authorize, Context, Route};
 use login::{Login, Logins, Ticket, Turn};
 use metrics::Metrics;
@@ -43,7 +46,7 @@ use recent_files::RecentFiles;
 use refusal_log::RefusalLog;
 
 /// Access, storage and completion hooks of [`Uploads`].
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     pub(crate) store: store::Options,
     pub(crate) hosts: Vec<String>,
@@ -55,7 +58,7 @@ pub struct Options {
     pub(crate) is_tls: bool,
     pub(crate) hsts: bool,
     pub(crate) proxies: TrustedProxies,
-    pub(crate) per_address: Arc<PeerLimit>,
+    pub(crate) per_address: Option<usize>,
     pub(crate) no_interim: bool,
     pub(crate) metrics: bool,
     pub(crate) authorize: Option<Authorize>,
@@ -135,7 +138,7 @@ impl Uploads {
             logins,
             has_user_dirs,
             server,
-            per_address: options.per_address,
+            per_address: PeerLimit::new(options.per_address),
             serves_metrics: options.metrics,
             metrics: Arc::new(Metrics::default()),
             refusals: RefusalLog::default(),
@@ -204,6 +207,12 @@ impl Uploads {
                 Action::Receive { sink, .. } => return receive(sink, head.framing(), body),
             }
         }
+    }
+}
+
+impl fmt::Debug for Uploads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Uploads").field(&self.context.store).finish()
     }
 }
 

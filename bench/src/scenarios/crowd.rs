@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use resumed::store::{AppendRequest, Completes, FileInfo, Id, Options, Store, Sync};
+use resumed::store::{AppendRequest, Completes, Id, Options, Store, SyncMode};
 use tempfile::TempDir;
 
 use crate::bench::Bench;
@@ -29,7 +29,7 @@ const FILE_BYTES: u64 = 10_240;
 pub(super) const EMPTY: &str = "empty";
 pub(super) const EMPTY_AGAIN: &str = "empty again";
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + std::marker::Sync>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 pub(super) fn run(bench: &mut Bench) -> io::Result<()> {
     let mut crowd = Some(crowd(bench).map_err(io::Error::other)?);
@@ -54,24 +54,15 @@ fn crowd(bench: &Bench) -> Outcome<TempDir> {
 
 /// Opens the store for a part of them: all of them at once would each have a claim on the disk.
 fn begin(dir: &Path) -> Outcome<()> {
-    let store = Store::open(
-        dir,
-        Options {
-            sync: Sync::Fast,
-            ..Options::default()
-        },
-    )?;
+    let mut options = Options::default();
+    options.sync = SyncMode::Fast;
+    let store = Store::open(dir, options)?;
     for _ in 0..BEGUN_AT_ONCE {
         let upload = Upload::new(1_000_000);
         let id = Id::new(b"", ours::id(upload).as_bytes());
-        let declared = AppendRequest {
-            length: Some(upload.bytes),
-            file: FileInfo {
-                name: Some(upload.name().into()),
-                ..FileInfo::default()
-            },
-            ..AppendRequest::default()
-        };
+        let mut declared = AppendRequest::default();
+        declared.length = Some(upload.bytes);
+        declared.file.name = Some(upload.name().into());
         let mut append = store.append_with(&id, 0, declared)?;
         append.write(b"some of it")?;
         append.finish(Completes::AtLength)?;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use resumed::store::{Completes, Id, Options, Store, Sync};
+use resumed::store::{Completes, Id, Options, Store, SyncMode};
 
 use crate::bench::Bench;
 use crate::load;
@@ -47,15 +47,11 @@ fn measure(bench: &Bench, round: usize, samples: &mut Samples) -> io::Result<()>
 }
 
 /// As if all but the last bytes had come: a hole, which takes no space.
-fn grow(dir: &Path, upload: Upload) -> Result<(), Box<dyn Error + Send + std::marker::Sync>> {
+fn grow(dir: &Path, upload: Upload) -> Result<(), Box<dyn Error + Send + Sync>> {
     let id = Id::new(b"", ours::id(upload).as_bytes());
-    let store = Store::open(
-        dir,
-        Options {
-            sync: Sync::Fast,
-            ..Options::default()
-        },
-    )?;
+    let mut options = Options::default();
+    options.sync = SyncMode::Fast;
+    let store = Store::open(dir, options)?;
     // Its length is declared by the request that brings the rest: now, all of it would not fit.
     let mut append = store.append(&id, 0)?;
     append.write(b"it begins")?;

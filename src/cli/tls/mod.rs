@@ -69,7 +69,7 @@ impl TlsFlags {
         }
         match (files, self.with_hsts) {
             (None, true) => Err(HSTS_ALONE.to_owned()),
-            (files @ Some(_), true) => Ok((config.hsts(), files)),
+            (files @ Some(_), true) => Ok((config.hsts(true), files)),
             (None, false) if self.is_self_signed => {
                 let made = SelfSigned::new(dir.to_owned(), self.names);
                 Ok((config, Some(Certificate::SelfSigned(made))))

@@ -9,6 +9,7 @@ use super::request_line::Version;
 
 /// The framing of a request body (RFC 9112, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Framing {
     /// `Content-Length`, in bytes; 0 if the head has no framing field.
     Length(u64),

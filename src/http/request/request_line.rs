@@ -8,6 +8,7 @@ use super::malformed::Malformed;
 
 /// The HTTP version of a request (RFC 9112, section 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Version {
     /// HTTP/1.0: no chunks, no interim response, one request on each connection.
     Http10,

@@ -1,6 +1,7 @@
 //! Users and their passwords (RFC 7617, Basic).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -11,7 +12,7 @@ use super::password_hash::{HashMemory, PasswordHash};
 use crate::http::Head;
 
 /// The users of a server.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Users {
     users: Vec<User>,
     by_name: HashMap<Arc<str>, usize>,
@@ -24,13 +25,31 @@ struct User {
     remembered: Mutex<Option<Code>>,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Secret {
     /// The SHA-256 of a plain password: a comparison of digests leaks no timing, and no password stays in memory.
     Plain([u8; 32]),
     Hash(PasswordHash),
     /// The name or the password is empty, or the name has a colon. Every login as this user fails; the server stays closed.
     Unusable,
+}
+
+/// A clone has to log in again: each server has its own key for what it remembers.
+impl Clone for User {
+    fn clone(&self) -> User {
+        User {
+            name: Arc::clone(&self.name),
+            secret: self.secret.clone(),
+            remembered: Mutex::default(),
+        }
+    }
+}
+
+/// Shows the names only.
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
 }
 
 /// A keyed digest of credentials, or of a name.

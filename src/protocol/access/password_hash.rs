@@ -76,6 +76,7 @@ pub(crate) struct HashMemory(Vec<Block>);
 
 /// The reason why a text is no [`PasswordHash`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MalformedHash {
     /// The text is the hash of another algorithm, or none.
     Unknown,

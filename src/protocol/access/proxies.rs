@@ -1,7 +1,7 @@
 //! The trusted proxies, and the address of the client behind them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::http::{Head, Peer};
@@ -10,6 +10,8 @@ use crate::http::{Head, Peer};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies {
     proxies: Vec<TrustedProxy>,
+    /// True if loopback addresses and Unix sockets are trusted.
+    local: bool,
 }
 
 /// A set of peers whose forwarding fields are used: `ADDR`, `ADDR/PREFIX` or `unix`.
@@ -36,6 +38,7 @@ enum Set {
 
 /// The text is no [`TrustedProxy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MalformedProxy;
 
 impl TrustedProxies {
@@ -43,12 +46,9 @@ impl TrustedProxies {
         self.proxies.push(proxy);
     }
 
-    /// Adds the loopback addresses and Unix sockets.
-    pub(crate) fn add_local(&mut self) {
-        let network = |address, prefix| TrustedProxy(Set::Network { address, prefix });
-        self.add(network(Ipv4Addr::LOCALHOST.into(), 8));
-        self.add(network(Ipv6Addr::LOCALHOST.into(), 128));
-        self.add(TrustedProxy(Set::Unix));
+    /// Trusts the loopback addresses and Unix sockets, or not.
+    pub(crate) fn trust_local(&mut self, trust: bool) {
+        self.local = trust;
     }
 
     /// Returns whether the forwarding fields of this request are used.
@@ -57,7 +57,8 @@ impl TrustedProxies {
     }
 
     pub(crate) fn trusts_peer(&self, peer: Peer) -> bool {
-        self.proxies.iter().any(|proxy| proxy.contains(peer))
+        let is_trusted_local = self.local && peer.is_local();
+        is_trusted_local || self.proxies.iter().any(|proxy| proxy.contains(peer))
     }
 
     /// Returns the client of a request: the peer or, behind trusted proxies, the rightmost forwarded address that is not
@@ -194,6 +195,7 @@ mod tests {
         let proxies = proxies.iter().map(|text| text.parse().expect("a proxy"));
         TrustedProxies {
             proxies: proxies.collect(),
+            local: false,
         }
     }
 

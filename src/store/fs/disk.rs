@@ -28,7 +28,7 @@ use crate::store::fs::private;
 use crate::store::fs::record::record_name;
 use crate::store::fs::space::Space;
 use crate::store::id::Key;
-use crate::store::options::{Options, Sharing, Sync};
+use crate::store::options::{Options, Sharing, SyncMode};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Mutex, Once};
 
@@ -104,7 +104,7 @@ impl Disk {
             lock,
             temporary: own_temporary(),
             temporaries: AtomicU64::default(),
-            durable: options.sync == Sync::Durable,
+            durable: options.sync == SyncMode::Durable,
             gate,
             naming: Mutex::default(),
             ownership: Ownership::default(),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 ///
 /// A new property is a field here. Each place that must handle it names all fields, and does not compile without it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileInfo {
     /// The name in UTF-8, after the names of its folders, with `/` between. Not cleaned: do not use it as a path.
     pub name: Option<Box<str>>,

@@ -10,6 +10,7 @@ pub type Digest = [u8; 32];
 
 /// The CRC-32 (as in zip and Ethernet) of a whole upload: requested or declared by a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Crc32 {
     /// The server computes it from now on, so that a later request can compare it.
     Asked,

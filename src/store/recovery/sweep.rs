@@ -21,6 +21,7 @@ const TEMPORARY_AGE: Duration = Duration::from_secs(60);
 
 /// The result of a sweep.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct SweepReport {
     /// Full uploads that this sweep published.
     pub published: Vec<Completed>,

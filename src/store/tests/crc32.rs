@@ -9,9 +9,9 @@ use crate::store::fs::fault::Op;
 use crate::store::fs::hashed::Algorithm;
 use crate::store::{Crc32, Difference, Tail};
 
-const SYNCS: [Sync; 2] = [Sync::Durable, Sync::Fast];
+const SYNCS: [SyncMode; 2] = [SyncMode::Durable, SyncMode::Fast];
 
-fn bench(sync: Sync) -> Bench {
+fn bench(sync: SyncMode) -> Bench {
     Bench::with(Options {
         sync,
         ..Options::default()

@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::super::Digest;
-use super::super::Sync;
+use super::super::SyncMode;
 use super::*;
 use crate::store::fs::hashed::Algorithm;
 
@@ -13,7 +13,7 @@ fn digest(bytes: &[u8]) -> Digest {
     Sha256::digest(bytes).into()
 }
 
-fn hashing(sync: Sync) -> Bench {
+fn hashing(sync: SyncMode) -> Bench {
     Bench::with(Options {
         sha256: true,
         sync,
@@ -52,7 +52,7 @@ impl Bench {
 
 #[test]
 fn sha256_is_returned_at_the_end_and_afterwards() {
-    for sync in [Sync::Durable, Sync::Fast] {
+    for sync in [SyncMode::Durable, SyncMode::Fast] {
         let mut bench = hashing(sync);
         bench.send(0, b"abc", declared(9, "a")).unwrap();
         bench.reopen();
@@ -66,7 +66,7 @@ fn sha256_is_returned_at_the_end_and_afterwards() {
         let left = rustix::fs::listxattr(bench.path().join("a"), &mut [0_u8; 64]);
         assert!(matches!(left, Ok(0) | Err(Errno::OPNOTSUPP)), "{left:?}");
     }
-    let empty = hashing(Sync::Durable).send(0, b"", declared(0, "a"));
+    let empty = hashing(SyncMode::Durable).send(0, b"", declared(0, "a"));
     assert_eq!(empty.unwrap().sha256, Some(digest(b"")));
     let unasked = Bench::new().send_whole("a", b"abc");
     assert_eq!(unasked.sha256, None);
@@ -74,7 +74,7 @@ fn sha256_is_returned_at_the_end_and_afterwards() {
 
 #[test]
 fn hash_state_beyond_the_offset_is_removed() {
-    let mut bench = hashing(Sync::Fast);
+    let mut bench = hashing(SyncMode::Fast);
     bench.send(0, b"abcdef", declared(9, "a")).unwrap();
     if bench.kept().is_some() {
         bench.closed(|bench| {
@@ -89,13 +89,13 @@ fn hash_state_beyond_the_offset_is_removed() {
 
 #[test]
 fn power_loss_removes_the_hash_with_the_bytes() {
-    let mut bench = hashing(Sync::Durable);
+    let mut bench = hashing(SyncMode::Durable);
     bench.send(0, b"sync", declared(10, "a")).unwrap();
     let Some(_) = bench.kept() else {
         return;
     };
     // The hash state of later bytes is on the disk, and the marker of these bytes is not.
-    let ahead = hashing(Sync::Durable);
+    let ahead = hashing(SyncMode::Durable);
     ahead.send(0, b"syncmore", declared(10, "a")).unwrap();
     bench.append(&id(), 4).unwrap().write(b"more").unwrap();
     bench.closed(|bench| {

@@ -126,7 +126,7 @@ fn tombstone_is_durable_before_new_bytes() {
         if reopens {
             assert_eq!(bench.status(&id()).unwrap(), held(0));
         }
-        bench.options.sync = Sync::Durable;
+        bench.options.sync = SyncMode::Durable;
         bench.reopen();
         bench.append(&id(), 0).unwrap().write(b"some").unwrap();
         let log = bench.faults().log();
@@ -176,7 +176,7 @@ fn entries_of_an_earlier_server_are_synced_before_a_response() {
         bench.send_whole("a", b"bytes");
         bench.store_other(b"whole");
         assert!(bench.cancel(&Id::new(b"", b"other")).unwrap());
-        bench.options.sync = Sync::Durable;
+        bench.options.sync = SyncMode::Durable;
         bench.reopen();
         bench.fail(Op::SyncRecord, 0, times, EIO, None);
         match times {

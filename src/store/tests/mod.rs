@@ -33,7 +33,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     Append, AppendRequest, BodyLength, Completes, Error, FileInfo, Finished, Id, Options, Progress,
-    Store, SweepReport, Sync,
+    Store, SweepReport, SyncMode,
 };
 use crate::store::fs::disk::on_disk;
 use crate::store::fs::fault::{Fault, Faults, Op};
@@ -65,7 +65,7 @@ impl Bench {
     /// Returns a store without syncs.
     fn fast() -> Self {
         Self::with(Options {
-            sync: Sync::Fast,
+            sync: SyncMode::Fast,
             ..Options::default()
         })
     }

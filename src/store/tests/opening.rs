@@ -11,7 +11,7 @@ fn open(path: &Path) -> Result<Store, OpenError> {
 }
 
 /// Returns the error of opening when operations `op` fail after the first `after`; "" if opening succeeds.
-fn error_when_failing(op: Op, after: usize, errno: i32, sync: Sync) -> String {
+fn error_when_failing(op: Op, after: usize, errno: i32, sync: SyncMode) -> String {
     let temporary = tempfile::tempdir().unwrap();
     let faults = Faults::default();
     faults.plan(Fault {
@@ -39,12 +39,12 @@ fn missing_fsync_at_start_is_reported_with_advice() {
          start with --sync fast, or choose a directory on another file system",
         io::Error::from_raw_os_error(EINVAL)
     );
-    let said = |after| error_when_failing(Op::SyncAtOpen, after, EINVAL, Sync::Durable);
+    let said = |after| error_when_failing(Op::SyncAtOpen, after, EINVAL, SyncMode::Durable);
     assert_eq!(said(0), format!("cannot sync DIR: {way_out}"));
     let file = said(1);
     assert_eq!(file, format!("cannot sync DIR/.resumed/lock: {way_out}"));
     assert_eq!(
-        error_when_failing(Op::SyncAtOpen, 0, EINVAL, Sync::Fast),
+        error_when_failing(Op::SyncAtOpen, 0, EINVAL, SyncMode::Fast),
         ""
     );
 }
@@ -52,7 +52,7 @@ fn missing_fsync_at_start_is_reported_with_advice() {
 #[test]
 fn failed_fsync_at_start_does_not_advise_sync_fast() {
     const EIO: i32 = 5;
-    let said = error_when_failing(Op::SyncAtOpen, 0, EIO, Sync::Durable);
+    let said = error_when_failing(Op::SyncAtOpen, 0, EIO, SyncMode::Durable);
     let cause = io::Error::from_raw_os_error(EIO);
     assert_eq!(said, format!("cannot sync DIR: {cause}"));
 }
@@ -60,7 +60,7 @@ fn failed_fsync_at_start_does_not_advise_sync_fast() {
 #[test]
 fn missing_locks_at_start_are_reported_with_advice() {
     const ENOLCK: i32 = 37;
-    let said = error_when_failing(Op::LockAtOpen, 0, ENOLCK, Sync::Fast);
+    let said = error_when_failing(Op::LockAtOpen, 0, ENOLCK, SyncMode::Fast);
     let cause = io::Error::from_raw_os_error(ENOLCK);
     assert_eq!(
         said,

@@ -128,7 +128,7 @@ impl Bench {
         Self::with(Options {
             max_partials: partials,
             quota,
-            sync: Sync::Fast,
+            sync: SyncMode::Fast,
             ..Options::default()
         })
     }

@@ -29,6 +29,7 @@ const UNRECORDED_MAX: u64 = 1 << 20;
 
 /// The condition under which an append completes the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Completes {
     /// The upload has its declared length.
     AtLength,
@@ -332,6 +333,18 @@ fn check_complete(state: &State, start: u64, request: &AppendRequest) -> Result<
     }
     state.compare(request.digest, request.crc32_value())?;
     Ok(Admitted::Always)
+}
+
+/// Writes all bytes or fails. `flush` does nothing: [`Append::finish`] makes the bytes durable.
+impl io::Write for Append {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Append::write(self, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Append {

@@ -8,6 +8,7 @@ use crate::store::id::Id;
 
 /// A finished upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Completed {
     /// The id of the upload.
     pub id: Id,
@@ -19,4 +20,18 @@ pub struct Completed {
     pub length: u64,
     /// The SHA-256 of the file, where [`Options::sha256`](crate::store::Options::sha256) is set or the client declared it.
     pub sha256: Option<Digest>,
+}
+
+impl Completed {
+    /// Describes an upload of `length` bytes, for the test of a completion hook. Other properties can be set.
+    #[must_use]
+    pub fn new(id: Id, path: impl Into<PathBuf>, length: u64) -> Self {
+        Self {
+            id,
+            path: path.into(),
+            file: FileInfo::default(),
+            length,
+            sha256: None,
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::store::upload::state::{Progress, State};
 
 /// The declarations and the expiry of an upload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UploadInfo {
     /// The declared length.
     pub length: Option<u64>,
@@ -25,6 +26,7 @@ pub struct UploadInfo {
 
 /// The time at which an upload expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Expiry {
     /// The upload does not expire before this time.
     pub at: SystemTime,

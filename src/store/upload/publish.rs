@@ -27,6 +27,7 @@ use crate::sync::{Planted, is_planted};
 
 /// The result of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finished {
     /// The durable progress.
     pub progress: Progress,

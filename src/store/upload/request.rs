@@ -9,6 +9,10 @@ pub const TAIL_BYTES: u64 = 65_536;
 
 /// A checksum of the last received bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "programs build it, and a checksum has no other part"
+)]
 pub struct Tail {
     /// The CRC-32 (as in zip and Ethernet) of these bytes.
     pub crc32: u32,
@@ -18,6 +22,7 @@ pub struct Tail {
 
 /// The declarations and conditions of a request to append.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AppendRequest {
     /// The condition on the existence of the upload.
     pub precondition: Precondition,
@@ -41,6 +46,7 @@ pub struct AppendRequest {
 
 /// A condition on the existence of an upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precondition {
     /// None. Bytes or a declaration create the upload.
     #[default]
@@ -53,6 +59,7 @@ pub enum Precondition {
 
 /// The first byte of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
     /// This byte. The upload must end there.
     At(u64),
@@ -62,6 +69,7 @@ pub enum Start {
 
 /// The length of the body of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BodyLength {
     /// No body: the request declares or asks. It fences no append.
     Nothing,

@@ -13,6 +13,7 @@ use crate::store::upload::request::{AppendRequest, BodyLength};
 
 /// The bytes of an upload that the server has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// The number of bytes: the next byte goes there.
     pub offset: u64,

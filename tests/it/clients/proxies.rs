@@ -69,7 +69,7 @@ fn expect_forged_fields_cleared(proxy: SocketAddr, scheme: &str) {
 
 /// Starts a server with `--trust-proxy`.
 fn trusting() -> Site {
-    Site::with(|config| config.trust_proxy())
+    Site::with(|config| config.trust_proxy(true))
 }
 
 fn check(proxy: SocketAddr, site: &Site, scheme: &str) {

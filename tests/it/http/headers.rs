@@ -24,7 +24,7 @@ fn expect_protected(answer: &Answer, status: u16) {
 #[test]
 fn every_response_has_the_protecting_fields() {
     let site = Site::with(|config| {
-        let limited = config.metrics().max_size(10).user("alice", "secret");
+        let limited = config.metrics(true).max_size(10).user("alice", "secret");
         limited.head_timeout(Duration::from_millis(200))
     });
     let append = |start, length: usize| {

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-use resumed::{Config, store::Sync};
+use resumed::{Config, store::SyncMode};
 
 use crate::support::files::partial;
 use crate::support::{Client, Site, append};
@@ -15,7 +15,7 @@ const PIECE: u64 = 1 << 20;
 
 /// Syncing what is tested elsewhere would only take time.
 fn fast(config: Config) -> Config {
-    config.sync(Sync::Fast)
+    config.sync(SyncMode::Fast)
 }
 
 /// A server that holds all of `film` but its end: five bytes that were sent, and a hole.

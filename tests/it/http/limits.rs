@@ -6,7 +6,7 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use resumed::Config;
-use resumed::store::Sync;
+use resumed::store::SyncMode;
 
 use crate::support::left_out::require;
 use crate::support::{Answer, Client, Site, append, get, status};
@@ -228,7 +228,7 @@ fn connection_beyond_the_limit_of_its_address_is_refused() {
     require!("connections of one address", missing);
     let own = own.expect("an address");
     let site = Site::with(|config| {
-        let config = config.listen("0.0.0.0:0").allow_root();
+        let config = config.listen("0.0.0.0:0").allow_root(true);
         config.max_connections_per_address(2)
     });
     let connect = || Client::connect((own, site.addr().port()).into());
@@ -259,7 +259,7 @@ fn connection_beyond_the_limit_of_its_address_is_refused() {
 
 #[test]
 fn clients_of_a_trusted_proxy_are_counted_one_by_one() {
-    let site = Site::with(|config| config.trust_proxy().max_connections_per_address(2));
+    let site = Site::with(|config| config.trust_proxy(true).max_connections_per_address(2));
     let by = |client: &str, request: String| {
         let forwarded = format!("\r\nX-Forwarded-For: 198.51.100.9, {client}\r\n");
         request.replacen("\r\n", &forwarded, 1)
@@ -303,7 +303,7 @@ fn forwarded(id: &str, address: &str) -> String {
 
 #[test]
 fn address_beyond_its_partial_uploads_gets_429() {
-    let site = Site::with(|config| config.trust_proxy().max_partials_per_user(2));
+    let site = Site::with(|config| config.trust_proxy(true).max_partials_per_user(2));
     let begin = |id: &str, address: &str| site.ask(forwarded(id, address));
     for address in ["192.0.2.1", "2001:db8::1"] {
         let id = |number: u8| format!("{number} of {address}");
@@ -350,7 +350,7 @@ fn partial_upload_beyond_all_gets_507() {
 
 #[test]
 fn flood_of_small_partial_uploads_stops_at_the_limits() {
-    let site = Site::with(|config| config.trust_proxy().sync(Sync::Fast));
+    let site = Site::with(|config| config.trust_proxy(true).sync(SyncMode::Fast));
     let mut client = site.connect();
     let mut begin = |address: &str, count: u64| {
         let statuses = (0..count).map(|id| {

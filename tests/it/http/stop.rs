@@ -45,12 +45,10 @@ fn drop_stops_too() {
 fn a_second_server_on_one_directory_or_port_is_refused() {
     let site = Site::new();
     let config = Config::new(site.dir()).listen("127.0.0.1:0");
-    let error = resumed::start(config)
-        .err()
-        .expect("the directory is taken");
+    let error = resumed::start(config).expect_err("the directory is taken");
     assert_eq!(error.kind(), StartErrorKind::InUse);
     let elsewhere = tempfile::tempdir().expect("a temporary directory");
     let config = Config::new(elsewhere.path()).listen(site.addr().to_string());
-    let error = resumed::start(config).err().expect("the port is taken");
+    let error = resumed::start(config).expect_err("the port is taken");
     assert_eq!(error.kind(), StartErrorKind::Listen);
 }

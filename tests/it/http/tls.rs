@@ -390,7 +390,7 @@ fn silent_tls_uploads_take_little_memory() {
 
 #[test]
 fn upload_addresses_and_hsts_are_those_of_https() {
-    let site = site_with(resumed::Config::hsts);
+    let site = site_with(|config| config.hsts(true));
     let mut client = connect(&site);
     let created = client.ask(
         "POST /files HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n\
@@ -406,7 +406,7 @@ fn upload_addresses_and_hsts_are_those_of_https() {
     let hsts = "\r\nStrict-Transport-Security: max-age=31536000\r\n";
     assert!(client.head.contains(hsts));
     // Without TLS a browser ignores it, and another server on the host might need HTTP.
-    let plain = Site::with(resumed::Config::hsts);
+    let plain = Site::with(|config| config.hsts(true));
     let answer = Client::connect(plain.addr()).ask(get("/", ""));
     assert_eq!(answer.field("Strict-Transport-Security"), None);
 }

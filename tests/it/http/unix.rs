@@ -36,7 +36,7 @@ fn uploads_come_through_a_socket_file_which_goes_with_the_server() {
     assert_eq!(answer, b"HTTP/1.1 200");
 
     let other = start(&dir.path().join("other"), &socket);
-    assert_eq!(other.err().expect("in use").kind(), StartErrorKind::Listen);
+    assert_eq!(other.expect_err("in use").kind(), StartErrorKind::Listen);
     server.stop();
     assert!(!socket.exists());
 }
@@ -58,7 +58,7 @@ fn socket_file_has_the_configured_mode() {
 /// Starts a server on `path`; asserts that the start fails, and returns the message.
 #[track_caller]
 fn refused(dir: &Path, path: &Path) -> String {
-    let error = start(&dir.join("uploads"), path).err().expect("refused");
+    let error = start(&dir.join("uploads"), path).expect_err("refused");
     assert_eq!(error.kind(), StartErrorKind::Listen, "{error}");
     error.to_string()
 }

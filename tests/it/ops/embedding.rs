@@ -37,7 +37,7 @@ fn a_server_inside_a_program() -> Tried {
         .listen("127.0.0.1:0") // port 0 picks one; unix:PATH is a socket file
         .max_size(50 << 30)
         .user("alice", "secret")
-        .sha256()
+        .sha256(true)
         .on_complete(|upload| {
             println!("{} has arrived", upload.path.display());
             Ok(())
@@ -57,7 +57,7 @@ fn why_it_did_not_start_is_told_apart() -> Tried {
 
     let first = resumed::start(Config::new(dir).listen("127.0.0.1:0"))?;
     let second = resumed::start(Config::new(dir).listen("127.0.0.1:0"));
-    let error = second.err().expect("one server a directory");
+    let error = second.expect_err("one server a directory");
     assert_eq!(error.kind(), StartErrorKind::InUse);
     drop(first);
     Ok(())
@@ -136,7 +136,7 @@ fn a_hook_is_told_what_has_arrived() -> Tried {
         ))?;
         Ok(())
     };
-    let config = Config::new(dir).sha256().on_complete(seen);
+    let config = Config::new(dir).sha256(true).on_complete(seen);
 
     let server = resumed::start(config.listen("127.0.0.1:0"))?;
     put(&server, "")?;
@@ -220,21 +220,16 @@ fn a_protocol_of_ones_own() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir: &Path = temporary.path();
 
-    use resumed::store::{AppendRequest, Completes, Error, FileInfo, Id, Options, Store};
+    use resumed::store::{AppendRequest, Completes, Error, Id, Options, Store};
 
     let store = Store::open(dir, Options::default())?;
     store.sweep(); // at start and hourly: repair and expiry
 
     let id = Id::new(b"alice", b"any bytes");
-    let intent = AppendRequest {
-        file: FileInfo {
-            name: Some("a.txt".into()),
-            ..FileInfo::default()
-        },
-        length: Some(5),
-        ..AppendRequest::default()
-    };
-    let mut append = store.append_with(&id, 0, intent)?;
+    let mut declared = AppendRequest::default();
+    declared.length = Some(5);
+    declared.file.name = Some("a.txt".into());
+    let mut append = store.append_with(&id, 0, declared)?;
     append.write(b"hel")?;
     append.cut(); // the connection broke: received bytes are kept
 

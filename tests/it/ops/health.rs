@@ -30,14 +30,14 @@ fn health_is_told_to_everybody_and_to_no_foreign_page() {
 #[test]
 fn metrics_are_there_when_wanted_for_those_who_may_upload() {
     assert_eq!(Site::new().ask(get("/metrics", "")).status, 404);
-    let site = Site::with(|config| config.metrics().user("alice", "secret"));
+    let site = Site::with(|config| config.metrics(true).user("alice", "secret"));
     assert_eq!(site.ask(get("/metrics", "")).status, 401);
     assert_eq!(site.ask(as_alice(&get("/metrics", ""))).status, 200);
 }
 
 #[test]
 fn metrics_tell_what_has_happened() {
-    let site = Site::with(|config| config.metrics());
+    let site = Site::with(|config| config.metrics(true));
     site.ask(append("a-5-1700000000000", 0, 5) + "hello");
     site.ask(append("b-10-1700000000000", 5, 5) + "world");
     let mut under_way = site.connect();
@@ -81,7 +81,7 @@ fn metrics_count_partial_uploads_and_refusals_of_each_limit() {
             config.max_partials_per_user(1)
         }),
     ] {
-        let site = Site::with(|config| set(config.metrics().user("alice", "secret")));
+        let site = Site::with(|config| set(config.metrics(true).user("alice", "secret")));
         for id in ["a-9-1700000000000", "b-9-1700000000000"] {
             site.ask(as_alice(&(append(id, 0, 3) + "hel")));
         }

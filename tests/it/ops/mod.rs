@@ -1,5 +1,6 @@
 //! Running and embedding the server: start-up, hooks, health, users, packages, documentation.
 
+pub(crate) mod api;
 pub(crate) mod embed;
 pub(crate) mod embedding;
 pub(crate) mod greeting;

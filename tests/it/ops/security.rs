@@ -18,10 +18,10 @@ fn root_may_not_listen_to_other_machines_unless_allowed() {
     require!("what root may not", root_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let error = resumed::start(Config::new(dir.path()).listen("0.0.0.0:0"));
-    let error = error.err().expect("refused");
+    let error = error.expect_err("refused");
     assert_eq!(error.kind(), StartErrorKind::Listen);
     assert!(error.to_string().contains("--allow-root"), "{error}");
-    let allowed = Config::new(dir.path()).listen("0.0.0.0:0").allow_root();
+    let allowed = Config::new(dir.path()).listen("0.0.0.0:0").allow_root(true);
     resumed::start(allowed).expect("started").stop();
 }
 
@@ -84,7 +84,7 @@ fn partials_directory_of_another_user_is_refused() {
     fs::create_dir(&partials).expect("made");
     chown(&partials, Some(1234), None).expect("given away");
     let start = || resumed::start(Config::new(dir.path()).listen("127.0.0.1:0"));
-    let error = start().err().expect("refused");
+    let error = start().expect_err("refused");
     assert_eq!(error.kind(), StartErrorKind::Directory);
     let said = error.to_string();
     assert!(

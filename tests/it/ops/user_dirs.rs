@@ -309,9 +309,11 @@ fn server_with_users_of_one_folder_does_not_start() {
         expect_clash(first, second);
     }
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let config = Config::new(dir.path()).listen("127.0.0.1:0").user_dirs();
+    let config = Config::new(dir.path())
+        .listen("127.0.0.1:0")
+        .user_dirs(true);
     let config = config.user("a:b", "secret").user("a_b", "secret");
-    let error = resumed::start(config).err().expect("refused");
+    let error = resumed::start(config).expect_err("refused");
     assert_eq!(error.kind(), StartErrorKind::Users);
     assert!(error.to_string().contains("\"a:b\" and \"a_b\""), "{error}");
 }
@@ -321,8 +323,10 @@ fn server_without_users_has_no_folders_for_them() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
     run(command.arg("--user-dirs").arg(dir.path())).expect(2, &["--user-dirs needs users"]);
-    let config = Config::new(dir.path()).listen("127.0.0.1:0").user_dirs();
-    let error = resumed::start(config).err().expect("refused");
+    let config = Config::new(dir.path())
+        .listen("127.0.0.1:0")
+        .user_dirs(true);
+    let error = resumed::start(config).expect_err("refused");
     assert_eq!(error.kind(), StartErrorKind::Users);
 }
 

@@ -221,7 +221,7 @@ fn link_local_address_with_a_zone_is_reached() {
     let Some((addr, interface)) = link_local() else {
         return left_out("IPv6 zones", "this machine has no link-local address");
     };
-    let server = Site::with(|config| config.listen("[::]:0").allow_root());
+    let server = Site::with(|config| config.listen("[::]:0").allow_root(true));
     let disk = Disk::new();
     let port = server.addr().port();
     for (name, zone) in [

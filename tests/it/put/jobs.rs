@@ -7,7 +7,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use resumed::Config;
 use serde_json::Value;
 
 use super::{HEADS, put, put_file, run, send, url};
@@ -203,11 +202,11 @@ fn file_of_up_to_4_mib_takes_one_request() {
     const MIB: u64 = 1024 * 1024;
     let lengths = [1, 30_000, 64 * 1024 + 1, MIB + 1, 3_000_000, 4 * MIB, 0];
     let disk = folder(lengths);
-    let site = Site::with(Config::metrics);
+    let site = Site::with(|config| config.metrics(true));
     for flags in [&["--jobs=3"][..], &["--jobs=1", "--no-check"]] {
         let site = match flags.len() {
             1 => &site,
-            _ => &Site::with(Config::metrics),
+            _ => &Site::with(|config| config.metrics(true)),
         };
         send_folder(flags, &disk, &url(site.addr())).expect(0, &["7 files sent"]);
         assert_eq!(answers(site, ""), lengths.len() as u64, "{flags:?}");
@@ -328,7 +327,7 @@ fn killed_folder_is_completed_by_the_same_command() {
     const COUNT: u64 = 200;
     const LENGTH: u64 = 30_000;
     let disk = folder([LENGTH; COUNT as usize]);
-    let site = Site::with(Config::metrics);
+    let site = Site::with(|config| config.metrics(true));
     let line = Line::of(site.addr(), COUNT * LENGTH / 2);
     let running = Running::start(&mut put_folder(&[], &disk, &line.url()));
     line.wait_until_spent();
@@ -362,7 +361,7 @@ fn begun_small_file_continues_after_a_409() {
     const PART: u64 = 2_000_000;
     let disk = Disk::new();
     let file = disk.file("a.bin", 3_000_000);
-    let site = Site::with(Config::metrics);
+    let site = Site::with(|config| config.metrics(true));
     let bytes = fs::read(file.path()).expect("read");
     let mut page = site.connect();
     page.send(append(&file.id(), 0, file.length()));

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::UNIX_EPOCH;
 
-use resumed::Config;
 use serde_json::Value;
 
 use super::{put, put_file, run, send, url};
@@ -80,7 +79,7 @@ fn small_files_take_one_request_each_unless_they_exist() {
     for number in 0..20 {
         disk.file(&format!("photos/{number}.jpg"), 10_000);
     }
-    let site = Site::with(Config::metrics);
+    let site = Site::with(|config| config.metrics(true));
     let requests = || {
         let metrics = site.ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let counts = (metrics.text().lines())

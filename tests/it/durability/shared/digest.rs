@@ -19,11 +19,11 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 fn hashing(paths: [&Path; 2]) -> Pair {
-    Pair(paths.map(|path| started(Config::new(path).sha256())))
+    Pair(paths.map(|path| started(Config::new(path).sha256(true))))
 }
 
 fn started(config: Config) -> Server {
-    let server = resumed::start(config.listen("127.0.0.1:0").shared());
+    let server = resumed::start(config.listen("127.0.0.1:0").shared(true));
     server.expect("a second server starts too")
 }
 

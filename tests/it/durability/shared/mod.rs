@@ -35,7 +35,7 @@ struct Pair([Server; 2]);
 impl Pair {
     fn over(paths: [&Path; 2]) -> Pair {
         Pair(paths.map(|path| {
-            let config = Config::new(path).listen("127.0.0.1:0").shared();
+            let config = Config::new(path).listen("127.0.0.1:0").shared(true);
             resumed::start(config).expect("a second server starts too")
         }))
     }
@@ -225,9 +225,9 @@ fn single_and_shared_server_refuse_each_others_directory() {
     let dir = temporary();
     let config = || Config::new(dir.path()).listen("127.0.0.1:0");
     let alone = resumed::start(config()).expect("it starts");
-    assert!(resumed::start(config().shared()).is_err());
+    assert!(resumed::start(config().shared(true)).is_err());
     alone.stop();
-    let _shared = resumed::start(config().shared()).expect("it starts");
+    let _shared = resumed::start(config().shared(true)).expect("it starts");
     assert!(resumed::start(config()).is_err());
 }
 

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use resumed::store::Sync;
+use resumed::store::SyncMode;
 
 use crate::protocol::transcripts::sent_in;
 use crate::support::torture::some_or_all;
@@ -16,7 +16,7 @@ fn requests_split_at_any_byte() {
         for share in requests.chunks(requests.len().div_ceil(2)) {
             scope.spawn(move || {
                 // Of its own: all of them speak of the same uploads.
-                let site = Site::with(|config| config.sync(Sync::Fast).workers(2));
+                let site = Site::with(|config| config.sync(SyncMode::Fast).workers(2));
                 let mut asker = Asker(site.connect());
                 for (number, request) in share.iter().enumerate() {
                     check(&site, &mut asker, number, request);

@@ -56,19 +56,16 @@ const FOREIGN: [&str; 2] = ["taken.bin", "folder/foreign.bin"];
 impl Scenario {
     pub(super) fn options(&self) -> Options {
         let has = |flag| self.flags.contains(&flag);
-        Options {
-            on_conflict: match has("replace") {
-                true => OnConflict::Replace,
-                false => OnConflict::KeepBoth,
-            },
-            mark_hooks: has("--on-complete"),
-            sharing: match has("--shared") {
-                true => Sharing::Shared,
-                false => Sharing::Alone,
-            },
-            min_free: 0,
-            ..Options::default()
+        let mut options = Options::default();
+        options.mark_hooks = has("--on-complete");
+        options.min_free = 0;
+        if has("replace") {
+            options.on_conflict = OnConflict::Replace;
         }
+        if has("--shared") {
+            options.sharing = Sharing::Shared;
+        }
+        options
     }
 
     /// Returns whether the scenario holds on ext4, xfs and btrfs, but not on any file system of POSIX.

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use resumed::store::{
-    AppendRequest, BodyLength, Completes, FileInfo, Id, Options, Progress, Sharing, Store,
-};
+use resumed::store::{AppendRequest, BodyLength, Completes, Id, Options, Progress, Sharing, Store};
 
 use super::super::facts::{Cancel, Reported, Upload};
 use super::image::{Content, Effect, Image};
@@ -357,17 +355,10 @@ impl Opened<'_> {
             .filter(|upload| upload.cancel == Cancel::No);
         for upload in open.filter(|upload| !answers[upload.number].complete) {
             let from = answers[upload.number].offset;
-            let file = FileInfo {
-                name: Some(upload.name.as_str().into()),
-                ..FileInfo::default()
-            };
-            let mut request = AppendRequest {
-                length: Some(upload.length),
-                file,
-                ..AppendRequest::default()
-            };
-            if known.declared[upload.number] {
-                request = AppendRequest::default();
+            let mut request = AppendRequest::default();
+            if !known.declared[upload.number] {
+                request.length = Some(upload.length);
+                request.file.name = Some(upload.name.as_str().into());
             }
             request.body_length = BodyLength::Exactly(upload.length - from);
             let sent = store

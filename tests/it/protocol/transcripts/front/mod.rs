@@ -42,9 +42,9 @@ macro_rules! set {
             "--allow-origin" => $config.allow_origin($value),
             "--host" => $config.host($value),
             "--public-url" => $config.public_url($value),
-            "--sha256" => $config.sha256(),
-            "--trust-proxy" => $config.trust_proxy(),
-            "--no-interim" => $config.no_interim(),
+            "--sha256" => $config.sha256(true),
+            "--trust-proxy" => $config.trust_proxy(true),
+            "--no-interim" => $config.no_interim(true),
             "--failed-logins" => $config.failed_logins($value.parse().expect("a number")),
             "--user" => {
                 let (name, password) = $value.split_once(':').expect("NAME:PASSWORD");

@@ -5,7 +5,6 @@ use std::{
 };
 
 use resumed::{Options, Uploads, store::OnConflict};
-use threadpool::ThreadPool;
 use tiny_http::Server;
 
 use super::{Front, Running, pairs, set};
@@ -21,17 +20,15 @@ impl Front for TinyHttp {
         let uploads = Arc::new(Uploads::open(dir, options).expect("the directory is ours"));
         let server = Arc::new(Server::http("127.0.0.1:0").expect("a port"));
         let addr = server.server_addr().to_ip().expect("it listens on a port");
-        let pool = ThreadPool::new(4);
         let thread = thread::spawn({
-            let (server, pool) = (Arc::clone(&server), pool.clone());
-            move || resumed::tiny_http::serve(&uploads, &server, &pool)
+            let server = Arc::clone(&server);
+            move || resumed::tiny_http::serve(&uploads, &server, 4)
         });
         Running {
             addr,
             _server: Box::new(Serving {
                 server,
                 thread: Some(thread),
-                pool,
             }),
         }
     }
@@ -40,16 +37,14 @@ impl Front for TinyHttp {
 struct Serving {
     server: Arc<Server>,
     thread: Option<JoinHandle<()>>,
-    pool: ThreadPool,
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
         self.server.unblock();
         if let Some(thread) = self.thread.take() {
+            // The directory is free when the last request has been answered.
             thread.join().expect("it serves until `unblock`");
         }
-        // The directory is free when the last request has been answered.
-        self.pool.join();
     }
 }
