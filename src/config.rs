@@ -8,13 +8,13 @@ use crate::engine::ListenSocket;
 
 #[cfg(feature = "tls")]
 use crate::http::tls::TlsOptions;
-use crate::http::{self, Head, tls};
+use crate::http::{self, Head, Response, tls};
 use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::password_hash::PasswordHash;
 use crate::protocol::access::proxies::TrustedProxy;
 use crate::protocol::command::Command;
 use crate::store::{Completed, InodeFloor, OnConflict, Sharing, SyncMode};
-use crate::uploads::{Callback, HookError, Options};
+use crate::uploads::{Callback, Decision, HookError, Options};
 
 /// The settings of a server.
 ///
@@ -189,6 +189,28 @@ impl Config {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Config {
         self.max_connections = connections;
+        self
+    }
+
+    /// Sets a route that answers before the server: a page or an API of the program beside the uploads. `None`: the server
+    /// answers. Default: none.
+    ///
+    /// The closure runs after the check of `Host`, and before origin, CORS and login. It may wait for the disk. The body of
+    /// a request that it answers is not read.
+    ///
+    /// ```
+    /// # use resumed::{Config, Response};
+    /// let config = Config::new("uploads").route(|head| match (head.method(), head.path()) {
+    ///     ("GET" | "HEAD", "/version") => Some(Response::new(200).text("7")),
+    ///     _ => None,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn route(
+        mut self,
+        answer: impl Fn(&Head) -> Option<Response> + Send + Sync + 'static,
+    ) -> Config {
+        self.options.own_route = Some(Callback(Arc::new(answer)));
         self
     }
 
@@ -370,7 +392,7 @@ upload_settings! {
 
     /// Puts the files of each user into a folder of its own, `DIR/<user>/`. Default: all files are in `DIR`.
     ///
-    /// Without a [`user`](Self::user), the server does not start. Neither does it if two users would share a folder on some
+    /// Without a [`user`](Self::user) and [`authorize`](Self::authorize), the server does not start. Neither does it if two users would share a folder on some
     /// file system: `Ann` and `ann`, or `a*b` and `a_b`.
     user_dirs(split: bool) |options| options.store.user_dirs = split;
 
@@ -407,10 +429,16 @@ upload_settings! {
     /// Serves Prometheus metrics on `/metrics`, with the same access rules as uploads.
     metrics(serve: bool) |options| options.metrics = serve;
 
-    /// Sets a check of each command. `false`: 403. It runs in a worker before the command, so it must not block. `/recent`
-    /// lists the uploads for which it permits [`Operation::Status`](crate::Operation::Status).
-    authorize(may: impl Fn(&Head, &Command) -> bool + Send + Sync + 'static)
-        |options| options.authorize = Some(Callback(Arc::new(may)));
+    /// Sets a check of each command, which also decides whose upload it is: see [`Decision`]. It runs in a worker before
+    /// the command, so it must not block. Default: each command is allowed for the user who has logged in.
+    ///
+    /// `/recent` is an [`Operation::List`](crate::Operation::List). It lists the uploads for which the closure also allows
+    /// [`Operation::Status`](crate::Operation::Status) to the same owner.
+    ///
+    /// With [`user_dirs`](Self::user_dirs), each owner has a folder. Check the names of owners with
+    /// [`check_user_dirs`](crate::store::check_user_dirs): two of them may lead to one folder.
+    authorize(decide: impl Fn(&Head, &Command) -> Decision + Send + Sync + 'static)
+        |options| options.authorize = Some(Callback(Arc::new(decide)));
 
     /// Sets a hook for each published file. It runs at least once, in its own thread, also after a crash of the server.
     /// After an error or a panic it runs again, with growing pauses. Uploads never wait for it. Hooks of four uploads run

@@ -87,9 +87,9 @@ pub use config::Config;
 pub use engine::{Address, ListenSocket};
 #[cfg(feature = "tls")]
 pub use http::tls::{TlsError, TlsOptions};
-pub use http::{Framing, Head, Malformed, Peer, Response, Version};
+pub use http::{Framing, Head, Malformed, Peer, Response, ResponseParts, Version};
 pub use protocol::access::password_hash::{MalformedHash, PasswordHash};
 pub use protocol::access::proxies::{MalformedProxy, TrustedProxy};
 pub use protocol::command::{AppendCommand, Command, Operation, StatusQuery, Target};
 pub use server::{Server, StartError, StartErrorKind, start};
-pub use uploads::{HookError, Options, Uploads, Users};
+pub use uploads::{Decision, HookError, Options, Uploads, Users};

@@ -13,7 +13,7 @@ use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 
 use threadpool::ThreadPool;
-use tiny_http::{Header, Method, Request, Server};
+use tiny_http::{Header, Request, Server};
 
 use crate::http::{Head, Malformed, Peer, Response};
 use crate::uploads::Uploads;
@@ -50,8 +50,8 @@ pub fn answer(uploads: &Uploads, mut request: Request) -> io::Result<()> {
     if let Err(error) = io::copy(&mut request.as_reader().take(DRAIN_BYTES), &mut io::sink()) {
         log::debug!("cannot read the rest of the body: {error}");
     }
-    let head_only = *request.method() == Method::Head;
-    request.respond(convert(&response, head_only))
+    let method = request.method().to_string();
+    request.respond(convert(response, &method))
 }
 
 fn head_of(request: &Request) -> Result<Head, Malformed> {
@@ -65,14 +65,17 @@ fn head_of(request: &Request) -> Result<Head, Malformed> {
     Ok(head.with_peer(peer))
 }
 
-fn convert(response: &Response, head_only: bool) -> tiny_http::Response<Cursor<Vec<u8>>> {
-    let body = response.body_bytes().to_vec();
+fn convert(response: Response, method: &str) -> tiny_http::Response<Cursor<Vec<u8>>> {
     // `tiny_http` states a length in a 304 too.
-    let is_bodiless = head_only || response.status() == 304;
-    let length = usize::try_from(response.content_length(is_bodiless)).ok();
-    let headers = response
-        .fields()
-        .filter_map(|(name, value)| Header::from_bytes(name, value).ok());
-    let status = tiny_http::StatusCode(response.status());
-    tiny_http::Response::new(status, headers.collect(), Cursor::new(body), length, None)
+    let length = response.length(method == "HEAD" || response.status() == 304);
+    let parts = response.into_parts(method);
+    let headers = (parts.fields.iter())
+        .filter_map(|(name, value)| Header::from_bytes(name.as_bytes(), value.as_bytes()).ok());
+    tiny_http::Response::new(
+        tiny_http::StatusCode(parts.status),
+        headers.collect(),
+        Cursor::new(parts.body.into_owned()),
+        usize::try_from(length).ok(),
+        None,
+    )
 }

@@ -33,4 +33,4 @@ pub use peer::Peer;
 pub(crate) use peer_limit::{PeerLimit, PeerPermit};
 pub use request::{Framing, Head, Malformed, Version};
 pub(crate) use response::Problem;
-pub use response::Response;
+pub use response::{Response, ResponseParts};

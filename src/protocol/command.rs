@@ -13,11 +13,11 @@ pub struct Command {
 }
 
 impl Command {
-    /// Returns the id of the upload, as the client sent it. `None` if the server generates the id.
+    /// Returns the id of the upload, as the client sent it. `None` if the server generates the id, or for a list.
     pub fn id(&self) -> Option<&[u8]> {
         match &self.target {
             Target::Id(id) | Target::Restart(id) => Some(id),
-            Target::Generated => None,
+            Target::Generated | Target::All => None,
         }
     }
 }
@@ -32,6 +32,8 @@ pub enum Target {
     Restart(Vec<u8>),
     /// A new upload, with an id of 128 random bits.
     Generated,
+    /// All uploads of the owner.
+    All,
 }
 
 /// The operation of a command.
@@ -48,6 +50,8 @@ pub enum Operation {
     Append(AppendCommand),
     /// Removes the upload. A published file stays.
     Cancel,
+    /// Lists the uploads of the owner (`/recent`): those that arrive now, and the last files.
+    List,
 }
 
 /// The options of a status request.

@@ -27,7 +27,7 @@ use crate::http::{Head, Response};
 use crate::store::Progress;
 use command::{Command, Outcome};
 use dialects::{form, ietf, plain, tus, x_file_id};
-use pages::page;
+use pages::{page, recent};
 use parse::files_path::{self, FilesPath};
 use refusal::Refusal;
 use reply::with_name;
@@ -45,6 +45,9 @@ pub(crate) enum Dialect {
 /// Reads the dialect and the command of a request. An error is the response: there is no command.
 pub(crate) fn read(head: &Head, server: &ServerInfo) -> (Dialect, Result<Command, Response>) {
     let dialect = Dialect::of(head);
+    if let Some(list) = recent::read(head) {
+        return (dialect, list);
+    }
     if let Some(refusal) = form::refuse(head, server) {
         return (dialect, Err(refusal));
     }

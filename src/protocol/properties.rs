@@ -98,11 +98,16 @@ fn check_refusal(response: &Response) {
 
 fn check_command(command: &Command) {
     let Operation::Append(AppendCommand { start, request, .. }) = &command.operation else {
-        return assert!(matches!(command.target, Target::Id(_)));
+        let is_list = command.operation == Operation::List;
+        return match command.target {
+            Target::All => assert!(is_list),
+            ref target => assert!(!is_list && matches!(target, Target::Id(_))),
+        };
     };
     match command.target {
         Target::Id(_) => assert_ne!(request.precondition, Precondition::New),
         Target::Restart(_) => assert_eq!(*start, Start::At(0)),
+        Target::All => panic!("an append has one upload"),
         Target::Generated => {
             assert_eq!(
                 (*start, request.precondition),

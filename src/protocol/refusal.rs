@@ -14,6 +14,8 @@ pub(crate) enum Refusal {
     TooManyLogins { after_secs: u64 },
     /// The embedding program denies this command.
     Forbidden,
+    /// The embedding program denies this command with a response of its own.
+    Denied(Box<Response>),
     /// The address of the client has this many connections, the maximum.
     TooManyConnections(usize),
     /// No byte of the body arrived for too long. The received bytes are kept.
@@ -67,6 +69,7 @@ impl Refusal {
                 line(429).field("Retry-After", after_secs.to_string())
             }
             Refusal::Forbidden => line(403),
+            Refusal::Denied(response) => (**response).clone(),
             Refusal::TooManyConnections(_) => line(503).field("Retry-After", RETRY_SECS),
             Refusal::TimedOut | Refusal::TooSlow(_) => line(408),
             Refusal::Malformed(_) => line(400),
@@ -106,7 +109,7 @@ impl Refusal {
         match self {
             Refusal::Unauthenticated => Problem::SignIn,
             Refusal::TooManyLogins { .. } => Problem::TooManyLogins,
-            Refusal::Forbidden => Problem::Forbidden,
+            Refusal::Forbidden | Refusal::Denied(_) => Problem::Forbidden,
             Refusal::TooManyConnections(_) => Problem::TooManyConnections,
             Refusal::TimedOut | Refusal::TooSlow(_) => Problem::TooSlow,
             Refusal::Malformed(_) => Problem::BadRequest,
@@ -156,7 +159,7 @@ impl Display for Refusal {
                 return write!(f, "too many logins failed; retry in {after_secs} s");
             }
             Refusal::Unauthenticated => "authentication required",
-            Refusal::Forbidden => "this request is not permitted",
+            Refusal::Forbidden | Refusal::Denied(_) => "this request is not permitted",
             Refusal::TooManyConnections(max) => {
                 return write!(f, "too many connections from this address: at most {max}");
             }

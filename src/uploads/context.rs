@@ -7,7 +7,7 @@ use crate::http::{Framing, Head, Peer, PeerLimit, PeerPermit, Response};
 use crate::protocol::access::cors::Origins;
 use crate::protocol::access::host::Hosts;
 use crate::protocol::command::Command;
-use crate::protocol::pages::{health, recent};
+use crate::protocol::pages::health;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::server_info::ServerInfo;
 use crate::protocol::{self, Dialect};
@@ -16,12 +16,13 @@ use crate::store::{Account, Completed, Progress, Store};
 use super::access_log::RequestLog;
 use super::background::BackgroundTasks;
 use super::callback::Callback;
+use super::decision::{Authorize, Decision};
 use super::login::Logins;
 use super::metrics::{self, Metrics};
 use super::recent_files::RecentFiles;
 use super::refusal_log::RefusalLog;
 
-pub(crate) type Authorize = Callback<dyn Fn(&Head, &Command) -> bool + Send + Sync>;
+pub(crate) type OwnRoute = Callback<dyn Fn(&Head) -> Option<Response> + Send + Sync>;
 
 /// The state that all requests share.
 pub(super) struct Context {
@@ -40,39 +41,33 @@ pub(super) struct Context {
     pub(super) refusals: RefusalLog,
     pub(super) recent: RecentFiles,
     pub(super) authorize: Option<Authorize>,
+    pub(super) own_route: Option<OwnRoute>,
     pub(super) background: BackgroundTasks,
 }
 
 /// The client of a request.
-pub(super) struct Client<'c> {
-    /// The name of the user; empty for a server without users.
-    pub(super) user: &'c str,
+pub(super) struct Client {
+    /// The owner of its uploads: a user, or the name that the embedding program gives; empty for a server without users.
+    pub(super) owner: Box<str>,
     /// The address of the client, or of the nearest proxy that hides it.
     pub(super) peer: Option<Peer>,
     pub(super) permit: PeerPermit,
 }
 
-impl Client<'_> {
-    /// Returns the party that uploads are counted for: the user, else the address. A local address is none: a proxy that is
+impl Client {
+    /// Returns the party that uploads are counted for: the owner, else the address. A local address is none: a proxy that is
     /// not trusted may be behind it.
     pub(super) fn account(&self) -> Option<Account> {
         match self.peer {
-            _ if !self.user.is_empty() => Some(Account::of_user(self.user.as_bytes())),
+            _ if !self.owner.is_empty() => Some(Account::of_user(self.owner.as_bytes())),
             Some(Peer::Ip(address)) if !address.is_loopback() => Some(Account::of_address(address)),
             _ => None,
         }
     }
 }
 
-/// The meaning of an admitted request. The text is the name of the user.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "taken apart at once; a box would cost each request an allocation"
-)]
-pub(super) enum Route<'c> {
-    Command(Dialect, Command, Client<'c>),
-    Recent(&'c str),
-}
+/// The meaning of an admitted request.
+pub(super) type Route = (Dialect, Command, Client);
 
 impl Context {
     /// Returns the log entry of this request of `peer`.
@@ -80,8 +75,8 @@ impl Context {
         RequestLog::start(head, peer, &self.metrics, self.serves_metrics)
     }
 
-    /// Checks host and origin. An error is the response, also to a request that needs no user.
-    pub(super) fn check(&self, head: &Head) -> Result<(), Response> {
+    /// Checks the host. An error is the response.
+    pub(super) fn check_host(&self, head: &Head) -> Result<(), Response> {
         let checked = self.hosts.check(head);
         checked.inspect_err(|_| self.refusals.note("--host", head.host()))?;
         // A proxy may forward a host that its client forged.
@@ -89,6 +84,11 @@ impl Context {
             let checked = self.hosts.check_name(host);
             checked.inspect_err(|_| self.refusals.note("--host", Some(host)))?;
         }
+        Ok(())
+    }
+
+    /// Checks the origin. An error is the response, also to a request that needs no user.
+    pub(super) fn check_origin(&self, head: &Head) -> Result<(), Response> {
         if let Some(health) = health::respond(head, || self.store.health()) {
             return Err(health);
         }
@@ -116,12 +116,12 @@ impl Context {
 
     /// Reads the command of an admitted request of `user` at the address `peer`, and asks the embedding program. An error is
     /// the response.
-    pub(super) fn route<'c>(
+    pub(super) fn route(
         &self,
         head: &Head,
-        user: &'c str,
+        user: &str,
         peer: Option<Peer>,
-    ) -> Result<Route<'c>, Response> {
+    ) -> Result<Route, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
         let refused = |refusal| {
             dialect.reply(
@@ -134,16 +134,16 @@ impl Context {
         if self.serves_metrics && metrics::is_requested(head) {
             return Err(self.metrics.respond(head, &self.store));
         }
-        if let Some(recent) = recent::read(head) {
-            return recent.map(|()| Route::Recent(user));
-        }
         let command = command?;
-        if !self.allows(head, &command) {
-            return Err(refused(Refusal::Forbidden));
-        }
+        let owner = self.owner_of(head, &command, user);
+        let owner = owner.map_err(|denied| refused(Refusal::Denied(denied)))?;
         let permit = self.count_behind_proxy(head, peer).map_err(refused)?;
-        let client = Client { user, peer, permit };
-        Ok(Route::Command(dialect, command, client))
+        let client = Client {
+            owner,
+            peer,
+            permit,
+        };
+        Ok((dialect, command, client))
     }
 
     /// Admits a connection. The clients of a trusted proxy are counted one by one, at each request with a body.
@@ -178,9 +178,20 @@ impl Context {
         self.background.completed(completed);
     }
 
-    /// Returns whether the embedding program permits this command.
-    pub(super) fn allows(&self, head: &Head, command: &Command) -> bool {
-        let authorize = self.authorize.as_ref();
-        authorize.is_none_or(|may| (may.0)(head, command))
+    /// Asks the embedding program about a command of `user`. Returns the owner of the upload. An error is the response.
+    pub(super) fn owner_of(
+        &self,
+        head: &Head,
+        command: &Command,
+        user: &str,
+    ) -> Result<Box<str>, Box<Response>> {
+        let decision = match &self.authorize {
+            Some(decide) => (decide.0)(head, command),
+            None => Decision::allow(),
+        };
+        match decision {
+            Decision::Allow { owner } => Ok(owner.unwrap_or_else(|| user.into())),
+            Decision::Deny(response) => Err(Box::new(response)),
+        }
     }
 }

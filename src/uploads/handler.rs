@@ -6,14 +6,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::http::{Action, BodyEnd, BodySink, Head, PeerPermit, Response};
 use crate::protocol::Dialect;
 use crate::protocol::access::cors::CorsHeaders;
-use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
+use crate::protocol::command::{AppendCommand, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::refusal::Refusal;
 use crate::store::{
     self, Append, AppendRequest, BodyLength, Completes, Id, Progress, UploadHandle,
 };
 
 use super::access_log::RequestLog;
-use super::context::{Client, Context};
+use super::context::{Context, Route};
+use super::recent;
 
 /// A request without its head: all that the response needs.
 struct Exchange {
@@ -44,7 +45,7 @@ struct UploadSink {
 pub(super) fn handle(
     context: &Arc<Context>,
     head: &Head,
-    (dialect, command, client): (Dialect, Command, Client<'_>),
+    (dialect, command, client): Route,
     cors: CorsHeaders,
     log: RequestLog,
 ) -> Action {
@@ -58,9 +59,10 @@ pub(super) fn handle(
             }
             Err(error) => (Vec::new(), None, Some(store::Error::Io(error.into()))),
         },
+        Target::All => (Vec::new(), None, None),
     };
     let account = client.account();
-    let id = Id::new(client.user.as_bytes(), &id);
+    let id = Id::new(client.owner.as_bytes(), &id);
     let mut exchange = Exchange {
         context: Arc::clone(context),
         upload: context.store.upload(&id),
@@ -86,6 +88,9 @@ pub(super) fn handle(
             }
         }
         Operation::Cancel => blocking(move || exchange.cancel()),
+        Operation::List => {
+            recent::respond(context, head, client.owner, exchange.cors, exchange.log)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod access_log;
 mod background;
 mod callback;
 mod context;
+mod decision;
 mod handler;
 mod login;
 mod metrics;
@@ -39,7 +40,9 @@ use access_log::RequestLog;
 pub use background::HookError;
 use background::{BackgroundTasks, OnComplete};
 pub(crate) use callback::Callback;
-use context::{Authorize, Context, Route};
+use context::{Context, OwnRoute};
+use decision::Authorize;
+pub use decision::Decision;
 use login::{Login, Logins, Ticket, Turn};
 use metrics::Metrics;
 use recent_files::RecentFiles;
@@ -62,6 +65,7 @@ pub struct Options {
     pub(crate) no_interim: bool,
     pub(crate) metrics: bool,
     pub(crate) authorize: Option<Authorize>,
+    pub(crate) own_route: Option<OwnRoute>,
     pub(crate) on_complete: Option<OnComplete>,
 }
 
@@ -100,7 +104,7 @@ impl Uploads {
         let dir = dir.as_ref();
         let has_user_dirs = options.store.user_dirs;
         if has_user_dirs {
-            check_folders(&options.users)?;
+            check_folders(&options.users, options.authorize.is_some())?;
         }
         let mark_hooks = options.on_complete.is_some();
         let expire_secs = options.store.expire.as_secs();
@@ -144,6 +148,7 @@ impl Uploads {
             refusals: RefusalLog::default(),
             recent: RecentFiles::default(),
             authorize: options.authorize,
+            own_route: options.own_route,
             background,
         };
         let context = Arc::new(context);
@@ -172,7 +177,7 @@ impl Uploads {
     /// [`OpenError`], if users would share a folder. The earlier users then stay.
     pub fn set_users(&self, users: Users) -> Result<(), OpenError> {
         if self.context.has_user_dirs {
-            check_folders(&users)?;
+            check_folders(&users, self.context.authorize.is_some())?;
         }
         self.context.logins.set_users(users);
         Ok(())
@@ -195,17 +200,38 @@ impl Uploads {
     /// `body` yields the body without its transfer coding. If it ends early or fails, the received bytes are kept; the
     /// response then has no reader. After failed logins, this function may wait for up to 30 s before it reads the body.
     pub fn handle(&self, head: &Head, body: &mut dyn Read) -> Response {
-        let mut action = Handler::handle(self, head);
-        loop {
-            match action {
-                Action::Respond(response) => return response,
-                Action::Blocking(decide) => action = decide(),
-                Action::After(at, decide) => {
-                    thread::sleep(at.saturating_duration_since(Instant::now()));
-                    action = decide();
-                }
-                Action::Receive { sink, .. } => return receive(sink, head.framing(), body),
+        carry_through(Handler::handle(self, head), head, body)
+    }
+
+    /// Answers a request of `owner`, whom the program has logged in. Otherwise the same as [`handle`](Self::handle).
+    ///
+    /// The same id of two owners is two uploads, and limits of a user count for the owner. No [`Users`] are asked; a
+    /// closure of [`authorize`](Options::authorize) is.
+    pub fn handle_as(&self, owner: &str, head: &Head, body: &mut dyn Read) -> Response {
+        let context = &self.context;
+        let peer = context.server.proxies.client(head);
+        let log = context.start_log(head, peer);
+        let cors = context.origins.headers(head);
+        let checked = context.check_host(head);
+        let action = match checked.and_then(|()| context.check_origin(head)) {
+            Ok(()) => carry_out(context, head, (owner, peer), cors, log),
+            Err(response) => respond(response, &cors, log),
+        };
+        carry_through(action, head, body)
+    }
+}
+
+/// Carries a request through, with a blocking reader of its body.
+fn carry_through(mut action: Action, head: &Head, body: &mut dyn Read) -> Response {
+    loop {
+        match action {
+            Action::Respond(response) => return response,
+            Action::Blocking(decide) => action = decide(),
+            Action::After(at, decide) => {
+                thread::sleep(at.saturating_duration_since(Instant::now()));
+                action = decide();
             }
+            Action::Receive { sink, .. } => return receive(sink, head.framing(), body),
         }
     }
 }
@@ -221,26 +247,20 @@ impl Handler for Uploads {
         let context = &self.context;
         let peer = context.server.proxies.client(head);
         let log = context.start_log(head, peer);
-        let cors = context.origins.headers(head);
-        if let Err(response) = context.check(head) {
-            return respond(response, &cors, log);
+        if let Err(response) = context.check_host(head) {
+            return respond(response, &context.origins.headers(head), log);
         }
-        match context.logins.begin(head, peer, Instant::now()) {
-            Login::Passed(user) => carry_out(context, head, (&user, peer), cors, log),
-            Login::Missing => respond(context.refuse(head, Refusal::Unauthenticated), &cors, log),
-            Login::Refused(wait) => {
-                let after_secs = wait.as_secs_f64().ceil().max(1.0) as u64;
-                let refusal = Refusal::TooManyLogins { after_secs };
-                respond(context.refuse(head, refusal), &cors, log)
+        let Some(route) = context.own_route.clone() else {
+            return log_in(context, head, peer, log);
+        };
+        let (context, head, mut log) = (Arc::clone(context), head.clone(), log);
+        Action::Blocking(Box::new(move || match (route.0)(&head) {
+            Some(response) => {
+                log.answered(response.status());
+                Action::Respond(response)
             }
-            Login::Waits(ticket) => take_turn(PendingRequest {
-                context: Arc::clone(context),
-                head: head.clone(),
-                ticket,
-                cors,
-                log,
-            }),
-        }
+            None => log_in(&context, &head, peer, log),
+        }))
     }
 
     fn refused(&self, status: u16, peer: Peer) {
@@ -258,9 +278,33 @@ fn own_name() -> String {
     system.nodename().to_string_lossy().into_owned()
 }
 
-/// Checks that each user can have a folder.
-fn check_folders(users: &Users) -> Result<(), OpenError> {
-    if users.names().next().is_none() {
+/// Checks the origin, finds the user, and carries out the request.
+fn log_in(context: &Arc<Context>, head: &Head, peer: Option<Peer>, log: RequestLog) -> Action {
+    let cors = context.origins.headers(head);
+    if let Err(response) = context.check_origin(head) {
+        return respond(response, &cors, log);
+    }
+    match context.logins.begin(head, peer, Instant::now()) {
+        Login::Passed(user) => carry_out(context, head, (&user, peer), cors, log),
+        Login::Missing => respond(context.refuse(head, Refusal::Unauthenticated), &cors, log),
+        Login::Refused(wait) => {
+            let after_secs = wait.as_secs_f64().ceil().max(1.0) as u64;
+            let refusal = Refusal::TooManyLogins { after_secs };
+            respond(context.refuse(head, refusal), &cors, log)
+        }
+        Login::Waits(ticket) => take_turn(PendingRequest {
+            context: Arc::clone(context),
+            head: head.clone(),
+            ticket,
+            cors,
+            log,
+        }),
+    }
+}
+
+/// Checks that each user can have a folder. Without users, the embedding program has to name the owners.
+fn check_folders(users: &Users, names_owners: bool) -> Result<(), OpenError> {
+    if users.is_empty() && !names_owners {
         return Err(OpenError::NoUsers);
     }
     store::check_user_dirs(users.names()).map_err(OpenError::UserDirs)
@@ -318,10 +362,10 @@ fn carry_out(
 ) -> Action {
     log.authenticated(user);
     match context.route(head, user, peer) {
-        Ok(Route::Command(dialect, command, client)) => {
-            handler::handle(context, head, (dialect, command, client), cors, log)
+        Ok(route) => {
+            log.authenticated(&route.2.owner);
+            handler::handle(context, head, route, cors, log)
         }
-        Ok(Route::Recent(owner)) => recent::respond(context, head, owner, cors, log),
         Err(response) => respond(response, &cors, log),
     }
 }

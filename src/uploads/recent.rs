@@ -17,11 +17,11 @@ const UNDER_WAY_MAX: usize = 50;
 pub(super) fn respond(
     context: &Arc<Context>,
     head: &Head,
-    owner: &str,
+    owner: Box<str>,
     cors: CorsHeaders,
     mut log: RequestLog,
 ) -> Action {
-    let (context, head, owner) = (Arc::clone(context), head.clone(), owner.to_owned());
+    let (context, head) = (Arc::clone(context), head.clone());
     Action::Blocking(Box::new(move || {
         let response = cors.add_to(list(&context, &head, &owner));
         log.answered(response.status());
@@ -35,7 +35,7 @@ fn list(context: &Context, head: &Head, owner: &str) -> Response {
             target: Target::Id(id.to_vec()),
             operation: Operation::Status(StatusQuery::default()),
         };
-        context.allows(head, &command)
+        (context.owner_of(head, &command, owner)).is_ok_and(|of| *of == *owner)
     };
     let mut under_way = context.store.under_way(owner.as_bytes());
     under_way.sort_by_key(|upload| upload.idle_secs);

@@ -9,7 +9,10 @@ use crate::store::Completed;
 /// The maximum number of files kept for each owner.
 const FILES_MAX: usize = 50;
 
-/// The files published since the start of the server, in memory. The number of owners is the number of users.
+/// The maximum number of owners with files. An embedding program can name any number of owners.
+const OWNERS_MAX: usize = 1000;
+
+/// The files published since the start of the server, in memory.
 #[derive(Default)]
 pub(super) struct RecentFiles {
     by_owner: Mutex<HashMap<Vec<u8>, VecDeque<RecentFile>>>,
@@ -24,6 +27,12 @@ pub(super) struct RecentFile {
 impl RecentFiles {
     pub(super) fn add(&self, completed: &Completed) {
         let mut by_owner = self.by_owner();
+        if by_owner.len() >= OWNERS_MAX && !by_owner.contains_key(completed.id.owner()) {
+            let newest = |files: &VecDeque<RecentFile>| files.front().map(|file| file.at);
+            let idlest = by_owner.iter().min_by_key(|(_, files)| newest(files));
+            let idlest = idlest.map(|(owner, _)| owner.clone());
+            idlest.and_then(|owner| by_owner.remove(&owner));
+        }
         let files = by_owner.entry(completed.id.owner().to_vec()).or_default();
         files.truncate(FILES_MAX - 1);
         files.push_front(RecentFile {

@@ -78,10 +78,34 @@ impl Response {
         self
     }
 
-    /// Returns the value of `Content-Length`.
-    pub(crate) fn content_length(&self, head_only: bool) -> u64 {
+    /// Returns the value of `Content-Length` in the response to a request with this method. `None`: the response has no
+    /// such field (RFC 9110, section 8.6). For HEAD it is the length that GET would have, not the length of the body.
+    pub fn content_length(&self, method: &str) -> Option<u64> {
+        self.may_have_body().then(|| self.length(method == HEAD))
+    }
+
+    /// Returns the length of the content, also of one that is not sent.
+    pub(crate) fn length(&self, head_only: bool) -> u64 {
         let length = self.head_length.filter(|_| head_only);
         length.unwrap_or(self.body.len() as u64)
+    }
+
+    /// Returns the parts to send as the response to a request with this method.
+    ///
+    /// Another HTTP server must send `content_length` also if the body is empty: HEAD shows the size of an upload so.
+    pub fn into_parts(self, method: &str) -> ResponseParts {
+        let fields = self.fields().filter(|(name, _)| !is_reserved(name));
+        let fields = fields.map(|(name, value)| (name.to_owned(), without_controls(value)));
+        ResponseParts {
+            status: self.status,
+            fields: fields.collect(),
+            content_length: self.content_length(method),
+            is_closing: self.closing,
+            body: match method != HEAD && self.may_have_body() {
+                true => self.body,
+                false => Cow::Borrowed(&[]),
+            },
+        }
     }
 
     /// Closes the connection after this response (RFC 9112, section 9.6).
@@ -152,7 +176,7 @@ impl Response {
             push_field(&mut head, "Connection", "close");
         }
         if self.may_have_body() {
-            let length = self.content_length(to.head_only);
+            let length = self.length(to.head_only);
             push_field(&mut head, "Content-Length", &length.to_string());
         }
         head.extend_from_slice(b"\r\n");
@@ -194,6 +218,24 @@ impl Response {
     }
 }
 
+/// The parts of a [`Response`], for another HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseParts {
+    /// The status code.
+    pub status: u16,
+    /// The names and values of the fields, without those of the framing and `Date`. No value has a control character.
+    pub fields: Vec<(String, String)>,
+    /// The value of `Content-Length`; `None` if the response must not have one.
+    pub content_length: Option<u64>,
+    /// True if the connection closes after the response: `Connection: close` in HTTP/1.1.
+    pub is_closing: bool,
+    /// The body to send; empty for HEAD.
+    pub body: Cow<'static, [u8]>,
+}
+
+const HEAD: &str = "HEAD";
+
 /// The properties of the request that the encoding of the response depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplyTo {
@@ -220,6 +262,10 @@ fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
         *byte = b' ';
     }
     head.extend_from_slice(b"\r\n");
+}
+
+fn without_controls(value: &str) -> String {
+    value.replace(|c: char| c.is_ascii_control(), " ")
 }
 
 /// Returns whether the server writes this field itself: a second framing field enables response smuggling.
@@ -321,6 +367,30 @@ mod tests {
         );
         let answer = sent(response, KEEP);
         assert!(answer.ends_with("Content-Length: 0\r\n\r\n"), "{answer}");
+    }
+
+    #[test]
+    fn parts_are_those_that_are_sent() {
+        let response = Response::new(200)
+            .field("Location", "/a\r\nb")
+            .field("Connection", "upgrade")
+            .head_length(1 << 40)
+            .text("hello")
+            .closing();
+        let head = response.clone().into_parts("HEAD");
+        assert_eq!(
+            (head.content_length, &*head.body),
+            (Some(1 << 40), &b""[..])
+        );
+        let get = response.into_parts("GET");
+        assert_eq!((get.content_length, &*get.body), (Some(5), &b"hello"[..]));
+        assert!(get.is_closing);
+        let value = |name| get.fields.iter().find(|field| field.0 == name);
+        assert_eq!(value("Location").map(|field| &*field.1), Some("/a  b"));
+        assert_eq!(value("Connection"), None);
+        assert!(value("X-Content-Type-Options").is_some());
+        let none = Response::new(304).text("never").into_parts("GET");
+        assert_eq!((none.content_length, &*none.body), (None, &b""[..]));
     }
 
     #[test]

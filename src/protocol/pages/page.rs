@@ -201,7 +201,7 @@ mod tests {
             assert_eq!(response.get("Cache-Control"), Some("no-cache"));
             assert_eq!(response.body_bytes().is_empty(), status == 304);
             // A front that states a length in a 304 has to state that of the file.
-            assert_eq!(response.content_length(true), plain_bytes);
+            assert_eq!(response.length(true), plain_bytes);
         }
         let response = asked(&[gzip, ("If-None-Match", &gzip_tag)]);
         assert_eq!(response.status(), 304);

@@ -12,6 +12,7 @@
 use serde_json::{Value, json};
 
 use crate::http::{Head, Response};
+use crate::protocol::command::{Command, Operation, Target};
 use crate::protocol::refusal::method_not_allowed;
 use crate::store::UnderWay;
 
@@ -29,9 +30,12 @@ pub(crate) struct Arrived<'a> {
 }
 
 /// Returns `Some` for a request to `/recent`. An error is the response.
-pub(crate) fn read(head: &Head) -> Option<Result<(), Response>> {
+pub(crate) fn read(head: &Head) -> Option<Result<Command, Response>> {
     (head.path() == PATH).then(|| match head.method() {
-        "GET" | "HEAD" => Ok(()),
+        "GET" | "HEAD" => Ok(Command {
+            target: Target::All,
+            operation: Operation::List,
+        }),
         _ => Err(method_not_allowed("GET, HEAD")),
     })
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use resumed::Config;
+use resumed::{Config, Decision};
 
 use super::{CUTS, Disk, Visit, expect_nothing_in, scene};
 use crate::support::Site;
@@ -41,7 +41,7 @@ impl Starts {
                     .expect("not poisoned")
                     .push(start.parse().expect("a number"));
             }
-            true
+            Decision::allow()
         })
     }
 

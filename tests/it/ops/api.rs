@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
+use std::sync::mpsc;
 
 use resumed::store::{self, Completes, Id, Store};
-use resumed::{Config, Options, Uploads, Users};
+use resumed::{Config, Decision, Head, Options, Response, Uploads, Users};
 
-use crate::support::Client;
+use crate::support::{Client, Site, TIMEOUT, append, get};
 
 type Tried = Result<(), Box<dyn Error>>;
 
@@ -39,7 +40,7 @@ fn cloned_config_starts_a_server_of_its_own() -> Tried {
     let config = Config::new("")
         .listen("127.0.0.1:0")
         .user("alice", "secret")
-        .authorize(|head, _| head.field("X-Token") == Some(b"yes"));
+        .authorize(|head, _| (head.field("X-Token") == Some(b"yes")).into());
     for dir in &dirs {
         let server = resumed::start(config.clone().dir(dir.path()))?;
         for (fields, status) in [
@@ -97,4 +98,134 @@ fn refused_write_keeps_its_reason_as_io_error() -> Tried {
     append.cut();
     assert_eq!(store.status(&Id::new(b"", b"a"))?.offset, 3);
     Ok(())
+}
+
+const ID: &str = "a.txt-5-1700000000000";
+
+/// The login of a program: a token in a field.
+fn by_token(head: &Head) -> Decision {
+    match head.field("X-Token") {
+        Some(b"1") => Decision::allow_for("alice"),
+        Some(b"2") => Decision::allow_for("bob"),
+        _ => Decision::Deny(Response::new(401).text("log in at /login")),
+    }
+}
+
+fn with_token(request: impl Into<String>, token: &str) -> String {
+    let field = format!("\r\nX-Token: {token}\r\n");
+    request.into().replacen("\r\n", &field, 1)
+}
+
+#[test]
+fn same_id_of_two_owners_is_two_uploads() {
+    let (sender, receiver) = mpsc::channel();
+    let site = Site::with(|config| {
+        let config = config.authorize(|head, _| by_token(head));
+        config.on_complete(move |upload| {
+            sender.send((upload.id.owner().to_vec(), upload.path.clone()))?;
+            Ok(())
+        })
+    });
+    let send = |token, body| site.ask(with_token(append(ID, 0, 5), token) + body);
+    let status = |token| {
+        let status = get("/status", &format!("X-File-Id: {ID}\r\n"));
+        site.ask(with_token(status, token)).text().to_owned()
+    };
+    let mut cut = site.connect();
+    cut.send(with_token(append(ID, 0, 5), "1") + "hel");
+    while status("1") != "3" {}
+    drop(cut);
+    assert_eq!(
+        send("2", "other").status,
+        200,
+        "bob does not see the bytes of alice"
+    );
+    assert_eq!((&*status("1"), &*status("2")), ("3", "5"));
+    let rest = site.ask(with_token(append(ID, 3, 2), "1") + "lo");
+    assert_eq!(rest.status, 200, "{rest:?}");
+    let mut completed = [(); 2].map(|()| receiver.recv_timeout(TIMEOUT).expect("the hook runs"));
+    completed.sort();
+    assert_eq!(
+        completed.each_ref().map(|file| &*file.0),
+        [&b"alice"[..], b"bob"]
+    );
+    let contents = completed.map(|file| fs::read(file.1).expect("published"));
+    assert_eq!(contents, [b"hello", b"other"]);
+}
+
+#[test]
+fn denied_request_gets_the_response_of_the_program() {
+    let site = Site::with(|config| config.authorize(|head, _| by_token(head)));
+    let denied = site.ask(append(ID, 0, 5) + "hello");
+    assert_eq!((denied.status, denied.text()), (401, "log in at /login"));
+    // The page takes a refusal without this field for the response of a proxy.
+    assert!(denied.field("Upload-Complete").is_some(), "{denied:?}");
+    let tus = site.ask(get("/files/a", "Tus-Resumable: 1.0.0\r\n").replace("GET", "HEAD"));
+    assert_eq!(
+        (tus.status, tus.field("Tus-Resumable")),
+        (401, Some("1.0.0"))
+    );
+    assert_eq!(site.ask(get("/recent", "")).status, 401);
+    assert!(!site.dir().join("a.txt").exists());
+}
+
+#[test]
+fn recent_list_has_uploads_of_the_owner_only() {
+    let site = Site::with(|config| config.authorize(|head, _| by_token(head)));
+    for (token, name) in [("1", "of_alice"), ("2", "of_bob")] {
+        let request = append(&format!("{name}-5-1700000000000"), 0, 5);
+        assert_eq!(site.ask(with_token(request, token) + "hello").status, 200);
+    }
+    let list = site.ask(with_token(get("/recent", ""), "1"));
+    assert!(list.text().contains("of_alice"), "{list:?}");
+    assert!(!list.text().contains("of_bob"), "{list:?}");
+}
+
+#[test]
+fn program_handles_a_request_as_its_own_user() -> Tried {
+    let dir = tempfile::tempdir()?;
+    let (sender, receiver) = mpsc::channel();
+    let options = Options::default().on_complete(move |upload| {
+        sender.send(upload.id.owner().to_vec())?;
+        Ok(())
+    });
+    let uploads = Uploads::open(dir.path(), options)?;
+    let host = ("Host", "localhost");
+    let part = [host, ("X-File-Id", ID), ("Content-Length", "5")];
+    let head = Head::from_parts("POST", "/upload", part)?;
+    uploads.handle_as("alice", &head, &mut &b"hel"[..]);
+    let status = Head::from_parts("GET", "/status", [host, ("X-File-Id", ID)])?;
+    let held = |owner: &str| uploads.handle_as(owner, &status, &mut io::empty());
+    assert_eq!(held("alice").body_bytes(), b"3");
+    assert_eq!(held("bob").body_bytes(), b"0");
+    assert_eq!(uploads.handle(&status, &mut io::empty()).body_bytes(), b"0");
+    let response = uploads.handle_as("bob", &head, &mut &b"hello"[..]);
+    assert_eq!(response.status(), 200);
+    assert_eq!(receiver.recv_timeout(TIMEOUT)?, b"bob");
+    Ok(())
+}
+
+#[test]
+fn own_route_answers_before_the_server() {
+    let site = Site::with(|config| {
+        config.user("alice", "secret").route(|head| {
+            let is_own = head.path() == "/version";
+            is_own.then(|| Response::new(200).text("7"))
+        })
+    });
+    assert_eq!(site.ask(get("/version", "")).text(), "7");
+    assert_eq!(site.ask(get("/recent", "")).status, 401);
+    let forged = get("/version", "").replace("localhost", "evil.example");
+    assert_eq!(site.ask(forged).status, 421);
+}
+
+#[test]
+fn owners_of_a_program_have_folders_without_users() {
+    let site = Site::with(|config| config.user_dirs(true).authorize(|head, _| by_token(head)));
+    let sent = site.ask(with_token(append(ID, 0, 5), "1") + "hello");
+    assert_eq!(sent.status, 200, "{sent:?}");
+    assert_eq!(
+        fs::read(site.dir().join("alice/a.txt")).expect("a file"),
+        b"hello"
+    );
 }

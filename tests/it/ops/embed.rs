@@ -13,7 +13,8 @@ fn upload(site: &Site, id: &str) -> u16 {
 fn authorize_decides_about_each_request() {
     let site = Site::with(|config| {
         config.authorize(|head, command| {
-            head.method() == "GET" || command.id().is_some_and(|id| id.starts_with(b"mine"))
+            let is_mine = command.id().is_some_and(|id| id.starts_with(b"mine"));
+            (head.method() == "GET" || is_mine).into()
         })
     });
     let refusal = site.ask(append("yours", 0, 5) + "hello");

@@ -23,7 +23,7 @@ fn every_example_of_the_page_is_one_of_these() {
         let indented: String = indented.collect();
         assert!(HERE.contains(&indented), "not here:\n{indented}");
     }
-    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.len(), 10);
 }
 
 #[test]
@@ -158,16 +158,36 @@ fn program_decides_about_each_request() -> Tried {
     let temporary = tempfile::tempdir()?;
     let dir = temporary.path();
 
-    use resumed::{Config, Operation};
+    use resumed::{Config, Decision, Response};
 
-    let config = Config::new(dir).authorize(|head, command| {
-        let may_send = head.field("X-Token") == Some(b"let me in");
-        may_send || matches!(command.operation, Operation::Status(_))
+    let config = Config::new(dir).authorize(|head, _command| match head.field("X-Token") {
+        Some(b"let me in") => Decision::allow_for("alice"),
+        _ => Decision::Deny(Response::new(401).text("log in at /login first")),
     });
 
     let server = resumed::start(config.listen("127.0.0.1:0"))?;
-    assert_eq!(put(&server, "")?, 403);
+    assert_eq!(put(&server, "")?, 401);
     assert_eq!(put(&server, "X-Token: let me in\r\n")?, 201);
+    Ok(())
+}
+
+#[test]
+fn route_of_a_program_is_beside_the_uploads() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let dir = temporary.path();
+
+    use resumed::{Config, Response};
+
+    let config = Config::new(dir).route(|head| match (head.method(), head.path()) {
+        ("GET" | "HEAD", "/version") => Some(Response::new(200).text("7")),
+        _ => None,
+    });
+
+    let server = resumed::start(config.listen("127.0.0.1:0"))?;
+    let mut client = Client::connect(server.addr().tcp().ok_or("a port")?);
+    client.send("GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(client.answer().text(), "7");
+    assert_eq!(put(&server, "")?, 201);
     Ok(())
 }
 

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use resumed::Decision;
+
 use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append, status};
 
@@ -197,7 +199,7 @@ fn behind_nginx_only_what_nginx_takes_for_a_request_is_one() {
                 let is_smuggled =
                     command.id() == Some(b"smuggled") && head.field("X-Mark").is_none();
                 found.fetch_or(is_smuggled, Relaxed);
-                true
+                Decision::allow()
             })
         });
         let (upstream, location) = SHARING;
