@@ -22,7 +22,7 @@ help:
 	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
 	@echo "make test-image build and run the container image (as root, with buildah; after make dist)"
-	@echo "make torture    run the long tests: kill -9, power loss, requests cut at every byte, floods, 100,000 schedules"
+	@echo "make torture    run the long tests: kill -9, power loss, a million uploads, floods, 100,000 schedules"
 	@echo "make filesystems try uploads on many file systems in a virtual machine, and write docs/filesystems.md (Debian)"
 	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
@@ -63,7 +63,7 @@ test-image:
 
 torture: tools
 	@rm -f $(LEFT_OUT)
-	TORTURE=1 $(CARGO) test --all-features --test it -- --nocapture --test-threads=1 crash model
+	TORTURE=1 $(CARGO) test --all-features --test it -- --nocapture --test-threads=1 crash model soak
 	SCHEDULES=100000 $(INTERLEAVINGS)
 	TORTURE=1 $(CARGO) test --all-features --release --test it -- --include-ignored --nocapture --test-threads=1 hostile flood
 	@cat $(LEFT_OUT) 2>/dev/null || true

@@ -15,6 +15,7 @@ pub(crate) mod shared;
 pub(crate) mod slow_disk;
 pub(crate) mod slow_sync;
 pub(crate) mod small_disk;
+pub(crate) mod soak;
 pub(crate) mod spelling;
 pub(crate) mod trouble;
 pub(crate) mod upgrade;
