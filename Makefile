@@ -13,12 +13,13 @@ FUZZ_SECS ?= 600
 INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
-.PHONY: help run dist test check-msrv test-arm test-deb test-image torture filesystems fuzz bench docs tools peers
+.PHONY: help run dist test check-msrv check-targets test-arm test-deb test-image torture filesystems fuzz bench docs tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
 	@echo "make test       check format, lints and documentation; run the tests"
 	@echo "make check-msrv check the code with rustc 1.85 of Debian 13, which it fetches (Debian)"
+	@echo "make check-targets check the types for macOS, FreeBSD, RISC-V and ARM (with rustup, or on Debian)"
 	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
 	@echo "make test-image build and run the container image (as root, with buildah; after make dist)"
@@ -51,6 +52,9 @@ test: tools
 
 check-msrv:
 	@.ci/check-msrv
+
+check-targets:
+	@.ci/check-targets
 
 test-arm:
 	@.ci/test-arm

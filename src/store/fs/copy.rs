@@ -1,11 +1,12 @@
 //! Copies a file into a folder on another file system, under a hidden name beside its target.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
 
 use rustix::fs::{
-    Access, AtFlags, Mode, OFlags, accessat, fstat, fstatvfs, fsync, openat, statat, unlinkat,
+    Access, AtFlags, Mode, OFlags, accessat, fstat, fstatvfs, openat, statat, unlinkat,
 };
 use rustix::io::{Errno, pread, pwrite};
 
@@ -29,7 +30,7 @@ const FRESH_SECS: i64 = 60;
 
 /// The copy of an upload, beside its target.
 pub(crate) struct Copy {
-    file: OwnedFd,
+    file: File,
     dir: OwnedFd,
     name: String,
 }
@@ -64,6 +65,7 @@ impl Disk {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = openat(&home, &name, flags, Mode::from_raw_mode(0o666))?;
         let dir = home.as_fd().try_clone_to_owned()?;
+        let file = file.into();
         Ok(Copy { file, dir, name })
     }
 
@@ -89,11 +91,11 @@ impl Disk {
                 Err(error) => method = method.next().ok_or(error)?,
             }
             if done - synced >= SYNC_EVERY {
-                self.gated(Op::SyncCopy, || Ok(fsync(&copy.file)?))?;
+                self.gated(Op::SyncCopy, || copy.file.sync_all())?;
                 synced = done;
             }
         }
-        self.gated(Op::SyncCopy, || Ok(fsync(&copy.file)?))?;
+        self.gated(Op::SyncCopy, || copy.file.sync_all())?;
         Ok(true)
     }
 
@@ -122,7 +124,7 @@ impl Disk {
             name,
         };
         rename(from, to, on_conflict, &self.naming)?;
-        self.gated(Op::SyncDir, || Ok(fsync(&home)?))
+        self.sync_home(&home)
     }
 
     /// Returns whether the file at `path` has the same bytes as `data`, whose length is `length`.
@@ -197,7 +199,7 @@ impl Copy {
 
     /// Returns the copy as an open data file, to set its times.
     pub(crate) fn data(&self) -> io::Result<Data> {
-        Ok(Data(self.file.try_clone()?.into()))
+        Ok(Data(self.file.try_clone()?))
     }
 
     /// Removes the copy, unless the name belongs to another copy now.

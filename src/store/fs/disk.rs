@@ -422,8 +422,7 @@ impl Disk {
     /// Warns once if the ext4 may lose synced data. Not called at start: the check takes two syncs.
     pub(crate) fn warn_of_ext4(&self) {
         if self.durable {
-            self.commits_checked
-                .call_once(|| warn_of_ext4(self.lock.as_fd()));
+            self.commits_checked.call_once(|| warn_of_ext4(&self.lock));
         }
     }
 

@@ -4,12 +4,12 @@
 //! the whole mount. Without a journal, a power loss may keep the name of a file and lose its contents. No system call
 //! reports either setting to a program without privileges; the counters in `/proc/fs` show both.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::fd::BorrowedFd;
 
 use rustix::fs::{
-    CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstat, fsync, futimens, major, minor,
-    openat, readlinkat,
+    CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstat, futimens, major, minor, openat,
+    readlinkat,
 };
 use rustix::io::read;
 
@@ -18,7 +18,7 @@ use rustix::io::read;
 const SYNCS: usize = 2;
 
 /// Warns if the ext4 of a file has no journal, or has fast commits. Sets the times of the file, and syncs it.
-pub(crate) fn warn_unless_safe(file: BorrowedFd<'_>) {
+pub(crate) fn warn_unless_safe(file: &File) {
     match power_loss(file) {
         Ok(None) => {}
         Ok(Some(setting)) => log::warn!(
@@ -30,7 +30,7 @@ pub(crate) fn warn_unless_safe(file: BorrowedFd<'_>) {
 }
 
 /// Returns the unsafe setting, if there is one.
-fn power_loss(file: BorrowedFd<'_>) -> io::Result<Option<&'static str>> {
+fn power_loss(file: &File) -> io::Result<Option<&'static str>> {
     let device = device_of(file)?;
     if !has_journal(&device)? {
         return Ok(Some("without a journal"));
@@ -40,7 +40,7 @@ fn power_loss(file: BorrowedFd<'_>) -> io::Result<Option<&'static str>> {
 }
 
 /// Returns the name of the disk in the kernel, such as `sda1`.
-fn device_of(file: BorrowedFd<'_>) -> io::Result<String> {
+fn device_of(file: &File) -> io::Result<String> {
     let device = fstat(file)?.st_dev;
     let (major, minor) = (major(device), minor(device));
     let path = readlinkat(CWD, format!("/sys/dev/block/{major}:{minor}"), Vec::new())?;
@@ -61,7 +61,7 @@ fn has_journal(device: &str) -> io::Result<bool> {
     Ok(false)
 }
 
-fn commits_whole(device: &str, file: BorrowedFd<'_>) -> io::Result<bool> {
+fn commits_whole(device: &str, file: &File) -> io::Result<bool> {
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: UTIME_NOW,
@@ -72,7 +72,7 @@ fn commits_whole(device: &str, file: BorrowedFd<'_>) -> io::Result<bool> {
     };
     for _ in 0..SYNCS {
         futimens(file, &now)?;
-        fsync(file)?;
+        file.sync_all()?;
     }
     let counts = format!("/proc/fs/ext4/{device}/fc_info");
     let file = openat(CWD, counts, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;

@@ -1,6 +1,7 @@
 //! The type of the file system of the directory.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
@@ -41,7 +42,7 @@ fn longest_of(_: impl AsFd) -> Option<u64> {
 
 /// Warns if an ext4 has no journal, or has fast commits. Sets the times of the lock file, and syncs it.
 #[cfg(target_os = "linux")]
-pub(crate) fn warn_of_ext4(lock: BorrowedFd<'_>) {
+pub(crate) fn warn_of_ext4(lock: &File) {
     if rustix::fs::fstatfs(lock).is_ok_and(|about| about.f_type as u32 == EXT4) {
         ext4::warn_unless_safe(lock);
     }
@@ -49,7 +50,7 @@ pub(crate) fn warn_of_ext4(lock: BorrowedFd<'_>) {
 
 /// Warns if an ext4 has no journal, or has fast commits.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn warn_of_ext4(_: BorrowedFd<'_>) {}
+pub(crate) fn warn_of_ext4(_: &File) {}
 
 /// Warns where durable answers are not known to hold.
 #[cfg(target_os = "linux")]

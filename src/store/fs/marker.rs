@@ -24,8 +24,8 @@ impl Disk {
         self.faults.check(Op::Read)?;
         let mut value = [0; 32];
         match xattr::get(&data.0, MARKER, &mut value) {
-            Ok(length) => Ok(Some(parse(&value[..length]).unwrap_or_default())),
-            Err(Errno::NODATA) => Ok(Some(0)),
+            Ok(Some(length)) => Ok(Some(parse(&value[..length]).unwrap_or_default())),
+            Ok(None) => Ok(Some(0)),
             Err(Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -55,8 +55,8 @@ impl Disk {
         self.faults.check(Op::Read)?;
         let mut value = [0; 512];
         match xattr::get(&data.0, algorithm.attribute(), &mut value) {
-            Ok(length) => Ok(Hashed::parse(algorithm, &value[..length])),
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+            Ok(Some(length)) => Ok(Hashed::parse(algorithm, &value[..length])),
+            Ok(None) | Err(Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -73,7 +73,7 @@ impl Disk {
         self.faults.check(Op::Marker)?;
         for algorithm in Algorithm::ALL {
             match xattr::remove(&data.0, algorithm.attribute()) {
-                Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+                Ok(()) | Err(Errno::OPNOTSUPP) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -19,9 +19,9 @@ impl Disk {
 
     /// Stores `mount` in the lock file, durably.
     pub(crate) fn store_mount(&self, mount: &str) -> io::Result<()> {
-        rustix::fs::ftruncate(&self.lock, 0)?;
+        self.lock.set_len(0)?;
         rustix::io::write(&self.lock, mount.as_bytes())?;
-        Ok(rustix::fs::fdatasync(&self.lock)?)
+        self.lock.sync_data()
     }
 
     /// Returns whether no server has used the directory, and it contains no upload.

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, fstat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dev, FileType, Mode, OFlags, RawMode, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::store::fs::xattr;
@@ -31,13 +31,13 @@ const WARNED_MAX: usize = 1000;
 #[derive(Default)]
 pub(crate) struct Ownership {
     kinds: Mutex<Vec<(Kind, Arc<Attributes>)>>,
-    warned: Mutex<HashSet<(u64, u64)>>,
+    warned: Mutex<HashSet<(Dev, u64)>>,
 }
 
 /// The properties of a folder that decide the attributes of a new file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Kind {
-    pub(crate) device: u64,
+    pub(crate) device: Dev,
     gid: u32,
     is_set_gid: bool,
     default_acl: Option<Box<[u8]>>,
@@ -91,7 +91,7 @@ impl Ownership {
     }
 
     /// Returns whether a refusal in this folder has to be logged.
-    pub(crate) fn is_first_warning(&self, folder: (u64, u64)) -> bool {
+    pub(crate) fn is_first_warning(&self, folder: (Dev, u64)) -> bool {
         let mut warned = lock(&self.warned);
         warned.len() < WARNED_MAX && warned.insert(folder)
     }
@@ -99,7 +99,7 @@ impl Ownership {
 
 impl Attributes {
     /// Reads the attributes of an open file, and the device it is on.
-    pub(crate) fn of(file: impl AsFd) -> io::Result<(u64, Self)> {
+    pub(crate) fn of(file: impl AsFd) -> io::Result<(Dev, Self)> {
         let about = fstat(&file)?;
         let attributes = Self {
             uid: Some(about.st_uid),
@@ -160,8 +160,8 @@ impl Attributes {
 fn acl(file: impl AsFd, name: &str) -> io::Result<Option<Box<[u8]>>> {
     let mut value = [0; ACL_MAX];
     match xattr::get(file, name, &mut value) {
-        Ok(length) => Ok(Some(value[..length].into())),
-        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+        Ok(length) => Ok(length.map(|length| value[..length].into())),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

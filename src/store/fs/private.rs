@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, Mode, fchmod, fstat, mkdirat, statat, unlinkat};
+use rustix::fs::{AtFlags, Mode, RawMode, fchmod, fstat, mkdirat, statat, unlinkat};
 use rustix::process::geteuid;
 
 use crate::store::error::OpenError;
@@ -13,9 +13,9 @@ use crate::store::fs::ownership::DEFAULT_ACL;
 use crate::store::fs::xattr;
 
 /// The permission bits of a mode.
-const PERMISSIONS: u32 = 0o777;
+const PERMISSIONS: RawMode = 0o777;
 /// The permission bits of the group and of others.
-const OTHERS: u32 = 0o077;
+const OTHERS: RawMode = 0o077;
 
 /// Makes `partials`, which lies in `root`, readable and writable by its owner alone. Removes its default ACL: the files
 /// in it follow the umask, so that the server can open them again.
@@ -45,7 +45,7 @@ pub(crate) fn make_private(
             path.display()
         );
     }
-    // Fails if there is none. Publishing sets the ACL of a finished file.
+    // Fails where no file has one. Publishing sets the ACL of a finished file.
     let _ = xattr::remove(&partials, DEFAULT_ACL);
     if !is_private(&partials).map_err(failed)? {
         log::warn!(

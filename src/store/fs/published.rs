@@ -4,13 +4,12 @@
 //! out of the directory. `.resumed` is never used as a folder, under any of its names. FAT adds a short name
 //! (`RESUME~1`), and a case-folding file system ignores some characters.
 
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fstat, fsync, mkdirat, openat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -28,7 +27,7 @@ use crate::store::options::OnConflict;
 /// The open directory of a finished file.
 pub(crate) enum Home<'d> {
     Root(BorrowedFd<'d>),
-    Folder(OwnedFd),
+    Folder(File),
 }
 
 /// Nested folders.
@@ -43,7 +42,7 @@ pub(crate) struct Folders {
 /// One folder, open.
 struct Folder {
     name: String,
-    file: OwnedFd,
+    file: File,
     is_new: bool,
 }
 
@@ -271,10 +270,11 @@ impl Disk {
         }
     }
 
-    fn sync_home(&self, home: &Home<'_>) -> io::Result<()> {
+    /// Makes the names in `home` durable.
+    pub(crate) fn sync_home(&self, home: &Home<'_>) -> io::Result<()> {
         match home {
             Home::Root(_) => self.sync_dir(Dir::Root),
-            Home::Folder(folder) => self.gated(Op::SyncDir, || Ok(fsync(folder)?)),
+            Home::Folder(folder) => self.gated(Op::SyncDir, || folder.sync_all()),
         }
     }
 
@@ -308,7 +308,7 @@ impl Disk {
     ///
     /// # Errors
     /// `NotADirectory` if another file has its name.
-    pub(crate) fn user_dir(&self, dir: &UserDir) -> io::Result<Option<OwnedFd>> {
+    pub(crate) fn user_dir(&self, dir: &UserDir) -> io::Result<Option<File>> {
         let name = dir.name().as_str();
         if let Some(folder) = self.open_folder(self.root(), name)? {
             return Ok(Some(folder));
@@ -334,11 +334,7 @@ impl Disk {
     }
 
     /// Opens a directory in another. `None` if it does not exist, is not a directory, is a link, or is `.resumed`.
-    pub(crate) fn open_folder(
-        &self,
-        above: impl AsFd,
-        name: impl Arg,
-    ) -> io::Result<Option<OwnedFd>> {
+    pub(crate) fn open_folder(&self, above: impl AsFd, name: impl Arg) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = match openat(above, name, flags, Mode::empty()) {
             Ok(folder) => folder,
@@ -347,7 +343,7 @@ impl Disk {
         };
         let (about, hidden) = (fstat(&folder)?, fstat(&self.partials.file)?);
         let is_hidden = (about.st_dev, about.st_ino) == (hidden.st_dev, hidden.st_ino);
-        Ok((!is_hidden).then_some(folder))
+        Ok((!is_hidden).then(|| folder.into()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The bytes of the files in the folder of a user.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, Dir as Entries, FileType, statat};
 
@@ -55,7 +55,7 @@ impl Disk {
 
 impl Count<'_> {
     /// Adds the files in `folder` and below. Returns false if the count has to end.
-    fn add_folder(&mut self, folder: OwnedFd, depth: usize) -> io::Result<bool> {
+    fn add_folder(&mut self, folder: File, depth: usize) -> io::Result<bool> {
         let mut entries = Entries::new(folder)?;
         while let Some(entry) = entries.read() {
             if !(self.goes_on)() {

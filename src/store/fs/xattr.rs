@@ -4,22 +4,38 @@
 mod system {
     use std::os::fd::AsFd;
 
-    use rustix::fs::XattrFlags;
-    pub(crate) use rustix::fs::{fgetxattr as get, fremovexattr as remove};
-    use rustix::io::Result;
+    use rustix::fs::{XattrFlags, fgetxattr, fremovexattr};
+    use rustix::io::{Errno, Result};
+
+    /// Reads the attribute, and returns its length; `None` if the file has no such attribute.
+    pub(crate) fn get(file: impl AsFd, name: &str, value: &mut [u8]) -> Result<Option<usize>> {
+        match fgetxattr(file, name, value) {
+            Err(Errno::NODATA) => Ok(None),
+            length => length.map(Some),
+        }
+    }
 
     pub(crate) fn set(file: impl AsFd, name: &str, value: &[u8]) -> Result<()> {
         rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())
     }
+
+    /// Removes the attribute, if the file has it.
+    pub(crate) fn remove(file: impl AsFd, name: &str) -> Result<()> {
+        match fremovexattr(file, name) {
+            Err(Errno::NODATA) => Ok(()),
+            done => done,
+        }
+    }
 }
 
+/// Other systems have other names and namespaces for attributes.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::os::fd::AsFd;
 
     use rustix::io::{Errno, Result};
 
-    pub(crate) fn get(_: impl AsFd, _: &str, _: &mut [u8]) -> Result<usize> {
+    pub(crate) fn get(_: impl AsFd, _: &str, _: &mut [u8]) -> Result<Option<usize>> {
         Err(Errno::OPNOTSUPP)
     }
 

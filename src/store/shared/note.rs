@@ -6,8 +6,6 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::io::Errno;
-
 use crate::store::fs::disk::Data;
 use crate::store::fs::lock;
 use crate::store::fs::xattr;
@@ -41,11 +39,8 @@ impl Note {
     pub(crate) fn read(data: &Data) -> io::Result<Option<Self>> {
         lock::revalidate(&data.0)?;
         let mut text = [0; 64];
-        match xattr::get(&data.0, NOTE, &mut text) {
-            Ok(length) => Ok(Self::parse(&text[..length])),
-            Err(Errno::NODATA) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let length = xattr::get(&data.0, NOTE, &mut text)?;
+        Ok(length.and_then(|length| Self::parse(&text[..length])))
     }
 
     pub(crate) fn write(self, data: &Data) -> io::Result<()> {
