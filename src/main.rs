@@ -23,7 +23,7 @@ use signal_hook::iterator::Signals;
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
     let is_command = |word: &OsString| {
-        let commands = ["serve", "put", "hash-password", "help"];
+        let commands = ["serve", "put", "hash-password", "health", "help"];
         commands.iter().any(|command| word == command)
     };
     let command = args.next_if(is_command).unwrap_or_default();
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             put(args)
         }
         Some("hash-password") => cli::hash_password::run(args),
+        Some("health") => cli::health::run(args),
         _ => run_server(args),
     }
 }
@@ -44,6 +45,7 @@ fn help(command: Option<OsString>) -> ExitCode {
     match command {
         Some(command) if command == "put" => put(flag()),
         Some(command) if command == "hash-password" => cli::hash_password::run(flag()),
+        Some(command) if command == "health" => cli::health::run(flag()),
         _ => run_server(flag()),
     }
 }
@@ -116,10 +118,10 @@ fn serve(
     }
     let is_new = !dir.exists();
     let (server, scheme, fingerprint) = match &files.certificate {
-        None => (resumed::start(config)?, "http", None),
+        None => (start(config)?, "http", None),
         Some(certificate) => {
             let (config, applied) = certificate.apply(config)?;
-            let server = resumed::start(config)?;
+            let server = start(config)?;
             let fingerprint = certificate.keep(applied, &server)?;
             (server, "https", Some(fingerprint))
         }
@@ -141,6 +143,14 @@ fn serve(
     }
     server.stop();
     ended
+}
+
+/// Starts the server. If its user may not write to the directory, the error names the owner too.
+fn start(config: resumed::Config) -> Result<resumed::Server, Box<dyn Error>> {
+    resumed::start(config).map_err(|error| match cli::ownership(&error) {
+        Some(owner) => format!("{error}; {owner}").into(),
+        None => error.into(),
+    })
 }
 
 /// The interval between two checks that the directory is still in place, and for changes of the user files.

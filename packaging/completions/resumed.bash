@@ -1,4 +1,4 @@
-# Completes resumed, resumed put and resumed hash-password.
+# Completes resumed, resumed put, resumed hash-password and resumed health.
 _resumed() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} flags
     COMPREPLY=()
@@ -28,7 +28,7 @@ _resumed() {
     case $cur in
         -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;
         *) mapfile -t COMPREPLY < <(
-            [ "$COMP_CWORD" -gt 1 ] || compgen -W 'serve put hash-password help' -- "$cur"
+            [ "$COMP_CWORD" -gt 1 ] || compgen -W 'serve put hash-password health help' -- "$cur"
             compgen -f -- "$cur"
         ) ;;
     esac

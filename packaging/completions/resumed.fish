@@ -1,4 +1,4 @@
-# Completes resumed, resumed put and resumed hash-password.
+# Completes resumed, resumed put, resumed hash-password and resumed health.
 set -l put __fish_seen_subcommand_from put
 set -l serve not $put
 
@@ -17,6 +17,7 @@ complete -c resumed -n __fish_use_subcommand -a serve -d 'Receive uploads'
 complete -c resumed -n __fish_use_subcommand -a help -d 'Print the help'
 complete -c resumed -n __fish_use_subcommand -a put -d 'Send files and folders'
 complete -c resumed -n __fish_use_subcommand -a hash-password -d 'Print the hash of a password'
+complete -c resumed -n __fish_use_subcommand -a health -d 'Print the health of a server'
 complete -c resumed -n "$serve" -s l -l listen -x -d 'Listen on HOST:PORT or unix:PATH'
 complete -c resumed -n "$serve" -l socket-mode -x -d 'Mode of unix:PATH'
 complete -c resumed -n "$serve" -l tls-cert -r -d 'Certificate for HTTPS'

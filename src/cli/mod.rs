@@ -3,6 +3,7 @@
 pub(crate) mod greeting;
 mod guess;
 pub(crate) mod hash_password;
+pub(crate) mod health;
 mod hook;
 mod logger;
 #[cfg(any(test, fuzzing))]
@@ -16,16 +17,21 @@ mod text;
 pub(crate) mod tls;
 mod users;
 
+use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use lexopt::{Arg, Parser, ValueExt};
-use resumed::{Config, TrustedProxy};
+use resumed::store::OpenError;
+use resumed::{Config, StartError, TrustedProxy};
+use rustix::process::{getegid, geteuid};
 
 pub(crate) use self::hook::Hook;
 use self::hook::HookFlags;
@@ -65,6 +71,7 @@ pub(crate) const HELP: &str = "\
 resumed [OPTIONS] [DIR]    receive uploads in DIR (default: uploads); or: resumed serve
 resumed put FILE... URL    send files and folders; see resumed put --help
 resumed hash-password [NAME]    print the hash of a password, for --user-file
+resumed health URL         exit with 0 if the server at URL accepts uploads
 
   -l, --listen ADDR          listen on HOST:PORT or unix:PATH; port 0 picks a free port
                              (default: 127.0.0.1:8080)
@@ -200,6 +207,30 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
         user_files,
         certificate: certificate.map(Box::new),
     })
+}
+
+/// Returns the owner of the directory and the user of the server, if a missing permission prevents the start.
+pub(crate) fn ownership(error: &StartError) -> Option<String> {
+    let OpenError::NotWritable(path, cause) = error.source()?.downcast_ref()? else {
+        return None;
+    };
+    if cause.kind() != ErrorKind::PermissionDenied {
+        return None;
+    }
+    let dir = fs::metadata(path).ok()?;
+    let user = geteuid().as_raw();
+    let clue = if dir.uid() == user {
+        "change its mode"
+    } else {
+        "give it to that user, or start the server as its owner"
+    };
+    Some(format!(
+        "{} belongs to uid {} and gid {}, and the server runs as uid {user} and gid {}: {clue}",
+        path.display(),
+        dir.uid(),
+        dir.gid(),
+        getegid().as_raw(),
+    ))
 }
 
 /// The flags that the command itself uses, without the server.

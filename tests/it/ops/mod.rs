@@ -6,6 +6,7 @@ pub(crate) mod embedding;
 pub(crate) mod greeting;
 pub(crate) mod guess;
 pub(crate) mod health;
+pub(crate) mod health_command;
 pub(crate) mod hook;
 pub(crate) mod logins;
 pub(crate) mod logs;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -23,6 +24,27 @@ fn root_may_not_listen_to_other_machines_unless_allowed() {
     assert!(error.to_string().contains("--allow-root"), "{error}");
     let allowed = Config::new(dir.path()).listen("0.0.0.0:0").allow_root(true);
     resumed::start(allowed).expect("started").stop();
+}
+
+#[test]
+fn directory_of_another_user_is_refused_with_both_users() {
+    require!("a directory of another user", root_obstacle());
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("opened");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command
+        .uid(1234)
+        .gid(1235)
+        .args(["--listen", "127.0.0.1:0"]);
+    let error = listens(command.arg(dir.path())).expect_err("refused");
+    let expected = format!(
+        "{0} is not writable: Permission denied (os error 13); {0} belongs to uid 0 and gid 0, and the server runs as \
+         uid 1234 and gid 1235: give it to that user, or start the server as its owner",
+        dir.path().display()
+    );
+    assert!(error.contains(&expected), "{error}");
+    chown(dir.path(), Some(1234), None).expect("given");
+    listens(&mut command).expect("its owner starts it");
 }
 
 /// Starts the command with these flags on an address that other machines reach, and returns its error.

@@ -1,0 +1,130 @@
+//! `resumed health`: asks a server for its health.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser, ValueExt};
+
+use super::UsageError;
+use super::text::printable;
+
+pub(super) const HELP: &str = "\
+resumed health URL    print the health of a server; exit with 0 if it accepts uploads, else with 1
+
+URL is http://HOST:PORT or unix:PATH. The check of a container or a monitor runs this command.
+
+  -h, --help            print this help
+";
+
+/// The maximum time to connect, and between two parts of the response.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The maximum length of a response.
+const MAX_BYTES: u64 = 16 << 10;
+
+/// Runs the command with the arguments after `health`.
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let url = match parse(args) {
+        Ok(Some(url)) => url,
+        Ok(None) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("resumed health: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match ask(&url) {
+        Ok(answer) => {
+            println!("{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("resumed health: {url}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns the URL, or nothing for `--help`.
+fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<String>, UsageError> {
+    let mut parser = Parser::from_args(args);
+    let mut url = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(None),
+            Arg::Value(value) if url.is_none() => url = Some(value.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let is_known = |url: &String| url.starts_with("http://") || url.starts_with("unix:");
+    match url.filter(is_known) {
+        Some(url) => Ok(Some(url)),
+        None => Err(UsageError(
+            "a URL is needed: http://HOST:PORT or unix:PATH".into(),
+        )),
+    }
+}
+
+/// Returns the text of a healthy server.
+fn ask(url: &str) -> Result<String, Box<dyn Error>> {
+    if let Some(path) = url.strip_prefix("unix:") {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        return read(exchange(stream, "localhost", "")?);
+    }
+    let rest = url.trim_start_matches("http://");
+    let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| {
+        !port.is_empty() && port.bytes().all(|letter| letter.is_ascii_digit())
+    });
+    let address = if has_port {
+        host
+    } else {
+        &format!("{host}:80")
+    };
+    let stream = connect(address)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    read(exchange(stream, host, prefix.trim_end_matches('/'))?)
+}
+
+fn connect(address: &str) -> io::Result<TcpStream> {
+    let mut failed = io::Error::other("the name has no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// Sends the request, and returns the response.
+fn exchange(mut stream: impl Read + Write, host: &str, prefix: &str) -> io::Result<Vec<u8>> {
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    let request =
+        format!("GET {slash}{prefix}/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut response = Vec::new();
+    stream.take(MAX_BYTES).read_to_end(&mut response)?;
+    Ok(response)
+}
+
+/// Returns the body of a response with the status 200. Of others, it is the error.
+fn read(response: Vec<u8>) -> Result<String, Box<dyn Error>> {
+    let response = String::from_utf8_lossy(&response);
+    let (head, body) = response
+        .split_once("\r\n\r\n")
+        .ok_or("the response is not HTTP")?;
+    let body = printable(body.trim_end());
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(body),
+        _ => Err(body.into()),
+    }
+}
