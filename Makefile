@@ -13,7 +13,7 @@ FUZZ_SECS ?= 600
 INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
-.PHONY: help run dist test check-msrv check-targets test-arm test-deb test-image torture filesystems fuzz bench docs tools peers
+.PHONY: help run dist test check-msrv check-targets test-arm test-deb test-image torture filesystems fuzz bench docs release tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
@@ -22,13 +22,14 @@ help:
 	@echo "make check-targets check the types for macOS, FreeBSD, RISC-V and ARM (with rustup, or on Debian)"
 	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
-	@echo "make test-image build and run the container image (as root, with buildah; after make dist)"
+	@echo "make test-image build and run the container image (as root, with buildah and debootstrap)"
 	@echo "make torture    run the long tests: kill -9, power loss, a million uploads, floods, 100,000 schedules"
 	@echo "make filesystems try uploads on many file systems in a virtual machine, and write docs/filesystems.md (Debian)"
 	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
 	@echo "make docs       build the documentation as a site in target/docs/book, and check its links (needs mdbook)"
 	@echo "make dist       build static binaries for x86-64 and ARM, Debian packages, and the npm package (Debian)"
+	@echo "make release    check that this commit can be released: versions, changelog, tag"
 	@echo "make tools      install what the tests need (Debian), or list what is missing"
 	@echo "make peers      install the servers to compare with: dufs, rustus, @tus/server"
 
@@ -45,6 +46,7 @@ test: tools
 		$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzzing -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features -p resumed -p resumed-client
 	@rm -f $(LEFT_OUT)
+	@.ci/deny $(LEFT_OUT)
 	$(CARGO) test --all-features
 	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
 	$(INTERLEAVINGS)
@@ -93,6 +95,9 @@ bench:
 
 docs:
 	@.ci/docs
+
+release:
+	@.ci/release
 
 tools:
 	@.ci/tools
