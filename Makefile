@@ -13,7 +13,7 @@ FUZZ_SECS ?= 600
 INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
-.PHONY: help run dist test check-msrv check-targets test-arm test-deb test-image torture filesystems fuzz bench docs release tools peers
+.PHONY: help run dist test check-msrv check-targets test-arm test-deb test-image torture filesystems fuzz bench docs film release tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
 	@echo "make docs       build the documentation as a site in target/docs/book, and check its links (needs mdbook)"
 	@echo "make dist       build static binaries for x86-64 and ARM, Debian packages, and the npm package (Debian)"
+	@echo "make film       film resumed put and kill -9 of the server as docs/cut.svg"
 	@echo "make release    check that this commit can be released: versions, changelog, tag"
 	@echo "make tools      install what the tests need (Debian), or list what is missing"
 	@echo "make peers      install the servers to compare with: dufs, rustus, @tus/server"
@@ -95,6 +96,10 @@ bench:
 
 docs:
 	@.ci/docs
+
+film:
+	$(CARGO) build --release --features put,tls --target-dir target/put
+	@.ci/film target/put/release/resumed
 
 release:
 	@.ci/release
