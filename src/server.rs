@@ -14,7 +14,7 @@ use crate::engine::{self, Address, Engine, ListenSocket, Listener};
 use crate::http::tls;
 #[cfg(feature = "tls")]
 use crate::http::tls::TlsOptions;
-use crate::store::{self, OpenError, Sharing};
+use crate::store::{self, Id, OpenError, PartialUpload, Sharing, UploadInfo};
 use crate::uploads::{Uploads, Users};
 
 /// A running server. Dropping it stops it.
@@ -114,6 +114,22 @@ impl Server {
     /// The errors of [`Store::health`](store::Store::health).
     pub fn health(&self) -> Result<(), store::Error> {
         self.uploads.health()
+    }
+
+    /// Returns the declarations of an upload, and the path of its file if it is complete: see
+    /// [`Store::info`](store::Store::info).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Store::info`](store::Store::info).
+    pub fn info(&self, id: &Id) -> Result<Option<UploadInfo>, store::Error> {
+        self.uploads.info(id)
+    }
+
+    /// Returns the uploads of `owner` that are not complete: see
+    /// [`Store::partial_uploads`](store::Store::partial_uploads).
+    pub fn partial_uploads(&self, owner: &str) -> Vec<PartialUpload> {
+        self.uploads.partial_uploads(owner)
     }
 
     /// Replaces all users. The logins of new users, and of users with a changed password, are checked again. Running requests

@@ -142,6 +142,16 @@ impl AccountIndex {
         Ok(admitted)
     }
 
+    /// Returns the partial uploads of the account; without an account, all of them.
+    pub(crate) fn partial_keys(&self, account: Option<Account>) -> Vec<Key> {
+        let index = lock(&self.index);
+        let counted = index.uploads.iter();
+        let partials = counted.filter(|(_, counted)| {
+            counted.is_partial && (account.is_none() || counted.account == account)
+        });
+        partials.map(|(key, _)| *key).collect()
+    }
+
     /// Checks the number of the other partial uploads.
     fn check_number(&self, index: &Index, id: &Id, account: Option<Account>) -> Result<(), Error> {
         let own = index.partial(id.key());

@@ -84,6 +84,7 @@ pub use self::upload::publish::Finished;
 pub(crate) use self::upload::registry::UploadHandle;
 pub use self::upload::request::{AppendRequest, BodyLength, Precondition, Start, TAIL_BYTES, Tail};
 pub use self::upload::state::Progress;
+pub use self::upload::under_way::PartialUpload;
 pub(crate) use self::upload::under_way::UnderWay;
 
 use self::fs::disk::Disk;
@@ -205,7 +206,8 @@ impl Store {
         self.upload(id).durable_progress(id)
     }
 
-    /// Returns the declarations and the expiry of an upload; `None` if no request has begun it.
+    /// Returns the declarations and the expiry of an upload, and the path of a complete one; `None` if no request has begun
+    /// it, or its record has expired.
     ///
     /// # Errors
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
@@ -310,6 +312,14 @@ impl Store {
     /// Returns the uploads of `owner` that clients send now. Waits for no write and no sync.
     pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
         self.registry.under_way(owner)
+    }
+
+    /// Returns the uploads of `owner` that are not complete, also those that no client sends now. Complete after the first
+    /// [`sweep`](Self::sweep). Leaves out an upload whose files cannot be read.
+    ///
+    /// Reads the files of each upload, so it may wait for the disk.
+    pub fn partial_uploads(&self, owner: &[u8]) -> Vec<PartialUpload> {
+        self.registry.partial_uploads(owner)
     }
 
     /// Returns how many more bytes `owner` can send now: the free space above [`Options::min_free`], and not more than the

@@ -35,7 +35,7 @@ use crate::protocol::access::host::Hosts;
 use crate::protocol::access::proxies::TrustedProxies;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::server_info::ServerInfo;
-use crate::store::{self, OpenError, Store};
+use crate::store::{self, Id, OpenError, PartialUpload, Store, UploadInfo};
 use access_log::RequestLog;
 pub use background::HookError;
 use background::{BackgroundTasks, OnComplete};
@@ -181,6 +181,22 @@ impl Uploads {
         }
         self.context.logins.set_users(users);
         Ok(())
+    }
+
+    /// Returns the declarations of an upload, and the path of its file if it is complete: see
+    /// [`Store::info`](store::Store::info).
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Store::info`](store::Store::info).
+    pub fn info(&self, id: &Id) -> Result<Option<UploadInfo>, store::Error> {
+        self.context.store.info(id)
+    }
+
+    /// Returns the uploads of `owner` that are not complete: see
+    /// [`Store::partial_uploads`](store::Store::partial_uploads).
+    pub fn partial_uploads(&self, owner: &str) -> Vec<PartialUpload> {
+        self.context.store.partial_uploads(owner.as_bytes())
     }
 
     /// Sets the source of the connection counts in `/metrics`. Only the first call has an effect.

@@ -219,12 +219,14 @@ impl Append {
             (None, None) => self.upload.flush_or_publish()?,
             (Some(_), None) => return Err(Error::Superseded),
         };
+        let state = self.upload.peek()?;
         Ok(Finished {
             progress,
             published,
+            path: self.upload.path(&state),
             sha256: None,
             is_compared: None,
-            expires: self.upload.expiry(&*self.upload.peek()?, Duration::ZERO),
+            expires: self.upload.expiry(&state, Duration::ZERO),
         })
     }
 

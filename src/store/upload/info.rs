@@ -1,6 +1,7 @@
 //! Questions about an upload: declarations, expiry, and the checksum of its last bytes.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::store::error::{Difference, Error};
@@ -12,12 +13,16 @@ use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::request::{TAIL_BYTES, Tail};
 use crate::store::upload::state::{Progress, State};
 
-/// The declarations and the expiry of an upload.
+/// The declarations and the expiry of an upload, and the file of a complete one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UploadInfo {
     /// The declared length.
     pub length: Option<u64>,
+    /// The name that the client declared. Not cleaned: do not use it as a path.
+    pub name: Option<Box<str>>,
+    /// The path of the file, if the upload is complete. A program may have moved the file away.
+    pub path: Option<PathBuf>,
     /// The metadata that the client declared, unchanged.
     pub metadata: Option<Box<str>>,
     /// The expiry if no more bytes come; `None` if the upload is complete.
@@ -64,6 +69,12 @@ impl UploadHandle {
         Some(self.registry.shown_path(id, path).to_owned())
     }
 
+    /// Returns the path of the file of a complete upload.
+    pub(crate) fn path(&self, state: &State) -> Option<PathBuf> {
+        let published = state.published().filter(|_| state.is_complete())?;
+        Some(self.disk().published_path(&published.path))
+    }
+
     /// Fences every open append, unless the upload is full: no append can write another byte then.
     pub(crate) fn fence(&self) -> Result<(), Error> {
         let mut state = self.load()?;
@@ -83,12 +94,13 @@ impl UploadHandle {
             true => None,
             false => self.last_change(&state)?.1,
         };
-        let metadata = state
-            .record()
-            .and_then(|record| record.file.metadata.clone());
+        let file = state.record().map(|record| record.file.clone());
+        let file = file.unwrap_or_default();
         Ok(Some(UploadInfo {
             length: state.length(),
-            metadata,
+            name: file.name,
+            path: self.path(&state),
+            metadata: file.metadata,
             expires: last_change.and_then(|last| {
                 let age = self.registry.clock.age(last).unwrap_or_default();
                 self.expiry(&state, age)

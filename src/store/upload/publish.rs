@@ -4,6 +4,7 @@
 //! crash, the next request loads the files and continues here.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::Mode;
@@ -33,6 +34,8 @@ pub struct Finished {
     pub progress: Progress,
     /// The file, if this call published it.
     pub published: Option<Completed>,
+    /// The path of the file, if the upload is complete: also if an earlier call published it.
+    pub path: Option<PathBuf>,
     /// The time at which the upload expires if no more bytes come; `None` if it is complete.
     pub expires: Option<Expiry>,
     /// The SHA-256 of the complete file, if it is known.
@@ -119,12 +122,13 @@ impl UploadHandle {
         let mut state = self.load()?;
         let looks_again = !is_planted(Planted::StalePhase);
         if state.is_complete() && looks_again {
-            let sha256 = state.digest();
+            let (sha256, path) = (state.digest(), self.path(&state));
             drop((state, changing));
             let (progress, published) = self.flush_or_publish()?;
             return Ok(Some(Finished {
                 progress,
                 published,
+                path,
                 expires: None,
                 sha256,
                 is_compared: None,
@@ -310,6 +314,7 @@ impl UploadHandle {
         Ok(Finished {
             progress,
             sha256: completed.sha256,
+            path: Some(completed.path.clone()),
             published: Some(completed),
             expires: None,
             is_compared: None,

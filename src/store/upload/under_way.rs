@@ -1,6 +1,10 @@
-//! The uploads that clients send now, as far as memory shows. Reads no file.
+//! The uploads that are not complete: those that clients send now, as far as memory shows, and all of them.
 
+use std::sync::Arc;
+
+use crate::store::account::Account;
 use crate::store::id::Id;
+use crate::store::upload::info::UploadInfo;
 use crate::store::upload::registry::Registry;
 use crate::store::upload::state::State;
 
@@ -23,7 +27,43 @@ pub(crate) struct UnderWay {
     pub(crate) publishing: Option<String>,
 }
 
+/// An upload that is not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartialUpload {
+    /// The id of the upload.
+    pub id: Id,
+    /// The number of received bytes. They may not be durable.
+    pub offset: u64,
+    /// The declarations and the expiry.
+    pub info: UploadInfo,
+    /// True if a client sends it now.
+    pub is_sent: bool,
+}
+
 impl Registry {
+    /// Returns all partial uploads of `owner`. Reads the files of each.
+    pub(crate) fn partial_uploads(self: &Arc<Self>, owner: &[u8]) -> Vec<PartialUpload> {
+        let account = (!owner.is_empty()).then(|| Account::of_user(owner));
+        let keys = self.accounts.partial_keys(account).into_iter();
+        let partials = keys.filter_map(|key| {
+            let upload = self.upload(key);
+            let state = upload.load().ok()?;
+            let id = state.record()?.id.clone();
+            let (offset, is_sent) = (state.offset(), state.has_appends());
+            let is_partial = !state.is_complete() && id.owner() == owner;
+            drop(state);
+            let info = upload.info().ok().flatten().filter(|_| is_partial)?;
+            Some(PartialUpload {
+                id,
+                offset,
+                info,
+                is_sent,
+            })
+        });
+        partials.collect()
+    }
+
     /// Returns the uploads of `owner` that clients send to this server. Waits for no write and no sync.
     pub(crate) fn under_way(&self, owner: &[u8]) -> Vec<UnderWay> {
         let uploads = self.some_uploads(CONSIDERED_MAX);

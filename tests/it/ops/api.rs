@@ -229,3 +229,71 @@ fn owners_of_a_program_have_folders_without_users() {
         b"hello"
     );
 }
+
+#[test]
+fn file_of_a_complete_upload_can_be_asked_for_later() -> Tried {
+    let dir = tempfile::tempdir()?;
+    let (id, other) = (Id::new(b"alice", b"a"), Id::new(b"bob", b"b"));
+    let open = || Store::open(dir.path(), store::Options::default());
+    let store = open()?;
+    let mut declared = store::AppendRequest::default();
+    declared.length = Some(5);
+    declared.file.name = Some("a.txt".into());
+    for id in [&id, &other] {
+        let mut append = store.append_with(id, 0, declared.clone())?;
+        append.write_all(b"hel")?;
+        assert_eq!(append.finish(Completes::AtLength)?.path, None);
+    }
+    // Another process knows them after its first sweep.
+    drop(store);
+    let store = open()?;
+    store.sweep();
+    let partials = store.partial_uploads(b"alice");
+    let [partial] = &partials[..] else {
+        panic!("{partials:?}");
+    };
+    assert_eq!(
+        (&partial.id, partial.offset, partial.is_sent),
+        (&id, 3, false)
+    );
+    assert_eq!(partial.info.name.as_deref(), Some("a.txt"));
+    assert!(partial.info.path.is_none() && partial.info.expires.is_some());
+
+    let mut append = store.append(&id, 3)?;
+    append.write_all(b"lo")?;
+    let path = dir.path().join("a.txt");
+    assert_eq!(
+        append.finish(Completes::AtLength)?.path.as_ref(),
+        Some(&path)
+    );
+    assert!(store.partial_uploads(b"alice").is_empty());
+    for _ in 0..2 {
+        let again = store.append(&id, 5)?.finish(Completes::AtLength)?;
+        assert!(again.published.is_none());
+        assert_eq!(again.path.as_ref(), Some(&path));
+    }
+    drop(store);
+    let info = open()?.info(&id)?.ok_or("known")?;
+    assert_eq!(
+        (info.path, info.name.as_deref()),
+        (Some(path), Some("a.txt"))
+    );
+    Ok(())
+}
+
+#[test]
+fn server_lists_the_uploads_in_progress() -> Tried {
+    let site = Site::with(|config| config.authorize(|head, _| by_token(head)));
+    let mut client = site.connect();
+    client.send(with_token(append(ID, 0, 5), "1") + "hel");
+    let id = Id::new(b"alice", ID.as_bytes());
+    while !matches!(&site.server().partial_uploads("alice")[..], [partial] if partial.offset == 3) {
+    }
+    let partials = site.server().partial_uploads("alice");
+    assert!(partials[0].is_sent && partials[0].id == id, "{partials:?}");
+    assert!(site.server().partial_uploads("bob").is_empty());
+    assert_eq!(client.ask("lo").status, 200);
+    let info = site.server().info(&id)?.ok_or("known")?;
+    assert_eq!(info.path, Some(site.dir().join("a.txt")));
+    Ok(())
+}

@@ -59,6 +59,10 @@ impl Site {
         self.dir
     }
 
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Returns the directory of finished files.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
