@@ -66,6 +66,9 @@
 //!   milliseconds, user, address of the client. A logger gets the same fields as key-value pairs.
 //! - `debug`: sweeps, foreign files, responses that the client did not receive.
 
+// docs.rs shows the feature of each item.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(not(unix))]
 compile_error!("resumed supports only Unix: it depends on rename, fsync and flock");
 
