@@ -260,6 +260,12 @@ impl Store {
         sweep::sweep(&self.registry)
     }
 
+    /// Makes durable, once, all files that earlier servers have left: a later status of such an upload waits for no sync.
+    /// May take long. Call this after the first [`sweep`](Self::sweep).
+    pub(crate) fn confirm_files(&self) {
+        self.registry.confirm_files();
+    }
+
     /// Saves the time for which the store was open. Each [`sweep`](Self::sweep) does so; call this before the store is
     /// closed, too.
     pub fn save_clock(&self) {

@@ -142,6 +142,7 @@ fn sweep_hourly(store: &Store, logins: &Logins, stopped: &Receiver<Infallible>) 
         let swept = store.sweep();
         let published = swept.published.into_iter();
         published.for_each(|completed| store.tell_of_swept(completed));
+        store.confirm_files();
         count_files(store, logins.user_names(), stopped);
         match stopped.recv_timeout(SWEEP_EVERY) {
             Err(RecvTimeoutError::Timeout) => {}

@@ -28,6 +28,7 @@ pub(crate) enum Op {
     PublishCopy,
     Publish,
     SyncDir,
+    SyncFileSystem,
     Free,
     List,
     LockAtOpen,

@@ -1,6 +1,7 @@
 //! The type of the file system of the directory.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -51,6 +52,21 @@ pub(crate) fn warn_of_ext4(lock: &File) {
 /// Warns if an ext4 has no journal, or has fast commits.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn warn_of_ext4(_: &File) {}
+
+/// Syncs the whole file system of `dir`, and returns true. Returns false where `syncfs` is not known to do that: with FUSE
+/// it reaches no disk.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_all(dir: impl AsFd) -> io::Result<bool> {
+    match rustix::fs::fstatfs(&dir)?.f_type as u32 {
+        EXT4 | XFS | BTRFS | TMPFS => Ok(rustix::fs::syncfs(dir).map(|()| true)?),
+        _ => Ok(false),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_all(_: impl AsFd) -> io::Result<bool> {
+    Ok(false)
+}
 
 /// Warns where durable answers are not known to hold.
 #[cfg(target_os = "linux")]

@@ -139,7 +139,7 @@ impl Sweep<'_> {
         let record = name.strip_suffix(".json");
         let disk = &self.registry.disk;
         if let Some(key) = Key::parse(record.unwrap_or(name)) {
-            self.registry.files.set(key, true);
+            self.registry.files.found(key);
             self.has_uploads = true;
             let swept = match record {
                 Some(_) => self.sweep_record(key),

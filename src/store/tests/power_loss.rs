@@ -27,6 +27,17 @@ impl Bench {
         mark_of(&self.data_path()) != Err(Errno::OPNOTSUPP)
     }
 
+    /// Runs the tasks after a start. Returns whether the file system can be synced as a whole.
+    fn is_confirmed(&self) -> bool {
+        self.sweep(SystemTime::now());
+        self.confirm_files();
+        let is_possible = self.registry.disk.sync_file_system().unwrap();
+        if !is_possible {
+            eprintln!("left out: the temporary directory is on another file system");
+        }
+        is_possible
+    }
+
     /// Asserts the offset of a status.
     fn expect_offset(&self, offset: u64) {
         assert_eq!(self.status(&id()).unwrap(), held(offset));
@@ -152,6 +163,87 @@ fn repeated_status_of_an_upload_in_memory_needs_no_sync() {
     bench.expect_offset(8);
     assert_eq!(bench.syncs(|bench| bench.expect_offset(8)), 0);
     assert_eq!(bench.durable_progress(&id()), Some(held(8)));
+}
+
+#[test]
+fn durable_upload_needs_no_sync_after_it_left_memory() {
+    let bench = Bench::new();
+    bench.send(0, b"sync", declared(10, "a")).unwrap();
+    assert_eq!(bench.durable_progress(&id()), Some(held(4)));
+    bench.send(4, b"and so", declared(10, "a")).unwrap();
+    assert_eq!(bench.durable_progress(&id()), Some(complete(10)));
+}
+
+#[test]
+fn unsynced_upload_is_synced_after_it_left_memory() {
+    let bench = Bench::new();
+    bench.write_reported_and_more();
+    bench.sweep(SystemTime::now());
+    bench.confirm_files();
+    let _ = bench.append(&id(), 8).unwrap().write(b"9");
+    assert_eq!(bench.durable_progress(&id()), None);
+    assert!(bench.syncs(|bench| bench.expect_offset(9)) >= 2);
+    assert_eq!(bench.durable_progress(&id()), Some(held(9)));
+}
+
+#[test]
+fn unsynced_record_is_synced_after_it_left_memory() {
+    let bench = Bench::new();
+    bench.send(0, b"sync", AppendRequest::default()).unwrap();
+    let declared = || bench.append_with(&id(), 4, declared(10, "a"));
+    drop(declared().unwrap());
+    bench.fail(Op::SyncDir, 0, 1, 5, None);
+    assert!(declared().unwrap().finish(Completes::AtLength).is_err());
+    assert_eq!(bench.durable_progress(&id()), None);
+}
+
+#[test]
+fn confirmed_uploads_need_no_sync_after_a_restart() {
+    let mut bench = Bench::new();
+    if !bench.write_reported_and_more() {
+        return;
+    }
+    bench.expect_offset(8);
+    bench.store_as("in-the-log", b"bytes");
+    bench.reopen();
+    assert_eq!(bench.durable_progress(&id()), None);
+    bench.reopen();
+    if bench.is_confirmed() {
+        assert_eq!(bench.durable_progress(&id()), Some(held(8)));
+        assert_eq!(
+            bench.durable_progress(&Id::new(b"", b"in-the-log")),
+            Some(complete(5))
+        );
+        bench.send(8, b"9!", AppendRequest::default()).unwrap();
+        bench.reopen();
+        bench.is_confirmed();
+        assert_eq!(bench.durable_progress(&id()), Some(complete(10)));
+    }
+}
+
+#[test]
+fn unmarked_bytes_are_synced_after_a_restart() {
+    let mut bench = Bench::new();
+    bench.write_reported_and_more();
+    bench.reopen();
+    bench.is_confirmed();
+    assert_eq!(bench.durable_progress(&id()), None);
+    assert!(bench.syncs(|bench| bench.expect_offset(8)) >= 2);
+}
+
+#[test]
+fn failed_sync_at_start_confirms_nothing() {
+    let mut bench = Bench::new();
+    bench.send(0, b"sync", declared(10, "a")).unwrap();
+    for op in [Op::SyncFileSystem, Op::SyncDir] {
+        bench.reopen();
+        bench.sweep(SystemTime::now());
+        bench.fail(op, 0, 1, 5, None);
+        // The second call must not hide the failure of the first one.
+        bench.confirm_files();
+        bench.confirm_files();
+        assert_eq!(bench.durable_progress(&id()), None, "{op:?}");
+    }
 }
 
 #[test]

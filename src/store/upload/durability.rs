@@ -9,6 +9,17 @@ pub(crate) enum Marker {
     Length(u64),
 }
 
+/// The parts of an upload that are durable for certain when it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmed {
+    /// None: an earlier process may have written the files a moment before it was killed.
+    Nothing,
+    /// Names, record and marker. Bytes are durable up to the marker.
+    Marked,
+    /// Everything: the upload was durable when it left memory.
+    All,
+}
+
 /// The written and the durable parts of an upload.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Durability {
@@ -95,16 +106,25 @@ impl Durability {
     }
 
     /// Notes the files that a lookup found.
-    pub(crate) fn load(&mut self, offset: u64, marker: Option<Marker>, has_files: bool) {
+    pub(crate) fn load(
+        &mut self,
+        offset: u64,
+        marker: Option<Marker>,
+        has_files: bool,
+        confirmed: Confirmed,
+    ) {
+        let is_confirmed = confirmed != Confirmed::Nothing;
         self.offset = offset;
-        self.dir_changes += u32::from(has_files);
+        self.dir_changes += u32::from(has_files && !is_confirmed);
         (self.marker_written, self.marker_durable) = match marker {
+            Some(Marker::Length(length)) if is_confirmed => (length, length),
             // A file that is marked by an earlier process may have a marker that is not on the disk yet.
             Some(Marker::Length(length)) => (length, 0),
             Some(Marker::Unsupported) => (0, u64::MAX),
             None => (0, offset),
         };
-        let is_synced = marker.is_none() || self.marker_written == offset || !self.has_syncs;
+        let is_marked = marker.is_none() || self.marker_written == offset;
+        let is_synced = is_marked || confirmed == Confirmed::All || !self.has_syncs;
         self.synced = is_synced.then_some(offset);
     }
 
@@ -246,19 +266,39 @@ mod tests {
             (Marker::Length(4), (true, true, true)),
             (Marker::Unsupported, (true, false, true)),
         ] {
-            let mut durability = Durability::new(true);
-            durability.load(8, Some(marker), true);
-            assert_eq!(flush(&durability), expected, "{marker:?}");
+            let loaded = loaded(Some(marker), Confirmed::Nothing);
+            assert_eq!(flush(&loaded), expected, "{marker:?}");
         }
-        let mut complete = Durability::new(true);
-        complete.load(8, None, true);
+        let complete = loaded(None, Confirmed::Nothing);
         assert_eq!(flush(&complete), (false, false, true));
+    }
+
+    #[test]
+    fn confirmed_files_need_only_the_sync_of_unmarked_bytes() {
+        for (marker, expected) in [
+            (Some(Marker::Length(8)), (false, false, false)),
+            (Some(Marker::Length(4)), (true, true, false)),
+            (Some(Marker::Unsupported), (true, false, false)),
+            (None, (false, false, false)),
+        ] {
+            let marked = loaded(marker, Confirmed::Marked);
+            assert_eq!(flush(&marked), expected, "{marker:?}");
+        }
+        for marker in [Marker::Length(8), Marker::Unsupported] {
+            assert!(loaded(Some(marker), Confirmed::All).is_durable());
+        }
+    }
+
+    fn loaded(marker: Option<Marker>, confirmed: Confirmed) -> Durability {
+        let mut durability = Durability::new(true);
+        durability.load(8, marker, true, confirmed);
+        durability
     }
 
     #[test]
     fn without_syncs_every_state_is_durable() {
         let mut durability = Durability::new(false);
-        durability.load(8, Some(Marker::Length(0)), true);
+        durability.load(8, Some(Marker::Length(0)), true, Confirmed::Nothing);
         durability.wrote(5);
         durability.dir_changed();
         assert!(durability.is_durable());

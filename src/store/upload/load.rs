@@ -6,7 +6,7 @@ use crate::store::error::Error;
 use crate::store::fs::disk::Data;
 use crate::store::fs::record::{Hook, Record};
 use crate::store::options::OnConflict;
-use crate::store::upload::durability::Marker;
+use crate::store::upload::durability::{Confirmed, Marker};
 use crate::store::upload::guard::StateGuard;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::{Files, State};
@@ -51,10 +51,16 @@ impl UploadHandle {
                 Some((data, length, marker))
             }
         };
+        // Other servers change files, and this one does not see when.
+        let confirmed = match self.is_shared() {
+            true => Confirmed::Nothing,
+            false => self.registry.files.confirmed(self.key),
+        };
         state.load(Files {
             record: record?,
             has_record_file: is_file.unwrap_or_default(),
             data,
+            confirmed,
         });
         Ok(())
     }

@@ -17,11 +17,12 @@ use crate::store::reservations::Reservations;
 use crate::store::upload::blocked::Blocked;
 use crate::store::upload::coordination::{Coordination, Ownership};
 use crate::store::upload::copies::Copies;
+use crate::store::upload::durability::Confirmed;
 use crate::store::upload::files_index::FilesIndex;
 use crate::store::upload::hooks::PendingHooks;
 use crate::store::upload::state::State;
 use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{Mutex, MutexGuard, lock, thread};
 
 /// An open store: the uploads in memory, and everything they share.
 pub(crate) struct Registry {
@@ -73,12 +74,14 @@ impl Registry {
     /// Returns the handle of the upload `key`. Reads no file, so the lock on all uploads never waits for the disk.
     pub(crate) fn upload(self: &Arc<Self>, key: Key) -> Arc<UploadHandle> {
         let mut uploads = lock(&self.uploads);
-        if let Some(upload) = uploads.get(&key) {
-            match upload.upgrade() {
-                Some(upload) => return upload,
-                // The handle is being dropped, and has not updated the index yet.
-                None => self.files.set(key, true),
+        while let Some(upload) = uploads.get(&key) {
+            if let Some(upload) = upload.upgrade() {
+                return upload;
             }
+            // Another thread drops the handle, and updates the index as soon as it can lock the uploads.
+            drop(uploads);
+            thread::yield_now();
+            uploads = lock(&self.uploads);
         }
         let upload = Arc::new(UploadHandle {
             registry: Arc::clone(self),
@@ -111,6 +114,22 @@ impl Registry {
     pub(crate) fn index_is_complete(&self) {
         if self.coordination.is_none() {
             self.files.complete();
+        }
+    }
+
+    /// Makes all files durable that earlier servers have left. Later, a status of an upload that nobody changed needs no
+    /// sync. Does so once.
+    ///
+    /// A loaded file does not show whether it is durable: an earlier server may have been killed before a sync. One sync
+    /// of the file system is cheaper than those of all uploads.
+    pub(crate) fn confirm_files(&self) {
+        if !self.disk.durable || !self.files.begin_sync() {
+            return;
+        }
+        match self.disk.sync_file_system() {
+            Ok(true) => self.files.end_sync(),
+            Ok(false) => {}
+            Err(error) => log::debug!("cannot sync the file system: {error}"),
         }
     }
 
@@ -149,17 +168,14 @@ pub(crate) struct UploadHandle {
 impl Drop for UploadHandle {
     fn drop(&mut self) {
         let mut uploads = lock(&self.registry.uploads);
-        // If a request holds the upload again, the map has another handle by now.
-        if (uploads.get(&self.key)).is_none_or(|upload| upload.strong_count() > 0) {
-            return;
-        }
         uploads.remove(&self.key);
-        let has_files = match self.state.get_mut() {
-            Ok(state) => state.has_files(),
-            Err(_) => Some(true),
-        };
-        if let Some(has_files) = has_files {
-            self.registry.files.set(self.key, has_files);
+        let files = &self.registry.files;
+        match self.state.get_mut() {
+            Ok(state) if !state.is_loaded() => {}
+            Ok(state) if state.has_files() => files.set(self.key, state.confirmed()),
+            // A complete upload in the log is durable: publishing ends with syncs, and a failed one poisons it.
+            Ok(_) => files.remove(self.key),
+            Err(_) => files.set(self.key, Confirmed::Nothing),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::store::fs::disk::Data;
 use crate::store::fs::hashed::{Crc32, Digest, Hashing};
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::id::Id;
-use crate::store::upload::durability::{Durability, Flush, Marker};
+use crate::store::upload::durability::{Confirmed, Durability, Flush, Marker};
 use crate::store::upload::request::{AppendRequest, BodyLength};
 
 /// The bytes of an upload that the server has.
@@ -63,6 +63,7 @@ pub(crate) struct Files {
     pub(crate) has_record_file: bool,
     /// The data file with its length and its marker.
     pub(crate) data: Option<(Data, u64, Marker)>,
+    pub(crate) confirmed: Confirmed,
 }
 
 impl State {
@@ -87,6 +88,7 @@ impl State {
             mut record,
             has_record_file,
             data,
+            confirmed,
         } = files;
         let has_files = record.is_some() || data.is_some();
         let (data, length, marker) = match data {
@@ -100,7 +102,7 @@ impl State {
             _ => Phase::Receiving,
         };
         let offset = length.or(published.flatten()).unwrap_or_default();
-        self.durability.load(offset, marker, has_files);
+        self.durability.load(offset, marker, has_files, confirmed);
         // The finished file was removed and the upload begun again; a power loss brought the old record back.
         if length.is_some() && published.is_some_and(|published| published != length) {
             record = record.map(|record| Record::new(&record.id));
@@ -184,10 +186,17 @@ impl State {
         self.record.is_some() || self.data.is_some()
     }
 
-    /// Returns whether the upload has files of its own; `None` if it is not loaded.
-    pub(crate) fn has_files(&self) -> Option<bool> {
-        let has_files = self.data.is_some() || self.has_record_file;
-        self.is_loaded().then_some(has_files)
+    /// Returns whether the upload has files of its own.
+    pub(crate) fn has_files(&self) -> bool {
+        self.data.is_some() || self.has_record_file
+    }
+
+    /// Returns the parts that are durable when the upload leaves memory.
+    pub(crate) fn confirmed(&self) -> Confirmed {
+        match self.durability.is_durable() {
+            true => Confirmed::All,
+            false => Confirmed::Nothing,
+        }
     }
 
     /// Returns the declared length of the whole upload.

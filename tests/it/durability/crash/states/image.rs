@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -138,6 +139,11 @@ impl Image {
                 Node::File(_) => self.add_file(),
             };
         }
+    }
+
+    /// Returns the numbers of all files and directories, also of those without a name.
+    pub(super) fn nodes(&self) -> Range<Ino> {
+        0..self.nodes.len()
     }
 
     /// Returns the number of the file or directory at a path below the root.

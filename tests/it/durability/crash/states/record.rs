@@ -10,7 +10,7 @@ use super::image::{Effect, Image, Ino};
 
 /// The calls that change files, make changes durable, or carry requests and responses.
 pub(super) const CALLS: &str = "trace=openat,open,creat,mkdir,mkdirat,recvfrom,read,readv,\
-    write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,truncate,ftruncate,fallocate,fsync,fdatasync,\
+    write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,truncate,ftruncate,fallocate,fsync,fdatasync,syncfs,\
     setxattr,fsetxattr,removexattr,fremovexattr,rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,\
     symlink,symlinkat,copy_file_range,sendfile,splice,ioctl,msync";
 
@@ -111,7 +111,7 @@ impl Recorder {
 
     fn begun(&mut self, call: &Call) {
         match call.name.as_str() {
-            "fsync" | "fdatasync" => {
+            "fsync" | "fdatasync" | "syncfs" => {
                 self.syncing.insert(call.begin, self.steps.len());
             }
             "sendto" | "write" | "sendmsg" | "writev" => self.answer(call),
@@ -122,6 +122,7 @@ impl Recorder {
     fn ended(&mut self, call: &Call) {
         match call.name.as_str() {
             "fsync" | "fdatasync" => self.sync(call),
+            "syncfs" => self.sync_all(call),
             "recvfrom" | "read" | "readv" => self.request(call),
             "openat" | "open" | "creat" => self.open(call),
             "mkdir" | "mkdirat" => self.make(&call.paths()[0], true),
@@ -251,6 +252,16 @@ impl Recorder {
                 is_whole,
             });
         }
+    }
+
+    fn sync_all(&mut self, call: &Call) {
+        let covers = self.syncing.remove(&call.begin).expect("it has begun");
+        let of = |node| Step::Sync {
+            node,
+            covers,
+            is_whole: true,
+        };
+        self.steps.extend(self.live.nodes().map(of));
     }
 
     fn request(&mut self, call: &Call) {
