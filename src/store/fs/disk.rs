@@ -19,7 +19,9 @@ use rustix::io::Errno;
 
 use crate::store::error::OpenError;
 use crate::store::fs::fault::{Faults, Op};
-use crate::store::fs::fs_type::{longest_file, warn_of_ext4, warn_unless_durable};
+use crate::store::fs::fs_type::{
+    longest_file, needs_whole_syncs, sync_whole, warn_of_ext4, warn_unless_durable,
+};
 use crate::store::fs::group_commit::{Semaphore, SharedSync};
 use crate::store::fs::location::Location;
 use crate::store::fs::lock::{self, LOCKS};
@@ -67,6 +69,8 @@ pub(crate) struct Disk {
     temporaries: AtomicU64,
     /// False with `--sync fast`: there are no syncs.
     pub(crate) durable: bool,
+    /// True if a sync of a file or directory does not suffice.
+    needs_whole_syncs: bool,
     pub(crate) gate: Semaphore,
     pub(crate) naming: Mutex<()>,
     pub(crate) ownership: Ownership,
@@ -96,6 +100,7 @@ impl Disk {
         let lock = take_lock(&partials, path, options.sharing, &faults)?;
         let gate = Semaphore::new(options.syncs);
         let location = Location::new(path).map_err(|error| OpenError::Io(path.into(), error))?;
+        let needs_whole_syncs = needs_whole_syncs(&root.file);
         let disk = Self {
             location,
             path_bytes: path_bytes(path),
@@ -105,6 +110,7 @@ impl Disk {
             temporary: own_temporary(),
             temporaries: AtomicU64::default(),
             durable: options.sync == SyncMode::Durable,
+            needs_whole_syncs,
             gate,
             naming: Mutex::default(),
             ownership: Ownership::default(),
@@ -433,6 +439,10 @@ impl Disk {
         }
         let _permit = self.gate.enter();
         self.faults.check(op)?;
+        if self.needs_whole_syncs {
+            // Before the other sync: that one empties the cache of the disk.
+            sync_whole(&self.partials.file)?;
+        }
         sync()
     }
 }

@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::store::fs::ext4;
 
 #[cfg(target_os = "linux")]
-use self::magic::{BTRFS, EXT4, FAT, TMPFS, XFS};
+use self::magic::{BTRFS, EXFAT, EXT4, FAT, FUSE, NTFS3, TMPFS, XFS};
 
 /// The type numbers of file systems: 32 bits, although the type of the field differs between architectures.
 #[cfg(target_os = "linux")]
@@ -21,6 +21,9 @@ mod magic {
     pub(crate) const BTRFS: u32 = 0x9123_683e;
     pub(crate) const TMPFS: u32 = 0x0102_1994;
     pub(crate) const FAT: u32 = 0x4d44;
+    pub(crate) const EXFAT: u32 = 0x2011_bab0;
+    pub(crate) const NTFS3: u32 = 0x7366_746e;
+    pub(crate) const FUSE: u32 = 0x6573_5546;
 }
 
 /// Returns the maximum length of a file in `dir`, if the process or the file system has a known limit.
@@ -58,7 +61,7 @@ pub(crate) fn warn_of_ext4(_: &File) {}
 #[cfg(target_os = "linux")]
 pub(crate) fn sync_all(dir: impl AsFd) -> io::Result<bool> {
     match rustix::fs::fstatfs(&dir)?.f_type as u32 {
-        EXT4 | XFS | BTRFS | TMPFS => Ok(rustix::fs::syncfs(dir).map(|()| true)?),
+        EXT4 | XFS | BTRFS | TMPFS => sync_whole(dir).map(|()| true),
         _ => Ok(false),
     }
 }
@@ -78,15 +81,72 @@ pub(crate) fn warn_unless_durable(dir: impl AsFd, path: &Path) {
             path.display()
         ),
         Ok(other) => log::warn!(
-            "{} is on a file system (type {other:#x}) other than ext4, xfs and btrfs: \
-             whether answers survive a power cut is not known",
-            path.display()
+            "{} is on {}, not on ext4, xfs or btrfs: \
+             a power cut may lose bytes and files that the server has reported{}",
+            path.display(),
+            name_of(other),
+            if matches!(other, FAT | EXFAT) {
+                ", and damage other files, because FAT has no journal"
+            } else {
+                ""
+            }
         ),
         Err(error) => log::warn!(
             "{}: cannot tell what file system it is on: {error}",
             path.display()
         ),
     }
+}
+
+/// Returns the name of a type that people use, or its number.
+#[cfg(target_os = "linux")]
+fn name_of(kind: u32) -> String {
+    let name = match kind {
+        FAT => "FAT",
+        EXFAT => "exFAT",
+        NTFS3 => "NTFS",
+        FUSE => "FUSE (such as ntfs-3g, exfat-fuse, mergerfs or sshfs)",
+        0xf2f5_2010 => "f2fs",
+        0x794c_7630 => "overlayfs",
+        0x6969 => "NFS",
+        0xff53_4d42 | 0xfe53_4d42 => "CIFS",
+        0x0102_1997 => "9p",
+        0x2fc1_2fc1 => "ZFS",
+        0xca45_1a4e => "bcachefs",
+        0x5265_4973 => "ReiserFS",
+        0x3153_464a => "JFS",
+        0x4244 => "HFS",
+        0x482b => "HFS+",
+        0x5346_544e => "NTFS",
+        _ => return format!("a file system of type {kind:#x}"),
+    };
+    name.to_owned()
+}
+
+/// Returns whether a sync of a file or directory of this file system leaves entries or lengths unsynced, so that each sync
+/// must be one of the whole file system.
+///
+/// FAT has the length and the first cluster of a file in the directory: after a rename, a sync of the directory makes a
+/// name durable whose file is empty. ntfs3 does not write the index of a directory.
+#[cfg(target_os = "linux")]
+pub(crate) fn needs_whole_syncs(dir: impl AsFd) -> bool {
+    rustix::fs::fstatfs(dir).is_ok_and(|about| matches!(about.f_type as u32, FAT | NTFS3))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn needs_whole_syncs(_: impl AsFd) -> bool {
+    false
+}
+
+/// Syncs the whole file system of `dir`.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_whole(dir: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(dir)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_whole(_: impl AsFd) -> io::Result<()> {
+    Ok(())
 }
 
 /// Warns where durable answers are not known to hold.

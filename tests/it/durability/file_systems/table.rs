@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
 
 use crate::durability::file_systems::place::{KINDS, Place};
 use crate::durability::file_systems::scenario::{FAILED, STEPS, Step, observe};
@@ -16,19 +18,32 @@ const BEGIN: &str = "<!-- table -->\n";
 
 const NOT_TRIED: &str = "not tried";
 
+/// The number of file systems that are tried at the same time: most of the time is waiting for syncs.
+const THREADS: usize = 4;
+
 /// The promises that hold on every file system.
 const EVERYWHERE: [&str; 2] = ["continues", "full"];
 
 #[test]
 fn upload_continues_on_every_file_system_here() {
     require!("uploads on many file systems", obstacle(&["ext4"]));
-    let mut missing = Vec::new();
-    for (kind, name) in KINDS {
-        match Place::new(kind) {
-            Ok(place) => assert_promises(name, &place),
-            Err(reason) => missing.push(format!("{name} ({reason})")),
+    let next = Mutex::new(KINDS.into_iter());
+    let take = || next.lock().expect("no panic").next();
+    let try_some = || {
+        let mut missing = Vec::new();
+        while let Some((kind, name)) = take() {
+            match Place::new(kind) {
+                Ok(place) => assert_promises(name, &place),
+                Err(reason) => missing.push(format!("{name} ({reason})")),
+            }
         }
-    }
+        missing
+    };
+    let missing: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(try_some)).collect();
+        let missing = threads.into_iter().map(|it| it.join().expect("no panic"));
+        missing.flatten().collect()
+    });
     if !missing.is_empty() {
         let reason = format!("`make filesystems` tries {}", missing.join(", "));
         left_out("uploads on other file systems", &reason);
