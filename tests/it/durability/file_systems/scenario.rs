@@ -2,13 +2,11 @@
 
 use std::any::Any;
 use std::fs;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::UNIX_EPOCH;
-
-use rustix::fs::FallocateFlags;
 
 use crate::durability::file_systems::place::Place;
 use crate::support::files::finished;
@@ -267,14 +265,6 @@ fn upload_to_full(place: &Place, fillers: &[PathBuf]) -> Result<String, String> 
 /// Fills a disk until so many bytes are free.
 fn fill(path: &Path, left: u64) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
-    let about = rustix::fs::statvfs(path)?;
-    let length = (about.f_bavail * about.f_frsize).saturating_sub(left);
-    if length > 0 {
-        // Much faster than writing. Not every file system can do it.
-        let _ = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, length);
-        file.sync_all()?;
-        file.seek(SeekFrom::End(0))?;
-    }
     loop {
         let about = rustix::fs::statvfs(path)?;
         let free = about.f_bavail * about.f_frsize;
