@@ -254,7 +254,7 @@ fn each_line_before_and_at_a_failed_start_is_json() {
         .arg("--user-file")
         .arg(&users)
         .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
-        .arg(home.path().join("file"))
+        .arg(home.path().join("file/uploads"))
         .env("RUST_LOG", "warn")
         .output()
         .expect("it runs");
