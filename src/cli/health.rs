@@ -19,6 +19,7 @@ resumed health URL    print the health of a server; exit with 0 if it accepts up
 URL is http://HOST:PORT or unix:PATH. The check of a container or a monitor runs this command.
 
   -h, --help            print this help
+  -V, --version         print the version
 ";
 
 /// The maximum time to connect, and between two parts of the response.
@@ -30,9 +31,13 @@ const MAX_BYTES: u64 = 16 << 10;
 /// Runs the command with the arguments after `health`.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let url = match parse(args) {
-        Ok(Some(url)) => url,
-        Ok(None) => {
+        Ok(Action::Ask(url)) => url,
+        Ok(Action::Help) => {
             print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(Action::Version) => {
+            println!("resumed {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
         Err(error) => {
@@ -52,20 +57,26 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Returns the URL, or nothing for `--help`.
-fn parse(args: impl Iterator<Item = OsString>) -> Result<Option<String>, UsageError> {
+enum Action {
+    Help,
+    Version,
+    Ask(String),
+}
+
+fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
     let mut parser = Parser::from_args(args);
     let mut url = None;
     while let Some(arg) = parser.next()? {
         match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(None),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
             Arg::Value(value) if url.is_none() => url = Some(value.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
     let is_known = |url: &String| url.starts_with("http://") || url.starts_with("unix:");
     match url.filter(is_known) {
-        Some(url) => Ok(Some(url)),
+        Some(url) => Ok(Action::Ask(url)),
         None => Err(UsageError(
             "a URL is needed: http://HOST:PORT or unix:PATH".into(),
         )),

@@ -82,6 +82,7 @@ fn each_command_has_help_and_version() {
         ("help serve", "serve"),
         ("help put", "put"),
         ("help hash-password", "hash-password"),
+        ("help health", "health"),
     ] {
         let text = out(help);
         assert!(text.starts_with("resumed "), "{text}");
