@@ -2,7 +2,6 @@
 
 mod cli;
 #[cfg(test)]
-#[path = "../fuzz/replay.rs"]
 mod replay;
 
 use std::error::Error;

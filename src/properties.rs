@@ -6,7 +6,7 @@ pub use crate::protocol::properties::{declaration, request};
 pub use crate::store::properties::{id, name, record, segment};
 
 #[cfg(test)]
-#[path = "../fuzz/replay.rs"]
+#[path = "replay.rs"]
 mod replay;
 
 #[cfg(test)]
