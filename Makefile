@@ -19,7 +19,7 @@ help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
 	@echo "make test       check format, lints and documentation; run the tests"
 	@echo "make check-msrv check the code with rustc 1.85 of Debian 13, which it fetches (Debian)"
-	@echo "make check-targets check the types for macOS, FreeBSD, RISC-V and ARM (with rustup, or on Debian)"
+	@echo "make check-targets check the types for macOS, FreeBSD, Windows, RISC-V and ARM (with rustup, or on Debian)"
 	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
 	@echo "make test-image build and run the container image (as root, with buildah and debootstrap)"

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::mem;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -14,6 +13,7 @@ use crc32fast::Hasher;
 
 use super::cancel::CancelToken;
 use super::error::Error;
+use super::os::read_at;
 
 /// The interval of checks for a cancellation.
 const CANCEL_CHECK: Duration = Duration::from_millis(200);
@@ -108,7 +108,7 @@ fn hash(file: &File, range: Range<u64>, wanted: &Weak<()>) -> io::Result<Hasher>
     let mut at = range.start;
     while at < range.end && wanted.strong_count() > 0 {
         let room = (range.end - at).min(BUFFER_BYTES as u64) as usize;
-        match file.read_at(&mut buffer[..room], at) {
+        match read_at(file, &mut buffer[..room], at) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 hasher.update(&buffer[..count]);

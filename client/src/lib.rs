@@ -114,6 +114,7 @@ mod checksum;
 mod error;
 mod identity;
 mod local_file;
+mod os;
 mod pinned;
 mod request_size;
 mod requests;

@@ -1,7 +1,6 @@
 //! A file as a source. Its contents must stay as they were when it was opened.
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +8,7 @@ use super::cancel::CancelToken;
 use super::checksum::Checksum;
 use super::error::Error;
 use super::identity::Identity;
+use super::os::{changed, read_at, read_exact_at};
 use super::requests::{Held, TAIL_MAX, Tail};
 use super::source::Source;
 
@@ -17,7 +17,6 @@ pub(crate) struct LocalFile {
     identity: Identity,
     size: u64,
     modified: SystemTime,
-    /// The inode change time: unlike `modified`, a program cannot set it back.
     changed: (i64, i64),
     /// `None` without the check of the whole file.
     sum: Option<Checksum>,
@@ -58,15 +57,9 @@ impl LocalFile {
 
     fn bytes(&self, start: u64, end: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; (end - start) as usize];
-        self.file
-            .read_exact_at(&mut bytes, start)
-            .map_err(Error::of_file)?;
+        read_exact_at(&self.file, &mut bytes, start).map_err(Error::of_file)?;
         Ok(bytes)
     }
-}
-
-fn changed(metadata: &Metadata) -> (i64, i64) {
-    (metadata.ctime(), metadata.ctime_nsec())
 }
 
 impl Source for LocalFile {
@@ -128,9 +121,7 @@ impl Source for LocalFile {
         if self.last.as_ref().is_none_or(|(at, _)| *at > start) {
             sum.read_up_to(start, &self.file)?;
             let mut bytes = vec![0; (self.size - start) as usize];
-            self.file
-                .read_exact_at(&mut bytes, start)
-                .map_err(Error::of_file)?;
+            read_exact_at(&self.file, &mut bytes, start).map_err(Error::of_file)?;
             sum.add(start, &bytes);
             self.last = Some((start, bytes));
         }
@@ -159,7 +150,7 @@ impl Source for LocalFile {
             // Another program may have sent the bytes before.
             sum.read_up_to(at, &self.file)?;
         }
-        let count = self.file.read_at(buffer, at)?;
+        let count = read_at(&self.file, buffer, at)?;
         if count == 0 {
             return Err(Error::Changed);
         }

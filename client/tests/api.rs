@@ -1,4 +1,6 @@
-//! The client against a real server.
+//! The client against a real server, which needs Unix.
+
+#![cfg(unix)]
 
 use std::cell::Cell;
 use std::fs;
