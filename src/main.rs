@@ -7,7 +7,6 @@ mod replay;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::iter;
 use std::path::{self, Path};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,30 +21,20 @@ use signal_hook::iterator::Signals;
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
     let is_command = |word: &OsString| {
-        let commands = ["serve", "put", "hash-password", "health", "help"];
-        commands.iter().any(|command| word == command)
+        let mut commands = cli::flags::COMMANDS.into_iter();
+        commands.any(|command| *word == *command.name)
     };
     let command = args.next_if(is_command).unwrap_or_default();
     match command.to_str() {
-        Some("help") => help(args.next()),
         Some("put") => {
             cli::LogFormat::Text.start();
             put(args)
         }
         Some("hash-password") => cli::hash_password::run(args),
         Some("health") => cli::health::run(args),
+        Some("completions") => cli::texts::completions(args),
+        Some(name @ ("man" | "help")) => cli::texts::print(name, args),
         _ => run_server(args),
-    }
-}
-
-/// Prints the help of a command, or of all.
-fn help(command: Option<OsString>) -> ExitCode {
-    let flag = || iter::once("--help".into());
-    match command {
-        Some(command) if command == "put" => put(flag()),
-        Some(command) if command == "hash-password" => cli::hash_password::run(flag()),
-        Some(command) if command == "health" => cli::health::run(flag()),
-        _ => run_server(flag()),
     }
 }
 
@@ -75,15 +64,9 @@ fn run_server(args: impl Iterator<Item = OsString>) -> ExitCode {
                 }
             }
         }
-        Ok(cli::Action::Help) => {
-            print!("{}", cli::HELP);
-            ExitCode::SUCCESS
-        }
+        Ok(cli::Action::Help) => cli::print(&cli::flags::SERVER.help()),
         Ok(cli::Action::Version) => cli::print_version(),
-        Err(error) => {
-            eprintln!("resumed: {error}");
-            ExitCode::from(2)
-        }
+        Err(error) => cli::refuse(&error.to_string()),
     }
 }
 
@@ -92,10 +75,9 @@ use cli::put::run as put;
 
 #[cfg(not(feature = "put"))]
 fn put(_: impl Iterator<Item = OsString>) -> ExitCode {
-    eprintln!(
-        "resumed: this binary was built without put: build with --features put,tls; for a directory of that name use ./put"
-    );
-    ExitCode::from(2)
+    cli::refuse(
+        "this binary was built without put: build with --features put,tls; for a directory of that name use ./put",
+    )
 }
 
 /// Starts the server, and runs it until a signal arrives.

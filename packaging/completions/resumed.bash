@@ -1,36 +1,60 @@
-# Completes resumed, resumed put, resumed hash-password and resumed health.
+# Completes resumed. Made by: resumed completions bash
 _resumed() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} flags
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command= kind= values= flags=
+    [ "$COMP_CWORD" -eq 1 ] || command=${COMP_WORDS[1]}
     COMPREPLY=()
-    case $prev in
-        --user-file | --tls-cert | --tls-key | --ca) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-        --sync) mapfile -t COMPREPLY < <(compgen -W 'durable fast' -- "$cur") ;;
-        --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur") ;;
-        --on-conflict) mapfile -t COMPREPLY < <(compgen -W 'keep-both replace' -- "$cur") ;;
-        --max-partials | --max-partials-per-user | --quota) return ;;
-        -l | --listen | --socket-mode | --max-size | --min-free | --expire | --user | --allow-origin) return ;;
-        --min-free-inodes) return ;;
-        --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections) return ;;
-        --max-connections-per-address | --head-timeout | --head-memory | --idle-timeout | --min-rate) return ;;
-        --failed-logins | --give-up-after | --jobs | --fingerprint) return ;;
+    case $command in
+        put)
+            case $prev in
+                --user-file | --ca) kind=files ;;
+                --user | --fingerprint | --jobs | --give-up-after) return ;;
+                *) flags='--user --user-file --ca --fingerprint --jobs --give-up-after --no-check -q --quiet --json -h --help -V --version' kind=files ;;
+            esac
+            ;;
+        hash-password)
+            case $prev in
+                *) flags='-h --help -V --version' kind=none ;;
+            esac
+            ;;
+        health)
+            case $prev in
+                *) flags='-h --help -V --version' kind=none ;;
+            esac
+            ;;
+        completions)
+            case $prev in
+                *) flags='-h --help -V --version' values='bash zsh fish' ;;
+            esac
+            ;;
+        man)
+            case $prev in
+                *) flags='-h --help -V --version' kind=none ;;
+            esac
+            ;;
+        help)
+            case $prev in
+                *) flags='-h --help -V --version' values='serve put hash-password health completions man' ;;
+            esac
+            ;;
+        *)
+            case $prev in
+                --tls-cert | --tls-key | --user-file) kind=files ;;
+                --sync) values='durable fast' ;;
+                --on-conflict) values='keep-both replace' ;;
+                --log-format) values='text json' ;;
+                -l | --listen | --socket-mode | --max-size | --min-free | --min-free-inodes | --expire | --max-partials | --max-partials-per-user | --quota | --user | --failed-logins | --allow-origin | --host | --public-url | --on-complete | --hook-timeout | --workers | --max-connections | --max-connections-per-address | --head-memory | --head-timeout | --idle-timeout | --min-rate) return ;;
+                *) flags='-h --help -V --version -l --listen --socket-mode --tls-cert --tls-key --tls-self-signed --hsts --qr --max-size --min-free --min-free-inodes --expire --max-partials --max-partials-per-user --quota --sync --on-conflict --sha256 --shared --user --user-file --failed-logins --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --allow-root --allow-anonymous --on-complete --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-memory --head-timeout --idle-timeout --min-rate' kind=directories ;;
+            esac
+            ;;
     esac
-    [ ${#COMPREPLY[@]} -eq 0 ] || return
-    if [ "${COMP_WORDS[1]}" = put ] && [ "$COMP_CWORD" -gt 1 ]; then
-        flags='-q --quiet -h --help -V --version --user --user-file --ca --fingerprint --jobs --give-up-after --no-check --json'
-    else
-        flags='--max-partials --max-partials-per-user --quota
-            --failed-logins
-            -l --listen --socket-mode --tls-cert --tls-key --tls-self-signed --hsts --qr --max-size --min-free --min-free-inodes --expire --sync --on-conflict --user
-            --user-file --user-dirs --allow-origin --host --public-url --trust-proxy --no-interim --sha256 --shared --allow-root --allow-anonymous --on-complete
-            --hook-timeout --log-format --metrics --workers --max-connections --max-connections-per-address --head-timeout --head-memory
-            --idle-timeout --min-rate -h --help -V --version'
-    fi
     case $cur in
-        -*) mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur") ;;
-        *) mapfile -t COMPREPLY < <(
-            [ "$COMP_CWORD" -gt 1 ] || compgen -W 'serve put hash-password health help' -- "$cur"
-            compgen -f -- "$cur"
-        ) ;;
+        -*) values=$flags kind= ;;
+        *) [ "$COMP_CWORD" -gt 1 ] || values='serve put hash-password health completions man help' ;;
     esac
+    mapfile -t COMPREPLY < <(
+        [ -z "$values" ] || compgen -W "$values" -- "$cur"
+        [ "$kind" != files ] || compgen -f -- "$cur"
+        [ "$kind" != directories ] || compgen -d -- "$cur"
+    )
 }
 complete -o filenames -F _resumed resumed

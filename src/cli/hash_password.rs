@@ -13,16 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::UsageError;
-
-pub(super) const HELP: &str = "\
-resumed hash-password [NAME]    print the argon2id hash of a password, or NAME:HASH
-
-The password comes from the terminal, which does not show it, or is one line of standard input.
-The output is a line for a --user-file, or a value for --user.
-
-  -h, --help                 print this help
-  -V, --version              print the version
-";
+use super::flags::HASH_PASSWORD;
 
 /// The exit status after a signal is this and the number of the signal, as in a shell.
 const SIGNAL_STATUS: i32 = 128;
@@ -34,10 +25,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         ExitCode::from(code)
     };
     match parse(args) {
-        Ok(Action::Help) => {
-            print!("{HELP}");
-            ExitCode::SUCCESS
-        }
+        Ok(Action::Help) => super::print(&HASH_PASSWORD.help()),
         Ok(Action::Version) => super::print_version(),
         Ok(Action::Hash(name)) => match line(name.as_deref()) {
             Ok(line) => {

@@ -11,16 +11,8 @@ use std::time::Duration;
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::UsageError;
+use super::flags::HEALTH;
 use super::text::printable;
-
-pub(super) const HELP: &str = "\
-resumed health URL    print the health of a server; exit with 0 if it accepts uploads, else with 1
-
-URL is http://HOST:PORT or unix:PATH. The check of a container or a monitor runs this command.
-
-  -h, --help            print this help
-  -V, --version         print the version
-";
 
 /// The maximum time to connect, and between two parts of the response.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,14 +24,8 @@ const MAX_BYTES: u64 = 16 << 10;
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let url = match parse(args) {
         Ok(Action::Ask(url)) => url,
-        Ok(Action::Help) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Ok(Action::Version) => {
-            println!("resumed {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
+        Ok(Action::Help) => return super::print(&HEALTH.help()),
+        Ok(Action::Version) => return super::print_version(),
         Err(error) => {
             eprintln!("resumed health: {error}");
             return ExitCode::from(2);

@@ -1,5 +1,6 @@
 //! The flags of the command.
 
+pub(crate) mod flags;
 pub(crate) mod greeting;
 mod guess;
 pub(crate) mod hash_password;
@@ -13,13 +14,14 @@ pub(crate) mod put;
 mod size;
 pub(crate) mod systemd;
 mod text;
+pub(crate) mod texts;
 #[cfg_attr(not(feature = "tls"), path = "tls/absent.rs")]
 pub(crate) mod tls;
 mod users;
 
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ use resumed::store::OpenError;
 use resumed::{Config, StartError, TrustedProxy};
 use rustix::process::{getegid, geteuid};
 
+use self::flags::SERVER;
 pub(crate) use self::hook::Hook;
 use self::hook::HookFlags;
 pub(crate) use self::logger::LogFormat;
@@ -62,87 +65,28 @@ pub(crate) enum Action {
     Version,
 }
 
+/// The exit status after a wrong command line.
+const USAGE: u8 = 2;
+
 /// The reason for which a command line is refused.
 #[derive(Debug)]
 pub(crate) struct UsageError(String);
 
-/// Output of `--help`: effect, then default. The README repeats it.
-pub(crate) const HELP: &str = "\
-resumed [OPTIONS] [DIR]    receive uploads in DIR (default: uploads); or: resumed serve
-resumed put FILE... URL    send files and folders; see resumed put --help
-resumed hash-password [NAME]    print the hash of a password, for --user-file
-resumed health URL         exit with 0 if the server at URL accepts uploads
-
-  -l, --listen ADDR          listen on HOST:PORT or unix:PATH; port 0 picks a free port
-                             (default: 127.0.0.1:8080)
-      --socket-mode MODE     set the mode of unix:PATH, such as 0660 (default: umask)
-      --tls-cert FILE        serve HTTPS with the certificate in FILE (PEM, its intermediate ones
-                             behind it); SIGHUP reads it again
-      --tls-key FILE         the private key of the certificate (PEM, without a passphrase)
-      --tls-self-signed      serve HTTPS with a certificate that the server makes at its first start,
-                             and print its fingerprint; browsers warn of it
-      --hsts                 let browsers use HTTPS only for this host, on all its ports, for a year
-      --qr                   print the address as a QR code
-      --max-size SIZE        refuse larger uploads, such as 500M or 50G (default: no limit)
-      --min-free SIZE        keep this much disk space free (default: 64M)
-      --min-free-inodes N    keep N inodes of the disk free, or N%; 0: no limit (default: 1%)
-      --expire DURATION      delete partial uploads without a new byte for this long, such as 12h
-                             (default: 7d; at most 1d if less than 64 KiB arrived)
-      --max-partials N       refuse new uploads beside N partial ones (default: 10000; 0: no limit)
-      --max-partials-per-user N
-                             refuse new uploads of a user, or of an address without users, beside N
-                             partial ones (default: 2000; 0: no limit)
-      --quota SIZE           refuse bytes of a user beyond SIZE: partial uploads, and complete ones
-                             until their record expires; 0: none (default: no quota)
-      --sync durable|fast    durable: fsync before every response (default)
-                             fast: no fsync; a power loss may lose data
-      --on-conflict keep-both|replace
-                             keep or replace a file with the same name (default: keep-both)
-      --shared               share DIR with other servers; all of them need this flag
-      --user NAME:HASH       require a user, and add this one; repeatable; visible in ps
-      --user-file FILE       add users from FILE, one NAME:HASH per line (hash-password, htpasswd)
-      --failed-logins N      permit an address N failed logins, then one in 10 s (default: 60)
-      --user-dirs            put the files of each user into DIR/NAME/
-      --allow-origin ORIGIN  allow pages of ORIGIN to upload, such as https://example.org;
-                             repeatable
-      --host NAME            accept NAME in Host, besides IP addresses, localhost, *.local and
-                             the name of this machine; repeatable
-      --public-url URL       begin upload addresses with URL, not with the Host of the request,
-                             such as https://up.example.org behind a TLS proxy
-      --trust-proxy [PROXY]  trust Forwarded and X-Forwarded-For, -Proto and -Host from PROXY:
-                             ADDR, ADDR/PREFIX or unix; repeatable
-                             (default: nobody; without PROXY: this machine)
-      --no-interim           send no 104 (Upload Resumption Supported): some proxies fail on it
-      --allow-root           allow root to listen on an address that other machines reach
-      --allow-anonymous      listen to other machines without users: everybody there may upload
-      --sha256               compute the SHA-256 of each upload, for Repr-Digest and hooks
-      --on-complete COMMAND  run COMMAND with sh after each complete upload, until it exits with
-                             0; sets UPLOAD_PATH, _NAME, _ID, _LENGTH, _SHA256 and _USER
-      --hook-timeout DURATION
-                             stop COMMAND after DURATION, and run it again (default: 6h)
-      --log-format text|json write the log as text, or as one JSON object a line (default: text)
-      --metrics              serve metrics for Prometheus at /metrics
-      --workers N            run N worker threads (default: 2 per core, at least 4)
-      --max-connections N    accept at most N connections at once (default: 10000)
-      --max-connections-per-address N
-                             accept at most N connections from one address; 0: any number
-                             (default: 256)
-      --head-memory SIZE     keep at most this much of unfinished request heads (default: 4M)
-      --head-timeout S       refuse a request head that takes over S seconds (default: 10)
-      --idle-timeout S       cut a body that sends no byte for S seconds (default: 60)
-      --min-rate BYTES       cut a body slower than BYTES per second over a minute, or over the
-                             time of --idle-timeout if longer; 0: never (default: 100)
-  -h, --help                 print this help
-  -V, --version              print the version
-
-Logs go to standard error. RUST_LOG sets the level: error, warn, info or debug
-(default: info,access=off). RUST_LOG=info also logs each request.
-";
-
 /// Prints the version, the same for each command.
 pub(crate) fn print_version() -> ExitCode {
-    println!("resumed {}", env!("CARGO_PKG_VERSION"));
+    print(concat!("resumed ", env!("CARGO_PKG_VERSION"), "\n"))
+}
+
+/// Prints a text. A closed standard output is no failure.
+pub(crate) fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// Reports a wrong command line.
+pub(crate) fn refuse(reason: &str) -> ExitCode {
+    eprintln!("resumed: {reason}");
+    ExitCode::from(USAGE)
 }
 
 /// Reads the flags, without the name of the program.
@@ -154,32 +98,34 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
     let mut needs_users = None;
     let mut config = Config::new("").allow_anonymous(false);
     while let Some(arg) = parser.next()? {
-        config = match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
-            Arg::Value(value) if dir.is_none() => {
-                dir = Some(guess::directory(value)?);
-                config
+        if let Arg::Value(operand) = arg {
+            if dir.is_some() {
+                return Err(guess::second_operand(&operand));
             }
-            Arg::Value(value) => return Err(guess::second_operand(&value)),
-            Arg::Short('l') => set(config, &mut own, "listen", &mut parser)?,
-            Arg::Short(letter) => {
-                let value = parser.optional_value().or_else(|| parser.value().ok());
-                let value = value.and_then(|value| value.into_string().ok());
-                return Err(guess::unknown(&format!("-{letter}"), value.as_deref()));
-            }
-            Arg::Long("qr") => {
-                with_code = true;
-                config
-            }
-            Arg::Long(name) => {
-                let name = name.to_owned();
-                if matches!(&*name, "user-dirs" | "quota") {
-                    needs_users = Some(name.clone());
-                }
-                set(config, &mut own, &name, &mut parser)?
-            }
+            dir = Some(guess::directory(operand)?);
+            continue;
+        }
+        let Some(name) = SERVER.name_of(&arg) else {
+            let flag = match arg {
+                Arg::Short(letter) => format!("-{letter}"),
+                Arg::Long(name) => format!("--{name}"),
+                Arg::Value(_) => String::new(),
+            };
+            let value = parser.value().ok();
+            let value = value.and_then(|value| value.into_string().ok());
+            return Err(guess::unknown(&flag, value.as_deref()));
         };
+        match name {
+            "help" => return Ok(Action::Help),
+            "version" => return Ok(Action::Version),
+            "qr" => with_code = true,
+            _ => {
+                if matches!(name, "user-dirs" | "quota") {
+                    needs_users = Some(name);
+                }
+                config = set(config, &mut own, name, &mut parser)?;
+            }
+        }
     }
     if let (Some(flag), true) = (needs_users, own.users.is_empty()) {
         return Err(UsageError(format!(
@@ -244,7 +190,7 @@ struct CommandFlags {
 }
 
 impl CommandFlags {
-    fn set(&mut self, flag: Flag<'_>) -> Result<(), UsageError> {
+    fn set(&mut self, flag: FlagValue<'_>) -> Result<(), UsageError> {
         let name = flag.name;
         match name {
             "user" | "user-file" => {
@@ -268,7 +214,7 @@ fn set(
     name: &str,
     parser: &mut Parser,
 ) -> Result<Config, UsageError> {
-    let flag = Flag { name, parser };
+    let flag = FlagValue { name, parser };
     Ok(match name {
         "listen" => config.listen(guess::listen(&flag.text()?)?),
         "socket-mode" => config.socket_mode(flag.read_as(mode)?),
@@ -313,21 +259,18 @@ fn set(
         "head-timeout" => config.head_timeout(Duration::from_secs(flag.parsed()?)),
         "min-rate" => config.min_rate(flag.parsed()?),
         "idle-timeout" => config.body_idle(Duration::from_secs(flag.parsed()?)),
-        unknown => {
-            let value = flag.parser.value().ok();
-            let value = value.and_then(|value| value.into_string().ok());
-            return Err(guess::unknown(&format!("--{unknown}"), value.as_deref()));
-        }
+        // A test passes each flag of the table.
+        _ => unreachable!("--{name} is only in the table of flags"),
     })
 }
 
 /// A flag whose value comes next.
-struct Flag<'a> {
+struct FlagValue<'a> {
     name: &'a str,
     parser: &'a mut Parser,
 }
 
-impl Flag<'_> {
+impl FlagValue<'_> {
     fn text(self) -> Result<String, UsageError> {
         Ok(self.parser.value()?.string()?)
     }

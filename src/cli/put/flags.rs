@@ -8,36 +8,9 @@ use lexopt::{Arg, Parser, ValueExt};
 use percent_encoding::percent_decode_str;
 use resumed_client::Client;
 
-use super::super::{Flag, UsageError, guess, size};
+use super::super::flags::PUT;
+use super::super::{FlagValue, UsageError, guess, size};
 use super::report::Output;
-
-pub(super) const HELP: &str = "\
-resumed put [OPTIONS] FILE... URL    send files and folders to a resumed server
-resumed put [OPTIONS] - URL/NAME     send standard input
-
-The same command continues an interrupted upload. After a lost connection, put continues by
-itself. Standard input can be continued within one run only.
-
-      --user NAME:PASSWORD   log in with this name and password (other users see them in ps)
-      --user-file FILE       log in with the first line of a file; or set RESUMED_USER
-      --ca FILE              trust the certificates of the authorities in FILE (PEM) only
-      --fingerprint SHA256   accept the certificate with this fingerprint only: a self-signed one
-      --jobs N               send N files at once, 1 to 64; files over 4 MiB one at a time
-                             (default: 8)
-      --give-up-after DURATION
-                             stop when attempts have failed for this time: 90s, 10m, 12h
-                             (default: never)
-      --no-check             do not compare checksums of whole files with the server
-                             (default: compare)
-  -q, --quiet                write failures only
-      --json                 write one JSON object a line to standard output
-  -h, --help                 print this help
-  -V, --version              print the version
-
-Exit status: 0 the server has all files; 1 a file was refused or cannot be read, or the server
-refused all (password, certificate, address); 2 wrong command line; 3 gave up: the server did not
-answer.
-";
 
 const JOBS_DEFAULT: usize = 8;
 /// Each job needs a connection, and memory for one small file.
@@ -78,30 +51,32 @@ pub(super) fn parse(
     let mut output = Output::Plain;
     let mut trust = Trust::Machine;
     while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
-            Arg::Short('q') | Arg::Long("quiet") => output = Output::Quiet,
-            Arg::Long("json") => output = Output::Json,
-            Arg::Long("no-check") => checks = false,
-            Arg::Long("user") => user = Some(parser.value()?.string()?),
-            Arg::Long("user-file") => user = Some(first_line(Path::new(&parser.value()?))?),
-            Arg::Long("ca") => trust.set(Trust::Authorities(parser.value()?.into()))?,
-            Arg::Long("fingerprint") => {
-                let (name, parser) = ("fingerprint", &mut parser);
-                let sha256 = Flag { name, parser }.read_as(fingerprint)?;
+        if let Arg::Value(operand) = arg {
+            operands.push(operand);
+            continue;
+        }
+        let Some(name) = PUT.name_of(&arg) else {
+            return Err(arg.unexpected().into());
+        };
+        let parser = &mut parser;
+        match name {
+            "help" => return Ok(Action::Help),
+            "version" => return Ok(Action::Version),
+            "quiet" => output = Output::Quiet,
+            "json" => output = Output::Json,
+            "no-check" => checks = false,
+            "user" => user = Some(parser.value()?.string()?),
+            "user-file" => user = Some(first_line(Path::new(&parser.value()?))?),
+            "ca" => trust.set(Trust::Authorities(parser.value()?.into()))?,
+            "fingerprint" => {
+                let sha256 = FlagValue { name, parser }.read_as(fingerprint)?;
                 trust.set(Trust::Fingerprint(sha256))?;
             }
-            Arg::Long("give-up-after") => {
-                let (name, parser) = ("give-up-after", &mut parser);
-                give_up_after = Some(Flag { name, parser }.read_as(size::duration)?);
+            "give-up-after" => {
+                give_up_after = Some(FlagValue { name, parser }.read_as(size::duration)?);
             }
-            Arg::Long("jobs") => {
-                let (name, parser) = ("jobs", &mut parser);
-                jobs = Flag { name, parser }.read_as(number_of_jobs)?;
-            }
-            Arg::Value(operand) => operands.push(operand),
-            other => return Err(other.unexpected().into()),
+            "jobs" => jobs = FlagValue { name, parser }.read_as(number_of_jobs)?,
+            _ => unreachable!("--{name} is only in the table of flags"),
         }
     }
     let (input, mut client) = read_operands(operands)?;
@@ -279,6 +254,7 @@ mod tests {
             "--jobs 65 a http://pi",
             "--jobs many a http://pi",
             "--fingerprint 12 a https://pi",
+            "--wrong a https://pi",
             "--ca nowhere.pem a https://pi",
         ] {
             let word = read(line).err().expect(line);

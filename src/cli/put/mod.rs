@@ -15,13 +15,13 @@ use std::thread;
 
 use resumed_client::{Client, Error, Event, Scope};
 
+use super::USAGE;
 use super::text::printable;
-use flags::{Action, HELP, Input, Request};
+use flags::{Action, Input, Request};
 use folder::{Found, LocalFile, Walk};
 use queue::Queue;
 use report::{Report, Scale};
 
-const USAGE: u8 = 2;
 /// The maximum number of failures that are repeated at the end.
 const REPEATED_MAX: usize = 1000;
 
@@ -30,10 +30,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let user = env::var("RESUMED_USER").ok();
     match flags::parse(args, user) {
         Ok(Action::Put(request)) => send(*request).into(),
-        Ok(Action::Help) => {
-            print!("{HELP}");
-            ExitCode::SUCCESS
-        }
+        Ok(Action::Help) => super::print(&super::flags::PUT.help()),
         Ok(Action::Version) => super::print_version(),
         Err(error) => {
             eprintln!("resumed put: {}", printable(&error.to_string()));
