@@ -106,14 +106,7 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
             continue;
         }
         let Some(name) = SERVER.name_of(&arg) else {
-            let flag = match arg {
-                Arg::Short(letter) => format!("-{letter}"),
-                Arg::Long(name) => format!("--{name}"),
-                Arg::Value(_) => String::new(),
-            };
-            let value = parser.value().ok();
-            let value = value.and_then(|value| value.into_string().ok());
-            return Err(guess::unknown(&flag, value.as_deref()));
+            return Err(unknown(&written(&arg), &mut parser));
         };
         match name {
             "help" => return Ok(Action::Help),
@@ -153,6 +146,22 @@ pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, Usag
         user_files,
         certificate: certificate.map(Box::new),
     })
+}
+
+/// Returns a flag as it was written.
+fn written(arg: &Arg<'_>) -> String {
+    match arg {
+        Arg::Short(letter) => format!("-{letter}"),
+        Arg::Long(name) => format!("--{name}"),
+        Arg::Value(_) => String::new(),
+    }
+}
+
+/// Returns the error for a flag that does not exist. It may depend on the next argument.
+fn unknown(flag: &str, parser: &mut Parser) -> UsageError {
+    let value = parser.value().ok();
+    let value = value.and_then(|value| value.into_string().ok());
+    guess::unknown(flag, value.as_deref())
 }
 
 /// Returns the owner of the directory and the user of the server, if a missing permission prevents the start.
