@@ -392,8 +392,8 @@ upload_settings! {
 
     /// Puts the files of each user into a folder of its own, `DIR/<user>/`. Default: all files are in `DIR`.
     ///
-    /// Without a [`user`](Self::user) and [`authorize`](Self::authorize), the server does not start. Neither does it if two users would share a folder on some
-    /// file system: `Ann` and `ann`, or `a*b` and `a_b`.
+    /// Needs a [`user`](Self::user) or [`authorize`](Self::authorize): with neither, the server does not start. It does not
+    /// start either if two users would share a folder on some file system: `Ann` and `ann`, or `a*b` and `a_b`.
     user_dirs(split: bool) |options| options.store.user_dirs = split;
 
     /// Permits pages of another origin: `https://example.org`, or `*` for all.

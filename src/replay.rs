@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Checks the property for each file of its corpus. A package of the crate has no corpus: then only says so.
+/// Checks the property for each file of its corpus. A package of the crate has no corpus: the
+/// test then prints a note only.
 pub(super) fn replay(corpus: &str, property: impl Fn(&[u8])) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     if !fuzz.exists() {

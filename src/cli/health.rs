@@ -113,7 +113,7 @@ fn exchange(mut stream: impl Read + Write, host: &str, prefix: &str) -> io::Resu
     Ok(response)
 }
 
-/// Returns the body of a response with the status 200. Of others, it is the error.
+/// Returns the body of a response with the status 200. The body of another response is the error.
 fn read(response: Vec<u8>) -> Result<String, Box<dyn Error>> {
     let response = String::from_utf8_lossy(&response);
     let (head, body) = response

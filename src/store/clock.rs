@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::sync::{Mutex, lock};
 
-/// A smaller difference between wall time and running time is no step: time servers adjust a clock slowly.
+/// The smallest step. Time servers adjust a clock slowly: a smaller difference of the clocks is no step.
 const STEP_MS: i64 = 60_000;
 
 /// The maximum number of eras. The oldest are dropped: the age of their files is then unknown.
@@ -50,7 +50,7 @@ struct Era {
     last_ms: i64,
 }
 
-/// Both clocks at one moment.
+/// The times of both clocks at one moment.
 #[derive(Clone, Copy)]
 struct Look {
     wall_ms: i64,

@@ -15,7 +15,8 @@ const SCHEDULES: usize = 2000;
 /// The schedules within which a planted fault is found.
 const PLANTED_SCHEDULES: usize = 2000;
 
-/// The priority changes of one schedule, plus one. Most known concurrency faults need at most three orders of two steps.
+/// The priority changes of one schedule, plus one. Three changes find most known concurrency
+/// faults.
 const PCT_DEPTH: usize = 4;
 
 /// The bytes of the stack of a thread.
@@ -32,7 +33,7 @@ pub(crate) fn is_planted(fault: Planted) -> bool {
     PLANTED.get() == Some(fault)
 }
 
-/// Runs `test` under random schedules, and under as many of PCT. Panics with the first schedule that fails.
+/// Runs `test` under random schedules, and under the same number of PCT. Panics with the first schedule that fails.
 pub(crate) fn explore(test: fn()) {
     let schedules = env::var("SCHEDULES").map_or(SCHEDULES, |it| it.parse().expect("a number"));
     run(RandomScheduler::new(schedules), test);

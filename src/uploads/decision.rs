@@ -13,7 +13,7 @@ pub(crate) type Authorize = Callback<dyn Fn(&Head, &Command) -> Decision + Send 
 /// ```
 /// use resumed::{Decision, Response};
 ///
-/// let allowed = Decision::allow_for("alice"); // alice has an own name space of ids
+/// let allowed = Decision::allow_for("alice"); // an id of another owner is another upload
 /// let refused = Decision::Deny(Response::new(401).text("log in at /login first"));
 /// # assert_ne!(allowed, refused);
 /// ```
@@ -22,7 +22,7 @@ pub(crate) type Authorize = Callback<dyn Fn(&Head, &Command) -> Decision + Send 
 pub enum Decision {
     /// The command is carried out.
     Allow {
-        /// The owner of the upload; a file and a hook get it as [`Id::owner`](crate::store::Id::owner). `None`: the user
+        /// The owner of the upload. A hook gets it as [`Id::owner`](crate::store::Id::owner). `None`: the user
         /// who has logged in, or nobody on a server without users.
         owner: Option<Box<str>>,
     },

@@ -92,7 +92,7 @@ impl Response {
 
     /// Returns the parts to send as the response to a request with this method.
     ///
-    /// Another HTTP server must send `content_length` also if the body is empty: HEAD shows the size of an upload so.
+    /// Another HTTP server must send `content_length` also if the body is empty: for HEAD it may be the offset.
     pub fn into_parts(self, method: &str) -> ResponseParts {
         let fields = self.fields().filter(|(name, _)| !is_reserved(name));
         let fields = fields.map(|(name, value)| (name.to_owned(), without_controls(value)));

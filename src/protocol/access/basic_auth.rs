@@ -34,7 +34,7 @@ enum Secret {
     Unusable,
 }
 
-/// A clone has to log in again: each server has its own key for what it remembers.
+/// A clone remembers no credentials: each server has its own key for their digests.
 impl Clone for User {
     fn clone(&self) -> User {
         User {

@@ -440,7 +440,7 @@ impl Disk {
         let _permit = self.gate.enter();
         self.faults.check(op)?;
         if self.needs_whole_syncs {
-            // Before the other sync: that one empties the cache of the disk.
+            // Before the sync below: only that one empties the cache of the disk.
             sync_whole(&self.partials.file)?;
         }
         sync()

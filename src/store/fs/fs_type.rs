@@ -126,8 +126,8 @@ fn name_of(kind: u32) -> String {
 /// Returns whether a sync of a file or directory of this file system leaves entries or lengths unsynced, so that each sync
 /// must be one of the whole file system.
 ///
-/// FAT has the length and the first cluster of a file in the directory: after a rename, a sync of the directory makes a
-/// name durable whose file is empty. ntfs3 does not write the index of a directory.
+/// FAT has the length and the first cluster of a file in the directory. After a rename, a sync of the directory makes the
+/// name durable, but not the length. ntfs3 does not write the index of a directory.
 #[cfg(target_os = "linux")]
 pub(crate) fn needs_whole_syncs(dir: impl AsFd) -> bool {
     rustix::fs::fstatfs(dir).is_ok_and(|about| matches!(about.f_type as u32, FAT | NTFS3))

@@ -342,8 +342,8 @@ impl Log {
 
 /// Removal.
 impl Log {
-    /// Removes the segments that received no entry for longer than `age`, as `is_older` tells, except records that `stays` selects. Returns
-    /// the number of removed records.
+    /// Removes the segments that received no entry for longer than `age`. `is_older` compares the age of a segment, and `stays`
+    /// selects records to keep. Returns the number of removed records.
     pub(crate) fn sweep(
         &self,
         age: Duration,

@@ -1,6 +1,7 @@
 //! The store under many schedules, on a real directory in memory. Calls of the file system do not wait.
 //!
-//! The thread of a scope only joins others: in shuttle the end of the last thread would end another wait of it.
+//! The thread that opens a scope only joins the threads in it. In shuttle, the end of the last of these would also end another
+//! wait of that thread.
 
 use std::io;
 use std::time::{Duration, SystemTime};

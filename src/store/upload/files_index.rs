@@ -20,7 +20,7 @@ struct Index {
     /// True after the begin of the only sync of the whole file system. A second one could succeed although the first one
     /// has lost something.
     sync_has_begun: bool,
-    /// True after its end. `Marked` is `Nothing` before.
+    /// True after the sync has succeeded. Before, [`FilesIndex::confirmed`] returns `Nothing` instead of `Marked`.
     is_synced: bool,
 }
 
