@@ -1,19 +1,42 @@
-//! Uploads in a program with its own `tiny_http` server.
+//! Uploads beside the routes of a program with its own `tiny_http` server.
 //!
 //! `cargo run --example behind_tiny_http --features tiny_http -- DIR`
 
 use std::error::Error;
-use std::sync::Arc;
+use std::thread;
 
 use resumed::{Options, Uploads};
+use tiny_http::{Request, Response, Server};
+
+/// The threads of the server. Each body occupies one.
+const THREADS: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let dir = std::env::args_os()
         .nth(1)
         .unwrap_or_else(|| "uploads".into());
-    let uploads = Arc::new(Uploads::open(dir, Options::default())?);
-    let server = tiny_http::Server::http("127.0.0.1:8080")?;
+    let uploads = Uploads::open(dir, Options::default())?;
+    let server = Server::http("127.0.0.1:8080")?;
     println!("listening on http://{}", server.server_addr());
-    resumed::tiny_http::serve(&uploads, &server, 8);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for request in server.incoming_requests() {
+                    if let Err(error) = answer(&uploads, request) {
+                        eprintln!("cannot send the response: {error}");
+                    }
+                }
+            });
+        }
+    });
     Ok(())
+}
+
+/// Answers a route of the program, or leaves the request to the uploads. Without routes, `resumed::tiny_http::serve` is
+/// enough.
+fn answer(uploads: &Uploads, request: Request) -> std::io::Result<()> {
+    match request.url() {
+        "/version" => request.respond(Response::from_string(env!("CARGO_PKG_VERSION"))),
+        _ => resumed::tiny_http::answer(uploads, request),
+    }
 }
