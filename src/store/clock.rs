@@ -19,6 +19,9 @@ use crate::sync::{Mutex, lock};
 /// The smallest step. Time servers adjust a clock slowly: a smaller difference of the clocks is no step.
 const STEP_MS: i64 = 60_000;
 
+/// The clock is saved every hour. After a power loss, the end of a run may be so much later than the saved one.
+const UNSAVED_MS: i64 = 2 * 60 * 60 * 1000;
+
 /// The maximum number of eras. The oldest are dropped: the age of their files is then unknown.
 const ERAS_MAX: usize = 256;
 
@@ -97,6 +100,11 @@ impl Clock {
         Some(Duration::from_millis(age_ms.max(0) as u64))
     }
 
+    /// Returns whether there were earlier runs.
+    pub(crate) fn is_continued(&self) -> bool {
+        lock(&self.eras).list.len() > 1
+    }
+
     /// Returns the text for the next run.
     pub(crate) fn text(&self) -> String {
         let mut eras = lock(&self.eras);
@@ -162,7 +170,7 @@ impl Era {
 
     fn contains(&self, wall_ms: i64) -> bool {
         let first_ms = self.first_ms.saturating_sub(STEP_MS);
-        (first_ms..=self.last_ms.saturating_add(STEP_MS)).contains(&wall_ms)
+        (first_ms..=self.last_ms.saturating_add(UNSAVED_MS)).contains(&wall_ms)
     }
 
     fn running_at(&self, wall_ms: i64) -> i64 {

@@ -44,6 +44,11 @@ pub(crate) fn sweep(registry: &Arc<Registry>) -> SweepReport {
         report,
         has_uploads: false,
     };
+    // Under a clock that begins anew at each start, a time of this run may also be in an earlier run. After a power loss,
+    // the latest saved run counts.
+    if registry.clock.is_continued() {
+        registry.save_clock();
+    }
     registry.accounts.begin_sweep();
     let mut is_whole = false;
     match sweep.sweep_names() {

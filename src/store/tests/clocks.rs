@@ -157,6 +157,26 @@ fn log_of_a_wrong_clock_is_kept_for_a_whole_lifetime() {
 }
 
 #[test]
+fn upload_of_a_run_that_lost_power_is_not_dated_by_an_earlier_run() {
+    for second in [0, -3 * DAY] {
+        let mut bench = Bench::fast();
+        bench.closed(|bench| {
+            let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+            let begin = since_1970.as_millis() as i64 - 4 * DAY;
+            // The clock goes back into this run at the start of the second one.
+            let run = format!("0 {begin} {}\n", begin + 10 * DAY);
+            on_disk::write(bench.path().join(".resumed/clock"), run).unwrap();
+        });
+        assert_eq!(bench.expired(second, 0), 0);
+        bench.send(0, b"some", declared(10, "a")).unwrap();
+        // No clock is saved at the end.
+        bench.closed(|bench| bench.date(second + 45 * 60 * 1000));
+        assert_eq!(bench.expired(0, 0), 0, "{second}");
+        bench.resumes();
+    }
+}
+
+#[test]
 fn damaged_clock_expires_nothing_too_early() {
     for text in [
         "",
