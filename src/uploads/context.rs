@@ -47,6 +47,8 @@ pub(super) struct Context {
 
 /// The client of a request.
 pub(super) struct Client {
+    /// The login; empty without one.
+    pub(super) user: Box<str>,
     /// The owner of its uploads: a user, or the name that the embedding program gives; empty for a server without users.
     pub(super) owner: Box<str>,
     /// The address of the client, or of the nearest proxy that hides it.
@@ -139,6 +141,7 @@ impl Context {
         let owner = owner.map_err(|denied| refused(Refusal::Denied(denied)))?;
         let permit = self.count_behind_proxy(head, peer).map_err(refused)?;
         let client = Client {
+            user: user.into(),
             owner,
             peer,
             permit,
@@ -190,7 +193,18 @@ impl Context {
             None => Decision::allow(),
         };
         match decision {
-            Decision::Allow { owner } => Ok(owner.unwrap_or_else(|| user.into())),
+            Decision::Allow { owner } => {
+                let owner = owner.unwrap_or_else(|| user.into());
+                if owner.is_empty() && self.has_user_dirs {
+                    // Without a folder of its own, the upload could get a name in the folder of another owner.
+                    log::warn!(
+                        "no owner named for {}: with user_dirs, each upload needs one",
+                        head.path()
+                    );
+                    return Err(Box::new(Refusal::Forbidden.response()));
+                }
+                Ok(owner)
+            }
             Decision::Deny(response) => Err(Box::new(response)),
         }
     }

@@ -88,9 +88,13 @@ pub(super) fn handle(
             }
         }
         Operation::Cancel => blocking(move || exchange.cancel()),
-        Operation::List => {
-            recent::respond(context, head, client.owner, exchange.cors, exchange.log)
-        }
+        Operation::List => recent::respond(
+            context,
+            head,
+            (client.user, client.owner),
+            exchange.cors,
+            exchange.log,
+        ),
     }
 }
 

@@ -13,29 +13,29 @@ use super::context::Context;
 /// The maximum number of running uploads in a response.
 const UNDER_WAY_MAX: usize = 50;
 
-/// Lists the uploads of `owner`. Blocking: another request may be reading the files of an upload.
+/// Lists the uploads of `owner`, for a login of `user`. Blocking: another request may be reading the files of an upload.
 pub(super) fn respond(
     context: &Arc<Context>,
     head: &Head,
-    owner: Box<str>,
+    (user, owner): (Box<str>, Box<str>),
     cors: CorsHeaders,
     mut log: RequestLog,
 ) -> Action {
     let (context, head) = (Arc::clone(context), head.clone());
     Action::Blocking(Box::new(move || {
-        let response = cors.add_to(list(&context, &head, &owner));
+        let response = cors.add_to(list(&context, &head, (&user, &owner)));
         log.answered(response.status());
         Action::Respond(response)
     }))
 }
 
-fn list(context: &Context, head: &Head, owner: &str) -> Response {
+fn list(context: &Context, head: &Head, (user, owner): (&str, &str)) -> Response {
     let is_allowed = |id: &[u8]| {
         let command = Command {
             target: Target::Id(id.to_vec()),
             operation: Operation::Status(StatusQuery::default()),
         };
-        (context.owner_of(head, &command, owner)).is_ok_and(|of| *of == *owner)
+        (context.owner_of(head, &command, user)).is_ok_and(|of| *of == *owner)
     };
     let mut under_way = context.store.under_way(owner.as_bytes());
     under_way.sort_by_key(|upload| upload.idle_secs);

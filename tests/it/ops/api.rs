@@ -231,6 +231,14 @@ fn owners_of_a_program_have_folders_without_users() {
 }
 
 #[test]
+fn upload_without_owner_is_refused_where_owners_have_folders() {
+    let site = Site::with(|config| config.user_dirs(true).authorize(|_, _| true.into()));
+    let sent = site.ask(append("alice/a.txt", 0, 5) + "hello");
+    assert_eq!(sent.status, 403, "{sent:?}");
+    assert!(!site.dir().join("alice").exists());
+}
+
+#[test]
 fn file_of_a_complete_upload_can_be_asked_for_later() -> Tried {
     let dir = tempfile::tempdir()?;
     let (id, other) = (Id::new(b"alice", b"a"), Id::new(b"bob", b"b"));
