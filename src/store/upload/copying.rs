@@ -188,8 +188,11 @@ impl UploadHandle {
         };
         drop(state);
         self.disk().check_in_place()?;
-        if let Some(copy) = copy {
-            self.name_and_move(&mut record, Some(copy))?;
+        match (copy, record.publishing_as()) {
+            (Some(_), _) => self.name_and_move(&mut record, copy)?,
+            // An earlier try named the copy, and may not have synced the name.
+            (None, Some(path)) => self.disk().sync_published(path)?,
+            (None, None) => {}
         }
         self.disk().remove(&self.key.to_string())?;
         Ok(self.moved(record)?.published)
