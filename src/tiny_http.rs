@@ -22,7 +22,8 @@ use crate::uploads::Uploads;
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Answers every request of `server` in this number of `threads`, until [`Server::unblock`]. A client occupies a thread
-/// until its request ends. Returns when all requests are answered.
+/// until its request ends. Returns when all requests are answered: `tiny_http` sets no time
+/// limit for a client that stops in a body.
 pub fn serve(uploads: &Arc<Uploads>, server: &Server, threads: usize) {
     let pool = ThreadPool::new(threads.max(1));
     for request in server.incoming_requests() {

@@ -28,10 +28,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Action::Help) => super::print(&HASH_PASSWORD.help()),
         Ok(Action::Version) => super::print_version(),
         Ok(Action::Hash(name)) => match line(name.as_deref()) {
-            Ok(line) => {
-                println!("{line}");
-                ExitCode::SUCCESS
-            }
+            Ok(line) => super::print(&format!("{line}\n")),
             Err(error) => fail(&*error, 1),
         },
         Err(error) => fail(&error, 2),

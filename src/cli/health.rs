@@ -32,10 +32,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     match ask(&url) {
-        Ok(answer) => {
-            println!("{answer}");
-            ExitCode::SUCCESS
-        }
+        Ok(answer) => super::print(&format!("{answer}\n")),
         Err(error) => {
             eprintln!("resumed health: {url}: {error}");
             ExitCode::FAILURE
