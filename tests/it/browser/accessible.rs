@@ -16,6 +16,11 @@ in_each_browser!(
     screen_reader_hears_summaries_in_one_place,
 );
 
+/// Waits until no transition of colors runs.
+const TRANSITIONS_END: &str = "Promise.all(
+    document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished)
+).then(() => 0)";
+
 /// The violations that axe finds, with the first element of each.
 const VIOLATIONS: &str = "
     axe.run(document).then(({ violations }) => (
@@ -57,6 +62,8 @@ fn axe_finds_nothing_in_light_and_dark() {
     for scheme in ["light", "dark"] {
         let visit = Visit::to(&browser, site.addr());
         visit.page.set_color_scheme(scheme);
+        // Until then, colors are between those of the two schemes.
+        visit.page.evaluate(TRANSITIONS_END);
         visit.page.evaluate(&format!("{axe}; 0"));
         let expect_no_violations = || assert_eq!(visit.page.evaluate(VIOLATIONS), json!([]));
         expect_no_violations();
