@@ -42,7 +42,7 @@ pub(super) fn second_operand(operand: &OsString) -> UsageError {
 
 const SEND: &str = "to send files, write resumed put FILE... URL";
 
-/// Completes the value of `--listen`: `8080` is a port of this machine only, `:8080` a port of all its addresses.
+/// Completes the value of `--listen`: `8080` is a port of this machine only, `:8080` a port of all its IPv4 addresses.
 pub(super) fn listen(value: &str) -> Result<String, UsageError> {
     if is_url(value) {
         return Err(UsageError(

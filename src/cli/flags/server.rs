@@ -146,7 +146,7 @@ const ACCESS: Group = Group {
         )
         .default("60")
         .details(
-            "Beyond that the response is 429. Logins that were right before pass. After three failed logins as one user from one \
+            "Beyond that the response is 429. A login that was right before still passes. After three failed logins as one user from one \
              address, the next one waits 1 to 30 seconds.",
         ),
         flag("user-dirs", "", "put the files of each user into DIR/NAME/").details(
@@ -159,7 +159,7 @@ const ACCESS: Group = Group {
             "allow pages of ORIGIN to upload",
         )
         .repeats()
-        .details("An origin is such as https://example.org, without a path."),
+        .details("An origin has no path: https://example.org"),
         flag(
             "host",
             "NAME",
@@ -190,7 +190,7 @@ const ACCESS: Group = Group {
             "",
             "listen to other machines without users: everybody there may upload",
         )
-        .details("Without this option, such a server does not start. Unix sockets and loopback addresses need neither."),
+        .details("Without this option, such a server does not start. Unix sockets and loopback addresses do not need it."),
     ],
 };
 
@@ -239,7 +239,7 @@ const CONNECTIONS: Group = Group {
         ),
         flag("head-memory", "SIZE", "keep at most this much of unfinished request heads")
             .default("4M")
-            .details("Beyond, the largest of them is refused."),
+            .details("Beyond that, the largest of them is refused."),
         flag("head-timeout", "S", "refuse a request head that takes over S seconds").default("10"),
         flag("idle-timeout", "S", "cut a body that sends no byte for S seconds")
             .default("60")

@@ -22,7 +22,7 @@ pub(crate) fn warn_unless_safe(file: &File) {
     match power_loss(file) {
         Ok(None) => {}
         Ok(Some(setting)) => log::warn!(
-            "the directory is on an ext4 {setting}: whether answers survive a power cut is not known"
+            "the directory is on an ext4 {setting}: a power cut may lose bytes and files that the server has reported"
         ),
         // `/proc` or `/sys` may be hidden.
         Err(error) => log::debug!("cannot read the settings of this ext4: {error}"),

@@ -153,7 +153,7 @@ pub(crate) fn sync_whole(_: impl AsFd) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn warn_unless_durable(_: impl AsFd, path: &Path) {
     log::warn!(
-        "{}: whether answers survive a power cut is known on Linux only",
+        "{}: a power cut may lose bytes and files that the server has reported: promises hold on Linux only",
         path.display()
     );
 }
