@@ -125,6 +125,10 @@ impl UploadHandle {
             let (sha256, path) = (state.digest(), self.path(&state));
             drop((state, changing));
             let (progress, published) = self.flush_or_publish()?;
+            // The upload may be cancelled as soon as the state is unlocked.
+            if !progress.complete {
+                return Err(Error::Superseded);
+            }
             return Ok(Some(Finished {
                 progress,
                 published,
