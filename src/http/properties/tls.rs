@@ -33,16 +33,8 @@ static ENDS: LazyLock<(Acceptor, Arc<ClientConfig>)> = LazyLock::new(|| {
 
 /// Sends each piece in records of its own, and then the end of the stream.
 pub(super) fn converse(pieces: &[&[u8]]) -> Outcome {
-    let (acceptor, config) = &*ENDS;
-    let (stream, socket) = UnixStream::pair().expect("a pair of sockets");
-    let session = acceptor.session().expect("a session");
-    let mut line = Line::new(Socket::new(Stream::Unix(socket), Some(session)));
-    let name = ServerName::try_from("localhost").expect("a name");
-    let mut client = Client {
-        tls: ClientConnection::new(Arc::clone(config), name).expect("a client"),
-        stream,
-        answers: Vec::new(),
-    };
+    let (mut client, socket) = connect();
+    let mut line = Line::new(socket);
     while client.tls.is_handshaking() {
         client.exchange();
         line.turn();
@@ -61,6 +53,20 @@ pub(super) fn converse(pieces: &[&[u8]]) -> Outcome {
     line.end(client.answers)
 }
 
+/// Connects a client, without the handshake.
+fn connect() -> (Client, Socket) {
+    let (acceptor, config) = &*ENDS;
+    let (stream, socket) = UnixStream::pair().expect("a pair of sockets");
+    let session = acceptor.session().expect("a session");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let client = Client {
+        tls: ClientConnection::new(Arc::clone(config), name).expect("a client"),
+        stream,
+        answers: Vec::new(),
+    };
+    (client, Socket::new(Stream::Unix(socket), Some(session)))
+}
+
 struct Client {
     tls: ClientConnection,
     stream: UnixStream,
@@ -77,5 +83,43 @@ impl Client {
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The records of one write are the memory that a client takes who reads nothing.
+    #[test]
+    fn write_is_refused_while_64_kib_wait_for_the_socket() {
+        const WRITE_BYTES: usize = 64 * 1024;
+        let (mut client, mut socket) = connect();
+        let mut room = vec![0; 256 * 1024];
+        while client.tls.is_handshaking() || socket.is_handshaking() {
+            client.exchange();
+            if let Err(error) = socket.receive(&mut room, 1) {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            }
+        }
+        let response = vec![b'x'; 1 << 20];
+        let mut written = 0;
+        let error = loop {
+            match socket.write(&response) {
+                Ok(count) => {
+                    assert!(count <= WRITE_BYTES, "{count} bytes at once");
+                    written += count;
+                }
+                Err(error) => break error,
+            }
+            assert!(written < 100 << 20, "nobody reads");
+        };
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        assert!(socket.has_unsent());
+        while client.answers.len() < written {
+            client.exchange();
+            let _ = socket.flush();
+        }
+        assert_eq!(client.answers, vec![b'x'; written]);
     }
 }
