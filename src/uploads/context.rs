@@ -46,9 +46,9 @@ pub(super) struct Context {
 }
 
 /// The client of a request.
-pub(super) struct Client {
+pub(super) struct Client<'c> {
     /// The login; empty without one.
-    pub(super) user: Box<str>,
+    pub(super) user: &'c str,
     /// The owner of its uploads: a user, or the name that the embedding program gives; empty for a server without users.
     pub(super) owner: Box<str>,
     /// The address of the client, or of the nearest proxy that hides it.
@@ -56,7 +56,7 @@ pub(super) struct Client {
     pub(super) permit: PeerPermit,
 }
 
-impl Client {
+impl Client<'_> {
     /// Returns the party that uploads are counted for: the owner, else the address. A local address is none: a proxy that is
     /// not trusted may be behind it.
     pub(super) fn account(&self) -> Option<Account> {
@@ -69,7 +69,7 @@ impl Client {
 }
 
 /// The meaning of an admitted request.
-pub(super) type Route = (Dialect, Command, Client);
+pub(super) type Route<'c> = (Dialect, Command, Client<'c>);
 
 impl Context {
     /// Returns the log entry of this request of `peer`.
@@ -118,12 +118,12 @@ impl Context {
 
     /// Reads the command of an admitted request of `user` at the address `peer`, and asks the embedding program. An error is
     /// the response.
-    pub(super) fn route(
+    pub(super) fn route<'c>(
         &self,
         head: &Head,
-        user: &str,
+        user: &'c str,
         peer: Option<Peer>,
-    ) -> Result<Route, Response> {
+    ) -> Result<Route<'c>, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
         let refused = |refusal| {
             dialect.reply(
@@ -141,7 +141,7 @@ impl Context {
         let owner = owner.map_err(|denied| refused(Refusal::Denied(denied)))?;
         let permit = self.count_behind_proxy(head, peer).map_err(refused)?;
         let client = Client {
-            user: user.into(),
+            user,
             owner,
             peer,
             permit,

@@ -45,7 +45,7 @@ struct UploadSink {
 pub(super) fn handle(
     context: &Arc<Context>,
     head: &Head,
-    (dialect, command, client): Route,
+    (dialect, command, client): Route<'_>,
     cors: CorsHeaders,
     log: RequestLog,
 ) -> Action {

@@ -17,11 +17,11 @@ const UNDER_WAY_MAX: usize = 50;
 pub(super) fn respond(
     context: &Arc<Context>,
     head: &Head,
-    (user, owner): (Box<str>, Box<str>),
+    (user, owner): (&str, Box<str>),
     cors: CorsHeaders,
     mut log: RequestLog,
 ) -> Action {
-    let (context, head) = (Arc::clone(context), head.clone());
+    let (context, head, user) = (Arc::clone(context), head.clone(), Box::<str>::from(user));
     Action::Blocking(Box::new(move || {
         let response = cors.add_to(list(&context, &head, (&user, &owner)));
         log.answered(response.status());
