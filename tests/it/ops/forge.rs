@@ -26,7 +26,7 @@ fn workflows() -> Vec<PathBuf> {
 fn complaints(files: &[PathBuf]) -> Option<String> {
     let packages = fetched("npm")?.join("node_modules");
     let mut node = Command::new("node");
-    node.arg(root().join("tests/clients/workflows.cjs"))
+    node.arg(root().join(".ci/workflows.cjs"))
         .args(files)
         .env("NODE_PATH", packages);
     let output = node.output().expect("node runs");
