@@ -92,7 +92,9 @@ fn today() -> String {
         let output = command.output().expect("it runs");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
-    let kernel = said(Command::new("uname").arg("-r"));
+    let release = said(Command::new("uname").arg("-r"));
+    // Without the suffix of the distribution.
+    let kernel = release.split('-').next().unwrap_or_default();
     format!("Linux {kernel}, {}", said(Command::new("date").arg("+%F")))
 }
 
