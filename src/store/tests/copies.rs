@@ -149,6 +149,32 @@ fn copy_cut_anywhere_is_published_once_after_restart() {
     }
 }
 
+/// An earlier server named the copy. It could not sync the folder.
+#[test]
+fn name_of_an_earlier_copy_is_synced_before_its_source_goes() {
+    let mut found = 0;
+    for after in 1..6 {
+        let mut bench = Bench::new();
+        bench.elsewhere_failing(Op::SyncDir, after, EIO);
+        let _ = bench.send(0, b"abc", declared(3, "photos/a"));
+        let is_named = bench.path().join("photos/a").exists();
+        if !is_named || bench.partial().is_none() {
+            continue;
+        }
+        found += 1;
+        bench.reopen();
+        bench.elsewhere();
+        bench.wait_until_published();
+        let log = bench.faults().log();
+        let last = |op: Op| log.iter().rposition(|(done, _)| *done == op).unwrap();
+        // The copy was found under its name after the move failed.
+        let after_move = &log[last(Op::Publish)..last(Op::Remove)];
+        assert!(after_move.contains(&(Op::SyncDir, true)), "{log:?}");
+        assert_eq!(bench.photos(), [file("a", b"abc")]);
+    }
+    assert!(found > 0);
+}
+
 /// Returns the store after a kill: with the data file, the record and a part of the copy.
 fn with_half_copy() -> Bench {
     let mut bench = Bench::new();
