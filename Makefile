@@ -76,7 +76,7 @@ torture: tools
 	@cat $(LEFT_OUT) 2>/dev/null || true
 
 filesystems:
-	@.ci/filesystems durability::file_systems::table durability::slow_sync
+	@.ci/filesystems durability::file_systems::table durability::mounted durability::slow_sync
 
 # New inputs go to target/fuzz; fuzz/corpus holds the kept ones. Stable Rust is enough.
 fuzz:

@@ -13,11 +13,13 @@ use rustix::io::{Errno, pread, pwrite};
 use crate::store::error::SpaceLimit;
 use crate::store::fs::disk::{Data, Disk, unlink};
 use crate::store::fs::fault::Op;
+use crate::store::fs::fs_type::{longest_file, warn_of_ext4, warn_unless_durable};
 use crate::store::fs::rename::{PathAt, rename};
 use crate::store::fs::space::{Floor, Needed, Space};
 use crate::store::fs::wanted::Wanted;
 use crate::store::id::{Key, hidden_name};
 use crate::store::options::OnConflict;
+use crate::sync::lock;
 
 /// Bytes copied in one step. Between two steps the copy can be stopped.
 const STEP_BYTES: u64 = 4 << 20;
@@ -66,7 +68,20 @@ impl Disk {
         let file = openat(&home, &name, flags, Mode::from_raw_mode(0o666))?;
         let dir = home.as_fd().try_clone_to_owned()?;
         let file = file.into();
+        self.warn_of_mount(&file, path);
         Ok(Copy { file, dir, name })
+    }
+
+    /// Warns once of the file system of `file` at `path`, as the start does for that of `DIR`.
+    fn warn_of_mount(&self, file: &File, path: &str) {
+        let device = fstat(file).map(|about| about.st_dev);
+        let is_new = device.is_ok_and(|device| lock(&self.devices_seen).insert(device));
+        if self.durable && is_new {
+            let path = self.published_path(path);
+            let folder = path.parent().unwrap_or(&path);
+            warn_unless_durable(file, folder);
+            warn_of_ext4(file, folder);
+        }
     }
 
     /// Copies `length` bytes, and syncs them. Returns `false` if `goes_on` stops the copy.
@@ -91,12 +106,16 @@ impl Disk {
                 Err(error) => method = method.next().ok_or(error)?,
             }
             if done - synced >= SYNC_EVERY {
-                self.gated(Op::SyncCopy, || copy.file.sync_all())?;
+                self.sync_copy(copy)?;
                 synced = done;
             }
         }
-        self.gated(Op::SyncCopy, || copy.file.sync_all())?;
+        self.sync_copy(copy)?;
         Ok(true)
+    }
+
+    fn sync_copy(&self, copy: &Copy) -> io::Result<()> {
+        self.gated_in_folder(&copy.file, Op::SyncCopy, || copy.file.sync_all())
     }
 
     /// Renames the copy of `key` to its published `path`, durably. The caller then removes the data file.
@@ -161,7 +180,7 @@ impl Disk {
     /// folder is on another file system, also returns the limit there that `length` bytes exceed.
     ///
     /// # Errors
-    /// The error that creating a file there would give: EACCES, EPERM, EROFS; `NotADirectory` if the user has no folder.
+    /// The error that the file would get there: EACCES, EPERM, EROFS; EFBIG; `NotADirectory` if the user has no folder.
     pub(crate) fn foresee(
         &self,
         wanted: &Wanted,
@@ -178,11 +197,13 @@ impl Disk {
         let Some(length) = length.filter(|_| wanted.has_folder()) else {
             return Ok(None);
         };
-        let is_elsewhere = fstat(&home)?.st_dev != fstat(&self.root.file)?.st_dev;
-        match is_elsewhere {
-            true => limit_of(&home, length, floor),
-            false => Ok(None),
+        if fstat(&home)?.st_dev == fstat(&self.root.file)?.st_dev {
+            return Ok(None);
         }
+        if longest_file(&home).is_some_and(|longest| length > longest) {
+            return Err(Errno::FBIG.into());
+        }
+        limit_of(&home, length, floor)
     }
 }
 

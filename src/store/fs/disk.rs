@@ -2,6 +2,7 @@
 //!
 //! No operation follows a symbolic link inside `.resumed`. Each error keeps its number.
 
+use std::collections::HashSet;
 #[cfg(test)]
 pub(crate) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, FileTimes, Permissions};
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
-    Access, AtFlags, Dir as Entries, Mode, OFlags, Stat, Timespec, Timestamps, access, chmodat,
-    fstatvfs, mkdirat, openat, renameat, statat, unlinkat, utimensat,
+    Access, AtFlags, Dev, Dir as Entries, Mode, OFlags, Stat, Timespec, Timestamps, access,
+    chmodat, fstat, fstatvfs, mkdirat, openat, renameat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -69,13 +70,15 @@ pub(crate) struct Disk {
     temporaries: AtomicU64,
     /// False with `--sync fast`: there are no syncs.
     pub(crate) durable: bool,
-    /// True if a sync of a file or directory does not suffice.
+    /// True if a sync of a file or directory of `DIR` does not suffice.
     needs_whole_syncs: bool,
     pub(crate) gate: Semaphore,
     pub(crate) naming: Mutex<()>,
     pub(crate) ownership: Ownership,
     /// Set when the first sweep has checked the ext4 settings.
     pub(crate) commits_checked: Once,
+    /// The device of `DIR`, and those of copies: each has one warning.
+    pub(crate) devices_seen: Mutex<HashSet<Dev>>,
     pub(crate) faults: Faults,
 }
 
@@ -101,6 +104,7 @@ impl Disk {
         let gate = Semaphore::new(options.syncs);
         let location = Location::new(path).map_err(|error| OpenError::Io(path.into(), error))?;
         let needs_whole_syncs = needs_whole_syncs(&root.file);
+        let about = fstat(&root.file).map_err(|error| OpenError::Io(path.into(), error.into()))?;
         let disk = Self {
             location,
             path_bytes: path_bytes(path),
@@ -115,6 +119,7 @@ impl Disk {
             naming: Mutex::default(),
             ownership: Ownership::default(),
             commits_checked: Once::new(),
+            devices_seen: Mutex::new(HashSet::from([about.st_dev])),
             faults,
         };
         if disk.durable {
@@ -428,20 +433,43 @@ impl Disk {
     /// Warns once if the ext4 may lose synced data. Not called at start: the check takes two syncs.
     pub(crate) fn warn_of_ext4(&self) {
         if self.durable {
-            self.commits_checked.call_once(|| warn_of_ext4(&self.lock));
+            let warn = || warn_of_ext4(&self.lock, &self.root.path);
+            self.commits_checked.call_once(warn);
         }
     }
 
-    /// Waits for a permit, and runs a sync. Does nothing with `--sync fast`.
+    /// Waits for a permit, and runs a sync on the file system of `DIR`. Does nothing with `--sync fast`.
     pub(crate) fn gated(&self, op: Op, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let whole = self.needs_whole_syncs.then_some(&self.partials.file);
+        self.gated_after(whole, op, sync)
+    }
+
+    /// Does the same for a sync of `file` in a folder, which may be a mount of another file system.
+    pub(crate) fn gated_in_folder(
+        &self,
+        file: &File,
+        op: Op,
+        sync: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let needs_whole = self.durable && needs_whole_syncs(file);
+        self.gated_after(needs_whole.then_some(file), op, sync)
+    }
+
+    /// Syncs the file system of `whole` first.
+    fn gated_after(
+        &self,
+        whole: Option<&File>,
+        op: Op,
+        sync: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         if !self.durable {
             return Ok(());
         }
         let _permit = self.gate.enter();
         self.faults.check(op)?;
-        if self.needs_whole_syncs {
+        if let Some(file) = whole {
             // Before the sync below: only that one empties the cache of the disk.
-            sync_whole(&self.partials.file)?;
+            sync_whole(file)?;
         }
         sync()
     }

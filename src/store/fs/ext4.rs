@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use rustix::fs::{
     CWD, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, fstat, futimens, major, minor, openat,
@@ -17,12 +18,13 @@ use rustix::io::read;
 /// the kernel makes every few seconds; the second does not.
 const SYNCS: usize = 2;
 
-/// Warns if the ext4 of a file has no journal, or has fast commits. Sets the times of the file, and syncs it.
-pub(crate) fn warn_unless_safe(file: &File) {
+/// Warns if the ext4 of a file in `dir` has no journal, or has fast commits. Sets the times of the file, and syncs it.
+pub(crate) fn warn_unless_safe(file: &File, dir: &Path) {
     match power_loss(file) {
         Ok(None) => {}
         Ok(Some(setting)) => log::warn!(
-            "the directory is on an ext4 {setting}: a power cut may lose bytes and files that the server has reported"
+            "{} is on an ext4 {setting}: a power cut may lose bytes and files that the server has reported",
+            dir.display()
         ),
         // `/proc` or `/sys` may be hidden.
         Err(error) => log::debug!("cannot read the settings of this ext4: {error}"),

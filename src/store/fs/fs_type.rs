@@ -44,17 +44,17 @@ fn longest_of(_: impl AsFd) -> Option<u64> {
     None
 }
 
-/// Warns if an ext4 has no journal, or has fast commits. Sets the times of the lock file, and syncs it.
+/// Warns if the ext4 of `dir` has no journal, or has fast commits. Sets the times of a file there, and syncs it.
 #[cfg(target_os = "linux")]
-pub(crate) fn warn_of_ext4(lock: &File) {
-    if rustix::fs::fstatfs(lock).is_ok_and(|about| about.f_type as u32 == EXT4) {
-        ext4::warn_unless_safe(lock);
+pub(crate) fn warn_of_ext4(file: &File, dir: &Path) {
+    if rustix::fs::fstatfs(file).is_ok_and(|about| about.f_type as u32 == EXT4) {
+        ext4::warn_unless_safe(file, dir);
     }
 }
 
 /// Warns if an ext4 has no journal, or has fast commits.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn warn_of_ext4(_: &File) {}
+pub(crate) fn warn_of_ext4(_: &File, _: &Path) {}
 
 /// Syncs the whole file system of `dir`, and returns true. Returns false where `syncfs` is not known to do that: with FUSE
 /// it reaches no disk.
@@ -92,7 +92,7 @@ pub(crate) fn warn_unless_durable(dir: impl AsFd, path: &Path) {
             }
         ),
         Err(error) => log::warn!(
-            "{}: cannot tell what file system it is on: {error}",
+            "{}: cannot read the type of its file system: {error}; a power cut may lose bytes and files that the server has reported",
             path.display()
         ),
     }

@@ -274,7 +274,7 @@ impl Disk {
     pub(crate) fn sync_home(&self, home: &Home<'_>) -> io::Result<()> {
         match home {
             Home::Root(_) => self.sync_dir(Dir::Root),
-            Home::Folder(folder) => self.gated(Op::SyncDir, || folder.sync_all()),
+            Home::Folder(folder) => self.gated_in_folder(folder, Op::SyncDir, || folder.sync_all()),
         }
     }
 

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::durability::file_systems::place::Place;
 use crate::support::files::finished;
 use crate::support::left_out::{left_out, require};
 use crate::support::local::Disk;
 use crate::support::mount::{Mount, fuse_obstacle, make_image, obstacle};
 use crate::support::program::Process;
 use crate::support::running::run;
-use crate::support::{append, status};
+use crate::support::{append, content, status};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -98,6 +99,47 @@ fn file_too_large_for_its_mount_is_refused_before_its_body() {
     let mut client = process.connect();
     assert_eq!(client.ask(named("a", "photos/a", 40 << 20)).status, 507);
     assert!(mounted.photos().is_empty());
+}
+
+#[test]
+fn first_upload_into_a_mounted_folder_warns_of_its_file_system() {
+    let Some(mounted) = Mounted::new("the warning of a mounted folder", "size=80m") else {
+        return;
+    };
+    let mut process = Process::logging("warn", mounted.dir.path(), &["--min-free", "0"]);
+    let log = process.log();
+    for id in ["a", "b"] {
+        process.send(named(id, &format!("photos/{id}"), 5), b"hello");
+        wait_until_complete(&process, id);
+    }
+    drop(process);
+    let log: Vec<_> = log.collect();
+    let warning = format!("{} is in memory", mounted.photos.path().display());
+    let count = log.iter().filter(|line| line.contains(&warning)).count();
+    assert_eq!(count, 1, "{log:?}");
+}
+
+/// On these file systems, a sync of the file and of its folder does not suffice.
+#[test]
+#[ignore = "needs FAT and NTFS: make filesystems"]
+fn file_in_a_mounted_folder_survives_a_power_cut() {
+    let content = content(3_000_000);
+    for kind in ["vfat", "ntfs3"] {
+        let place = Place::new(kind).expect(kind);
+        let dir = tempfile::tempdir().expect("a directory");
+        let photos = dir.path().join("photos");
+        fs::create_dir(&photos).expect("made");
+        let photos = Mount::bound(&place.uploads(), &photos);
+        let mounted = Mounted { photos, dir };
+        let process = mounted.start();
+        process.send(named("a", "photos/film.bin", content.len()), &content);
+        wait_until_complete(&process, "a");
+        assert!(place.copy_disk(), "{kind}");
+        drop((process, mounted));
+        place.mount_copy().expect(kind);
+        let film = fs::read(place.uploads().join("film.bin")).expect(kind);
+        assert!(film == content, "{kind}: {} bytes", film.len());
+    }
 }
 
 /// The server is killed during the copy, and started again.
