@@ -66,11 +66,15 @@
 //!   milliseconds, user, address of the client. A logger gets the same fields as key-value pairs.
 //! - `debug`: sweeps, foreign files, responses that the client did not receive.
 
+// Elsewhere the library is empty, beside a command that has only `put`.
+#![cfg(any(unix, not(feature = "put")))]
 // docs.rs shows the feature of each item.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
-compile_error!("resumed supports only Unix: it depends on rename, fsync and flock");
+compile_error!(
+    "the library supports only Unix: it depends on rename, fsync and flock; `resumed put` builds with the feature `put`"
+);
 
 mod config;
 mod engine;

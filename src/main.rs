@@ -1,22 +1,14 @@
-//! The command: parses flags, starts the server, and waits for a signal.
+//! The command: runs the command that the first argument names.
+
+// On other systems the server is missing, and with it the users of some functions.
+#![cfg_attr(not(unix), allow(dead_code))]
 
 mod cli;
 #[cfg(test)]
 mod replay;
 
-use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write};
-use std::path::{self, Path};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use resumed::store;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
@@ -25,48 +17,14 @@ fn main() -> ExitCode {
         commands.any(|command| *word == *command.name)
     };
     let command = args.next_if(is_command).unwrap_or_default();
-    match command.to_str() {
-        Some("put") => {
+    match command.to_str().unwrap_or_default() {
+        "put" => {
             cli::LogFormat::Text.start();
             put(args)
         }
-        Some("hash-password") => cli::hash_password::run(args),
-        Some("health") => cli::health::run(args),
-        Some("completions") => cli::texts::completions(args),
-        Some(name @ ("man" | "help")) => cli::texts::print(name, args),
-        _ => run_server(args),
-    }
-}
-
-fn run_server(args: impl Iterator<Item = OsString>) -> ExitCode {
-    match cli::parse(args) {
-        Ok(cli::Action::Serve {
-            config,
-            dir,
-            with_code,
-            hook,
-            log_format,
-            warnings,
-            user_files,
-            certificate,
-        }) => {
-            log_format.start();
-            warnings.iter().for_each(|warning| log::warn!("{warning}"));
-            let files = ReloadedFiles {
-                user_files,
-                certificate,
-            };
-            match serve(*config, &dir, with_code, hook.as_deref(), files) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    log_format.fail(&*error);
-                    ExitCode::FAILURE
-                }
-            }
-        }
-        Ok(cli::Action::Help) => cli::print(&cli::flags::SERVER.help()),
-        Ok(cli::Action::Version) => cli::print_version(),
-        Err(error) => cli::refuse(&error.to_string()),
+        "completions" => cli::texts::completions(args),
+        name @ ("man" | "help") => cli::texts::print(name, args),
+        name => cli::server::run(name, args),
     }
 }
 
@@ -78,133 +36,4 @@ fn put(_: impl Iterator<Item = OsString>) -> ExitCode {
     cli::refuse(
         "this binary was built without put: build with --features put,tls; for a directory of that name use ./put",
     )
-}
-
-/// Starts the server, and runs it until a signal arrives.
-///
-/// Signals are caught before the server starts, so that each of them stops it in order. The handler of SIGXFSZ does
-/// nothing: a write beyond `ulimit -f` then fails and does not end the process. Hooks would inherit SIG_IGN, but not a
-/// handler.
-fn serve(
-    mut config: resumed::Config,
-    dir: &Path,
-    with_code: bool,
-    hook: Option<&cli::Hook>,
-    files: ReloadedFiles,
-) -> Result<(), Box<dyn Error>> {
-    let signal = catch_signals(files.certificate.is_some() || cli::systemd::is_service())?;
-    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    if let Some(socket) = cli::systemd::socket()? {
-        config = config.listen_on(socket);
-    }
-    let is_new = !dir.exists();
-    let (server, scheme, fingerprint) = match &files.certificate {
-        None => (start(config)?, "http", None),
-        Some(certificate) => {
-            let (config, applied) = certificate.apply(config)?;
-            let server = start(config)?;
-            let fingerprint = certificate.keep(applied, &server)?;
-            (server, "https", Some(fingerprint))
-        }
-    };
-    if is_new {
-        log::info!("created the directory {}", path::absolute(dir)?.display());
-    }
-    let mut greeting = cli::greeting::greeting(scheme, server.addr(), with_code);
-    if let Some(fingerprint) = fingerprint {
-        greeting += &format!("fingerprint of the certificate (SHA-256): {fingerprint}\n");
-    }
-    // A closed standard output is no failure.
-    let _ = io::stdout().write_all(greeting.as_bytes());
-    cli::systemd::notify("READY=1");
-    let ended = wait(&signal, &server, files);
-    cli::systemd::notify("STOPPING=1");
-    if let Some(hook) = hook {
-        hook.stop();
-    }
-    server.stop();
-    ended
-}
-
-/// Starts the server. If its user may not write to the directory, the error names the owner too.
-fn start(config: resumed::Config) -> Result<resumed::Server, Box<dyn Error>> {
-    resumed::start(config).map_err(|error| match cli::ownership(&error) {
-        Some(owner) => format!("{error}; {owner}").into(),
-        None => error.into(),
-    })
-}
-
-/// The interval between two checks that the directory is still in place, and for changes of the user files.
-const CHECK_EVERY: Duration = Duration::from_secs(2);
-
-/// After this time without its directory the command exits, so that systemd can start it again.
-const DISPLACED_MAX: Duration = Duration::from_secs(30);
-
-/// The files that the command reads again while the server runs.
-struct ReloadedFiles {
-    user_files: Option<Box<cli::UserFiles>>,
-    certificate: Option<Box<cli::Certificate>>,
-}
-
-/// Starts a thread that catches the signals which stop the server, and SIGHUP if it `reloads`.
-///
-/// This thread starts before those of the server: the number of threads may be limited.
-fn catch_signals(reloads: bool) -> io::Result<mpsc::Receiver<i32>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    if reloads {
-        signals.add_signal(SIGHUP)?;
-    }
-    let (send, signal) = mpsc::channel();
-    let wait_for_signal = move || {
-        for number in signals.forever() {
-            if send.send(number).is_err() || number != SIGHUP {
-                return;
-            }
-        }
-    };
-    thread::Builder::new()
-        .name("resumed-signals".into())
-        .spawn(wait_for_signal)?;
-    Ok(signal)
-}
-
-/// Waits for a signal that stops the server. Meanwhile reads changed files again.
-///
-/// # Errors
-/// `Displaced` if the directory was moved, removed, replaced or unmounted, and did not come back.
-fn wait(
-    signal: &mpsc::Receiver<i32>,
-    server: &resumed::Server,
-    mut files: ReloadedFiles,
-) -> Result<(), Box<dyn Error>> {
-    let mut displaced_since = None;
-    loop {
-        match signal.recv_timeout(CHECK_EVERY) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(SIGHUP) => {
-                if let Some(certificate) = &files.certificate {
-                    certificate.reload(server);
-                }
-                continue;
-            }
-            _ => return Ok(()),
-        }
-        let user_files = files.user_files.as_mut();
-        if let Some(users) = user_files.and_then(|files| files.changed()) {
-            let set = |users| server.set_users(users).map_err(|error| error.to_string());
-            match users.and_then(set) {
-                Ok(()) => log::info!("the user file has changed: the new users apply"),
-                Err(error) => log::error!("{error}; the earlier users stay"),
-            }
-        }
-        match server.health() {
-            Err(error @ store::Error::Displaced(_)) => {
-                let since = displaced_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= DISPLACED_MAX {
-                    return Err(error.into());
-                }
-            }
-            _ => displaced_since = None,
-        }
-    }
 }

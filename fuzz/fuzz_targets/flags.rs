@@ -5,4 +5,4 @@
 #[allow(dead_code)]
 mod cli;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| cli::properties::flags(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| cli::server::properties::flags(bytes));

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use resumed_client::Client;
 
 use super::super::flags::PUT;
-use super::super::{FlagValue, UsageError, guess, size};
+use super::super::{FlagValue, UsageError, size, url};
 use super::report::Output;
 
 const JOBS_DEFAULT: usize = 8;
@@ -182,7 +182,7 @@ fn read_operands(mut operands: Vec<OsString>) -> Result<(Input, Client), UsageEr
 }
 
 fn client(url: &str) -> Result<Client, UsageError> {
-    let guessed = guess::url(url);
+    let guessed = url::with_scheme(url);
     Client::new(guessed.as_deref().unwrap_or(url)).map_err(|_| {
         UsageError(format!(
             "the address of a server comes last, such as http://pi:8080, not {url:?}"

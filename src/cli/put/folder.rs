@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, Metadata};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::vec;
@@ -48,7 +47,7 @@ impl Named {
     fn as_given(path: &Path) -> Named {
         Named {
             path: path.to_owned(),
-            name: path.as_os_str().as_bytes().to_vec(),
+            name: path.as_os_str().as_encoded_bytes().to_vec(),
         }
     }
 
@@ -58,7 +57,7 @@ impl Named {
     }
 
     fn child(&self, name: &OsStr) -> Named {
-        let parts = [self.name.as_slice(), name.as_bytes()];
+        let parts = [self.name.as_slice(), name.as_encoded_bytes()];
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         Named {
             path: self.path.join(name),
@@ -179,11 +178,11 @@ fn file(named: Named, metadata: &Metadata) -> Found {
 /// Returns the name of an operand.
 fn operand_name(path: &Path) -> io::Result<Named> {
     let name = match path.file_name() {
-        Some(name) => name.as_bytes().to_vec(),
+        Some(name) => name.as_encoded_bytes().to_vec(),
         // `.` and `..` have the name of the folder that they lead to; the root has none.
         None => fs::canonicalize(path)?
             .file_name()
-            .map(|name| name.as_bytes().to_vec())
+            .map(|name| name.as_encoded_bytes().to_vec())
             .unwrap_or_default(),
     };
     let path = path.to_owned();

@@ -12,8 +12,8 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::UsageError;
-use super::flags::HASH_PASSWORD;
+use crate::cli::flags::HASH_PASSWORD;
+use crate::cli::{self, UsageError};
 
 /// The exit status after a signal is this and the number of the signal, as in a shell.
 const SIGNAL_STATUS: i32 = 128;
@@ -25,10 +25,10 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         ExitCode::from(code)
     };
     match parse(args) {
-        Ok(Action::Help) => super::print(&HASH_PASSWORD.help()),
-        Ok(Action::Version) => super::print_version(),
+        Ok(Action::Help) => cli::print(&HASH_PASSWORD.help()),
+        Ok(Action::Version) => cli::print_version(),
         Ok(Action::Hash(name)) => match line(name.as_deref()) {
-            Ok(line) => super::print(&format!("{line}\n")),
+            Ok(line) => cli::print(&format!("{line}\n")),
             Err(error) => fail(&*error, 1),
         },
         Err(error) => fail(&error, 2),

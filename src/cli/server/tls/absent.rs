@@ -4,7 +4,7 @@ use std::path::Path;
 
 use resumed::{Config, Server};
 
-use super::UsageError;
+use crate::cli::UsageError;
 
 #[derive(Default)]
 pub(super) struct TlsFlags;

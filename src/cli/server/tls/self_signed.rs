@@ -13,7 +13,7 @@ use rcgen::{
 use resumed::TlsOptions;
 use rustix::process::geteuid;
 
-use crate::cli::greeting;
+use crate::cli::server::greeting;
 
 /// The directory of the state of the server, in the upload directory.
 const STATE: &str = ".resumed";

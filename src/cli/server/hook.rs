@@ -17,7 +17,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::pipe::pipe;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
-use super::text::printable;
+use crate::cli::text::printable;
 
 /// The default of `--hook-timeout`.
 const TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);

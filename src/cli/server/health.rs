@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use super::UsageError;
-use super::flags::HEALTH;
-use super::text::printable;
+use crate::cli::flags::HEALTH;
+use crate::cli::text::printable;
+use crate::cli::{self, UsageError};
 
 /// The maximum time to connect, and between two parts of the response.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,15 +24,15 @@ const MAX_BYTES: u64 = 16 << 10;
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let url = match parse(args) {
         Ok(Action::Ask(url)) => url,
-        Ok(Action::Help) => return super::print(&HEALTH.help()),
-        Ok(Action::Version) => return super::print_version(),
+        Ok(Action::Help) => return cli::print(&HEALTH.help()),
+        Ok(Action::Version) => return cli::print_version(),
         Err(error) => {
             eprintln!("resumed health: {error}");
             return ExitCode::from(2);
         }
     };
     match ask(&url) {
-        Ok(answer) => super::print(&format!("{answer}\n")),
+        Ok(answer) => cli::print(&format!("{answer}\n")),
         Err(error) => {
             eprintln!("resumed health: {url}: {error}");
             ExitCode::FAILURE

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::{UsageError, text::printable};
+use crate::cli::UsageError;
+use crate::cli::text::printable;
 
 /// The directory without an operand.
 pub(super) const DIR_DEFAULT: &str = "uploads";
@@ -94,15 +95,6 @@ pub(super) fn unknown(flag: &str, value: Option<&str>) -> UsageError {
     UsageError(format!("there is no {}; {instead}", printable(flag)))
 }
 
-/// Returns `HOST:PORT` or `HOST:PORT/PATH` as a URL, if the operand is one and no file of this name exists.
-#[cfg(feature = "put")]
-pub(super) fn url(operand: &str) -> Option<String> {
-    let authority = operand.split('/').next()?;
-    let (host, port) = authority.rsplit_once(':')?;
-    let is_address = !host.is_empty() && port.parse::<u16>().is_ok();
-    (is_address && !Path::new(operand).exists()).then(|| format!("http://{operand}"))
-}
-
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -133,16 +125,5 @@ mod tests {
             assert_eq!(listen(value).ok().as_deref(), Some(expected), "{value:?}");
         }
         assert!(listen("http://pi:8080").is_err());
-    }
-
-    #[cfg(feature = "put")]
-    #[test]
-    fn only_a_host_with_a_port_is_a_url() {
-        for operand in ["pi:8080", "[::1]:80", "10.0.0.1:1/files/a"] {
-            assert_eq!(url(operand), Some(format!("http://{operand}")));
-        }
-        for operand in ["pi", "", ":80", "pi:", "pi:x", "pi:99999", "a/b:80"] {
-            assert_eq!(url(operand), None, "{operand}");
-        }
     }
 }

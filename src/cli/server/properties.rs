@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use super::{Action, parse, size};
+use super::flags::{Action, parse};
+use crate::cli::size;
 
 /// A command line of one argument a line is accepted, or refused with a reason. Repeated flags are accepted too. Sizes and
 /// durations equal those of plain arithmetic.
