@@ -106,7 +106,8 @@ impl Config {
         self
     }
 
-    /// Sets the address: `ADDR:PORT` (port 0: a free port) or `unix:PATH`. Default: 127.0.0.1:8080.
+    /// Sets the address: `ADDR:PORT` (port 0: a free port), `:PORT` for all addresses of the machine, or `unix:PATH`. `[::]`
+    /// is all addresses too. Default: 127.0.0.1:8080.
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> Config {
         self.listen = Listen::At(address.into());

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -204,6 +204,10 @@ fn given(socket: &ListenSocket, reach: Reach) -> io::Result<Place> {
 fn resolve(address: &str, reach: Reach) -> io::Result<Vec<SocketAddr>> {
     let mut refused = io::ErrorKind::AddrNotAvailable.into();
     let mut allowed = Vec::new();
+    let address = match address.strip_prefix(':') {
+        Some(port) => format!("{}:{port}", all_addresses()),
+        None => address.to_owned(),
+    };
     for addr in address.to_socket_addrs()? {
         match may_listen(addr, reach) {
             Ok(()) => allowed.push(addr),
@@ -213,6 +217,14 @@ fn resolve(address: &str, reach: Reach) -> io::Result<Vec<SocketAddr>> {
     match allowed.is_empty() {
         true => Err(refused),
         false => Ok(allowed),
+    }
+}
+
+/// Returns the wildcard address of IPv6, which accepts IPv4 too; on a system without IPv6, that of IPv4.
+fn all_addresses() -> &'static str {
+    match UdpSocket::bind("[::]:0") {
+        Ok(_) => "[::]",
+        Err(_) => "0.0.0.0",
     }
 }
 

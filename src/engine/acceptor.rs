@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::path::{Path, PathBuf};
 
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 use rustix::fs::{FileType, Mode, RawMode, lstat, unlink};
-use rustix::io::Errno;
-use rustix::net::listen;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
+use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 
 use crate::http::stream::Stream;
 
@@ -92,7 +93,11 @@ pub(crate) enum Listener {
 
 impl Listener {
     pub(crate) fn tcp(addr: SocketAddr) -> io::Result<Listener> {
-        Listener::Tcp(TcpListener::bind(addr)?).with_longest_backlog()
+        let listener = match addr {
+            SocketAddr::V6(all) if all.ip().is_unspecified() => bind_all(all)?,
+            _ => TcpListener::bind(addr)?,
+        };
+        Listener::Tcp(listener).with_longest_backlog()
     }
 
     /// Listens on a socket file. Replaces a socket without a listener; any other file there is an error.
@@ -166,6 +171,18 @@ impl Listener {
             }
         }
     }
+}
+
+/// Binds a port of all addresses, of IPv6 and of IPv4: some systems leave out IPv4 by default.
+fn bind_all(addr: SocketAddrV6) -> io::Result<TcpListener> {
+    let socket = socket(AddressFamily::INET6, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    set_socket_reuseaddr(&socket, true)?;
+    set_ipv6_v6only(&socket, false)?;
+    bind(&socket, &addr)?;
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener))
 }
 
 impl Drop for Listener {

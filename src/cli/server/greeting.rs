@@ -2,67 +2,60 @@
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use resumed::Address;
 
+use super::own_addresses::own_addresses;
+
 /// Black on white in any colour scheme: some cameras do not read the opposite.
 const BLACK_ON_WHITE: &str = "\x1b[38;5;16;48;5;231m";
 const RESET: &str = "\x1b[0m";
 
-/// Returns the address of the server, the one for other machines if it differs, and that one as a QR code.
-pub(crate) fn greeting(scheme: &str, address: &Address, with_code: bool) -> String {
+/// Returns the address of the server; if it listens on all addresses, each of them; and the first one that other machines
+/// reach as a QR code.
+pub(super) fn greeting(scheme: &str, address: &Address, with_code: bool) -> String {
     let Address::Tcp(listens) = address else {
         return format!("listening on {address}\n");
     };
     let mut text = format!("listening on {scheme}://{listens}\n");
-    let Some(found) = in_the_network(*listens) else {
-        if with_code {
+    let port = listens.port();
+    if listens.ip().is_unspecified() {
+        let _ = writeln!(text, "on this machine: {scheme}://localhost:{port}");
+    }
+    let addresses = in_the_network(listens.ip()).into_iter();
+    let urls: Vec<_> = addresses
+        .map(|ip| format!("{scheme}://{}", SocketAddr::new(ip, port)))
+        .collect();
+    if listens.ip().is_unspecified() {
+        for url in &urls {
+            let _ = writeln!(text, "in this network: {url}");
+        }
+    }
+    match urls.first() {
+        Some(url) if with_code => text += &code(url).unwrap_or_default(),
+        None if with_code => {
             log::warn!("--qr shows no code: other machines cannot reach {listens}");
         }
-        return text;
-    };
-    let url = format!("{scheme}://{found}");
-    if found != *listens {
-        let _ = writeln!(text, "in this network: {url}");
-    }
-    if with_code {
-        text += &code(&url).unwrap_or_default();
+        _ => {}
     }
     text
 }
 
-/// Returns the address under which other machines reach the server, if they do.
-fn in_the_network(listens: SocketAddr) -> Option<SocketAddr> {
-    let ip = listens.ip();
+/// Returns the addresses under which other machines reach a server that listens on `ip`.
+fn in_the_network(ip: IpAddr) -> Vec<IpAddr> {
     if ip.is_loopback() {
-        return None;
+        return Vec::new();
     }
     if !ip.is_unspecified() {
-        return Some(listens);
+        return vec![ip];
     }
     // The wildcard address of IPv6 accepts IPv4 too.
-    let ip = own_address("0.0.0.0:0", "192.0.2.1:9")
-        .or_else(|| own_address("[::]:0", "[2001:db8::1]:9").filter(|_| ip.is_ipv6()))?;
-    Some(SocketAddr::new(ip, listens.port()))
-}
-
-/// Returns the addresses of this machine on the routes to other networks.
-#[cfg(feature = "tls")]
-pub(super) fn own_addresses() -> impl Iterator<Item = IpAddr> {
-    let routes = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
-    routes
-        .into_iter()
-        .filter_map(|(from, to)| own_address(from, to))
-}
-
-/// Returns the own address on the route to `to`. Sends nothing: connecting a UDP socket only looks up the route.
-fn own_address(from: &str, to: &str) -> Option<IpAddr> {
-    let socket = UdpSocket::bind(from).ok()?;
-    socket.connect(to).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+    let mut all = own_addresses();
+    all.retain(|own| own.is_ipv4() || ip.is_ipv6());
+    all
 }
 
 fn code(url: &str) -> Option<String> {

@@ -43,7 +43,8 @@ pub(super) fn second_operand(operand: &OsString) -> UsageError {
 
 const SEND: &str = "to send files, write resumed put FILE... URL";
 
-/// Completes the value of `--listen`: `8080` is a port of this machine only, `:8080` a port of all its IPv4 addresses.
+/// Completes the value of `--listen`: `8080` is a port of this machine only. The library reads `:8080` as a port of all its
+/// addresses.
 pub(super) fn listen(value: &str) -> Result<String, UsageError> {
     if is_url(value) {
         return Err(UsageError(
@@ -52,9 +53,6 @@ pub(super) fn listen(value: &str) -> Result<String, UsageError> {
     }
     if value.starts_with("unix:") {
         return Ok(value.to_owned());
-    }
-    if let Some(port) = value.strip_prefix(':').filter(|port| is_number(port)) {
-        return Ok(format!("0.0.0.0:{port}"));
     }
     if is_number(value) {
         return Ok(format!("127.0.0.1:{value}"));
@@ -111,7 +109,7 @@ mod tests {
     fn short_addresses_get_host_and_port() {
         for (value, expected) in [
             ("8080", "127.0.0.1:8080"),
-            (":8080", "0.0.0.0:8080"),
+            (":8080", ":8080"),
             ("0.0.0.0", "0.0.0.0:8080"),
             ("::", "[::]:8080"),
             ("[::1]", "[::1]:8080"),

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +14,7 @@ use rcgen::{
 use resumed::TlsOptions;
 use rustix::process::geteuid;
 
-use crate::cli::server::greeting;
+use crate::cli::server::own_addresses::own_addresses;
 
 /// The directory of the state of the server, in the upload directory.
 const STATE: &str = ".resumed";
@@ -230,7 +231,7 @@ fn make(hosts: &[String]) -> Result<String, rcgen::Error> {
 /// Returns the names and addresses of the certificate. A name in a certificate is ASCII.
 fn names(node: &str, hosts: &[String]) -> Vec<String> {
     let mut all = vec!["localhost".to_owned(), "127.0.0.1".into(), "::1".into()];
-    all.extend(greeting::own_addresses().map(|address| address.to_string()));
+    all.extend(own_addresses().iter().map(IpAddr::to_string));
     all.extend([node.to_owned(), format!("{node}.local")]);
     all.extend(hosts.iter().cloned());
     all.retain(|name| {
