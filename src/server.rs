@@ -132,6 +132,12 @@ impl Server {
         self.uploads.partial_uploads(owner)
     }
 
+    /// Returns the number of requests whose bodies are arriving.
+    #[must_use]
+    pub fn uploads_under_way(&self) -> usize {
+        self.uploads.under_way()
+    }
+
     /// Replaces all users. The logins of new users, and of users with a changed password, are checked again. Running requests
     /// end as before. After this call a server without users is closed, and not open to everybody.
     ///

@@ -30,7 +30,6 @@ struct Entry {
     line: Option<Line>,
     start: Instant,
     received_bytes: u64,
-    has_body: bool,
 }
 
 /// The known fields of a line.
@@ -57,7 +56,6 @@ impl RequestLog {
             line: is_logged.then(|| Line::of(head, peer)),
             start: Instant::now(),
             received_bytes: 0,
-            has_body: false,
         }))
     }
 
@@ -68,14 +66,6 @@ impl RequestLog {
         }) = &mut self.0
         {
             line.user = (!user.is_empty()).then(|| user.to_owned());
-        }
-    }
-
-    /// Counts the request among the running uploads, until its end.
-    pub(super) fn body_starts(&mut self) {
-        if let Some(entry) = &mut self.0 {
-            entry.has_body = true;
-            entry.metrics.under_way.fetch_add(1, Relaxed);
         }
     }
 
@@ -106,9 +96,6 @@ impl Drop for RequestLog {
 
 impl Entry {
     fn end(self, status: Option<u16>) {
-        if self.has_body {
-            self.metrics.under_way.fetch_sub(1, Relaxed);
-        }
         match status {
             Some(status) => self.metrics.answered(status),
             None => _ = self.metrics.cut.fetch_add(1, Relaxed),

@@ -14,6 +14,7 @@ use crate::store::{
 
 use super::access_log::RequestLog;
 use super::context::{Context, Route};
+use super::metrics::InTransfer;
 use super::recent;
 
 /// A request without its head: all that the response needs.
@@ -35,6 +36,7 @@ struct Exchange {
 
 /// The destination of the body of an append.
 struct UploadSink {
+    _in_transfer: InTransfer,
     exchange: Exchange,
     append: Append,
     completes: Completes,
@@ -201,8 +203,8 @@ impl Exchange {
         } = append;
         match (self.context.store).append_with(&self.id, start, request) {
             Ok(append) => {
-                self.log.body_starts();
                 let sink = Box::new(UploadSink {
+                    _in_transfer: InTransfer::begin(&self.context.metrics),
                     exchange: self,
                     append,
                     completes,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::http::{ConnectionCounts, Head, Response};
 use crate::protocol::refusal::method_not_allowed;
@@ -20,7 +20,7 @@ pub(super) struct Metrics {
     pub(super) completed: AtomicU64,
     pub(super) cancelled: AtomicU64,
     pub(super) cut: AtomicU64,
-    /// The number of bodies in transfer.
+    /// The number of [`InTransfer`].
     pub(super) under_way: AtomicUsize,
     answers: Mutex<BTreeMap<u16, u64>>,
     /// The number of refusals by each limit on uploads; the key is the flag.
@@ -121,6 +121,22 @@ impl Metrics {
         page.sample("sync_seconds_sum", "", time.as_secs_f64());
         page.sample("sync_seconds_count", "", count);
         page.text
+    }
+}
+
+/// A body in transfer.
+pub(super) struct InTransfer(Arc<Metrics>);
+
+impl InTransfer {
+    pub(super) fn begin(metrics: &Arc<Metrics>) -> InTransfer {
+        metrics.under_way.fetch_add(1, Relaxed);
+        InTransfer(Arc::clone(metrics))
+    }
+}
+
+impl Drop for InTransfer {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Relaxed);
     }
 }
 

@@ -22,6 +22,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Instant;
 
@@ -197,6 +198,11 @@ impl Uploads {
     /// [`Store::partial_uploads`](store::Store::partial_uploads).
     pub fn partial_uploads(&self, owner: &str) -> Vec<PartialUpload> {
         self.context.store.partial_uploads(owner.as_bytes())
+    }
+
+    /// Returns the number of requests whose bodies are arriving.
+    pub(crate) fn under_way(&self) -> usize {
+        self.context.metrics.under_way.load(Relaxed)
     }
 
     /// Sets the source of the connection counts in `/metrics`. Only the first call has an effect.

@@ -44,6 +44,7 @@ pub(crate) struct Hook {
 struct Runs {
     /// The exit statuses of process groups, until the waiting threads take them.
     ended: HashMap<Pid, io::Result<ExitStatus>>,
+    running: usize,
     is_stopping: bool,
 }
 
@@ -75,10 +76,12 @@ impl HookFlags {
 }
 
 impl Hook {
-    /// Sends SIGTERM to all runs, and waits for none. They are due again at the next start.
-    pub(crate) fn stop(&self) {
-        self.runs().is_stopping = true;
+    /// Sends SIGTERM to all runs, and waits for none. They are due again at the next start. Returns their number.
+    pub(crate) fn stop(&self) -> usize {
+        let mut runs = self.runs();
+        runs.is_stopping = true;
         self.changed.notify_all();
+        runs.running
     }
 
     /// Runs the command once, in a process group of its own, and waits for its end.
@@ -88,7 +91,10 @@ impl Hook {
         let child = start(&self.command, completed)?;
         let group = Pid::from_child(&child);
         waiter.send(child)?;
-        let mut runs = self.wait(self.runs(), group, self.timeout);
+        let mut runs = self.runs();
+        runs.running += 1;
+        let mut runs = self.wait(runs, group, self.timeout);
+        runs.running -= 1;
         let Some(status) = runs.ended.remove(&group) else {
             return Err(self.end(runs, group).into());
         };

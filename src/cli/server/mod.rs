@@ -123,11 +123,26 @@ fn serve(
     systemd::notify("READY=1");
     let ended = wait(&signal, &server, files);
     systemd::notify("STOPPING=1");
-    if let Some(hook) = hook {
-        hook.stop();
-    }
+    let commands = hook.map_or(0, Hook::stop);
+    log::info!("{}", stopping(server.uploads_under_way(), commands));
     server.stop();
+    log::info!("stopped");
     ended
+}
+
+/// Returns the line of the log at the begin of a stop.
+fn stopping(uploads: usize, commands: usize) -> String {
+    let uploads = match uploads {
+        0 => "no upload is under way".to_owned(),
+        1 => "1 upload is under way, and can be resumed".to_owned(),
+        _ => format!("{uploads} uploads are under way, and can be resumed"),
+    };
+    let commands = match commands {
+        0 => String::new(),
+        1 => "; 1 command of --on-complete runs again after the next start".to_owned(),
+        _ => format!("; {commands} commands of --on-complete run again after the next start"),
+    };
+    format!("stopping: {uploads}{commands}")
 }
 
 /// Starts the server. If its user may not write to the directory, the error names the owner too.

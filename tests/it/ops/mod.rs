@@ -16,6 +16,7 @@ pub(crate) mod readme;
 pub(crate) mod scarce;
 pub(crate) mod security;
 pub(crate) mod self_signed;
+pub(crate) mod stopping;
 pub(crate) mod systemd;
 pub(crate) mod user_dirs;
 pub(crate) mod user_file;
