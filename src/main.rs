@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             put(args)
         }
         "completions" => cli::texts::completions(args),
-        name @ ("man" | "help") => cli::texts::print(name, args),
+        name @ ("man" | "help" | "version") => cli::texts::print(name, args),
         name => cli::server::run(name, args),
     }
 }

@@ -33,7 +33,12 @@ _resumed() {
             ;;
         help)
             case $prev in
-                *) flags='-h --help -V --version' values='serve put hash-password health completions man' ;;
+                *) flags='-h --help -V --version' values='serve put hash-password health completions man version' ;;
+            esac
+            ;;
+        version)
+            case $prev in
+                *) flags='-h --help -V --version' kind=none ;;
             esac
             ;;
         *)
@@ -49,7 +54,7 @@ _resumed() {
     esac
     case $cur in
         -*) values=$flags kind= ;;
-        *) [ "$COMP_CWORD" -gt 1 ] || values='serve put hash-password health completions man help' ;;
+        *) [ "$COMP_CWORD" -gt 1 ] || values='serve put hash-password health completions man help version' ;;
     esac
     mapfile -t COMPREPLY < <(
         [ -z "$values" ] || compgen -W "$values" -- "$cur"

@@ -1,15 +1,16 @@
-//! The commands that print a text: `help`, `man`, `completions`.
+//! The commands that print a text: `help`, `version`, `man`, `completions`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use super::{flags, print as output, print_version, refuse, server};
 
-/// Runs `man` or `help` with the arguments after it.
+/// Runs `man`, `help` or `version` with the arguments after it.
 pub(crate) fn print(command: &str, mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let Some(operand) = args.next() else {
         return match command {
             "man" => output(&flags::manual()),
+            "version" => print_version(),
             _ => output(&server::help()),
         };
     };

@@ -171,7 +171,7 @@ pub(crate) const HEALTH: Command = Command {
     usage: "\
 resumed health URL    print the health of a server; exit with 0 if it accepts uploads, else with 1
 
-URL is http://HOST:PORT or unix:PATH. The check of a container or a monitor runs this command.
+URL is http://HOST:PORT, HOST:PORT or unix:PATH. The check of a container or a monitor runs this command.
 ",
     groups: &[GENERAL],
     end: "",
@@ -202,11 +202,20 @@ const HELP: Command = Command {
     usage: "resumed help [COMMAND]    print the help of a command\n",
     groups: &[GENERAL],
     end: "",
-    operand: Operand::OneOf("serve put hash-password health completions man"),
+    operand: Operand::OneOf("serve put hash-password health completions man version"),
+};
+
+const VERSION: Command = Command {
+    name: "version",
+    about: "print the version",
+    usage: "resumed version    print the version\n",
+    groups: &[GENERAL],
+    end: "",
+    operand: Operand::Word,
 };
 
 /// All commands. The first one is also the command without a name.
-pub(crate) const COMMANDS: [&Command; 7] = [
+pub(crate) const COMMANDS: [&Command; 8] = [
     &SERVER,
     &put::PUT,
     &HASH_PASSWORD,
@@ -214,6 +223,7 @@ pub(crate) const COMMANDS: [&Command; 7] = [
     &COMPLETIONS,
     &MAN,
     &HELP,
+    &VERSION,
 ];
 
 /// Returns the command of this name.

@@ -8,7 +8,7 @@ pub(crate) const SERVER: Command = Command {
     usage: "\
 resumed [OPTIONS] [DIR]    receive uploads in DIR (default: uploads); or: resumed serve
 resumed put FILE... URL    send files and folders; see resumed put --help
-resumed hash-password, health, completions, man, help    see --help of each
+resumed hash-password, health, completions, man, help, version    see --help of each
 ",
     groups: &[GENERAL, ADDRESS, STORAGE, ACCESS, HOOKS, CONNECTIONS],
     end: "\
@@ -25,7 +25,8 @@ const ADDRESS: Group = Group {
             .short('l')
             .default("127.0.0.1:8080")
             .details(
-                "Port 0 picks a free port. PORT alone listens to this machine only, and :PORT on all its IPv4 addresses. A socket from systemd overrides this option.",
+                "Port 0 picks a free port. PORT alone is a port of this machine only, :PORT a port of all its addresses (IPv4 and \
+                 IPv6), and 0.0.0.0:PORT a port of all its IPv4 addresses. A socket from systemd overrides this option.",
             ),
         flag("socket-mode", "MODE", "set the mode of unix:PATH, such as 0660")
             .default("umask")
@@ -37,8 +38,8 @@ const ADDRESS: Group = Group {
         )
         .details(
             "The server then speaks TLS 1.2 and 1.3 only. SIGHUP reads certificate and key again: open connections go on, and a \
-             file that cannot be used changes nothing. So the end of a terminal, which sends SIGHUP, does not end a server with \
-             TLS.",
+             file that cannot be used changes nothing. So with TLS, the server goes on when its terminal is closed, which \
+             sends SIGHUP.",
         ),
         flag("tls-key", "FILE", "the private key of the certificate (PEM, without a passphrase)"),
         flag(
@@ -47,9 +48,9 @@ const ADDRESS: Group = Group {
             "serve HTTPS with a certificate that the server makes at its first start, and print its fingerprint; browsers warn of it",
         )
         .details(
-            "The certificate is in DIR/.resumed/tls.pem, with its key, and names this machine, the addresses of its default \
-             routes and each --host. It is valid for 825 days. The first start after that makes another one, with another \
-             SHA-256 fingerprint. `resumed put --fingerprint` accepts it.",
+            "The certificate is in DIR/.resumed/tls.pem, with its key, and names this machine, its addresses and each --host. It \
+             is valid for 825 days. The first start after that makes another one, with another SHA-256 fingerprint. \
+             `resumed put --fingerprint` accepts it.",
         ),
         flag("hsts", "", "let browsers use HTTPS only for this host, on all its ports, for a year")
             .details("Needs a certificate that browsers trust (Strict-Transport-Security)."),
@@ -82,7 +83,7 @@ const STORAGE: Group = Group {
              is shorter. Only time in which the server runs counts, and steps of the clock do not. The server looks for expired \
              uploads at start, and then every hour.",
         ),
-        flag("max-partials", "N", "refuse new uploads beside N partial ones")
+        flag("max-partials", "N", "refuse new uploads while N are partial")
             .default("10000; 0: no limit")
             .details("Partial uploads can always be continued."),
         flag(
@@ -92,8 +93,9 @@ const STORAGE: Group = Group {
         )
         .default("2000; 0: no limit")
         .details(
-            "A new upload is refused beside N partial ones. Without users, the limit is for each client address, and for each IPv6 network of 64 bits. Addresses of this \
-             machine and clients of a Unix socket have no such limit: see --trust-proxy.",
+            "The server refuses a new upload while N uploads of the user are partial. Without users, the limit is for each client \
+             address, and for each IPv6 network of 64 bits. Addresses of this machine and clients of a Unix socket have no such \
+             limit: see --trust-proxy.",
         ),
         flag(
             "quota",
@@ -126,7 +128,7 @@ const STORAGE: Group = Group {
 const ACCESS: Group = Group {
     heading: "Users and access",
     flags: &[
-        flag("user", "NAME:HASH", "require a user, and add this one; visible in ps")
+        flag("user", "NAME:HASH", "require a login, and add this user; visible in ps")
             .repeats()
             .details("NAME:PASSWORD works too, with a warning."),
         flag(
@@ -142,12 +144,12 @@ const ACCESS: Group = Group {
         flag(
             "failed-logins",
             "N",
-            "permit an address N failed logins, then one in 10 s",
+            "permit N failed logins of an address, then one every 10 s",
         )
         .default("60")
         .details(
-            "Beyond that the response is 429. A login that was right before still passes. After three failed logins as one user from one \
-             address, the next one waits 1 to 30 seconds.",
+            "Further logins get 429, before their password is checked; a login that has passed before still passes. After three \
+             failed logins as one user from one address, each further one takes 1 to 30 seconds.",
         ),
         flag("user-dirs", "", "put the files of each user into DIR/NAME/").details(
             "Users do not see names of files of others. The server does not start without users, or if two users would share a \
@@ -156,10 +158,10 @@ const ACCESS: Group = Group {
         flag(
             "allow-origin",
             "ORIGIN",
-            "allow pages of ORIGIN to upload",
+            "permit web pages of ORIGIN to upload here",
         )
         .repeats()
-        .details("An origin has no path: https://example.org"),
+        .details("ORIGIN has a scheme and a host, perhaps a port, and no path: https://example.org"),
         flag(
             "host",
             "NAME",
@@ -169,8 +171,9 @@ const ACCESS: Group = Group {
         flag(
             "public-url",
             "URL",
-            "begin upload addresses with URL, not with the Host of the request, such as https://up.example.org behind a TLS proxy",
-        ),
+            "begin the addresses of uploads with URL, such as https://up.example.org behind a TLS proxy",
+        )
+        .default("the Host of the request"),
         flag(
             "trust-proxy",
             "[PROXY]",
@@ -183,7 +186,8 @@ const ACCESS: Group = Group {
              forwarded one that is not trusted. The server refuses a forwarded host that is not one of --host. The proxy has to \
              set or remove all four fields.",
         ),
-        flag("no-interim", "", "send no 104 (Upload Resumption Supported): some proxies fail on it"),
+        flag("no-interim", "", "send no interim response 104: some proxies cannot forward it")
+            .details("A 104 (Upload Resumption Supported) tells the address of an upload before its end."),
         flag("allow-root", "", "allow root to listen on an address that other machines reach"),
         flag(
             "allow-anonymous",
@@ -241,15 +245,17 @@ const CONNECTIONS: Group = Group {
             .default("4M")
             .details("Beyond that, the largest of them is refused."),
         flag("head-timeout", "S", "refuse a request head that takes over S seconds").default("10"),
-        flag("idle-timeout", "S", "cut a body that sends no byte for S seconds")
+        flag("idle-timeout", "S", "close a connection whose body sends no byte for S seconds")
             .default("60")
-            .details("The server keeps its bytes."),
+            .details("The server keeps the received bytes."),
         flag(
             "min-rate",
             "BYTES",
-            "cut a body slower than BYTES per second over a minute, or over the time of --idle-timeout if longer; 0: never",
+            "close a connection whose body brings fewer than BYTES per second",
         )
-        .default("100")
-        .details("The server keeps its bytes."),
+        .default("100; 0: never")
+        .details(
+            "The rate is the average of a minute, or of --idle-timeout if that is longer. The server keeps the received bytes.",
+        ),
     ],
 };

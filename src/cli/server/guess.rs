@@ -83,7 +83,7 @@ pub(super) fn unknown(flag: &str, value: Option<&str>) -> UsageError {
         "-p" | "--port" => {
             let port = value.filter(|port| is_number(port)).unwrap_or("8080");
             format!(
-                "write --listen {port}, or --listen 0.0.0.0:{port} for other machines, with --user-file"
+                "write --listen {port}, or --listen :{port} for other machines, with --user-file"
             )
         }
         "-b" | "--bind" | "--address" => "write --listen HOST:PORT".to_owned(),

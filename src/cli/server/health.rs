@@ -12,7 +12,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::cli::flags::HEALTH;
 use crate::cli::text::printable;
-use crate::cli::{self, UsageError};
+use crate::cli::{self, UsageError, url};
 
 /// The maximum time to connect, and between two parts of the response.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,6 +58,7 @@ fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
         }
     }
     let is_known = |url: &String| url.starts_with("http://") || url.starts_with("unix:");
+    let url = url.map(|url| url::with_scheme(&url).unwrap_or(url));
     match url.filter(is_known) {
         Some(url) => Ok(Action::Ask(url)),
         None => Err(UsageError(

@@ -1,4 +1,4 @@
-//! `/health`: whether the server runs and its directory is in place.
+//! `/health`: the state of the server, and of its directory.
 
 use crate::http::{Head, Response};
 use crate::store;

@@ -35,7 +35,7 @@ fn mistaken_command_lines_get_one_line_of_advice() {
         (". holiday.mp4", "write resumed put FILE... URL"),
         (
             "--port 80 .",
-            "write --listen 80, or --listen 0.0.0.0:80 for other machines",
+            "write --listen 80, or --listen :80 for other machines",
         ),
         ("--port=80", "write --listen 80,"),
         ("--port", "write --listen 8080,"),
@@ -83,6 +83,7 @@ fn each_command_has_help_and_version() {
         ("help put", "put"),
         ("help hash-password", "hash-password"),
         ("help health", "health"),
+        ("help version", "version"),
     ] {
         let text = out(help);
         assert!(text.starts_with("resumed "), "{text}");

@@ -32,6 +32,7 @@ fn healthy_server_gives_ok_and_status_0() {
     for url in [
         format!("http://{}", program.addr()),
         format!("http://localhost:{}/", program.addr().port()),
+        program.addr().to_string(),
     ] {
         expect(&[&url], 0, "ok\n");
     }
@@ -76,7 +77,7 @@ fn unreachable_or_foreign_server_gives_status_1() {
 fn wrong_command_line_of_health_gives_status_2() {
     for args in [
         &[][..],
-        &["localhost:8080"],
+        &["localhost"],
         &["https://localhost"],
         &["--url"],
         &["http://a", "http://b"],

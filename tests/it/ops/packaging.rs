@@ -172,7 +172,7 @@ fn check(shell: &str, ask: Ask) {
         expected.retain(|flag| flag.starts_with("--"));
         assert_eq!(ask(line), expected, "{line}");
     }
-    let commands = "serve put hash-password health completions man help";
+    let commands = "serve put hash-password health completions man help version";
     for (line, expected) in [
         ("resumed --sync ", "durable fast"),
         ("resumed serve --on-conflict ", "keep-both replace"),
