@@ -423,11 +423,15 @@ fn unreachable(error: ureq::Error) -> Error {
     }
 }
 
-/// Returns the error of a failure in TLS. Only a refused certificate lasts: other failures may be those of the network.
+/// Returns the error of a failure in TLS. Only a certificate without trust lasts: other failures may be those of the network.
 fn tls_failed(error: rustls::Error) -> Error {
     match error {
         rustls::Error::InvalidCertificate(certificate) => refused_certificate(certificate),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Error::NoTls,
+        // The words are those of rustls-platform-verifier.
+        rustls::Error::General(cause) if cause.starts_with("No CA certificates") => {
+            Error::Untrusted(NO_AUTHORITIES.into())
+        }
         error => Error::Unreachable(error.into()),
     }
 }
@@ -450,6 +454,9 @@ fn refused_certificate(error: CertificateError) -> Error {
 }
 
 const UNKNOWN_ISSUER: &str = "no authority that is trusted here has signed its certificate";
+
+const NO_AUTHORITIES: &str = "this machine has no certificates of authorities; Debian has them in the package \
+                              ca-certificates";
 
 const AUTHORITY: &str = "its certificate is one of an authority (CA:TRUE), which is valid for no server; \
                          only its fingerprint can be trusted";

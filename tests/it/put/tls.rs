@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::thread;
 
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use super::put;
 use crate::support::Site;
@@ -15,9 +17,19 @@ use crate::support::tls::Pem;
 
 const LENGTH: u64 = 6_000_000;
 
+/// Runs `put` on a machine that trusts one authority, and no certificate of these tests.
 fn send(flags: &[&str], file: &Local, url: &str) -> Said {
+    let authority = NamedTempFile::new().expect("a temporary file");
+    fs::write(authority.path(), Pem::of_authority().certificate).expect("written");
+    send_trusting(authority.path(), flags, file, url)
+}
+
+fn send_trusting(authorities: &Path, flags: &[&str], file: &Local, url: &str) -> Said {
     let path = file.path().to_str().expect("text");
-    run(&mut put([flags, &[path, url]].concat()))
+    let mut put = put([flags, &[path, url]].concat());
+    run(put
+        .env("SSL_CERT_FILE", authorities)
+        .env_remove("SSL_CERT_DIR"))
 }
 
 fn site(pem: &Pem) -> (Site, String) {
@@ -88,6 +100,21 @@ fn certificate_of_an_authority_is_refused_in_plain_words() {
         let words = "its certificate is one of an authority (CA:TRUE)";
         send(flags, &file, &url).expect(1, &[words, "--fingerprint"]);
     }
+}
+
+#[test]
+fn machine_without_authorities_is_named() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 10);
+    let pem = Pem::new();
+    let (_site, url) = site(&pem);
+    let nothing = Path::new("/dev/null");
+    send_trusting(nothing, &[], &file, &url).expect(1, &["ca-certificates", "--fingerprint"]);
+    let hex = pem
+        .options()
+        .fingerprint()
+        .map(|byte| format!("{byte:02x}"));
+    send_trusting(nothing, &["--fingerprint", &hex.concat()], &file, &url).expect(0, &["a.bin"]);
 }
 
 #[test]
