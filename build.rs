@@ -24,6 +24,8 @@ const FILES: [&str; 5] = [
 fn main() {
     println!("cargo::rerun-if-changed=demo");
     println!("cargo::rerun-if-changed=build.rs");
+    // The path of the checkout: see .cargo/config.toml.
+    println!("cargo::rerun-if-env-changed=RESUMED_CHECKOUT");
     let demo = PathBuf::from("demo");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let (mut table, mut versions) = (String::from("&[\n"), Vec::new());

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::left_out::require;
+use crate::support::files::tempdir_on_disk;
+use crate::support::left_out::{needs, require};
 use crate::support::proxy::Nginx;
 use crate::support::running::wait_for_part;
 use crate::support::trace::{Call, MOVES, Traced, strace_obstacle};
@@ -89,6 +90,7 @@ fn a_new_part_and_a_cancel_stop_the_writer_too() {
 /// It takes an interim answer for the final one, and waits for the end of the connection.
 #[test]
 fn an_interim_answer_does_not_hang_in_an_nginx_that_keeps_its_connections() {
+    needs!("nginx");
     let site = Site::new();
     let upstream = "upstream kept { server 127.0.0.1:8080; keepalive 4; }";
     let location = "location / { proxy_pass http://kept; proxy_http_version 1.1; \
@@ -109,7 +111,7 @@ fn an_interim_answer_does_not_hang_in_an_nginx_that_keeps_its_connections() {
 #[test]
 fn location_is_durable_before_the_interim_response() {
     require!("the order of an interim answer", strace_obstacle());
-    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let home = tempdir_on_disk();
     let traced = Traced::start(home.path(), &["--sync", "durable"], &["-e", MOVES]);
     let mut client = Client::connect(traced.process.addr);
     assert_eq!(client.ask(creation()).status, 104);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 /// Returns the paths of the finished files below `dir`, in order.
 pub(crate) fn finished(dir: &Path) -> Vec<String> {
     let mut paths = Vec::new();
@@ -36,4 +38,11 @@ pub(crate) fn partial(dir: &Path) -> PathBuf {
     let mut files = partials(dir);
     assert_eq!(files.len(), 1, "{files:?}");
     files.remove(0)
+}
+
+/// Returns a temporary directory on the disk of the build. Others may be in memory, where files have no attributes.
+pub(crate) fn tempdir_on_disk() -> TempDir {
+    let dir = env!("CARGO_TARGET_TMPDIR");
+    fs::create_dir_all(dir).expect("made");
+    tempfile::tempdir_in(dir).expect("a temporary directory")
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::files::tempdir_on_disk;
 use crate::support::left_out::require;
 use crate::support::torture::some_or_all;
 use crate::support::trace::{Call, MOVES, Traced, strace_obstacle};
@@ -22,8 +23,7 @@ struct Watched {
 
 /// A server at work, over a directory that it has to make.
 fn watch() -> Watched {
-    // Not where temporary files are: that may be in memory, where files cannot be marked.
-    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let home = tempdir_on_disk();
     let path = fs::canonicalize(home.path()).expect("a path");
     let dir = path.join("made/by/the/server");
     let traced = Traced::start(&dir, &["--sync", "durable"], &["-e", MOVES]);

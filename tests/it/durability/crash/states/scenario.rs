@@ -6,6 +6,7 @@ use std::time::{Instant, UNIX_EPOCH};
 
 use resumed::store::{OnConflict, Options, Sharing};
 
+use crate::support::files::tempdir_on_disk;
 use crate::support::trace::{Call, Traced};
 use crate::support::{Answer, Client, TIMEOUT};
 
@@ -94,8 +95,7 @@ impl Scenario {
 
     /// Runs the servers under `strace`.
     pub(super) fn record(&'static self) -> Recorded {
-        // Not where temporary files are: that may be in memory, where files cannot be marked.
-        let temporary = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let temporary = tempdir_on_disk();
         let home = fs::canonicalize(temporary.path()).expect("a path");
         let mut talk = Talk {
             dir: home.join(DIR),
