@@ -1,12 +1,14 @@
 //! `--on-complete`: a command for each complete upload, at least once, whatever happens, and in nobody's way.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -17,6 +19,16 @@ use crate::support::{Client, TIMEOUT};
 /// The prefix of the output of a command in the log.
 const LOGGED: &str = "on-complete: ";
 
+const RESUMED: &str = env!("CARGO_BIN_EXE_resumed");
+
+/// More than the commands of one or two servers that wait at the gate.
+const RUNNING_MAX: usize = 20;
+
+fn make_fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("mkfifo runs").success());
+}
+
 /// A pipe with a name, which commands write lines into or wait to read from.
 struct Pipe {
     path: PathBuf,
@@ -26,8 +38,7 @@ struct Pipe {
 
 impl Pipe {
     fn new(path: PathBuf) -> Pipe {
-        let made = Command::new("mkfifo").arg(&path).status();
-        assert!(made.expect("mkfifo runs").success());
+        make_fifo(&path);
         let both = OpenOptions::new().read(true).write(true).open(&path);
         Pipe {
             file: both.expect("a pipe"),
@@ -79,22 +90,40 @@ fn upload(server: &Process, name: &str, fields: &str) {
 /// A directory for a server, and two pipes: the output of its commands, and the gate at which they wait.
 struct Scene {
     dir: PathBuf,
-    /// Dropped before the pipes: a command that opens a pipe later ends, and waits for no other end.
     home: TempDir,
     output: Pipe,
     gate: Pipe,
     lines: Lines,
+    /// The end of a pipe whose other end each command has inherited from its server.
+    alive: File,
+}
+
+impl Drop for Scene {
+    /// Waits until all commands have ended: a killed server leaves them.
+    fn drop(&mut self) {
+        (0..RUNNING_MAX).for_each(|_| self.gate.let_go());
+        // From now on a read waits.
+        fcntl_setfl(&self.alive, OFlags::empty()).expect("set");
+        self.alive.read_to_end(&mut Vec::new()).expect("the end");
+    }
 }
 
 impl Scene {
     fn new() -> Scene {
         let home = tempfile::tempdir().expect("a temporary directory");
         let output = Pipe::new(home.path().join("output"));
+        let alive = home.path().join("alive");
+        make_fifo(&alive);
         Scene {
             dir: home.path().join("uploads"),
             lines: output.lines(),
             output,
             gate: Pipe::new(home.path().join("gate")),
+            alive: OpenOptions::new()
+                .read(true)
+                .custom_flags(OFlags::NONBLOCK.bits() as i32)
+                .open(&alive)
+                .expect("a pipe"),
             home,
         }
     }
@@ -115,7 +144,10 @@ impl Scene {
 
     fn start_with(&self, hook: &str, flags: &[&str]) -> Process {
         let flags = [&["--on-complete", hook], flags].concat();
-        Process::start(&self.dir, "127.0.0.1:0", &flags)
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec 9>\"$0\"; exec \"$@\""]);
+        command.arg(self.home.path().join("alive")).arg(RESUMED);
+        Process::of(command, &self.dir, "127.0.0.1:0", &flags)
     }
 }
 
