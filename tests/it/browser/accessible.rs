@@ -8,7 +8,7 @@ use super::{Disk, Visit};
 use crate::clients::fetched;
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, needs};
 use crate::support::local::Local;
 
 in_each_browser!(
@@ -48,6 +48,7 @@ fn wait_for_count(visit: &Visit<'_>, group: &str, number: usize) {
 
 #[test]
 fn axe_finds_nothing_in_light_and_dark() {
+    needs!("chromium");
     let Some(packages) = fetched("npm") else {
         return;
     };
@@ -81,6 +82,7 @@ fn axe_finds_nothing_in_light_and_dark() {
 
 #[test]
 fn buttons_of_a_phone_are_44_pixels_high_and_wide() {
+    needs!("chromium");
     const SMALL: &str = "
         [...document.querySelectorAll('button, label')]
           .filter((element) => element.offsetWidth > 0 && Math.min(element.offsetWidth, element.offsetHeight) < 44)

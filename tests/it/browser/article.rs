@@ -6,12 +6,14 @@ use super::cuts::Starts;
 use super::{Disk, SLOW, folder};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::line::Line;
 use crate::support::proxy::{self, Nginx};
 
 in_each_browser!(the_articles_own_client_stops_and_carries_on,);
 
 fn the_articles_own_client_stops_and_carries_on(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file("lesson.mp4", 24_000_000);
     let starts = Starts::default();

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::cuts::Starts;
 use super::{CUTS, Disk, Visit, expect_nothing_in, scene};
 use crate::support::browser::{Browser, Page, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::local::Local;
 use crate::support::program::Program;
 use crate::support::{Site, TIMEOUT};
@@ -142,6 +143,7 @@ fn partial_exists(dir: &Path) -> bool {
 
 #[test]
 fn file_is_forgotten_also_while_the_server_is_gone() {
+    needs!("chromium");
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);
     let server = Program::start(&[]);
@@ -188,6 +190,7 @@ fn file_that_the_server_does_not_hold_is_no_longer_listed(browser: Browser) {
 
 #[test]
 fn file_that_another_tab_sends_is_not_listed() {
+    needs!("chromium");
     let (_disk, file, site) = scene(NAME, 24_000_000);
     let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
@@ -213,6 +216,7 @@ const RECORDS: &str = "
 
 #[test]
 fn forgotten_file_keeps_its_place_and_the_focus() {
+    needs!("chromium");
     let site = Site::new();
     let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Disk, Visit, folder};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::proxy::Nginx;
 
 in_each_browser!(
@@ -34,6 +35,7 @@ pub(super) fn visit<'b>(browser: &'b Browser, host: &Nginx, server: SocketAddr) 
 }
 
 fn a_page_of_an_allowed_origin_uploads(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file(NAME, 3_000_000);
     let host = host();
@@ -53,6 +55,7 @@ fn a_page_of_an_allowed_origin_uploads(browser: Browser) {
 }
 
 fn a_page_of_any_other_origin_says_that_nobody_answers(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file(NAME, 3_000_000);
     let host = host();
@@ -74,6 +77,7 @@ fn a_page_of_any_other_origin_says_that_nobody_answers(browser: Browser) {
 }
 
 fn uploader_imported_by_page_of_another_origin_uploads(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);
     let host = Nginx::start(&folder("/tests/page", ""));
@@ -97,6 +101,7 @@ fn uploader_imported_by_page_of_another_origin_uploads(browser: Browser) {
 
 #[test]
 fn page_of_another_origin_gets_no_response_without_cors() {
+    needs!("chromium", "nginx");
     let host = Nginx::start(&folder("/tests/page", ""));
     let origin = format!("http://{}", host.addr());
     let (closed, open) = (

@@ -4,9 +4,11 @@
 use super::{Disk, Visit};
 use crate::support::Site;
 use crate::support::browser::Browser;
+use crate::support::left_out::needs;
 
 #[test]
 fn a_folder_that_is_chosen_arrives_as_it_is() {
+    needs!("chromium");
     let disk = Disk::new();
     let files = ["trip/a.jpg", "trip/day 1/b.jpg"].map(|path| (path, disk.file(path, 500_000)));
     let site = Site::new();
@@ -24,6 +26,7 @@ fn a_folder_that_is_chosen_arrives_as_it_is() {
 
 #[test]
 fn a_folder_that_is_dropped_arrives_as_it_is_beside_a_file() {
+    needs!("chromium");
     let disk = Disk::new();
     let paths = ["trip/a.jpg", "trip/day 1/b.jpg", "alone.jpg"];
     let files = paths.map(|path| (path, disk.file(path, 500_000)));

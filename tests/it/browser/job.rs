@@ -9,6 +9,7 @@ use super::one_file::nginx_before;
 use super::{Disk, Visit, row};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::local::Local;
 use crate::support::proxy::Nginx;
 
@@ -29,6 +30,7 @@ fn paths(files: &[Local]) -> Vec<&Path> {
 
 #[test]
 fn phone_shows_the_state_of_200_files_on_each_screen() {
+    needs!("chromium");
     const IS_IN_SIGHT: &str = "
         (({ top, bottom }) => top >= 0 && bottom <= innerHeight)(document.getElementById('job').getBoundingClientRect())";
     let disk = Disk::new();
@@ -187,6 +189,7 @@ fn image_in_sight_gets_a_thumbnail(browser: Browser) {
 
 #[test]
 fn notification_comes_at_the_end_if_asked_for() {
+    needs!("chromium");
     const STUB: &str = "
         globalThis.Notification = class {
           static permission = 'default';
@@ -217,6 +220,7 @@ fn notification_comes_at_the_end_if_asked_for() {
 
 #[test]
 fn notification_that_the_browser_refuses_does_no_harm() {
+    needs!("chromium");
     const STUB: &str = "
         globalThis.tried = 0;
         globalThis.Notification = class {
@@ -250,6 +254,7 @@ fn notification_that_the_browser_refuses_does_no_harm() {
 
 #[test]
 fn file_that_could_not_be_deleted_is_no_part_of_the_job() {
+    needs!("chromium", "nginx");
     let disk = Disk::new();
     let files = photos(&disk, 2, 5_000);
     let half = disk.file("half.mov", 3_000_000);
@@ -282,6 +287,7 @@ fn file_that_could_not_be_deleted_is_no_part_of_the_job() {
 
 #[test]
 fn long_list_shows_the_name_of_a_file_that_was_saved_as_another() {
+    needs!("chromium");
     let disk = Disk::new();
     let files = photos(&disk, 12, 5_000);
     let site = Site::new();

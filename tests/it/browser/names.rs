@@ -3,6 +3,7 @@
 use super::{Visit, scene};
 use crate::support::append;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 
 in_each_browser!(name_that_misleads_is_replaced_in_page_and_recent_list);
 
@@ -38,6 +39,7 @@ fn name_that_misleads_is_replaced_in_page_and_recent_list(browser: Browser) {
 
 #[test]
 fn short_name_is_shown_without_a_gap() {
+    needs!("chromium");
     let (_disk, file, site) = scene("c.mov", 5_000);
     let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use super::{Disk, Visit};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::proxy::Nginx;
 
 in_each_browser!(
@@ -44,12 +45,14 @@ fn refusal_is_final(browser: &Browser, status: u16) {
 }
 
 fn refusal_without_offset_is_final_for_that_file_only(browser: Browser) {
+    needs!("nginx");
     for status in [400, 403, 404, 409, 422, 507] {
         refusal_is_final(&browser, status);
     }
 }
 
 fn busy_files_wait_and_others_go_first(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let names = ["busy1.bin", "busy2.bin", "busy3.bin", "good.bin"];
     let files = names.map(|name| disk.file(name, 5_000));

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::secure::RECORD_LOCKS;
 use super::{CUTS, Disk, SLOW, Visit};
 use crate::support::browser::Browser;
+use crate::support::left_out::needs;
 use crate::support::local::Local;
 use crate::support::program::Program;
 
@@ -29,6 +30,7 @@ fn count(visit: &Visit<'_>, words: &str) -> u64 {
 
 #[test]
 fn server_gone_is_said_once_with_one_countdown() {
+    needs!("chromium");
     let disk = Disk::new();
     let server = Program::start(&[]);
     let addr = server.addr().to_string();
@@ -68,6 +70,7 @@ fn server_gone_is_said_once_with_one_countdown() {
 
 #[test]
 fn screen_may_go_off_while_the_server_is_gone() {
+    needs!("chromium");
     let disk = Disk::new();
     let server = Program::start(&[]);
     let addr = server.addr().to_string();
@@ -96,6 +99,7 @@ fn signal(server: &Program, signal: Signal) {
 
 #[test]
 fn silence_is_said() {
+    needs!("chromium");
     let disk = Disk::new();
     let server = Program::start(&[]);
     let browser = Browser::chromium();
@@ -113,6 +117,7 @@ fn silence_is_said() {
 
 #[test]
 fn silence_of_all_files_is_said_once() {
+    needs!("chromium");
     let disk = Disk::new();
     let server = Program::start(&[]);
     let browser = Browser::chromium();

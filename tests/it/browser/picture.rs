@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Disk, Visit};
 use crate::support::Site;
 use crate::support::browser::{Browser, Page, base64};
+use crate::support::left_out::needs;
 
 const PHOTOS: usize = 200;
 const FILM: &str = "제주도 여행 영상.mp4";
@@ -63,6 +64,7 @@ const FRAMES: &str = "<!doctype html><meta charset=utf-8><style>
 #[test]
 #[ignore = "makes a picture"]
 fn picture() {
+    needs!("chromium");
     let disk = Disk::new();
     let browser = Browser::chromium();
     let files = photos(&disk, &browser.open("about:blank"));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{CUTS, Disk, Visit, scene};
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::local::Local;
 use crate::support::{Site, append};
 
@@ -76,6 +77,7 @@ fn file_changed_after_completion_is_another_file(browser: Browser) {
 
 #[test]
 fn file_without_checksum_on_server_is_not_called_compared() {
+    needs!("chromium");
     let disk = Disk::new();
     let file = disk.file(NAME, 5_000);
     let site = Site::new();

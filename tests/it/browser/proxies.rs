@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{CUTS, Disk, SLOW, Visit};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::local::Local;
 use crate::support::proxy::{self, DEFAULTS, Nginx};
 
@@ -26,6 +27,7 @@ fn two_on_their_way(visit: &Visit<'_>, disk: &Disk) -> [Local; 2] {
 }
 
 fn with_the_readmes_configuration_nothing_is_named_and_a_cut_is_nothing(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let site = Site::new();
     let mut nginx = Nginx::before(site.addr(), proxy::as_documented());
@@ -51,6 +53,7 @@ fn with_the_readmes_configuration_nothing_is_named_and_a_cut_is_nothing(browser:
 }
 
 fn with_nginx_defaults_requests_become_small_and_the_upload_completes(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file("small steps.mov", 20_000_000);
     let site = Site::new();
@@ -62,6 +65,7 @@ fn with_nginx_defaults_requests_become_small_and_the_upload_completes(browser: B
 }
 
 fn a_proxy_that_buffers_is_named(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let site = Site::new();
     let buffering = DEFAULTS.replace('}', "client_max_body_size 0; }");
@@ -84,6 +88,7 @@ fn a_proxy_that_buffers_is_named(browser: Browser) {
 
 #[test]
 fn a_proxy_that_refuses_even_small_requests_is_named() {
+    needs!("chromium", "nginx");
     let disk = Disk::new();
     let file = disk.file("refused.mov", 1_000_000);
     let site = Site::new();

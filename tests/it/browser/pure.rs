@@ -2,11 +2,13 @@
 
 use super::folder;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::proxy::Nginx;
 
 in_each_browser!(the_pure_parts_do_what_they_say,);
 
 fn the_pure_parts_do_what_they_say(browser: Browser) {
+    needs!("nginx");
     let modules = Nginx::start(&folder("", ""));
     let page = browser.open(&format!("http://{}/tests/page/index.html", modules.addr()));
     page.wait_for("globalThis.results");

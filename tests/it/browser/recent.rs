@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CUTS, SLOW, Visit, scene};
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::program::Program;
 use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append};
@@ -88,6 +89,7 @@ fn an_upload_of_a_phone_is_watched_until_it_has_arrived(browser: Browser) {
 
 #[test]
 fn earlier_files_are_listed_but_not_announced() {
+    needs!("chromium");
     let site = Site::new();
     for id in ["a.txt-1-1700000000000", "b.txt-1-1700000000000"] {
         assert_eq!(site.ask(append(id, 0, 1) + "x").status, 200);
@@ -103,6 +105,7 @@ fn earlier_files_are_listed_but_not_announced() {
 
 #[test]
 fn interrupted_upload_of_others_is_shown_as_such() {
+    needs!("chromium");
     let site = Site::new();
     let browser = Browser::chromium();
     let visit = Visit::to(&browser, site.addr());
@@ -129,6 +132,7 @@ fn interrupted_upload_of_others_is_shown_as_such() {
 
 #[test]
 fn a_name_is_text_whatever_stands_in_it() {
+    needs!("chromium");
     let name = "<img src=x onerror=\"globalThis.ran = true\">.jpg";
     let sent = "%3Cimg src=x onerror=\"globalThis.ran = true\"%3E.jpg";
     let site = Site::new();
@@ -153,6 +157,7 @@ fn a_name_is_text_whatever_stands_in_it() {
 
 #[test]
 fn each_user_sees_their_own() {
+    needs!("chromium");
     let site = Site::with(|config| config.user("ann", "secret").user("bob", "secret"));
     let as_user = |request: String, credentials: &str| {
         request.replacen(
@@ -207,6 +212,7 @@ fn upload_of_this_page_is_listed_once(browser: Browser) {
 
 #[test]
 fn a_server_that_is_away_tells_nothing_until_it_is_back() {
+    needs!("chromium");
     let server = Program::start(&[]);
     let addr = server.addr();
     let send = |id: &str| {
@@ -229,6 +235,7 @@ fn a_server_that_is_away_tells_nothing_until_it_is_back() {
 
 #[test]
 fn page_without_recent_list_stops_asking() {
+    needs!("chromium", "nginx");
     let site = Site::new();
     let refusing =
         "location = /recent { return 404; }\nlocation / { proxy_pass http://127.0.0.1:8080; }";

@@ -5,6 +5,7 @@ use std::fs;
 use super::small_disk::OnSmallDisk;
 use super::{Disk, Visit, elsewhere, expect_nothing_in};
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::{left_out, needs};
 use crate::support::program::Program;
 
 in_each_browser!(
@@ -44,6 +45,7 @@ fn a_file_that_is_too_large(browser: Browser) {
 
 #[test]
 fn korean_page_shows_a_refusal_in_korean() {
+    needs!("chromium");
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);
     let server = Program::start(&["--max-size", "10M"]);
@@ -86,6 +88,7 @@ fn a_directory_that_is_gone(browser: Browser) {
 }
 
 fn a_stranger(browser: Browser) {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file(NAME, 1_000_000);
     // Where the page comes from the server itself, it is the browser that asks for a name.
@@ -112,6 +115,7 @@ fn a_stranger(browser: Browser) {
 
 #[test]
 fn file_beyond_the_quota_shows_the_bytes_left() {
+    needs!("chromium", "nginx");
     let disk = Disk::new();
     let first = disk.file("first.bin", 20_000_000);
     let file = disk.file(NAME, 20_000_000);
@@ -150,7 +154,10 @@ fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived(browser: Browser) {
     let disk = Disk::new();
     let file = disk.file(NAME, 20_000_000);
     let Some(server) = OnSmallDisk::start("30m") else {
-        return eprintln!("left out: a disk of its own needs namespaces");
+        return left_out(
+            "a disk that fills up",
+            "no namespace with a disk can be made",
+        );
     };
     let visit = Visit::to(&browser, server.addr());
     visit.begin(&file);

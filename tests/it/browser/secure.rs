@@ -3,6 +3,7 @@
 use super::{Disk, Visit, scene};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::line::Line;
 use crate::support::tls::Pem;
 
@@ -49,6 +50,7 @@ fn secure_page_uploads_and_keeps_the_screen_on_meanwhile(browser: Browser) {
 
 #[test]
 fn refused_lock_is_requested_again_when_the_page_is_shown() {
+    needs!("chromium");
     const REFUSE: &str = "
         window.requests = 0;
         const request = async () => { requests++; throw new DOMException('low battery', 'NotAllowedError'); };

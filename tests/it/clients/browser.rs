@@ -6,8 +6,9 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::node::PROTOCOLS;
-use super::{BOTH_WAYS, SCRIPTS, Trip, Way, command, fetched};
+use super::{SCRIPTS, Trip, Way, command, fetched, ways};
 use crate::support::browser::{Browser, Page};
+use crate::support::left_out::needs;
 use crate::support::proxy::Nginx;
 
 /// Serves a page with one of these clients. The address of the page holds the parameters.
@@ -95,6 +96,7 @@ fn go_on_by_itself(host: &Host, way: Way, protocol: &str) {
 
 #[test]
 fn tus_js_client_finds_the_upload_that_it_left() {
+    needs!("chromium");
     let Some(host) = Host::of("tus") else { return };
     for protocol in PROTOCOLS {
         stop_and_go_on(&host, protocol);
@@ -103,9 +105,10 @@ fn tus_js_client_finds_the_upload_that_it_left() {
 
 #[test]
 fn tus_js_client_goes_on_by_itself() {
+    needs!("chromium");
     let Some(host) = Host::of("tus") else { return };
     for protocol in PROTOCOLS {
-        for way in BOTH_WAYS {
+        for way in ways() {
             go_on_by_itself(&host, way, protocol);
         }
     }
@@ -113,6 +116,7 @@ fn tus_js_client_goes_on_by_itself() {
 
 #[test]
 fn uppy_finds_the_upload_that_it_left() {
+    needs!("chromium");
     if let Some(host) = Host::of("uppy") {
         stop_and_go_on(&host, "tus-v1");
     }
@@ -120,8 +124,9 @@ fn uppy_finds_the_upload_that_it_left() {
 
 #[test]
 fn uppy_goes_on_by_itself() {
+    needs!("chromium");
     if let Some(host) = Host::of("uppy") {
-        for way in BOTH_WAYS {
+        for way in ways() {
             go_on_by_itself(&host, way, "tus-v1");
         }
     }

@@ -1,13 +1,15 @@
 //! curl, as `docs/clients.md` prints it.
 
-use super::{BOTH_WAYS, PAGE, Trip, command};
+use super::{PAGE, Trip, command, ways};
 use crate::ops::readme::block_of;
+use crate::support::left_out::needs;
 use crate::support::running::{Running, run};
 
 #[test]
 fn the_lines_for_curl_go_on_after_a_cut() {
+    needs!("curl");
     let (begin, go_on) = (block_of(PAGE, "curl"), block_of(PAGE, "curl-rest"));
-    for way in BOTH_WAYS {
+    for way in ways() {
         let mut trip = Trip::new(way, &[]);
         let shell = |lines: &str| {
             let mut shell = command("sh");

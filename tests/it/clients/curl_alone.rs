@@ -8,6 +8,7 @@ use std::sync::{Mutex, mpsc};
 use resumed::HookError;
 
 use crate::support::Site;
+use crate::support::left_out::needs;
 
 const NAME: &str = "film of today.bin";
 const LENGTH: usize = 3_000_000;
@@ -51,6 +52,7 @@ fn held(site: &Site) -> u64 {
 
 #[test]
 fn curl_sends_a_file_under_its_own_name() {
+    needs!("curl");
     let (site, from, content) = with_file();
     let run = curl(&site, from.path(), &["-T", NAME], "/files/").output();
     let run = run.expect("curl runs");
@@ -61,6 +63,7 @@ fn curl_sends_a_file_under_its_own_name() {
 
 #[test]
 fn curl_goes_on_where_it_was_killed() {
+    needs!("curl");
     let (site, from, content) = with_file();
     let slowly = ["--limit-rate", "500K", "-T", NAME];
     let mut killed = curl(&site, from.path(), &slowly, "/files/")
@@ -87,6 +90,7 @@ fn curl_goes_on_where_it_was_killed() {
 
 #[test]
 fn curl_that_begins_again_is_told_how_to_go_on() {
+    needs!("curl");
     let (site, from, _) = with_file();
     let path = "/files/film%20of%20today.bin";
     let part = [
@@ -136,6 +140,7 @@ fn a_name_is_free_again_once_the_hook_of_its_file_has_run() {
 
 #[test]
 fn form_is_refused_with_the_command_that_uploads() {
+    needs!("curl");
     let (site, from, content) = with_file();
     for path in ["/", "/files", "/files/", "/upload"] {
         let form = format!("file=@{NAME}");

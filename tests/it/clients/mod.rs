@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::ops::readme::block_of;
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, missing};
 use crate::support::line::Line;
 use crate::support::local::{Disk, Local};
 use crate::support::program::Program;
@@ -47,7 +47,16 @@ enum Way {
     ThroughNginx,
 }
 
-const BOTH_WAYS: [Way; 2] = [Way::Straight, Way::ThroughNginx];
+/// Returns the ways that this machine has.
+fn ways() -> Vec<Way> {
+    match missing(&["nginx"]) {
+        None => vec![Way::Straight, Way::ThroughNginx],
+        Some(reason) => {
+            left_out("clients through nginx", &reason);
+            vec![Way::Straight]
+        }
+    }
+}
 
 /// A file that is about to be sent, and the line to a server, which stops in the middle of it.
 struct Trip {
@@ -137,7 +146,7 @@ impl Trip {
 /// Runs a client that goes on by itself when it is cut.
 #[track_caller]
 fn go_on_by_itself(script: impl Fn(&Trip) -> Command) {
-    for way in BOTH_WAYS {
+    for way in ways() {
         let mut trip = Trip::new(way, &[]);
         let running = Running::start(&mut script(&trip));
         trip.cut();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::ops::readme::block_of;
 use crate::support::killed::Killed;
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, needs};
 use crate::support::logging::{Logging, access_lines};
 use crate::support::proxy::{Nginx, as_documented, free_address};
 use crate::support::{Client, Site, append, content};
@@ -79,6 +79,7 @@ fn check(proxy: SocketAddr, site: &Site, scheme: &str) {
 
 #[test]
 fn nginx_as_documented_keeps_bytes_and_clears_forged_fields() {
+    needs!("nginx");
     let site = trusting();
     let nginx = Nginx::before(site.addr(), as_documented());
     check(nginx.addr(), &site, "http");
@@ -146,6 +147,7 @@ const CLIENT: &str = "127.0.0.2";
 
 #[test]
 fn address_behind_nginx_is_logged_and_cannot_be_forged() {
+    needs!("curl", "nginx");
     assert!(expect_address_in_the_log(|server| {
         let nginx = Nginx::before(server, as_documented());
         let addr = nginx.addr();
@@ -155,6 +157,7 @@ fn address_behind_nginx_is_logged_and_cannot_be_forged() {
 
 #[test]
 fn address_behind_caddy_is_logged_and_cannot_be_forged() {
+    needs!("curl");
     if !expect_address_in_the_log(|server| caddy(server).map(Proxy::with_addr)) {
         left_out("the log behind Caddy", "caddy is missing");
     }
@@ -162,6 +165,7 @@ fn address_behind_caddy_is_logged_and_cannot_be_forged() {
 
 #[test]
 fn address_behind_haproxy_is_logged_and_cannot_be_forged() {
+    needs!("curl");
     if !expect_address_in_the_log(|server| haproxy(server).map(Proxy::with_addr)) {
         left_out("the log behind HAProxy", "haproxy is missing");
     }

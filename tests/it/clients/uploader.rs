@@ -7,9 +7,10 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{BOTH_WAYS, SCRIPTS, Trip, Way, command, fetched, go_on_after_kill};
+use super::{SCRIPTS, Trip, Way, command, fetched, go_on_after_kill, ways};
 use crate::ops::readme::block_of;
 use crate::support::browser::{Browser, in_each_browser};
+use crate::support::left_out::needs;
 use crate::support::proxy::Nginx;
 use crate::support::running::{Running, run};
 use crate::support::tls::Pem;
@@ -84,6 +85,7 @@ fn closure(name: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn package_has_the_imported_modules_and_the_version() {
+    needs!("npm");
     let installed = Installed::new();
     let entries = fs::read_dir(installed.package()).expect("listed");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
@@ -99,8 +101,9 @@ fn package_has_the_imported_modules_and_the_version() {
 
 #[test]
 fn node_goes_on_by_itself() {
+    needs!("npm");
     let installed = Installed::new();
-    for way in BOTH_WAYS {
+    for way in ways() {
         let mut trip = Trip::new(way, &[]);
         let running = Running::start(&mut installed.node(&trip));
         trip.cut();
@@ -111,6 +114,7 @@ fn node_goes_on_by_itself() {
 
 #[test]
 fn node_finds_the_upload_of_a_run_that_was_killed() {
+    needs!("npm");
     let installed = Installed::new();
     go_on_after_kill(|trip| installed.node(trip));
 }
@@ -118,6 +122,7 @@ fn node_finds_the_upload_of_a_run_that_was_killed() {
 /// The server joins the modules of a script into one: see `build.rs`.
 #[test]
 fn served_scripts_have_a_valid_syntax() {
+    needs!("node");
     let site = Site::new();
     let dir = tempfile::tempdir().expect("a temporary directory");
     for name in ["page", "uploader", "worker"] {
@@ -131,6 +136,7 @@ fn served_scripts_have_a_valid_syntax() {
 
 #[test]
 fn options_of_the_package_hold_in_node() {
+    needs!("npm");
     let installed = Installed::new();
     let script = installed.path("uploader.mjs");
     fs::copy(Path::new(SCRIPTS).join("uploader.mjs"), &script).expect("copied");
@@ -154,6 +160,7 @@ uploader.upload().then(console.error, ({ kind, message }) => console.error(kind,
 
 #[test]
 fn node_names_a_certificate_that_it_does_not_trust() {
+    needs!("npm");
     let installed = Installed::new();
     let script = installed.path("upload.mjs");
     fs::write(&script, UPLOAD).expect("written");
@@ -174,6 +181,7 @@ fn node_names_a_certificate_that_it_does_not_trust() {
 in_each_browser!(worker_goes_on_by_itself,);
 
 fn worker_goes_on_by_itself(browser: Browser) {
+    needs!("nginx", "npm");
     let installed = Installed::new();
     let scripts = Path::new(SCRIPTS).join("browser");
     for (script, name) in [

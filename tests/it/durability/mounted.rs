@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::durability::file_systems::place::Place;
 use crate::support::files::finished;
 use crate::support::left_out::{left_out, require};
 use crate::support::local::Disk;
-use crate::support::mount::{Mount, fuse_obstacle, make_image, obstacle};
+use crate::support::mount::{Mount, fuse_obstacle, image_obstacle, make_image, obstacle};
 use crate::support::program::Process;
 use crate::support::running::run;
 use crate::support::{append, content, status};
@@ -216,8 +218,7 @@ fn stop_in_mid_copy_is_quick_and_the_next_server_carries_on() {
     client.send(&content);
     wait_for_hidden(mounted.photos.path());
     let stopped = Instant::now();
-    let terminate = Command::new("kill").arg(process.pid().to_string()).status();
-    assert!(terminate.expect("kill runs").success());
+    kill_process(Pid::from_child(process.child()), Signal::TERM).expect("signalled");
     assert!(process.child().wait().expect("it ends").success());
     assert!(stopped.elapsed() < Duration::from_secs(5));
     drop(process);
@@ -248,7 +249,7 @@ fn replacing_server_publishes_into_a_mounted_folder() {
 fn name_that_a_mounted_folder_refuses_is_respelled() {
     require!(
         "a folder that is an exFAT stick",
-        fuse_obstacle(&["mkfs.exfat", "mount.exfat-fuse"])
+        fuse_obstacle(&["mount.exfat-fuse"]).or_else(|| image_obstacle("exfat"))
     );
     let dir = tempfile::tempdir().expect("a directory");
     let (photos, image) = (dir.path().join("photos"), dir.path().join("image"));

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::left_out::{left_out, require};
+use crate::support::left_out::{left_out, require, user_obstacle};
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
 use crate::support::{Answer, append, status};
@@ -52,7 +52,7 @@ fn with_locked_folder() -> tempfile::TempDir {
 
 #[test]
 fn folder_of_another_owner_is_refused_before_the_body() {
-    require!("a folder of another owner", obstacle(&[]));
+    require!("a folder of another owner", user_obstacle());
     let dir = with_locked_folder();
     let process = start_as_nobody(dir.path());
     expect_final(
@@ -66,7 +66,7 @@ fn folder_of_another_owner_is_refused_before_the_body() {
 /// The folder is locked after the upload began, so the obstacle shows only at publishing.
 #[test]
 fn folder_locked_in_mid_upload_is_a_final_answer() {
-    require!("a folder that is locked in mid-upload", obstacle(&[]));
+    require!("a folder that is locked in mid-upload", user_obstacle());
     let dir = with_locked_folder();
     let photos = dir.path().join("photos");
     let lock = |mode| fs::set_permissions(&photos, fs::Permissions::from_mode(mode)).expect("set");

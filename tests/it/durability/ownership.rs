@@ -11,7 +11,7 @@ use rustix::fs::{XattrFlags, getxattr, setxattr};
 use tempfile::TempDir;
 
 use crate::support::Client;
-use crate::support::left_out::{left_out, require, root_obstacle};
+use crate::support::left_out::{left_out, require, root_obstacle, user_obstacle};
 use crate::support::program::Process;
 
 /// A group and a user that need not exist on this machine.
@@ -205,19 +205,10 @@ fn of_nobody() -> TempDir {
     dir
 }
 
-/// Returns the obstacle to tests that run the command as the user nobody.
-fn nobody_obstacle() -> Option<String> {
-    root_obstacle().or_else(|| {
-        let runs = as_nobody().arg("--version").output();
-        let is_run = runs.is_ok_and(|output| output.status.success());
-        (!is_run).then(|| "nobody may not run it".into())
-    })
-}
-
 #[test]
 fn uploads_work_where_a_default_acl_denies_the_owner() {
     let flags = &[] as &[&str];
-    require!("a default ACL that denies the owner", nobody_obstacle());
+    require!("a default ACL that denies the owner", user_obstacle());
     for owner in [6, 4, 0] {
         let dir = of_nobody();
         if let Err(reason) = set_acl(dir.path(), DEFAULT, &acl(owner, 7, 7)) {
@@ -244,7 +235,7 @@ fn uploads_work_where_a_default_acl_denies_the_owner() {
 
 #[test]
 fn group_the_server_cannot_set_is_given_by_a_copy() {
-    require!("a group that the server may not give", nobody_obstacle());
+    require!("a group that the server may not give", user_obstacle());
     let dir = of_nobody();
     let folder = dir.path().join("trip");
     fs::create_dir(&folder).expect("a folder");

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::files::finished;
-use crate::support::left_out::{left_out, require};
-use crate::support::mount::{Mount, fuse_obstacle, make_image};
+use crate::support::left_out::require;
+use crate::support::mount::{Mount, fuse_obstacle, image_obstacle, make_image};
 use crate::support::program::Process;
 use crate::support::{Client, append};
 
@@ -42,10 +42,9 @@ fn name_that_the_file_system_refuses_is_respelled() {
         ("ntfs -F -Q", "ntfs-3g", "loop,windows_names"),
     ];
     for (file_system, kind, options) in kinds {
-        let tool = ["mkfs.", file_system.split(' ').next().expect("a name")].concat();
-        if let Some(reason) = fuse_obstacle(&[&tool, &format!("mount.{kind}")]) {
-            return left_out("names that FUSE file systems refuse", &reason);
-        }
+        let obstacle = fuse_obstacle(&[&format!("mount.{kind}")])
+            .or_else(|| image_obstacle(file_system.split(' ').next().expect("a name")));
+        require!("names that FUSE file systems refuse", obstacle);
         let home = tempfile::tempdir().expect("a directory");
         let image = home.path().join("image");
         make_image(&image, file_system, 256 << 20);

@@ -10,7 +10,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use crate::support::files::finished;
-use crate::support::left_out::require;
+use crate::support::left_out::{require, root_obstacle};
 use crate::support::mount::{Mount, make_image, obstacle};
 use crate::support::program::Process;
 use crate::support::{Answer, content, in_a_chunk, status};
@@ -274,7 +274,8 @@ fn a_directory_that_cannot_be_used_is_refused_with_a_clear_word() {
 #[test]
 fn a_directory_that_cannot_be_written_is_refused_with_a_clear_word() {
     // Root may write where nobody may, but not where nothing can be written.
-    if obstacle(&[]).is_none() {
+    if root_obstacle().is_none() {
+        require!("a directory that root cannot write", obstacle(&[]));
         let mount = Mount::tmpfs("ro");
         let said = refusal(mount.path());
         let expected = format!("{} is not writable: Read-only", mount.path().display());

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::support::left_out::needs;
 use crate::support::{Answer, Site, append, get};
 
 const PROTECTING: [(&str, &str); 3] = [
@@ -92,6 +93,7 @@ fn allowed_origin_gets_what_cors_permits() {
 
 #[test]
 fn curl_shows_the_protecting_fields_once() {
+    needs!("curl");
     let site = Site::new();
     let run = Command::new("curl")
         .args(["-s", "-i", &format!("http://{}/", site.addr())])
@@ -110,6 +112,7 @@ fn curl_shows_the_protecting_fields_once() {
 
 #[test]
 fn page_is_compressed_and_not_sent_twice() {
+    needs!("curl");
     let site = Site::new();
     let script = |fields: &str| get("/page.js", fields);
     let gzip = "Accept-Encoding: gzip, deflate, br\r\n";

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustls::version::{TLS12, TLS13};
 
-use crate::support::left_out::{files_obstacle, require};
+use crate::support::left_out::{files_obstacle, needs, require};
 use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
 use crate::support::running::Said;
@@ -310,6 +310,7 @@ fn unfinished_handshakes_delay_no_upload() {
 /// openssl begins another handshake after a line with `R`.
 #[test]
 fn renegotiation_is_refused() {
+    needs!("openssl");
     let site = site();
     let mut openssl = Command::new("openssl")
         .args(["s_client", "-tls1_2", "-connect", &site.addr().to_string()])

@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::Digest;
 
 use crate::support::get;
+use crate::support::left_out::needs;
 use crate::support::program::Process;
 use crate::support::tls::{Pem, TlsClient};
 
@@ -137,6 +138,7 @@ fn self_signed_certificate_is_made_once_and_private() {
 /// curl checks the names and the dates of the certificate.
 #[test]
 fn self_signed_certificate_names_the_machine() {
+    needs!("curl");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let uploads = dir.path().join("uploads");
     let (server, _) = self_signed(&uploads, &["--host", "pi.example"]);

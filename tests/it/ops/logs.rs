@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::readme::block_of;
 use crate::http::limits::own_address;
-use crate::support::left_out::require;
+use crate::support::left_out::{needs, require};
 use crate::support::logging::{Logging, access_lines};
 use crate::support::program::Process;
 use crate::support::{Client, append, get};
@@ -158,6 +158,7 @@ fn no_value_of_a_client_forges_a_line_or_a_field() {
 
 #[test]
 fn address_of_a_unix_socket_is_unix() {
+    needs!("curl");
     let home = tempfile::tempdir().expect("a temporary directory");
     let (socket, log) = (home.path().join("socket"), home.path().join("log"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));

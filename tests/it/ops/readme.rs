@@ -7,6 +7,8 @@ use std::process::Command;
 
 use resumed::Config;
 
+use crate::support::left_out::needs;
+
 pub(crate) const README: &str = include_str!("../../../README.md");
 
 /// The code block behind a mark.
@@ -25,6 +27,7 @@ pub(crate) fn block_of<'t>(page: &'t str, mark: &str) -> &'t str {
 
 #[test]
 fn repeated_walk_through_prints_what_the_readme_shows() {
+    needs!("curl");
     let here = tempfile::tempdir().expect("a temporary directory");
     let config = Config::new(here.path().join("uploads")).listen("127.0.0.1:0");
     let server = resumed::start(config).expect("the server starts");

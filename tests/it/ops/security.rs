@@ -10,7 +10,7 @@ use std::process::Command;
 use resumed::store::{Id, OnConflict};
 use resumed::{Config, StartErrorKind};
 
-use crate::support::left_out::{require, root_obstacle};
+use crate::support::left_out::{require, root_obstacle, user_obstacle};
 use crate::support::running::listens;
 use crate::support::{Site, append, status};
 
@@ -28,7 +28,7 @@ fn root_may_not_listen_to_other_machines_unless_allowed() {
 
 #[test]
 fn directory_of_another_user_is_refused_with_both_users() {
-    require!("a directory of another user", root_obstacle());
+    require!("a directory of another user", user_obstacle());
     let dir = tempfile::tempdir().expect("a temporary directory");
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("opened");
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));

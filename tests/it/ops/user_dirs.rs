@@ -11,7 +11,7 @@ use std::time::Instant;
 use resumed::{Config, StartErrorKind};
 use serde_json::Value;
 
-use crate::support::left_out::require;
+use crate::support::left_out::{needs, require};
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
 use crate::support::running::run;
@@ -162,6 +162,7 @@ fn recent(addr: SocketAddr, user: &str, list: &str, column: &str) -> Vec<String>
 
 #[test]
 fn users_with_one_file_name_have_a_file_each() {
+    needs!("curl");
     for mode in ["keep-both", "replace"] {
         for dialect in DIALECTS {
             let home = tempfile::tempdir().expect("a temporary directory");
@@ -223,6 +224,7 @@ fn send_rest(addr: SocketAddr, at: usize, content: &[u8]) -> Response {
 
 #[test]
 fn upload_under_way_is_seen_by_its_user_only() {
+    needs!("curl");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = start(dir.path(), &[]);
     let _client = begun(&server, b"hello");
@@ -235,6 +237,7 @@ fn upload_under_way_is_seen_by_its_user_only() {
 
 #[test]
 fn upload_after_kill_ends_in_the_folder_of_its_user() {
+    needs!("curl");
     let content = content(300_000);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = start(dir.path(), &[]);
@@ -254,6 +257,7 @@ fn upload_after_kill_ends_in_the_folder_of_its_user() {
 
 #[test]
 fn servers_of_one_directory_use_one_folder_of_a_user() {
+    needs!("curl");
     let content = content(300_000);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let servers = [(); 2].map(|()| start(dir.path(), &["--shared"]));
@@ -332,6 +336,7 @@ fn server_without_users_has_no_folders_for_them() {
 
 #[test]
 fn files_of_a_user_with_any_name_stay_inside() {
+    needs!("curl");
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = home.path().join("uploads");
     fs::write(home.path().join("a.txt"), "hello").expect("written");
@@ -363,6 +368,7 @@ fn files_of_a_user_with_any_name_stay_inside() {
 
 #[test]
 fn link_at_the_folder_of_a_user_refuses_the_file() {
+    needs!("curl");
     let home = tempfile::tempdir().expect("a temporary directory");
     let (dir, outside) = (home.path().join("uploads"), home.path().join("outside"));
     fs::create_dir(&dir).expect("made");
@@ -383,6 +389,7 @@ fn link_at_the_folder_of_a_user_refuses_the_file() {
 
 #[test]
 fn folder_of_a_user_may_be_another_mount() {
+    needs!("curl");
     require!("a folder of a user that is another mount", obstacle(&[]));
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = home.path().join("uploads");
@@ -412,6 +419,7 @@ fn begin(addr: SocketAddr, length: u64) -> u16 {
 
 #[test]
 fn quota_counts_the_files_in_the_folder_of_the_user() {
+    needs!("curl");
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = home.path().join("uploads");
     fs::create_dir_all(dir.join("ann/trip")).expect("made");

@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use resumed::Config;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::left_out::left_out;
+use crate::support::killed::Killed;
+use crate::support::left_out::{require, terminal_obstacle};
 use crate::support::program::Process;
 use crate::support::running::{Said, run};
 use crate::support::{Client, Site, get};
@@ -255,14 +257,14 @@ fn hash_password_refuses_bad_names_and_passwords() {
 }
 
 /// Runs `resumed hash-password` on a terminal, and types a password after each prompt. Returns the screen.
-fn typed(passwords: [&str; 2]) -> Option<String> {
+fn typed(passwords: [&str; 2]) -> String {
     let command = format!("{} hash-password ann", env!("CARGO_BIN_EXE_resumed"));
     let child = Command::new("script")
         .args(["-q", "-c", &command, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn();
-    let mut child = child.ok()?;
+    let mut child = Killed(child.expect("script runs"));
     let mut stdin = child.stdin.take().expect("piped");
     let mut stdout = child.stdout.take().expect("piped");
     let (mut screen, mut buffer) = (String::new(), [0; 1024]);
@@ -277,17 +279,15 @@ fn typed(passwords: [&str; 2]) -> Option<String> {
             writeln!(stdin, "{password}").expect("typed");
         } else if count == 0 {
             child.wait().expect("its end");
-            return Some(screen);
+            return screen;
         }
     }
 }
 
 #[test]
 fn terminal_does_not_show_the_password() {
-    let (Some(same), Some(differing)) = (typed(["secret", "secret"]), typed(["secret", "other"]))
-    else {
-        return left_out("hash-password on a terminal", "script is missing");
-    };
+    require!("hash-password on a terminal", terminal_obstacle());
+    let [same, differing] = [["secret", "secret"], ["secret", "other"]].map(typed);
     assert!(same.contains("ann:$argon2id$"), "{same}");
     assert!(
         differing.contains("the two passwords differ"),
@@ -297,7 +297,7 @@ fn terminal_does_not_show_the_password() {
 }
 
 /// Sends a signal to `resumed hash-password` on a terminal. Returns its exit status, and the settings of the terminal then.
-fn status_after(signal: &str) -> Option<(i32, String)> {
+fn status_after(signal: Signal) -> (i32, String) {
     let hash_password = format!("{} hash-password ann", env!("CARGO_BIN_EXE_resumed"));
     let inner = format!("echo pid $$ end; exec {hash_password}");
     let command = format!("sh -c '{inner}'; status=$?; stty -a; exit $status");
@@ -307,7 +307,7 @@ fn status_after(signal: &str) -> Option<(i32, String)> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn();
-    let mut child = child.ok()?;
+    let mut child = Killed(child.expect("script runs"));
     let mut stdout = child.stdout.take().expect("piped");
     let (mut screen, mut buffer) = (String::new(), [0; 1024]);
     while !screen.contains("password: ") {
@@ -316,21 +316,20 @@ fn status_after(signal: &str) -> Option<(i32, String)> {
         screen += std::str::from_utf8(&buffer[..count]).expect("text");
     }
     let pid = screen.split_whitespace().nth(1).expect("the pid");
-    let kill = Command::new("kill").args(["-s", signal, pid]).status();
-    assert!(kill.expect("it runs").success(), "{screen}");
+    let pid = pid.parse().ok().and_then(Pid::from_raw).expect("a pid");
+    kill_process(pid, signal).expect("signalled");
     let mut settings = String::new();
     stdout.read_to_string(&mut settings).expect("text");
     let status = child.wait().expect("its end").code();
-    status.map(|status| (status, settings))
+    (status.expect("it ended"), settings)
 }
 
 #[test]
 fn hash_password_restores_the_terminal_after_a_signal() {
-    for (signal, expected) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        let Some((status, settings)) = status_after(signal) else {
-            return left_out("hash-password and signals", "script is missing");
-        };
-        assert_eq!(status, expected, "{signal}");
-        assert!(settings.contains(" echo "), "{signal}: {settings}");
+    require!("hash-password and signals", terminal_obstacle());
+    for (signal, expected) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (status, settings) = status_after(signal);
+        assert_eq!(status, expected, "{signal:?}");
+        assert!(settings.contains(" echo "), "{signal:?}: {settings}");
     }
 }

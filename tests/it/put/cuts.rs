@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 
 use super::{HEADS, Running, expect_sent_once, killed_in_mid_upload, put_file, put_part, run, url};
 use crate::support::files::finished;
+use crate::support::left_out::needs;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::program::Program;
@@ -65,6 +66,7 @@ fn put_continues_the_upload_of_a_page() {
 
 #[test]
 fn other_contents_of_the_same_id_are_refused() {
+    needs!("nginx");
     let (_disk, file, site) = killed_in_mid_upload(LENGTH, PART);
     let held = site.held(&file.id());
     let refused = |url: &str| {

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{killed_in_mid_upload, put_bytes, put_file, put_part, run, send, url};
 use crate::support::files::{finished, partials};
+use crate::support::left_out::needs;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::proxy::{Nginx, as_documented};
@@ -122,6 +123,7 @@ fn file_is_there_already_only_if_compared() {
 /// The proxy removes the field, so the server behaves like an older one.
 #[test]
 fn server_that_ignores_checksums_gets_the_file() {
+    needs!("nginx");
     let disk = Disk::new();
     let site = Site::new();
     let old = as_documented().replace(

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::{HEADS, expect_sent_once, put_file, put_part, run, send, url};
 use crate::support::Site;
+use crate::support::left_out::needs;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::proxy::{DEFAULTS, Nginx, as_documented, free_address};
@@ -13,6 +14,7 @@ const LENGTH: u64 = 20_000_000;
 
 #[test]
 fn restart_of_nginx_costs_no_byte() {
+    needs!("nginx");
     const PART: u64 = 10_000_000;
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
@@ -29,6 +31,7 @@ fn restart_of_nginx_costs_no_byte() {
 
 #[test]
 fn server_below_a_path_of_a_proxy_is_reached() {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
@@ -46,6 +49,7 @@ fn server_below_a_path_of_a_proxy_is_reached() {
 
 #[test]
 fn file_arrives_through_nginx_with_its_defaults() {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     let site = Site::new();
@@ -59,6 +63,7 @@ fn file_arrives_through_nginx_with_its_defaults() {
 
 #[test]
 fn refusal_of_a_proxy_is_shown() {
+    needs!("nginx");
     let disk = Disk::new();
     let file = disk.file("a.bin", 5);
     for (location, status, words) in [
@@ -110,6 +115,7 @@ fn make_certificate(home: &Path) {
 
 #[test]
 fn https_requires_a_trusted_certificate() {
+    needs!("nginx", "openssl");
     let disk = Disk::new();
     let file = disk.file("a.bin", LENGTH);
     make_certificate(disk.path());

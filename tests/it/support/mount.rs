@@ -1,13 +1,16 @@
 //! File systems of a test's own. Root may have them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use tempfile::{NamedTempFile, TempDir};
 
-use crate::support::left_out::root_obstacle;
+use crate::support::left_out::{missing, root_obstacle};
 
 /// A mounted file system. Gone when dropped.
 pub(crate) struct Mount {
@@ -129,39 +132,66 @@ fn mkfs(file_system: &str) -> String {
     format!("mkfs.{file_system}")
 }
 
-/// Why images with these file systems cannot be mounted here, if they cannot.
+/// Returns the reason if images with these file systems cannot be mounted here; for none of them, if a tmpfs cannot.
 pub(crate) fn obstacle(file_systems: &[&str]) -> Option<String> {
+    static MOUNT: OnceLock<Option<String>> = OnceLock::new();
+    let kinds = file_systems.iter().map(|words| words.split(' ').next());
+    let of_kind = |kind: &str| image_obstacle(kind).or_else(|| kernel_obstacle(kind));
+    let of_mounts = MOUNT.get_or_init(mount_obstacle).clone();
+    of_mounts.or_else(|| kinds.flatten().find_map(of_kind))
+}
+
+/// Returns the reason if this process may not mount, as in a container without the capability SYS_ADMIN.
+fn mount_obstacle() -> Option<String> {
     if let Some(reason) = root_obstacle() {
         return Some(reason);
     }
-    let device = Command::new("losetup").arg("--find").output();
-    if !device.is_ok_and(|output| output.status.success()) {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    match mount("tmpfs", home.path(), "tmpfs", MountFlags::empty(), None) {
+        Ok(()) => {
+            unmount(home.path(), UnmountFlags::empty()).expect("unmounted");
+            None
+        }
+        Err(error) => Some(format!("root may not mount here: {error}")),
+    }
+}
+
+/// Returns the reason if no image with this file system can be made, or none can be a disk.
+pub(crate) fn image_obstacle(file_system: &str) -> Option<String> {
+    static LOOP: OnceLock<Option<String>> = OnceLock::new();
+    missing(&[&mkfs(file_system)]).or_else(|| LOOP.get_or_init(loop_obstacle).clone())
+}
+
+fn loop_obstacle() -> Option<String> {
+    let image = NamedTempFile::new().expect("an image");
+    image.as_file().set_len(1 << 20).expect("with a size");
+    let mut losetup = Command::new("losetup");
+    losetup.args(["--find", "--show"]).arg(image.path());
+    let output = losetup.output().expect("losetup runs");
+    if !output.status.success() {
         return Some("there is no loop device".into());
     }
-    let is_missing = |tool: &String| Command::new(tool).arg("-V").output().is_err();
-    let names = file_systems.iter().map(|words| words.split(' ').next());
-    let mut tools = names.flatten().map(mkfs);
-    tools
-        .find(is_missing)
-        .map(|tool| format!("there is no {tool}"))
+    let device = String::from_utf8_lossy(&output.stdout);
+    run(Command::new("losetup").args(["--detach", device.trim()]));
+    None
+}
+
+/// Returns the reason if the kernel does not know a file system. The kernel loads a module if there is one.
+fn kernel_obstacle(file_system: &str) -> Option<String> {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    // The kernel looks for the file system first, and then for the disk.
+    let tried = mount("none", home.path(), file_system, MountFlags::empty(), None);
+    (tried == Err(Errno::NODEV)).then(|| format!("the kernel has no {file_system}"))
 }
 
 /// Returns the reason if these tools cannot mount FUSE file systems here.
 pub(crate) fn fuse_obstacle(tools: &[&str]) -> Option<String> {
-    if let Some(reason) = obstacle(&[]) {
+    if let Some(reason) = obstacle(&[]).or_else(|| missing(tools)) {
         return Some(reason);
     }
-    if !Path::new("/dev/fuse").exists() {
-        return Some("there is no /dev/fuse".into());
-    }
-    let is_missing = |tool: &&&str| {
-        let found = Command::new("sh")
-            .args(["-c", "command -v \"$0\"", tool])
-            .output();
-        !found.is_ok_and(|output| output.status.success())
-    };
-    let missing = tools.iter().find(is_missing);
-    missing.map(|tool| format!("there is no {tool}"))
+    let device = File::options().read(true).write(true).open("/dev/fuse");
+    let error = device.err()?;
+    Some(format!("/dev/fuse cannot be used: {error}"))
 }
 
 #[track_caller]

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::ops::readme::block_of;
+use crate::support::mount::fuse_obstacle;
 
 use super::SCALING;
-use super::namespace::{ip, within};
+use super::namespace::Namespace;
 
 /// Two nodes. Dropping removes them.
 pub(super) struct Cluster {
@@ -19,7 +20,7 @@ pub(super) struct Cluster {
 }
 
 struct Node {
-    namespace: String,
+    namespace: Namespace,
     address: String,
     home: PathBuf,
     daemon: Child,
@@ -28,22 +29,16 @@ struct Node {
 
 /// Returns the reason if this machine cannot run a cluster.
 pub(super) fn obstacle() -> Option<String> {
-    if !Path::new("/dev/fuse").exists() {
-        return Some("there is no /dev/fuse".into());
-    }
-    super::lacks(&["glusterd", "mount.glusterfs"])
+    super::lacks(&["ip", "glusterd", "mount.glusterfs"]).or_else(|| fuse_obstacle(&[]))
 }
 
 impl Cluster {
     /// Sets up the volume with the commands of the manual.
     pub(super) fn new() -> Cluster {
         let home = tempfile::tempdir().expect("a temporary directory");
-        let [one, other] = [1, 2].map(|number| format!("resumed-node{number}-{}", process::id()));
-        for namespace in [&one, &other] {
-            ip(&["netns", "add", namespace]);
-        }
-        let link = ["link", "add", "wire", "netns", &one, "type", "veth"];
-        ip(&[&link[..], &["peer", "name", "wire", "netns", &other]].concat());
+        let [one, other] = [(); 2].map(|()| Namespace::new());
+        let link = ["link", "add", "wire", "type", "veth"];
+        one.ip(&[&link[..], &["peer", "name", "wire", "netns", &other.path()]].concat());
         let nodes = [(1, one), (2, other)].map(|(number, namespace)| {
             Node::start(number, namespace, home.path().join(number.to_string()))
         });
@@ -83,15 +78,14 @@ impl Cluster {
 }
 
 impl Node {
-    fn start(number: usize, namespace: String, home: PathBuf) -> Node {
+    fn start(number: usize, namespace: Namespace, home: PathBuf) -> Node {
         for name in ["work", "run", "log", "brick", "mount"] {
             fs::create_dir_all(home.join(name)).expect("made");
         }
         let address = format!("10.98.0.{number}");
-        let within = |args: &[&str]| ip(&[&["-n", &namespace][..], args].concat());
-        within(&["link", "set", "lo", "up"]);
-        within(&["address", "add", &format!("{address}/24"), "dev", "wire"]);
-        within(&["link", "set", "wire", "up"]);
+        namespace.ip(&["link", "set", "lo", "up"]);
+        namespace.ip(&["address", "add", &format!("{address}/24"), "dev", "wire"]);
+        namespace.ip(&["link", "set", "wire", "up"]);
         fs::write(home.join("glusterd.vol"), configuration(&home)).expect("written");
         let daemon = daemon(&namespace, &home);
         let node = Node {
@@ -121,7 +115,7 @@ impl Node {
         gluster
             .args(["--mode=script", &socket])
             .args(command.split_whitespace());
-        let output = within(&self.namespace, || gluster.output()).expect("it runs");
+        let output = self.namespace.within(|| gluster.output()).expect("it runs");
         let said = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
         if output.status.success() {
             Ok(said(&output.stdout))
@@ -136,9 +130,9 @@ impl Node {
         assert!(script.contains(" node1:/uploads /srv/uploads"), "{script}");
         let script = script.replace("node1:", &format!("{}:", self.address));
         let script = script.replace("/srv/uploads", &self.at("mount"));
-        let status = within(&self.namespace, || {
-            Command::new("sh").args(["-c", &script]).status()
-        });
+        let status = self
+            .namespace
+            .within(|| Command::new("sh").args(["-c", &script]).status());
         assert!(status.expect("sh runs").success(), "{script}");
         self.is_mounted = true;
     }
@@ -155,12 +149,11 @@ impl Drop for Node {
         }
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
-        ip(&["netns", "del", &self.namespace]);
     }
 }
 
 /// Starts the daemon in a PID namespace, so that its children end with it.
-fn daemon(namespace: &str, home: &Path) -> Child {
+fn daemon(namespace: &Namespace, home: &Path) -> Child {
     let mut command = Command::new("unshare");
     command
         .args([
@@ -181,7 +174,7 @@ fn daemon(namespace: &str, home: &Path) -> Child {
         ])
         .current_dir(home)
         .stdin(Stdio::null());
-    within(namespace, || command.spawn()).expect("unshare runs")
+    namespace.within(|| command.spawn()).expect("unshare runs")
 }
 
 fn configuration(home: &Path) -> String {

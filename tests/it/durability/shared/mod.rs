@@ -8,7 +8,6 @@ mod sticky;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 
 use resumed::{Config, Server};
@@ -16,7 +15,7 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 
 use crate::support::files::finished;
-use crate::support::left_out::require;
+use crate::support::left_out::{missing, require, root_obstacle};
 use crate::support::program::Process;
 use crate::support::{Answer, Client, append, content};
 
@@ -262,12 +261,9 @@ fn run_all(directory: impl Fn(&str) -> [PathBuf; 2]) {
 
 /// Returns the reason if this machine cannot simulate other machines.
 fn lacks(tools: &[&str]) -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("it needs root".into());
-    }
-    let is_missing = |tool: &&&str| Command::new(tool).arg("--version").output().is_err();
-    let missing = tools.iter().find(is_missing)?;
-    Some(format!("there is no {missing}"))
+    root_obstacle()
+        .or_else(|| missing(tools))
+        .or_else(namespace::obstacle)
 }
 
 fn temporary() -> TempDir {

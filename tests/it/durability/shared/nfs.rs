@@ -3,14 +3,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{self, Child, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::ops::readme::block_of;
 
 use super::SCALING;
-use super::namespace::{ip, within};
+use super::namespace::Namespace;
 
 /// Serves a directory until the input ends. An empty `/var/lib/nfs` has no earlier clients to wait for.
 const SERVE: &str = "
@@ -33,12 +33,12 @@ pub(super) struct Nfs {
 }
 
 struct Server {
-    namespace: String,
+    namespace: Namespace,
     child: Child,
 }
 
 struct Client {
-    namespace: String,
+    namespace: Namespace,
     mount: PathBuf,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn obstacle() -> Option<String> {
     let is_missing = |kind: &&&str| !known.split_whitespace().any(|known| known == **kind);
     match ["nfsd", "nfs4"].iter().find(is_missing) {
         Some(kind) => Some(format!("this kernel has no {kind}")),
-        None => super::lacks(&["exportfs", "rpc.mountd", "rpc.nfsd", "mount.nfs"]),
+        None => super::lacks(&["ip", "exportfs", "rpc.mountd", "rpc.nfsd", "mount.nfs"]),
     }
 }
 
@@ -83,9 +83,8 @@ impl Nfs {
 
 impl Server {
     fn start(export: PathBuf) -> Server {
-        let namespace = format!("resumed-nfs-{}", process::id());
-        ip(&["netns", "add", &namespace]);
-        ip(&["-n", &namespace, "link", "set", "lo", "up"]);
+        let namespace = Namespace::new();
+        namespace.ip(&["link", "set", "lo", "up"]);
         let mut command = Command::new("unshare");
         command
             .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
@@ -95,7 +94,7 @@ impl Server {
             .stdout(Stdio::piped())
             // Warnings about the missing services of versions before 4.
             .stderr(Stdio::null());
-        let mut child = within(&namespace, || command.spawn()).expect("unshare runs");
+        let mut child = namespace.within(|| command.spawn()).expect("unshare runs");
         let said = BufReader::new(child.stdout.take().expect("piped"));
         let said = said.lines().next().expect("it serves").expect("text");
         assert_eq!(said, "ready");
@@ -107,30 +106,23 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
-        ip(&["netns", "del", &self.namespace]);
     }
 }
 
 impl Client {
     fn new(number: usize, mount: PathBuf, server: &Server) -> Client {
         fs::create_dir(&mount).expect("made");
-        let namespace = format!("{}-{number}", server.namespace);
+        let namespace = Namespace::new();
         let (wire, address) = (format!("wire{number}"), format!("10.97.{number}"));
-        ip(&["netns", "add", &namespace]);
-        let link = [
-            "link",
-            "add",
-            &wire,
-            "netns",
-            &server.namespace,
-            "type",
-            "veth",
-        ];
-        ip(&[&link[..], &["peer", "name", "wire", "netns", &namespace]].concat());
+        let link = ["link", "add", &wire, "type", "veth", "peer", "name", "wire"];
+        let peer = namespace.path();
+        server
+            .namespace
+            .ip(&[&link[..], &["netns", &peer]].concat());
         for (namespace, wire, host) in [(&server.namespace, &*wire, 1), (&namespace, "wire", 2)] {
             let address = format!("{address}.{host}/24");
-            ip(&["-n", namespace, "address", "add", &address, "dev", wire]);
-            ip(&["-n", namespace, "link", "set", wire, "up"]);
+            namespace.ip(&["address", "add", &address, "dev", wire]);
+            namespace.ip(&["link", "set", wire, "up"]);
         }
         let client = Client { namespace, mount };
         client.mount(&format!("{address}.1"), number);
@@ -146,7 +138,7 @@ impl Client {
         let script = format!("hostname node{number}\n{script}");
         let mut command = Command::new("unshare");
         command.args(["--uts", "sh", "-e", "-c", &script]);
-        let status = within(&self.namespace, || command.status());
+        let status = self.namespace.within(|| command.status());
         assert!(status.expect("unshare runs").success(), "{script}");
     }
 }
@@ -156,6 +148,5 @@ impl Drop for Client {
         // Lazily: after a failed test, a server may still use the mount.
         let mut umount = Command::new("umount");
         let _ = umount.args(["--force", "--lazy"]).arg(&self.mount).status();
-        ip(&["netns", "del", &self.namespace]);
     }
 }

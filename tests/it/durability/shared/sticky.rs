@@ -6,11 +6,13 @@ use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append, content};
 
 use super::SCALING;
+use crate::support::left_out::needs;
 
 const LENGTH: usize = 400_000;
 
 #[test]
 fn nginx_routes_each_upload_to_one_server() {
+    needs!("nginx");
     let sites = [Site::new(), Site::new()];
     let [one, other] = sites.each_ref().map(|site| site.addr().to_string());
     let upstream = block_of(SCALING, "sticky")

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use resumed::Decision;
 
+use crate::support::left_out::needs;
 use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append, status};
 
@@ -191,6 +192,7 @@ const SHARING: (&str, &str) = (
 
 #[test]
 fn behind_nginx_only_what_nginx_takes_for_a_request_is_one() {
+    needs!("nginx");
     for buffering in ["on", "off"] {
         let smuggled = Arc::new(AtomicBool::new(false));
         let found = Arc::clone(&smuggled);

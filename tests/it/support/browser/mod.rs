@@ -39,16 +39,17 @@ macro_rules! in_each_browser {
     ($($test:ident),+ $(,)?) => {$(
         mod $test {
             use crate::support::browser::Browser;
-            use crate::support::left_out::require;
+            use crate::support::left_out::needs;
 
             #[test]
             fn in_chromium() {
+                needs!("chromium");
                 super::$test(Browser::chromium());
             }
 
             #[test]
             fn in_firefox() {
-                require!(module_path!(), Browser::firefox_obstacle());
+                needs!("firefox-esr");
                 super::$test(Browser::firefox());
             }
         }
@@ -117,12 +118,6 @@ impl Browser {
 
     pub(crate) fn firefox() -> Browser {
         Browser::launch(&firefox::Firefox)
-    }
-
-    /// Returns the obstacle to tests in Firefox.
-    pub(crate) fn firefox_obstacle() -> Option<String> {
-        let found = Command::new(firefox::COMMAND).arg("--version").output();
-        found.err().map(|_| "it needs firefox-esr".into())
     }
 
     fn launch(driver: &'static dyn Driver) -> Browser {
