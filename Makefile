@@ -5,7 +5,7 @@ CARGO ?= cargo
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # Tests that cannot run write a line here.
-LEFT_OUT = $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
+export LEFT_OUT := $(abspath $(or $(CARGO_TARGET_DIR),target)/tmp/left-out)
 
 FUZZ_SECS ?= 600
 
@@ -13,7 +13,7 @@ FUZZ_SECS ?= 600
 INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
-.PHONY: help run dist test check-msrv check-targets test-arm test-deb test-image torture filesystems fuzz bench docs film release tools peers
+.PHONY: help repository run dist test check-msrv check-targets test-arm test-crates test-deb test-image torture filesystems fuzz bench docs film release tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
@@ -21,6 +21,7 @@ help:
 	@echo "make check-msrv check the code with rustc 1.85 of Debian 13, which it fetches (Debian)"
 	@echo "make check-targets check the types for macOS, FreeBSD, Windows, RISC-V and ARM (with rustup, or on Debian)"
 	@echo "make test-arm   run the core tests on ARM, 32 and 64 bits, in qemu (Debian)"
+	@echo "make test-crates pack the crates as for crates.io, and test what is packed"
 	@echo "make test-deb   install, run and remove the Debian package (as root, on Debian; after make dist)"
 	@echo "make test-image build and run the container image (as root, with buildah and debootstrap)"
 	@echo "make torture    run the long tests: kill -9, power loss, a million uploads, floods, 100,000 schedules"
@@ -31,27 +32,27 @@ help:
 	@echo "make dist       build static binaries for x86-64 and ARM, Debian packages, and the npm package (Debian)"
 	@echo "make film       film resumed put and kill -9 of the server as docs/cut.svg"
 	@echo "make release    check that this commit can be released: versions, changelog, tag"
-	@echo "make tools      install what the tests need (Debian), or list what is missing"
+	@echo "make tools      list the tools of the tests by purpose, and install the missing ones (Debian)"
 	@echo "make peers      install the servers to compare with: dufs, rustus, @tus/server"
 
 run:
 	$(CARGO) run --release -p resumed -- uploads
 
-# The fuzz targets are checked only: linking needs a C++ compiler.
-test: tools
-	$(CARGO) fmt --check
-	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
-	$(CARGO) check --no-default-features --lib
-	$(CARGO) clippy --no-default-features --features cli -- -D warnings
-	CUSTOM_LIBFUZZER_PATH=none/libfuzzer.a RUSTFLAGS="--cfg fuzzing" \
-		$(CARGO) clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzzing -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --all-features -p resumed -p resumed-client
-	@rm -f $(LEFT_OUT)
-	@.ci/deny $(LEFT_OUT)
+# These use tests and scripts that the packages do not have.
+test check-msrv check-targets test-arm test-crates test-deb test-image torture filesystems \
+	fuzz dist bench docs film release tools peers: repository
+
+repository:
+	@[ -d .ci ] || { echo "this needs a clone of the repository: the package has no tests and no scripts"; exit 1; }
+
+test:
+	@.ci/tools missing
+	@rm -f $(LEFT_OUT) && mkdir -p $(dir $(LEFT_OUT))
+	@.ci/lint
 	$(CARGO) test --all-features
 	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
 	$(INTERLEAVINGS)
-	@cat $(LEFT_OUT) 2>/dev/null || true
+	@.ci/left-out
 
 check-msrv:
 	@.ci/check-msrv
@@ -62,18 +63,22 @@ check-targets:
 test-arm:
 	@.ci/test-arm
 
+test-crates:
+	@.ci/test-crates
+
 test-deb:
 	@.ci/test-deb
 
 test-image:
 	@.ci/test-image
 
-torture: tools
-	@rm -f $(LEFT_OUT)
+torture:
+	@.ci/tools missing
+	@rm -f $(LEFT_OUT) && mkdir -p $(dir $(LEFT_OUT))
 	TORTURE=1 $(CARGO) test --all-features --test it -- --nocapture --test-threads=1 crash model soak
 	SCHEDULES=100000 $(INTERLEAVINGS)
 	TORTURE=1 $(CARGO) test --all-features --release --test it -- --include-ignored --nocapture --test-threads=1 hostile flood
-	@cat $(LEFT_OUT) 2>/dev/null || true
+	@.ci/left-out
 
 filesystems:
 	@.ci/filesystems durability::file_systems::table durability::mounted durability::slow_sync

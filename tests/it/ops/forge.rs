@@ -1,11 +1,16 @@
-//! Workflows, and the checks of a release.
+//! Workflows, the checks of a release, and the tools of the tests.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::clients::fetched;
+use crate::support::left_out::needs;
+use crate::support::running::{Said, run};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -174,6 +179,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[test]
 fn tagged_commit_with_equal_versions_can_be_released() {
+    needs!("git");
     let release = Release::new();
     let expected = format!("v{VERSION} can be released\n");
     assert_eq!(release.check(&[]), (true, expected));
@@ -182,6 +188,7 @@ fn tagged_commit_with_equal_versions_can_be_released() {
 
 #[test]
 fn other_version_in_any_file_prevents_a_release() {
+    needs!("git");
     for file in VERSIONED.into_iter().skip(1) {
         let release = Release::new();
         // Cargo.lock has the versions of all crates.
@@ -209,6 +216,7 @@ fn other_version_in_any_file_prevents_a_release() {
 
 #[test]
 fn each_obstacle_to_a_release_has_a_line() {
+    needs!("git");
     type Change = fn(&Release);
     let tag = format!("there is no tag v{VERSION}");
     let moved = format!("the tag v{VERSION} is on another commit");
@@ -240,4 +248,84 @@ fn each_obstacle_to_a_release_has_a_line() {
         assert!(!passed && lines.starts_with(line), "{lines}");
         assert_eq!(lines.lines().count(), 1, "{lines}");
     }
+}
+
+/// Runs `.ci/tools missing` where the only commands are a few links, and scripts with these names and lines.
+fn run_tools(scripts: &[(&str, &str)]) -> Said {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let path = std::env::var_os("PATH").expect("a path");
+    for name in ["bash", "cmp", "dirname", "env", "mkdir", "rm", "sed"] {
+        let mut found = std::env::split_paths(&path).map(|dir| dir.join(name));
+        let found = found.find(|path| path.is_file()).expect("a command");
+        symlink(found, home.path().join(name)).expect("linked");
+    }
+    for (name, line) in [("cargo", "")].iter().chain(scripts) {
+        let script = home.path().join(name);
+        fs::write(&script, format!("#!/usr/bin/env bash\n{line}\n")).expect("written");
+        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).expect("set");
+    }
+    let mut tools = Command::new(root().join(".ci/tools"));
+    tools.arg("missing").env("PATH", home.path());
+    run(tools.env("CARGO_TARGET_DIR", home.path().join("target")))
+}
+
+#[test]
+fn tools_that_cannot_be_installed_are_listed() {
+    let [elsewhere, user, password] = [
+        &[][..],
+        &[("apt-get", "echo installed"), ("id", "echo 1000")],
+        &[
+            ("apt-get", "echo installed"),
+            ("id", "echo 1000"),
+            ("sudo", "[ \"$1\" != -n ] && echo password"),
+        ],
+    ]
+    .map(run_tools);
+    let browsers = "the page in browsers, missing: chromium firefox-esr\n";
+    let advice = "apt-get install --no-install-recommends chromium firefox-esr nginx";
+    for (said, words) in [
+        (elsewhere, "Debian has them in these packages: chromium"),
+        (user, advice),
+        (password, advice),
+    ] {
+        assert_eq!(said.status, Some(0), "{said:?}");
+        for words in [
+            browsers,
+            words,
+            "tests that need the missing tools are left out",
+        ] {
+            assert!(said.out.contains(words), "{words:?} is not in {said:?}");
+        }
+        assert!(
+            !said.out.contains("installed\n") && !said.out.contains("password"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn process_and_file_left_behind_are_listed() {
+    needs!("git");
+    let mut check = Command::new(root().join(".ci/left-behind"));
+    let said = run(check.args([
+        "sh",
+        "-c",
+        "touch \"$TMPDIR/file\"; sleep 100 >&- 2>&- & echo $!",
+    ]));
+    let pid = said.out.lines().next().expect("a pid");
+    let process = pid.parse().ok().and_then(Pid::from_raw).expect("a pid");
+    kill_process(process, Signal::KILL).expect("killed");
+    let file = said
+        .out
+        .lines()
+        .find_map(|line| line.strip_prefix("file: "));
+    let file = Path::new(file.expect("a file"));
+    assert!(file.ends_with("tmp/file"), "{said:?}");
+    let room = file.ancestors().nth(2).expect("a directory");
+    fs::remove_dir_all(room).expect("removed");
+    assert!(
+        said.out.contains(&format!("\nprocess: {pid} sleep 100")),
+        "{said:?}"
+    );
+    assert_eq!(said.status, Some(1));
 }
