@@ -261,3 +261,158 @@ fn without_comments(text: &str) -> String {
     }
     code
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::GzDecoder;
+    use std::io::Read;
+    use std::panic::catch_unwind;
+
+    /// Joins modules, of which the first imports the others.
+    fn joined(modules: &[(&str, &str)]) -> String {
+        let demo = tempfile::tempdir().expect("a temporary directory");
+        for (name, text) in modules {
+            fs::write(demo.path().join(format!("{name}.js")), text).expect("written");
+        }
+        Script::join(demo.path(), modules[0].0)
+    }
+
+    /// Returns why the modules cannot be joined.
+    fn refusal(modules: &[(&str, &str)]) -> String {
+        let refused = catch_unwind(|| joined(modules)).expect_err("refused");
+        let text = refused.downcast_ref::<String>().cloned();
+        text.or_else(|| refused.downcast_ref::<&str>().map(ToString::to_string))
+            .expect("text")
+    }
+
+    #[test]
+    fn module_of_two_importers_is_joined_once_before_both() {
+        let script = joined(&[
+            (
+                "a",
+                "import { b } from './b.js';\nimport { c } from './c.js';\nb(c);\n",
+            ),
+            ("b", "import { c } from './c.js';\nexport const b = c;\n"),
+            ("c", "export const c = 1;\n"),
+        ]);
+        let expected = "const $c = (() => {\nconst c = 1;\nreturn { c };\n})();\n\
+            const $b = (() => {\nconst { c } = $c;\nconst b = c;\nreturn { b };\n})();\n\
+            const { b } = $b;\nconst { c } = $c;\nb(c);\n";
+        assert_eq!(script, expected);
+    }
+
+    #[test]
+    fn exports_of_the_first_module_stay_exports() {
+        let exports = "export { a };\nexport class B {}\n";
+        assert_eq!(joined(&[("a", exports)]), exports);
+    }
+
+    #[test]
+    fn each_form_of_export_is_returned_by_its_name() {
+        let module = "export const a = ['(', [1, 2]];\nexport class B {}\nexport function c(x, y) {}\nexport function* d() {}\n\
+               export async function e() {}\nconst f = 1;\nconst g = 2;\nexport {\n  f,\n  g,\n};\n";
+        let script = joined(&[
+            ("main", "import { a } from './module.js';\n"),
+            ("module", module),
+        ]);
+        assert!(
+            script.contains("return { a, B, c, d, e, f, g };"),
+            "{script}"
+        );
+        assert!(!script.contains("export"), "{script}");
+    }
+
+    #[test]
+    fn list_of_imports_may_have_several_lines() {
+        let script = joined(&[
+            (
+                "main",
+                "import {\n  a,\n  b,\n} from './module.js';\nb(a);\n",
+            ),
+            ("module", "export const a = 1;\nexport const b = 2;\n"),
+        ]);
+        assert!(
+            script.ends_with("const {  a,  b,} = $module;\nb(a);\n"),
+            "{script}"
+        );
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_removed() {
+        let text = "/* one\n * two\n */\n\n// three\n  // four\nconst a = 1; // five\n";
+        assert_eq!(without_comments(text), "const a = 1; // five\n");
+    }
+
+    #[test]
+    fn code_that_cannot_be_joined_fails_the_build() {
+        for (module, reason) in [
+            ("import a from './b.js';\n", "a.js: import a"),
+            ("import { b as c } from './b.js';\n", "a.js: import"),
+            ("import { b } from '../b.js';\n", "a.js: import"),
+            ("import { b } from './b.js'; b();\n", "a.js: import"),
+            ("import './b.js';\n", "a.js: import"),
+            ("export default 1;\n", "export default"),
+            ("export const { a } = {};\n", "export const"),
+            ("export const a = 1, b = 2;\n", "export const a = 1, b"),
+            ("export { a as b };\n", "export {"),
+            ("/* a comment */ code();\n", "code after a comment"),
+            (
+                "const a = `\n// no comment\n`;\n",
+                "a template over several lines",
+            ),
+        ] {
+            let refusal = refusal(&[("a", module), ("b", "export const b = 1;\n")]);
+            assert!(refusal.contains(reason), "{module}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn circle_of_imports_fails_the_build() {
+        let refusal = refusal(&[
+            ("a", "import { b } from './b.js';\n"),
+            ("b", "import { c } from './c.js';\nexport const b = 1;\n"),
+            ("c", "import { b } from './b.js';\nexport const c = 1;\n"),
+        ]);
+        assert!(refusal.contains("imports form a circle"), "{refusal}");
+    }
+
+    #[test]
+    fn page_names_the_versions_of_its_files() {
+        let page = "<link href=\"style.css\"><script src=\"page.js\"></script><a title=\"page.js?\">page.js</a>";
+        let versions = [("style.css", "12".to_owned()), ("page.js", "34".to_owned())];
+        let expected = "<link href=\"style.css?12\"><script src=\"page.js?34\"></script><a title=\"page.js?\">page.js</a>";
+        assert_eq!(with_versions(page.to_owned(), &versions), expected);
+    }
+
+    #[test]
+    fn compressed_file_is_the_same_file_each_time() {
+        let content = "a page ".repeat(1000);
+        let compressed = compress(content.as_bytes());
+        assert!(
+            compressed.len() < content.len() / 10,
+            "{}",
+            compressed.len()
+        );
+        let mut plain = String::new();
+        GzDecoder::new(compressed.as_slice())
+            .read_to_string(&mut plain)
+            .expect("gzip");
+        assert_eq!(plain, content);
+        // A time in the header would change the tag with each build.
+        assert_eq!(compress(content.as_bytes()), compressed);
+        assert_eq!(compressed[4..8], [0; 4]);
+    }
+
+    /// From <http://www.isthe.com/chongo/src/fnv/test_fnv.c>.
+    #[test]
+    fn hash_is_fnv_1a_of_64_bits() {
+        for (content, expected) in [
+            ("", "cbf29ce484222325"),
+            ("a", "af63dc4c8601ec8c"),
+            ("foobar", "85944171f73967e8"),
+        ] {
+            assert_eq!(hash(content.as_bytes()), expected);
+        }
+    }
+}

@@ -1,6 +1,10 @@
 //! The integration tests, in one binary.
 
 mod browser;
+/// The build script, for its unit tests.
+#[expect(dead_code, reason = "cargo runs `main`")]
+#[path = "../../build.rs"]
+mod build_script;
 mod clients;
 mod durability;
 mod http;
