@@ -18,13 +18,63 @@ in_each_browser!(
 
 /// Waits until no transition of colors runs.
 const TRANSITIONS_END: &str = "Promise.all(
-    document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished)
+    document.getAnimations().filter(({ transitionProperty }) => /color/.test(transitionProperty)).map((one) => one.finished)
 ).then(() => 0)";
 
 /// The violations that axe finds, with the first element of each.
 const VIOLATIONS: &str = "
     axe.run(document).then(({ violations }) => (
       violations.map(({ id, nodes }) => `${id}: ${nodes[0].target} ${nodes[0].failureSummary}`)))";
+
+/// Returns a line for each edge, fill and sign with a contrast below 3 to its ground, after a list of all that were seen.
+///
+/// Edges are those of buttons, fills those of bars, and signs those of icon buttons and counts.
+const FAINT: &str = "
+    (() => {
+      const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+      const rgba = (color) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+      };
+      const linear = (part) => (part /= 255, part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+      const luminance = (color) => {
+        const [red, green, blue] = rgba(color).map(linear);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+      };
+      const contrast = (one, other) => {
+        const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+      };
+      const isClear = (color) => rgba(color)[3] === 0;
+      const style = (element, part) => getComputedStyle(element, part);
+      const groundOf = (element) => {
+        while (element.parentElement && isClear(style(element).backgroundColor)) element = element.parentElement;
+        return style(element).backgroundColor;
+      };
+      const [seen, faint] = [new Set(), []];
+      const check = (kind, element, color, ground) => {
+        seen.add(kind);
+        const found = contrast(color, ground);
+        if (found < 3) faint.push(`${kind} ${color} on ${ground}: ${found.toFixed(2)} ${element.outerHTML}`);
+      };
+      const all = (selector) => [...document.querySelectorAll(selector)].filter((element) => element.offsetWidth > 0);
+      for (const button of all('button, label')) {
+        const { borderTopColor, borderTopWidth } = style(button);
+        const { content, backgroundColor } = style(button, '::before');
+        if (parseFloat(borderTopWidth) > 0 && !isClear(borderTopColor)) {
+          check('edge', button, borderTopColor, groundOf(button.parentElement));
+        } else if (content !== 'none') check('sign', button, backgroundColor, groundOf(button));
+        else if (!isClear(style(button).backgroundColor)) check('face', button, style(button).backgroundColor, groundOf(button.parentElement));
+      }
+      for (const fill of all('.bar > div')) {
+        const { state } = fill.closest('[data-state]').dataset;
+        if (fill.getBoundingClientRect().width > 0) check(`fill ${state}`, fill, style(fill).backgroundColor, groundOf(fill.parentElement));
+      }
+      for (const count of all('#counts li')) check('count', count, style(count, '::before').borderTopColor, groundOf(count));
+      return [[...seen].sort().join(), ...faint];
+    })()";
 
 /// Returns the files that a visit of these tests sends.
 fn photos(disk: &Disk, number: usize) -> Vec<Local> {
@@ -77,6 +127,42 @@ fn axe_finds_nothing_in_light_and_dark() {
             .evaluate("document.getElementById('pause-all').click()");
         wait_for_count(&visit, "paused", 1);
         expect_no_violations();
+    }
+}
+
+#[test]
+fn edges_fills_and_signs_stand_out_in_light_and_dark() {
+    let disk = Disk::new();
+    let files = ["a.mov", "b.mov", "c.mov"].map(|name| disk.file(name, 8_000_000));
+    let large = disk.file("large.mov", 30_000_000);
+    let site = Site::with(|config| config.max_size(20_000_000));
+    let browser = Browser::chromium();
+    for scheme in ["light", "dark"] {
+        let visit = Visit::to(&browser, site.addr());
+        visit.page.set_color_scheme(scheme);
+        #[track_caller]
+        fn expect(visit: &Visit<'_>, seen: &str) {
+            visit.page.evaluate(TRANSITIONS_END);
+            assert_eq!(visit.page.evaluate(FAINT), json!([seen]));
+        }
+        visit.page.evaluate(TRANSITIONS_END);
+        expect(&visit, "edge");
+        visit.limit_uploads(2_000_000);
+        choose_all(&visit, &files);
+        for file in &files {
+            visit.wait_for_a_part(file.name());
+        }
+        expect(&visit, "count,edge,fill sending,sign");
+        visit
+            .page
+            .evaluate("document.getElementById('pause-all').click()");
+        wait_for_count(&visit, "paused", 3);
+        expect(&visit, "count,edge,fill paused,sign");
+        visit.choose(&[large.path()]);
+        visit.wait_for_refusal("large.mov", "too-large");
+        for file in &files {
+            visit.press(file.name(), "cancel");
+        }
     }
 }
 
