@@ -34,6 +34,11 @@ impl Backoff {
         self.failures = 0;
     }
 
+    /// Restarts the time of `give_up_after`.
+    pub(crate) fn forgive(&mut self) {
+        self.failing_since = None;
+    }
+
     /// Returns the maximum time for an answer.
     pub(crate) fn answer_max(&self) -> Duration {
         self.left()
@@ -57,7 +62,9 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(quiet_since);
         let asked = match error {
-            Error::Unavailable { retry_after, .. } => *retry_after,
+            Error::Unavailable { retry_after, .. } | Error::TooManyPartials { retry_after, .. } => {
+                *retry_after
+            }
             _ => Duration::ZERO,
         };
         let pause = growing(self.failures, random()).max(asked);

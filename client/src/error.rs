@@ -24,6 +24,16 @@ pub enum Error {
         /// The line of the upload server; `None` if the response is that of a proxy.
         reason: Option<String>,
     },
+    /// The server takes no new upload beside so many partial ones (429, 507). Temporary: the upload continues when another one
+    /// of the client has ended, or after a pause.
+    TooManyPartials {
+        /// The status of the response.
+        status: u16,
+        /// The pause that `Retry-After` asks for, at most 10 minutes. Zero without that field.
+        retry_after: Duration,
+        /// The line of the server.
+        line: String,
+    },
     /// The response is not one of an upload server: for example, the sign-in page of a Wi-Fi. Temporary.
     NoUploadServer,
     /// Another client sends the same file at the same time. Temporary.
@@ -97,6 +107,7 @@ impl Error {
         match self {
             Error::Unreachable(_)
             | Error::Unavailable { .. }
+            | Error::TooManyPartials { .. }
             | Error::NoUploadServer
             | Error::OtherClient => Scope::Attempt,
             Error::Unauthorized
@@ -137,7 +148,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Unreachable(cause) => write!(f, "the server does not answer ({cause})"),
-            Error::Unavailable { status, reason: Some(reason), .. } => {
+            Error::Unavailable { status, reason: Some(reason), .. }
+            | Error::TooManyPartials { status, line: reason, .. } => {
                 write!(f, "the server cannot take it now ({status}): {reason}")
             }
             Error::Unavailable { status, reason: None, .. } => {

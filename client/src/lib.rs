@@ -116,6 +116,7 @@ mod identity;
 mod local_file;
 mod os;
 mod pinned;
+mod places;
 mod request_size;
 mod requests;
 mod source;
@@ -137,6 +138,7 @@ pub use upload::{Arrival, Event, Uploaded};
 
 use identity::Identity;
 use local_file::LocalFile;
+use places::Places;
 use request_size::RequestSize;
 use requests::{Address, Endpoint, Requests};
 use stream::{Input, Stream};
@@ -153,6 +155,7 @@ pub struct Client {
     idle: Mutex<Vec<Agent>>,
     request_size: Mutex<RequestSize>,
     throttle: Throttle,
+    places: Places,
     give_up_after: Option<Duration>,
     checks: bool,
 }
@@ -171,6 +174,7 @@ impl Client {
             idle: Mutex::default(),
             request_size: Mutex::new(RequestSize::new()),
             throttle: Throttle::default(),
+            places: Places::default(),
             give_up_after: None,
             checks: true,
         })
@@ -342,7 +346,7 @@ impl<'a> Upload<'a> {
         let agent = idle.unwrap_or_else(|| client.endpoint.new_agent());
         let requests = Requests::new(&client.endpoint, agent.clone());
         let driver = Driver::new(client, requests, Events::new(self.on_event, self.cancel));
-        let uploaded = cancel.run(agent.clone(), || match self.body {
+        let send = || match self.body {
             Body::File(path) => {
                 send_file(driver, LocalFile::open(&path, &self.name, client.checks)?)
             }
@@ -350,7 +354,8 @@ impl<'a> Upload<'a> {
                 let identity = Identity::of_stream(&self.name, random()?);
                 send_stream(driver, Stream::new(input, identity, client.checks))
             }
-        });
+        };
+        let uploaded = cancel.run(agent.clone(), || client.places.run(send));
         if !cancel.is_cancelled() {
             lock(&client.idle).push(agent);
         }

@@ -1,7 +1,7 @@
 //! The size of the next request.
 //!
 //! A file goes out in many requests, because proxies limit the size of a body (Cloudflare 100 MB, nginx 1 MB
-//! by default) and the time it may take (Traefik 60 s). The page does the same (`demo/size.js`).
+//! by default) and the time it may take (Traefik 60 s). The page does the same (`demo/plan.js`).
 
 use std::time::{Duration, Instant};
 

@@ -142,6 +142,8 @@ struct Answer {
     tail: Option<Tail>,
     after: Duration,
     location: Option<String>,
+    /// The reason of a refusal as a word: `X-Problem`.
+    code: Option<String>,
 }
 
 impl Address {
@@ -352,6 +354,7 @@ fn read(response: Result<Response<Body>, ureq::Error>) -> Result<Answer, Error> 
         tail: field("X-Tail-Digest").and_then(tail),
         after: field(RETRY_AFTER.as_str()).map_or(Duration::ZERO, retry_after),
         location: field(LOCATION.as_str()).map(first_line),
+        code: field("X-Problem").map(str::to_owned),
         text: first_line(&String::from_utf8_lossy(&text)),
     })
 }
@@ -380,6 +383,13 @@ impl Answer {
 
     /// Returns the error that a response other than success means.
     fn error(self) -> Error {
+        if self.code.as_deref() == Some("too-many-partials") {
+            return Error::TooManyPartials {
+                status: self.status,
+                retry_after: self.after,
+                line: self.text,
+            };
+        }
         match self.status {
             300..=399 => Error::Redirected(self.location.unwrap_or_default()),
             401 => Error::Unauthorized,

@@ -148,6 +148,8 @@ pub(crate) struct Driver<'a> {
     met_no_tls: bool,
     /// The start of the attempt, or the time of the last success.
     quiet_since: Instant,
+    /// The uploads of the client that had ended before the attempt.
+    ended_before: u64,
 }
 
 impl<'a> Driver<'a> {
@@ -170,6 +172,7 @@ impl<'a> Driver<'a> {
             restarted: false,
             met_no_tls: false,
             quiet_since: Instant::now(),
+            ended_before: 0,
         }
     }
 
@@ -204,6 +207,7 @@ impl<'a> Driver<'a> {
     fn step(&mut self, source: &mut dyn Source) -> Result<Option<Uploaded>, Error> {
         self.wait_for_throttle()?;
         self.quiet_since = Instant::now();
+        self.ended_before = self.client.places.ended();
         let held = match self.next {
             Step::Ask => {
                 let held = self.ask(source)?;
@@ -455,6 +459,10 @@ impl<'a> Driver<'a> {
             }
             error => error,
         };
+        let lacks_place = matches!(error, Error::TooManyPartials { .. });
+        if lacks_place && self.client.places.has_others() {
+            self.backoff.forgive();
+        }
         let Some(pause) = self.backoff.pause(&error, self.quiet_since) else {
             return Err(match error.scope() {
                 Scope::Attempt => Error::GaveUp(Box::new(error)),
@@ -468,7 +476,13 @@ impl<'a> Driver<'a> {
             error: &error,
             pause,
         });
-        self.events.cancel.sleep(pause);
+        match lacks_place {
+            true => {
+                let places = &self.client.places;
+                places.wait(self.ended_before, pause, &self.events.cancel);
+            }
+            false => self.events.cancel.sleep(pause),
+        }
         Ok(())
     }
 

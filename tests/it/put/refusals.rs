@@ -5,6 +5,7 @@ use std::net::TcpListener;
 
 use super::{put, put_file, run, send, url};
 use crate::support::append;
+use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::program::Program;
 
@@ -87,6 +88,27 @@ fn too_many_partial_uploads_are_waited_out() {
     let line =
         "a.bin: gave up: the server cannot take it now (429): this user has 1 partial upload";
     said.expect(3, &[line]);
+}
+
+#[test]
+fn files_wait_while_others_of_the_run_have_all_places() {
+    let disk = Disk::new();
+    let files: Vec<_> = (0..12)
+        .map(|n| disk.file(&format!("{n}.bin"), 2_000_000))
+        .collect();
+    let users = ["--user", "ann:secret", "--max-partials-per-user", "2"];
+    for limit in [&["--max-partials", "2"][..], &users] {
+        let server = Program::start(limit);
+        let line = Line::of(server.addr(), u64::MAX);
+        line.limit(Some(10_000_000));
+        // The files take longer together than a file may fail.
+        let flags = ["--user", "ann:secret", "--give-up-after", "1s"];
+        let said = send(&flags, &files.iter().collect::<Vec<_>>(), &line.url());
+        said.expect(0, &["12 files sent", "2 partial uploads, the maximum"]);
+        for file in &files {
+            file.expect_same(&server.dir().join(file.name()));
+        }
+    }
 }
 
 #[test]
