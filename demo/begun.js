@@ -14,6 +14,8 @@ export const WRITE_MS = 5000;
 export class Begun {
   #storage;
   #prefix;
+  #completedKey;
+  #hasCompleted = false;
   #clock;
   /** The records of this server by id, the oldest first. */
   #records = new Map();
@@ -22,8 +24,20 @@ export class Begun {
   constructor(server, { kind = 'begun', storage = ownStorage(), clock = Date.now } = {}) {
     this.#storage = storage;
     this.#prefix = `resumed ${kind} ${server} `;
+    this.#completedKey = `resumed completed ${server}`;
     this.#clock = clock;
     this.#load();
+  }
+
+  /** True if this browser has sent a whole file to the server, now or on an earlier visit. */
+  get hasCompleted() {
+    return this.#hasCompleted;
+  }
+
+  noteCompleted() {
+    if (this.#hasCompleted) return;
+    this.#hasCompleted = true;
+    this.#write(this.#completedKey, 'true');
   }
 
   /** Returns the records, the newest first. */
@@ -85,15 +99,21 @@ export class Begun {
 
   #store(record) {
     this.#records.set(record.id, record);
+    this.#write(this.#prefix + record.id, JSON.stringify(record));
+  }
+
+  #write(key, value) {
     try {
-      this.#storage?.setItem(this.#prefix + record.id, JSON.stringify(record));
+      this.#storage?.setItem(key, value);
     } catch {
       // The storage is full or forbidden.
     }
   }
 
   #load() {
-    const found = entries(this.#storage).filter(([key]) => key.startsWith(this.#prefix))
+    const all = entries(this.#storage);
+    this.#hasCompleted = all.some(([key]) => key === this.#completedKey);
+    const found = all.filter(([key]) => key.startsWith(this.#prefix))
       .map(([key, value]) => parsed(value, key.slice(this.#prefix.length))).filter(Boolean);
     found.sort((one, other) => one.when - other.when);
     this.#records = new Map(found.map((record) => [record.id, record]));

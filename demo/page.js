@@ -41,6 +41,8 @@ const begun = new Begun(address.href);
 const tabs = new Tabs(address.href, () => unfinished.show());
 const isElsewhere = (id) => Boolean(list.find(id)) || tabs.send(id);
 const wire = new Wire(server);
+// The same files may be chosen again, also on another day.
+if (begun.hasCompleted) wire.plan.found(true);
 // The row of a cancelled upload may still be listed.
 const isSent = (id) => Boolean(list.find(id)?.active) || tabs.send(id);
 const deletions = new Deletions(address.href, wire, isSent);
@@ -108,6 +110,7 @@ function remember(row, isLeaving = false) {
   const record = recordOf(row);
   const { id, held, size } = record;
   const { state, hasSent } = row;
+  if (row.done) begun.noteCompleted();
   if (row.done || state === 'cancelling' || state === 'cancelled') begun.remove(id);
   else if (isUnfinished({ state, held, size, hasSent }, isLeaving)) {
     begun.put(record, row.active && !isLeaving);

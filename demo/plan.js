@@ -23,20 +23,31 @@ export const SECONDS_LIMIT = 45;
 const RESETS_TO_SHRINK = 2;
 const SUCCESSES_TO_GROW_AGAIN = 10;
 const STRIKES_TO_NAME = 2;
+// New files in a row after which the next one is taken for new. To ask in vain costs a round trip, to send in vain a file.
+const NEW_TO_EXPECT_NEW = 8;
 
 export class Plan {
   /** Bytes for the next request. */
   size = SIZE_START;
   /** True if a proxy buffers whole bodies before it forwards them. */
   buffering = false;
-  /** True if the server had the last small file before: it probably has the next one, too. */
-  isRepeat = false;
 
   #limit = SIZE_MAX;     // what a 413 taught us: for good
   #ceiling = SIZE_MAX;   // what resets taught us: tried again after a while
   #resets = 0;
   #successes = 0;
   #strikes = 0;
+  #newFiles = NEW_TO_EXPECT_NEW;
+
+  /** True if the server probably has the next small file already. */
+  get isRepeat() {
+    return this.#newFiles < NEW_TO_EXPECT_NEW;
+  }
+
+  /** Records whether the server had a whole file before. */
+  found(wasThere) {
+    this.#newFiles = wasThere ? 0 : this.#newFiles + 1;
+  }
 
   /** A request of `bytes` was answered with success after `seconds`. */
   succeeded(bytes, seconds) {

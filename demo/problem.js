@@ -25,6 +25,8 @@ export const english = {
     'It may be a sign-in page of a proxy or of the Wi-Fi. Open this address in a new tab and look.'],
   elsewhere: ['Another tab or device is sending the same file.',
     'This one waits, then goes on from what has arrived.'],
+  'too-many-partials': ['Too many uploads are unfinished.',
+    'This one waits until another one is finished. Forget files that you will not finish.'],
   // These stay until a person acts.
   refused: ['The server did not accept this upload.', 'Retry. If this goes on, tell the person who runs the server.'],
   'sign-in': ['The server wants a name and a password.', globalThis.document
@@ -43,7 +45,6 @@ export const english = {
   'quota-full': ([quota, , left]) => ['Your space on the server is too small for this file.',
     `You have ${left ? `${left} left of ${quota}` : `${quota} in all`}. Forget files that you will not finish, or ask the ` +
     'person who runs the server for more space. Then retry.'],
-  'too-many-partials': ['Too many uploads are unfinished.', 'Finish or forget files that you have begun, then retry.'],
   different: ['The server holds other bytes under this name, size and time, again and again.',
     'Make sure nobody else is sending a file of this name, then retry.'],
   // A retry cannot help.
@@ -55,7 +56,7 @@ export const english = {
 };
 
 const passing = new Set(['offline', 'gone', 'busy', 'too-many-connections', 'too-many-logins', 'unavailable', 'server-error',
-  'disk-failed', 'stalled', 'strange', 'elsewhere']);
+  'disk-failed', 'stalled', 'strange', 'elsewhere', 'too-many-partials']);
 const final = new Set(['forbidden', 'bad-name', 'too-large', 'file-changed']);
 
 /** Returns [event, advice] from a table such as `english`. */

@@ -4,10 +4,26 @@
 export class Semaphore {
   #permits;
   #held = 0;
+  #limit = Infinity;
   #queue = [];
 
   constructor(permits) {
     this.#permits = permits;
+  }
+
+  /** The permits that are held. */
+  get held() {
+    return this.#held;
+  }
+
+  /** The maximum of permits for all callers. A lower limit takes no permit away. */
+  get limit() {
+    return this.#limit;
+  }
+
+  set limit(permits) {
+    this.#limit = permits;
+    this.#admit();
   }
 
   /**
@@ -16,7 +32,7 @@ export class Semaphore {
    */
   async acquire(signal, permits = this.#permits) {
     signal?.throwIfAborted();
-    if (this.#queue.length > 0 || this.#held >= permits) await this.#wait(signal, permits);
+    if (this.#queue.length > 0 || this.#held >= Math.min(permits, this.#limit)) await this.#wait(signal, permits);
     else this.#held++;
     let holds = true;
     return () => {
@@ -28,7 +44,7 @@ export class Semaphore {
   }
 
   #admit() {
-    while (this.#queue.length > 0 && this.#held < this.#queue[0].permits) {
+    while (this.#queue.length > 0 && this.#held < Math.min(this.#queue[0].permits, this.#limit)) {
       this.#held++;
       this.#queue.shift().admit();
     }

@@ -7,12 +7,12 @@ export type UploadState =
 /** These pass: the upload tries again by itself. */
 export type PassingProblemKind =
   | 'offline' | 'gone' | 'busy' | 'too-many-connections' | 'too-many-logins' | 'unavailable' | 'server-error'
-  | 'disk-failed' | 'stalled' | 'strange' | 'elsewhere';
+  | 'disk-failed' | 'stalled' | 'strange' | 'elsewhere' | 'too-many-partials';
 
 export type ProblemKind =
   | PassingProblemKind
   | 'refused' | 'sign-in' | 'untrusted' | 'wrong-host' | 'no-service' | 'cannot-store' | 'proxy-limit' | 'disk-full'
-  | 'quota-full' | 'too-many-partials' | 'different' | 'forbidden' | 'bad-name' | 'too-large' | 'file-changed';
+  | 'quota-full' | 'different' | 'forbidden' | 'bad-name' | 'too-large' | 'file-changed';
 
 export type NoticeKind = 'different' | 'buffering';
 

@@ -81,6 +81,8 @@ export { Problem };
 
 const CONFLICTS_NORMAL = 5;
 const RESTARTS_MAX = 1;
+/** The server takes a file of at most this size, sent in one request, beside any number of unfinished uploads. */
+const ALWAYS_TAKEN_BYTES = 64 * 1024;
 
 export class Uploader {
   held = 0;
@@ -105,6 +107,10 @@ export class Uploader {
   #reading = null;
   #ahead = null;
   #release = () => {};
+  /** Returns the place of a new upload. */
+  #leavePlace = null;
+  #isNew = false;
+  #endedBefore = 0;
 
   constructor(options) {
     this.#options = checked(options);
@@ -175,7 +181,8 @@ export class Uploader {
       prepare?.();
       this.#enter('waiting');
       this.#failures = this.#conflicts = this.#restarts = 0;
-      this.#release = await this.#wire.uploads.acquire(signal, this.#options.concurrency);
+      this.#isNew = false;
+      await this.#acquire(signal);
       while (!await this.#attempt(signal).catch((error) => this.#afterFailure(error, signal)));
       return true;
     } catch (error) {
@@ -188,11 +195,25 @@ export class Uploader {
       throw error;
     } finally {
       this.#release();
+      this.#wire.places.leave(this);
+      this.#leavePlace?.();
+      this.#leavePlace = null;
     }
+  }
+
+  /** Waits for a permit. A new upload needs a place too, and a begun one goes on: it may be what the new ones wait for. */
+  async #acquire(signal) {
+    const { places, uploads } = this.#wire;
+    const { concurrency } = this.#options;
+    const mayBeBegun = this.held > 0 || (this.asksFirst && !this.#isNew);
+    const needsPlace = !mayBeBegun && this.file.size > ALWAYS_TAKEN_BYTES;
+    if (needsPlace) this.#leavePlace ??= await places.take(signal, concurrency);
+    this.#release = await uploads.acquire(signal, concurrency);
   }
 
   /** One try, from the question to the end. Returns false when it is to be repeated at once. */
   async #attempt(signal) {
+    this.#endedBefore = this.#wire.places.ended;
     if (!this.asksFirst && this.#isSmall) return this.#wire.plan.isRepeat ? this.#compareSmall(signal) : this.#sendSmall(signal);
     this.#enter('checking');
     if (this.#afresh) await this.#startOver(signal);
@@ -216,7 +237,7 @@ export class Uploader {
     this.asksFirst = true;
     const answer = await this.#sendDigest(signal);
     if (!answer.conflict || answer.held > 0) return this.#afterDigest(answer, signal);
-    this.#wire.plan.isRepeat = false;
+    this.#wire.plan.found(false);
     return this.#sendSmall(signal);
   }
 
@@ -227,7 +248,9 @@ export class Uploader {
     this.#tookPart = !answer?.conflict;
     if (answer?.conflict) return this.#yield(answer.held, signal);
     if (answer?.mismatch) return this.#differs(signal);
-    return answer?.complete ? this.#finish('complete', answer) : false;
+    if (!answer?.complete) return false;
+    this.#wire.plan.found(false);
+    return this.#finish('complete', answer);
   }
 
   /** Sends the checksum of this file: the server has a complete file of this name, size and time. */
@@ -240,7 +263,7 @@ export class Uploader {
     if (answer.mismatch) return this.#differs(signal);
     if (!answer.complete) throw new Problem('strange');
     this.compared = answer.compared;
-    if (!this.#tookPart && this.#isSmall) this.#wire.plan.isRepeat = true;
+    if (!this.#tookPart && this.#isSmall) this.#wire.plan.found(true);
     return this.#finish(this.#tookPart ? 'complete' : 'already', answer);
   }
 
@@ -393,6 +416,7 @@ export class Uploader {
 
   #finish(state, { savedAs }) {
     this.savedAs = savedAs;
+    this.#wire.places.complete();
     this.#moveTo(this.file.size);
     this.#enter(state);
     return true;
@@ -415,13 +439,24 @@ export class Uploader {
     return false;
   }
 
-  // If the server is busy with this file only, other files are sent in the meantime.
-  async #waitOut({ ofFile }, seconds, signal) {
-    if (ofFile) this.#release();
-    await this.#pause(seconds, signal);
-    if (!ofFile) return;
+  // If the server refuses only this file, or new files, other files are sent in the meantime.
+  async #waitOut({ kind, ofFile }, seconds, signal) {
+    const lacksPlace = kind === 'too-many-partials';
+    if (ofFile || lacksPlace) this.#release();
+    await (lacksPlace ? this.#waitForEnd(seconds, signal) : this.#pause(seconds, signal));
+    if (!ofFile && !lacksPlace) return;
     this.#enter('waiting');
-    this.#release = await this.#wire.uploads.acquire(signal, this.#options.concurrency);
+    await this.#acquire(signal);
+  }
+
+  /** Waits until another upload has ended, or for `seconds`. */
+  async #waitForEnd(seconds, signal) {
+    const { places } = this.#wire;
+    this.#isNew = true;
+    if (!this.#leavePlace) return;
+    places.refuse(this);
+    if (places.ended === this.#endedBefore) await this.#pause(seconds, signal);
+    places.leave(this);
   }
 
   #pause(seconds, signal) {

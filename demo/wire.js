@@ -1,6 +1,7 @@
 // The requests of the X-File-Id protocol, one method each. Handles headers and answers; decides nothing.
 
 import { wrong } from './options.js';
+import { Places } from './places.js';
 import { Plan } from './plan.js';
 import { Problem, problemOf, unreachable } from './problem.js';
 import { orAborted } from './reading.js';
@@ -13,6 +14,7 @@ const QUESTIONS_MAX = 1;
 const PATIENCE_MS = 60_000;
 
 const plans = new Map();
+const places = new Map();
 const semaphores = new Map();
 
 /** A server, with the state of its requests. */
@@ -26,9 +28,12 @@ export class Wire {
     this.uploadUrl = new URL('upload', base).href;
     this.#headers = headers;
     if (!plans.has(base.href)) plans.set(base.href, new Plan());
+    if (!places.has(base.href)) places.set(base.href, new Places(UPLOADS_MAX));
     if (!semaphores.has(base.origin)) semaphores.set(base.origin, [new Semaphore(UPLOADS_MAX), new Semaphore(QUESTIONS_MAX)]);
     /** The plan for this server: shared by all uploads to it. */
     this.plan = plans.get(base.href);
+    /** The places of unfinished uploads on this server. */
+    this.places = places.get(base.href);
     /** The semaphore of the uploads to this origin. */
     [this.uploads, this.#questions] = semaphores.get(base.origin);
   }
@@ -56,6 +61,7 @@ export class Wire {
   async forget(id, signal) {
     const answer = await this.#ask('DELETE', this.uploadUrl, id, signal);
     if (answer.status >= 300 && answer.status !== 404) throw problemOf(answer);
+    this.places.end();
   }
 
   /**

@@ -7,6 +7,7 @@ import './crc32.js';
 import './names.js';
 import './options.js';
 import './outage.js';
+import './places.js';
 import './plan.js';
 import './proof.js';
 import './problem.js';

@@ -50,6 +50,16 @@ test('a begun file is remembered for the next visit, the newest first', () => {
   equal(idsOf(visit()), ['a']);
 });
 
+test('the first whole file is noted for the next visit', () => {
+  const storage = new Storage();
+  const begun = new Begun(SERVER, { storage });
+  equal(begun.hasCompleted, false);
+  begun.noteCompleted();
+  begun.noteCompleted();
+  equal([begun.hasCompleted, storage.writes], [true, 1]);
+  equal([SERVER, 'http://other/'].map((server) => new Begun(server, { storage }).hasCompleted), [true, false]);
+});
+
 test('records of a moving file are written every few seconds', () => {
   const storage = new Storage();
   let now = 0;

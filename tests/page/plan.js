@@ -56,6 +56,18 @@ test('a buffering proxy is named at the second request that it holds back', () =
   equal(plan.buffering, false);
 });
 
+test('small files are compared first after one that the server had, and no more after eight new ones', () => {
+  const plan = new Plan();
+  equal(plan.isRepeat, false);
+  plan.found(true);
+  for (let n = 0; n < 7; n++) plan.found(false);
+  equal(plan.isRepeat, true);
+  plan.found(false);
+  equal(plan.isRepeat, false);
+  plan.found(true);
+  equal(plan.isRepeat, true);
+});
+
 test('pauses grow to thirty seconds', () => {
   const pauses = [1, 2, 3, 4, 5, 6, 7].map((failures) => pauseSeconds(failures, 0.5));
   equal(pauses, [1, 2, 4, 8, 15, 30, 30]);

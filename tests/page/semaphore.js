@@ -18,6 +18,20 @@ test('a semaphore gives its permits in order', async () => {
   equal(order, [2, 4]);
 });
 
+test('a limit holds for all callers, and a higher one admits more of them', async () => {
+  const semaphore = new Semaphore(5);
+  const releases = await Promise.all([1, 2, 3].map(() => semaphore.acquire()));
+  semaphore.limit = 2;
+  const order = [];
+  for (const name of [4, 5]) semaphore.acquire().then(() => order.push(name));
+  releases.pop()();
+  await Promise.resolve();
+  equal([semaphore.held, order], [2, []], 'a lower limit takes no permit away');
+  semaphore.limit++;
+  await new Promise((resolve) => { setTimeout(resolve); });
+  equal([semaphore.held, order], [3, [4]]);
+});
+
 test('a caller waits until fewer permits than its own number are held', async () => {
   const semaphore = new Semaphore(5);
   const order = [];

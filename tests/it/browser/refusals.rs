@@ -6,12 +6,15 @@ use super::small_disk::OnSmallDisk;
 use super::{Disk, Visit, elsewhere, expect_nothing_in};
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::left_out::{left_out, needs};
+use crate::support::local::Local;
 use crate::support::program::Program;
 
 in_each_browser!(
     a_file_that_is_too_large,
     a_disk_without_room,
     a_directory_that_is_gone,
+    files_wait_while_others_have_all_places,
+    begun_file_goes_on_while_new_ones_wait_for_its_place,
     a_disk_that_fills_up_on_the_way_keeps_what_has_arrived,
     a_stranger,
 );
@@ -148,6 +151,61 @@ fn file_beyond_the_quota_shows_the_bytes_left() {
     let text = visit.wait_for_refusal("larger.bin", "too-large");
     assert!(text.contains("at most 31.5 MB"), "{text}");
     visit.expect_no_complaints_but(&["status of 401", "status of 507"]);
+}
+
+/// Remembers in `states` the states and problems of all rows.
+const RECORD: &str = "
+    globalThis.states = new Set();
+    new MutationObserver((changes) => {
+      for (const { target } of changes) states.add(target.dataset.problem ?? target.dataset.state);
+    }).observe(document, { subtree: true, attributeFilter: ['data-state', 'data-problem'] });
+    0";
+
+fn files_wait_while_others_have_all_places(browser: Browser) {
+    let disk = Disk::new();
+    let files: Vec<_> = (0..9)
+        .map(|n| disk.file(&format!("{n}.mov"), 5_000_000))
+        .collect();
+    let server = Program::start(&["--max-partials", "2"]);
+    let visit = Visit::to(&browser, server.addr());
+    visit.page.evaluate(RECORD);
+    visit.limit_uploads(20_000_000);
+    visit.choose(&files.iter().map(Local::path).collect::<Vec<_>>());
+    visit.wait_for_row("2.mov", "row.dataset.problem === 'too-many-partials'");
+    visit.expect_text("2.mov", "Too many uploads are unfinished.");
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 9 files have arrived')");
+    for file in &files {
+        file.expect_same(&server.dir().join(file.name()));
+    }
+    assert_eq!(visit.page.evaluate("states.has('failed')"), false);
+    visit.expect_no_complaints_but(&["status of 507"]);
+}
+
+fn begun_file_goes_on_while_new_ones_wait_for_its_place(browser: Browser) {
+    let disk = Disk::new();
+    let begun = disk.file("begun.mov", 24_000_000);
+    let files: Vec<_> = (0..9)
+        .map(|n| disk.file(&format!("{n}.mov"), 5_000_000))
+        .collect();
+    let server = Program::start(&["--max-partials", "1"]);
+    let visit = Visit::to(&browser, server.addr());
+    visit.begin(&begun);
+    visit.press("begun.mov", "pause");
+    visit.wait_for_state("begun.mov", "paused");
+    visit.unlimit_uploads();
+    visit.choose(&files.iter().map(Local::path).collect::<Vec<_>>());
+    for n in 0..5 {
+        let name = format!("{n}.mov");
+        visit.wait_for_row(&name, "row.dataset.problem === 'too-many-partials'");
+    }
+    visit.press("begun.mov", "resume");
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 10 files have arrived')");
+    begun.expect_same(&server.dir().join("begun.mov"));
+    visit.expect_no_complaints_but(&["status of 507", "status of 409"]);
 }
 
 fn a_disk_that_fills_up_on_the_way_keeps_what_has_arrived(browser: Browser) {
