@@ -16,6 +16,7 @@ export class Begun {
   #prefix;
   #completedKey;
   #hasCompleted = false;
+  #others = { key: '', count: 0, when: 0 };
   #clock;
   /** The records of this server by id, the oldest first. */
   #records = new Map();
@@ -25,6 +26,7 @@ export class Begun {
     this.#storage = storage;
     this.#prefix = `resumed ${kind} ${server} `;
     this.#completedKey = `resumed completed ${server}`;
+    this.#others.key = `resumed others ${server}`;
     this.#clock = clock;
     this.#load();
   }
@@ -38,6 +40,20 @@ export class Begun {
     if (this.#hasCompleted) return;
     this.#hasCompleted = true;
     this.#write(this.#completedKey, 'true');
+  }
+
+  /** The number of files without a record that the last visit has not sent. */
+  get others() {
+    return this.#others.count;
+  }
+
+  /** If the number `moves`, it is written every few seconds. */
+  setOthers(count, moves = false) {
+    const others = this.#others;
+    if (count === others.count || (moves && count > 0 && this.#clock() - others.when < WRITE_MS)) return;
+    Object.assign(others, { count, when: this.#clock() });
+    if (count > 0) this.#write(others.key, String(count));
+    else this.#erase(others.key);
   }
 
   /** Returns the records, the newest first. */
@@ -70,12 +86,7 @@ export class Begun {
   }
 
   remove(id) {
-    if (!this.#records.delete(id)) return;
-    try {
-      this.#storage?.removeItem(this.#prefix + id);
-    } catch {
-      // The record of an unreadable storage is not shown.
-    }
+    if (this.#records.delete(id)) this.#erase(this.#prefix + id);
   }
 
   /** Removes records that no byte was added to for `seconds`: the server has deleted their uploads. */
@@ -110,9 +121,18 @@ export class Begun {
     }
   }
 
+  #erase(key) {
+    try {
+      this.#storage?.removeItem(key);
+    } catch {
+      // Nothing of an unreadable storage is shown.
+    }
+  }
+
   #load() {
     const all = entries(this.#storage);
     this.#hasCompleted = all.some(([key]) => key === this.#completedKey);
+    this.#others.count = Number(all.find(([key]) => key === this.#others.key)?.[1]) || 0;
     const found = all.filter(([key]) => key.startsWith(this.#prefix))
       .map(([key, value]) => parsed(value, key.slice(this.#prefix.length))).filter(Boolean);
     found.sort((one, other) => one.when - other.when);

@@ -54,12 +54,13 @@ export class Job {
 
   #showText(sums) {
     const words = this.#words;
-    const { files, held, total, share, rest, isRunning, isMoving, isOver } = sums;
+    const { files, held, total, share, rest, isMoving, isOver } = sums;
     setText(find('job-state'), resultOf(sums, words));
     const now = performance.now() / 1000;
-    if (isRunning) this.#speed.add(now, this.#sent);
+    // The time of an outage has no speed.
+    if (isMoving) this.#speed.add(now, this.#sent);
     else this.#speed.clear();
-    const speed = isMoving ? this.#speed.at(now) : 0;
+    const speed = this.#speed.at(now);
     setText(find('job-share'), isOver ? '' : `${Math.floor(share * 100)} %`);
     setText(find('job-amount'), isOver ? words.size(total) : words.amount(words.size(held), words.size(total)));
     setText(find('job-rate'), speed > 0 ? `${words.size(speed)}/s · ${words.left(words.time(rest / speed))}` : '');

@@ -46,7 +46,10 @@ if (begun.hasCompleted) wire.plan.found(true);
 // The row of a cancelled upload may still be listed.
 const isSent = (id) => Boolean(list.find(id)?.active) || tabs.send(id);
 const deletions = new Deletions(address.href, wire, isSent);
-const unfinished = new Unfinished({ begun, deletions, wire, server, words, announce, isElsewhere });
+let hadRows = false;
+// The files that another tab sends are not left behind.
+const isBusy = () => hadRows || tabs.isAnySending;
+const unfinished = new Unfinished({ begun, deletions, wire, server, words, announce, isElsewhere, isBusy });
 const outage = new Outage(words, announce);
 
 /** Adds a file. Returns its row if the file was in the list before. With `copy`, a file is a second one of its id. */
@@ -97,7 +100,13 @@ function showAgain(rows) {
 
 function changed(row) {
   remember(row);
+  // A browser would ask for a password once for each file.
+  if (failsForAll(row)) pauseAll();
   refreshSoon();
+}
+
+function failsForAll(row) {
+  return row.state === 'failed' && Boolean(row.uploader.problem?.isOfAll);
 }
 
 function recordOf(row) {
@@ -132,11 +141,16 @@ function clear() {
   refreshSoon();
 }
 
-function pauseOrResumeAll() {
-  const all = list.rows;
-  const running = all.filter((row) => row.active);
+/** Pauses all files. Returns whether one was running. */
+function pauseAll() {
+  const running = list.rows.filter((row) => row.active);
   for (const row of running) row.pause();
-  if (running.length === 0) for (const row of all) if (row.state === 'paused') row.start();
+  return running.length > 0;
+}
+
+function pauseOrResumeAll() {
+  if (pauseAll()) return;
+  for (const row of list.rows) if (row.state === 'paused' || failsForAll(row)) row.start();
 }
 
 function retryFailed() {
@@ -175,8 +189,16 @@ function refresh() {
 function rememberAll(all) {
   const sent = all.filter((row) => row.active && row.hasSent);
   for (const row of sent) remember(row);
+  rememberOthers(all, true);
   tabs.set(sent.map((row) => row.uploader.id));
   unfinished.show();
+}
+
+/** Remembers the number of files that have no record, and would be left behind. */
+function rememberOthers(all, moves) {
+  hadRows ||= all.length > 0;
+  // Until then, the number is that of an earlier visit.
+  if (hadRows) begun.setOthers(all.filter((row) => row.isLeft && !begun.has(row.uploader.id)).length, moves);
 }
 
 let isBuffered = false;
@@ -187,7 +209,7 @@ function showBuffering() {
 
 /** One notice of each kind at most; `data-notice` tells the kind. */
 function showNotice(kind, what, advice = '') {
-  if (find('notices').querySelector(`[data-notice=${kind}]`)) return;
+  removeNotice(kind);
   const strong = document.createElement('strong');
   strong.textContent = what;
   const notice = document.createElement('p');
@@ -196,6 +218,10 @@ function showNotice(kind, what, advice = '') {
   notice.append(strong, ` ${advice}`);
   find('notices').append(notice);
   announce(notice.textContent);
+}
+
+function removeNotice(kind) {
+  find('notices').querySelector(`[data-notice=${kind}]`)?.remove();
 }
 
 function listenToDrops() {
@@ -223,8 +249,11 @@ async function addAll(files) {
   // The task in which the browser lists a thousand chosen files is long enough.
   await new Promise((resolve) => { setTimeout(resolve); });
   let began = actedAt = performance.now();
+  removeNotice('empty');
   const [again, paths] = [[], new Set()];
+  let isEmpty = true;
   for await (const found of files) {
+    isEmpty = false;
     const known = add(found);
     again.push(known ?? []);
     if (!known) paths.add(found.path.normalize('NFC'));
@@ -232,6 +261,7 @@ async function addAll(files) {
     await new Promise((resolve) => { setTimeout(resolve); });
     began = performance.now();
   }
+  if (isEmpty) showNotice('empty', ...words.notices.empty);
   removeChanged(paths);
   refreshSoon();
   if (again.flat().length > 0) showAgain(again.flat());
@@ -291,7 +321,9 @@ addEventListener('beforeunload', (event) => {
   if (list.rows.some((row) => row.active)) event.preventDefault();
 });
 addEventListener('pagehide', () => {
-  for (const row of list.rows) if (row.active) remember(row, true);
+  const all = list.rows;
+  for (const row of all) if (row.active) remember(row, true);
+  rememberOthers(all, false);
 });
 addEventListener('storage', ({ key, newValue }) => {
   deletions.changed(key, newValue);

@@ -58,6 +58,7 @@ export const english = {
 const passing = new Set(['offline', 'gone', 'busy', 'too-many-connections', 'too-many-logins', 'unavailable', 'server-error',
   'disk-failed', 'stalled', 'strange', 'elsewhere', 'too-many-partials']);
 const final = new Set(['forbidden', 'bad-name', 'too-large', 'file-changed']);
+const ofAll = new Set(['sign-in', 'untrusted', 'wrong-host', 'no-service']);
 
 /** Returns [event, advice] from a table such as `english`. */
 export function textsOf(table, kind, amounts) {
@@ -72,6 +73,7 @@ export function textsOf(table, kind, amounts) {
  * - `message`: the same in words;
  * - `passes`: true if the upload tries again by itself;
  * - `isFinal`: true if a retry of the same file cannot help;
+ * - `isOfAll`: true if the other files for this server would fail as well;
  * - `code`: the `X-Problem` of the server, or '': see docs/clients.md;
  * - `said`: the server's own line, if it sent one;
  * - `isNamed`: true if `code` decided `kind`;
@@ -88,6 +90,7 @@ export class Problem extends Error {
     this.kind = kind;
     this.passes = passes ?? passing.has(kind);
     this.isFinal = final.has(kind);
+    this.isOfAll = ofAll.has(kind);
     this.code = code;
     this.said = said;
     this.isNamed = isNamed;

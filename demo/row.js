@@ -110,6 +110,11 @@ export class Row {
     return moving.has(this.state) && !this.isLost;
   }
 
+  /** True if a later visit could send the file. */
+  get isLeft() {
+    return !this.done && this.state !== 'cancelling' && this.state !== 'cancelled' && !this.uploader.problem?.isFinal;
+  }
+
   /** True if bytes of the file were sent. */
   get hasSent() {
     return this.#contact.hasSent;

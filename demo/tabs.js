@@ -35,8 +35,17 @@ export class Tabs {
 
   /** Returns whether another tab sends the file. */
   send(id) {
+    return this.#living.some(({ ids }) => ids.has(id));
+  }
+
+  /** True if another tab sends files. */
+  get isAnySending() {
+    return this.#living.length > 0;
+  }
+
+  get #living() {
     const first = this.#clock() - EXPIRE_MS;
-    return [...this.#others.values()].some(({ ids, at }) => at > first && ids.has(id));
+    return [...this.#others.values()].filter(({ at }) => at > first);
   }
 
   /** Sets the files that this tab sends; called several times a second. */

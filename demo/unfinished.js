@@ -1,6 +1,8 @@
-// The files that this browser has begun to send and has not finished. If one is chosen again, it goes on.
+// The files that this browser has begun to send and has not finished. If one is chosen again, it goes on. The last line has
+// the number of those that were chosen and not begun.
 //
-// For tests and style sheets: `#begun li` has `data-name`; `button[data-action]` is forget or undo.
+// For tests and style sheets: `#begun li` has `data-name`, or the class `others` or `more`; `button[data-action]` is forget or
+// undo.
 
 import { newestFirst } from './begun.js';
 import { fill, group, make, makeBar, makeIcon, makeName, setText, showName, showShare } from './elements.js';
@@ -25,18 +27,23 @@ export class Unfinished {
   /** The ids whose offset is known from the server. */
   #asked = new Set();
   #more = make('li', { className: 'more' });
+  #others;
 
-  /** `isElsewhere(id)` is true for a file that the page lists already, or that another tab sends. */
-  constructor({ begun, deletions, wire, server, words, isElsewhere, announce }) {
+  /**
+   * `isElsewhere(id)` is true for a file that the page lists already, or that another tab sends; `isBusy()`, if there are
+   * any such files.
+   */
+  constructor({ begun, deletions, wire, server, words, isElsewhere, isBusy, announce }) {
     this.#begun = begun;
     this.#words = words;
     this.#deletions = deletions;
     this.#wire = wire;
     this.#filesUrl = new URL('files', addressOf(server));
-    this.#on = { isElsewhere, announce };
+    this.#on = { isElsewhere, isBusy, announce };
     const button = make('button', { type: 'button', className: 'quiet' });
     button.addEventListener('click', () => { this.#most += MORE; this.verify(); });
     this.#more.append(button);
+    this.#others = makeOthers(words, () => { begun.setOthers(0); this.show(); });
   }
 
   show() {
@@ -49,7 +56,12 @@ export class Unfinished {
     const elements = items.sort((one, other) => newestFirst(one.record, other.record)).map(({ element }) => element);
     const hidden = records.length - this.#most;
     if (hidden > 0) setText(this.#more.firstElementChild, this.#words.moreBegun(hidden));
-    fill('begun', hidden > 0 ? [...elements, this.#more] : elements);
+    if (hidden > 0) elements.push(this.#more);
+    if (this.#begun.others > 0 && !this.#on.isBusy()) {
+      setText(this.#others.firstElementChild, this.#words.othersLeft(this.#begun.others));
+      elements.push(this.#others);
+    }
+    fill('begun', elements);
   }
 
   #settle(id, item, isKnown) {
@@ -123,6 +135,15 @@ export class Unfinished {
     this.#begun.put(item.record);
     this.show();
   }
+}
+
+function makeOthers(words, forget) {
+  const element = make('li', { className: 'others' });
+  const button = make('button', { type: 'button', className: 'quiet', textContent: words.actions.forget });
+  button.dataset.action = 'forget';
+  button.addEventListener('click', forget);
+  element.append(make('p', { className: 'numbers' }), button);
+  return element;
 }
 
 let items = 0;

@@ -111,6 +111,8 @@ export class Problem extends Error {
   readonly passes: boolean;
   /** True if a retry of the same file cannot help. */
   readonly isFinal: boolean;
+  /** True if the other files for this server would fail as well: for example, without a login. */
+  readonly isOfAll: boolean;
   /** The `X-Problem` of the server, or empty. */
   readonly code: string;
   /** The line of the server, or empty. */

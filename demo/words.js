@@ -32,6 +32,7 @@ const en = {
       'It stores each request before it forwards it: progress moves in steps, and a lost connection costs more. ' +
       'The requests are now kept small. The person who runs the server can change this; in nginx: proxy_request_buffering off.'],
     unreadable: ['A part of the folder cannot be read.', 'The rest of it is sent.'],
+    empty: ['There is no file in this folder.'],
   },
   problems: english,
   notForgotten: 'The server did not answer, so the received part is still there. It is deleted when the server answers again.',
@@ -39,6 +40,8 @@ const en = {
   chooseAgain: (folder) => (folder ? `choose the folder ${folder} again to go on` : 'choose it again to go on'),
   shareOf: (percent, size) => `${percent} % of ${size}`,
   moreBegun: (n) => `Show ${n.toLocaleString('en')} more`,
+  othersLeft: (n) => `${n.toLocaleString('en')} more ${n === 1 ? 'file was' : 'files were'} chosen and not sent. ` +
+    'Choose all files again: those that have arrived are not sent twice.',
   forgotten: (name) => `${name} was forgotten.`,
   deletedSoon: 'Forgotten. What has arrived will be deleted.',
   savedAs: (path) => `Saved as ${path}`,
@@ -108,6 +111,7 @@ const ko = {
       '프록시가 파일을 받아 두었다가 늦게 넘기기 때문에 진행률이 띄엄띄엄 움직이고, 연결이 끊기면 더 많이 다시 보내야 합니다. ' +
       '이제부터 작은 요청으로 나누어 보냅니다. 서버 관리자가 고칠 수 있습니다. nginx 설정: proxy_request_buffering off.'],
     unreadable: ['폴더의 일부를 읽을 수 없습니다.', '나머지는 보냅니다.'],
+    empty: ['이 폴더에는 파일이 없습니다.'],
   },
   problems: {
     offline: ['이 기기가 오프라인입니다.', '연결되면 저절로 이어집니다.'],
@@ -149,6 +153,8 @@ const ko = {
   chooseAgain: (folder) => (folder ? `이어서 보내려면 폴더를 다시 선택하세요: ${folder}` : '이어서 보내려면 다시 선택하세요'),
   shareOf: (percent, size) => `${size} 중 ${percent} %`,
   moreBegun: (n) => `${n.toLocaleString('ko')}개 더 보기`,
+  othersLeft: (n) => `선택했지만 보내지 못한 파일이 ${n.toLocaleString('ko')}개 더 있습니다. 모든 파일을 다시 선택하세요. ` +
+    '이미 도착한 파일은 다시 보내지 않습니다.',
   forgotten: (name) => `잊었습니다: ${name}`,
   deletedSoon: '잊었습니다. 도착한 부분이 삭제됩니다.',
   savedAs: (path) => `저장된 이름: ${path}`,

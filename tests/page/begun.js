@@ -60,6 +60,18 @@ test('the first whole file is noted for the next visit', () => {
   equal([SERVER, 'http://other/'].map((server) => new Begun(server, { storage }).hasCompleted), [true, false]);
 });
 
+test('the number of files that were not sent is noted for the next visit', () => {
+  const storage = new Storage();
+  let now = 0;
+  const begun = new Begun(SERVER, { storage, clock: () => now });
+  for (now = 10_000; now < 40_000; now += 500) begun.setOthers(1 + now, true);
+  equal(storage.writes <= 6, true, String(storage.writes));
+  begun.setOthers(95);
+  equal([begun.others, new Begun(SERVER, { storage }).others], [95, 95]);
+  begun.setOthers(0, true);
+  equal([storage.length, new Begun(SERVER, { storage }).others], [0, 0]);
+});
+
 test('records of a moving file are written every few seconds', () => {
   const storage = new Storage();
   let now = 0;

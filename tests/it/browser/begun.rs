@@ -18,6 +18,7 @@ use crate::support::{Site, TIMEOUT};
 in_each_browser!(
     begun_file_is_listed_after_reload_and_goes_on,
     small_file_that_was_cut_goes_on_without_conflict,
+    files_that_were_not_begun_are_counted_after_reload,
     forgotten_file_is_deleted_on_the_server_after_a_grace,
     file_that_the_server_does_not_hold_is_no_longer_listed,
 );
@@ -111,6 +112,48 @@ fn small_file_that_was_cut_goes_on_without_conflict(browser: Browser) {
     visit.choose_until(&file, "complete");
     file.expect_same(&server.dir().join(NAME));
     visit.expect_no_complaints_but(&["net::ERR_"]);
+}
+
+fn files_that_were_not_begun_are_counted_after_reload(browser: Browser) {
+    const OTHERS: &str = "parseInt(document.querySelector('#begun .others')?.innerText ?? '0')";
+    let disk = Disk::new();
+    let files: Vec<_> = (0..20)
+        .map(|n| disk.file(&format!("{n}.jpg"), 400_000))
+        .collect();
+    let choose_all = |visit: &Visit<'_>| {
+        visit.choose(&files.iter().map(Local::path).collect::<Vec<_>>());
+    };
+    let site = Site::new();
+    let visit = Visit::to(&browser, site.addr());
+    visit.limit_uploads(1_000_000);
+    choose_all(&visit);
+    visit
+        .page
+        .wait_for("parseInt(document.querySelector('#counts [data-group=done]').innerText) > 2");
+    visit.page.go("about:blank");
+    visit.unlimit_uploads();
+    site.wait_until_nobody_sends();
+    visit.reload();
+    visit.page.wait_for(&format!("{OTHERS} > 0"));
+    // Five files were under way.
+    let others = visit.page.evaluate(OTHERS).as_u64().expect("a number");
+    assert!((5..=12).contains(&others), "{others}");
+
+    choose_all(&visit);
+    visit.page.wait_for(&format!("{OTHERS} === 0"));
+    visit
+        .page
+        .wait_for("document.body.innerText.includes('All 20 files have arrived')");
+    for file in &files {
+        file.expect_same(&site.dir().join(file.name()));
+    }
+    visit.reload();
+    visit
+        .page
+        .wait_for("!document.getElementById('arrived').hidden");
+    assert_eq!(visit.page.evaluate(OTHERS), 0);
+    let complaints = ["net::ERR_", "status of 409"];
+    visit.expect_no_complaints_but(&complaints);
 }
 
 fn forgotten_file_is_deleted_on_the_server_after_a_grace(browser: Browser) {

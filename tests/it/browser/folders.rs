@@ -43,3 +43,23 @@ fn a_folder_that_is_dropped_arrives_as_it_is_beside_a_file() {
     }
     visit.expect_no_complaints();
 }
+
+#[test]
+fn folder_without_files_is_said_until_files_come() {
+    const NOTICE: &str = "document.getElementById('notices').innerText";
+    let disk = Disk::new();
+    let file = disk.file("a.jpg", 5_000);
+    let empty = disk.path().join("empty");
+    std::fs::create_dir(&empty).expect("created");
+    let site = Site::new();
+    let browser = Browser::chromium();
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.drop_files("#drop", &[&empty]);
+    visit
+        .page
+        .wait_for(&format!("{NOTICE}.includes('no file in this folder')"));
+    visit.page.drop_files("#drop", &[file.path()]);
+    visit.wait_for_state("a.jpg", "complete");
+    assert_eq!(visit.page.evaluate(NOTICE), "");
+    visit.expect_no_complaints();
+}

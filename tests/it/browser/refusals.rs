@@ -17,6 +17,7 @@ in_each_browser!(
     begun_file_goes_on_while_new_ones_wait_for_its_place,
     a_disk_that_fills_up_on_the_way_keeps_what_has_arrived,
     a_stranger,
+    refused_login_pauses_the_other_files,
 );
 
 const NAME: &str = "refused.bin";
@@ -113,6 +114,34 @@ fn a_stranger(browser: Browser) {
         .go(&format!("http://ann:secret@{}/", server.addr()));
     visit.choose_until(&file, "complete");
     file.expect_same(&server.dir().join(NAME));
+    visit.expect_no_complaints_but(&["status of 401"]);
+}
+
+fn refused_login_pauses_the_other_files(browser: Browser) {
+    let disk = Disk::new();
+    let files: Vec<_> = (0..20)
+        .map(|n| disk.file(&format!("{n}.jpg"), 100_000))
+        .collect();
+    let host = elsewhere::host();
+    let origin = format!("http://{}", host.addr());
+    let flags = ["--user", "ann:secret", "--allow-origin", &origin];
+    let server = Program::start(&flags);
+    let visit = elsewhere::visit(&browser, &host, server.addr());
+    visit.choose(&files.iter().map(Local::path).collect::<Vec<_>>());
+    let counts = "[...document.querySelectorAll('#counts li:not([hidden])')].map((li) => li.textContent).join()";
+    visit
+        .page
+        .wait_for(&format!("{counts} === '1 failed,19 paused'"));
+    let requests = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('upload')).length";
+    let before = visit.page.evaluate(requests).as_u64().expect("a number");
+    assert!(before <= 5, "{before}");
+    // One button tries all files again.
+    visit
+        .page
+        .evaluate("document.querySelector('[data-action=resume-all]').click()");
+    visit.page.wait_for(&format!(
+        "{requests} > {before} && {counts} === '1 failed,19 paused'"
+    ));
     visit.expect_no_complaints_but(&["status of 401"]);
 }
 
