@@ -69,12 +69,10 @@ fn small_file_takes_one_request(browser: Browser) {
         file.expect_same(&site.dir().join(file.name()));
     }
     assert_eq!(visit.page.evaluate(REQUESTS), 30);
-    assert_eq!(
-        visit
-            .page
-            .evaluate("document.querySelectorAll('li.file').length"),
-        0
-    );
+    // The list follows the header within a second.
+    visit
+        .page
+        .wait_for("document.querySelectorAll('li.file').length === 0");
     visit
         .page
         .evaluate("document.querySelector('[data-group=done] button').click()");
