@@ -8,6 +8,7 @@
 
 mod access_log;
 mod background;
+mod blocking_body;
 mod callback;
 mod context;
 mod decision;
@@ -19,7 +20,7 @@ mod recent_files;
 mod refusal_log;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,8 +28,8 @@ use std::thread;
 use std::time::Instant;
 
 use crate::http::{
-    Action, BodyEnd, BodySink, ConnectionCounts, Framing, Handler, Head, Peer, PeerLimit,
-    PeerPermit, Response,
+    Action, BodyEnd, BodySink, ConnectionCounts, Handler, Head, Peer, PeerLimit, PeerPermit,
+    Response,
 };
 pub use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::{CorsHeaders, Origins};
@@ -40,6 +41,7 @@ use crate::store::{self, Id, OpenError, PartialUpload, Store, UploadInfo};
 use access_log::RequestLog;
 pub use background::HookError;
 use background::{BackgroundTasks, OnComplete};
+use blocking_body::BlockingBody;
 pub(crate) use callback::Callback;
 use context::{Context, OwnRoute};
 use decision::Authorize;
@@ -221,6 +223,9 @@ impl Uploads {
     ///
     /// `body` yields the body without its transfer coding. If it ends early or fails, the received bytes are kept; the
     /// response then has no reader. After failed logins, this function may wait for up to 30 s before it reads the body.
+    ///
+    /// After a refusal, reads and discards up to 64 MiB of the body, for 10 s: a connection that closes earlier may lose
+    /// the response. If bytes remain, or the client waits for a 100, [`Response::is_closing`] is true.
     pub fn handle(&self, head: &Head, body: &mut dyn Read) -> Response {
         carry_through(Handler::handle(self, head), head, body)
     }
@@ -245,15 +250,16 @@ impl Uploads {
 
 /// Carries a request through, with a blocking reader of its body.
 fn carry_through(mut action: Action, head: &Head, body: &mut dyn Read) -> Response {
+    let body = BlockingBody::new(head, body);
     loop {
         match action {
-            Action::Respond(response) => return response,
+            Action::Respond(response) => return body.discard(response),
             Action::Blocking(decide) => action = decide(),
             Action::After(at, decide) => {
                 thread::sleep(at.saturating_duration_since(Instant::now()));
                 action = decide();
             }
-            Action::Receive { sink, .. } => return receive(sink, head.framing(), body),
+            Action::Receive { sink, .. } => return receive(sink, body),
         }
     }
 }
@@ -398,32 +404,21 @@ fn respond(response: Response, cors: &CorsHeaders, mut log: RequestLog) -> Actio
 }
 
 /// Passes a body from a blocking reader to its sink.
-fn receive(mut sink: Box<dyn BodySink>, framing: Framing, body: &mut dyn Read) -> Response {
-    let mut left = match framing {
-        Framing::Length(length) => length,
-        Framing::Chunked => u64::MAX,
-    };
-    let mut buffer = vec![0; BUFFER_BYTES.min(usize::try_from(left).unwrap_or(BUFFER_BYTES))];
-    while left > 0 {
-        let most = buffer
-            .len()
-            .min(usize::try_from(left).unwrap_or(usize::MAX));
-        match body.read(&mut buffer[..most]) {
+fn receive(mut sink: Box<dyn BodySink>, mut body: BlockingBody<'_>) -> Response {
+    let mut buffer = vec![0; body.left(BUFFER_BYTES)];
+    loop {
+        match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => {
-                left -= count as u64;
                 if let Err(response) = sink.write(&buffer[..count]) {
-                    return response;
+                    return body.discard(response);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return sink.end(BodyEnd::Cut),
         }
     }
-    let whole = left == 0 || framing == Framing::Chunked;
-    sink.end(if whole {
-        BodyEnd::Complete
-    } else {
-        BodyEnd::Cut
+    sink.end(match body.is_whole() {
+        true => BodyEnd::Complete,
+        false => BodyEnd::Cut,
     })
 }
