@@ -403,8 +403,8 @@ upload_settings! {
     /// Adds a host name of the server. Addresses, `localhost`, `*.local` and the name of the machine always count.
     host(name: &str) |options| options.hosts.push(name.to_owned());
 
-    /// Sets the base URL in `Location`, such as `https://up.example.org` behind a TLS proxy. Default: `http` and the `Host`
-    /// of the request.
+    /// Sets the base URL in `Location`, such as `https://up.example.org` behind a TLS proxy, or a path such as `/up` below
+    /// the `Host` of the request. Default: the scheme and the `Host` of the request.
     public_url(url: &str)
         |options| options.public_url = Some(url.trim_end_matches('/').to_owned());
 

@@ -12,7 +12,7 @@ pub(crate) struct ServerInfo {
     pub(crate) max_size: Option<u64>,
     /// The lifetime of a partial upload after its last byte, in seconds.
     pub(crate) expire_secs: u64,
-    /// The base of all addresses. `None`: the `Host` of each request.
+    /// The base of all addresses, or a path below the scheme and `Host` of each request. `None`: no such path.
     pub(crate) public_url: Option<String>,
     /// True if clients reach the server by `https` without a proxy.
     pub(crate) is_tls: bool,
@@ -28,13 +28,22 @@ impl ServerInfo {
     /// Returns the address of the upload `name`. It is absolute, because some clients do not resolve a path. Without
     /// `Host` (HTTP/1.0) it is a path.
     pub(crate) fn location(&self, head: &Head, name: &str) -> String {
-        let base = self.public_url.clone().or_else(|| self.base(head));
-        format!("{}{}/{name}", base.unwrap_or_default(), files_path::ROOT)
+        let url = self.public_url.as_deref().unwrap_or_default();
+        let base = match self.names_a_host() {
+            true => String::new(),
+            false => self.base(head).unwrap_or_default(),
+        };
+        format!("{base}{url}{}/{name}", files_path::ROOT)
+    }
+
+    /// Returns whether all addresses begin with one scheme and host.
+    fn names_a_host(&self) -> bool {
+        (self.public_url.as_deref()).is_some_and(|url| !url.is_empty() && !url.starts_with('/'))
     }
 
     /// Returns the host that a trusted proxy forwards, if it becomes part of the address of an upload.
     pub(crate) fn forwarded_host<'h>(&self, head: &'h Head) -> Option<&'h str> {
-        let is_used = self.public_url.is_none() && self.proxies.trusts(head);
+        let is_used = !self.names_a_host() && self.proxies.trusts(head);
         is_used.then(|| Proxy::read(head).host).flatten()
     }
 
@@ -122,6 +131,10 @@ mod tests {
             ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Host", "a.example, b.example"),
         ];
+        let mut mounted = behind.clone();
+        mounted.public_url = Some("/up".to_owned());
+        check(&mounted, &[], "http://localhost:8080/up/files/1");
+        check(&mounted, &forwarded_fields, "https://a.example/up/files/1");
         check(&alone, &forwarded_fields, "http://localhost:8080/files/1");
         check(&behind, &forwarded_fields, "https://a.example/files/1");
         check(&fixed, &forwarded_fields, "https://up.example/in/files/1");

@@ -99,8 +99,8 @@ transcripts! { file_id:
 }
 
 transcripts! { tus:
-    address_behind_proxy address_forged address_given append checksum cors create create_refused defer_length digest
-    method_override terminate users version with_upload;
+    address_behind_proxy address_below_a_path address_forged address_given append checksum cors create create_refused
+    defer_length digest method_override terminate users version with_upload;
     but not tiny_http: append_refused cut expect_continue failed_logins options quota
 }
 
