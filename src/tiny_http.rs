@@ -79,4 +79,6 @@ fn convert(response: Response, method: &str) -> tiny_http::Response<Cursor<Vec<u
         usize::try_from(length).ok(),
         None,
     )
+    // `tiny_http` omits the length of a longer body, and for HEAD it is the offset.
+    .with_chunked_threshold(usize::MAX)
 }
