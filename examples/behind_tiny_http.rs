@@ -1,6 +1,6 @@
 //! Uploads beside the routes of a program with its own `tiny_http` server.
 //!
-//! `cargo run --example behind_tiny_http --features tiny_http -- DIR`
+//! `cargo run --example behind_tiny_http --features tiny_http -- DIR ADDRESS`
 
 use std::error::Error;
 use std::thread;
@@ -12,11 +12,11 @@ use tiny_http::{Request, Response, Server};
 const THREADS: usize = 8;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let dir = std::env::args_os()
-        .nth(1)
-        .unwrap_or_else(|| "uploads".into());
+    let mut args = std::env::args().skip(1);
+    let dir = args.next().unwrap_or_else(|| "uploads".into());
+    let address = args.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     let uploads = Uploads::open(dir, Options::default())?;
-    let server = Server::http("127.0.0.1:8080")?;
+    let server = Server::http(address)?;
     println!("listening on http://{}", server.server_addr());
     thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -35,7 +35,8 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 /// Answers a route of the program, or leaves the request to the uploads. Without routes, `resumed::tiny_http::serve` is
 /// enough.
 fn answer(uploads: &Uploads, request: Request) -> std::io::Result<()> {
-    match request.url() {
+    let (path, _query) = request.url().split_once('?').unwrap_or((request.url(), ""));
+    match path {
         "/version" => request.respond(Response::from_string(env!("CARGO_PKG_VERSION"))),
         _ => resumed::tiny_http::answer(uploads, request),
     }

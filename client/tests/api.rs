@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use resumed::{Config, Server};
-use resumed_client::{Arrival, CancelToken, Client, Error, Event, Scope};
+use resumed_client::{Arrival, CancelToken, Client, Error, Event, Scope, Uploaded};
 use tempfile::TempDir;
 
 struct Site {
@@ -45,6 +45,13 @@ impl Site {
 
 fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at % 251) as u8).collect()
+}
+
+/// Compiles only if threads can share all these types.
+#[test]
+fn public_types_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<(Client, CancelToken, Uploaded, Error)>();
 }
 
 #[test]

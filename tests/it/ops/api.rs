@@ -6,7 +6,11 @@ use std::io::{self, Write};
 use std::sync::mpsc;
 
 use resumed::store::{self, Completes, Id, Store};
-use resumed::{Config, Decision, Head, Options, Response, Uploads, Users};
+use resumed::{
+    Address, Command, Config, Decision, Head, ListenSocket, Malformed, Options, PasswordHash,
+    Response, ResponseParts, Server, StartError, TlsError, TlsOptions, TrustedProxy, Uploads,
+    Users,
+};
 
 use crate::support::{Client, Site, TIMEOUT, append, get};
 
@@ -98,6 +102,19 @@ fn refused_write_keeps_its_reason_as_io_error() -> Tried {
     append.cut();
     assert_eq!(store.status(&Id::new(b"", b"a"))?.offset, 3);
     Ok(())
+}
+
+/// Compiles only if threads can share all these types.
+#[test]
+fn public_types_can_be_shared_by_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<(Config, Options, Users, Server, StartError)>();
+    shared::<(ListenSocket, Address, TlsOptions, TlsError)>();
+    shared::<(Uploads, Head, Response, ResponseParts, Malformed)>();
+    shared::<(Command, Decision, PasswordHash, TrustedProxy)>();
+    shared::<(Store, store::Options, store::Append, store::AppendRequest)>();
+    shared::<(store::Finished, store::PartialUpload, store::SweepReport)>();
+    shared::<(store::Error, store::OpenError, store::UserDirClash)>();
 }
 
 const ID: &str = "a.txt-5-1700000000000";

@@ -209,7 +209,7 @@ fn uploads_behind_a_server_that_is_there() -> Tried {
     ) -> Response {
         match Head::from_parts(method, target, fields.iter().copied()) {
             Ok(head) => uploads.handle(&head, &mut body),
-            Err(malformed) => Response::new(malformed.status()).text(malformed.reason()),
+            Err(malformed) => malformed.into(),
         }
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod embed;
 pub(crate) mod embedding;
+pub(crate) mod examples;
 pub(crate) mod forge;
 pub(crate) mod greeting;
 pub(crate) mod guess;
