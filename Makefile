@@ -13,7 +13,7 @@ FUZZ_SECS ?= 600
 INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
-.PHONY: help repository run dist test check-msrv check-targets test-arm test-crates test-deb test-image torture filesystems fuzz bench docs film release tools peers
+.PHONY: help repository run dist test check-msrv check-targets test-arm test-crates test-deb test-image torture filesystems fuzz bench docs api film release tools peers
 
 help:
 	@echo "make run        serve http://127.0.0.1:8080; files appear in ./uploads"
@@ -29,6 +29,7 @@ help:
 	@echo "make fuzz       fuzz each target of fuzz/ for ten minutes (cargo install cargo-fuzz)"
 	@echo "make bench      compare with other servers, and write docs/bench.md (options: BENCH=--help)"
 	@echo "make docs       build the documentation as a site in target/docs/book, and check its links (needs mdbook)"
+	@echo "make api        write docs/api/, the lists of the public API (needs cargo-public-api)"
 	@echo "make dist       build static binaries for x86-64 and ARM, Debian packages, and the npm package (Debian)"
 	@echo "make film       film resumed put and kill -9 of the server as docs/cut.svg"
 	@echo "make release    check that this commit can be released: versions, changelog, tag"
@@ -40,7 +41,7 @@ run:
 
 # These use tests and scripts that the packages do not have.
 test check-msrv check-targets test-arm test-crates test-deb test-image torture filesystems \
-	fuzz dist bench docs film release tools peers: repository
+	fuzz dist bench docs api film release tools peers: repository
 
 repository:
 	@[ -d .ci ] || { echo "this needs a clone of the repository: the package has no tests and no scripts"; exit 1; }
@@ -101,6 +102,9 @@ bench:
 
 docs:
 	@.ci/docs
+
+api:
+	@.ci/api --write
 
 film:
 	$(CARGO) build --release --features put,tls --target-dir target/put
