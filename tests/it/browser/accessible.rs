@@ -70,7 +70,7 @@ const FAINT: &str = "
       }
       for (const fill of all('.bar > div')) {
         const { state } = fill.closest('[data-state]').dataset;
-        if (fill.getBoundingClientRect().width > 0) check(`fill ${state}`, fill, style(fill).backgroundColor, groundOf(fill.parentElement));
+        check(`fill ${state}`, fill, style(fill).backgroundColor, groundOf(fill.parentElement));
       }
       for (const count of all('#counts li')) check('count', count, style(count, '::before').borderTopColor, groundOf(count));
       return [[...seen].sort().join(), ...faint];
