@@ -133,7 +133,9 @@ fn file_in_a_mounted_folder_survives_a_power_cut() {
         fs::create_dir(&photos).expect("made");
         let photos = Mount::bound(&place.uploads(), &photos);
         let mounted = Mounted { photos, dir };
-        let process = mounted.start();
+        // The images are small.
+        let flags = ["--min-free", "0", "--min-free-inodes", "0"];
+        let process = Process::start(mounted.dir.path(), "127.0.0.1:0", &flags);
         process.send(named("a", "photos/film.bin", content.len()), &content);
         wait_until_complete(&process, "a");
         assert!(place.copy_disk(), "{kind}");
