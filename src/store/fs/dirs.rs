@@ -16,11 +16,6 @@ pub(crate) enum Dir {
 }
 
 impl Disk {
-    /// Makes the names in `dir` durable.
-    pub(crate) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
-        self.sync_dir_after(dir, || Ok(()))
-    }
-
     /// Makes every change on the file system durable, also those of other programs. Returns false if that is not possible
     /// here. Takes no permit: the call may take long.
     pub(crate) fn sync_file_system(&self) -> io::Result<bool> {
@@ -34,12 +29,8 @@ impl Disk {
         Ok(true)
     }
 
-    /// Runs `first`, then makes the names in `dir` durable. Concurrent callers share both.
-    pub(crate) fn sync_dir_after(
-        &self,
-        dir: Dir,
-        first: impl FnOnce() -> io::Result<()>,
-    ) -> io::Result<()> {
+    /// Makes the names in `dir` durable. Concurrent callers share a sync.
+    pub(crate) fn sync_dir(&self, dir: Dir) -> io::Result<()> {
         if !self.durable {
             return Ok(());
         }
@@ -47,9 +38,7 @@ impl Disk {
             Dir::Root => &self.root,
             Dir::Partials => &self.partials,
         };
-        dir.syncs.share(|| {
-            first()?;
-            self.gated(Op::SyncDir, || dir.file.sync_all())
-        })
+        dir.syncs
+            .share(|| self.gated(Op::SyncDir, || dir.file.sync_all()))
     }
 }

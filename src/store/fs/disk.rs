@@ -85,6 +85,9 @@ pub(crate) struct Disk {
 /// The bytes of an upload: an open data file.
 pub(crate) struct Data(pub(crate) File);
 
+/// An open record file.
+pub(crate) struct RecordFile(File);
+
 /// An open directory: `DIR` or `.resumed`.
 pub(crate) struct Directory {
     pub(crate) path: PathBuf,
@@ -282,27 +285,46 @@ impl Disk {
     ///
     /// The first record needs no temporary file: a record that a crash cuts is no JSON, and counts as missing.
     pub(crate) fn save_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
+        match self.create_record(key, text)? {
+            Some(file) => (self.sync_record(&file)).inspect_err(|_| self.discard_record(key)),
+            None => self.replace_record(&record_name(key), text),
+        }
+    }
+
+    /// Creates the record of `key` without a sync; `None` if it exists. A record that a power loss cuts is no JSON, and counts
+    /// as missing.
+    pub(crate) fn create_record(&self, key: Key, text: &[u8]) -> io::Result<Option<RecordFile>> {
         if text.len() as u64 > RECORD_MAX {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.faults.check(Op::CreateRecord)?;
         let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
-        match self.partials.open(&name, OFlags::WRONLY | new) {
-            Ok(file) => self.write_record(&file, text).inspect_err(|_| {
-                // A record that stays is no JSON, and counts as missing.
-                let _ = unlinkat(&self.partials.file, &name, AtFlags::empty());
-            }),
-            Err(error) if error.kind() == ALREADY => self.replace_record(&name, text),
-            Err(error) => Err(error),
-        }
+        let file = match self.partials.open(&name, OFlags::WRONLY | new) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ALREADY => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let file = RecordFile(file);
+        // A record that stays is no JSON, and counts as missing.
+        let written = (self.write_record(&file, text)).inspect_err(|_| self.discard_record(key));
+        written.map(|()| Some(file))
     }
 
-    /// Creates the record of `key` without a sync. A record that a power loss cuts is no JSON, and counts as missing.
-    pub(crate) fn write_record_early(&self, key: Key, text: &[u8]) -> io::Result<()> {
-        self.faults.check(Op::SketchRecord)?;
-        let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
-        let mut file = self.partials.open(&name, OFlags::WRONLY | new)?;
-        file.write_all(text)
+    /// Removes a record file that was not written or synced. Its name needs no sync.
+    pub(crate) fn discard_record(&self, key: Key) {
+        let _ = unlinkat(&self.partials.file, record_name(key), AtFlags::empty());
+    }
+
+    /// Opens the record file of `key` for a sync; `None` if it does not exist.
+    pub(crate) fn open_record(&self, key: Key) -> io::Result<Option<RecordFile>> {
+        self.faults.check(Op::LoadRecord)?;
+        let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
+        Ok(found(opened)?.map(RecordFile))
+    }
+
+    /// Makes the contents of a record file durable.
+    pub(crate) fn sync_record(&self, file: &RecordFile) -> io::Result<()> {
+        self.gated(Op::SyncRecord, || file.0.sync_data())
     }
 
     /// Returns the text of the clock; empty without one.
@@ -329,9 +351,11 @@ impl Disk {
         let number = self.temporaries.fetch_add(1, Relaxed);
         let temporary = format!("{}{number:x}", self.temporary);
         let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let file = self.partials.open(&temporary, new)?;
+        let file = RecordFile(self.partials.open(&temporary, new)?);
         let dir = &self.partials.file;
-        let replaced = self.write_record(&file, text).and_then(|()| {
+        let written = self.write_record(&file, text);
+        let synced = written.and_then(|()| self.sync_record(&file));
+        let replaced = synced.and_then(|()| {
             self.faults.check(Op::RenameRecord)?;
             Ok(renameat(dir, &temporary, dir, name)?)
         });
@@ -341,10 +365,9 @@ impl Disk {
         })
     }
 
-    fn write_record(&self, mut file: &File, text: &[u8]) -> io::Result<()> {
+    fn write_record(&self, file: &RecordFile, text: &[u8]) -> io::Result<()> {
         self.faults.check(Op::WriteRecord)?;
-        file.write_all(text)?;
-        self.gated(Op::SyncRecord, || file.sync_data())
+        (&file.0).write_all(text)
     }
 }
 

@@ -15,7 +15,6 @@ pub(crate) enum Op {
     Remove,
     LoadRecord,
     CreateRecord,
-    SketchRecord,
     WriteRecord,
     SyncRecord,
     RenameRecord,

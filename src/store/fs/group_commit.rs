@@ -1,10 +1,12 @@
-//! Group commit: concurrent callers of one sync share it. A semaphore limits the number of concurrent syncs.
+//! Group commit: concurrent callers of one sync share it. A semaphore limits the number of concurrent syncs. One caller runs
+//! several syncs at the same time.
 
 use std::io;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::sync::{Condvar, Mutex, PoisonError, lock};
+use crate::sync::{Condvar, Mutex, PoisonError, lock, thread};
 
 /// The rounds of syncs of one file or directory. A caller needs a round that *begins* after its call: a running round
 /// may not cover its bytes.
@@ -56,10 +58,7 @@ impl SharedSync {
         rounds.begun += 1;
         let mut round = Round {
             shared: self,
-            failure: Some(Failure::of(
-                rounds.begun,
-                &io::Error::other("sync panicked"),
-            )),
+            failure: Some(Failure::of(rounds.begun, &panicked())),
         };
         let number = rounds.begun;
         drop(rounds);
@@ -102,6 +101,35 @@ impl Failure {
         let by_number = |errno: NonZero<i32>| io::Error::from_raw_os_error(errno.get());
         self.errno.map_or_else(|| self.kind.into(), by_number)
     }
+}
+
+/// A sync that can run in another thread.
+pub(crate) type SyncTask = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
+
+/// Runs `own` in this thread, and at the same time each of `others` in a thread of its own. Returns all results.
+///
+/// File systems and disks combine syncs that run at the same time: together they take little longer than one.
+pub(crate) fn together<T>(
+    others: Vec<SyncTask>,
+    own: impl FnOnce() -> T,
+) -> (T, Vec<io::Result<()>>) {
+    let begin = |task: SyncTask| {
+        let run = Arc::clone(&task);
+        let thread = thread::Builder::new().name("resumed-sync".into());
+        // Without a thread, the sync runs here.
+        thread.spawn(move || run()).map_err(|_| task())
+    };
+    let begun: Vec<_> = others.into_iter().map(begin).collect();
+    let own = own();
+    let end = |begun: Result<thread::JoinHandle<_>, _>| match begun {
+        Ok(thread) => thread.join().unwrap_or_else(|_| Err(panicked())),
+        Err(ended) => ended,
+    };
+    (own, begun.into_iter().map(end).collect())
+}
+
+fn panicked() -> io::Error {
+    io::Error::other("sync panicked")
 }
 
 /// A counting semaphore that measures how long its permits are held.

@@ -58,5 +58,5 @@ pub(crate) fn may_truncate(registry: &Registry, key: Key) -> io::Result<bool> {
         return Ok(false);
     };
     let marker = registry.disk.read_marker(&data)?;
-    Ok(marker.is_some_and(|synced| synced < length))
+    Ok(marker.is_some_and(|marker| marker.synced < length))
 }

@@ -8,7 +8,7 @@ const ENOSPC: i32 = 28;
 
 const BYTES: &[u8] = b"0123456789";
 
-const OPS: [Op; 22] = [
+const OPS: [Op; 21] = [
     Op::Open,
     Op::Create,
     Op::Read,
@@ -21,7 +21,6 @@ const OPS: [Op; 22] = [
     Op::Remove,
     Op::LoadRecord,
     Op::CreateRecord,
-    Op::SketchRecord,
     Op::WriteRecord,
     Op::SyncRecord,
     Op::RenameRecord,

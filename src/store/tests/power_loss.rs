@@ -1,6 +1,6 @@
 //! The trusted bytes of a partial after a new mount.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
@@ -45,20 +45,37 @@ impl Bench {
 
     /// Returns the number of syncs.
     fn syncs(&self, deed: impl FnOnce(&Self)) -> usize {
+        self.syncs_of(deed).len()
+    }
+
+    /// Returns the syncs, in the order of [`SYNCS`].
+    fn syncs_of(&self, deed: impl FnOnce(&Self)) -> Vec<Op> {
         let before = self.faults().log().len();
         deed(self);
         let log = &self.faults().log()[before..];
-        let syncs = [Op::Sync, Op::SyncRecord, Op::SyncDir];
-        log.iter().filter(|(op, _)| syncs.contains(op)).count()
+        let each = |op: Op| {
+            log.iter()
+                .map(|(done, _)| *done)
+                .filter(move |it| *it == op)
+        };
+        SYNCS.into_iter().flat_map(each).collect()
     }
 }
+
+const SYNCS: [Op; 3] = [Op::Sync, Op::SyncRecord, Op::SyncDir];
 
 fn mark(path: &Path, text: &str) {
     rustix::fs::setxattr(path, MARKER, text.as_bytes(), XattrFlags::REPLACE).unwrap();
 }
 
 fn mark_of(path: &Path) -> Result<usize, Errno> {
-    rustix::fs::getxattr(path, MARKER, &mut [0; 20])
+    rustix::fs::getxattr(path, MARKER, &mut [0; 64])
+}
+
+fn marker_of(path: &Path) -> String {
+    let mut text = [0; 64];
+    let length = rustix::fs::getxattr(path, MARKER, &mut text[..]).unwrap();
+    String::from_utf8(text[..length].into()).unwrap()
 }
 
 #[test]
@@ -143,6 +160,83 @@ fn unreported_bytes_are_lost_after_a_new_mount() {
         bench.mounted_anew();
         assert_eq!(bench.status(&id()).unwrap(), held(0));
     }
+}
+
+#[test]
+fn pending_marker_counts_only_with_its_bytes() {
+    for (bytes, offset) in [(b"syncmore", 8), (b"syncmor\0", 4), (b"sync\0\0\0\0", 4)] {
+        let mut bench = Bench::new();
+        if bench.write_reported_and_more() {
+            bench.closed(|bench| {
+                mark(
+                    &bench.data_path(),
+                    &format!("4 8 {:08x}", crc32fast::hash(b"more")),
+                );
+                on_disk::write(bench.data_path(), bytes).unwrap();
+            });
+            bench.mounted_anew();
+            bench.expect_offset(offset);
+            assert_eq!(bench.partial().unwrap(), bytes[..offset as usize]);
+            assert_eq!(marker_of(&bench.data_path()) == "8", offset == 8);
+        }
+    }
+}
+
+/// The earlier server may have reported eight bytes. A marker that confirms four and a checksum of more must not replace this
+/// one.
+#[test]
+fn pending_marker_of_an_earlier_server_stays_until_a_sync() {
+    let mut bench = Bench::new();
+    if bench.write_reported_and_more() {
+        let marker = format!("4 8 {:08x}", crc32fast::hash(b"more"));
+        bench.closed(|bench| mark(&bench.data_path(), &marker));
+        let path = bench.data_path();
+        let during = bench.during(Op::Sync, || bench.expect_offset(8), || marker_of(&path));
+        assert_eq!(during, marker);
+        assert_eq!(marker_of(&path), "8");
+    }
+}
+
+#[test]
+fn bytes_and_their_marker_need_one_sync() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"some").unwrap();
+    assert_eq!(bench.syncs_of(|bench| bench.expect_offset(4)), SYNCS);
+    append.write(b"more").unwrap();
+    assert_eq!(bench.syncs_of(|bench| bench.expect_offset(8)), [Op::Sync]);
+}
+
+#[test]
+fn bytes_that_cannot_be_read_back_are_marked_by_a_second_sync() {
+    let mut bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"some").unwrap();
+    bench.fail(Op::Read, 0, usize::MAX, 5, None);
+    let syncs = bench.syncs_of(|bench| bench.expect_offset(4));
+    assert_eq!(syncs[..2], [Op::Sync, Op::Sync]);
+    drop(append);
+    bench.mounted_anew();
+    bench.expect_offset(4);
+}
+
+#[test]
+fn syncs_of_a_status_run_at_the_same_time() {
+    let bench = Bench::new();
+    let mut append = bench.append_with(&id(), 0, declared(10, "a")).unwrap();
+    append.write(b"some").unwrap();
+    let has_begun = |op| bench.faults().log().iter().any(|(begun, _)| *begun == op);
+    bench.during(
+        Op::Sync,
+        || bench.expect_offset(4),
+        || {
+            let since = Instant::now();
+            while !has_begun(Op::SyncRecord) || !has_begun(Op::SyncDir) {
+                assert!(since.elapsed() < Duration::from_secs(5), "one waits");
+                thread::yield_now();
+            }
+        },
+    );
 }
 
 #[test]
@@ -274,6 +368,48 @@ fn replaced_record_is_synced_before_a_status() {
     bench.reopen();
     assert!(bench.record().unwrap().contains("\"length\":10"));
     assert!(bench.syncs(|bench| bench.expect_offset(4)) > 0);
+}
+
+/// Writes so many bytes that the record is written early, without a sync. The closed store stands for a kill.
+fn with_early_record() -> Bench {
+    let mut bench = Bench::new();
+    let bytes = vec![b'x'; (1 << 20) + 1];
+    let mut append = bench.append_with(&id(), 0, declared(2 << 20, "a")).unwrap();
+    append.write(&bytes).unwrap();
+    drop(append);
+    assert!(
+        bench
+            .faults()
+            .log()
+            .iter()
+            .all(|(op, _)| *op != Op::SyncRecord)
+    );
+    bench.reopen();
+    assert!(bench.record().unwrap().contains("\"length\":2097152"));
+    bench
+}
+
+#[test]
+fn early_record_of_a_killed_server_is_synced_before_a_status() {
+    let bench = with_early_record();
+    let all = bench.syncs_of(|bench| bench.expect_offset((1 << 20) + 1));
+    assert_eq!(all, SYNCS);
+    assert_eq!(bench.syncs(|bench| bench.expect_offset((1 << 20) + 1)), 0);
+}
+
+#[test]
+fn early_record_is_written_anew_after_its_sync_failed() {
+    for (failures, is_kept) in [(1, true), (2, false)] {
+        let bench = with_early_record();
+        bench.fail(Op::SyncRecord, 0, failures, 5, None);
+        assert_refused!(bench.status(&id()), Error::Io(_));
+        let log = bench.faults().log();
+        let renamed = log.iter().filter(|(op, _)| *op == Op::RenameRecord);
+        assert_eq!(renamed.count(), usize::from(is_kept));
+        // The record that was not synced is gone in both cases.
+        assert_eq!(bench.record().is_some(), is_kept);
+        bench.expect_offset((1 << 20) + 1);
+    }
 }
 
 #[test]

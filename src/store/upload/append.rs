@@ -170,7 +170,7 @@ impl Append {
     fn sync_in_background(&mut self) -> Result<(), Error> {
         self.wait_for_sync()?;
         let mut state = self.upload.lock()?;
-        state.durability_mut().begin_sync();
+        state.durability_mut().will_sync();
         if !self.upload.disk().durable {
             self.upload.store_hash_states(&mut state);
             return Ok(());

@@ -1,12 +1,25 @@
 //! Bytes, marker, directory entries and record of one upload: what is written, and what a power loss leaves.
 
-/// The length that the marker of a loaded data file contains.
+use std::mem;
+
+/// The lengths in the marker of a loaded data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Marker {
     /// The file system has no user extended attributes: lengths are trusted.
     Unsupported,
-    /// The synced length; 0 if the file has no marker.
-    Length(u64),
+    /// The synced length, and the greatest length. Both are 0 if the file has no marker.
+    Lengths { synced: u64, end: u64 },
+}
+
+/// The record on the disk, beside the one in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordState {
+    /// It differs, or there is none.
+    Stale,
+    /// It is the same, in a file that no sync has confirmed.
+    Written,
+    /// It is the same, and durable as soon as its name is.
+    Synced,
 }
 
 /// The parts of an upload that are durable for certain when it is loaded.
@@ -31,16 +44,30 @@ pub(crate) struct Durability {
     synced: Option<u64>,
     /// The synced length last written to the marker.
     marker_written: u64,
-    /// The same, once the marker itself is on the disk. `u64::MAX` if the upload needs no marker.
+    /// The greatest length in the marker: the pending one, if there is one.
+    marker_end: u64,
+    /// The length that the marker on the disk confirms. `u64::MAX` if the upload needs no marker.
     marker_durable: u64,
+    /// True if a caller waits for a sync that confirms a marker too.
+    marker_wanted: bool,
     /// Bytes written since the last sync of the data file began.
     dirty_bytes: u64,
     /// The number of directory entries created or replaced.
     dir_changes: u32,
     /// The number of them that a sync has confirmed.
     dir_synced: u32,
-    /// True if the record on the disk equals the one in memory.
-    record_clean: bool,
+    record: RecordState,
+}
+
+/// One sync of the data file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SyncRound {
+    /// The length that the sync confirms.
+    pub(crate) length: u64,
+    /// The synced length before the sync, if the sync is to confirm a marker with the new length too.
+    pub(crate) unmarked_from: Option<u64>,
+    /// The length that the sync confirms in the marker of before.
+    pub(crate) marked: u64,
 }
 
 /// The steps that make an upload durable, as of one moment.
@@ -61,11 +88,13 @@ impl Durability {
             offset: 0,
             synced: Some(0),
             marker_written: 0,
+            marker_end: 0,
             marker_durable: 0,
+            marker_wanted: false,
             dirty_bytes: 0,
             dir_changes: 0,
             dir_synced: 0,
-            record_clean: true,
+            record: RecordState::Synced,
         }
     }
 
@@ -85,14 +114,20 @@ impl Durability {
         self.dirty_bytes
     }
 
-    pub(crate) fn record_clean(&self) -> bool {
-        self.record_clean
+    pub(crate) fn record(&self) -> RecordState {
+        self.record
+    }
+
+    /// Returns whether the file has a marker.
+    pub(crate) fn has_marker(&self) -> bool {
+        self.marker_end > 0
     }
 
     /// Returns whether a power loss leaves everything that is written.
     pub(crate) fn is_durable(&self) -> bool {
         let flush = self.flush();
-        self.record_clean && !flush.sync_data && !flush.write_marker && !flush.sync_dir
+        let is_record_durable = self.record == RecordState::Synced;
+        is_record_durable && !flush.sync_data && !flush.write_marker && !flush.sync_dir
     }
 
     /// Returns the steps that make everything durable except the record.
@@ -116,12 +151,12 @@ impl Durability {
         let is_confirmed = confirmed != Confirmed::Nothing;
         self.offset = offset;
         self.dir_changes += u32::from(has_files && !is_confirmed);
-        (self.marker_written, self.marker_durable) = match marker {
-            Some(Marker::Length(length)) if is_confirmed => (length, length),
+        (self.marker_written, self.marker_end, self.marker_durable) = match marker {
+            Some(Marker::Lengths { synced, end }) if is_confirmed => (synced, end, synced),
             // A file that is marked by an earlier process may have a marker that is not on the disk yet.
-            Some(Marker::Length(length)) => (length, 0),
-            Some(Marker::Unsupported) => (0, u64::MAX),
-            None => (0, offset),
+            Some(Marker::Lengths { synced, end }) => (synced, end, 0),
+            Some(Marker::Unsupported) => (0, 0, u64::MAX),
+            None => (0, 0, offset),
         };
         let is_marked = marker.is_none() || self.marker_written == offset;
         let is_synced = is_marked || confirmed == Confirmed::All || !self.has_syncs;
@@ -146,14 +181,35 @@ impl Durability {
         self.dirty_bytes = bytes;
     }
 
-    /// Begins a sync of the data file. Returns the length that the sync will confirm.
-    pub(crate) fn begin_sync(&mut self) -> u64 {
+    /// Notes that a sync of all bytes begins soon.
+    pub(crate) fn will_sync(&mut self) {
         self.dirty_bytes = 0;
-        self.offset
     }
 
-    pub(crate) fn end_sync(&mut self, length: u64) {
+    /// Has the next sync of the data file confirm a marker too.
+    pub(crate) fn want_marker(&mut self) {
+        self.marker_wanted = true;
+    }
+
+    /// Begins a sync of the data file.
+    pub(crate) fn begin_sync(&mut self) -> SyncRound {
+        self.dirty_bytes = 0;
+        let is_wanted = mem::take(&mut self.marker_wanted) && self.marker_durable < self.offset;
+        let synced = self.synced.unwrap_or(self.marker_written);
+        // Another process may have reported a pending length. A new marker must not confirm less, so it waits for a sync.
+        let has_pending = synced < self.marker_end && self.marker_end <= self.offset;
+        let may_mark = self.marker_written < self.offset && !has_pending;
+        SyncRound {
+            length: self.offset,
+            unmarked_from: (is_wanted && may_mark).then_some(synced),
+            marked: self.marker_written,
+        }
+    }
+
+    /// Notes that a sync has confirmed `length` bytes, and the length `marked` in the marker.
+    pub(crate) fn end_sync(&mut self, length: u64, marked: u64) {
         self.synced = Some(length);
+        self.marker_durable = self.marker_durable.max(marked);
     }
 
     /// Notes that the file was truncated to the synced length.
@@ -163,20 +219,30 @@ impl Durability {
 
     /// Returns the synced length if the marker contains less.
     pub(crate) fn stale_marker(&self) -> Option<u64> {
-        self.synced.filter(|synced| self.marker_written < *synced)
+        let is_stale = |synced: &u64| self.marker_written < *synced && self.may_mark(*synced);
+        self.synced
+            .filter(|synced| self.has_syncs && is_stale(synced))
     }
 
-    pub(crate) fn marker_was_written(&mut self, length: u64) {
-        self.marker_written = length;
+    /// Returns whether a marker that ends at `length` may replace the one of the file. A smaller length never replaces a
+    /// greater one, unless the file was truncated meanwhile.
+    pub(crate) fn may_mark(&self, length: u64) -> bool {
+        self.marker_end <= length || self.marker_end > self.offset
     }
 
-    pub(crate) fn marker_was_synced(&mut self, length: u64) {
-        self.marker_durable = self.marker_durable.max(length);
+    /// Returns whether the marker on the disk confirms `length` bytes.
+    pub(crate) fn is_marked(&self, length: u64) -> bool {
+        !self.has_syncs || self.marker_durable >= length
+    }
+
+    /// Notes that the marker has a synced length, and ends at `end`.
+    pub(crate) fn marker_was_written(&mut self, synced: u64, end: u64) {
+        (self.marker_written, self.marker_end) = (synced, end);
     }
 
     /// Notes that the marker was removed, before the file gets its name.
     pub(crate) fn marker_was_removed(&mut self) {
-        (self.marker_written, self.marker_durable) = (0, 0);
+        (self.marker_written, self.marker_end, self.marker_durable) = (0, 0, 0);
     }
 
     pub(crate) fn dir_changed(&mut self) {
@@ -188,11 +254,26 @@ impl Durability {
     }
 
     pub(crate) fn record_changed(&mut self) {
-        self.record_clean = false;
+        self.record = RecordState::Stale;
+    }
+
+    /// Notes that a file without a sync has the record.
+    pub(crate) fn record_was_written(&mut self) {
+        self.record = match self.has_syncs {
+            true => RecordState::Written,
+            false => RecordState::Synced,
+        };
+    }
+
+    /// Notes that the file of the record was synced.
+    pub(crate) fn record_was_synced(&mut self) {
+        if self.record == RecordState::Written {
+            self.record = RecordState::Synced;
+        }
     }
 
     pub(crate) fn record_was_saved(&mut self) {
-        self.record_clean = true;
+        self.record = RecordState::Synced;
     }
 
     /// Notes that the data file has its published name: it needs no marker any more.
@@ -207,7 +288,7 @@ impl Durability {
         *self = Self {
             dir_changes: self.dir_changes,
             dir_synced: self.dir_synced,
-            record_clean: self.record_clean,
+            record: self.record,
             ..Self::new(self.has_syncs)
         };
     }
@@ -230,23 +311,47 @@ mod tests {
         durability.wrote(5);
         assert_eq!(flush(&durability), (true, true, true));
         let steps = durability.flush();
-        let length = durability.begin_sync();
+        durability.want_marker();
+        let round = durability.begin_sync();
+        assert_eq!((round.length, round.unmarked_from), (5, Some(0)));
         durability.wrote(3);
-        durability.end_sync(length);
+        durability.marker_was_written(0, 5);
+        durability.end_sync(round.length, 5);
         assert_eq!(
             (durability.dirty_bytes(), durability.synced()),
             (3, Some(5))
         );
         assert_eq!(durability.stale_marker(), Some(5));
-        durability.marker_was_written(5);
+        durability.marker_was_written(5, 5);
         assert_eq!(durability.stale_marker(), None);
-        durability.marker_was_synced(5);
         durability.dir_was_synced(steps);
         assert_eq!(flush(&durability), (true, true, false));
         durability.truncated_to(5);
         assert!(durability.is_durable());
         durability.record_changed();
         assert!(!durability.is_durable());
+    }
+
+    #[test]
+    fn pending_marker_is_not_replaced_by_a_shorter_one() {
+        let mut durability = Durability::new(true);
+        durability.wrote(8);
+        durability.marker_was_written(0, 8);
+        assert!(durability.may_mark(8) && !durability.may_mark(5));
+        durability.end_sync(5, 0);
+        assert_eq!(durability.stale_marker(), None);
+        durability.truncated_to(5);
+        assert_eq!(durability.stale_marker(), Some(5));
+    }
+
+    #[test]
+    fn record_that_changes_during_its_sync_is_stale() {
+        let mut durability = Durability::new(true);
+        durability.record_was_written();
+        assert!(!durability.is_durable());
+        durability.record_changed();
+        durability.record_was_synced();
+        assert_eq!(durability.record(), RecordState::Stale);
     }
 
     #[test]
@@ -262,8 +367,8 @@ mod tests {
     #[test]
     fn loaded_file_is_synced_only_if_its_marker_says_so() {
         for (marker, expected) in [
-            (Marker::Length(8), (false, true, true)),
-            (Marker::Length(4), (true, true, true)),
+            (marker(8), (false, true, true)),
+            (marker(4), (true, true, true)),
             (Marker::Unsupported, (true, false, true)),
         ] {
             let loaded = loaded(Some(marker), Confirmed::Nothing);
@@ -276,16 +381,23 @@ mod tests {
     #[test]
     fn confirmed_files_need_only_the_sync_of_unmarked_bytes() {
         for (marker, expected) in [
-            (Some(Marker::Length(8)), (false, false, false)),
-            (Some(Marker::Length(4)), (true, true, false)),
+            (Some(marker(8)), (false, false, false)),
+            (Some(marker(4)), (true, true, false)),
             (Some(Marker::Unsupported), (true, false, false)),
             (None, (false, false, false)),
         ] {
             let marked = loaded(marker, Confirmed::Marked);
             assert_eq!(flush(&marked), expected, "{marker:?}");
         }
-        for marker in [Marker::Length(8), Marker::Unsupported] {
+        for marker in [marker(8), Marker::Unsupported] {
             assert!(loaded(Some(marker), Confirmed::All).is_durable());
+        }
+    }
+
+    fn marker(synced: u64) -> Marker {
+        Marker::Lengths {
+            synced,
+            end: synced,
         }
     }
 
@@ -298,7 +410,7 @@ mod tests {
     #[test]
     fn without_syncs_every_state_is_durable() {
         let mut durability = Durability::new(false);
-        durability.load(8, Some(Marker::Length(0)), true, Confirmed::Nothing);
+        durability.load(8, Some(marker(0)), true, Confirmed::Nothing);
         durability.wrote(5);
         durability.dir_changed();
         assert!(durability.is_durable());

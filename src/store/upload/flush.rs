@@ -1,80 +1,142 @@
 //! Syncs, and the truncation after a failed one.
 //!
-//! The order is: record, bytes, marker, names; then the response. Concurrent requests share the syncs.
+//! Record, bytes with marker, and names are synced at the same time; then comes the response. Concurrent requests share the
+//! syncs. So a response waits for one running sync and for one more, unless the record replaces another one.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::store::error::Error;
-use crate::store::fs::disk::Data;
+use crate::store::fs::dirs::Dir;
+use crate::store::fs::disk::{Data, RecordFile};
+use crate::store::fs::group_commit::{SyncTask, together};
+use crate::store::fs::marker::{MarkerValue, Pending};
 use crate::store::fs::record::Record;
+use crate::store::upload::durability::RecordState;
+use crate::store::upload::guard::ChangeGuard;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::{Progress, State};
+
+/// The most bytes that are read back for the checksum in a marker. More are left only by an earlier server, or by writes that
+/// are faster than the disk.
+const PENDING_MAX: u64 = 256 << 20;
+
+/// A record that has a file, but no sync. Other threads write no record as long as this exists.
+struct UnsyncedRecord<'a> {
+    file: Arc<RecordFile>,
+    /// True if the file was created for this record.
+    is_new: bool,
+    _changing: ChangeGuard<'a>,
+}
 
 impl UploadHandle {
     /// Makes the upload durable, and returns its progress. `None`: bytes were lost or removed in the meantime, so the
     /// caller has to look again.
     pub(crate) fn flush(&self) -> Result<Option<Progress>, Error> {
-        self.save_record()?;
-        self.flush_bytes()
+        self.flush_unless(|_| false)
     }
 
-    /// Does the same as `flush`, without the record.
-    pub(crate) fn flush_bytes(&self) -> Result<Option<Progress>, Error> {
-        let state = self.load()?;
+    /// Does the same as `flush`, but without the record if its failure `is_bearable`.
+    pub(crate) fn flush_unless(
+        &self,
+        is_bearable: impl Fn(&Error) -> bool,
+    ) -> Result<Option<Progress>, Error> {
+        let record = match self.begin_record() {
+            Err(error) if is_bearable(&error) => None,
+            record => record?,
+        };
+        let mut state = self.load()?;
         let (progress, epoch, flush) =
             (state.progress(), state.epoch(), state.durability().flush());
-        let published = state.published().map(|published| published.path.clone());
-        drop(state);
-        if flush.sync_data {
-            self.sync_data()?;
-        }
+        let mut syncs = match flush.sync_dir {
+            true => self.name_syncs(&state),
+            false => Vec::new(),
+        };
         if flush.write_marker {
-            self.sync_marker()?;
+            state.durability_mut().want_marker();
         }
-        if flush.sync_dir {
-            self.sync_dirs(published.as_deref())?;
+        drop(state);
+        if let Some(record) = &record {
+            syncs.push(self.record_sync(record));
+        }
+        let needs_data = flush.sync_data || flush.write_marker;
+        let sync_data = || match needs_data {
+            true => self.sync_marked(progress.offset, epoch),
+            false => Ok(()),
+        };
+        let (data, mut others) = together(syncs, sync_data);
+        let record = record.map_or(Ok(()), |record| {
+            self.end_record(&record, others.pop().unwrap_or(Ok(())))
+        });
+        let names = others.into_iter().collect::<io::Result<()>>();
+        names.map_err(|error| self.poison_names(error))?;
+        data?;
+        match record {
+            Err(error) if is_bearable(&error) => {}
+            record => record?,
         }
         let mut state = self.lock()?;
         if state.epoch() != epoch {
             return Ok(None);
         }
         state.durability_mut().dir_was_synced(flush);
+        if let Err(error) = self.update_marker(&mut state) {
+            log::debug!("{}: cannot update the marker: {error}", self.key);
+        }
         self.store_hash_states(&mut state);
         Ok(Some(progress))
     }
 
-    /// Writes the synced length to the marker, and syncs the marker.
-    fn sync_marker(&self) -> Result<(), Error> {
-        let (length, epoch) = self.write_marker()?;
+    /// Syncs the bytes written so far, and a marker with their number. Nearly always in one sync.
+    fn sync_marked(&self, offset: u64, epoch: u64) -> Result<(), Error> {
         self.sync_data()?;
         let mut state = self.lock()?;
-        if state.epoch() == epoch {
-            state.durability_mut().marker_was_synced(length);
+        if state.epoch() != epoch || state.durability().is_marked(offset) {
+            return Ok(());
+        }
+        self.update_marker(&mut state)?;
+        drop(state);
+        self.sync_data()
+    }
+
+    /// Writes the synced length to the marker, unless the marker contains as much. Does not sync the marker.
+    fn update_marker(&self, state: &mut State) -> io::Result<()> {
+        if let (Some(data), Some(length)) = (state.data(), state.durability().stale_marker()) {
+            self.disk()
+                .write_marker(data, MarkerValue::synced(length))?;
+            state.durability_mut().marker_was_written(length, length);
         }
         Ok(())
     }
 
-    /// Writes the synced length to the marker; any later sync makes the marker durable. Returns the length, and the epoch.
-    ///
-    /// Keeps the state locked, so that a smaller length never replaces a greater one.
-    fn write_marker(&self) -> Result<(u64, u64), Error> {
-        let mut state = self.lock()?;
-        if let (Some(data), Some(length)) = (state.data(), state.durability().stale_marker()) {
-            self.disk().write_marker(data, length)?;
-            state.durability_mut().marker_was_written(length);
+    /// Writes a marker that the next sync makes durable together with the `unmarked` bytes. Returns the length in the marker;
+    /// `None` if a marker has to wait for the sync.
+    fn mark_pending(&self, data: &Arc<Data>, unmarked: Range<u64>, epoch: u64) -> Option<u64> {
+        let (synced, length) = (unmarked.start, unmarked.end);
+        if length - synced > PENDING_MAX {
+            return None;
         }
-        self.store_hash_states(&mut state);
-        Ok((
-            state.durability().synced().unwrap_or_default(),
-            state.epoch(),
-        ))
+        // Without the lock: other requests can read the state, and bytes below the offset do not change within an epoch.
+        let crc32 = self.disk().checksum(data, unmarked).ok()?;
+        let mut state = self.lock().ok()?;
+        if state.epoch() != epoch || !state.durability().may_mark(length) {
+            return None;
+        }
+        let pending = (length > synced).then_some(Pending { length, crc32 });
+        let marker = MarkerValue { synced, pending };
+        self.disk().write_marker(data, marker).ok()?;
+        state.durability_mut().marker_was_written(synced, length);
+        Some(length)
     }
 
     /// Syncs the bytes written so far, and writes their number to the marker.
     pub(crate) fn sync_and_mark(&self) -> Result<(), Error> {
         self.sync_data()?;
-        self.write_marker().map(drop)
+        let mut state = self.lock()?;
+        self.update_marker(&mut state)?;
+        self.store_hash_states(&mut state);
+        Ok(())
     }
 
     /// Syncs the bytes written so far.
@@ -94,16 +156,20 @@ impl UploadHandle {
         let Some(data) = state.data().cloned() else {
             return Ok(());
         };
-        let (length, epoch) = (state.durability_mut().begin_sync(), state.epoch());
+        let (round, epoch) = (state.durability_mut().begin_sync(), state.epoch());
         let hashed = state.hashing().map(|hashing| hashing.now.clone());
         drop(state);
+        let pending = round
+            .unmarked_from
+            .and_then(|synced| self.mark_pending(&data, synced..round.length, epoch));
         let result = self.disk().sync(&data);
         let Ok(mut state) = self.lock() else {
             return result;
         };
         let is_same_file = state.data().is_some_and(|now| Arc::ptr_eq(now, &data));
         if result.is_ok() && state.epoch() == epoch {
-            state.durability_mut().end_sync(length);
+            let marked = pending.unwrap_or(round.marked);
+            state.durability_mut().end_sync(round.length, marked);
             if let (Some(hashing), Some(hashed)) = (state.hashing_mut(), hashed) {
                 hashing.is_synced(hashed);
             }
@@ -137,23 +203,102 @@ impl UploadHandle {
     pub(crate) fn sync_dirs(&self, published: Option<&str>) -> Result<(), Error> {
         let finished = published.map_or(Ok(()), |path| self.disk().sync_published(path));
         let synced = finished.and_then(|()| self.registry.sync_partials());
-        synced.map_err(|error| {
-            self.poison();
-            error.into()
-        })
+        synced.map_err(|error| self.poison_names(error))
     }
 
-    /// Writes the record if the one on the disk differs. Does not sync its name.
-    pub(crate) fn save_record(&self) -> Result<(), Error> {
-        if self.load()?.durability().record_clean() {
-            return Ok(());
+    fn poison_names(&self, error: io::Error) -> Error {
+        self.poison();
+        error.into()
+    }
+
+    /// Returns the syncs that do the same as `sync_dirs`. An upload whose record has no published path has no entry in the
+    /// log.
+    fn name_syncs(&self, state: &State) -> Vec<SyncTask> {
+        let registry = &self.registry;
+        let disk = Arc::clone(&registry.disk);
+        let mut syncs: Vec<SyncTask> = vec![Arc::new(move || disk.sync_dir(Dir::Partials))];
+        if state.record().is_some_and(|it| it.publishing.is_some()) {
+            let registry = Arc::clone(registry);
+            syncs.push(Arc::new(move || registry.log.sync()));
         }
-        let _changing = self.lock_change()?;
+        if let Some(published) = state.published() {
+            let (disk, path) = (Arc::clone(&registry.disk), published.path.clone());
+            syncs.push(Arc::new(move || disk.sync_published(&path)));
+        }
+        syncs
+    }
+
+    /// Writes the record if the one on the disk differs, durably except for its name.
+    pub(crate) fn save_record(&self) -> Result<(), Error> {
+        let Some(record) = self.begin_record()? else {
+            return Ok(());
+        };
+        let synced = self.record_sync(&record)();
+        self.end_record(&record, synced)
+    }
+
+    /// Writes the record if the one on the disk differs. Returns the record if its file needs a sync. Only a new file does: one
+    /// that replaces another file is synced before.
+    fn begin_record(&self) -> Result<Option<UnsyncedRecord<'_>>, Error> {
+        if self.load()?.durability().record() == RecordState::Synced {
+            return Ok(None);
+        }
+        let changing = self.lock_change()?;
         let mut state = self.load()?;
         self.share_declared(&mut state)?;
-        let unsaved = state.unsaved_record();
+        let has_file = state.has_record_file();
+        let (found, record) = (state.durability().record(), state.record().cloned());
         drop(state);
-        unsaved.map_or(Ok(()), |record| self.write_record(&record))
+        let Some(record) = record.filter(|_| found != RecordState::Synced) else {
+            return Ok(None);
+        };
+        let written = match found {
+            RecordState::Written => self.disk().open_record(self.key)?,
+            _ => None,
+        };
+        let is_new = written.is_none();
+        let file = match written {
+            Some(written) => Some(written),
+            None if has_file || record.publishing.is_some() => None,
+            None => self.disk().create_record(self.key, &record.to_json())?,
+        };
+        let Some(file) = file else {
+            self.write_record(&record)?;
+            return Ok(None);
+        };
+        if is_new {
+            self.lock()?.record_file_was_created(&record);
+        }
+        Ok(self.disk().durable.then(|| UnsyncedRecord {
+            file: file.into(),
+            is_new,
+            _changing: changing,
+        }))
+    }
+
+    fn record_sync(&self, record: &UnsyncedRecord<'_>) -> SyncTask {
+        let (disk, file) = (Arc::clone(&self.registry.disk), Arc::clone(&record.file));
+        Arc::new(move || disk.sync_record(&file))
+    }
+
+    /// Handles the end of the sync of a record.
+    ///
+    /// After a failure, a later sync of the same file would succeed, although the record is lost. So another file replaces a
+    /// record of before. A new one is removed, and the next flush writes it.
+    fn end_record(&self, record: &UnsyncedRecord<'_>, synced: io::Result<()>) -> Result<(), Error> {
+        let mut state = self.lock()?;
+        if synced.is_ok() {
+            state.durability_mut().record_was_synced();
+            return Ok(());
+        }
+        state.durability_mut().record_changed();
+        let saved = state.record().filter(|_| !record.is_new).cloned();
+        drop(state);
+        if saved.is_none_or(|saved| self.write_record(&saved).is_err()) {
+            self.disk().discard_record(self.key);
+            self.lock()?.record_file_was_removed();
+        }
+        Ok(synced?)
     }
 
     /// Writes the record of a large upload early, once and without a sync: a killed server must not lose the declared
@@ -165,8 +310,9 @@ impl UploadHandle {
         if state.has_record_file() {
             return;
         }
-        match self.disk().write_record_early(self.key, &record.to_json()) {
-            Ok(()) => state.record_file_was_created(),
+        match self.disk().create_record(self.key, &record.to_json()) {
+            Ok(Some(_)) => state.record_file_was_created(&record),
+            Ok(None) => {}
             Err(error) => log::debug!("{}: cannot write the record early: {error}", self.key),
         }
     }

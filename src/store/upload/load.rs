@@ -4,6 +4,7 @@ use std::io;
 
 use crate::store::error::Error;
 use crate::store::fs::disk::Data;
+use crate::store::fs::marker::MarkerValue;
 use crate::store::fs::record::{Hook, Record};
 use crate::store::options::OnConflict;
 use crate::store::upload::durability::{Confirmed, Marker};
@@ -42,12 +43,12 @@ impl UploadHandle {
         let data = match found {
             None => None,
             Some((data, length)) => {
-                let marker = match self.disk().read_marker(&data)? {
-                    None => Marker::Unsupported,
-                    Some(length) => Marker::Length(length),
-                };
+                let marker = self.disk().read_marker(&data)?;
                 let record = record.as_ref().ok().and_then(Option::as_ref);
-                let length = self.recover(&data, length, marker, record)?;
+                let (length, marker) = match marker {
+                    None => (length, Marker::Unsupported),
+                    Some(marker) => self.recover(&data, length, marker, record)?,
+                };
                 Some((data, length, marker))
             }
         };
@@ -66,33 +67,47 @@ impl UploadHandle {
     }
 
     /// Truncates a data file of `length` bytes to its marker, if the upload is loaded the first time after a power
-    /// loss. Returns the length that is left.
+    /// loss. Returns the length that is left, and the lengths in the marker.
     ///
     /// Needs no sync: the marker is still there if the removed bytes come back.
     fn recover(
         &self,
         data: &Data,
         length: u64,
-        marker: Marker,
+        marker: MarkerValue,
         record: Option<&Record>,
-    ) -> io::Result<u64> {
-        let Marker::Length(synced) = marker else {
-            return Ok(length);
-        };
+    ) -> io::Result<(u64, Marker)> {
+        let (synced, end) = (marker.synced, marker.end());
+        let unchanged = Marker::Lengths { synced, end };
         // A record gets its published path after the sync of all bytes.
         let is_publishing =
             record.is_some_and(|it| it.publishing.is_some() && it.length == Some(length));
         if synced >= length || is_publishing || !self.registry.trusts_markers_only.load(SeqCst) {
-            return Ok(length);
+            return Ok((length, unchanged));
+        }
+        let kept = self.disk().confirmed_length(data, marker, length)?;
+        let marker = match kept > synced {
+            true => {
+                // The bytes are on the disk: later servers need no checksum.
+                self.disk().write_marker(data, MarkerValue::synced(kept))?;
+                Marker::Lengths {
+                    synced: kept,
+                    end: kept,
+                }
+            }
+            false => unchanged,
+        };
+        if kept == length {
+            return Ok((length, marker));
         }
         log::info!(
-            "{}: after a power loss, {synced} of {length} bytes are kept",
+            "{}: after a power loss, {kept} of {length} bytes are kept",
             self.key
         );
         // The stored hash states may cover the removed bytes.
         self.disk().remove_hash_states(data)?;
-        self.disk().truncate(data, synced)?;
-        Ok(synced)
+        self.disk().truncate(data, kept)?;
+        Ok((kept, marker))
     }
 
     /// Returns whether the finished file was removed, so that the upload is to be forgotten and can be sent again. A

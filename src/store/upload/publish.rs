@@ -20,6 +20,7 @@ use crate::store::id::Id;
 use crate::store::obstacle::ObstacleKind;
 use crate::store::options::OnConflict;
 use crate::store::upload::completed::Completed;
+use crate::store::upload::durability::RecordState;
 use crate::store::upload::info::Expiry;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::request::AppendRequest;
@@ -66,13 +67,10 @@ impl UploadHandle {
                     Err(Error::Superseded | Error::DigestDiffers | Error::Differs(_)) => None,
                     Err(error) => return Err(error),
                 },
-                false => match self.save_record() {
-                    // A full disk may have no room for a record. The bytes are kept without one.
-                    Ok(()) | Err(Error::StorageFull(_) | Error::FileTooLarge(_)) => {
-                        self.flush_bytes()?
-                    }
-                    Err(error) => return Err(error),
-                },
+                // A full disk may have no room for a record. The bytes are kept without one.
+                false => self.flush_unless(|error| {
+                    matches!(error, Error::StorageFull(_) | Error::FileTooLarge(_))
+                })?,
             };
             if let Some(progress) = reached {
                 return Ok((progress, published));
@@ -227,8 +225,10 @@ impl UploadHandle {
     /// Writes the record with the published path, durably.
     pub(crate) fn save_publishing(&self, record: &Arc<Record>) -> Result<(), Error> {
         let state = self.lock()?;
-        let is_same = state.record() == Some(record) && state.durability().record_clean();
-        let is_durable = is_same && !state.durability().flush().sync_dir;
+        let is_same = state.record() == Some(record);
+        let durability = state.durability();
+        let is_synced = durability.record() == RecordState::Synced;
+        let is_durable = is_same && is_synced && !durability.flush().sync_dir;
         drop(state);
         if is_durable {
             return Ok(());
@@ -246,7 +246,7 @@ impl UploadHandle {
             return Ok(());
         };
         let (disk, time) = (self.disk(), record.modified());
-        let has_marker = state.durability().marker_written() > 0;
+        let has_marker = state.durability().has_marker();
         let has_hashes = state.hashing_mut().take().is_some() || has_marker;
         let results = [
             time.map(|time| disk.set_modified(&data, time)),

@@ -40,7 +40,7 @@ impl Registry {
 
     /// Makes the log and the names in `.resumed` durable.
     pub(crate) fn sync_partials(&self) -> io::Result<()> {
-        let sync_log = || self.log.sync();
-        self.disk.sync_dir_after(Dir::Partials, sync_log)
+        self.log.sync()?;
+        self.disk.sync_dir(Dir::Partials)
     }
 }

@@ -8,7 +8,7 @@ use crate::store::fs::disk::Data;
 use crate::store::fs::hashed::{Crc32, Digest, Hashing};
 use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::id::Id;
-use crate::store::upload::durability::{Confirmed, Durability, Flush, Marker};
+use crate::store::upload::durability::{Confirmed, Durability, Flush, Marker, RecordState};
 use crate::store::upload::request::{AppendRequest, BodyLength};
 
 /// The bytes of an upload that the server has.
@@ -103,6 +103,9 @@ impl State {
         };
         let offset = length.or(published.flatten()).unwrap_or_default();
         self.durability.load(offset, marker, has_files, confirmed);
+        if record.is_some() && has_record_file && confirmed == Confirmed::Nothing {
+            self.durability.record_was_written();
+        }
         // The finished file was removed and the upload begun again; a power loss brought the old record back.
         if length.is_some() && published.is_some_and(|published| published != length) {
             record = record.map(|record| Record::new(&record.id));
@@ -234,9 +237,9 @@ impl State {
 
     /// Returns the record if the one on the disk differs.
     pub(crate) fn unsaved_record(&self) -> Option<Arc<Record>> {
-        match self.durability.record_clean() {
-            true => None,
-            false => self.record.clone(),
+        match self.durability.record() {
+            RecordState::Stale => self.record.clone(),
+            RecordState::Written | RecordState::Synced => None,
         }
     }
 
@@ -408,10 +411,19 @@ impl State {
         }
     }
 
-    /// Notes that the record has a file, whose contents are not synced.
-    pub(crate) fn record_file_was_created(&mut self) {
+    /// Notes that `record` has a file, whose contents are not synced.
+    pub(crate) fn record_file_was_created(&mut self, record: &Record) {
         self.has_record_file = true;
         self.durability.dir_changed();
+        if self.record.as_deref() == Some(record) {
+            self.durability.record_was_written();
+        }
+    }
+
+    /// Notes that the file of the record is gone, although the record is in memory.
+    pub(crate) fn record_file_was_removed(&mut self) {
+        self.has_record_file = false;
+        self.durability.record_changed();
     }
 
     /// Replaces the record by one that the disk has.

@@ -117,9 +117,14 @@ impl Kept {
     }
 
     fn mark(&mut self, call: &Call) {
+        // The synced length; while a sync makes it durable, the next one and the checksum of its bytes too.
         let mark = call.texts().last().expect("a value");
+        let lengths = mark.split(' ').take(2);
         if let Some(file) = self.files.get_mut(call.of()) {
-            file.noted = mark.parse().expect("a count");
+            file.noted = lengths
+                .last()
+                .and_then(|it| it.parse().ok())
+                .expect("a count");
         }
     }
 
