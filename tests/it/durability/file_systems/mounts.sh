@@ -11,12 +11,14 @@ image() {
     "$@" image >mkfs 2>&1 || { cat mkfs >&2; exit 1; }
 }
 
-# below NAME: an ext4, for a file system on top of it.
+# below NAME OPTION..: an ext4, for a file system on top of it.
 below() {
-    truncate -s 64M "$1.image"
-    mkfs.ext4 -q "$1.image"
-    mkdir "$1"
-    mount -o loop "$1.image" "$1"
+    dir=$1
+    shift
+    truncate -s 64M "$dir.image"
+    mkfs.ext4 -q "$@" "$dir.image"
+    mkdir "$dir"
+    mount -o loop "$dir.image" "$dir"
 }
 
 needs() {
@@ -93,10 +95,12 @@ make_nfs() {
     kernel_has nfs4
     kernel_has nfsd
     needs rpc.nfsd rpc.mountd mount.nfs4
-    below far
+    # Without space for root only: the server of the file system is root, and would fill it.
+    below far -m 0
     is_mounted /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
     touch /var/lib/nfs/etab /var/lib/nfs/rmtab
-    exportfs -i -o rw,no_root_squash,no_subtree_check,insecure,fsid=7 "127.0.0.1:$PWD/far"
+    # The root of NFS 4. Otherwise the folders above must be exportable.
+    exportfs -i -o rw,no_root_squash,no_subtree_check,insecure,fsid=0 "127.0.0.1:$PWD/far"
     rpc.mountd --no-nfs-version 3
     rpc.nfsd --no-nfs-version 3 --lease-time 10 --grace-time 10 2
 }
@@ -104,13 +108,14 @@ make_nfs() {
 make_cifs() {
     kernel_has cifs
     needs smbd mount.cifs
-    below far
+    below far -m 0
     mkdir samba
     cat >smb.conf <<END
 [global]
   smb ports = 4450
   interfaces = lo
   bind interfaces only = yes
+  guest account = root
   lock directory = $PWD/samba
   state directory = $PWD/samba
   cache directory = $PWD/samba
@@ -124,8 +129,12 @@ make_cifs() {
 END
     printf 'word\nword\n' | smbpasswd -c smb.conf -s -a root >made
     smbd -s smb.conf -D
+    # Until the server listens on the port: 0x1162 is 4450.
     tries=0
-    until [ -s samba/smbd.pid ] || [ $((tries += 1)) -gt 100 ]; do sleep 0.1; done
+    until grep -q ':1162 00000000:0000 0A' /proc/net/tcp; do
+        [ $((tries += 1)) -lt 600 ] || { cat samba/log* >&2; exit 1; }
+        sleep 0.1
+    done
 }
 
 mount_it() {
@@ -140,7 +149,7 @@ mount_it() {
     bindfs) bindfs -o "$mode" far at ;;
     encfs) echo password | encfs --standard --stdinpass "$PWD/far" "$PWD/at" -- -o "$mode" >mounted ;;
     sshfs) sshfs -o "ssh_command=$PWD/ssh,$mode" "far:$PWD/far" at ;;
-    nfs) mount -t nfs4 -o "$mode" "127.0.0.1:$PWD/far" at ;;
+    nfs) mount -t nfs4 -o "$mode" 127.0.0.1:/ at ;;
     cifs) mount -t cifs -o "user=root,password=word,vers=3.1.1,port=4450,$mode" //127.0.0.1/far at ;;
     *) mount -o "loop,$mode" image at ;;
     esac
