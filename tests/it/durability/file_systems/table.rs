@@ -94,7 +94,7 @@ fn today() -> String {
     };
     let release = said(Command::new("uname").arg("-r"));
     // Without the suffix of the distribution.
-    let kernel = release.split('-').next().unwrap_or_default();
+    let kernel = release.split(['-', '+']).next().unwrap_or_default();
     format!("Linux {kernel}, {}", said(Command::new("date").arg("+%F")))
 }
 
