@@ -1,4 +1,4 @@
-//! Operations on the disk: data files, record files and their directories. Each can fail, and none contains a decision.
+//! Operations on the disk: data files and their directories. Each can fail, and none contains a decision.
 //!
 //! No operation follows a symbolic link inside `.resumed`. Each error keeps its number.
 
@@ -6,7 +6,7 @@ use std::collections::HashSet;
 #[cfg(test)]
 pub(crate) use std::fs as on_disk;
 use std::fs::{self, DirBuilder, File, FileTimes, Permissions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
     Access, AtFlags, Dev, Dir as Entries, Mode, OFlags, Stat, Timespec, Timestamps, access,
-    chmodat, fstat, fstatvfs, mkdirat, openat, renameat, statat, unlinkat, utimensat,
+    chmodat, fstat, fstatvfs, mkdirat, openat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -28,11 +28,10 @@ use crate::store::fs::location::Location;
 use crate::store::fs::lock::{self, LOCKS};
 use crate::store::fs::ownership::Ownership;
 use crate::store::fs::private;
-use crate::store::fs::record::record_name;
 use crate::store::fs::space::Space;
 use crate::store::id::Key;
 use crate::store::options::{Options, Sharing, SyncMode};
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::AtomicU64;
 use crate::sync::{Mutex, Once};
 
 /// The directory of the partial uploads, inside the directory of the finished files.
@@ -45,13 +44,10 @@ pub(crate) const LOCK: &str = "lock";
 pub(crate) const LOG: &str = "journal";
 
 /// The file with the running time of the servers.
-const CLOCK: &str = "clock";
+pub(crate) const CLOCK: &str = "clock";
 
 /// The prefix of the name of a temporary record file.
 const TEMPORARY: &str = ".record-";
-
-/// Longest record read, in bytes: an id and a name each fill a request head at most.
-const RECORD_MAX: u64 = 1 << 20;
 
 const ALREADY: io::ErrorKind = io::ErrorKind::AlreadyExists;
 
@@ -67,7 +63,7 @@ pub(crate) struct Disk {
     /// The prefix of the names of this server's temporary record files. Another server has another prefix.
     pub(crate) temporary: String,
     /// The number of temporary names used so far.
-    temporaries: AtomicU64,
+    pub(crate) temporaries: AtomicU64,
     /// False with `--sync fast`: there are no syncs.
     pub(crate) durable: bool,
     /// True if a sync of a file or directory of `DIR` does not suffice.
@@ -84,9 +80,6 @@ pub(crate) struct Disk {
 
 /// The bytes of an upload: an open data file.
 pub(crate) struct Data(pub(crate) File);
-
-/// An open record file.
-pub(crate) struct RecordFile(File);
 
 /// An open directory: `DIR` or `.resumed`.
 pub(crate) struct Directory {
@@ -259,115 +252,6 @@ impl Disk {
     /// Makes the bytes, the length and the marker durable.
     pub(crate) fn sync(&self, data: &Data) -> io::Result<()> {
         self.gated(Op::Sync, || data.0.sync_all())
-    }
-}
-
-/// Record files: `<key>.json`.
-impl Disk {
-    /// Returns the contents of the record file of `key`; `None` if it does not exist.
-    pub(crate) fn load_record(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
-        self.faults.check(Op::LoadRecord)?;
-        let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
-        let Some(mut file) = found(opened)? else {
-            return Ok(None);
-        };
-        // Most records are shorter: one read is enough.
-        let mut text = vec![0; 1024];
-        let count = file.read(&mut text)?;
-        text.truncate(count);
-        if count == 1024 {
-            file.take(RECORD_MAX).read_to_end(&mut text)?;
-        }
-        Ok(Some(text))
-    }
-
-    /// Writes the record of `key`, or replaces it in one step. The caller syncs the directory.
-    ///
-    /// The first record needs no temporary file: a record that a crash cuts is no JSON, and counts as missing.
-    pub(crate) fn save_record(&self, key: Key, text: &[u8]) -> io::Result<()> {
-        match self.create_record(key, text)? {
-            Some(file) => (self.sync_record(&file)).inspect_err(|_| self.discard_record(key)),
-            None => self.replace_record(&record_name(key), text),
-        }
-    }
-
-    /// Creates the record of `key` without a sync; `None` if it exists. A record that a power loss cuts is no JSON, and counts
-    /// as missing.
-    pub(crate) fn create_record(&self, key: Key, text: &[u8]) -> io::Result<Option<RecordFile>> {
-        if text.len() as u64 > RECORD_MAX {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        self.faults.check(Op::CreateRecord)?;
-        let (name, new) = (record_name(key), OFlags::CREATE | OFlags::EXCL);
-        let file = match self.partials.open(&name, OFlags::WRONLY | new) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ALREADY => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let file = RecordFile(file);
-        // A record that stays is no JSON, and counts as missing.
-        let written = (self.write_record(&file, text)).inspect_err(|_| self.discard_record(key));
-        written.map(|()| Some(file))
-    }
-
-    /// Removes a record file that was not written or synced. Its name needs no sync.
-    pub(crate) fn discard_record(&self, key: Key) {
-        let _ = unlinkat(&self.partials.file, record_name(key), AtFlags::empty());
-    }
-
-    /// Opens the record file of `key` for a sync; `None` if it does not exist.
-    pub(crate) fn open_record(&self, key: Key) -> io::Result<Option<RecordFile>> {
-        self.faults.check(Op::LoadRecord)?;
-        let opened = self.partials.open(&record_name(key), OFlags::RDONLY);
-        Ok(found(opened)?.map(RecordFile))
-    }
-
-    /// Makes the contents of a record file durable.
-    pub(crate) fn sync_record(&self, file: &RecordFile) -> io::Result<()> {
-        self.gated(Op::SyncRecord, || file.0.sync_data())
-    }
-
-    /// Returns the text of the clock; empty without one.
-    pub(crate) fn load_clock(&self) -> String {
-        let mut text = String::new();
-        let file = self.partials.open(CLOCK, OFlags::RDONLY);
-        match file.and_then(|file| file.take(RECORD_MAX).read_to_string(&mut text)) {
-            Ok(_) => text,
-            Err(_) => String::new(),
-        }
-    }
-
-    /// Replaces the text of the clock in one step.
-    pub(crate) fn save_clock(&self, text: &str) -> io::Result<()> {
-        self.replace_record(CLOCK, text.as_bytes())
-    }
-
-    /// Removes the record file of `key`, if it exists. The caller syncs the directory.
-    pub(crate) fn remove_record(&self, key: Key) -> io::Result<()> {
-        self.remove(&record_name(key))
-    }
-
-    fn replace_record(&self, name: &str, text: &[u8]) -> io::Result<()> {
-        let number = self.temporaries.fetch_add(1, Relaxed);
-        let temporary = format!("{}{number:x}", self.temporary);
-        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let file = RecordFile(self.partials.open(&temporary, new)?);
-        let dir = &self.partials.file;
-        let written = self.write_record(&file, text);
-        let synced = written.and_then(|()| self.sync_record(&file));
-        let replaced = synced.and_then(|()| {
-            self.faults.check(Op::RenameRecord)?;
-            Ok(renameat(dir, &temporary, dir, name)?)
-        });
-        replaced.inspect_err(|_| {
-            // The sweep of the next server removes the file if this fails.
-            let _ = unlinkat(dir, &temporary, AtFlags::empty());
-        })
-    }
-
-    fn write_record(&self, file: &RecordFile, text: &[u8]) -> io::Result<()> {
-        self.faults.check(Op::WriteRecord)?;
-        (&file.0).write_all(text)
     }
 }
 

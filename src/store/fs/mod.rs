@@ -19,6 +19,7 @@ pub(crate) mod ownership;
 pub(crate) mod private;
 pub(crate) mod published;
 pub(crate) mod record;
+pub(crate) mod record_file;
 pub(crate) mod rename;
 pub(crate) mod space;
 pub(crate) mod spelling;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use crate::store::error::Error;
 use crate::store::fs::dirs::Dir;
-use crate::store::fs::disk::{Data, RecordFile};
+use crate::store::fs::disk::Data;
 use crate::store::fs::group_commit::{SyncTask, together};
 use crate::store::fs::marker::{MarkerValue, Pending};
 use crate::store::fs::record::Record;
+use crate::store::fs::record_file::RecordFile;
 use crate::store::upload::durability::RecordState;
 use crate::store::upload::guard::ChangeGuard;
 use crate::store::upload::registry::UploadHandle;
