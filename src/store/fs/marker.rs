@@ -47,7 +47,7 @@ impl MarkerValue {
         self.pending.map_or(self.synced, |pending| pending.length)
     }
 
-    /// Parses the text. An earlier version appended ` told`.
+    /// Parses the text, also with the suffix of an earlier version.
     fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let mut fields = text.strip_suffix(" told").unwrap_or(text).split(' ');
