@@ -58,10 +58,13 @@ make() {
     exfat-fuse) needs mount.exfat-fuse; image 64 mkfs.exfat ;;
     ntfs-3g) needs mount.ntfs-3g; image 64 mkfs.ntfs -F -Q ;;
     slow)
-        image 64 mkfs.ext4 -q
+        # Larger than the free space that a server keeps.
+        image 256 mkfs.ext4 -q
         modprobe dm-delay
         losetup --find --show image >device
         dmsetup create resumed-slow --table "$(delays 0)"
+        # Without udev, nobody else makes the device.
+        dmsetup mknodes resumed-slow
         ;;
     tmpfs) mkdir far; mount -t tmpfs -o size=64M tmpfs far ;;
     overlay) kernel_has overlay; below far; mkdir far/l far/u far/w ;;
