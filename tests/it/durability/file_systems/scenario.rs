@@ -253,7 +253,13 @@ fn upload_to_full(place: &Place, id: &str, fillers: &[PathBuf]) -> Result<Option
         return Ok(None);
     }
     expect("the status of an upload", answer.status, 507)?;
-    let held = process.connect().held(id) as usize;
+    let answer = process.connect().ask(status(id));
+    if answer.status == 507 && answer.field("Upload-Offset") == Some("0") {
+        // There was space for the file, but none for its record. No byte is held.
+        return Ok(None);
+    }
+    expect("the answer to the question", answer.status, 200)?;
+    let held: usize = answer.text().parse().map_err(|_| "no count".to_owned())?;
     for filler in fillers {
         fs::remove_file(filler).map_err(|error| error.to_string())?;
     }
