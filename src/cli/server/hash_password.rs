@@ -6,64 +6,36 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::{self, ExitCode};
 use std::thread;
 
-use lexopt::{Arg, Parser, ValueExt};
 use resumed::PasswordHash;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::operand;
+use crate::cli::UsageError;
 use crate::cli::flags::HASH_PASSWORD;
-use crate::cli::{self, UsageError};
 
 /// The exit status after a signal is this and the number of the signal, as in a shell.
 const SIGNAL_STATUS: i32 = 128;
 
 /// Runs the command with the arguments after `hash-password`.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let fail = |error: &dyn Error, code| {
-        eprintln!("resumed hash-password: {error}");
-        ExitCode::from(code)
-    };
-    match parse(args) {
-        Ok(Action::Help) => cli::print(&HASH_PASSWORD.help()),
-        Ok(Action::Version) => cli::print_version(),
-        Ok(Action::Hash(name)) => match line(name.as_deref()) {
-            Ok(line) => cli::print(&format!("{line}\n")),
-            Err(error) => fail(&*error, 1),
-        },
-        Err(error) => fail(&error, 2),
-    }
-}
-
-enum Action {
-    Help,
-    Version,
-    Hash(Option<String>),
-}
-
-fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
-    let mut parser = Parser::from_args(args);
-    let mut name = None;
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
-            Arg::Value(value) if name.is_none() => name = Some(value.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let is_name = |name: &String| {
-        let has_other = name.contains(|letter: char| letter == ':' || letter.is_control());
-        let is_kept = name.trim() == name && !name.starts_with('#');
-        !name.is_empty() && !has_other && is_kept
-    };
-    match name {
+    operand::run(&HASH_PASSWORD, args, |name| {
+        match name {
         Some(name) if !is_name(&name) => Err(UsageError(
             "a name may not be empty, begin with #, or contain a colon, a line end or space around it"
                 .into(),
-        )),
-        name => Ok(Action::Hash(name)),
+        )
+        .into()),
+        name => line(name.as_deref()),
     }
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    let has_other = name.contains(|letter: char| letter == ':' || letter.is_control());
+    let is_kept = name.trim() == name && !name.starts_with('#');
+    !name.is_empty() && !has_other && is_kept
 }
 
 /// Returns the line of the user with the password of standard input.

@@ -8,11 +8,10 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lexopt::{Arg, Parser, ValueExt};
-
+use super::operand;
 use crate::cli::flags::HEALTH;
 use crate::cli::text::printable;
-use crate::cli::{self, UsageError, url};
+use crate::cli::{UsageError, url};
 
 /// The maximum time to connect, and between two parts of the response.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,49 +21,18 @@ const MAX_BYTES: u64 = 16 << 10;
 
 /// Runs the command with the arguments after `health`.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let url = match parse(args) {
-        Ok(Action::Ask(url)) => url,
-        Ok(Action::Help) => return cli::print(&HEALTH.help()),
-        Ok(Action::Version) => return cli::print_version(),
-        Err(error) => {
-            eprintln!("resumed health: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    match ask(&url) {
-        Ok(answer) => cli::print(&format!("{answer}\n")),
-        Err(error) => {
-            eprintln!("resumed health: {url}: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    operand::run(&HEALTH, args, |url| {
+        let url = address(url)?;
+        ask(&url).map_err(|error| format!("{url}: {error}").into())
+    })
 }
 
-enum Action {
-    Help,
-    Version,
-    Ask(String),
-}
-
-fn parse(args: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
-    let mut parser = Parser::from_args(args);
-    let mut url = None;
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Action::Help),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Action::Version),
-            Arg::Value(value) if url.is_none() => url = Some(value.string()?),
-            other => return Err(other.unexpected().into()),
-        }
-    }
+/// Returns the URL with its scheme.
+fn address(url: Option<String>) -> Result<String, UsageError> {
     let is_known = |url: &String| url.starts_with("http://") || url.starts_with("unix:");
     let url = url.map(|url| url::with_scheme(&url).unwrap_or(url));
-    match url.filter(is_known) {
-        Some(url) => Ok(Action::Ask(url)),
-        None => Err(UsageError(
-            "a URL is needed: http://HOST:PORT or unix:PATH".into(),
-        )),
-    }
+    url.filter(is_known)
+        .ok_or_else(|| UsageError("a URL is needed: http://HOST:PORT or unix:PATH".into()))
 }
 
 /// Returns the text of a healthy server.

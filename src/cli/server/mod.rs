@@ -6,6 +6,7 @@ mod guess;
 mod hash_password;
 mod health;
 mod hook;
+mod operand;
 mod own_addresses;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
