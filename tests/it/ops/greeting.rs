@@ -1,8 +1,12 @@
 //! The greeting: the addresses and the QR code.
 
 use std::io::{BufRead, BufReader};
+use std::iter;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -10,6 +14,9 @@ use crate::support::Client;
 use crate::support::killed::Killed;
 use crate::support::left_out::{left_out, require};
 use crate::support::tls::TlsClient;
+
+/// The maximum time to wait for a line of the greeting.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The command, and the lines that it says up to an empty one.
 struct Greeted {
@@ -40,7 +47,14 @@ impl Greeted {
             .spawn();
         let mut child = Killed(child.expect("it runs"));
         let said = BufReader::new(child.stdout.take().expect("piped"));
-        let lines = said.lines().map(|line| line.expect("text"));
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || said.lines().try_for_each(|line| sender.send(line)));
+        let lines = iter::from_fn(|| {
+            let line = receiver
+                .recv_timeout(TIMEOUT)
+                .expect("an empty line in time");
+            Some(line.expect("text"))
+        });
         let lines = lines.take_while(|line| !line.is_empty()).collect();
         Greeted {
             _child: child,
