@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::durability::file_systems::place::Place;
 use crate::support::files::finished;
@@ -217,11 +217,11 @@ fn time(place: &Place) -> Result<String, String> {
 fn full(place: &Place) -> Result<String, String> {
     // Two files: one fills a branch of mergerfs.
     let fillers = ["filler-1", "filler-2"].map(|name| place.mount().join(name));
-    for id in ["full-1", "full-2", "full-3"] {
+    for id in (1..=10).map(|number| format!("full-{number}")) {
         for filler in &fillers {
             fill(filler, LENGTH as u64 / 2).map_err(|error| error.to_string())?;
         }
-        let cell = upload_to_full(place, id, &fillers);
+        let cell = upload_to_full(place, &id, &fillers);
         fillers
             .iter()
             .for_each(|filler| drop(fs::remove_file(filler)));
@@ -232,7 +232,8 @@ fn full(place: &Place) -> Result<String, String> {
     Err("the disk does not stay full".into())
 }
 
-/// Returns nothing if the disk has space again: xfs frees the space of removed files in the background.
+/// Returns nothing if the disk has space again, since xfs frees the space of removed files in the background, or none for a
+/// record.
 fn upload_to_full(place: &Place, id: &str, fillers: &[PathBuf]) -> Result<Option<String>, String> {
     let content = content(LENGTH);
     let process = start(place);
@@ -253,9 +254,12 @@ fn upload_to_full(place: &Place, id: &str, fillers: &[PathBuf]) -> Result<Option
         return Ok(None);
     }
     expect("the status of an upload", answer.status, 507)?;
-    let answer = process.connect().ask(status(id));
-    if answer.status == 507 && answer.field("Upload-Offset") == Some("0") {
-        // There was space for the file, but none for its record. No byte is held.
+    let mut answer = process.connect().ask(status(id));
+    if answer.status == 507 {
+        // There was space for the bytes, but none for the record. The server has let the bytes go.
+        answer = process.connect().ask(status(id));
+    }
+    if answer.status == 507 {
         return Ok(None);
     }
     expect("the answer to the question", answer.status, 200)?;
@@ -263,6 +267,7 @@ fn upload_to_full(place: &Place, id: &str, fillers: &[PathBuf]) -> Result<Option
     for filler in fillers {
         fs::remove_file(filler).map_err(|error| error.to_string())?;
     }
+    wait_for_space(place).map_err(|error| error.to_string())?;
     let rest = content.get(held..).ok_or("more bytes than were sent")?;
     let named = format!(
         "X-File-Name: {name}\r\nX-File-Size: {LENGTH}\r\nContent-Length: {}\r\n",
@@ -281,19 +286,46 @@ fn upload_to_full(place: &Place, id: &str, fillers: &[PathBuf]) -> Result<Option
     }))
 }
 
-/// Fills a disk until so many bytes are free.
+/// Fills a disk until so many bytes are free, and stay free: xfs and btrfs free the space of removed files in the background.
 fn fill(path: &Path, left: u64) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
     loop {
-        let about = rustix::fs::statvfs(path)?;
-        let free = about.f_bavail * about.f_frsize;
-        let length = free.saturating_sub(left).min(1_000_000);
+        let before = free(path)?;
+        let length = before.saturating_sub(left).min(1_000_000);
         // The last bytes of a disk may be free for its own structures only.
-        if length == 0 || file.write_all(&vec![1; length as usize]).is_err() {
+        if length > 0 && file.write_all(&vec![1; length as usize]).is_ok() {
+            file.sync_all()?;
+            continue;
+        }
+        rustix::fs::syncfs(&file)?;
+        if free(path)? <= before {
             return Ok(());
         }
-        file.sync_all()?;
     }
+}
+
+/// Waits until the disk has space for more than the upload. A number of free bytes is no proof: btrfs counts those of a
+/// removed file before they can be used.
+fn wait_for_space(place: &Place) -> io::Result<()> {
+    let (mount, begun) = (place.mount(), Instant::now());
+    let probe = mount.join("probe");
+    loop {
+        let write = || {
+            fs::write(&probe, vec![1; 4 * LENGTH])?;
+            fs::File::open(&probe)?.sync_all()
+        };
+        let written = write();
+        drop(fs::remove_file(&probe));
+        rustix::fs::syncfs(fs::File::open(&mount)?)?;
+        if written.is_ok() || begun.elapsed() > Duration::from_secs(30) {
+            return written;
+        }
+    }
+}
+
+fn free(path: &Path) -> io::Result<u64> {
+    let about = rustix::fs::statvfs(path)?;
+    Ok(about.f_bavail * about.f_frsize)
 }
 
 /// A read-only mount: the server does not start, and continues when the mount is writable again.
