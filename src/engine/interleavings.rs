@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::poller::simulated::{now, set_clock};
 use super::{Engine, Limits, Listener};
 use crate::http::{self, Action, BodyEnd, BodySink, Handler, Head, Response};
-use crate::sync::explore::{assert_found, explore};
+use crate::sync::explore::{assert_found, explore, memory_dir};
 use crate::sync::{Condvar, Mutex, Planted, lock, thread};
 
 const LIGHT: &[u8] = b"GET /light HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -79,7 +79,7 @@ impl BodySink for Taker {
 /// Runs `clients` with an engine of two workers and up to `connections` connections, and then stops it.
 fn serve(connections: usize, clients: impl FnOnce(&Path)) {
     set_clock(Instant::now());
-    let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+    let dir = memory_dir();
     let path = Arc::new(dir.path().join("socket"));
     let limits = Limits {
         connections,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, MaxSteps, Runner};
+use tempfile::TempDir;
 
 use super::{Condvar, Mutex, Planted, lock, thread};
 
@@ -27,6 +28,14 @@ const STEPS_MAX: usize = 50_000;
 
 thread_local! {
     static PLANTED: Cell<Option<Planted>> = const { Cell::new(None) };
+
+    /// Has the directories of this test. The panic of a schedule leaves its own directory behind.
+    static DIRS: TempDir = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
+}
+
+/// Returns a directory in memory. The end of the test removes it.
+pub(crate) fn memory_dir() -> TempDir {
+    DIRS.with(|dirs| tempfile::tempdir_in(dirs.path()).expect("a directory in memory"))
 }
 
 pub(crate) fn is_planted(fault: Planted) -> bool {

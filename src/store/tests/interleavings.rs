@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::store::fs::group_commit::SharedSync;
 use crate::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use crate::sync::explore::{assert_found, explore};
+use crate::sync::explore::{assert_found, explore, memory_dir};
 use crate::sync::{Planted, thread};
 
 const WHOLE: &[u8] = b"0123456789";
 
 /// Returns a store whose first sweep has ended: it knows which uploads have files.
 fn swept() -> Bench {
-    let bench = Bench::quick();
+    let bench = Bench::within(memory_dir(), Options::default());
     bench.sweep(SystemTime::now());
     bench
 }

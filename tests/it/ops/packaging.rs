@@ -27,8 +27,17 @@ fn packaging(file: &str) -> PathBuf {
 
 /// Returns the output of a command in a directory, if it is installed.
 fn said_in(here: &Path, command: &str, args: &[&str]) -> Option<String> {
+    let home = tempfile::tempdir().expect("a temporary directory");
     let mut command = Command::new(command);
-    let run = command.args(args).current_dir(here).output().ok()?;
+    // A shell makes files in the home directory.
+    command
+        .args(args)
+        .current_dir(here)
+        .env("HOME", home.path());
+    for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
+        command.env_remove(name);
+    }
+    let run = command.output().ok()?;
     let complaints = String::from_utf8_lossy(&run.stderr);
     assert!(
         run.status.success() && complaints.is_empty(),
