@@ -9,8 +9,9 @@ export LEFT_OUT := $(abspath $(or $(CARGO_TARGET_DIR),target)/tmp/left-out)
 
 FUZZ_SECS ?= 600
 
-# Tests under many schedules of their threads. They need other locks, and so a build of their own.
-INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" \
+# Tests under many schedules of their threads. They need other locks, and so a build of their own. With optimization they
+# take a quarter of the time.
+INTERLEAVINGS = RUSTFLAGS="--cfg shuttle -D warnings" CARGO_PROFILE_DEV_OPT_LEVEL=2 \
 	$(CARGO) test -p resumed --no-default-features --lib --target-dir target/shuttle interleavings
 
 .PHONY: help repository run dist test check-msrv check-targets test-arm test-crates test-deb test-image torture filesystems fuzz bench docs api film release tools peers
