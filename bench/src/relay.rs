@@ -56,14 +56,10 @@ fn join(client: TcpStream, server: SocketAddr, [up, down]: [&Arc<Way>; 2]) -> io
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
     }
-    let handshake = up.link.round_trip;
-    pass(
-        client.try_clone()?,
-        server.try_clone()?,
-        Arc::clone(up),
-        handshake,
-    );
-    pass(server, client, Arc::clone(down), Duration::ZERO);
+    let ready_at = Instant::now() + up.link.round_trip;
+    let (from, to) = (client.try_clone()?, server.try_clone()?);
+    pass(from, to, Arc::clone(up), ready_at);
+    pass(server, client, Arc::clone(down), ready_at);
     Ok(())
 }
 
@@ -90,18 +86,20 @@ impl Way {
     }
 }
 
-fn pass(from: TcpStream, to: TcpStream, way: Arc<Way>, extra: Duration) {
+/// Passes bytes on from `ready_at`, the end of the connection's handshake.
+fn pass(from: TcpStream, to: TcpStream, way: Arc<Way>, ready_at: Instant) {
     let (sender, receiver) = sync_channel(QUEUE_CHUNKS);
-    thread::spawn(move || take(&from, &way, extra, &sender));
+    thread::spawn(move || take(&from, &way, ready_at, &sender));
     thread::spawn(move || deliver(&to, &receiver));
 }
 
 /// Reads bytes at the rate of the link, and queues them with the time of their arrival.
-fn take(mut from: &TcpStream, way: &Way, extra: Duration, queue: &SyncSender<Chunk>) {
+fn take(mut from: &TcpStream, way: &Way, ready_at: Instant, queue: &SyncSender<Chunk>) {
     let mut buffer = [0; CHUNK_BYTES];
+    sleep_until(ready_at);
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let sent_at = way.send(count);
-        let arrives_at = sent_at + way.link.round_trip / 2 + extra;
+        let arrives_at = sent_at + way.link.round_trip / 2;
         if queue.send((arrives_at, buffer[..count].to_vec())).is_err() {
             break;
         }
@@ -133,30 +131,38 @@ mod tests {
         bits_per_sec: 80e6,
     };
 
-    /// Returns the time until the other end has received so many bytes and its answer is here.
-    fn exchange(bytes: usize) -> Duration {
+    /// Returns the times of two exchanges on a new connection: `bytes` to the other end, and the answer.
+    fn exchanges(bytes: usize) -> [Duration; 2] {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let relay = start(listener.local_addr().unwrap(), LINK).unwrap();
         let mut client = TcpStream::connect(relay).unwrap();
         let (mut server, _) = listener.accept().unwrap();
-        let begin = Instant::now();
         let receiving = thread::spawn(move || {
-            server.read_exact(&mut vec![0; bytes]).unwrap();
-            server.write_all(b"!").unwrap();
+            for _ in 0..2 {
+                server.read_exact(&mut vec![0; bytes]).unwrap();
+                server.write_all(b"!").unwrap();
+            }
         });
-        client.write_all(&vec![0; bytes]).unwrap();
-        client.read_exact(&mut [0]).unwrap();
+        let times = [(); 2].map(|()| {
+            let begin = Instant::now();
+            client.write_all(&vec![0; bytes]).unwrap();
+            client.read_exact(&mut [0]).unwrap();
+            begin.elapsed()
+        });
         receiving.join().unwrap();
-        begin.elapsed()
+        times
     }
 
     #[test]
     fn relay_has_the_delay_and_the_rate_of_its_link() {
         // The handshake, and the round trip of the exchange.
-        let one = exchange(1);
-        assert!(one >= Duration::from_millis(200), "{one:?}");
+        let [first, second] = exchanges(1);
+        assert!(first >= Duration::from_millis(200), "{first:?}");
+        assert!(second >= Duration::from_millis(100), "{second:?}");
+        // A connection has one handshake: both clocks run with the same load.
+        assert!(second < first, "{second:?}, {first:?}");
         // Ten times the bytes that the delay holds take the time of the rate.
-        let many = exchange(10_000_000);
+        let [many, _] = exchanges(10_000_000);
         assert!(many >= Duration::from_millis(1200), "{many:?}");
         assert!(many <= Duration::from_secs(10), "{many:?}");
     }
