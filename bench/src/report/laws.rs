@@ -57,7 +57,13 @@ impl Law {
     }
 }
 
-const LAWS: [Law; 52] = [
+const LAWS: [Law; 54] = [
+    value(
+        "the page over 50 ms and 20 Mbit/s: usable after, seconds",
+        "page_open.first",
+        AtMost(0.25),
+    ),
+    value("... opened again", "page_open.again", AtMost(0.15)),
     ratio(
         "the page, 1,000 small files over 50 ms and 20 Mbit/s: time, of a bare loop's",
         ("page_small.far", OURS),

@@ -16,7 +16,13 @@ const fn metric(key: &'static str, title: &'static str, unit: &'static str) -> M
 }
 
 /// Those that people feel: seconds, beside others who do the same.
-const FELT: [Metric; 8] = [
+const FELT: [Metric; 10] = [
+    metric(
+        "page_open.first",
+        "the page over 50 ms and 20 Mbit/s: usable after",
+        "s",
+    ),
+    metric("page_open.again", "... opened again", "s"),
     metric(
         "page_small.far",
         "the page: 1,000 files of 30 KB over 50 ms and 20 Mbit/s",

@@ -29,7 +29,12 @@ struct Scenario {
     run: fn(&mut Bench) -> io::Result<()>,
 }
 
-const SCENARIOS: [Scenario; 25] = [
+const SCENARIOS: [Scenario; 26] = [
+    Scenario {
+        name: "page_open",
+        about: "the page over 50 ms, with an empty cache and again",
+        run: page::open,
+    },
     Scenario {
         name: "page_small",
         about: "1,000 files of 30 KB from the page in Chromium",

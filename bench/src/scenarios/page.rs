@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::bench::Bench;
 use crate::peers::{OURS, Ours, Peer};
 use crate::place;
-use crate::relay::Link;
+use crate::relay::{self, Link};
 use crate::samples::Samples;
 use crate::source::Source;
 
@@ -36,6 +36,23 @@ const LAN: Link = Link {
     round_trip: Duration::from_millis(1),
     bits_per_sec: 1e9,
 };
+
+/// Opens the page with an empty cache, and again.
+pub(super) fn open(bench: &mut Bench) -> io::Result<()> {
+    let rounds = bench.rounds(5);
+    bench.repeat("page_open", rounds, |bench, round, samples| {
+        let server = Ours::fast(&bench.server).start(&bench.memory)?;
+        let addr = relay::start(server.addr, HOME)?;
+        let mut browser = Command::new("node");
+        browser.arg(Path::new(SCRIPTS).join("open.mjs"));
+        let said = printed(browser.arg(format!("http://{addr}/")))?;
+        let millis = said.split_whitespace().map(parsed);
+        for (metric, millis) in ["page_open.first", "page_open.again"].iter().zip(millis) {
+            samples.add(metric, OURS, round, millis? / 1e3);
+        }
+        Ok(())
+    })
+}
 
 pub(super) fn small(bench: &mut Bench) -> io::Result<()> {
     let task = |metric, link| Task {
@@ -113,9 +130,12 @@ fn secs(task: &Task, bench: &Bench, way: &str, source: &Source) -> io::Result<f6
         .args(script);
     let millis = printed(&mut browser)?;
     source.check(server.dir())?;
-    let millis: Result<f64, _> = millis.trim().parse();
-    let millis = millis.map_err(|_| io::Error::other("the browser printed no number"))?;
-    Ok(millis / 1e3)
+    Ok(parsed(millis.trim())? / 1e3)
+}
+
+fn parsed(number: &str) -> io::Result<f64> {
+    let number = number.parse();
+    number.map_err(|_| io::Error::other("the browser printed no number"))
 }
 
 /// Bundles Uppy into one script.
