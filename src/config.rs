@@ -65,6 +65,18 @@ const MAX_CONNECTIONS: usize = 10_000;
 /// The longest heads of 256 clients. Most heads arrive at once, and need none of it.
 const HEAD_MEMORY: usize = 4 * 1024 * 1024;
 
+/// Defines setters of `$owner`. Each sets a value in `$it`, the owner.
+macro_rules! settings {
+    ($owner:ty: $($(#[$attribute:meta])* $name:ident($($arg:ident: $type:ty),*) |$it:ident| $set:expr;)*) => {
+        $($(#[$attribute])* #[must_use]
+        pub fn $name(mut self, $($arg: $type),*) -> $owner {
+            let $it = &mut self;
+            $set;
+            self
+        })*
+    };
+}
+
 impl Config {
     /// Returns the default settings for uploads into `dir`, which [`start`](crate::start) creates if necessary.
     #[must_use]
@@ -99,230 +111,127 @@ impl Config {
         None
     }
 
-    /// Replaces the upload directory.
-    #[must_use]
-    pub fn dir(mut self, dir: impl AsRef<Path>) -> Config {
-        self.dir = dir.as_ref().to_owned();
-        self
-    }
+    settings! { Config:
+        /// Replaces the upload directory.
+        dir(dir: impl AsRef<Path>) |config| config.dir = dir.as_ref().to_owned();
 
-    /// Sets the address: `ADDR:PORT` (port 0: a free port), `:PORT` for all addresses of the machine, or `unix:PATH`. `[::]`
-    /// is all addresses too. Default: 127.0.0.1:8080.
-    #[must_use]
-    pub fn listen(mut self, address: impl Into<String>) -> Config {
-        self.listen = Listen::At(address.into());
-        self
-    }
+        /// Sets the address: `ADDR:PORT` (port 0: a free port), `:PORT` for all addresses of the machine, or `unix:PATH`.
+        /// `[::]` is all addresses too. Default: 127.0.0.1:8080.
+        listen(address: impl Into<String>) |config| config.listen = Listen::At(address.into());
 
-    /// Sets an existing socket. It stays open after the server stops, so that another server can take it over without
-    /// refusing a connection.
-    #[must_use]
-    pub fn listen_on(mut self, socket: ListenSocket) -> Config {
-        self.listen = Listen::On(Arc::new(socket));
-        self
-    }
+        /// Sets an existing socket. It stays open after the server stops, so that another server can take it over without
+        /// refusing a connection.
+        listen_on(socket: ListenSocket) |config| config.listen = Listen::On(Arc::new(socket));
 
-    /// Sets the file mode of the socket of `unix:PATH`. Default: the umask decides.
-    #[must_use]
-    pub fn socket_mode(mut self, mode: u32) -> Config {
-        self.socket_mode = Some(mode);
-        self
-    }
+        /// Sets the file mode of the socket of `unix:PATH`. Default: the umask decides.
+        socket_mode(mode: u32) |config| config.socket_mode = Some(mode);
 
-    /// Serves HTTPS only, with this certificate. [`Server::set_tls`](crate::Server::set_tls) replaces it later. Default: no
-    /// TLS.
-    #[cfg(feature = "tls")]
-    #[must_use]
-    pub fn tls(mut self, options: TlsOptions) -> Config {
-        self.tls = Some(options);
-        self
-    }
+        /// Serves HTTPS only, with this certificate. [`Server::set_tls`](crate::Server::set_tls) replaces it later. Default: no
+        /// TLS.
+        #[cfg(feature = "tls")]
+        tls(options: TlsOptions) |config| config.tls = Some(options);
 
-    /// Lets browsers use HTTPS only for this host, on all its ports, for a year (RFC 6797). No effect without
-    /// [`tls`](Config::tls). Default: off. Not for a self-signed certificate: a browser then refuses each later one.
-    #[cfg(feature = "tls")]
-    #[must_use]
-    pub fn hsts(mut self, hsts: bool) -> Config {
-        self.options.hsts = hsts;
-        self
-    }
+        /// Lets browsers use HTTPS only for this host, on all its ports, for a year (RFC 6797). No effect without
+        /// [`tls`](Config::tls). Default: off. Not for a self-signed certificate: a browser then refuses each later one.
+        #[cfg(feature = "tls")]
+        hsts(hsts: bool) |config| config.options.hsts = hsts;
 
-    /// Permits root to listen on an address that other machines can reach. Default: [`start`](crate::start) fails.
-    #[must_use]
-    pub fn allow_root(mut self, allow: bool) -> Config {
-        self.allow_root = allow;
-        self
-    }
+        /// Permits root to listen on an address that other machines can reach. Default: [`start`](crate::start) fails.
+        allow_root(allow: bool) |config| config.allow_root = allow;
 
-    /// Permits a server without users to listen on an address that other machines can reach: they may all upload. If not
-    /// permitted, [`start`](crate::start) fails. Default: permitted; the command needs `--allow-anonymous`.
-    #[must_use]
-    pub fn allow_anonymous(mut self, allow: bool) -> Config {
-        self.allow_anonymous = allow;
-        self
-    }
+        /// Permits a server without users to listen on an address that other machines can reach: they may all upload. If not
+        /// permitted, [`start`](crate::start) fails. Default: permitted; the command needs `--allow-anonymous`.
+        allow_anonymous(allow: bool) |config| config.allow_anonymous = allow;
 
-    /// Sets the number of worker threads, at least 2. Default: twice the cores, at least 4. Up to 16 more run while workers
-    /// wait for a sync.
-    #[must_use]
-    pub fn workers(mut self, workers: usize) -> Config {
-        self.workers = workers;
-        self
-    }
+        /// Sets the number of worker threads, at least 2. Default: twice the cores, at least 4. Up to 16 more run while workers
+        /// wait for a sync.
+        workers(workers: usize) |config| config.workers = workers;
 
-    /// Sets the buffer of each worker, in bytes. Default: 256 KiB.
-    #[must_use]
-    pub fn buffer_bytes(mut self, bytes: usize) -> Config {
-        self.buffer_bytes = bytes;
-        self
-    }
+        /// Sets the buffer of each worker, in bytes. Default: 256 KiB.
+        buffer_bytes(bytes: usize) |config| config.buffer_bytes = bytes;
 
-    /// Sets the maximum delay of a read from a slow body. Reads are coalesced instead of waking a worker for each packet;
-    /// with many connections the delay grows. 0: no coalescing. Default: 20 ms.
-    #[must_use]
-    pub fn coalesce_max(mut self, longest: Duration) -> Config {
-        self.coalesce_max = longest;
-        self
-    }
+        /// Sets the maximum delay of a read from a slow body. Reads are coalesced instead of waking a worker for each packet;
+        /// with many connections the delay grows. 0: no coalescing. Default: 20 ms.
+        coalesce_max(longest: Duration) |config| config.coalesce_max = longest;
 
-    /// Sets the maximum number of connections. One more closes the connection that was silent longest; the server keeps
-    /// its received bytes. Default: 10,000, or half of the descriptor limit.
-    #[must_use]
-    pub fn max_connections(mut self, connections: usize) -> Config {
-        self.max_connections = connections;
-        self
-    }
+        /// Sets the maximum number of connections. One more closes the connection that was silent longest; the server keeps
+        /// its received bytes. Default: 10,000, or half of the descriptor limit.
+        max_connections(connections: usize) |config| config.max_connections = connections;
 
-    /// Sets a route that answers before the server: a page or an API of the program beside the uploads. `None`: the server
-    /// answers. Default: none.
-    ///
-    /// The closure runs after the check of `Host`, and before origin, CORS and login. It may wait for the disk. The body of
-    /// a request that it answers is not read.
-    ///
-    /// ```
-    /// # use resumed::{Config, Response};
-    /// let config = Config::new("uploads").route(|head| match (head.method(), head.path()) {
-    ///     ("GET" | "HEAD", "/version") => Some(Response::new(200).text("7")),
-    ///     _ => None,
-    /// });
-    /// ```
-    #[must_use]
-    pub fn route(
-        mut self,
-        answer: impl Fn(&Head) -> Option<Response> + Send + Sync + 'static,
-    ) -> Config {
-        self.options.own_route = Some(Callback(Arc::new(answer)));
-        self
-    }
+        /// Sets a route that answers before the server: a page or an API of the program beside the uploads. `None`: the server
+        /// answers. Default: none.
+        ///
+        /// The closure runs after the check of `Host`, and before origin, CORS and login. It may wait for the disk. The body of
+        /// a request that it answers is not read.
+        ///
+        /// ```
+        /// # use resumed::{Config, Response};
+        /// let config = Config::new("uploads").route(|head| match (head.method(), head.path()) {
+        ///     ("GET" | "HEAD", "/version") => Some(Response::new(200).text("7")),
+        ///     _ => None,
+        /// });
+        /// ```
+        route(answer: impl Fn(&Head) -> Option<Response> + Send + Sync + 'static)
+            |config| config.options.own_route = Some(Callback(Arc::new(answer)));
 
-    /// Sets the maximum length of a request head, in bytes. Beyond: 431. Default: 16 KiB.
-    #[must_use]
-    pub fn head_bytes(mut self, bytes: usize) -> Config {
-        self.http.head_bytes = bytes;
-        self
-    }
+        /// Sets the maximum length of a request head, in bytes. Beyond: 431. Default: 16 KiB.
+        head_bytes(bytes: usize) |config| config.http.head_bytes = bytes;
 
-    /// Sets the memory of all unfinished request heads together, in bytes. Beyond: the largest of them gets a 503, and its
-    /// connection closes. Default: 4 MiB.
-    #[must_use]
-    pub fn head_memory(mut self, bytes: usize) -> Config {
-        self.head_memory = bytes;
-        self
-    }
+        /// Sets the memory of all unfinished request heads together, in bytes. Beyond: the largest of them gets a 503, and its
+        /// connection closes. Default: 4 MiB.
+        head_memory(bytes: usize) |config| config.head_memory = bytes;
 
-    /// Sets the maximum number of fields in a request head. Beyond: 431. Default: 100.
-    #[must_use]
-    pub fn head_fields(mut self, fields: usize) -> Config {
-        self.http.fields = fields;
-        self
-    }
+        /// Sets the maximum number of fields in a request head. Beyond: 431. Default: 100.
+        head_fields(fields: usize) |config| config.http.fields = fields;
 
-    /// Sets the maximum length of a request target, in bytes. Beyond: 414. Default: 8 KiB.
-    #[must_use]
-    pub fn target_bytes(mut self, bytes: usize) -> Config {
-        self.http.target_bytes = bytes;
-        self
-    }
+        /// Sets the maximum length of a request target, in bytes. Beyond: 414. Default: 8 KiB.
+        target_bytes(bytes: usize) |config| config.http.target_bytes = bytes;
 
-    /// Sets the time from the first byte of a head to its end. Beyond: 408. Default: 10 s.
-    #[must_use]
-    pub fn head_timeout(mut self, timeout: Duration) -> Config {
-        self.http.head_timeout = timeout;
-        self
-    }
+        /// Sets the time from the first byte of a head to its end. Beyond: 408. Default: 10 s.
+        head_timeout(timeout: Duration) |config| config.http.head_timeout = timeout;
 
-    /// Sets the time between two bytes of a body. Beyond: 408; the received bytes are kept. Default: 60 s. Raises
-    /// [`min_rate_period`](Config::min_rate_period) to this time: a body may be silent for as long.
-    #[must_use]
-    pub fn body_idle(mut self, idle: Duration) -> Config {
-        self.http.body_idle = idle;
-        self.http.min_rate.period = self.http.min_rate.period.max(idle);
-        self
-    }
+        /// Sets the time between two bytes of a body. Beyond: 408; the received bytes are kept. Default: 60 s. Raises
+        /// [`min_rate_period`](Config::min_rate_period) to this time: a body may be silent for as long.
+        body_idle(idle: Duration) |config| {
+            config.http.body_idle = idle;
+            config.http.min_rate.period = config.http.min_rate.period.max(idle);
+        };
 
-    /// Sets the minimum rate of a body, in bytes per second over [`min_rate_period`](Config::min_rate_period). Below: 408; the
-    /// received bytes are kept. Only time in which the server waits for the client counts. 0: no minimum. Default: 100.
-    #[must_use]
-    pub fn min_rate(mut self, bytes_per_sec: u64) -> Config {
-        self.http.min_rate.bytes_per_sec = bytes_per_sec;
-        self
-    }
+        /// Sets the minimum rate of a body, in bytes per second over [`min_rate_period`](Config::min_rate_period). Below: 408;
+        /// the received bytes are kept. Only time in which the server waits for the client counts. 0: no minimum. Default: 100.
+        min_rate(bytes_per_sec: u64) |config| config.http.min_rate.bytes_per_sec = bytes_per_sec;
 
-    /// Sets the time over which [`min_rate`](Config::min_rate) is averaged. Default: 1 min; minimum: 1 s.
-    #[must_use]
-    pub fn min_rate_period(mut self, period: Duration) -> Config {
-        self.http.min_rate.period = period.max(Duration::from_secs(1));
-        self
-    }
+        /// Sets the time over which [`min_rate`](Config::min_rate) is averaged. Default: 1 min; minimum: 1 s.
+        min_rate_period(period: Duration)
+            |config| config.http.min_rate.period = period.max(Duration::from_secs(1));
 
-    /// Sets the time before the first byte of the next request. Beyond: the connection closes. Default: 30 s.
-    #[must_use]
-    pub fn keep_alive_idle(mut self, idle: Duration) -> Config {
-        self.http.keep_alive_idle = idle;
-        self
-    }
+        /// Sets the time before the first byte of the next request. Beyond: the connection closes. Default: 30 s.
+        keep_alive_idle(idle: Duration) |config| config.http.keep_alive_idle = idle;
 
-    /// Sets the bytes of a body to read and discard after a refusal: a connection that closes earlier may lose the
-    /// response. Default: 64 MiB.
-    #[must_use]
-    pub fn drain_bytes(mut self, bytes: u64) -> Config {
-        self.http.drain_bytes = bytes;
-        self
-    }
+        /// Sets the bytes of a body to read and discard after a refusal: a connection that closes earlier may lose the
+        /// response. Default: 64 MiB.
+        drain_bytes(bytes: u64) |config| config.http.drain_bytes = bytes;
 
-    /// Sets the time for [`drain_bytes`](Config::drain_bytes). Default: 10 s.
-    #[must_use]
-    pub fn drain_timeout(mut self, timeout: Duration) -> Config {
-        self.http.drain_timeout = timeout;
-        self
-    }
+        /// Sets the time for [`drain_bytes`](Config::drain_bytes). Default: 10 s.
+        drain_timeout(timeout: Duration) |config| config.http.drain_timeout = timeout;
 
-    /// Sets the time for the client to receive a response. Beyond: the connection closes. Default: 10 s.
-    #[must_use]
-    pub fn reply_timeout(mut self, timeout: Duration) -> Config {
-        self.http.reply_timeout = timeout;
-        self
+        /// Sets the time for the client to receive a response. Beyond: the connection closes. Default: 10 s.
+        reply_timeout(timeout: Duration) |config| config.http.reply_timeout = timeout;
     }
 }
 
-/// Defines a setting for `Config` and for `Options`.
+/// Defines setters of `Config` and of `Options`. Each sets a value in the options.
 macro_rules! upload_settings {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) |$options:ident| $set:expr;)*) => {
+    ($($(#[$attribute:meta])* $name:ident($($arg:ident: $type:ty),*) |$options:ident| $set:expr;)*) => {
         impl Config {
-            $($(#[$doc])* #[must_use]
-            pub fn $name(mut self, $($arg: $type),*) -> Config {
-                self.options = self.options.$name($($arg),*);
-                self
-            })*
+            settings! { Config: $($(#[$attribute])* $name($($arg: $type),*) |config| {
+                let $options = &mut config.options;
+                $set
+            };)* }
         }
 
         impl Options {
-            $($(#[$doc])* #[must_use]
-            pub fn $name(mut self, $($arg: $type),*) -> Options {
-                let $options = &mut self;
-                $set;
-                self
-            })*
+            settings! { Options: $($(#[$attribute])* $name($($arg: $type),*) |$options| $set;)* }
         }
     };
 }
