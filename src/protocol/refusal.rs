@@ -45,96 +45,80 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> Response {
 pub(super) fn unavailable(reason: impl Display) -> Response {
     let response = Problem::Unavailable.response(503);
     response
-        .field("Retry-After", RETRY_SECS)
+        .field("Retry-After", RETRY_SECS.to_string())
         .text(format!("{reason}\n"))
 }
 
 /// The `Retry-After` of a client with too many partial uploads, in seconds: it can complete some meanwhile.
-const PARTIALS_RETRY_SECS: &str = "60";
+const PARTIALS_RETRY_SECS: u64 = 60;
 
 /// The `Retry-After` of an obstacle that may pass, in seconds.
-const RETRY_SECS: &str = "5";
+const RETRY_SECS: u64 = 5;
 
 impl Refusal {
-    /// Returns the response of all dialects that have no other one of their own. The match is exhaustive: a new reason
-    /// compiles only with a status.
+    /// Returns the response of all dialects that have no other one of their own.
     pub(crate) fn response(&self) -> Response {
-        let line = |status| self.respond(status).text(format!("{self}\n"));
-        match self {
-            Refusal::Unauthenticated => line(401).field(
+        let (status, problem, retry_secs) = self.terms();
+        let line = problem.response(status).text(format!("{self}\n"));
+        match (self, retry_secs) {
+            (Refusal::Denied(response), _) => (**response).clone(),
+            (Refusal::Unauthenticated, _) => line.field(
                 "WWW-Authenticate",
                 "Basic realm=\"resumed\", charset=\"UTF-8\"",
             ),
-            Refusal::TooManyLogins { after_secs } => {
-                line(429).field("Retry-After", after_secs.to_string())
-            }
-            Refusal::Forbidden => line(403),
-            Refusal::Denied(response) => (**response).clone(),
-            Refusal::TooManyConnections(_) => line(503).field("Retry-After", RETRY_SECS),
-            Refusal::TimedOut | Refusal::TooSlow(_) => line(408),
-            Refusal::Malformed(_) => line(400),
-            Refusal::Store(error) => match error {
-                store::Error::Unknown => line(404),
-                store::Error::Mismatch | store::Error::Superseded => line(409),
-                store::Error::LengthDiffers { .. }
-                | store::Error::Overshoot { .. }
-                | store::Error::DigestDiffers => line(400),
-                store::Error::Differs(_) => line(412),
-                store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => line(413),
-                store::Error::HookDue => line(503).field("Retry-After", "1"),
-                store::Error::TooManyPartialsOfAccount { .. } => {
-                    line(429).field("Retry-After", PARTIALS_RETRY_SECS)
-                }
-                store::Error::TooManyPartials { .. } | store::Error::OverQuota(_) => line(507),
-                store::Error::NoSpace(_) | store::Error::StorageFull(_) => line(507),
-                store::Error::Displaced(_) => line(503).field("Retry-After", RETRY_SECS),
-                store::Error::NotPublished(obstacle) => match obstacle.kind {
-                    ObstacleKind::Passing => line(503).field("Retry-After", RETRY_SECS),
-                    ObstacleKind::Refused => line(403),
-                    ObstacleKind::TooLarge => line(413),
-                    ObstacleKind::NoSpace => line(507),
-                },
-                store::Error::Poisoned | store::Error::Io(_) => line(500),
-            },
+            (_, Some(secs)) => line.field("Retry-After", secs.to_string()),
+            (_, None) => line,
         }
     }
 
-    /// Returns an empty response with the reason.
+    /// Returns an empty response with the code of the reason.
     pub(crate) fn respond(&self, status: u16) -> Response {
-        self.problem().response(status)
+        self.terms().1.response(status)
     }
 
-    /// Returns the reason as a code. The match is exhaustive: a new reason compiles only with a code.
-    fn problem(&self) -> Problem {
+    /// Returns the status, the code, and the `Retry-After` in seconds. The match is exhaustive: a new reason compiles only
+    /// with all of them.
+    fn terms(&self) -> (u16, Problem, Option<u64>) {
         match self {
-            Refusal::Unauthenticated => Problem::SignIn,
-            Refusal::TooManyLogins { .. } => Problem::TooManyLogins,
-            Refusal::Forbidden | Refusal::Denied(_) => Problem::Forbidden,
-            Refusal::TooManyConnections(_) => Problem::TooManyConnections,
-            Refusal::TimedOut | Refusal::TooSlow(_) => Problem::TooSlow,
-            Refusal::Malformed(_) => Problem::BadRequest,
+            Refusal::Unauthenticated => (401, Problem::SignIn, None),
+            Refusal::TooManyLogins { after_secs } => {
+                (429, Problem::TooManyLogins, Some(*after_secs))
+            }
+            Refusal::Forbidden | Refusal::Denied(_) => (403, Problem::Forbidden, None),
+            Refusal::TooManyConnections(_) => (503, Problem::TooManyConnections, Some(RETRY_SECS)),
+            Refusal::TimedOut | Refusal::TooSlow(_) => (408, Problem::TooSlow, None),
+            Refusal::Malformed(_) => (400, Problem::BadRequest, None),
             Refusal::Store(error) => match error {
-                store::Error::Unknown => Problem::NotFound,
-                store::Error::Mismatch | store::Error::Superseded => Problem::Conflict,
+                store::Error::Unknown => (404, Problem::NotFound, None),
+                store::Error::Mismatch | store::Error::Superseded => (409, Problem::Conflict, None),
                 store::Error::LengthDiffers { .. } | store::Error::Overshoot { .. } => {
-                    Problem::DifferentLength
+                    (400, Problem::DifferentLength, None)
                 }
-                store::Error::DigestDiffers | store::Error::Differs(_) => Problem::DifferentBytes,
-                store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => Problem::TooLarge,
-                store::Error::HookDue => Problem::Busy,
-                store::Error::TooManyPartialsOfAccount { .. }
-                | store::Error::TooManyPartials { .. } => Problem::TooManyPartials,
-                store::Error::OverQuota(_) => Problem::QuotaFull,
-                store::Error::NoSpace(_) | store::Error::StorageFull(_) => Problem::DiskFull,
-                store::Error::Displaced(_) => Problem::Unavailable,
+                store::Error::DigestDiffers => (400, Problem::DifferentBytes, None),
+                store::Error::Differs(_) => (412, Problem::DifferentBytes, None),
+                store::Error::TooLarge { .. } | store::Error::FileTooLarge(_) => {
+                    (413, Problem::TooLarge, None)
+                }
+                store::Error::HookDue => (503, Problem::Busy, Some(1)),
+                store::Error::TooManyPartialsOfAccount { .. } => {
+                    (429, Problem::TooManyPartials, Some(PARTIALS_RETRY_SECS))
+                }
+                store::Error::TooManyPartials { .. } => (507, Problem::TooManyPartials, None),
+                store::Error::OverQuota(_) => (507, Problem::QuotaFull, None),
+                store::Error::NoSpace(_) | store::Error::StorageFull(_) => {
+                    (507, Problem::DiskFull, None)
+                }
+                store::Error::Displaced(_) => (503, Problem::Unavailable, Some(RETRY_SECS)),
                 store::Error::NotPublished(obstacle) => match obstacle.kind {
-                    ObstacleKind::Passing => Problem::Busy,
-                    ObstacleKind::Refused if obstacle.is_about_name() => Problem::BadName,
-                    ObstacleKind::Refused => Problem::CannotStore,
-                    ObstacleKind::TooLarge => Problem::TooLarge,
-                    ObstacleKind::NoSpace => Problem::DiskFull,
+                    ObstacleKind::Passing => (503, Problem::Busy, Some(RETRY_SECS)),
+                    ObstacleKind::Refused if obstacle.is_about_name() => {
+                        (403, Problem::BadName, None)
+                    }
+                    ObstacleKind::Refused => (403, Problem::CannotStore, None),
+                    ObstacleKind::TooLarge => (413, Problem::TooLarge, None),
+                    ObstacleKind::NoSpace => (507, Problem::DiskFull, None),
                 },
-                store::Error::Poisoned | store::Error::Io(_) => Problem::DiskFailed,
+                store::Error::Poisoned | store::Error::Io(_) => (500, Problem::DiskFailed, None),
             },
         }
     }
