@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
-use mio::event::{Event, Source};
+use mio::event::Event;
 use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
@@ -292,10 +292,10 @@ impl ConnectionTable {
             }
         };
         entry.missed_event = false;
-        let (token, socket) = (Token(task.slot), task.connection.socket());
+        let (token, source) = (Token(task.slot), task.connection.socket().source());
         match entry.registered.replace(interest) {
-            None => socket.register(&self.registry, token, interest),
-            Some(_) => socket.reregister(&self.registry, token, interest),
+            None => source.register(&self.registry, token, interest),
+            Some(_) => source.reregister(&self.registry, token, interest),
         }
     }
 
@@ -303,7 +303,7 @@ impl ConnectionTable {
         if entry.registered.take().is_none() {
             return;
         }
-        if let Err(error) = socket.deregister(&self.registry) {
+        if let Err(error) = socket.source().deregister(&self.registry) {
             log::warn!("cannot deregister a socket: {error}");
         }
     }

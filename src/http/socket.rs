@@ -1,7 +1,6 @@
 //! The socket of a connection: a stream, with or without TLS.
 
 use mio::event::Source;
-use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
 
 use super::peer::Peer;
@@ -21,6 +20,11 @@ impl Socket {
 
     pub(crate) fn peer(&self) -> Peer {
         self.stream.peer()
+    }
+
+    /// Returns the stream, to register it with a poller.
+    pub(crate) fn source(&mut self) -> &mut dyn Source {
+        self.stream.source()
     }
 
     /// Reads about `most` bytes to the beginning of `room`. With TLS it may be more: all that was received is decrypted
@@ -88,29 +92,5 @@ impl Write for Socket {
             Some(session) => session.flush(&mut self.stream),
             None => Ok(()),
         }
-    }
-}
-
-impl Source for Socket {
-    fn register(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interests: Interest,
-    ) -> io::Result<()> {
-        self.stream.register(registry, token, interests)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-        interests: Interest,
-    ) -> io::Result<()> {
-        self.stream.reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.stream.deregister(registry)
     }
 }
