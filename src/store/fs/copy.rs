@@ -1,14 +1,14 @@
 //! Copies a file into a folder on another file system, under a hidden name beside its target.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::SystemTime;
 
 use rustix::fs::{
     Access, AtFlags, Mode, OFlags, accessat, fstat, fstatvfs, openat, statat, unlinkat,
 };
-use rustix::io::{Errno, pread, pwrite};
+use rustix::io::Errno;
 
 use crate::store::error::SpaceLimit;
 use crate::store::fs::disk::{Data, Disk, unlink};
@@ -26,6 +26,9 @@ const STEP_BYTES: u64 = 4 << 20;
 
 /// Bytes copied between two syncs, to keep each sync short.
 const SYNC_EVERY: u64 = 64 << 20;
+
+/// Bytes compared in one step.
+const BUFFER_BYTES: usize = 1 << 18;
 
 /// Seconds since the last write in which the copy of another server is not removed.
 const FRESH_SECS: i64 = 60;
@@ -93,17 +96,17 @@ impl Disk {
         goes_on: impl Fn() -> bool,
     ) -> io::Result<bool> {
         let (mut done, mut synced) = (0, 0);
-        let mut method = CopyMethod::Clone;
+        (&data.0).rewind()?;
         while done < length {
             if !goes_on() {
                 return Ok(false);
             }
             self.faults.check(Op::Copy)?;
             let step = (length - done).min(STEP_BYTES);
-            match method.copy(data, copy, done, step, length) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(copied) => done += copied,
-                Err(error) => method = method.next().ok_or(error)?,
+            // On Linux, file systems with shared blocks (btrfs, XFS) copy no bytes.
+            match io::copy(&mut (&data.0).take(step), &mut &copy.file)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                copied => done += copied,
             }
             if done - synced >= SYNC_EVERY {
                 self.sync_copy(copy)?;
@@ -229,82 +232,6 @@ impl Copy {
             let _ = unlinkat(&self.dir, &self.name, AtFlags::empty());
         }
     }
-}
-
-const BUFFER_BYTES: usize = 1 << 18;
-
-/// The ways to copy bytes. If the file systems do not support one, the next is used.
-#[derive(Clone, Copy)]
-enum CopyMethod {
-    /// Reflink: both files share their blocks.
-    Clone,
-    /// `copy_file_range`: the kernel copies.
-    Range,
-    Buffer,
-}
-
-impl CopyMethod {
-    fn next(self) -> Option<Self> {
-        match self {
-            Self::Clone => Some(Self::Range),
-            Self::Range => Some(Self::Buffer),
-            Self::Buffer => None,
-        }
-    }
-
-    /// Copies about `step` bytes from `at` on, or all `length`. Returns the number of bytes copied; 0 at the end.
-    fn copy(self, from: &Data, to: &Copy, at: u64, step: u64, length: u64) -> io::Result<u64> {
-        match self {
-            Self::Clone => clone_whole(from, to).map(|()| length),
-            Self::Range => copy_range(from, to, at, step),
-            Self::Buffer => copy_by_buffer(from, to, at, step),
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn clone_whole(from: &Data, to: &Copy) -> io::Result<()> {
-    Ok(rustix::fs::ioctl_ficlone(&to.file, &from.0)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn clone_whole(_: &Data, _: &Copy) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(target_os = "linux")]
-fn copy_range(from: &Data, to: &Copy, at: u64, step: u64) -> io::Result<u64> {
-    let (mut read, mut written) = (at, at);
-    let (read, written) = (Some(&mut read), Some(&mut written));
-    match rustix::fs::copy_file_range(&from.0, read, &to.file, written, step as usize)? {
-        // Some file systems return 0 before the end.
-        0 => Err(io::ErrorKind::Unsupported.into()),
-        copied => Ok(copied as u64),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn copy_range(_: &Data, _: &Copy, _: u64, _: u64) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-fn copy_by_buffer(from: &Data, to: &Copy, at: u64, step: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let mut done = 0;
-    while done < step {
-        let most = (step - done).min(BUFFER_BYTES as u64) as usize;
-        let read = pread(&from.0, &mut buffer[..most], at + done)?;
-        if read == 0 {
-            break;
-        }
-        let mut rest = &buffer[..read];
-        while !rest.is_empty() {
-            let written = pwrite(&to.file, rest, at + done)?;
-            rest = &rest[written..];
-            done += written as u64;
-        }
-    }
-    Ok(done)
 }
 
 /// Returns the limit that a new file of `length` bytes in `dir` exceeds, if there is one.
