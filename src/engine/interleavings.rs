@@ -10,18 +10,21 @@ use std::time::{Duration, Instant};
 
 use super::poller::simulated::{now, set_clock};
 use super::{Engine, Limits, Listener};
-use crate::http::{self, Action, BodyEnd, BodySink, Handler, Head, Response};
+use crate::http::{self, Action, BodyEnd, BodySink, Handler, Head, Refused, Response};
 use crate::sync::explore::{assert_found, explore, memory_dir};
 use crate::sync::{Condvar, Mutex, Planted, lock, thread};
 
 const LIGHT: &[u8] = b"GET /light HTTP/1.1\r\nHost: a\r\n\r\n";
 const DISK: &[u8] = b"GET /disk HTTP/1.1\r\nHost: a\r\n\r\n";
+const REFUSED: &[u8] = b"PUT /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+const UNSYNCED: &[u8] = b"PUT /unsynced HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
 const BODY: &[u8] = b"PUT /body HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc";
 
 /// The path at which clients connect.
 type Path = Arc<PathBuf>;
 
-/// Answers `/light` at once, `/disk` after the first `/light`, and `/body` after its body.
+/// Answers `/light` at once, and `/body` after its body. Other requests wait for a disk, which ends its syncs at the first
+/// `/light`.
 #[derive(Default)]
 struct Answers(Arc<Light>);
 
@@ -41,15 +44,73 @@ impl Handler for Answers {
                 Action::Respond(Response::new(204))
             }
             "/disk" => Action::Blocking(Box::new(move || {
-                let is_served = lock(&light.is_served);
-                drop(light.served.wait_while(is_served, |is_served| !*is_served));
+                light.wait();
                 Action::Respond(Response::new(204))
             })),
-            _ => Action::Receive {
-                interim: None,
-                sink: Box::<Taker>::default(),
-            },
+            "/refused" => receive(Box::new(Refuser(light))),
+            "/unsynced" => receive(Box::new(Unsynced(light))),
+            _ => receive(Box::<Taker>::default()),
         }
+    }
+}
+
+fn receive(sink: Box<dyn BodySink>) -> Action {
+    Action::Receive {
+        interim: None,
+        sink,
+    }
+}
+
+impl Light {
+    /// Waits until `/light` was served.
+    fn wait(&self) {
+        let is_served = lock(&self.is_served);
+        drop(self.served.wait_while(is_served, |is_served| !*is_served));
+    }
+}
+
+/// Refuses each body. Its response waits for the disk.
+struct Refuser(Arc<Light>);
+
+impl BodySink for Refuser {
+    fn write_blocks(&self, _: usize) -> bool {
+        false
+    }
+
+    fn write(&mut self, _: &[u8]) -> Result<(), Refused> {
+        Err(Refused)
+    }
+
+    fn end_blocks(&self) -> bool {
+        true
+    }
+
+    fn end(self: Box<Self>, end: BodyEnd) -> Response {
+        assert_eq!(end, BodyEnd::Refused);
+        self.0.wait();
+        Response::new(409)
+    }
+}
+
+/// Waits for the disk before it takes bytes.
+struct Unsynced(Arc<Light>);
+
+impl BodySink for Unsynced {
+    fn write_blocks(&self, _: usize) -> bool {
+        true
+    }
+
+    fn write(&mut self, _: &[u8]) -> Result<(), Refused> {
+        self.0.wait();
+        Ok(())
+    }
+
+    fn end_blocks(&self) -> bool {
+        false
+    }
+
+    fn end(self: Box<Self>, _: BodyEnd) -> Response {
+        Response::new(204)
     }
 }
 
@@ -57,7 +118,11 @@ impl Handler for Answers {
 struct Taker(Vec<u8>);
 
 impl BodySink for Taker {
-    fn write(&mut self, window: &[u8]) -> Result<(), Response> {
+    fn write_blocks(&self, _: usize) -> bool {
+        false
+    }
+
+    fn write(&mut self, window: &[u8]) -> Result<(), Refused> {
         self.0.extend(window);
         Ok(())
     }
@@ -190,6 +255,17 @@ fn heads_beside_slow_disk() {
 #[test]
 fn head_is_served_while_other_workers_wait_for_the_disk() {
     explore(heads_beside_slow_disk);
+}
+
+#[test]
+fn head_is_served_while_sinks_wait_for_the_disk() {
+    explore(|| {
+        let refused: fn(&Path) = |path| assert_eq!(Client::connect(path).ask(REFUSED), Some(409));
+        let unsynced: fn(&Path) = |path| assert_eq!(Client::connect(path).ask(UNSYNCED), Some(204));
+        let light: fn(&Path) = |path| assert_eq!(Client::connect(path).ask(LIGHT), Some(204));
+        let clients = [refused, unsynced, refused, unsynced, light];
+        serve(10, |path| at_once(path, &clients));
+    });
 }
 
 #[test]

@@ -141,12 +141,19 @@ impl TaskContext for Context<'_> {
         }
     }
 
-    fn enter_disk_wait(&mut self) {
+    fn enter_disk_wait(&mut self) -> bool {
+        if self.permit == Permit::Disk {
+            return true;
+        }
+        if !self.acquire_body_permit() {
+            return false;
+        }
         let (permit, needs_worker) = self.shared.scheduler.acquire_disk_permit(self.permit);
         self.permit = permit;
         if needs_worker {
             self.shared.start_worker();
         }
+        true
     }
 
     fn has_waiting(&self) -> bool {

@@ -27,19 +27,27 @@ pub(crate) enum Action {
 
 /// The destination of one request body.
 pub(crate) trait BodySink: Send {
-    /// Takes the next bytes of the body, in order. An error is the response: no further byte is passed.
-    fn write(&mut self, window: &[u8]) -> Result<(), Response>;
+    /// Returns whether [`write`](BodySink::write) may wait for the disk, with up to so many bytes.
+    fn write_blocks(&self, bytes: usize) -> bool;
+    /// Takes the next bytes of the body, in order. After a refusal no further byte is passed, and the body ends.
+    fn write(&mut self, window: &[u8]) -> Result<(), Refused>;
     /// Returns whether [`end`](BodySink::end) waits for the disk.
     fn end_blocks(&self) -> bool;
     /// Takes the end of the body and returns the response.
     fn end(self: Box<Self>, end: BodyEnd) -> Response;
 }
 
+/// The refusal of a window. [`BodySink::end`] returns the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused;
+
 /// The end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
     /// All bytes that the framing announced have arrived.
     Complete,
+    /// The sink has refused bytes.
+    Refused,
     /// The connection ended first; the response cannot be delivered.
     Cut,
     /// No byte arrived for [`Limits::body_idle`](super::Limits::body_idle).

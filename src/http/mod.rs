@@ -27,7 +27,7 @@ pub(crate) mod socket;
 pub(crate) mod stream;
 pub(crate) mod tls;
 
-pub(crate) use handler::{Action, BodyEnd, BodySink, ConnectionCounts, Handler};
+pub(crate) use handler::{Action, BodyEnd, BodySink, ConnectionCounts, Handler, Refused};
 pub(crate) use limits::Limits;
 pub use peer::Peer;
 pub(crate) use peer_limit::{PeerLimit, PeerPermit};

@@ -77,6 +77,7 @@ pub use self::obstacle::{Obstacle, ObstacleKind};
 pub use self::options::{InodeFloor, MalformedOption, OnConflict, Options, Sharing, SyncMode};
 pub use self::recovery::sweep::SweepReport;
 pub(crate) use self::size::Size;
+pub(crate) use self::upload::append::RefusedWindow;
 pub use self::upload::append::{Append, Completes};
 pub use self::upload::completed::Completed;
 pub use self::upload::info::{Expiry, UploadInfo};

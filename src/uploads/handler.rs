@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::{Action, BodyEnd, BodySink, Head, PeerPermit, Response};
+use crate::http::{Action, BodyEnd, BodySink, Head, PeerPermit, Refused, Response};
 use crate::protocol::Dialect;
 use crate::protocol::access::cors::CorsHeaders;
 use crate::protocol::command::{AppendCommand, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::refusal::Refusal;
 use crate::store::{
-    self, Append, AppendRequest, BodyLength, Completes, Id, Progress, UploadHandle,
+    self, Append, AppendRequest, BodyLength, Completes, Id, Progress, RefusedWindow, UploadHandle,
 };
 
 use super::access_log::RequestLog;
@@ -39,6 +39,7 @@ struct UploadSink {
     _in_transfer: InTransfer,
     exchange: Exchange,
     append: Append,
+    refused: Option<RefusedWindow>,
     completes: Completes,
     discard_on_overflow: bool,
 }
@@ -207,6 +208,7 @@ impl Exchange {
                     _in_transfer: InTransfer::begin(&self.context.metrics),
                     exchange: self,
                     append,
+                    refused: None,
                     completes,
                     discard_on_overflow,
                 });
@@ -301,13 +303,15 @@ impl Exchange {
 }
 
 impl BodySink for UploadSink {
-    fn write(&mut self, window: &[u8]) -> Result<(), Response> {
+    fn write_blocks(&self, bytes: usize) -> bool {
+        self.append.write_blocks(bytes)
+    }
+
+    fn write(&mut self, window: &[u8]) -> Result<(), Refused> {
         self.exchange.log.received(window.len());
-        self.append.write(window).map_err(|error| match error {
-            store::Error::Overshoot { .. } if self.discard_on_overflow => {
-                self.exchange.discard(error)
-            }
-            error => self.exchange.refuse(error),
+        self.append.try_write(window).map_err(|refused| {
+            self.refused = Some(refused);
+            Refused
         })
     }
 
@@ -319,9 +323,19 @@ impl BodySink for UploadSink {
         let UploadSink {
             mut exchange,
             append,
+            refused,
             completes,
+            discard_on_overflow,
             ..
         } = *self;
+        if let Some(refused) = refused {
+            return match append.clean_up(refused) {
+                error @ store::Error::Overshoot { .. } if discard_on_overflow => {
+                    exchange.discard(error)
+                }
+                error => exchange.refuse(error),
+            };
+        }
         if end == BodyEnd::Complete {
             return exchange.finish(append, completes);
         }
@@ -330,7 +344,7 @@ impl BodySink for UploadSink {
             BodyEnd::Malformed(reason) => exchange.refuse(Refusal::Malformed(reason)),
             BodyEnd::TimedOut => exchange.refuse(Refusal::TimedOut),
             BodyEnd::TooSlow { bytes_per_sec } => exchange.refuse(Refusal::TooSlow(bytes_per_sec)),
-            BodyEnd::Complete | BodyEnd::Cut => Response::new(408),
+            BodyEnd::Complete | BodyEnd::Refused | BodyEnd::Cut => Response::new(408),
         }
     }
 }

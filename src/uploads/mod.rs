@@ -29,7 +29,7 @@ use std::time::Instant;
 
 use crate::http::{
     Action, BodyEnd, BodySink, ConnectionCounts, Handler, Head, Peer, PeerLimit, PeerPermit,
-    Response,
+    Refused, Response,
 };
 pub use crate::protocol::access::basic_auth::Users;
 use crate::protocol::access::cors::{CorsHeaders, Origins};
@@ -410,8 +410,8 @@ fn receive(mut sink: Box<dyn BodySink>, mut body: BlockingBody<'_>) -> Response 
         match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => {
-                if let Err(response) = sink.write(&buffer[..count]) {
-                    return body.discard(response);
+                if let Err(Refused) = sink.write(&buffer[..count]) {
+                    return body.discard(sink.end(BodyEnd::Refused));
                 }
             }
             Err(_) => return sink.end(BodyEnd::Cut),

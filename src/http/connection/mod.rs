@@ -109,7 +109,7 @@ impl Connection {
         let mut state = mem::replace(&mut self.state, State::Over);
         match wake {
             Wake::Ready => {}
-            Wake::Expired => state = self.expire(state, handler, context, &mut window),
+            Wake::Expired => state = self.expire(state, handler, &window),
             Wake::Evicted => state = self.evict(state, handler, &window),
             Wake::Displaced => self.displaced = true,
         }
@@ -127,8 +127,7 @@ impl Connection {
             match step {
                 Step::On(next) => state = next,
                 Step::Leave(State::Body(body), Next::Park { .. }) if self.displaced => {
-                    read_body::end(body.sink, BodyEnd::Cut, context);
-                    return Next::Close;
+                    state = State::Body(body.ended_by(BodyEnd::Cut));
                 }
                 Step::Leave(_, Next::Park { .. }) if self.displaced => return Next::Close,
                 Step::Leave(rest, next) => {
@@ -156,17 +155,10 @@ impl Connection {
     }
 
     /// Ends a state whose deadline has passed.
-    fn expire(
-        &mut self,
-        state: State,
-        handler: &dyn Handler,
-        context: &mut dyn TaskContext,
-        window: &mut ReadBuffer<'_>,
-    ) -> State {
+    fn expire(&self, state: State, handler: &dyn Handler, window: &ReadBuffer<'_>) -> State {
         match state {
             State::Body(body) if Instant::now() >= body.last_byte + self.limits.body_idle => {
-                let response = read_body::end(body.sink, BodyEnd::TimedOut, context);
-                self.answer(response.closing(), body.to, body.decoder, window)
+                State::Body(body.ended_by(BodyEnd::TimedOut))
             }
             // The period of the minimum rate is over. The body is judged after its last bytes were read.
             State::Body(body) => State::Body(body),

@@ -1,15 +1,14 @@
 //! The state `Body`: from the socket into the read buffer, and from there to the sink.
 
-use std::mem;
 use std::time::Instant;
 
 use super::state::{Body, Connection, Next, OVER, QUANTUM_BYTES, State, Step, TaskContext, Until};
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::coalesce::ArrivalRate;
-use crate::http::handler::{BodyEnd, BodySink};
+use crate::http::handler::{BodyEnd, BodySink, Refused};
 use crate::http::min_rate::RateMeter;
 use crate::http::read_buffer::{Fill, ReadBuffer};
-use crate::http::response::{ReplyTo, Response};
+use crate::http::response::ReplyTo;
 
 impl Connection {
     pub(super) fn body(
@@ -20,25 +19,29 @@ impl Connection {
     ) -> Step {
         let mut taken = 0;
         loop {
-            match body.take(window) {
-                Ok(()) => {}
-                Err(response) => {
-                    return Step::On(self.answer(response, body.to, body.decoder, window));
+            if body.write_blocks(window) {
+                if context.is_stopping() {
+                    return OVER;
+                }
+                if !context.enter_disk_wait() {
+                    return Step::Leave(State::Body(body), Next::Requeue);
                 }
             }
+            body.take(window);
             if context.is_stopping() {
                 return OVER;
             }
-            let is_done = body.decoder.is_done();
-            let is_short = is_done && !body.sink.end_blocks();
-            if !is_short && !context.acquire_body_permit() {
+            if let Some(ended) = body.end() {
+                if body.sink.end_blocks() && !context.enter_disk_wait() {
+                    return Step::Leave(State::Body(body), Next::Requeue);
+                }
+                return self.end_body(*body, ended, window);
+            }
+            if !context.acquire_body_permit() {
                 return Step::Leave(State::Body(body), Next::Requeue);
             }
-            if is_done {
-                return Step::On(self.end_body(*body, context, window));
-            }
             if let Some(after) = body.next_read(window.drained(), context) {
-                return self.park_body(body, Until::Time(after), context, window);
+                return self.park_body(body, Until::Time(after));
             }
             if taken >= QUANTUM_BYTES && context.has_waiting() {
                 return Step::Leave(State::Body(body), Next::Requeue);
@@ -51,38 +54,32 @@ impl Connection {
                     taken += count as u64;
                     body.record(count);
                 }
-                Ok(Fill::WouldBlock) => return self.park_body(body, Until::More, context, window),
-                Ok(Fill::Eof) | Err(_) => {
-                    end(body.sink, BodyEnd::Cut, context);
-                    return OVER;
-                }
+                Ok(Fill::WouldBlock) => return self.park_body(body, Until::More),
+                Ok(Fill::Eof) | Err(_) => body = body.ended_by(BodyEnd::Cut),
             }
         }
     }
 
-    fn end_body(
-        &self,
-        body: Body,
-        context: &mut dyn TaskContext,
-        window: &mut ReadBuffer<'_>,
-    ) -> State {
-        let response = end(body.sink, BodyEnd::Complete, context);
-        self.answer(response, body.to, body.decoder, window)
+    /// Passes the end of the body to the sink, and sends the response.
+    fn end_body(&self, body: Body, ended: BodyEnd, window: &mut ReadBuffer<'_>) -> Step {
+        let response = body.sink.end(ended);
+        let response = match ended {
+            BodyEnd::Cut => return OVER,
+            BodyEnd::Complete | BodyEnd::Refused => response,
+            BodyEnd::TimedOut | BodyEnd::TooSlow { .. } | BodyEnd::Malformed(_) => {
+                response.closing()
+            }
+        };
+        Step::On(self.answer(response, body.to, body.decoder, window))
     }
 
     /// Parks a body whose socket is empty, or ends it if it is too slow.
-    fn park_body(
-        &self,
-        mut body: Box<Body>,
-        until: Until,
-        context: &mut dyn TaskContext,
-        window: &mut ReadBuffer<'_>,
-    ) -> Step {
+    fn park_body(&self, mut body: Box<Body>, until: Until) -> Step {
         let min_rate = self.limits.min_rate;
         if body.meter.is_too_slow(min_rate) {
             let bytes_per_sec = min_rate.bytes_per_sec;
-            let response = end(body.sink, BodyEnd::TooSlow { bytes_per_sec }, context);
-            return Step::On(self.answer(response.closing(), body.to, body.decoder, window));
+            let too_slow = BodyEnd::TooSlow { bytes_per_sec };
+            return Step::On(State::Body(body.ended_by(too_slow)));
         }
         let now = Instant::now();
         body.meter.start(now);
@@ -95,18 +92,6 @@ impl Connection {
     }
 }
 
-/// Tells the sink the end of the body. Exchanges the body permit for a disk permit first, if the sink waits for the disk.
-pub(super) fn end(
-    sink: Box<dyn BodySink>,
-    ended: BodyEnd,
-    context: &mut dyn TaskContext,
-) -> Response {
-    if sink.end_blocks() {
-        context.enter_disk_wait();
-    }
-    sink.end(ended)
-}
-
 impl Body {
     pub(super) fn new(decoder: BodyDecoder, sink: Box<dyn BodySink>, to: ReplyTo) -> Body {
         Body {
@@ -116,7 +101,25 @@ impl Body {
             last_byte: Instant::now(),
             rate: ArrivalRate::default(),
             meter: RateMeter::default(),
+            ended: None,
         }
+    }
+
+    pub(super) fn ended_by(mut self: Box<Body>, end: BodyEnd) -> Box<Body> {
+        self.ended = Some(end);
+        self
+    }
+
+    /// Returns the end of the body, if it has ended.
+    fn end(&self) -> Option<BodyEnd> {
+        let complete = || self.decoder.is_done().then_some(BodyEnd::Complete);
+        self.ended.or_else(complete)
+    }
+
+    /// Returns whether the sink may wait for the disk when it takes the bytes in the window.
+    fn write_blocks(&self, window: &ReadBuffer<'_>) -> bool {
+        let bytes = window.bytes().len();
+        bytes > 0 && self.end().is_none() && self.sink.write_blocks(bytes)
     }
 
     /// Returns the time of the next read of a slow body, if the last read has drained the socket.
@@ -132,44 +135,26 @@ impl Body {
         self.meter.record(bytes);
     }
 
-    /// Passes the bytes in the window to the sink. An error is the response to send.
-    fn take(&mut self, window: &mut ReadBuffer<'_>) -> Result<(), Response> {
-        while !window.is_empty() && !self.decoder.is_done() {
+    /// Passes the bytes in the window to the sink, up to the end of the body.
+    fn take(&mut self, window: &mut ReadBuffer<'_>) {
+        while !window.is_empty() && self.end().is_none() {
             let decoded = match self.decoder.decode(window.bytes()) {
                 Ok(decoded) => decoded,
-                Err(reason) => return Err(self.give_up(BodyEnd::Malformed(reason))),
+                Err(reason) => {
+                    self.ended = Some(BodyEnd::Malformed(reason));
+                    return;
+                }
             };
             let written = match decoded.data {
                 [] => Ok(()),
                 data => self.sink.write(data),
             };
+            if let Err(Refused) = written {
+                self.ended = Some(BodyEnd::Refused);
+            }
             let consumed = decoded.consumed;
             // The decoder is past these bytes, also if the sink refused them: they are no next request.
             window.consume(consumed);
-            written?;
         }
-        Ok(())
-    }
-
-    fn give_up(&mut self, ended: BodyEnd) -> Response {
-        let sink = mem::replace(&mut self.sink, Box::new(Spent));
-        sink.end(ended).closing()
-    }
-}
-
-/// A sink that has ended already.
-struct Spent;
-
-impl BodySink for Spent {
-    fn write(&mut self, _: &[u8]) -> Result<(), Response> {
-        Ok(())
-    }
-
-    fn end_blocks(&self) -> bool {
-        false
-    }
-
-    fn end(self: Box<Self>, _: BodyEnd) -> Response {
-        Response::new(400)
     }
 }

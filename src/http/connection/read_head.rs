@@ -134,14 +134,12 @@ impl Connection {
                 let awaited = asked.expects_continue && window.is_empty() && !unread.is_done();
                 let proceed = awaited.then(|| Response::new(100));
                 let interim = interim.filter(|_| asked.version == Version::Http11);
-                if self
-                    .send_interim(interim.into_iter().chain(proceed))
-                    .is_err()
-                {
-                    sink.end(BodyEnd::Cut);
-                    return State::Over;
-                }
-                State::Body(Box::new(Body::new(unread, sink, to)))
+                let sent = self.send_interim(interim.into_iter().chain(proceed));
+                let body = Box::new(Body::new(unread, sink, to));
+                State::Body(match sent {
+                    Ok(()) => body,
+                    Err(_) => body.ended_by(BodyEnd::Cut),
+                })
             }
         }
     }
@@ -185,10 +183,9 @@ impl Connection {
         if context.is_stopping() {
             return OVER;
         }
-        if !context.acquire_body_permit() {
+        if !context.enter_disk_wait() {
             return Step::Leave(State::Blocking(blocking), Next::Requeue);
         }
-        context.enter_disk_wait();
         let Blocking { decide, asked } = *blocking;
         Step::On(self.act(decide(), asked, window))
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::coalesce::ArrivalRate;
-use crate::http::handler::{Action, BodySink};
+use crate::http::handler::{Action, BodyEnd, BodySink};
 use crate::http::limits::Limits;
 use crate::http::min_rate::RateMeter;
 use crate::http::request::Version;
@@ -60,8 +60,10 @@ pub(crate) trait TaskContext {
     fn acquire_handshake_permit(&mut self) -> bool;
     /// Deregisters the socket from the poller: this poll reads it until it would block.
     fn deregister(&mut self, socket: &mut Socket);
-    /// Announces that this poll waits for the disk from now on. Releases the body permit to other tasks.
-    fn enter_disk_wait(&mut self);
+    /// Exchanges the body permit for a disk permit, before this poll waits for the disk. Acquires a body permit first if
+    /// needed. Returns false if none is free: the task must not wait for the disk.
+    #[must_use]
+    fn enter_disk_wait(&mut self) -> bool;
     /// Returns whether another task waits for a worker.
     fn has_waiting(&self) -> bool;
     /// Returns whether the server is stopping.
@@ -174,6 +176,8 @@ pub(super) struct Body {
     pub(super) last_byte: Instant,
     pub(super) rate: ArrivalRate,
     pub(super) meter: RateMeter,
+    /// The end before that of the framing. The sink gets it when the worker has a permit.
+    pub(super) ended: Option<BodyEnd>,
 }
 
 /// A response of which bytes are unsent, and the step after it.

@@ -11,7 +11,7 @@ use super::plain;
 #[cfg(feature = "tls")]
 use super::tls;
 use crate::http::connection::{Connection, Next, TaskContext, Until, Wake};
-use crate::http::handler::{Action, BodyEnd, BodySink, Handler};
+use crate::http::handler::{Action, BodyEnd, BodySink, Handler, Refused};
 use crate::http::limits::Limits;
 use crate::http::request::{Framing, Head};
 use crate::http::response::Response;
@@ -212,7 +212,9 @@ impl TaskContext for Alone {
 
     fn deregister(&mut self, _: &mut Socket) {}
 
-    fn enter_disk_wait(&mut self) {}
+    fn enter_disk_wait(&mut self) -> bool {
+        true
+    }
 
     fn has_waiting(&self) -> bool {
         false
@@ -265,13 +267,17 @@ impl Handler for Log {
 struct Taker(Log, usize);
 
 impl BodySink for Taker {
-    fn write(&mut self, window: &[u8]) -> Result<(), Response> {
+    fn write_blocks(&self, _: usize) -> bool {
+        false
+    }
+
+    fn write(&mut self, window: &[u8]) -> Result<(), Refused> {
         let mut requests = self.0.requests();
         let body = &mut requests.last_mut().expect("its own").body;
         let room = self.1 - body.len();
         body.extend_from_slice(&window[..window.len().min(room)]);
         if window.len() > room {
-            return Err(Response::new(409).text("enough"));
+            return Err(Refused);
         }
         Ok(())
     }
@@ -281,7 +287,10 @@ impl BodySink for Taker {
     }
 
     fn end(self: Box<Self>, ended: BodyEnd) -> Response {
-        let status = if ended == BodyEnd::Complete { 200 } else { 400 };
-        Response::new(status)
+        match ended {
+            BodyEnd::Complete => Response::new(200),
+            BodyEnd::Refused => Response::new(409).text("enough"),
+            _ => Response::new(400),
+        }
     }
 }

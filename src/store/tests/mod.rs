@@ -23,6 +23,7 @@ mod takeover;
 mod under_way;
 mod usage;
 mod user_dirs;
+mod waiting;
 #[cfg(target_os = "linux")]
 use std::ops::Deref;
 use std::os::unix::fs::symlink;

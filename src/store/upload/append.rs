@@ -1,16 +1,15 @@
 //! Appending: the only way in which an upload gets bytes.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::store::account_index::{Admitted, Demand};
+use crate::store::account_index::Admitted;
 use crate::store::error::Error;
-use crate::store::fs::space::Needed;
 use crate::store::id::Id;
 use crate::store::obstacle::{is_full, is_too_large};
 use crate::store::reservations::Claim;
+use crate::store::upload::admission::{check_complete, expected};
 use crate::store::upload::checksum::BodyCheck;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::guard::StateGuard;
@@ -57,6 +56,25 @@ pub struct Append {
     claim: Claim,
     /// The end of the body in the upload, as far as the request shows it.
     body_end: u64,
+}
+
+/// A window of which bytes are refused. Its [cleanup](Append::clean_up) is due.
+pub(crate) struct RefusedWindow {
+    error: Error,
+    /// The generation after a failed write: it begins one.
+    generation: Option<u64>,
+    /// The epoch of the upload, if the bytes do not have their declared digest.
+    wrong_in: Option<u64>,
+}
+
+impl From<Error> for RefusedWindow {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            generation: None,
+            wrong_in: None,
+        }
+    }
 }
 
 impl Append {
@@ -137,15 +155,46 @@ impl Append {
     /// [`NoSpace`](Error::NoSpace), [`StorageFull`](Error::StorageFull), [`FileTooLarge`](Error::FileTooLarge),
     /// [`Io`](Error::Io), [`Poisoned`](Error::Poisoned).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let written = self.write_window(bytes);
-        if written.is_err() {
-            self.remove_unless_whole(self.generation);
+        self.try_write(bytes)
+            .map_err(|refused| self.clean_up(refused))
+    }
+
+    /// Returns whether [`try_write`](Self::try_write) may wait for the disk, with up to so many bytes.
+    pub(crate) fn write_blocks(&self, bytes: usize) -> bool {
+        let Ok(state) = self.upload.peek() else {
+            return false;
+        };
+        let bytes = bytes as u64;
+        let end = state.offset().saturating_add(bytes);
+        let may_be_full = state.length().is_some_and(|length| length <= end);
+        state.durability().synced().is_none()
+            || state.is_hash_behind()
+            || (may_be_full && !self.upload.is_hashed(&state))
+            || state.durability().dirty_bytes() + bytes >= SYNC_EVERY
+    }
+
+    /// Does the same as [`write`](Self::write), but after an error leaves the rest to [`clean_up`](Self::clean_up).
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> Result<(), RefusedWindow> {
+        let dirty_bytes = self.write_window(bytes)?;
+        if dirty_bytes >= SYNC_EVERY {
+            self.sync_in_background()?;
         }
-        let dirty_bytes = written.map_err(|error| self.upload.disk().explain(error))?;
-        match dirty_bytes >= SYNC_EVERY {
-            true => self.sync_in_background(),
-            false => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// Removes the bytes that must not stay after a refused window, and returns the error. Waits for the disk.
+    pub(crate) fn clean_up(&self, refused: RefusedWindow) -> Error {
+        let RefusedWindow {
+            error,
+            generation,
+            wrong_in,
+        } = refused;
+        let error = match wrong_in {
+            Some(epoch) => self.upload.delete_wrong(epoch, error),
+            None => error,
+        };
+        self.remove_unless_whole(generation.or(self.generation));
+        self.upload.disk().explain(error)
     }
 
     /// Removes the bytes after a refused write, if the upload was admitted as a whole only and has still this generation.
@@ -262,9 +311,9 @@ impl Append {
     }
 
     /// Writes the part of `bytes` that fits. Returns the bytes written since the last sync began.
-    fn write_window(&mut self, bytes: &[u8]) -> Result<u64, Error> {
+    fn write_window(&mut self, bytes: &[u8]) -> Result<u64, RefusedWindow> {
         if self.complete && !bytes.is_empty() {
-            return Err(Error::Overshoot { length: self.at });
+            return Err(Error::Overshoot { length: self.at }.into());
         }
         let mut state = self.upload.lock_to_write(bytes)?;
         state.check_writer(self.generation.ok_or(Error::Superseded)?, self.at)?;
@@ -275,9 +324,10 @@ impl Append {
         let bytes = &bytes[..room as usize];
         let check = self.body_check.as_deref();
         if let Err(differs) = (self.upload).check_last(&state, bytes, check, self.crc32) {
-            let epoch = state.epoch();
-            drop(state);
-            return self.upload.delete_wrong(epoch, differs).map(|()| 0);
+            return Err(RefusedWindow {
+                wrong_in: Some(state.epoch()),
+                ..differs.into()
+            });
         }
         let result = (self.upload).write_bytes(&mut state, bytes, self.claim, self.body_end);
         if state.length().is_none() {
@@ -288,13 +338,15 @@ impl Append {
         }
         self.at = state.offset();
         if let Err(error) = result {
-            // A failed write begins a generation.
-            let generation = state.generation();
-            drop(state);
-            self.remove_unless_whole(Some(generation));
-            return Err(error);
+            return Err(RefusedWindow {
+                generation: Some(state.generation()),
+                ..error.into()
+            });
         }
-        refusal.map_or(Ok(state.durability().dirty_bytes()), Err)
+        match refusal {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(state.durability().dirty_bytes()),
+        }
     }
 
     /// Returns whether the end of this append completes the upload.
@@ -316,25 +368,6 @@ impl Append {
             }
         }
     }
-}
-
-/// Returns the bytes that an upload still expects; 0 if no request shows its end.
-fn expected(state: &State, body_end: u64) -> u64 {
-    let end = state.length().unwrap_or(body_end);
-    end.saturating_sub(state.offset())
-}
-
-/// Compares a request with a complete upload.
-fn check_complete(state: &State, start: u64, request: &AppendRequest) -> Result<Admitted, Error> {
-    let length = state.offset();
-    if start != length {
-        return Err(Error::Mismatch);
-    }
-    if request.body_length.at_least() > 0 {
-        return Err(Error::Overshoot { length });
-    }
-    state.compare(request.digest, request.crc32_value())?;
-    Ok(Admitted::Always)
 }
 
 /// Writes all bytes or fails. `flush` does nothing: [`Append::finish`] makes the bytes durable.
@@ -362,40 +395,6 @@ impl Drop for Append {
 }
 
 impl UploadHandle {
-    /// Checks a request for an incomplete upload, reserves disk space, and adds its declarations to the record.
-    fn admit(
-        &self,
-        state: &mut State,
-        id: &Id,
-        start: u64,
-        request: AppendRequest,
-    ) -> Result<Admitted, Error> {
-        let has_body = !request.body_length.is_nothing();
-        let missing = state.admit(start, &request, self.registry.options.max_size)?;
-        let mut needed = Needed::bytes(missing);
-        if !state.is_full() && (has_body || request.declares()) {
-            let folders = self.check_folder(state, id, &request)?;
-            if state.data().is_none() {
-                // The data file, the record and the folders.
-                needed += Needed::inodes(2 + folders);
-            }
-        }
-        self.check_declared(state, &request)?;
-        let end = start.saturating_add(missing);
-        let admitted = match has_body || request.declares() {
-            true => self.check_account(state, id, start..end, &request)?,
-            false => Admitted::Always,
-        };
-        if let Err(error) = self.reserve(&request, missing, needed) {
-            self.recount(state);
-            return Err(error);
-        }
-        if has_body || state.record().is_some() || request.declares() {
-            state.merge_metadata(id, request);
-        }
-        Ok(admitted)
-    }
-
     /// Reads the stored hash states, and shares the declarations with other servers.
     fn prepare(&self, state: &mut State) -> Result<(), Error> {
         self.begin_hashing(state)?;
@@ -429,41 +428,6 @@ impl UploadHandle {
             self.hash_rest()?;
         }
         self.lock()
-    }
-
-    /// Returns what reservations are made for.
-    fn claim(&self, request: &AppendRequest) -> Claim {
-        Claim {
-            key: self.key,
-            account: request.account,
-        }
-    }
-
-    /// Checks that `needed` fits on the disk beside the reservations of other uploads. Reserves the `missing` bytes if the
-    /// request has a body.
-    fn reserve(&self, request: &AppendRequest, missing: u64, needed: Needed) -> Result<(), Error> {
-        if needed == Needed::default() {
-            return Ok(());
-        }
-        let has_body = !request.body_length.is_nothing();
-        let reserved = has_body.then_some(missing);
-        let read = || self.disk().free();
-        (self.registry.reservations).admit(self.claim(request), needed, reserved, read)
-    }
-
-    /// Checks that a window of `bytes` fits on the disk.
-    fn admit_window(
-        &self,
-        state: &State,
-        bytes: u64,
-        claim: Claim,
-        body_end: u64,
-    ) -> Result<(), Error> {
-        let inodes = state.data().is_none().into();
-        let expected = expected(state, body_end);
-        let read = || self.disk().free();
-        let window = Needed { bytes, inodes };
-        (self.registry.reservations).admit_window(claim, window, expected, read)
     }
 
     /// Writes `bytes` at the end of the file.
@@ -520,70 +484,5 @@ impl UploadHandle {
         };
         state.end_append();
         self.release_empty(&state);
-    }
-
-    /// Releases the reservation of an upload without bytes and appends, and forgets one without a file.
-    fn release_empty(&self, state: &State) {
-        if state.has_appends() || state.offset() > 0 {
-            return;
-        }
-        self.registry.reservations.release(self.key);
-        if !state.has_record_file() {
-            self.registry.accounts.remove(self.key);
-        }
-    }
-
-    /// Checks the limits of the account, and counts the upload. `range` ends at the known end of the upload, or of the
-    /// request.
-    fn check_account(
-        &self,
-        state: &State,
-        id: &Id,
-        range: Range<u64>,
-        request: &AppendRequest,
-    ) -> Result<Admitted, Error> {
-        let length = state.length().or(request.length);
-        let body_end = range.start.saturating_add(request.body_length.at_least());
-        let demand = Demand {
-            account: request.account,
-            is_new: !state.is_known(),
-            is_whole: length == Some(body_end),
-            bytes: length.unwrap_or(state.offset()),
-            final_bytes: range.end,
-        };
-        self.registry.accounts.admit(id, demand)
-    }
-
-    /// Returns how many of `room` bytes the quota allows, and the refusal of others. A declared length was counted before.
-    fn check_quota(
-        &self,
-        state: &State,
-        room: u64,
-        refusal: Option<Error>,
-    ) -> (u64, Option<Error>) {
-        let (Some(record), None) = (state.record(), state.length()) else {
-            return (room, refusal);
-        };
-        let (allowed, over) = self
-            .registry
-            .accounts
-            .grow(&record.id, state.offset(), room);
-        (allowed, over.or(refusal))
-    }
-
-    /// Takes back what a refused request has counted.
-    fn recount(&self, state: &State) {
-        match state.record() {
-            Some(_) => self.count_partial(state),
-            None => self.registry.accounts.remove(self.key),
-        }
-    }
-
-    /// Updates the index of partial uploads.
-    pub(crate) fn count_partial(&self, state: &State) {
-        if let (Some(record), true) = (state.record(), state.is_receiving()) {
-            let bytes = record.length.unwrap_or(state.offset());
-            self.registry.accounts.set(&record.id, bytes);
-        }
     }
 }

@@ -10,6 +10,7 @@ use crate::store::error::{Difference, Error};
 use crate::store::fs::hashed::{Algorithm, Checksums, Crc32, Digest, Hashed};
 use crate::store::fs::record::Record;
 use crate::store::options::Options;
+use crate::store::upload::guard::StateGuard;
 use crate::store::upload::publish::Finished;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::request::AppendRequest;
@@ -228,7 +229,7 @@ impl UploadHandle {
     pub(crate) fn check_body(&self, check: Option<&BodyCheck>) -> Result<(), Error> {
         match check {
             Some(check) if !check.is_right_with(&[]) => {
-                self.delete_wrong(check.epoch, Error::DigestDiffers)
+                Err(self.delete_wrong(check.epoch, Error::DigestDiffers))
             }
             _ => Ok(()),
         }
@@ -252,7 +253,7 @@ impl UploadHandle {
             if self.is_hashed(&state) {
                 let (epoch, judged) = (state.epoch(), state.judge(&[], None));
                 drop(state);
-                return judged.or_else(|differs| self.delete_wrong(epoch, differs));
+                return judged.map_err(|differs| self.delete_wrong(epoch, differs));
             }
         }
     }
@@ -306,18 +307,19 @@ impl UploadHandle {
         })
     }
 
-    /// Deletes the upload, if its epoch is still `epoch`.
-    ///
-    /// # Errors
-    /// `differs`, or the error of the removal.
-    pub(crate) fn delete_wrong(&self, epoch: u64, differs: Error) -> Result<(), Error> {
-        let state = self.load()?;
-        let ours = state.epoch() == epoch && state.is_receiving();
-        drop(state);
-        if ours && self.cancel()? {
-            log::warn!("{}: {differs}; the upload is removed", self.key);
+    /// Deletes the upload, if its epoch is still `epoch`. Returns `differs`, or the error of the removal.
+    pub(crate) fn delete_wrong(&self, epoch: u64, differs: Error) -> Error {
+        let is_ours = |state: StateGuard<'_>| state.epoch() == epoch && state.is_receiving();
+        let removed = self.load().map(is_ours).and_then(|ours| match ours {
+            true => self.cancel(),
+            false => Ok(false),
+        });
+        match removed {
+            Ok(true) => log::warn!("{}: {differs}; the upload is removed", self.key),
+            Ok(false) => {}
+            Err(error) => return error,
         }
-        Err(differs)
+        differs
     }
 
     /// Reads back the bytes that are not hashed yet, and hashes them.

@@ -1,3 +1,4 @@
+pub(crate) mod admission;
 pub(crate) mod append;
 pub(crate) mod blocked;
 pub(crate) mod checksum;

@@ -1,9 +1,12 @@
 //! Requests that wait for the disk do not delay other requests.
 
+use std::path::Path;
+
 use crate::support::left_out::require;
+use crate::support::program::Process;
 use crate::support::running::wait_for_part;
 use crate::support::trace::{Call, Traced, strace_obstacle};
-use crate::support::{Client, append, get};
+use crate::support::{Client, append, get, in_a_chunk};
 
 /// More than there are workers, anywhere.
 const SMALL: usize = 12;
@@ -97,4 +100,74 @@ fn waiting_heads_leave_a_worker_for_other_requests() {
         said("ok\\n") < said("Upload-Offset: 5"),
         "the answer to /health waited"
     );
+}
+
+/// Every sync takes this long.
+const SLOW_SYNC: &str = "inject=fsync,fdatasync:delay_enter=3s";
+
+/// Sends requests that wait for a sync, and then one that does not. Returns the statuses of the former.
+fn statuses_beside_health(dir: &Path, flags: &[&str], requests: [Vec<u8>; SMALL]) -> Vec<u16> {
+    let flags = [&["--workers", "4"], flags].concat();
+    let options = ["-e", "trace=fsync,fdatasync", "-e", SLOW_SYNC];
+    let traced = Traced::start(dir, &flags, &options);
+    let ask = |request| {
+        let mut client = Client::connect(traced.process.addr);
+        client.send(request);
+        client
+    };
+    let mut waiting = requests.map(ask);
+    assert_eq!(ask(get("/health", "").into()).answer().status, 200);
+    let is_late = waiting.iter().any(Client::has_answer);
+    assert!(!is_late, "the answer to /health waited for a sync");
+    let statuses = waiting.iter_mut().map(|client| client.answer().status);
+    statuses.collect()
+}
+
+/// Returns requests in one piece, each with a chunked body.
+fn with_bodies(body: &[u8]) -> [Vec<u8>; SMALL] {
+    std::array::from_fn(|number| {
+        let head = append(&format!("small-{number}"), 0, 0);
+        let head = head.replace("Content-Length: 0", "Transfer-Encoding: chunked");
+        [head.as_bytes(), body].concat()
+    })
+}
+
+#[test]
+fn refused_bodies_leave_a_worker_for_other_requests() {
+    require!("a disk that is slow to sync", strace_obstacle());
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let too_large = with_bodies(&in_a_chunk(b"hello world"));
+    let statuses = statuses_beside_health(dir.path(), &["--max-size", "5"], too_large);
+    assert_eq!(statuses, [413; SMALL]);
+}
+
+#[test]
+fn malformed_bodies_leave_a_worker_for_other_requests() {
+    require!("a disk that is slow to sync", strace_obstacle());
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let malformed = with_bodies(b"5\r\nhello\r\nno size\r\n");
+    let statuses = statuses_beside_health(dir.path(), &[], malformed);
+    assert_eq!(statuses, [400; SMALL]);
+}
+
+#[test]
+fn first_bytes_after_a_kill_leave_a_worker_for_other_requests() {
+    require!("a disk that is slow to sync", strace_obstacle());
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let quick = Process::start(dir.path(), "127.0.0.1:0", &[] as &[&str]);
+    let begin = |number| {
+        let mut client = quick.connect();
+        client.send(append(&format!("small-{number}"), 0, 10) + "hello");
+        client
+    };
+    let begun: [Client; SMALL] = std::array::from_fn(begin);
+    wait_for_part(dir.path(), 5 * SMALL as u64);
+    drop(quick);
+    drop(begun);
+    // Bytes of an earlier process are synced before others follow.
+    let rest = std::array::from_fn(|number| {
+        let head = append(&format!("small-{number}"), 5, 5);
+        (head + "hello").into()
+    });
+    assert_eq!(statuses_beside_health(dir.path(), &[], rest), [200; SMALL]);
 }
