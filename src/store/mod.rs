@@ -11,6 +11,7 @@
 //!     <key>              the data file: its length is the offset; after a power loss, the marker is
 //!     clock              the time for which servers ran: uploads age by it
 //!     <key>.json         the record: id, name, declared length, time, owner, state
+//!     journal/           the completion log: records of uploads that arrived in one request
 //! ```
 //!
 //! A result of `finish`, `status` or `cancel` is durable. Only an [`Append`] writes bytes; of several appends of one
