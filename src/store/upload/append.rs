@@ -259,7 +259,7 @@ impl Append {
 
     fn end_body(&self, completes: Completes) -> Result<Finished, Error> {
         self.upload.check_body(self.body_check.as_deref())?;
-        if self.completes(completes)? {
+        if self.is_completed(completes)? {
             let finished = self.upload.publish()?;
             return self.upload.compared(finished, self.crc32);
         }
@@ -349,8 +349,8 @@ impl Append {
         }
     }
 
-    /// Returns whether the end of this append completes the upload.
-    fn completes(&self, completes: Completes) -> Result<bool, Error> {
+    /// Returns whether the upload is complete at the end of this append. Declares its length if that end does.
+    fn is_completed(&self, completes: Completes) -> Result<bool, Error> {
         let mut state = self.upload.load()?;
         // Another request may have published the bytes that this append wrote.
         if state.offset() == self.at && (state.is_complete() || state.is_full()) {

@@ -35,16 +35,16 @@ impl UploadHandle {
     /// Makes the upload durable, and returns its progress. `None`: bytes were lost or removed in the meantime, so the
     /// caller has to look again.
     pub(crate) fn flush(&self) -> Result<Option<Progress>, Error> {
-        self.flush_unless(|_| false)
+        self.flush_tolerating(|_| false)
     }
 
-    /// Does the same as `flush`, but without the record if its failure `is_bearable`.
-    pub(crate) fn flush_unless(
+    /// Does the same as `flush`, but without the record if its error `is_tolerated`.
+    pub(crate) fn flush_tolerating(
         &self,
-        is_bearable: impl Fn(&Error) -> bool,
+        is_tolerated: impl Fn(&Error) -> bool,
     ) -> Result<Option<Progress>, Error> {
         let record = match self.begin_record() {
-            Err(error) if is_bearable(&error) => None,
+            Err(error) if is_tolerated(&error) => None,
             record => record?,
         };
         let mut state = self.load()?;
@@ -74,7 +74,7 @@ impl UploadHandle {
         names.map_err(|error| self.poison_names(error))?;
         data?;
         match record {
-            Err(error) if is_bearable(&error) => {}
+            Err(error) if is_tolerated(&error) => {}
             record => record?,
         }
         let mut state = self.lock()?;

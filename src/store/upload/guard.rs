@@ -40,10 +40,10 @@ impl UploadHandle {
     }
 
     /// Returns the state between two writes, also during a write; `None` if the upload must be loaded first.
-    pub(crate) fn glance(&self) -> Option<MutexGuard<'_, State>> {
+    pub(crate) fn peek_loaded(&self) -> Option<MutexGuard<'_, State>> {
         let state = self.peek().ok()?;
-        let is_all = state.is_receiving() && state.record().is_some();
-        (is_all && !self.is_shared()).then_some(state)
+        let is_loaded = state.is_receiving() && state.record().is_some();
+        (is_loaded && !self.is_shared()).then_some(state)
     }
 
     /// Locks the right to change more than the bytes, among all servers.

@@ -42,7 +42,7 @@ pub struct Expiry {
 impl UploadHandle {
     /// Returns the progress without waiting for a sync; `None` if a sync or publishing is needed first.
     pub(crate) fn durable_progress(&self, id: &Id) -> Option<Progress> {
-        if let Some(state) = self.glance() {
+        if let Some(state) = self.peek_loaded() {
             return state.is_reportable().then(|| state.progress());
         }
         let mut state = self.load().ok()?;
@@ -139,7 +139,7 @@ impl UploadHandle {
     /// Returns the checksum of the last bytes at progress `at`. `None` if there were none, they were truncated, or the
     /// upload is complete: another program may have replaced the published file.
     pub(crate) fn tail(&self, at: Progress) -> Result<Option<Tail>, Error> {
-        let data = match self.glance().map(|state| state.data().cloned()) {
+        let data = match self.peek_loaded().map(|state| state.data().cloned()) {
             Some(data) => data,
             None => self.load()?.data().cloned(),
         };

@@ -68,7 +68,7 @@ impl UploadHandle {
                     Err(error) => return Err(error),
                 },
                 // A full disk may have no room for a record. The bytes are kept without one.
-                false => self.flush_unless(|error| {
+                false => self.flush_tolerating(|error| {
                     matches!(error, Error::StorageFull(_) | Error::FileTooLarge(_))
                 })?,
             };
