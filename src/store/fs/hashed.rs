@@ -196,8 +196,8 @@ impl Hashing {
         }
     }
 
-    /// Follows a truncation of the file to `length`, which is at least the synced length.
-    pub(crate) fn cut_back(&mut self, length: u64) {
+    /// Notes that the file was truncated to `length`, which is at least the synced length.
+    pub(crate) fn truncated_to(&mut self, length: u64) {
         for hashed in self.synced.each() {
             let is_ahead = |now: &Hashed| now.bytes > length;
             if self.now.of(hashed.algorithm()).is_some_and(is_ahead) {
@@ -273,7 +273,7 @@ mod tests {
         hashing.begin(Hashed::new(Algorithm::Crc32));
         hashing.follow(0, b"abc");
         hashing.follow(3, b"def");
-        hashing.cut_back(3);
+        hashing.truncated_to(3);
         assert_eq!(hashing.now.sha256(), Some(Sha256::digest("abc").into()));
         assert_eq!(hashing.now.bytes(), Some(0));
         hashing.follow(0, b"abc");

@@ -83,13 +83,13 @@ impl State {
     ///
     /// # Errors
     /// `DigestDiffers`, `Differs`. The caller then [deletes](UploadHandle::delete_wrong) the upload.
-    fn judge(&self, last: &[u8], crc32: Option<u32>) -> Result<(), Error> {
+    fn verify(&self, last: &[u8], crc32: Option<u32>) -> Result<(), Error> {
         let (Some(record), Some(hashing)) = (self.record(), self.hashing()) else {
             return Ok(());
         };
         let mut whole = hashing.now.clone();
         whole.follow(self.offset(), last);
-        judge(record, &whole)?;
+        verify_declared(record, &whole)?;
         match differs(crc32, whole.crc32()) {
             true => Err(Error::Differs(Difference::Crc32)),
             false => Ok(()),
@@ -99,12 +99,12 @@ impl State {
     /// Stores the digests of the whole upload in the record. The upload has to be hashed.
     ///
     /// # Errors
-    /// The same as `judge`.
+    /// The same as `verify`.
     pub(crate) fn note_hashed(&self, record: &mut Record) -> Result<(), Error> {
         let Some(hashing) = self.hashing() else {
             return Ok(());
         };
-        judge(record, &hashing.now)?;
+        verify_declared(record, &hashing.now)?;
         let digest = hashing.now.sha256().map(Box::new);
         record.digest = digest.or(record.digest.take());
         record.crc32 = hashing.now.crc32().map(Crc32::Is).or(record.crc32);
@@ -138,7 +138,7 @@ fn differs<T: PartialEq>(said: Option<T>, known: Option<T>) -> bool {
 }
 
 /// Compares the hashes of a whole upload with the declared digests.
-fn judge(record: &Record, whole: &Checksums) -> Result<(), Error> {
+fn verify_declared(record: &Record, whole: &Checksums) -> Result<(), Error> {
     let declared = record.digest.as_deref().copied();
     if declared.is_some() && declared != whole.sha256() {
         return Err(Error::DigestDiffers);
@@ -251,9 +251,9 @@ impl UploadHandle {
             let state = self.load()?;
             // If not, another request has changed the upload in the meantime.
             if self.is_hashed(&state) {
-                let (epoch, judged) = (state.epoch(), state.judge(&[], None));
+                let (epoch, verified) = (state.epoch(), state.verify(&[], None));
                 drop(state);
-                return judged.map_err(|differs| self.delete_wrong(epoch, differs));
+                return verified.map_err(|differs| self.delete_wrong(epoch, differs));
             }
         }
     }
@@ -262,7 +262,7 @@ impl UploadHandle {
     /// publish it. If the bytes held are not hashed yet, the comparison comes later, before publishing.
     ///
     /// # Errors
-    /// The same as `State::judge`.
+    /// The same as `State::verify`.
     pub(crate) fn check_last(
         &self,
         state: &State,
@@ -277,7 +277,7 @@ impl UploadHandle {
             return Err(Error::DigestDiffers);
         }
         match self.is_hashed(state) {
-            true => state.judge(last, crc32),
+            true => state.verify(last, crc32),
             false => Ok(()),
         }
     }

@@ -293,12 +293,12 @@ impl State {
     /// Adds the declarations of a request to the record. Earlier declarations stay, and so do the computed digests of a
     /// whole upload.
     pub(crate) fn merge_metadata(&mut self, id: &Id, request: AppendRequest) {
-        let (before, is_judged) = (self.record.clone(), self.is_publishing());
+        let (before, is_verified) = (self.record.clone(), self.is_publishing());
         let record = self.record.get_or_insert_with(|| Record::new(id).into());
         let record = Arc::make_mut(record);
         record.length = record.length.or(request.length);
         record.file.merge(request.file);
-        if !is_judged {
+        if !is_verified {
             record.digest = record.digest.take().or(request.digest.map(Into::into));
             record.crc32 = match request.crc32 {
                 Some(Crc32::Is(_)) => request.crc32,
@@ -398,7 +398,7 @@ impl State {
     pub(crate) fn truncated_to(&mut self, synced: u64) {
         self.durability.truncated_to(synced);
         if let Some(hashing) = &mut self.hashing {
-            hashing.cut_back(synced);
+            hashing.truncated_to(synced);
         }
     }
 
