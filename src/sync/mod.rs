@@ -33,7 +33,7 @@ pub(crate) enum Planted {
     UnlockedWait,
     /// A worker that parks a connection does not wake the event loop for an earlier timer.
     SilentTimer,
-    /// A request publishes without another look at the phase after it has locked out other changes.
+    /// A request publishes without another check of the phase after it has locked out other changes.
     StalePhase,
 }
 

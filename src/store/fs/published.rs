@@ -51,7 +51,7 @@ impl Folders {
     fn enter(&mut self, folder: Folder) -> Home<'static> {
         self.path += &folder.name;
         self.path.push('/');
-        // In an existing folder another upload has begun to use the folders above.
+        // The folders above an existing one are in use, whoever created them.
         self.created = if folder.is_new { self.created + 1 } else { 0 };
         Home::Folder(folder.file)
     }

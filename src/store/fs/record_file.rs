@@ -45,8 +45,8 @@ impl Disk {
         }
     }
 
-    /// Creates the record of `key` without a sync; `None` if it exists. A record that a power loss cuts is no JSON, and counts
-    /// as missing.
+    /// Creates the record of `key` without a sync; `None` if it exists. A record that a power loss cuts is no valid JSON, and
+    /// counts as missing.
     pub(crate) fn create_record(&self, key: Key, text: &[u8]) -> io::Result<Option<RecordFile>> {
         if text.len() as u64 > RECORD_MAX {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -59,7 +59,7 @@ impl Disk {
             Err(error) => return Err(error),
         };
         let file = RecordFile(file);
-        // A record that stays is no JSON, and counts as missing.
+        // If the removal fails, the file has no valid JSON, and the record counts as missing.
         let written = (self.write_record(&file, text)).inspect_err(|_| self.discard_record(key));
         written.map(|()| Some(file))
     }

@@ -139,7 +139,7 @@ impl UploadHandle {
         });
         match published {
             Err(error) if self.is_still(&begun) => {
-                Err(self.not_published(&begun.record, passing_if_elsewhere(error)))
+                Err(self.not_published(&begun.record, busy_if_elsewhere(error)))
             }
             // The upload was cancelled in the meantime.
             Err(_) => Ok(None),
@@ -209,8 +209,8 @@ fn is_copied() -> io::Error {
     io::Error::other("the copy to another file system is not finished")
 }
 
-/// Something was mounted or unmounted there during the copy: the next look finds the folder as it is then.
-fn passing_if_elsewhere(error: Error) -> Error {
+/// Replaces "on another file system" by a temporary error. A mount has changed during the copy, so the next try may succeed.
+fn busy_if_elsewhere(error: Error) -> Error {
     match error {
         Error::Io(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             Error::Io(io::ErrorKind::ResourceBusy.into())

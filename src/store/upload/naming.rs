@@ -181,8 +181,8 @@ impl UploadHandle {
             // The first name is nearly always free, and the move shows whether it is. It may also be taken by this
             // upload: a crash came between link and unlink. A copy is identified by its record, so it needs a free name
             // before the record is written.
-            let looks = number > 0 || copy.is_some();
-            if looks && self.disk().is_taken(&path, on_conflict)? {
+            let is_checked = number > 0 || copy.is_some();
+            if is_checked && self.disk().is_taken(&path, on_conflict)? {
                 continue;
             }
             let before = record.publishing.as_deref();

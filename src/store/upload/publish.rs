@@ -118,8 +118,8 @@ impl UploadHandle {
     fn publish_checked(&self) -> Result<Option<Finished>, Error> {
         let changing = self.lock_change()?;
         let mut state = self.load()?;
-        let looks_again = !is_planted(Planted::StalePhase);
-        if state.is_complete() && looks_again {
+        let checks_again = !is_planted(Planted::StalePhase);
+        if state.is_complete() && checks_again {
             let (sha256, path) = (state.digest(), self.path(&state));
             drop((state, changing));
             let (progress, published) = self.flush_or_publish()?;
@@ -136,7 +136,7 @@ impl UploadHandle {
                 is_compared: None,
             }));
         }
-        if !state.is_full() && looks_again {
+        if !state.is_full() && checks_again {
             return Err(Error::Superseded);
         }
         let mut record = state.record().cloned().ok_or(Error::Superseded)?;
