@@ -64,10 +64,10 @@ pub(crate) struct Durability {
 pub(crate) struct SyncRound {
     /// The length that the sync confirms.
     pub(crate) length: u64,
-    /// The synced length before the sync, if the sync is to confirm a marker with the new length too.
-    pub(crate) unmarked_from: Option<u64>,
-    /// The length that the sync confirms in the marker of before.
-    pub(crate) marked: u64,
+    /// The synced length before the sync, if the sync is to confirm a marker with a pending length too.
+    pub(crate) pending_from: Option<u64>,
+    /// The length in the marker before the sync.
+    pub(crate) marker_before: u64,
 }
 
 /// The steps that make an upload durable, as of one moment.
@@ -201,15 +201,15 @@ impl Durability {
         let may_mark = self.marker_written < self.offset && !has_pending;
         SyncRound {
             length: self.offset,
-            unmarked_from: (is_wanted && may_mark).then_some(synced),
-            marked: self.marker_written,
+            pending_from: (is_wanted && may_mark).then_some(synced),
+            marker_before: self.marker_written,
         }
     }
 
-    /// Notes that a sync has confirmed `length` bytes, and the length `marked` in the marker.
-    pub(crate) fn end_sync(&mut self, length: u64, marked: u64) {
+    /// Notes that a sync has confirmed `length` bytes, and a marker with the length `marker`.
+    pub(crate) fn end_sync(&mut self, length: u64, marker: u64) {
         self.synced = Some(length);
-        self.marker_durable = self.marker_durable.max(marked);
+        self.marker_durable = self.marker_durable.max(marker);
     }
 
     /// Notes that the file was truncated to the synced length.
@@ -313,7 +313,7 @@ mod tests {
         let steps = durability.flush();
         durability.want_marker();
         let round = durability.begin_sync();
-        assert_eq!((round.length, round.unmarked_from), (5, Some(0)));
+        assert_eq!((round.length, round.pending_from), (5, Some(0)));
         durability.wrote(3);
         durability.marker_was_written(0, 5);
         durability.end_sync(round.length, 5);

@@ -161,7 +161,7 @@ impl UploadHandle {
         let hashed = state.hashing().map(|hashing| hashing.now.clone());
         drop(state);
         let pending = round
-            .unmarked_from
+            .pending_from
             .and_then(|synced| self.mark_pending(&data, synced..round.length, epoch));
         let result = self.disk().sync(&data);
         let Ok(mut state) = self.lock() else {
@@ -169,8 +169,8 @@ impl UploadHandle {
         };
         let is_same_file = state.data().is_some_and(|now| Arc::ptr_eq(now, &data));
         if result.is_ok() && state.epoch() == epoch {
-            let marked = pending.unwrap_or(round.marked);
-            state.durability_mut().end_sync(round.length, marked);
+            let marker = pending.unwrap_or(round.marker_before);
+            state.durability_mut().end_sync(round.length, marker);
             if let (Some(hashing), Some(hashed)) = (state.hashing_mut(), hashed) {
                 hashing.is_synced(hashed);
             }
