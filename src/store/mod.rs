@@ -404,7 +404,7 @@ impl Store {
 
     /// Returns the number of syncs and their total duration.
     pub(crate) fn synced(&self) -> (u64, Duration) {
-        self.registry.disk.gate.passed()
+        self.registry.disk.sync_permits.totals()
     }
 
     /// Replaces an error by its cause, if the directory was displaced.

@@ -59,9 +59,9 @@ struct Reservation {
     party: Party,
     bytes: u64,
     /// The time of the last byte, in seconds.
-    touched: u64,
+    written_at: u64,
     /// The time under which `by_age` contains this reservation.
-    queued: u64,
+    indexed_at: u64,
 }
 
 /// The reservations of one party.
@@ -177,7 +177,7 @@ impl Table {
             let before = u128::from(reservation.bytes);
             (self.total, sum.bytes) = (self.total - before, sum.bytes - before);
             reservation.bytes = bytes;
-            reservation.touched = now;
+            reservation.written_at = now;
             (self.total, sum.bytes) = (
                 self.total + u128::from(bytes),
                 sum.bytes + u128::from(bytes),
@@ -197,8 +197,8 @@ impl Table {
         let reservation = Reservation {
             party,
             bytes,
-            touched: now,
-            queued: now,
+            written_at: now,
+            indexed_at: now,
         };
         self.by_key.insert(key, reservation);
     }
@@ -207,7 +207,7 @@ impl Table {
         let Some(old) = self.by_key.remove(&key) else {
             return;
         };
-        self.by_age.remove(&(old.queued, key));
+        self.by_age.remove(&(old.indexed_at, key));
         self.total -= u128::from(old.bytes);
         if let Some(sum) = self.by_party.get_mut(&old.party) {
             sum.bytes -= u128::from(old.bytes);
@@ -221,7 +221,7 @@ impl Table {
     /// Returns whether the upload `key` has a reservation of at least `bytes`.
     fn covers(&self, key: Key, bytes: u64, now: u64) -> bool {
         let reservation = self.by_key.get(&key);
-        reservation.is_some_and(|it| it.bytes >= bytes && now <= it.touched + LIFETIME_SECS)
+        reservation.is_some_and(|it| it.bytes >= bytes && now <= it.written_at + LIFETIME_SECS)
     }
 
     /// Returns the bytes reserved for all uploads except `claim.key`. Another party counts with at most `most` bytes.
@@ -252,19 +252,19 @@ impl Table {
     }
 
     fn expire(&mut self, now: u64) {
-        while let Some(&(queued, key)) = self.by_age.first() {
-            if now <= queued + LIFETIME_SECS {
+        while let Some(&(indexed_at, key)) = self.by_age.first() {
+            if now <= indexed_at + LIFETIME_SECS {
                 return;
             }
             self.by_age.pop_first();
             let Some(reservation) = self.by_key.get_mut(&key) else {
                 continue;
             };
-            reservation.queued = reservation.touched;
-            if now > reservation.touched + LIFETIME_SECS {
+            reservation.indexed_at = reservation.written_at;
+            if now > reservation.written_at + LIFETIME_SECS {
                 self.release(key);
             } else {
-                self.by_age.insert((reservation.touched, key));
+                self.by_age.insert((reservation.written_at, key));
             }
         }
     }

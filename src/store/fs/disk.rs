@@ -68,7 +68,7 @@ pub(crate) struct Disk {
     pub(crate) durable: bool,
     /// True if a sync of a file or directory of `DIR` does not suffice.
     needs_whole_syncs: bool,
-    pub(crate) gate: Semaphore,
+    pub(crate) sync_permits: Semaphore,
     pub(crate) naming: Mutex<()>,
     pub(crate) ownership: Ownership,
     /// Set when the first sweep has checked the ext4 settings.
@@ -97,7 +97,7 @@ impl Disk {
         let root = open_root(path)?;
         let partials = open_partials(&path.join(PARTIALS), &root)?;
         let lock = take_lock(&partials, path, options.sharing, &faults)?;
-        let gate = Semaphore::new(options.syncs);
+        let sync_permits = Semaphore::new(options.syncs);
         let location = Location::new(path).map_err(|error| OpenError::Io(path.into(), error))?;
         let needs_whole_syncs = needs_whole_syncs(&root.file);
         let about = fstat(&root.file).map_err(|error| OpenError::Io(path.into(), error.into()))?;
@@ -111,7 +111,7 @@ impl Disk {
             temporaries: AtomicU64::default(),
             durable: options.sync == SyncMode::Durable,
             needs_whole_syncs,
-            gate,
+            sync_permits,
             naming: Mutex::default(),
             ownership: Ownership::default(),
             commits_checked: Once::new(),
@@ -372,7 +372,7 @@ impl Disk {
         if !self.durable {
             return Ok(());
         }
-        let _permit = self.gate.enter();
+        let _permit = self.sync_permits.enter();
         self.faults.check(op)?;
         if let Some(file) = whole {
             // Before the sync below: only that one empties the cache of the disk.

@@ -140,7 +140,7 @@ pub(crate) struct Semaphore {
 
 struct Inside {
     free: usize,
-    passed: u64,
+    released: u64,
     time: Duration,
 }
 
@@ -150,7 +150,7 @@ impl Semaphore {
         Self {
             inside: Mutex::new(Inside {
                 free: permits.max(1),
-                passed: 0,
+                released: 0,
                 time: Duration::ZERO,
             }),
             freed: Condvar::new(),
@@ -165,29 +165,32 @@ impl Semaphore {
             .unwrap_or_else(PoisonError::into_inner);
         inside.free -= 1;
         let since = Instant::now();
-        Permit { gate: self, since }
+        Permit {
+            semaphore: self,
+            since,
+        }
     }
 
-    /// Returns the number of released permits, and their total duration.
-    pub(crate) fn passed(&self) -> (u64, Duration) {
+    /// Returns the number of released permits, and the total time for which they were held.
+    pub(crate) fn totals(&self) -> (u64, Duration) {
         let inside = lock(&self.inside);
-        (inside.passed, inside.time)
+        (inside.released, inside.time)
     }
 }
 
 /// The right to run one sync.
 pub(crate) struct Permit<'a> {
-    gate: &'a Semaphore,
+    semaphore: &'a Semaphore,
     since: Instant,
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut inside = lock(&self.gate.inside);
+        let mut inside = lock(&self.semaphore.inside);
         inside.free += 1;
-        inside.passed += 1;
+        inside.released += 1;
         inside.time += self.since.elapsed();
-        self.gate.freed.notify_one();
+        self.semaphore.freed.notify_one();
     }
 }
 
@@ -272,9 +275,9 @@ mod tests {
 
     #[test]
     fn semaphore_admits_as_many_as_it_has_permits() {
-        let (gate, inside) = (Semaphore::new(2), AtomicUsize::new(0));
+        let (semaphore, inside) = (Semaphore::new(2), AtomicUsize::new(0));
         let pass = || {
-            let _place = gate.enter();
+            let _permit = semaphore.enter();
             assert!(inside.fetch_add(1, SeqCst) < 2);
             thread::yield_now();
             inside.fetch_sub(1, SeqCst);
@@ -284,7 +287,7 @@ mod tests {
                 scope.spawn(|| (0..200).for_each(|_| pass()));
             }
         });
-        assert_eq!(gate.passed().0, 800);
+        assert_eq!(semaphore.totals().0, 800);
         drop(Semaphore::new(0).enter());
     }
 }

@@ -50,19 +50,19 @@ pub(crate) fn sweep(registry: &Arc<Registry>) -> SweepReport {
         registry.save_clock();
     }
     registry.accounts.begin_sweep();
-    let mut is_whole = false;
+    let mut all_swept = false;
     match sweep.sweep_names() {
-        Ok(is_recovered) => {
+        Ok(all_recovered) => {
             registry.index_is_complete();
-            if is_recovered {
+            if all_recovered {
                 power_loss::end(registry);
             }
-            is_whole = is_recovered;
+            all_swept = all_recovered;
         }
         Err(error) => log::warn!("sweep: cannot read the directory: {error}"),
     }
-    is_whole &= sweep.sweep_log();
-    if is_whole {
+    all_swept &= sweep.sweep_log();
+    if all_swept {
         sweep.sweep_index();
     }
     if sweep.has_uploads || registry.has_logged() {
@@ -81,11 +81,11 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     /// Sweeps every file in `.resumed`. Returns false if one may still need recovery after a power loss.
     fn sweep_names(&mut self) -> io::Result<bool> {
-        let mut is_recovered = true;
+        let mut all_recovered = true;
         for name in self.registry.disk.names()? {
-            is_recovered &= self.sweep_name(&name?);
+            all_recovered &= self.sweep_name(&name?);
         }
-        Ok(is_recovered)
+        Ok(all_recovered)
     }
 
     /// Removes expired records from the log, and counts the others. Returns false if the log cannot be read.
