@@ -168,7 +168,9 @@ impl fmt::Display for Error {
                 Size(*length)
             ),
             Self::TooLarge { max } => write!(f, "larger than the limit of {}", Size(*max)),
-            Self::DigestDiffers => write!(f, "what came does not have the digest that was sent"),
+            Self::DigestDiffers => {
+                write!(f, "the received bytes do not have the digest that was sent")
+            }
             Self::Differs(Difference::Crc32) => {
                 write!(f, "the received bytes do not have the CRC-32 that was sent")
             }

@@ -1,4 +1,4 @@
-//! Which upload: the bytes a client chose, and the key made of them. No path ever contains a byte that a client chose.
+//! The identity of an upload: bytes that a client chose, and the key made of them. No path ever contains a byte that a client chose.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-/// Names an upload: the id its client chose, in the name space of its owner. Both are any bytes, of any length.
+/// The identity of an upload: the id that its client chose, and its owner. Both are any bytes, of any length.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Id {
     /// First the owner, then the id.
@@ -30,7 +30,7 @@ impl Id {
         &self.both[..self.owner_bytes]
     }
 
-    /// The id as its client gave it.
+    /// Returns the id as its client gave it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.both[self.owner_bytes..]
     }
@@ -97,7 +97,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Lower-case hex.
+/// Returns `bytes` in lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let mut digits = vec![0; 2 * bytes.len()];
     write_hex(bytes, &mut digits);
@@ -113,7 +113,7 @@ fn write_hex(bytes: &[u8], digits: &mut [u8]) {
 
 const ASCII: &str = "digits are ASCII";
 
-/// The bytes that `text` spells in hex; `None` when it does not.
+/// Decodes `text` from hex; `None` if it is not hex.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
     let pairs = text.as_bytes().chunks(2);
