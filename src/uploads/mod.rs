@@ -46,7 +46,7 @@ pub(crate) use callback::Callback;
 use context::{Context, OwnRoute};
 use decision::Authorize;
 pub use decision::Decision;
-use login::{Login, Logins, Ticket, Turn};
+use login::{Login, Logins, NextStep, Ticket};
 use metrics::Metrics;
 use recent_files::RecentFiles;
 use refusal_log::RefusalLog;
@@ -320,7 +320,7 @@ fn log_in(context: &Arc<Context>, head: &Head, peer: Option<Peer>, log: RequestL
             let refusal = Refusal::TooManyLogins { after_secs };
             respond(context.refuse(head, refusal), &cors, log)
         }
-        Login::Waits(ticket) => take_turn(PendingRequest {
+        Login::Waits(ticket) => continue_login(PendingRequest {
             context: Arc::clone(context),
             head: head.clone(),
             ticket,
@@ -348,14 +348,14 @@ struct PendingRequest {
 }
 
 /// Goes on with a login: waits, checks the password, or carries out the request.
-fn take_turn(request: PendingRequest) -> Action {
-    match request.ticket.turn(Instant::now()) {
-        Turn::At(at) => Action::After(at, Box::new(move || take_turn(request))),
-        Turn::Check => Action::Blocking(Box::new(move || {
+fn continue_login(request: PendingRequest) -> Action {
+    match request.ticket.next_step(Instant::now()) {
+        NextStep::At(at) => Action::After(at, Box::new(move || continue_login(request))),
+        NextStep::Check => Action::Blocking(Box::new(move || {
             let user = request.ticket.check();
             request.logged_in(user)
         })),
-        Turn::Ended(user) => request.logged_in(user),
+        NextStep::Ended(user) => request.logged_in(user),
     }
 }
 

@@ -24,7 +24,7 @@ use failure_log::FailureLog;
 const WAITING_MAX: usize = 64;
 const WAITING_PER_ADDRESS_MAX: usize = 16;
 
-/// The interval at which a login looks for its turn.
+/// The interval at which a waiting login asks for its next step.
 const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// The `Retry-After` of a login that finds no room to wait.
@@ -90,7 +90,7 @@ pub(super) struct Ticket {
 }
 
 /// The next step of a waiting login.
-pub(super) enum Turn {
+pub(super) enum NextStep {
     /// Asks again at this time.
     At(Instant),
     /// Calls [`Ticket::check`], in a blocking action.
@@ -214,9 +214,9 @@ impl State {
     }
 
     /// Returns the next step of a login, and starts its check if it is the first that is due.
-    fn turn(&mut self, number: u64, now: Instant) -> Turn {
+    fn next_step(&mut self, number: u64, now: Instant) -> NextStep {
         let Some(position) = self.waiting.iter().position(|login| login.number == number) else {
-            return Turn::Ended(None);
+            return NextStep::Ended(None);
         };
         let is_busy = self
             .waiting
@@ -226,12 +226,12 @@ impl State {
         let is_first = !self.waiting[..position].iter().any(is_due);
         let login = &mut self.waiting[position];
         match &mut login.stage {
-            Stage::Ended(user) => Turn::Ended(mem::take(user)),
+            Stage::Ended(user) => NextStep::Ended(mem::take(user)),
             Stage::Queued if login.at <= now && is_first && !is_busy => {
                 login.stage = Stage::Checking;
-                Turn::Check
+                NextStep::Check
             }
-            _ => Turn::At(login.at.max(now + POLL_EVERY)),
+            _ => NextStep::At(login.at.max(now + POLL_EVERY)),
         }
     }
 
@@ -278,9 +278,9 @@ impl Waiting {
 }
 
 impl Ticket {
-    /// Returns the next step.
-    pub(super) fn turn(&self, now: Instant) -> Turn {
-        self.logins.state().turn(self.number, now)
+    /// Returns the next step of the login.
+    pub(super) fn next_step(&self, now: Instant) -> NextStep {
+        self.logins.state().next_step(self.number, now)
     }
 
     /// Compares the credentials with the hash of the user. Takes as long as the cost of the hash demands.

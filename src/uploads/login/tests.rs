@@ -31,12 +31,12 @@ fn wait(logins: &Arc<Logins>, credentials: &str, from: u8, now: Instant) -> Tick
 
 #[track_caller]
 fn assert_waits(ticket: &Ticket, now: Instant) {
-    assert!(matches!(ticket.turn(now), Turn::At(at) if at > now));
+    assert!(matches!(ticket.next_step(now), NextStep::At(at) if at > now));
 }
 
 #[track_caller]
 fn assert_checks(ticket: &Ticket, now: Instant) {
-    assert!(matches!(ticket.turn(now), Turn::Check));
+    assert!(matches!(ticket.next_step(now), NextStep::Check));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn requests_with_the_same_credentials_share_one_check() {
         assert_waits(&tickets[1], now);
         assert_eq!(tickets[0].check().as_deref(), expected);
         for ticket in &tickets[1..] {
-            let Turn::Ended(user) = ticket.turn(now) else {
+            let NextStep::Ended(user) = ticket.next_step(now) else {
                 panic!("the check has ended");
             };
             assert_eq!(user.as_deref(), expected);
