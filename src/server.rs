@@ -59,10 +59,10 @@ pub fn start(mut config: Config) -> Result<Server, StartError> {
         without_users: config.allow_anonymous || !options.users.is_empty(),
     };
     // A refused address leaves no directory behind.
-    let (place, at) = permitted(config.listen, reach)?;
+    let (endpoint, at) = permitted(config.listen, reach)?;
     let uploads = Arc::new(Uploads::open(&config.dir, options)?);
     let (listener, address) =
-        listen(place, config.socket_mode).map_err(|error| StartError::listen(&at, error))?;
+        listen(endpoint, config.socket_mode).map_err(|error| StartError::listen(&at, error))?;
     let limits = engine::Limits {
         connections: config.max_connections.min(connections_allowed(body)).max(1),
         head_memory: config.head_memory,
@@ -173,37 +173,37 @@ impl Server {
 /// The name of a socket of the embedding program or of systemd, in messages.
 const GIVEN_SOCKET: &str = "the socket that was given";
 
-/// The place of a listener. The server may listen there.
-enum Place {
+/// An endpoint on which the server may listen.
+enum Endpoint {
     Unix(PathBuf),
     Tcp(Vec<SocketAddr>),
     Given(ListenSocket),
 }
 
-/// Returns the place of the listener, and its name in messages.
-fn permitted(listen: Listen, reach: Reach) -> Result<(Place, String), StartError> {
-    let (place, at) = match listen {
-        Listen::At(at) => (place_at(&at, reach), at),
+/// Returns the endpoint, and its name in messages.
+fn permitted(listen: Listen, reach: Reach) -> Result<(Endpoint, String), StartError> {
+    let (endpoint, at) = match listen {
+        Listen::At(at) => (endpoint_at(&at, reach), at),
         Listen::On(socket) => (given(&socket, reach), GIVEN_SOCKET.to_owned()),
     };
-    match place {
-        Ok(place) => Ok((place, at)),
+    match endpoint {
+        Ok(endpoint) => Ok((endpoint, at)),
         Err(error) => Err(StartError::listen(&at, error)),
     }
 }
 
-fn place_at(address: &str, reach: Reach) -> io::Result<Place> {
+fn endpoint_at(address: &str, reach: Reach) -> io::Result<Endpoint> {
     match address.strip_prefix("unix:") {
-        Some(path) => Ok(Place::Unix(path.into())),
-        None => resolve(address, reach).map(Place::Tcp),
+        Some(path) => Ok(Endpoint::Unix(path.into())),
+        None => resolve(address, reach).map(Endpoint::Tcp),
     }
 }
 
-fn given(socket: &ListenSocket, reach: Reach) -> io::Result<Place> {
+fn given(socket: &ListenSocket, reach: Reach) -> io::Result<Endpoint> {
     if let ListenSocket::Tcp(socket) = socket {
         may_listen(socket.local_addr()?, reach)?;
     }
-    Ok(Place::Given(socket.try_clone()?))
+    Ok(Endpoint::Given(socket.try_clone()?))
 }
 
 /// Returns the addresses on which the server may listen, at least one.
@@ -234,11 +234,11 @@ fn all_addresses() -> &'static str {
     }
 }
 
-fn listen(place: Place, socket_mode: Option<u32>) -> io::Result<(Listener, Address)> {
-    let listener = match place {
-        Place::Unix(path) => Listener::unix(&path, socket_mode)?,
-        Place::Tcp(addresses) => first_that_binds(&addresses)?,
-        Place::Given(socket) => Listener::from_socket(socket)?,
+fn listen(endpoint: Endpoint, socket_mode: Option<u32>) -> io::Result<(Listener, Address)> {
+    let listener = match endpoint {
+        Endpoint::Unix(path) => Listener::unix(&path, socket_mode)?,
+        Endpoint::Tcp(addresses) => first_that_binds(&addresses)?,
+        Endpoint::Given(socket) => Listener::from_socket(socket)?,
     };
     let address = listener.address()?;
     Ok((listener, address))

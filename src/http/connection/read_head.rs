@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use super::state::{
-    Asked, Blocking, Body, Connection, Next, OVER, Since, State, Step, TaskContext, Until, Waiting,
+    Blocking, Body, Connection, Next, OVER, RequestInfo, Since, State, Step, TaskContext, Until,
+    Waiting,
 };
 use crate::http::body_decoder::BodyDecoder;
 use crate::http::handler::{Action, BodyEnd, Handler};
@@ -115,25 +116,29 @@ impl Connection {
             head_only: head.method() == "HEAD",
             keep_alive: head.keep_alive(),
         };
-        let asked = Asked {
+        let request = RequestInfo {
             to,
             version: head.version(),
             expects_continue: head.expects_continue(),
             unread: BodyDecoder::from(head.framing()),
         };
-        self.act(handler.handle(head), asked, window)
+        self.act(handler.handle(head), request, window)
     }
 
-    fn act(&mut self, action: Action, asked: Asked, window: &mut ReadBuffer<'_>) -> State {
+    fn act(&mut self, action: Action, request: RequestInfo, window: &mut ReadBuffer<'_>) -> State {
         match action {
-            Action::Respond(response) => self.answer(response, asked.to, asked.unread, window),
-            Action::Blocking(decide) => State::Blocking(Box::new(Blocking { decide, asked })),
-            Action::After(at, decide) => State::Waiting(Box::new(Waiting { at, decide, asked })),
+            Action::Respond(response) => self.answer(response, request.to, request.unread, window),
+            Action::Blocking(decide) => State::Blocking(Box::new(Blocking { decide, request })),
+            Action::After(at, decide) => State::Waiting(Box::new(Waiting {
+                at,
+                decide,
+                request,
+            })),
             Action::Receive { interim, sink } => {
-                let Asked { to, unread, .. } = asked;
-                let awaited = asked.expects_continue && window.is_empty() && !unread.is_done();
+                let RequestInfo { to, unread, .. } = request;
+                let awaited = request.expects_continue && window.is_empty() && !unread.is_done();
                 let proceed = awaited.then(|| Response::new(100));
-                let interim = interim.filter(|_| asked.version == Version::Http11);
+                let interim = interim.filter(|_| request.version == Version::Http11);
                 let sent = self.send_interim(interim.into_iter().chain(proceed));
                 let body = Box::new(Body::new(unread, sink, to));
                 State::Body(match sent {
@@ -170,8 +175,10 @@ impl Connection {
             };
             return Step::Leave(State::Waiting(waiting), park);
         }
-        let Waiting { decide, asked, .. } = *waiting;
-        Step::On(self.act(decide(), asked, window))
+        let Waiting {
+            decide, request, ..
+        } = *waiting;
+        Step::On(self.act(decide(), request, window))
     }
 
     pub(super) fn blocking(
@@ -186,8 +193,8 @@ impl Connection {
         if !context.enter_disk_wait() {
             return Step::Leave(State::Blocking(blocking), Next::Requeue);
         }
-        let Blocking { decide, asked } = *blocking;
-        Step::On(self.act(decide(), asked, window))
+        let Blocking { decide, request } = *blocking;
+        Step::On(self.act(decide(), request, window))
     }
 }
 

@@ -150,18 +150,18 @@ pub(super) const OVER: Step = Step::Leave(State::Over, Next::Close);
 /// A blocking action that waits for a body permit.
 pub(super) struct Blocking {
     pub(super) decide: Box<dyn FnOnce() -> Action + Send>,
-    pub(super) asked: Asked,
+    pub(super) request: RequestInfo,
 }
 
 /// An action that waits for a time.
 pub(super) struct Waiting {
     pub(super) at: Instant,
     pub(super) decide: Box<dyn FnOnce() -> Action + Send>,
-    pub(super) asked: Asked,
+    pub(super) request: RequestInfo,
 }
 
-/// The parts of a head that its response needs.
-pub(super) struct Asked {
+/// The parts of a head that its action needs.
+pub(super) struct RequestInfo {
     pub(super) to: ReplyTo,
     pub(super) version: Version,
     pub(super) expects_continue: bool,
