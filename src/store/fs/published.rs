@@ -51,7 +51,7 @@ impl Folders {
     fn enter(&mut self, folder: Folder) -> Home<'static> {
         self.path += &folder.name;
         self.path.push('/');
-        // The folders above an existing one are in use, whoever created them.
+        // The folders above an existing folder stay: another upload uses them.
         self.created = if folder.is_new { self.created + 1 } else { 0 };
         Home::Folder(folder.file)
     }

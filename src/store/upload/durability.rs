@@ -66,7 +66,7 @@ pub(crate) struct SyncRound {
     pub(crate) length: u64,
     /// The synced length before the sync, if the sync is to confirm a marker with a pending length too.
     pub(crate) pending_from: Option<u64>,
-    /// The length in the marker before the sync.
+    /// The length in the marker before the sync, which the sync confirms.
     pub(crate) marker_before: u64,
 }
 
