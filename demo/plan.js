@@ -8,8 +8,9 @@ export const SIZE_MIN = 128 * 1024;
 export const SIZE_START = 8 * MIB;
 /** A file of at most this size takes one request, without a question before: a round trip costs more than its bytes. */
 export const SMALL_BYTES = 4 * MIB;
-// Each running upload holds the current and the next request in memory.
-export const SIZE_MAX = 16 * MIB;
+/** A file of at most this size may go in one request that starts at its first byte: its checksum comes first, from memory. */
+export const WHOLE_BYTES = 16 * MIB;
+export const SIZE_MAX = 64 * MIB;
 
 // Maximum seconds of a request, and the target of a new size.
 const SECONDS_MIN = 5;

@@ -11,20 +11,21 @@ const SILENT_SECONDS = 2;
 const PROBE_MS = 2000;
 
 /**
- * Sends `bytes` of the file of `upload`, from `start` on, with the `digest` that `wire.post` asks for. Resolves to the
- * server's answer `{ held, complete, .. }`, or to null if the request was ended early and the caller should ask and go on.
+ * Sends a part of the file of `upload`, from `start` on: its `body`, the `size` of that, and the `digest` that `wire.post`
+ * asks for. Resolves to the server's answer `{ held, complete, .. }`, or to null if the request was ended early and the
+ * caller should ask and go on.
  * `isUnasked`: the offset was not asked for, so a conflict is normal. `onHeld(bytes)` is called as bytes arrive,
  * `onBuffering()` when a proxy holds them back.
  */
-export async function send({ wire, upload, start, bytes, digest, isUnasked, signal, onHeld, onBuffering }) {
-  const size = bytes.length;
+export async function send({ wire, upload, start, part, isUnasked, signal, onHeld, onBuffering }) {
+  const { body, size, digest } = part;
   const watch = new Watch({ wire, upload, start, size, onHeld, onBuffering });
   const stop = () => watch.end(signal.reason);
   signal.addEventListener('abort', stop);
   try {
     watch.start();
     const answer = await wire.post(upload, {
-      start, body: bytes, digest, signal: watch.signal, onSent: (sent) => watch.progress(sent),
+      start, body, digest, signal: watch.signal, onSent: (sent) => watch.progress(sent),
     });
     // A conflict after bytes went out is mostly a reset: Chromium repeats a POST by itself when a connection that it
     // had used before is cut, and the server refuses the copy.
@@ -124,7 +125,7 @@ class Watch {
     }
   }
 
-  // The sent bytes are in memory, so only this check finds early that the file was removed.
+  // The browser may have read the bytes before it sends them: this check finds early that the file was removed.
   async #probe() {
     while (await this.#rest(PROBE_MS)) await probe(this.upload.file).catch((problem) => this.end(problem));
   }

@@ -34,7 +34,7 @@ export interface UploaderOptions {
   server?: string | URL | undefined;
   /** Further request headers, or a function that is called for each request. */
   headers?: UploadHeaders | (() => UploadHeaders | null | undefined | Promise<UploadHeaders | null | undefined>) | undefined;
-  /** Maximum bytes in the body of one request, at least 131,072. Default: adapted to the link, at most 16 MiB. */
+  /** Maximum bytes in the body of one request, at least 131,072. Default: adapted to the link, at most 64 MiB. */
   chunkBytes?: number | undefined;
   /** This upload waits while so many uploads to its server run. Default: 5. */
   concurrency?: number | undefined;

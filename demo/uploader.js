@@ -31,7 +31,7 @@ new Uploader(options) throws a TypeError for a wrong option:
     server        address of the server. Default: the folder of the page. Another origin needs --allow-origin there
     headers       further request headers: an object, or a function that returns one or a promise of one. If it throws a
                   Problem that passes, the upload tries again later
-    chunkBytes    maximum bytes in the body of one request. Default: adapted to the link, at most 16 MiB
+    chunkBytes    maximum bytes in the body of one request. Default: adapted to the link, at most 64 MiB
     concurrency   this upload waits while so many uploads to its server run. Default: 5
     retry         false: throw a problem instead of waiting; or a function (problem, failures) that returns true to try
                   again. `failures` is the number of failures since the last progress. Default: true
@@ -69,7 +69,7 @@ uploader.d.ts has the same as types.
 
 import { combined, hex } from './crc32.js';
 import { checked } from './options.js';
-import { pauseSeconds, SMALL_BYTES } from './plan.js';
+import { pauseSeconds, SMALL_BYTES, WHOLE_BYTES } from './plan.js';
 import { Problem } from './problem.js';
 import { LAST_WINDOW, Proof } from './proof.js';
 import { probe, read } from './reader.js';
@@ -105,7 +105,6 @@ export class Uploader {
   #restarts = 0;
   #proof;
   #reading = null;
-  #ahead = null;
   #release = () => {};
   /** Returns the place of a new upload. */
   #leavePlace = null;
@@ -289,7 +288,6 @@ export class Uploader {
       }
     } finally {
       over.abort(signal.reason);
-      this.#ahead = null;
     }
   }
 
@@ -303,45 +301,40 @@ export class Uploader {
   /** True if the next request is the last: it sends the last part of the file, or a small file as a whole. */
   get #isLast() {
     const { size } = this.file;
-    return size - this.held <= LAST_WINDOW || (this.held === 0 && size <= this.#chunkBytes);
+    const isWhole = this.held === 0 && size <= Math.min(WHOLE_BYTES, this.#chunkBytes);
+    return isWhole || size - this.held <= LAST_WINDOW;
   }
 
   async #sendSome(signal, isUnasked = false) {
     const start = this.held;
-    const stretch = await (this.#isLast ? this.#readLast(signal) : this.#readNext(signal));
+    const part = await (this.#isLast ? this.#lastPart(signal) : this.#nextPart(signal));
     this.#enter('sending');
     const answer = await send({
-      wire: this.#wire, upload: this, start, bytes: stretch.bytes, digest: stretch.digest, isUnasked, signal,
+      wire: this.#wire, upload: this, start, part, isUnasked, signal,
       onHeld: (held) => this.#moveTo(held),
       onBuffering: () => this.#notice('buffering'),
     });
     if (answer && !answer.conflict && !answer.mismatch) {
       if (answer.held <= start && !answer.complete) throw new Problem('strange');
       this.#conflicts = 0;
-      if (answer.held >= stretch.end) this.#proof.add(stretch);
+      if (answer.held >= part.end) this.#proof.add(await part.stretch);
     }
     return answer;
   }
 
-  /** Returns the next stretch to send, from memory, and starts to read the one after it. */
-  async #readNext(signal) {
+  /** Returns the next part to send. Its checksum is computed in the meantime. */
+  #nextPart(signal) {
     const start = this.held;
-    const stretch = await (this.#ahead?.start === start ? this.#ahead.stretch : this.#readStretch(start, signal));
-    this.#ahead = null;
-    if (stretch.end < this.file.size - LAST_WINDOW) {
-      this.#ahead = { start: stretch.end, stretch: this.#readStretch(stretch.end, signal) };
-      this.#ahead.stretch.catch(() => {});
-    }
-    return { ...stretch, digest: '?' };
-  }
-
-  #readStretch(start, signal) {
     const end = Math.min(start + this.#chunkBytes, this.file.size - LAST_WINDOW);
-    return read(this.file, { start, end, keep: true, blocks: this.#proof.blocksIn(start, end) }, signal);
+    const stretch = read(this.file, { start, end, blocks: this.#proof.blocksIn(start, end) }, signal);
+    // The code that awaits this promise handles its failure.
+    stretch.catch(() => {});
+    // Not the bytes: Chromium copies bytes of a script four times, and reads a slice of a file by itself.
+    return { body: this.file.slice(start, end), size: end - start, end, digest: '?', stretch };
   }
 
   /** Returns the last part of the file, after all before it is known and the file is found unchanged. */
-  async #readLast(signal) {
+  async #lastPart(signal) {
     const { held: start, file: { size: end } } = this;
     if (this.#proof.gap(start)) this.#enter('comparing');
     await this.#reading;
@@ -352,7 +345,8 @@ export class Uploader {
     });
     await orAborted(Promise.all(checks), signal);
     const stretch = await read(this.file, { start, end, keep: true }, signal);
-    return { ...stretch, digest: hex(combined(this.#proof.crc(start), stretch.crc, end - start)) };
+    const digest = hex(combined(this.#proof.crc(start), stretch.crc, end - start));
+    return { body: stretch.bytes, size: end - start, end, digest, stretch };
   }
 
   /** Reads the unknown stretches of the first `held` bytes. */
