@@ -89,20 +89,18 @@ fn a_restart_refuses_nobody_and_an_upload_carries_on() {
     end(again.child());
 }
 
-/// Runs the reload command of the unit, as `systemctl reload` does.
+/// Runs the reload command of the unit, as `systemctl reload` does: in a shell, whose `kill` is on each system.
 fn reload(server: &Process) {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/resumed.service");
     let unit = fs::read_to_string(unit).expect("there");
-    let line = unit
-        .lines()
-        .find_map(|line| line.strip_prefix("ExecReload="));
-    let line = line
+    let script = unit.lines().find_map(|line| {
+        line.strip_prefix("ExecReload=/bin/sh -c \"")?
+            .strip_suffix('"')
+    });
+    let script = script
         .expect("a command")
-        .replace("$MAINPID", &server.pid().to_string());
-    let mut words = line.split(' ');
-    let status = Command::new(words.next().expect("a program"))
-        .args(words)
-        .status();
+        .replace("${MAINPID}", &server.pid().to_string());
+    let status = Command::new("/bin/sh").arg("-c").arg(script).status();
     assert!(status.expect("it runs").success());
 }
 
