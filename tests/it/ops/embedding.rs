@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use crate::ops::readme::README;
 use crate::support::Client;
 
 const PAGE: &str = include_str!("../../../docs/embedding.md");
@@ -24,6 +25,47 @@ fn every_example_of_the_page_is_one_of_these() {
         assert!(HERE.contains(&indented), "not here:\n{indented}");
     }
     assert_eq!(examples.len(), 10);
+}
+
+#[test]
+fn every_example_of_the_readme_is_one_of_these() {
+    let (_, example) = README.split_once("```rust\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    for part in example.trim_end().split("\n\n") {
+        let indented: String = part.lines().map(|line| format!("    {line}\n")).collect();
+        assert!(HERE.contains(&indented), "not here:\n{indented}");
+    }
+}
+
+#[test]
+#[rustfmt::skip]
+fn entry_points_of_the_readme() -> Tried {
+    let temporary = tempfile::tempdir()?;
+    let (dir, address) = (temporary.path(), "127.0.0.1:0");
+    fn tell(_: &resumed::store::Completed) -> std::io::Result<()> { Ok(()) }
+    let fields = [("Host", "localhost"), ("X-File-Id", "a.txt-5-1700000000000"), ("Content-Length", "5")];
+    let head = resumed::Head::from_parts("POST", "/upload", fields).map_err(|_| "malformed")?;
+    let mut body = &b"hello"[..];
+
+    use resumed::{Config, Options, Uploads, store::{Completes, Store}};
+    let server = resumed::start(Config::new(dir).listen(address).on_complete(|upload| Ok(tell(upload)?)))?;   // 1. a whole server
+    server.stop();
+
+    let uploads = Uploads::open(dir, Options::default())?;   // 2. inside your server: a head, a body
+    let response = uploads.handle(&head, &mut body);
+
+    assert_eq!(response.status(), 200);
+    drop(uploads);
+    assert_eq!(fs::read(dir.join("a.txt"))?, b"hello");
+    let (id, offset, bytes) = (resumed::store::Id::new(b"ann", b"b"), 0, b"hello");
+
+    let store = Store::open(dir, Default::default())?;       // 3. your own protocol: only the store
+    let mut append = store.append(&id, offset)?;
+    append.write(bytes)?;
+    let finished = append.finish(Completes::AtLength)?;
+
+    assert_eq!(finished.progress.offset, 5);
+    Ok(())
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use resumed::Config;
 
 use crate::support::left_out::needs;
+use crate::support::running::{Said, run};
 
 pub(crate) const README: &str = include_str!("../../../README.md");
 
@@ -25,24 +27,40 @@ pub(crate) fn block_of<'t>(page: &'t str, mark: &str) -> &'t str {
     after.split_once("```").expect("its end").0
 }
 
+/// Runs the walk-through in a directory, for the server at an address.
+fn walk_through(dir: &Path, address: &str, flags: &[&str]) -> Said {
+    let script = block("walk-through").replace("127.0.0.1:8080", address);
+    let mut sh = Command::new("sh");
+    sh.args(flags).args(["-c", &script]).current_dir(dir);
+    run(&mut sh)
+}
+
 #[test]
 fn repeated_walk_through_prints_what_the_readme_shows() {
     needs!("curl");
     let here = tempfile::tempdir().expect("a temporary directory");
     let config = Config::new(here.path().join("uploads")).listen("127.0.0.1:0");
     let server = resumed::start(config).expect("the server starts");
-    let script = block("walk-through").replace("127.0.0.1:8080", &server.addr().to_string());
     for _ in 0..2 {
-        let run = Command::new("sh")
-            .args(["-e", "-c", &script])
-            .current_dir(here.path())
-            .output()
-            .expect("sh runs");
-        let stderr = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{stderr}");
-        let stdout = String::from_utf8_lossy(&run.stdout);
-        assert_eq!(stdout, block("walk-through-output"), "{stderr}");
+        let said = walk_through(here.path(), &server.addr().to_string(), &["-e"]);
+        assert_eq!(said.status, Some(0), "{said:?}");
+        assert_eq!(said.out, block("walk-through-output"), "{said:?}");
     }
+}
+
+#[test]
+fn walk_through_without_a_server_says_so_and_leaves_no_file() {
+    needs!("curl");
+    let here = tempfile::tempdir().expect("a temporary directory");
+    // A connected port is taken, and does not listen.
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let client = TcpStream::connect(socket.local_addr().expect("its address"));
+    let address = client.as_ref().expect("connected").local_addr();
+    let said = walk_through(here.path(), &address.expect("bound").to_string(), &[]);
+    assert!(said.err.contains("curl: (7) "), "{said:?}");
+    let left = fs::read_dir(here.path()).expect("a directory");
+    let left: Vec<_> = left.map(|file| file.expect("a file").file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
