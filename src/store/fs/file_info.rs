@@ -1,8 +1,5 @@
 //! The properties of a file that the store keeps for its client and passes on, unchecked.
 
-use serde_core::ser::SerializeMap;
-use serde_json::{Map, Value};
-
 /// The properties of a file, as a client declares them. The record keeps them, and the completion hook gets them.
 ///
 /// A new property is a field here. Each place that must handle it names all fields, and does not compile without it.
@@ -47,42 +44,6 @@ impl FileInfo {
         properties
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
-    }
-
-    /// Reads the properties in a record. `None`: a value has the wrong type.
-    pub(crate) fn from_json(fields: &Map<String, Value>) -> Option<Self> {
-        let text = |name: &str| match fields.get(name) {
-            None => Some(None),
-            Some(value) => value.as_str().map(|text| Some(text.into())),
-        };
-        let number = |name: &str| match fields.get(name) {
-            None => Some(None),
-            Some(value) => value.as_u64().map(Some),
-        };
-        Some(Self {
-            name: text("name")?,
-            modified_ms: number("modified_ms")?,
-            metadata: text("metadata")?,
-        })
-    }
-
-    /// Writes the properties into a record.
-    pub(crate) fn to_json<M: SerializeMap>(&self, fields: &mut M) -> Result<(), M::Error> {
-        let Self {
-            name,
-            modified_ms,
-            metadata,
-        } = self;
-        if let Some(name) = name {
-            fields.serialize_entry("name", name)?;
-        }
-        if let Some(modified_ms) = modified_ms {
-            fields.serialize_entry("modified_ms", modified_ms)?;
-        }
-        if let Some(metadata) = metadata {
-            fields.serialize_entry("metadata", metadata)?;
-        }
-        Ok(())
     }
 
     /// Returns a value with all properties, with characters that JSON escapes.
