@@ -1,7 +1,7 @@
 // Collects the checksums of the stretches of a file, and combines them to that of the whole. Pure: it reads nothing.
 //
-// The checksum of a stretch that this page sends is computed from the sent bytes. All other stretches, such as those
-// sent before a reload, have to be read.
+// A stretch that this page sends is read for its checksum meanwhile. All other stretches, such as those sent before a
+// reload, are read later.
 
 import { combined } from './crc32.js';
 
