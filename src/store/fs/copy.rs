@@ -17,7 +17,7 @@ use crate::store::fs::fs_type::{longest_file, warn_of_ext4, warn_unless_durable}
 use crate::store::fs::rename::{PathAt, rename};
 use crate::store::fs::space::{Floor, Needed, Space};
 use crate::store::fs::wanted::Wanted;
-use crate::store::id::{Key, hidden_name};
+use crate::store::id::{Key, hidden_name, probe_name};
 use crate::store::options::OnConflict;
 use crate::sync::lock;
 
@@ -175,6 +175,14 @@ impl Disk {
     pub(crate) fn remove_copy(&self, key: Key, path: &str) -> io::Result<()> {
         match self.home_of(path)? {
             Some((home, _)) => unlink(home, &hidden_name(key)),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the empty file beside `path` that a crash left: see [`probe_name`].
+    pub(crate) fn remove_probe(&self, key: Key, path: &str) -> io::Result<()> {
+        match self.home_of(path)? {
+            Some((home, _)) => unlink(home, &probe_name(key)),
             None => Ok(()),
         }
     }

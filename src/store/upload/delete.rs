@@ -54,6 +54,7 @@ impl UploadHandle {
                 if let Err(error) = self.disk().remove_copy(self.key, path) {
                     log::debug!("{}: cannot remove its copy: {error}", self.key);
                 }
+                self.remove_probe(path);
                 self.disk().remove_folders(path, publishing.new_folders);
             }
             self.disk().remove(&self.key.to_string())?;

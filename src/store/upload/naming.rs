@@ -154,6 +154,13 @@ impl UploadHandle {
         }
     }
 
+    /// Removes the probe that a crash of an earlier attempt left beside `path`.
+    pub(crate) fn remove_probe(&self, path: &str) {
+        if let Err(error) = self.disk().remove_probe(self.key, path) {
+            log::debug!("{}: cannot remove its probe: {error}", self.key);
+        }
+    }
+
     /// Returns whether the data file, or the `copy`, exists.
     fn is_there(&self, copy: Option<&Copy>) -> io::Result<bool> {
         match copy {
@@ -169,6 +176,9 @@ impl UploadHandle {
         record: &mut Arc<Record>,
         copy: Option<&Copy>,
     ) -> Result<(), Error> {
+        if let Some(before) = &record.publishing {
+            self.remove_probe(&before.path);
+        }
         let options = &self.registry.options;
         let (hook, on_conflict) = (options.mark_hooks.then_some(Hook::Due), options.on_conflict);
         for (number, path) in names.enumerate() {

@@ -263,8 +263,9 @@ impl Opened<'_> {
     }
 
     fn check_published(&mut self, path: &str, content: &Content, found: &mut BTreeSet<usize>) {
-        // A crash while the server probes the attributes of a new file leaves the empty probe.
-        if path.ends_with("-probe") && content.bytes.is_empty() {
+        // A power loss while the server probes the attributes of a new file may leave the empty probe, and lose its record.
+        let is_probe = path.ends_with("-probe") && content.bytes.is_empty();
+        if is_probe && self.case.model != Model::Kill {
             return;
         }
         if is_foreign(path) {
