@@ -1,7 +1,7 @@
 // Collects the checksums of the stretches of a file, and combines them to that of the whole. Pure: it reads nothing.
 //
 // A stretch that this page sends is read for its checksum meanwhile. All other stretches, such as those sent before a
-// reload, are read later.
+// reload, are read later. If the sent bytes are others than the read ones, the server finds another checksum.
 
 import { combined } from './crc32.js';
 

@@ -1,4 +1,4 @@
-// Reads a stretch of a file into memory, with its checksum. Run by worker.js, or by reader.js where there is no worker.
+// Reads a stretch of a file for its checksum. Run by worker.js, or by reader.js where there is no worker.
 
 import { crc32 } from './crc32.js';
 
@@ -14,18 +14,21 @@ const PART_BYTES = 1024 * 1024;
 export async function readStretch(file, { start, end, keep = false, blocks = [] }) {
   // Not with a Blob: Chromium has little memory for Blobs, and frees it only at the next garbage collection.
   const bytes = keep ? new Uint8Array(end - start) : null;
+  const checked = blocks.map((block) => ({ ...block, crc: 0 }));
   let crc = 0;
   let at = start;
   for await (const part of partsOf(file.slice(start, end))) {
     crc = crc32(part, crc);
+    for (const block of checked) block.crc = crc32(part.subarray(...within(block, at)), block.crc);
     bytes?.set(part, at - start);
     at += part.length;
   }
   if (at !== end) throw new Error('the file has become shorter');
-  const checked = [];
-  for (const block of blocks) checked.push({ ...block, crc: (await readStretch(file, block)).crc });
   return { start, end, crc, blocks: checked, bytes };
 }
+
+// Returns the range of a block in a part that begins at `at`, for `subarray`: a negative index would count from the end.
+const within = ({ start, end }, at) => [Math.max(start - at, 0), Math.max(end - at, 0)];
 
 // The part before is overwritten. In Chromium, reads into one buffer take a third of the time of reads into new ones.
 async function* partsOf(blob) {

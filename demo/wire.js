@@ -65,8 +65,8 @@ export class Wire {
   }
 
   /**
-   * Sends `body` (bytes, or null to declare the file and no more) of an upload, which is `{ id, file, path,
-   * lastModified }`, from `start` on: `{ held, complete, compared, savedAs, conflict, mismatch }`. `digest` is the
+   * Sends `body` (bytes, a slice of the file, or null to declare the file and no more) of an upload, which is `{ id, file,
+   * path, lastModified }`, from `start` on: `{ held, complete, compared, savedAs, conflict, mismatch }`. `digest` is the
    * CRC-32 of the whole file, or '?' to make the server compute one. A request with the last bytes must have the CRC-32.
    * A 409 is an answer here, with `conflict: true`, because it has the right count. A 412 is an answer too, with
    * `mismatch: true`: the server holds bytes with another digest. `compared` is true if the digests are equal.

@@ -12,6 +12,14 @@ test('a stretch is read with its checksum and those of its blocks', async () => 
   equal(crc32(read.bytes), read.crc);
 });
 
+test('the checksums of blocks come from the same read as that of the stretch', async () => {
+  let reads = 0;
+  const changing = { slice: (start, end) => new Blob([reads++ ? new Uint8Array(end - start) : bytes.subarray(start, end)]) };
+  const { crc, blocks } = await readStretch(changing, { start: 0, end: 300_000, blocks: [{ place: 0, start: 1000, end: 250_000 }] });
+  equal(crc, crc32(bytes));
+  equal(blocks[0].crc, crc32(bytes.subarray(1000, 250_000)));
+});
+
 test('reading a shortened file fails', async () => {
   await rejects(readStretch(new Blob([bytes]), { start: 299_000, end: 300_001 }));
 });
