@@ -18,17 +18,15 @@ use crate::cli::flags::HASH_PASSWORD;
 /// The exit status after a signal is this and the number of the signal, as in a shell.
 const SIGNAL_STATUS: i32 = 128;
 
+/// The error for a name that a user file cannot hold.
+const BAD_NAME: &str =
+    "a name may not be empty, begin with #, or contain a colon, a line end or space around it";
+
 /// Runs the command with the arguments after `hash-password`.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    operand::run(&HASH_PASSWORD, args, |name| {
-        match name {
-        Some(name) if !is_name(&name) => Err(UsageError(
-            "a name may not be empty, begin with #, or contain a colon, a line end or space around it"
-                .into(),
-        )
-        .into()),
+    operand::run(&HASH_PASSWORD, args, |name| match name {
+        Some(name) if !is_name(&name) => Err(UsageError(BAD_NAME.into()).into()),
         name => line(name.as_deref()),
-    }
     })
 }
 

@@ -61,7 +61,8 @@ pub(crate) trait TaskContext {
     /// Deregisters the socket from the poller: this poll reads it until it would block.
     fn deregister(&mut self, socket: &mut Socket);
     /// Exchanges the body permit for a disk permit, before this poll waits for the disk. Acquires a body permit first if
-    /// needed. Returns false if none is free: the task must not wait for the disk.
+    /// needed. Returns false if no body permit is free: the task must not wait for the disk. Without a free disk permit
+    /// the task keeps its body permit, and may wait.
     #[must_use]
     fn enter_disk_wait(&mut self) -> bool;
     /// Returns whether another task waits for a worker.

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_back_leaves_synced_bytes_hashed() {
+    fn truncation_leaves_synced_bytes_hashed() {
         let mut hashing = Hashing::default();
         hashing.begin(Hashed::new(Algorithm::Sha256));
         hashing.follow(0, b"abc");

@@ -177,7 +177,7 @@ impl Record {
         for (name, value) in fields {
             if !value.is_null() {
                 let separator = if text.is_empty() { '{' } else { ',' };
-                write!(text, "{separator}\"{name}\":{value}").expect("memory takes all");
+                write!(text, "{separator}\"{name}\":{value}").expect("a `String` takes every text");
             }
         }
         text.push('}');

@@ -58,13 +58,13 @@ pub struct Append {
     body_end: u64,
 }
 
-/// A window of which bytes are refused. Its [cleanup](Append::clean_up) is due.
+/// A window with refused bytes. The caller has to pass it to [`clean_up`](Append::clean_up).
 pub(crate) struct RefusedWindow {
     error: Error,
-    /// The generation after a failed write: it begins one.
+    /// The generation of the upload after a failed write, which may begin a new one.
     generation: Option<u64>,
     /// The epoch of the upload, if the bytes do not have their declared digest.
-    wrong_in: Option<u64>,
+    wrong_epoch: Option<u64>,
 }
 
 impl From<Error> for RefusedWindow {
@@ -72,7 +72,7 @@ impl From<Error> for RefusedWindow {
         Self {
             error,
             generation: None,
-            wrong_in: None,
+            wrong_epoch: None,
         }
     }
 }
@@ -187,9 +187,9 @@ impl Append {
         let RefusedWindow {
             error,
             generation,
-            wrong_in,
+            wrong_epoch,
         } = refused;
-        let error = match wrong_in {
+        let error = match wrong_epoch {
             Some(epoch) => self.upload.delete_wrong(epoch, error),
             None => error,
         };
@@ -325,7 +325,7 @@ impl Append {
         let check = self.body_check.as_deref();
         if let Err(differs) = (self.upload).check_last(&state, bytes, check, self.crc32) {
             return Err(RefusedWindow {
-                wrong_in: Some(state.epoch()),
+                wrong_epoch: Some(state.epoch()),
                 ..differs.into()
             });
         }
