@@ -1,7 +1,8 @@
 //! The socket of a connection: a stream, with or without TLS.
 
-use mio::event::Source;
 use std::io::{self, Read, Write};
+
+use mio::event::Source;
 
 use super::peer::Peer;
 use super::stream::{Received, Stream};
