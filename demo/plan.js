@@ -8,8 +8,9 @@ export const SIZE_MIN = 128 * 1024;
 export const SIZE_START = 8 * MIB;
 /** A file of at most this size takes one request, without a question before: a round trip costs more than its bytes. */
 export const SMALL_BYTES = 4 * MIB;
-/** A file of at most this size may go in one request that starts at its first byte: its checksum comes first, from memory. */
+/** A file of at most this size may go in one request. It is read into memory: its checksum is sent before its bytes. */
 export const WHOLE_BYTES = 16 * MIB;
+// Below the limit of Cloudflare.
 export const SIZE_MAX = 64 * MIB;
 
 // Maximum seconds of a request, and the target of a new size.

@@ -11,9 +11,9 @@ const SILENT_SECONDS = 2;
 const PROBE_MS = 2000;
 
 /**
- * Sends a part of the file of `upload`, from `start` on: its `body`, the `size` of that, and the `digest` that `wire.post`
- * asks for. Resolves to the server's answer `{ held, complete, .. }`, or to null if the request was ended early and the
- * caller should ask and go on.
+ * Sends a `part` of the file of `upload`, from `start` on. The part has a `body`, its `size`, and the `digest` for
+ * `wire.post`. Resolves to the server's answer `{ held, complete, .. }`, or to null if the request was ended early and
+ * the caller should ask and go on.
  * `isUnasked`: the offset was not asked for, so a conflict is normal. `onHeld(bytes)` is called as bytes arrive,
  * `onBuffering()` when a proxy holds them back.
  */

@@ -322,14 +322,14 @@ export class Uploader {
     return answer;
   }
 
-  /** Returns the next part to send. Its checksum is computed in the meantime. */
+  /** Returns the next part to send, and starts to read it for its checksum. */
   #nextPart(signal) {
     const start = this.held;
     const end = Math.min(start + this.#chunkBytes, this.file.size - LAST_WINDOW);
     const stretch = read(this.file, { start, end, blocks: this.#proof.blocksIn(start, end) }, signal);
     // The code that awaits this promise handles its failure.
     stretch.catch(() => {});
-    // Not the bytes: Chromium copies bytes of a script four times, and reads a slice of a file by itself.
+    // A slice, not its bytes: the browser reads a slice itself, and Chromium copies the bytes of a script four times.
     return { body: this.file.slice(start, end), size: end - start, end, digest: '?', stretch };
   }
 

@@ -29,7 +29,7 @@ const STEPS_MAX: usize = 50_000;
 thread_local! {
     static PLANTED: Cell<Option<Planted>> = const { Cell::new(None) };
 
-    /// Has the directories of this test. The panic of a schedule leaves its own directory behind.
+    /// The parent of the directories of this test. The panic of a schedule leaves its own directory behind.
     static DIRS: TempDir = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
 }
 

@@ -177,7 +177,7 @@ pub(super) struct Body {
     pub(super) last_byte: Instant,
     pub(super) rate: ArrivalRate,
     pub(super) meter: RateMeter,
-    /// The end before that of the framing. The sink gets it when the worker has a permit.
+    /// The end of a body that ends otherwise than by its framing. The sink gets it when the worker has a permit.
     pub(super) ended: Option<BodyEnd>,
 }
 

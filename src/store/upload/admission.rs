@@ -69,7 +69,7 @@ impl UploadHandle {
         Ok(admitted)
     }
 
-    /// Returns what reservations are made for.
+    /// Returns the upload and the account of a request's reservations.
     pub(crate) fn claim(&self, request: &AppendRequest) -> Claim {
         Claim {
             key: self.key,
@@ -104,7 +104,8 @@ impl UploadHandle {
         (self.registry.reservations).admit_window(claim, window, expected, read)
     }
 
-    /// Releases the reservation of an upload without bytes and appends, and forgets one without a file.
+    /// Releases the reservation of an upload without bytes and appends. If the upload has no record file, it counts no
+    /// longer.
     pub(crate) fn release_empty(&self, state: &State) {
         if state.has_appends() || state.offset() > 0 {
             return;
@@ -153,7 +154,7 @@ impl UploadHandle {
         (allowed, over.or(refusal))
     }
 
-    /// Takes back what a refused request has counted.
+    /// Counts the upload again as before a refused request.
     fn recount(&self, state: &State) {
         match state.record() {
             Some(_) => self.count_partial(state),
