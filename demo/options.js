@@ -6,8 +6,8 @@ const isFunction = (value) => typeof value === 'function';
 const isBoolean = (value) => typeof value === 'boolean';
 const isText = (value) => typeof value === 'string' && value !== '';
 const isWhole = (least) => (value) => Number.isSafeInteger(value) && value >= least;
-// By methods, not by class: a file of a frame has another class.
-const isBlob = (value) => isFunction(value?.slice) && isFunction(value.stream) && isWhole(0)(value.size);
+// By the tag, not by the class: a file of a frame has another class. An imitation would be sent as the text of an object.
+const isBlob = (value) => /^\[object (File|Blob)\]$/.test(Object.prototype.toString.call(value));
 const isSignal = (value) => isBoolean(value?.aborted) && isFunction(value.addEventListener);
 const isObject = (value) => typeof value === 'object' && value !== null;
 

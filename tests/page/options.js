@@ -24,6 +24,7 @@ test('an error names a wrong option, its value and the allowed values', () => {
   equal(said({ concurrency: 0 }), 'concurrency is 0; allowed: a whole number from 1');
   equal(said({ retry: 3 }), 'retry is 3; allowed: true, false, or a function (problem, failures)');
   equal(said({ file: 'a.txt' }), 'file is "a.txt"; allowed: a File or a Blob');
+  equal(said({ file: { size: 5, slice() {}, stream() {} } }), 'file is an object (Object); allowed: a File or a Blob');
   equal(said({ signal: new AbortController() }), 'signal is an object (AbortController); allowed: an AbortSignal');
   equal(said({ onprogress() {} }).startsWith('onprogress is unknown; allowed: file, name, lastModified, '), true);
   equal(said({ server: 'ftp://a' }).startsWith('server is "ftp://a"; allowed: an address such as '), true);
