@@ -22,7 +22,7 @@ pub(super) const RECORD_LOCKS: &str = "
 fn secure_page_uploads_and_keeps_the_screen_on_meanwhile(browser: Browser) {
     let disk = Disk::new();
     let files = [
-        disk.file("first.bin", 3_000_000),
+        disk.file("first.bin", 24_000_000),
         disk.file("second.bin", 1_000_000),
     ];
     let site = Site::with(|config| config.tls(Pem::new().options()));
