@@ -257,7 +257,7 @@ fn file_that_could_not_be_deleted_is_no_part_of_the_job() {
     needs!("chromium", "nginx");
     let disk = Disk::new();
     let files = photos(&disk, 2, 5_000);
-    let half = disk.file("half.mov", 3_000_000);
+    let half = disk.file("half.mov", 24_000_000);
     let site = Site::new();
     let pass =
         "proxy_pass http://127.0.0.1:8080; proxy_request_buffering off; client_max_body_size 0;";
