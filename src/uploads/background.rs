@@ -140,6 +140,7 @@ fn begin(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<
 fn sweep_hourly(store: &Store, logins: &Logins, stopped: &Receiver<Infallible>) {
     loop {
         let swept = store.sweep();
+        log::debug!("sweep ended, files published: {}", swept.published.len());
         let published = swept.published.into_iter();
         published.for_each(|completed| store.tell_of_swept(completed));
         store.confirm_files();

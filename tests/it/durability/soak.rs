@@ -146,12 +146,11 @@ impl Soak {
 
     /// Starts a server, and waits for the end of its first sweep.
     fn start(&self) -> Process {
-        let clock = self.clock();
-        // A sweep that finds nothing does not write the clock.
-        let has_uploads = self.hidden().iter().any(|file| is_of_uploads(file));
-        // No warning that the directory is in memory.
-        let server = Process::logging("error", self.dir.path(), self.flags);
-        wait_until("the sweep ends", || !has_uploads || self.clock() != clock);
+        let levels = "error,resumed::uploads::background=debug";
+        let mut server = Process::logging(levels, self.dir.path(), self.flags);
+        let mut log = server.log();
+        assert!(log.any(|line| line.contains("sweep ended")));
+        thread::spawn(move || log.for_each(drop));
         server
     }
 
@@ -287,11 +286,6 @@ fn name(run: &str, number: usize) -> String {
 
 fn id(run: &str, number: usize) -> String {
     format!("{}-5-1700000000000", name(run, number))
-}
-
-/// Returns whether a file in `.resumed` belongs to uploads.
-fn is_of_uploads(path: &str) -> bool {
-    !["clock", "lock"].contains(&path)
 }
 
 #[track_caller]
