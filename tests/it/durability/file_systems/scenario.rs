@@ -232,8 +232,7 @@ fn full(place: &Place) -> Result<String, String> {
     Err("the disk does not stay full".into())
 }
 
-/// Returns nothing if the disk has space again, since xfs frees the space of removed files in the background, or none for a
-/// record.
+/// Returns `None` if the disk has space again, or none for a record: xfs frees the space of removed files in the background.
 fn upload_to_full(place: &Place, id: &str, fillers: &[PathBuf]) -> Result<Option<String>, String> {
     let content = content(LENGTH);
     let process = start(place);
@@ -259,7 +258,7 @@ fn upload_to_full(place: &Place, id: &str, fillers: &[PathBuf]) -> Result<Option
         // There was space for the bytes, but none for the record. The server has let the bytes go.
         answer = process.connect().ask(status(id));
     }
-    if answer.status == 507 {
+    if answer.status == 507 && answer.field("Upload-Offset") == Some("0") {
         return Ok(None);
     }
     expect("the answer to the question", answer.status, 200)?;
