@@ -98,8 +98,13 @@ function showAgain(rows) {
   announce(rows.length === 1 ? words.inList(rows[0].name) : words.inListMany(rows.length));
 }
 
+// The rows that send or wait to send.
+const running = new Set();
+
 function changed(row) {
   remember(row);
+  if (row.active) running.add(row);
+  else running.delete(row);
   // A browser would ask for a password once for each file.
   if (failsForAll(row)) pauseAll();
   refreshSoon();
@@ -160,23 +165,22 @@ function retryFailed() {
 // Many files may change state at once: the list and the total are brought up to date once.
 let soon = 0;
 function refreshSoon() {
-  if (!list.isMany || performance.now() - actedAt < ACTED_MS) soon ||= setTimeout(refresh, SOON_MS);
+  if (isQuick()) soon ||= setTimeout(refresh, SOON_MS);
 }
 
-// A long list in which dozens of rows change each second is hard to read, and slow. After an action of the user it is
-// up to date soon.
+// A long list in which dozens of rows change each second is hard to read, and slow. After an action of the user, and at
+// the end of all uploads, it is up to date soon.
 let actedAt = 0;
 let listedAt = 0;
-function isListDue() {
-  const now = performance.now();
-  return !list.isMany || now - listedAt >= LIST_MS || now - actedAt < ACTED_MS;
+function isQuick() {
+  return !list.isMany || running.size === 0 || performance.now() - actedAt < ACTED_MS;
 }
 
 function refresh() {
   clearTimeout(soon);
   soon = 0;
   const all = list.rows;
-  if (isListDue()) {
+  if (isQuick() || performance.now() - listedAt >= LIST_MS) {
     listedAt = performance.now();
     list.show();
   }

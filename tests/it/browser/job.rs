@@ -17,6 +17,7 @@ in_each_browser!(
     failures_come_first_and_done_files_are_folded,
     file_chosen_twice_is_brought_into_view,
     image_in_sight_gets_a_thumbnail,
+    end_of_a_long_list_is_shown_at_once,
 );
 
 fn photos(disk: &Disk, number: usize, length: u64) -> Vec<Local> {
@@ -105,6 +106,26 @@ fn failures_come_first_and_done_files_are_folded(browser: Browser) {
         32
     );
     visit.expect_no_complaints_but(&["status of 403"]);
+}
+
+fn end_of_a_long_list_is_shown_at_once(browser: Browser) {
+    let disk = Disk::new();
+    let files = photos(&disk, 30, 20_000);
+    let site = Site::new();
+    let visit = Visit::to(&browser, site.addr());
+    // No refresh at intervals. The uploads last longer than the quick refreshes after the choice of the files.
+    visit
+        .page
+        .evaluate("for (let id = 0; id < 1000; id++) clearInterval(id)");
+    visit.limit_uploads(150_000);
+    visit.choose(&paths(&files));
+    visit
+        .page
+        .wait_for("document.getElementById('job').dataset.state === 'complete'");
+    visit
+        .page
+        .wait_for("document.querySelector('.fold').innerText.startsWith('30 done')");
+    visit.expect_no_complaints();
 }
 
 /// Remembers in `flashed` which rows are animated.
