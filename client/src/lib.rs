@@ -119,6 +119,7 @@ mod pinned;
 mod places;
 mod request_size;
 mod requests;
+mod resolver;
 mod source;
 mod stream;
 mod throttle;

@@ -21,7 +21,8 @@ use ureq::{Agent, Body, RequestBuilder, SendBody};
 use super::error::Error;
 use super::identity::Identity;
 use super::pinned::{OtherCertificate, PinnedConnector};
-use super::zone::{self, Zoned};
+use super::resolver::CachedResolver;
+use super::zone;
 
 /// The longest time without a byte on a connection.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -222,10 +223,8 @@ impl Endpoint {
             .user_agent(concat!("resumed-client/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .build();
-        let resolver = Zoned {
-            zone: self.address.zone.clone(),
-            inner: DefaultResolver::default(),
-        };
+        let zone = self.address.zone.clone();
+        let resolver = CachedResolver::new(DefaultResolver::default(), zone);
         match self.trust {
             Trust::Fingerprint(sha256) => {
                 let connector =

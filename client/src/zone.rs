@@ -4,10 +4,6 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use percent_encoding::percent_decode_str;
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
 
 /// Removes the zone from an address, and returns it: the URL and `Host` of a request must not have one (RFC 6874).
 /// Accepts `%eth0`, as typed, and `%25eth0`, as encoded in a URL.
@@ -34,31 +30,8 @@ pub(crate) fn split(url: &str) -> Option<(String, Option<String>)> {
     })
 }
 
-/// A resolver for link-local addresses in one zone.
-#[derive(Debug)]
-pub(crate) struct Zoned {
-    pub(crate) zone: Option<String>,
-    pub(crate) inner: DefaultResolver,
-}
-
-impl Resolver for Zoned {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let mut found = self.inner.resolve(uri, config, timeout)?;
-        if let Some(zone) = &self.zone {
-            for addr in found.iter_mut() {
-                set_zone(addr, zone)?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-fn set_zone(addr: &mut SocketAddr, zone: &str) -> io::Result<()> {
+/// Sets the zone of an IPv6 address.
+pub(crate) fn set_zone(addr: &mut SocketAddr, zone: &str) -> io::Result<()> {
     let SocketAddr::V6(v6) = addr else {
         return Ok(());
     };
