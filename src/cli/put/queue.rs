@@ -15,7 +15,10 @@ const WAITING_MAX: usize = 1000;
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A file may run, or none follows.
+    ready: Condvar,
+    /// The queue is half empty, or it takes no more files.
+    room: Condvar,
 }
 
 #[derive(Default)]
@@ -37,20 +40,20 @@ impl Queue {
     /// Adds a file. Waits while the queue is full. After an abort, only counts it.
     pub(super) fn push(&self, file: LocalFile) {
         let is_full = |state: &mut State| state.waiting.len() >= WAITING_MAX && !state.is_aborted;
-        let state = self.changed.wait_while(self.lock(), is_full);
+        let state = self.room.wait_while(self.lock(), is_full);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         match state.is_aborted {
             true => state.left += 1,
             false => state.waiting.push_back(file),
         }
         drop(state);
-        self.changed.notify_all();
+        self.ready.notify_one();
     }
 
     /// Declares that no file follows.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
-        self.changed.notify_all();
+        self.ready.notify_all();
     }
 
     /// Takes the next file that may run. Waits for it. Returns `None` if all files are taken.
@@ -58,32 +61,37 @@ impl Queue {
         let mut state = self.lock();
         loop {
             if let Some(file) = state.next() {
-                drop(state);
-                self.changed.notify_all();
+                // One wake-up for many files.
+                if state.waiting.len() == WAITING_MAX / 2 {
+                    self.room.notify_one();
+                }
                 return Some(file);
             }
             if state.is_closed && state.waiting.is_empty() {
                 return None;
             }
-            let changed = self.changed.wait(state);
-            state = changed.unwrap_or_else(PoisonError::into_inner);
+            let ready = self.ready.wait(state);
+            state = ready.unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Records the first answer of the server: other files may run now.
     pub(super) fn answered(&self) {
         self.lock().has_answer = true;
-        self.changed.notify_all();
+        self.ready.notify_all();
     }
 
     /// Records the end of a file that was taken.
     pub(super) fn done(&self, file: &LocalFile) {
         let mut state = self.lock();
+        let others_may_run = file.is_large() || !state.has_answer;
         state.running -= 1;
         state.large_is_running &= !file.is_large();
         state.has_answer = true;
         drop(state);
-        self.changed.notify_all();
+        if others_may_run {
+            self.ready.notify_all();
+        }
     }
 
     /// Drops all waiting files: they would fail too.
@@ -93,7 +101,8 @@ impl Queue {
         state.left += state.waiting.len() as u64;
         state.waiting.clear();
         drop(state);
-        self.changed.notify_all();
+        self.ready.notify_all();
+        self.room.notify_one();
     }
 
     /// Returns the number of files that were not tried.
@@ -177,13 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn push_waits_while_the_queue_is_full() {
+    fn push_waits_until_a_full_queue_is_half_empty() {
         let queue = queue(&[1; WAITING_MAX]);
+        queue.answered();
         thread::scope(|scope| {
             let pushed = scope.spawn(|| queue.push(LocalFile::for_test(2)));
             thread::yield_now();
             assert!(!pushed.is_finished());
-            take(&queue);
+            for _ in 0..WAITING_MAX / 2 {
+                take(&queue);
+            }
             pushed.join().expect("no panic");
         });
     }

@@ -129,8 +129,7 @@ impl Report {
     /// Shows a line about the whole command.
     pub(super) fn note(&self, text: &str) {
         if self.output == Output::Plain {
-            let text = printable(text);
-            self.bar.suspend(|| drop(writeln!(stderr(), "{text}")));
+            self.write(&format!("{}\n", printable(text)));
         }
     }
 
@@ -178,8 +177,13 @@ impl Report {
 
     /// Writes a line about a file. Ignores a closed standard error: the upload goes on.
     fn write_line(&self, name: &str, text: &str) {
-        let write = || drop(writeln!(stderr(), "{name}: {text}"));
-        self.bar.suspend(write);
+        self.write(&format!("{name}: {text}\n"));
+    }
+
+    /// Writes text in one call: standard error has no buffer.
+    fn write(&self, text: &str) {
+        self.bar
+            .suspend(|| drop(stderr().write_all(text.as_bytes())));
     }
 
     fn write_json(&self, name: &str, event: &str, mut fields: Value) {
