@@ -39,7 +39,7 @@ fn two_thousand_silent_uploads_are_as_if_they_were_not_there() {
 }
 
 /// The memory of a server that has all of these heads, in KiB.
-const HEADS_MEMORY_MAX_KIB: u64 = 20 * 1024;
+const HEADS_MEMORY_MAX_KIB: u64 = 12 * 1024;
 
 #[test]
 fn thousands_of_unfinished_heads_take_a_bounded_memory() {

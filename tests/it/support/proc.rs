@@ -2,9 +2,10 @@
 
 use std::fs;
 
-/// The most memory that it has had resident, in KiB.
+/// Returns the most memory that the process alone has had, in KiB: without pages of its program. A build without
+/// optimization has many of those.
 pub(crate) fn memory_peak_kib(pid: u32) -> u64 {
-    status_kib(pid, "VmHWM:")
+    status_kib(pid, "VmHWM:") - status_kib(pid, "RssFile:")
 }
 
 /// Returns the memory of the process alone, in KiB: without pages of its program.
