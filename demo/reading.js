@@ -55,13 +55,15 @@ function readerOf(stream) {
   }
 }
 
-/** Waits for a read of a file for at most `seconds`. */
+/** Waits for a read of a file for at most `seconds`. The time that the device sleeps does not count. */
 export function inTime(reading, seconds = SECONDS_MAX) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the file gives no bytes')), seconds * 1000);
+    let left = seconds;
+    // After a sleep, one timer for all seconds would end before the read.
+    timer = setInterval(() => { if (--left === 0) reject(new Error('the file gives no bytes')); }, 1000);
   });
-  return Promise.race([reading, late]).finally(() => clearTimeout(timer));
+  return Promise.race([reading, late]).finally(() => clearInterval(timer));
 }
 
 /** Waits for a promise, or rejects when `signal` aborts first; without a signal, waits. */

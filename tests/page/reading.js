@@ -1,5 +1,5 @@
 import { crc32 } from '../../demo/crc32.js';
-import { readStretch } from '../../demo/reading.js';
+import { inTime, readStretch } from '../../demo/reading.js';
 import { equal, rejects, test } from './test.js';
 
 const bytes = Uint8Array.from({ length: 300_000 }, (_, at) => at * at & 0xff);
@@ -24,15 +24,37 @@ test('reading a shortened file fails', async () => {
   await rejects(readStretch(new Blob([bytes]), { start: 299_000, end: 300_001 }));
 });
 
-test('a read without bytes times out', async () => {
-  const silent = { slice: () => ({ stream: () => new ReadableStream() }) };
-  const timers = globalThis.setTimeout;
-  let waited = 0;
-  globalThis.setTimeout = (run, ms) => { waited = ms; return timers(run, 0); };
+/** Calls `act` with the timers that are set meanwhile. Returns what `act` returns. */
+async function withTimers(act) {
+  const { setTimeout, setInterval } = globalThis;
+  const timers = [];
+  globalThis.setTimeout = globalThis.setInterval = (run, ms) => timers.push({ run, ms });
   try {
-    await rejects(readStretch(silent, { start: 0, end: 1 }));
+    return await act(timers);
   } finally {
-    globalThis.setTimeout = timers;
+    Object.assign(globalThis, { setTimeout, setInterval });
   }
-  equal(waited, 10_000);
-});
+}
+
+test('a read without bytes times out after ten seconds', () => withTimers(async (timers) => {
+  const silent = { slice: () => ({ stream: () => new ReadableStream() }) };
+  const reading = readStretch(silent, { start: 0, end: 1 });
+  const [{ run, ms }] = timers;
+  equal(ms, 1000);
+  let isOver = false;
+  reading.catch(() => { isOver = true; });
+  for (let second = 1; second < 10; second++) run();
+  await Promise.resolve();
+  equal(isOver, false);
+  run();
+  await rejects(reading);
+}));
+
+// After a sleep each timer is due at once, before the bytes.
+test('a sleep does not end a read', () => withTimers(async (timers) => {
+  let arrive;
+  const reading = inTime(new Promise((resolve) => { arrive = resolve; }));
+  for (const { run } of timers) run();
+  arrive('bytes');
+  equal(await reading, 'bytes');
+}));
