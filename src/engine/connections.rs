@@ -7,13 +7,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
-use mio::event::Event;
 use mio::{Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 
 use super::heads::UnfinishedHeads;
-use crate::http::connection::{Connection, Needs, Until};
-use crate::http::socket::Socket;
+use crate::http::connection::{Connection, Until};
 use crate::http::{ConnectionCounts, PeerPermit};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, Planted, is_planted};
@@ -65,10 +63,6 @@ enum EventLoop {
 #[derive(Default)]
 struct Slot {
     parked: Option<Parked>,
-    /// The interest that the poller has registered, also while a worker polls the task.
-    registered: Option<Interest>,
-    /// An event came while the slot was empty.
-    missed_event: bool,
     timer: Option<Instant>,
 }
 
@@ -128,15 +122,14 @@ impl ConnectionTable {
         if slots.closed {
             return;
         }
-        let entry = &mut slots.slab[slot];
-        if let Err(error) = self.register(until, entry, &mut task) {
+        if let Err(error) = self.register(until, &mut task) {
             log::warn!("cannot register a socket: {error}; closing the connection");
             slots.remove(slot);
             return;
         }
         let since = Instant::now();
         let head_bytes = task.connection.head_bytes();
-        let parked = entry.parked.insert(Parked {
+        let parked = slots.slab[slot].parked.insert(Parked {
             task,
             until,
             deadline,
@@ -144,6 +137,9 @@ impl ConnectionTable {
             head_bytes,
         });
         let timer = parked.timer();
+        if parked.is_coalesced() {
+            self.coalesced.fetch_add(1, Ordering::Relaxed);
+        }
         slots.heads.add(head_bytes, since, slot);
         self.head_bytes
             .store(slots.heads.bytes(), Ordering::Relaxed);
@@ -155,23 +151,8 @@ impl ConnectionTable {
     }
 
     /// Takes the parked connection of an event.
-    pub(super) fn take(&self, event: &Event) -> Option<Box<Task>> {
-        let (mut slots, slot) = (self.lock(), event.token().0);
-        let entry = slots.slab.get_mut(slot)?;
-        entry.missed_event = entry.parked.is_none();
-        let mut task = self.unpark(&mut slots, slot)?;
-        // The last bytes of a stream may be read without its end: a registered socket would report the end for ever.
-        if event.is_read_closed() || task.connection.needs() != Needs::NoPermit {
-            self.deregister_socket(&mut slots.slab[slot], task.connection.socket());
-        }
-        Some(task)
-    }
-
-    /// Deregisters the socket of a connection that a worker polls.
-    pub(super) fn deregister(&self, slot: usize, socket: &mut Socket) {
-        if let Some(entry) = self.lock().slab.get_mut(slot) {
-            self.deregister_socket(entry, socket);
-        }
+    pub(super) fn take(&self, slot: usize) -> Option<Box<Task>> {
+        self.unpark(&mut self.lock(), slot)
     }
 
     /// Takes one connection that is due at `now`. The flag says whether its deadline has passed.
@@ -260,7 +241,13 @@ impl ConnectionTable {
     }
 
     fn unpark(&self, slots: &mut Slots, slot: usize) -> Option<Box<Task>> {
-        let mut parked = slots.slab[slot].parked.take()?;
+        let mut parked = slots.slab.get_mut(slot)?.parked.take()?;
+        if !matches!(parked.until, Until::Time(_)) {
+            let source = parked.task.connection.socket().source();
+            if let Err(error) = source.deregister(&self.registry) {
+                log::warn!("cannot deregister a socket: {error}");
+            }
+        }
         slots.heads.remove(parked.head_bytes, parked.since, slot);
         self.head_bytes
             .store(slots.heads.bytes(), Ordering::Relaxed);
@@ -271,41 +258,15 @@ impl ConnectionTable {
         Some(parked.task)
     }
 
-    /// Registers the socket for the event that ends the parking.
-    ///
-    /// Most requests need one short poll, during which the socket stays registered. The poller is edge-triggered: it
-    /// reports only new bytes, once. For [`Until::More`] this suffices: the poll has read all bytes before its end, and
-    /// `missed_event` records bytes that arrived meanwhile. In all other cases a new registration reports old bytes too.
-    fn register(&self, until: Until, entry: &mut Slot, task: &mut Task) -> io::Result<()> {
+    /// Registers the socket for the event that ends the parking. A new registration reports bytes that are there already.
+    fn register(&self, until: Until, task: &mut Task) -> io::Result<()> {
         let interest = match until {
-            Until::More if entry.registered == Some(Interest::READABLE) && !entry.missed_event => {
-                return Ok(());
-            }
-            Until::More | Until::Readable => Interest::READABLE,
+            Until::Readable => Interest::READABLE,
             Until::Writable => Interest::WRITABLE,
-            Until::Time(_) => {
-                self.deregister_socket(entry, task.connection.socket());
-                if !task.connection.is_delayed() {
-                    self.coalesced.fetch_add(1, Ordering::Relaxed);
-                }
-                return Ok(());
-            }
+            Until::Time(_) => return Ok(()),
         };
-        entry.missed_event = false;
-        let (token, source) = (Token(task.slot), task.connection.socket().source());
-        match entry.registered.replace(interest) {
-            None => source.register(&self.registry, token, interest),
-            Some(_) => source.reregister(&self.registry, token, interest),
-        }
-    }
-
-    fn deregister_socket(&self, entry: &mut Slot, socket: &mut Socket) {
-        if entry.registered.take().is_none() {
-            return;
-        }
-        if let Err(error) = socket.source().deregister(&self.registry) {
-            log::warn!("cannot deregister a socket: {error}");
-        }
+        let source = task.connection.socket().source();
+        source.register(&self.registry, Token(task.slot), interest)
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
@@ -349,7 +310,7 @@ impl Parked {
     fn timer(&self) -> Instant {
         match self.until {
             Until::Time(at) => at.min(self.deadline),
-            Until::Readable | Until::More | Until::Writable => self.deadline,
+            Until::Readable | Until::Writable => self.deadline,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll};
+use mio::{Events, Poll, Token};
 
 use super::acceptor::Listener;
 use super::connections::{LISTENER, Task, WAKER};
@@ -87,9 +87,10 @@ impl EventLoop {
             match event.token() {
                 LISTENER => table.set_accept_pending(true),
                 WAKER => {}
-                _ => self
-                    .ready
-                    .extend(table.take(event).map(|task| (task, Wake::Ready))),
+                Token(slot) => {
+                    let task = table.take(slot);
+                    self.ready.extend(task.map(|task| (task, Wake::Ready)));
+                }
             }
         }
         while let Some((task, is_expired)) = table.take_due(poller::now()) {

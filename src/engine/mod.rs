@@ -14,8 +14,7 @@
 //! - [`scheduler`]: the run queues, the permits and the threads of the pool.
 //! - [`worker`]: the threads that poll tasks.
 //!
-//! Polling is edge-triggered: each readiness change is reported once. A task that leaves bytes unread returns
-//! `Until::Readable`, so that its socket is registered again.
+//! The poller has the sockets of parked connections only: bytes that arrive while a worker polls a task wake no thread.
 
 mod acceptor;
 mod connections;

@@ -8,7 +8,6 @@ use super::connections::{ConnectionTable, Task};
 use super::scheduler::{Permit, Scheduler};
 use crate::http::Handler;
 use crate::http::connection::{Next, TaskContext, Wake};
-use crate::http::socket::Socket;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The reads per second of all coalesced bodies together, about.
@@ -85,9 +84,7 @@ impl Shared {
     ) -> Permit {
         let mut context = Context {
             shared: self,
-            slot: task.slot,
             permit: held,
-            is_deregistered: false,
         };
         let poll = || {
             let handler = &*self.handler;
@@ -100,11 +97,7 @@ impl Shared {
         });
         match next {
             Next::Park { until, deadline } => self.connections.park(task, until, deadline),
-            Next::Requeue => {
-                let socket = task.connection.socket();
-                self.connections.deregister(task.slot, socket);
-                self.schedule([(task, Wake::Ready)]);
-            }
+            Next::Requeue => self.schedule([(task, Wake::Ready)]),
             Next::Close => self.connections.remove(task),
         }
         context.permit
@@ -114,9 +107,7 @@ impl Shared {
 /// The resources of one poll of a task.
 struct Context<'a> {
     shared: &'a Arc<Shared>,
-    slot: usize,
     permit: Permit,
-    is_deregistered: bool,
 }
 
 impl TaskContext for Context<'_> {
@@ -132,13 +123,6 @@ impl TaskContext for Context<'_> {
             self.permit = self.shared.scheduler.acquire_handshake_permit(self.permit);
         }
         self.permit == Permit::Handshake
-    }
-
-    fn deregister(&mut self, socket: &mut Socket) {
-        if !self.is_deregistered {
-            self.is_deregistered = true;
-            self.shared.connections.deregister(self.slot, socket);
-        }
     }
 
     fn enter_disk_wait(&mut self) -> bool {

@@ -71,12 +71,6 @@ impl Socket {
         }
         is_plain
     }
-
-    /// Returns whether a read would return bytes or the end of the stream at once.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn is_readable(&self) -> bool {
-        self.stream.is_readable()
-    }
 }
 
 impl Write for Socket {

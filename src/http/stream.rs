@@ -37,20 +37,6 @@ impl Stream {
         }
     }
 
-    /// Returns whether a read would return bytes or the end of the stream at once.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn is_readable(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        use std::os::fd::AsFd;
-
-        let fd = match self {
-            Stream::Tcp(stream, _) => stream.as_fd(),
-            Stream::Unix(stream) => stream.as_fd(),
-        };
-        let mut socket = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-        poll(&mut socket, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-    }
-
     pub(crate) fn source(&mut self) -> &mut dyn Source {
         match self {
             Stream::Tcp(stream, _) => stream,

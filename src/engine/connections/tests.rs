@@ -64,7 +64,7 @@ impl Bench {
     /// Takes the connections of the fetched events.
     fn take(&self) -> impl Iterator<Item = Box<Task>> {
         let events = self.events.iter();
-        events.filter_map(|event| self.table.take(event))
+        events.filter_map(|event| self.table.take(event.token().0))
     }
 
     fn take_ready(&mut self) -> impl Iterator<Item = Box<Task>> {
@@ -111,7 +111,7 @@ fn each_readiness_change_is_reported_once() {
     let (mut client, mut task) = bench.ready(b"one");
     for _ in 0..3 {
         take_all(&mut task, 3);
-        bench.park(task, Until::More);
+        bench.park(task, Until::Readable);
         bench.assert_none_ready();
         client.write_all(b"two").unwrap();
         task = bench.take_one();
@@ -124,8 +124,9 @@ fn readiness_during_a_task_is_reported_after_it() {
     let (mut client, mut task) = bench.ready(b"one");
     take_all(&mut task, 3);
     client.write_all(b"two").unwrap();
-    bench.assert_none_ready();
-    bench.park(task, Until::More);
+    bench.fetch();
+    assert!(bench.events.is_empty(), "a worker has the connection");
+    bench.park(task, Until::Readable);
     take_all(&mut bench.take_one(), 3);
 }
 
@@ -147,7 +148,7 @@ fn end_with_the_last_bytes_is_reported() {
     client.shutdown(Shutdown::Write).unwrap();
     let mut task = bench.take_one();
     take_all(&mut task, 3);
-    bench.park(task, Until::More);
+    bench.park(task, Until::Readable);
     assert_eq!(read(&mut bench.take_one(), 16), Some(0));
 }
 
@@ -163,21 +164,8 @@ fn bytes_during_a_wait_to_write_are_reported() {
     let mut taken = vec![0; 1 << 20];
     while client.read(&mut taken).is_ok() {}
     let task = bench.take_one();
-    bench.park(task, Until::More);
+    bench.park(task, Until::Readable);
     take_all(&mut bench.take_one(), 6);
-}
-
-#[test]
-fn deregistered_connection_is_reported_when_parked() {
-    let mut bench = Bench::new();
-    let (mut client, mut task) = bench.ready(b"one");
-    bench.table.deregister(task.slot, task.connection.socket());
-    take_all(&mut task, 3);
-    client.write_all(b"two").unwrap();
-    bench.fetch();
-    assert!(bench.events.is_empty());
-    bench.park(task, Until::More);
-    take_all(&mut bench.take_one(), 3);
 }
 
 #[test]
@@ -192,17 +180,19 @@ fn coalescing_connection_is_reported_at_its_time() {
     assert!(bench.events.is_empty());
     let task = bench.due().expect("its time has come");
     assert_eq!(bench.table.coalesced(), 0);
-    bench.park(task, Until::More);
+    bench.park(task, Until::Readable);
     take_all(&mut bench.take_one(), 3);
 }
 
 #[test]
 fn event_of_a_closed_connection_is_ignored() {
     let mut bench = Bench::new();
-    let (mut gone, task) = bench.ready(b"one");
-    gone.write_all(b"two").unwrap();
-    bench.fetch();
+    let (mut gone, task) = bench.connect();
     let slot = task.slot;
+    bench.park(task, Until::Readable);
+    gone.write_all(b"one").unwrap();
+    bench.fetch();
+    let task = bench.table.take_quietest().expect("it is parked");
     bench.table.remove(task);
 
     let (mut client, task) = bench.connect();
@@ -213,7 +203,7 @@ fn event_of_a_closed_connection_is_ignored() {
         .next()
         .expect("the old event finds the new connection");
     assert_eq!(read(&mut task, 16), None);
-    bench.park(task, Until::More);
+    bench.park(task, Until::Readable);
     client.write_all(b"three").unwrap();
     take_all(&mut bench.take_one(), 5);
 }
@@ -223,7 +213,7 @@ fn running_connection_closes_after_a_clear() {
     let mut bench = Bench::new();
     let (mut client, task) = bench.ready(b"one");
     bench.table.clear();
-    bench.park(task, Until::More);
+    bench.park(task, Until::Readable);
     let end = client.read(&mut [0; 16]);
     // Bytes that were not read reset the connection.
     assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
@@ -241,7 +231,6 @@ struct Role {
     unread: usize,
     /// `None` while parked.
     task: Option<Box<Task>>,
-    drained: bool,
 }
 
 impl Play {
@@ -253,7 +242,6 @@ impl Play {
                 client,
                 unread: 0,
                 task: Some(task),
-                drained: false,
             }
         };
         let roles = (0..3).map(enters).collect();
@@ -273,12 +261,13 @@ impl Play {
 
     fn step(&mut self) {
         let (role, most) = (self.below(3), 1 + self.below(6));
-        match self.below(8) {
+        match self.below(9) {
             0 | 1 => self.send(role, most),
             2 => drop(self.call()),
             3 | 4 => self.read(role, most),
-            5 | 6 => self.park(role, false),
-            _ => self.park(role, true),
+            5 | 6 => self.park(role, Until::Readable),
+            7 => self.park(role, Until::Writable),
+            _ => self.park(role, Until::Time(Instant::now())),
         }
     }
 
@@ -294,9 +283,8 @@ impl Play {
         let due = std::iter::from_fn(|| self.bench.due());
         let mut any = false;
         for task in self.bench.take().chain(due) {
-            let role = &mut self.roles[task.slot];
-            role.task = Some(task);
-            role.drained = false;
+            let slot = task.slot;
+            self.roles[slot].task = Some(task);
             any = true;
         }
         any
@@ -305,21 +293,12 @@ impl Play {
     fn read(&mut self, role: usize, most: usize) {
         let role = &mut self.roles[role];
         if let Some(task) = &mut role.task {
-            let count = read(task, most).unwrap_or(0);
-            role.drained = count < most;
-            role.unread -= count;
+            role.unread -= read(task, most).unwrap_or(0);
         }
     }
 
-    fn park(&mut self, role: usize, otherwise: bool) {
-        let role = &mut self.roles[role];
-        let until = match (role.drained, otherwise) {
-            (true, true) => Until::Time(Instant::now()),
-            (false, true) => Until::Writable,
-            (true, false) => Until::More,
-            (false, false) => Until::Readable,
-        };
-        if let Some(task) = role.task.take() {
+    fn park(&mut self, role: usize, until: Until) {
+        if let Some(task) = self.roles[role].task.take() {
             self.bench.park(task, until);
         }
     }
@@ -329,7 +308,7 @@ impl Play {
         loop {
             for role in 0..self.roles.len() {
                 self.read(role, 16);
-                self.park(role, false);
+                self.park(role, Until::Readable);
             }
             if !self.call() {
                 break;

@@ -46,15 +46,12 @@ impl Connection {
             if taken >= QUANTUM_BYTES && context.has_waiting() {
                 return Step::Leave(State::Body(body), Next::Requeue);
             }
-            if taken > 0 {
-                context.deregister(&mut self.socket);
-            }
             match window.fill(&mut self.socket, body.decoder.wanted().unwrap_or(u64::MAX)) {
                 Ok(Fill::Bytes(count)) => {
                     taken += count as u64;
                     body.record(count);
                 }
-                Ok(Fill::WouldBlock) => return self.park_body(body, Until::More),
+                Ok(Fill::WouldBlock) => return self.park_body(body, Until::Readable),
                 Ok(Fill::Eof) | Err(_) => body = body.ended_by(BodyEnd::Cut),
             }
         }

@@ -47,7 +47,7 @@ impl Connection {
             Ok(Fill::Bytes(_)) => Step::On(State::Head {
                 since: since.or_first_byte(),
             }),
-            Ok(Fill::WouldBlock) => self.await_head(since, until_more(window)),
+            Ok(Fill::WouldBlock) => self.await_head(since),
             Ok(Fill::Eof) | Err(_) => OVER,
         }
     }
@@ -75,9 +75,9 @@ impl Connection {
                 self.park_handshake(since, Until::Writable)
             }
             Ok(Fill::WouldBlock) if self.socket.is_handshaking() => {
-                self.park_handshake(since, Until::More)
+                self.park_handshake(since, Until::Readable)
             }
-            Ok(Fill::WouldBlock) => self.await_head(Since::silent(), Until::More),
+            Ok(Fill::WouldBlock) => self.await_head(Since::silent()),
             Err(_) if self.socket.continue_plain() => {
                 let response = Problem::BadRequest.response(400).text(PLAIN_HTTP);
                 Step::On(self.refuse(response, handler, window.bytes()))
@@ -91,13 +91,16 @@ impl Connection {
     }
 
     /// Parks the connection until the next byte of a head. An unfinished record has begun one.
-    pub(super) fn await_head(&self, since: Since, until: Until) -> Step {
+    pub(super) fn await_head(&self, since: Since) -> Step {
         let since = match self.socket.partial_bytes() {
             0 => since,
             _ => since.or_first_byte(),
         };
-        let deadline = since.deadline(&self.limits);
-        Step::Leave(State::Head { since }, Next::Park { until, deadline })
+        let park = Next::Park {
+            until: Until::Readable,
+            deadline: since.deadline(&self.limits),
+        };
+        Step::Leave(State::Head { since }, park)
     }
 
     fn park_handshake(&self, since: Instant, until: Until) -> Step {
@@ -195,13 +198,5 @@ impl Connection {
         }
         let Blocking { decide, request } = *blocking;
         Step::On(self.act(decide(), request, window))
-    }
-}
-
-/// Returns the event that ends a wait for bytes.
-pub(super) fn until_more(window: &ReadBuffer<'_>) -> Until {
-    match window.drained() {
-        true => Until::More,
-        false => Until::Readable,
     }
 }

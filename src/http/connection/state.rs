@@ -45,8 +45,6 @@ pub(crate) enum Next {
 pub(crate) enum Until {
     /// The socket is readable, also with bytes that this poll left unread.
     Readable,
-    /// New bytes arrive. This poll has read all bytes before them.
-    More,
     Writable,
     /// This time: the socket is not registered meanwhile (read coalescing, [`Action::After`]).
     Time(Instant),
@@ -58,8 +56,6 @@ pub(crate) trait TaskContext {
     fn acquire_body_permit(&mut self) -> bool;
     /// Acquires a handshake permit, if one is free. The task keeps it to the end of the poll, or to another permit.
     fn acquire_handshake_permit(&mut self) -> bool;
-    /// Deregisters the socket from the poller: this poll reads it until it would block.
-    fn deregister(&mut self, socket: &mut Socket);
     /// Exchanges the body permit for a disk permit, before this poll waits for the disk. Acquires a body permit first if
     /// needed. Returns false if no body permit is free: the task must not wait for the disk. Without a free disk permit
     /// the task keeps its body permit, and may wait.
@@ -190,8 +186,7 @@ pub(super) struct Reply {
 
 /// The step after a response.
 pub(super) enum Then {
-    /// Read the next request. Without bytes, park until this event.
-    NextRequest(Until),
+    NextRequest,
     Drain,
     Close,
 }

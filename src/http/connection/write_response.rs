@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::read_head::until_more;
 use super::state::{
     Connection, Next, OVER, QUANTUM_BYTES, Reply, Since, State, Step, TaskContext, Then, Until,
 };
@@ -28,7 +27,7 @@ impl Connection {
         let all_read = skip(&mut unread, window);
         let keep_alive = to.keep_alive && all_read && !response.is_closing();
         let then = match keep_alive {
-            true => Then::NextRequest(until_more(window)),
+            true => Then::NextRequest,
             false if all_read && window.is_empty() => Then::Close,
             false => Then::Drain,
         };
@@ -91,10 +90,8 @@ impl Connection {
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         match then {
-            Then::NextRequest(until) if window.is_empty() => {
-                self.await_head(Since::silent(), until)
-            }
-            Then::NextRequest(_) => {
+            Then::NextRequest if window.is_empty() => self.await_head(Since::silent()),
+            Then::NextRequest => {
                 let since = Since::FirstByte(Instant::now());
                 let next = State::Head { since };
                 if context.has_waiting() {
@@ -132,7 +129,7 @@ impl Connection {
         window: &mut ReadBuffer<'_>,
     ) -> Step {
         let park = Next::Park {
-            until: Until::More,
+            until: Until::Readable,
             deadline: until,
         };
         let mut taken = 0;
@@ -140,9 +137,6 @@ impl Connection {
             let drain = State::Drain { left, until };
             if !context.acquire_body_permit() || (taken >= QUANTUM_BYTES && context.has_waiting()) {
                 return Step::Leave(drain, Next::Requeue);
-            }
-            if taken > 0 {
-                context.deregister(&mut self.socket);
             }
             match window.fill(&mut self.socket, left) {
                 Ok(Fill::Bytes(count)) => {

@@ -10,7 +10,7 @@ use mio::net::UnixStream;
 use super::plain;
 #[cfg(feature = "tls")]
 use super::tls;
-use crate::http::connection::{Connection, Next, TaskContext, Until, Wake};
+use crate::http::connection::{Connection, Next, TaskContext, Wake};
 use crate::http::handler::{Action, BodyEnd, BodySink, Handler, Refused};
 use crate::http::limits::Limits;
 use crate::http::request::{Framing, Head};
@@ -186,11 +186,7 @@ impl Line {
                 return;
             };
             match connection.poll(Wake::Ready, &self.handler, &mut Alone, &mut self.buffer) {
-                Next::Park { until, .. } => {
-                    let is_left = connection.socket().is_readable();
-                    assert!(until != Until::More || !is_left, "all was taken");
-                    parked += 1;
-                }
+                Next::Park { .. } => parked += 1,
                 Next::Requeue => {}
                 Next::Close => self.connection = None,
             }
@@ -209,8 +205,6 @@ impl TaskContext for Alone {
     fn acquire_handshake_permit(&mut self) -> bool {
         true
     }
-
-    fn deregister(&mut self, _: &mut Socket) {}
 
     fn enter_disk_wait(&mut self) -> bool {
         true
