@@ -300,13 +300,8 @@ impl Disk {
 
     /// Returns the time of last change of `name` in `.resumed`; `None` if it does not exist.
     pub(crate) fn modified(&self, name: &str) -> io::Result<Option<SystemTime>> {
-        Ok(self.stat(name)?.map(|(modified, _)| modified))
-    }
-
-    /// Returns the time of last change of `name` in `.resumed`, and its length in bytes; `None` if it does not exist.
-    pub(crate) fn stat(&self, name: &str) -> io::Result<Option<(SystemTime, u64)>> {
         match statat(&self.partials.file, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(about) => Ok(Some((modified(&about), about.st_size as u64))),
+            Ok(about) => Ok(Some(modified(&about))),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }

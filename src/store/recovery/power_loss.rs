@@ -7,7 +7,6 @@
 
 use std::io;
 
-use crate::store::id::Key;
 use crate::store::options::Sharing;
 use crate::store::upload::registry::Registry;
 use crate::sync::atomic::Ordering::SeqCst;
@@ -47,16 +46,4 @@ pub(crate) fn end(registry: &Registry) {
     if let Err(error) = registry.disk.store_mount(&mount) {
         log::debug!("cannot store the mount in the lock file: {error}");
     }
-}
-
-/// Returns whether loading the upload `key` may truncate it.
-pub(crate) fn may_truncate(registry: &Registry, key: Key) -> io::Result<bool> {
-    if !registry.trusts_markers_only.load(SeqCst) {
-        return Ok(false);
-    }
-    let Some((data, length)) = registry.disk.open_data(key)? else {
-        return Ok(false);
-    };
-    let marker = registry.disk.read_marker(&data)?;
-    Ok(marker.is_some_and(|marker| marker.synced < length))
 }

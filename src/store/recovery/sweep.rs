@@ -1,7 +1,6 @@
 //! The sweep of `.resumed`: publishes full uploads, removes what has expired, and ends the recovery after a power loss.
 //!
-//! Leaves alone foreign files and every upload with an open append. Names are read one by one, and for most uploads their
-//! `stat` shows that there is nothing to do.
+//! Leaves alone foreign files and every upload with an open append. Names are read one by one.
 
 use std::io;
 use std::sync::Arc;
@@ -108,8 +107,7 @@ impl Sweep<'_> {
     }
 
     /// Removes uploads from the index that the sweep has not found: another server has removed them, or they were in an
-    /// expired segment of the log. An upload that has no files yet stays. One that was completed after
-    /// [`is_waiting`](Self::is_waiting) read its record is no longer counted as partial.
+    /// expired segment of the log. An upload that has no files yet stays.
     fn sweep_index(&self) {
         for key in self.registry.accounts.not_updated() {
             let upload = self.registry.upload(key);
@@ -148,7 +146,7 @@ impl Sweep<'_> {
             self.has_uploads = true;
             let swept = match record {
                 Some(_) => self.sweep_record(key),
-                None => self.sweep_data(key),
+                None => self.sweep_upload(key),
             };
             if let Err(error) = swept {
                 log::debug!("sweep: {key} is left alone: {error}");
@@ -164,53 +162,12 @@ impl Sweep<'_> {
         true
     }
 
-    fn sweep_data(&mut self, key: Key) -> Result<(), Error> {
-        match self.is_waiting(key) {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => self.sweep_upload(key),
-        }
-    }
-
     /// Sweeps an upload without a data file. One with a data file is swept under the name of that file.
     fn sweep_record(&mut self, key: Key) -> Result<(), Error> {
         match self.registry.disk.modified(&key.to_string())? {
             Some(_) => Ok(()),
             None => self.sweep_upload(key),
         }
-    }
-
-    /// Returns whether a partial upload only waits for its next byte, and counts it. Does not load it.
-    fn is_waiting(&self, key: Key) -> io::Result<bool> {
-        let registry = self.registry;
-        let Some((modified, length)) = registry.disk.stat(&key.to_string())? else {
-            return Ok(false);
-        };
-        let is_expired = |declared| {
-            let age = registry.options.lifetime(length, declared);
-            // A file of unknown age is dated anew later, under the lock of its upload.
-            (registry.clock.age(modified)).is_none_or(|since| since > age)
-        };
-        if power_loss::may_truncate(registry, key)? {
-            return Ok(false);
-        }
-        let text = registry.load_record(key, true)?;
-        let record = text
-            .map(|(text, _)| Record::parse(&text, key))
-            .transpose()?;
-        let Some(record) = record.flatten() else {
-            return Ok(!is_expired(None));
-        };
-        if is_expired(record.length) {
-            return Ok(false);
-        }
-        let is_waiting = record.publishing.is_none() && record.length != Some(length);
-        if is_waiting {
-            let bytes = record.length.unwrap_or(length);
-            registry.accounts.set(&record.id, bytes);
-            // An upload that was published or cancelled since the first look was counted too late.
-            return Ok(registry.disk.modified(&key.to_string())?.is_some());
-        }
-        Ok(false)
     }
 
     /// Removes the temporary file of a record, if no server can be writing it. This server may write its own at any age:

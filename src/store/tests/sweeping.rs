@@ -97,15 +97,20 @@ fn sweep_removes_temporaries_and_keeps_foreign_files() {
 }
 
 #[test]
-fn slow_record_write_succeeds_beside_a_sweep() {
+fn sweep_keeps_temporaries_of_this_server_at_any_age() {
     let bench = Bench::new();
     bench.send(0, b"some", declared(10, "a")).unwrap();
     let change = changed_at(1_700_000_000_000, exactly(2));
     let send = || drop(bench.send(4, b"by", change).unwrap());
+    let is_temporary = |name: &String| name.starts_with(".record-");
+    let slow = bench.during(Op::WriteRecord, send, || {
+        bench.left().into_iter().find(is_temporary)
+    });
+    let slow = bench.path().join(".resumed").join(slow.unwrap());
+    on_disk::write(&slow, b"").unwrap();
     let later = SystemTime::now() + Duration::from_secs(3600);
-    let removed = bench.during(Op::WriteRecord, send, || bench.sweep(later).temporaries);
-    assert_eq!(removed, 0);
-    assert_eq!(bench.left().len(), 2);
+    assert_eq!(bench.sweep(later).temporaries, 0);
+    assert!(slow.exists());
 }
 
 #[test]
