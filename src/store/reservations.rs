@@ -1,6 +1,7 @@
 //! Disk space reserved for the bytes that uploads still expect. Bytes that do not fit beside them are refused.
 //!
-//! The sums are maintained at each change, so that an admission costs the same beside any number of uploads.
+//! The sum is maintained at each change: as long as it is below half of the free space, an admission costs the same beside
+//! any number of uploads.
 
 mod free_space;
 #[cfg(test)]
@@ -50,7 +51,6 @@ struct Table {
     /// The sum of all reservations. `u128`, so that the sum of declared lengths cannot overflow.
     total: u128,
     by_key: BTreeMap<Key, Reservation>,
-    by_party: BTreeMap<Party, Sum>,
     /// Each reservation, by the time of its last byte or an earlier time: a write does not reorder the set.
     by_age: BTreeSet<(u64, Key)>,
 }
@@ -62,13 +62,6 @@ struct Reservation {
     written_at: u64,
     /// The time under which `by_age` contains this reservation.
     indexed_at: u64,
-}
-
-/// The reservations of one party.
-#[derive(Default)]
-struct Sum {
-    bytes: u128,
-    reservations: usize,
 }
 
 impl Reservations {
@@ -170,51 +163,25 @@ impl Claim {
 impl Table {
     /// Allocates nothing if the upload has a reservation: each window of a body calls this.
     fn set(&mut self, claim: Claim, bytes: u64, now: u64) {
-        let party = claim.party();
-        let same = self.by_key.get_mut(&claim.key);
-        let same = same.filter(|reservation| reservation.party == party);
-        if let (Some(reservation), Some(sum)) = (same, self.by_party.get_mut(&party)) {
-            let before = u128::from(reservation.bytes);
-            (self.total, sum.bytes) = (self.total - before, sum.bytes - before);
-            reservation.bytes = bytes;
-            reservation.written_at = now;
-            (self.total, sum.bytes) = (
-                self.total + u128::from(bytes),
-                sum.bytes + u128::from(bytes),
-            );
-        } else {
-            self.release(claim.key);
-            self.add(claim.key, party, bytes, now);
-        }
-    }
-
-    fn add(&mut self, key: Key, party: Party, bytes: u64, now: u64) {
-        let sum = self.by_party.entry(party).or_default();
-        sum.reservations += 1;
-        sum.bytes += u128::from(bytes);
-        self.total += u128::from(bytes);
-        self.by_age.insert((now, key));
-        let reservation = Reservation {
-            party,
-            bytes,
-            written_at: now,
-            indexed_at: now,
-        };
-        self.by_key.insert(key, reservation);
+        let reservation = self.by_key.entry(claim.key).or_insert_with(|| {
+            self.by_age.insert((now, claim.key));
+            Reservation {
+                party: claim.party(),
+                bytes: 0,
+                written_at: now,
+                indexed_at: now,
+            }
+        });
+        self.total = self.total - u128::from(reservation.bytes) + u128::from(bytes);
+        reservation.party = claim.party();
+        reservation.bytes = bytes;
+        reservation.written_at = now;
     }
 
     fn release(&mut self, key: Key) {
-        let Some(old) = self.by_key.remove(&key) else {
-            return;
-        };
-        self.by_age.remove(&(old.indexed_at, key));
-        self.total -= u128::from(old.bytes);
-        if let Some(sum) = self.by_party.get_mut(&old.party) {
-            sum.bytes -= u128::from(old.bytes);
-            sum.reservations -= 1;
-            if sum.reservations == 0 {
-                self.by_party.remove(&old.party);
-            }
+        if let Some(old) = self.by_key.remove(&key) {
+            self.by_age.remove(&(old.indexed_at, key));
+            self.total -= u128::from(old.bytes);
         }
     }
 
@@ -229,22 +196,22 @@ impl Table {
     fn of_others(&mut self, claim: Claim, most: u64, now: u64) -> u64 {
         self.expire(now);
         let own = self.by_key.get(&claim.key);
-        let own = own.map(|own| (own.party, u128::from(own.bytes)));
-        let others = self.total - own.map_or(0, |(_, bytes)| bytes);
-        let others = match others <= u128::from(most) {
-            true => others,
-            false => self.capped(claim.party(), own, most),
+        let others = self.total - own.map_or(0, |own| u128::from(own.bytes));
+        let others = match others > u128::from(most) {
+            true => self.capped(claim, most),
+            // No party can have more.
+            false => others,
         };
         others.try_into().unwrap_or(u64::MAX)
     }
 
-    fn capped(&self, party: Party, own: Option<(Party, u128)>, most: u64) -> u128 {
-        let of_party = |(other, sum): (&Party, &Sum)| match own {
-            Some((own, bytes)) if own == *other => (*other, sum.bytes - bytes),
-            _ => (*other, sum.bytes),
-        };
-        let sums = self.by_party.iter().map(of_party);
-        sums.map(|(other, bytes)| match other == party {
+    fn capped(&self, claim: Claim, most: u64) -> u128 {
+        let mut parties = BTreeMap::<Party, u128>::new();
+        for (_, other) in self.by_key.iter().filter(|(key, _)| **key != claim.key) {
+            *parties.entry(other.party).or_default() += u128::from(other.bytes);
+        }
+        let sums = parties.into_iter();
+        sums.map(|(party, bytes)| match party == claim.party() {
             true => bytes,
             false => bytes.min(most.into()),
         })
