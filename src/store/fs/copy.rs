@@ -17,7 +17,7 @@ use crate::store::fs::fs_type::{longest_file, warn_of_ext4, warn_unless_durable}
 use crate::store::fs::rename::{PathAt, rename};
 use crate::store::fs::space::{Floor, Needed, Space};
 use crate::store::fs::wanted::Wanted;
-use crate::store::id::{Key, hidden_name, probe_name};
+use crate::store::id::{Key, hidden_name};
 use crate::store::options::OnConflict;
 use crate::sync::lock;
 
@@ -171,18 +171,10 @@ impl Disk {
         Ok(true)
     }
 
-    /// Removes the copy of `key` beside `path`, if there is one.
-    pub(crate) fn remove_copy(&self, key: Key, path: &str) -> io::Result<()> {
+    /// Removes the file `name` beside `path`, if it exists.
+    pub(crate) fn remove_beside(&self, path: &str, name: &str) -> io::Result<()> {
         match self.home_of(path)? {
-            Some((home, _)) => unlink(home, &hidden_name(key)),
-            None => Ok(()),
-        }
-    }
-
-    /// Removes the empty file beside `path` that a crash left: see [`probe_name`].
-    pub(crate) fn remove_probe(&self, key: Key, path: &str) -> io::Result<()> {
-        match self.home_of(path)? {
-            Some((home, _)) => unlink(home, &probe_name(key)),
+            Some((home, _)) => unlink(home, name),
             None => Ok(()),
         }
     }

@@ -29,7 +29,7 @@ use crate::store::fs::lock::{self, LOCKS};
 use crate::store::fs::ownership::Ownership;
 use crate::store::fs::private;
 use crate::store::fs::space::Space;
-use crate::store::id::Key;
+use crate::store::id::{Key, draw};
 use crate::store::options::{Options, Sharing, SyncMode};
 use crate::sync::atomic::AtomicU64;
 use crate::sync::{Mutex, Once};
@@ -107,7 +107,7 @@ impl Disk {
             root,
             partials,
             lock,
-            temporary: own_temporary(),
+            temporary: format!("{TEMPORARY}{:016x}-", draw()),
             temporaries: AtomicU64::default(),
             durable: options.sync == SyncMode::Durable,
             needs_whole_syncs,
@@ -393,12 +393,6 @@ fn path_bytes(dir: &Path) -> usize {
     let bytes = |path: &Path| path.as_os_str().len();
     let absolute = fs::canonicalize(dir).map_or(0, |path| bytes(&path));
     absolute.max(bytes(dir))
-}
-
-fn own_temporary() -> String {
-    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let nanos = since_1970.as_nanos();
-    format!("{TEMPORARY}{:x}-{nanos:x}-", std::process::id())
 }
 
 /// Removes `name` from `dir`, if it exists.

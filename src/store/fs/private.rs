@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, Mode, RawMode, fchmod, fstat, mkdirat, statat, unlinkat};
 use rustix::process::geteuid;
@@ -11,6 +10,7 @@ use rustix::process::geteuid;
 use crate::store::error::OpenError;
 use crate::store::fs::ownership::DEFAULT_ACL;
 use crate::store::fs::xattr;
+use crate::store::id::draw;
 
 /// The permission bits of a mode.
 const PERMISSIONS: RawMode = 0o777;
@@ -73,9 +73,7 @@ fn is_private(partials: impl AsFd) -> io::Result<bool> {
 
 /// Returns the owner of a new directory in `root`.
 fn owner_of_new(root: impl AsFd) -> io::Result<u32> {
-    let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let nanos = since_1970.as_nanos();
-    let name = format!(".resumed-probe-{:x}-{nanos:x}", std::process::id());
+    let name = format!(".resumed-probe-{:016x}", draw());
     mkdirat(&root, &name, Mode::RWXU)?;
     let about = statat(&root, &name, AtFlags::SYMLINK_NOFOLLOW);
     unlinkat(&root, &name, AtFlags::REMOVEDIR)?;

@@ -2,6 +2,7 @@
 
 use crate::store::error::Error;
 use crate::store::fs::record::Hook;
+use crate::store::id::{hidden_name, probe_name};
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::state::State;
 
@@ -11,9 +12,18 @@ impl UploadHandle {
     /// # Errors
     /// `HookDue`: the record is the only description of the upload for its hook.
     pub(crate) fn cancel(&self) -> Result<bool, Error> {
+        self.delete_if(State::is_known)
+    }
+
+    /// Removes the record of a complete upload, durably.
+    pub(crate) fn forget(&self) -> Result<(), Error> {
+        self.delete_if(State::is_complete).map(drop)
+    }
+
+    fn delete_if(&self, is_deleted: fn(&State) -> bool) -> Result<bool, Error> {
         let _changing = self.lock_change()?;
         let mut state = self.load()?;
-        if !state.is_known() {
+        if !is_deleted(&state) {
             return Ok(false);
         }
         self.check_hook(&state)?;
@@ -21,19 +31,6 @@ impl UploadHandle {
         drop(state);
         self.sync_dirs(None)?;
         Ok(true)
-    }
-
-    /// Removes the record of a complete upload, durably.
-    pub(crate) fn forget(&self) -> Result<(), Error> {
-        let _changing = self.lock_change()?;
-        let mut state = self.load()?;
-        if !state.is_complete() {
-            return Ok(());
-        }
-        self.check_hook(&state)?;
-        self.delete(&mut state)?;
-        drop(state);
-        self.sync_dirs(None)
     }
 
     /// Refuses to delete the record of a complete upload before its hook has run.
@@ -51,10 +48,8 @@ impl UploadHandle {
         if state.is_receiving() {
             if let Some(publishing) = state.publishing() {
                 let path = &publishing.path;
-                if let Err(error) = self.disk().remove_copy(self.key, path) {
-                    log::debug!("{}: cannot remove its copy: {error}", self.key);
-                }
-                self.remove_probe(path);
+                self.remove_beside(path, &hidden_name(self.key));
+                self.remove_beside(path, &probe_name(self.key));
                 self.disk().remove_folders(path, publishing.new_folders);
             }
             self.disk().remove(&self.key.to_string())?;

@@ -11,7 +11,7 @@ use crate::store::fs::record::{Hook, Publishing, Record};
 use crate::store::fs::spelling::{Refusal, Spelling};
 use crate::store::fs::user_dir::UserDir;
 use crate::store::fs::wanted::Wanted;
-use crate::store::id::Id;
+use crate::store::id::{Id, probe_name};
 use crate::store::obstacle::Obstacle;
 use crate::store::options::OnConflict;
 use crate::store::upload::registry::{Registry, UploadHandle};
@@ -154,10 +154,10 @@ impl UploadHandle {
         }
     }
 
-    /// Removes the probe that a crash of an earlier attempt left beside `path`.
-    pub(crate) fn remove_probe(&self, path: &str) {
-        if let Err(error) = self.disk().remove_probe(self.key, path) {
-            log::debug!("{}: cannot remove its probe: {error}", self.key);
+    /// Removes the file `name` beside `path`, which a crash of an earlier attempt may have left.
+    pub(crate) fn remove_beside(&self, path: &str, name: &str) {
+        if let Err(error) = self.disk().remove_beside(path, name) {
+            log::debug!("cannot remove {name}: {error}");
         }
     }
 
@@ -177,7 +177,7 @@ impl UploadHandle {
         copy: Option<&Copy>,
     ) -> Result<(), Error> {
         if let Some(before) = &record.publishing {
-            self.remove_probe(&before.path);
+            self.remove_beside(&before.path, &probe_name(self.key));
         }
         let options = &self.registry.options;
         let (hook, on_conflict) = (options.mark_hooks.then_some(Hook::Due), options.on_conflict);
