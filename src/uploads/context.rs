@@ -107,13 +107,12 @@ impl Context {
 
     /// Returns the response to a request that is refused for its login.
     pub(super) fn refuse(&self, head: &Head, refusal: Refusal) -> Response {
-        let (dialect, _) = protocol::read(head, &self.server);
-        dialect.reply(
-            &self.server,
-            (Progress::default(), None),
-            None,
-            Err(refusal),
-        )
+        self.refuse_in(protocol::read(head, &self.server).0, refusal)
+    }
+
+    fn refuse_in(&self, dialect: Dialect, refusal: Refusal) -> Response {
+        let no_progress = (Progress::default(), None);
+        dialect.reply(&self.server, no_progress, None, Err(refusal))
     }
 
     /// Reads the command of an admitted request of `user` at the address `peer`, and asks the embedding program. An error is
@@ -125,14 +124,7 @@ impl Context {
         peer: Option<Peer>,
     ) -> Result<Route<'c>, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
-        let refused = |refusal| {
-            dialect.reply(
-                &self.server,
-                (Progress::default(), None),
-                None,
-                Err(refusal),
-            )
-        };
+        let refused = |refusal| self.refuse_in(dialect, refusal);
         if self.serves_metrics && metrics::is_requested(head) {
             return Err(self.metrics.respond(head, &self.store));
         }
