@@ -86,7 +86,6 @@ impl ConnectionTable {
         })
     }
 
-    /// Gives a new connection a slot.
     pub(super) fn insert(&self, connection: Connection, permit: PeerPermit) -> Box<Task> {
         let slot = self.lock().slab.insert(Slot::default());
         Box::new(Task {
@@ -174,7 +173,6 @@ impl ConnectionTable {
         None
     }
 
-    /// Takes the connection that has been silent longest.
     pub(super) fn take_quietest(&self) -> Option<Box<Task>> {
         let mut slots = self.lock();
         let silent = |(slot, entry): (usize, &Slot)| Some((entry.parked.as_ref()?.since, slot));
@@ -203,7 +201,6 @@ impl ConnectionTable {
         first
     }
 
-    /// Records that the event loop has stopped waiting.
     pub(super) fn event_loop_woke(&self) {
         self.lock().event_loop = EventLoop::Running;
     }

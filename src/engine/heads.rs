@@ -25,7 +25,6 @@ impl UnfinishedHeads {
         }
     }
 
-    /// Returns the sum of the kept bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -135,7 +135,6 @@ impl Scheduler {
         (permit, self.wake_workers(state))
     }
 
-    /// Returns whether a task waits for a worker.
     pub(super) fn has_waiting(&self) -> bool {
         !self.state().queues.is_empty()
     }
@@ -297,7 +296,6 @@ impl Queues {
         }
     }
 
-    /// Returns how many tasks could run now.
     fn runnable(&self) -> usize {
         let handshakes = self.handshakes.len().min(self.handshakes_free());
         self.light.len() + (self.heavy.len() + handshakes).min(self.body_permits_free)

@@ -50,7 +50,6 @@ impl Shared {
         self.connections.wake_event_loop();
     }
 
-    /// Queues ready tasks for the workers.
     pub(super) fn schedule(self: &Arc<Shared>, tasks: impl IntoIterator<Item = (Box<Task>, Wake)>) {
         if self.scheduler.push(tasks) {
             self.start_worker();

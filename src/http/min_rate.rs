@@ -26,12 +26,10 @@ impl RateMeter {
         self.bytes += bytes as u64;
     }
 
-    /// Starts the clock.
     pub(crate) fn start(&mut self, now: Instant) {
         self.waits_since = Some(now);
     }
 
-    /// Stops the clock.
     pub(crate) fn stop(&mut self, now: Instant) {
         if let Some(since) = self.waits_since.take() {
             self.waited += now.saturating_duration_since(since);

@@ -214,7 +214,6 @@ impl AccountIndex {
         }
     }
 
-    /// Notes that an upload is complete.
     pub(crate) fn complete(&self, id: &Id, bytes: u64) {
         let mut index = lock(&self.index);
         if self.quota_of(id).is_none() {
@@ -258,7 +257,6 @@ impl AccountIndex {
         totals.found_bytes = Some(bytes);
     }
 
-    /// Removes an upload whose files are removed.
     pub(crate) fn remove(&self, key: Key) {
         lock(&self.index).remove(key);
     }
@@ -273,7 +271,6 @@ impl AccountIndex {
         })
     }
 
-    /// Returns the number of partial uploads.
     pub(crate) fn partials(&self) -> u64 {
         lock(&self.index).partials
     }

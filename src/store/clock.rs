@@ -100,7 +100,6 @@ impl Clock {
         Some(Duration::from_millis(age_ms.max(0) as u64))
     }
 
-    /// Returns whether there were earlier runs.
     pub(crate) fn is_continued(&self) -> bool {
         lock(&self.eras).list.len() > 1
     }

@@ -113,7 +113,6 @@ fn write_hex(bytes: &[u8], digits: &mut [u8]) {
 
 const ASCII: &str = "digits are ASCII";
 
-/// Decodes `text` from hex; `None` if it is not hex.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let nibble = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
     let pairs = text.as_bytes().chunks(2);
@@ -125,7 +124,6 @@ pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// Returns a random number.
 pub(super) fn draw() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -139,7 +139,6 @@ impl Reservations {
         lock(&self.table).set(claim, bytes, self.now());
     }
 
-    /// Removes the reservation of the upload `key`.
     pub(crate) fn release(&self, key: Key) {
         lock(&self.table).release(key);
     }

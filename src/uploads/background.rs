@@ -152,7 +152,6 @@ fn sweep_hourly(store: &Store, logins: &Logins, stopped: &Receiver<Infallible>) 
     }
 }
 
-/// Counts the files of each user, for the quota.
 fn count_files(store: &Store, users: Vec<String>, stopped: &Receiver<Infallible>) {
     let goes_on = || stopped.try_recv() == Err(TryRecvError::Empty);
     for user in users {

@@ -72,7 +72,6 @@ impl Client<'_> {
 pub(super) type Route<'c> = (Dialect, Command, Client<'c>);
 
 impl Context {
-    /// Returns the log entry of this request of `peer`.
     pub(super) fn start_log(&self, head: &Head, peer: Option<Peer>) -> RequestLog {
         RequestLog::start(head, peer, &self.metrics, self.serves_metrics)
     }

@@ -44,7 +44,6 @@ struct UploadSink {
     discard_on_overflow: bool,
 }
 
-/// Carries out a command of `client`.
 pub(super) fn handle(
     context: &Arc<Context>,
     head: &Head,

@@ -300,7 +300,6 @@ impl Handler for Uploads {
     }
 }
 
-/// Returns the name of this machine.
 fn own_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()

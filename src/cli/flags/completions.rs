@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::{COMMANDS, Command, Flag, Operand, SERVER};
 
-/// Returns the script of a shell.
 pub(crate) fn script(shell: &str) -> Option<String> {
     match shell {
         "bash" => Some(bash()),

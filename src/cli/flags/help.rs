@@ -7,7 +7,6 @@ const INDENT: usize = 29;
 const COLUMNS: usize = 100;
 
 impl Command {
-    /// Returns the text of `--help`.
     pub(crate) fn help(&self) -> String {
         let mut text = format!("{}\n", self.usage);
         for group in self.groups {

@@ -226,7 +226,6 @@ pub(crate) const COMMANDS: [&Command; 8] = [
     &VERSION,
 ];
 
-/// Returns the command of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Command> {
     COMMANDS.into_iter().find(|command| command.name == name)
 }

@@ -18,7 +18,6 @@ pub(crate) fn run(_: &str, mut args: impl Iterator<Item = OsString>) -> ExitCode
     }
 }
 
-/// Returns the text of `resumed --help`.
 pub(crate) fn help() -> String {
     format!("{NEEDS_UNIX}\n\n{}", PUT.help())
 }

@@ -68,7 +68,6 @@ fn connect(address: &str) -> io::Result<TcpStream> {
     Err(failed)
 }
 
-/// Sends the request, and returns the response.
 fn exchange(mut stream: impl Read + Write, host: &str, prefix: &str) -> io::Result<Vec<u8>> {
     let slash = if prefix.is_empty() { "" } else { "/" };
     let request =

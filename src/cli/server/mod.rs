@@ -48,7 +48,6 @@ pub(crate) fn run(command: &str, args: impl Iterator<Item = OsString>) -> ExitCo
     }
 }
 
-/// Returns the text of `resumed --help`.
 pub(crate) fn help() -> String {
     SERVER.help()
 }

@@ -79,7 +79,6 @@ impl UserFlags {
         Ok(Some((users, files)))
     }
 
-    /// Reads all users.
     fn read(&self, warnings: &mut Vec<String>) -> Result<Users, String> {
         let mut users = Users::new();
         let mut plain = 0;

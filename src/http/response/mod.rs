@@ -66,7 +66,6 @@ impl Response {
         self.body("text/plain; charset=utf-8", text.into().into_bytes())
     }
 
-    /// Replaces the status code.
     pub(crate) fn with_status(mut self, status: u16) -> Response {
         self.status = status;
         self

@@ -136,7 +136,6 @@ impl Users {
         }
     }
 
-    /// Returns the names of all users.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.users.iter().map(|user| &*user.name)
     }

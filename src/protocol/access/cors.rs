@@ -89,7 +89,6 @@ impl Origins {
 }
 
 impl CorsHeaders {
-    /// Adds the fields to a response.
     pub(crate) fn add_to(&self, response: Response) -> Response {
         let response = if self.varies {
             response.field("Vary", "Origin")

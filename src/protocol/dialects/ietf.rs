@@ -145,7 +145,6 @@ pub(crate) struct Reply {
     offset: Option<u64>,
 }
 
-/// Returns whether a request names this dialect.
 pub(crate) fn is_named(head: &Head) -> bool {
     let flags = ["Upload-Complete", "Upload-Incomplete"];
     let has_flag = |name: &&str| head.field(name).and_then(boolean).is_some();

@@ -42,7 +42,6 @@ pub(crate) enum Method {
     Other,
 }
 
-/// Returns whether a request names this dialect.
 pub(crate) fn is_named(head: &Head) -> bool {
     head.fields_named("X-Update-Range").next().is_some()
 }

@@ -16,12 +16,10 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Returns a 400 with this reason.
 pub(crate) fn bad_request(line: &str) -> Response {
     Problem::BadRequest.response(400).text(format!("{line}\n"))
 }
 
-/// Returns the length of the request body.
 pub(crate) fn body_length(head: &Head) -> BodyLength {
     match head.framing() {
         Framing::Length(0) => BodyLength::Nothing,

@@ -214,7 +214,6 @@ impl Disk {
         data.0.read_exact_at(bytes, offset)
     }
 
-    /// Returns the length in bytes.
     pub(crate) fn length(&self, data: &Data) -> io::Result<u64> {
         self.faults.check(Op::Length)?;
         Ok(data.0.metadata()?.len())
@@ -235,7 +234,6 @@ impl Disk {
         }
     }
 
-    /// Returns the time of last change.
     pub(crate) fn modified_of(&self, data: &Data) -> io::Result<SystemTime> {
         data.0.metadata()?.modified()
     }
@@ -257,7 +255,6 @@ impl Disk {
 
 /// Directories and names.
 impl Disk {
-    /// Returns the free space of the disk.
     pub(crate) fn free(&self) -> io::Result<Space> {
         let about = self.faults.check(Op::Free);
         let about = about.and_then(|()| Ok(fstatvfs(&self.root.file)?));

@@ -104,7 +104,6 @@ mod planned {
             barrier
         }
 
-        /// Ends the plan.
         pub(crate) fn clear(&self) {
             self.plan.lock().unwrap().clear();
         }

@@ -76,7 +76,6 @@ impl Name {
         Self::harmless(&harmless.with_suffix("", max))
     }
 
-    /// Returns the name.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -184,7 +184,6 @@ impl Hashing {
         anew
     }
 
-    /// Hashes bytes that were written.
     pub(crate) fn follow(&mut self, offset: u64, bytes: &[u8]) {
         self.now.follow(offset, bytes);
     }

@@ -126,13 +126,11 @@ impl Disk {
         Ok(hasher.finalize())
     }
 
-    /// Removes the marker of `data`.
     pub(crate) fn remove_marker(&self, data: &Data) -> io::Result<()> {
         self.faults.check(Op::Marker)?;
         Ok(xattr::remove(&data.0, MARKER)?)
     }
 
-    /// Returns the stored hash state of `data`.
     pub(crate) fn read_hash_state(
         &self,
         data: &Data,
@@ -154,7 +152,6 @@ impl Disk {
         Ok(xattr::set(&data.0, name, hashed.text().as_bytes())?)
     }
 
-    /// Removes the hash states of `data`.
     pub(crate) fn remove_hash_states(&self, data: &Data) -> io::Result<()> {
         self.faults.check(Op::Marker)?;
         for algorithm in Algorithm::ALL {

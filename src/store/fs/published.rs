@@ -47,7 +47,6 @@ struct Folder {
 }
 
 impl Folders {
-    /// Adds an inner folder.
     fn enter(&mut self, folder: Folder) -> Home<'static> {
         self.path += &folder.name;
         self.path.push('/');
@@ -233,7 +232,6 @@ impl Disk {
         }
     }
 
-    /// Returns whether the folder of `path` exists.
     pub(crate) fn has_folder_of(&self, path: &str) -> io::Result<bool> {
         Ok(self.home_of(path)?.is_some())
     }
@@ -270,7 +268,6 @@ impl Disk {
         }
     }
 
-    /// Makes the names in `home` durable.
     pub(crate) fn sync_home(&self, home: &Home<'_>) -> io::Result<()> {
         match home {
             Home::Root(_) => self.sync_dir(Dir::Root),

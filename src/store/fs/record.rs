@@ -221,7 +221,6 @@ impl Publishing {
     }
 }
 
-/// The name of the record of `key`.
 pub(crate) fn record_name(key: Key) -> String {
     format!("{key}.json")
 }

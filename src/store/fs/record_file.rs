@@ -76,7 +76,6 @@ impl Disk {
         Ok(found(opened)?.map(RecordFile))
     }
 
-    /// Makes the contents of a record file durable.
     pub(crate) fn sync_record(&self, file: &RecordFile) -> io::Result<()> {
         self.gated(Op::SyncRecord, || file.0.sync_data())
     }

@@ -22,7 +22,6 @@ impl UserDir {
         Some(Self(portable.unwrap_or(name)))
     }
 
-    /// Returns the name of the folder.
     pub(crate) fn name(&self) -> &Name {
         &self.0
     }

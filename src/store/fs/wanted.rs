@@ -47,12 +47,10 @@ impl Wanted {
         names.map(Name::as_str).collect::<Vec<_>>().join("/")
     }
 
-    /// Returns whether the file is in a folder.
     pub(crate) fn has_folder(&self) -> bool {
         self.user_dir.is_some() || !self.folders.is_empty()
     }
 
-    /// Returns the number of folders of the path.
     pub(crate) fn folder_count(&self) -> usize {
         usize::from(self.user_dir.is_some()) + self.folders.len()
     }

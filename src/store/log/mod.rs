@@ -97,13 +97,11 @@ impl Log {
         }
     }
 
-    /// Returns the record of `key`.
     pub(crate) fn find(&self, key: Key) -> io::Result<Option<Vec<u8>>> {
         self.load()?;
         self.read(key)
     }
 
-    /// Returns whether `key` has a record.
     pub(crate) fn has(&self, key: Key) -> io::Result<bool> {
         self.load()?;
         Ok(lock(&self.index).contains_key(&key))
@@ -114,13 +112,11 @@ impl Log {
         !lock(&self.index).is_empty()
     }
 
-    /// Returns the keys with a record in the log.
     pub(crate) fn keys(&self) -> io::Result<Vec<Key>> {
         self.load()?;
         Ok(lock(&self.index).keys().copied().collect())
     }
 
-    /// Calls `see` with the record of each key.
     pub(crate) fn each(&self, mut see: impl FnMut(Key, &[u8])) -> io::Result<()> {
         self.load()?;
         let segments = lock(&self.writer).segments.clone();

@@ -19,7 +19,6 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    /// Stores the obstacle of an upload.
     pub(crate) fn add(&self, key: Key, record: &Record, obstacle: &Obstacle) {
         let mut all = self.all();
         if all.len() < BLOCKED_MAX || all.contains_key(&key) {

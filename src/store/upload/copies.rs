@@ -99,7 +99,6 @@ impl Copies {
         }
     }
 
-    /// Removes the result of an upload that was removed.
     pub(crate) fn forget(&self, key: Key) {
         self.jobs().ended.remove(&key);
     }

@@ -118,7 +118,6 @@ impl Durability {
         self.record
     }
 
-    /// Returns whether the file has a marker.
     pub(crate) fn has_marker(&self) -> bool {
         self.marker_end > 0
     }
@@ -191,7 +190,6 @@ impl Durability {
         self.marker_wanted = true;
     }
 
-    /// Begins a sync of the data file.
     pub(crate) fn begin_sync(&mut self) -> SyncRound {
         self.dirty_bytes = 0;
         let is_wanted = mem::take(&mut self.marker_wanted) && self.marker_durable < self.offset;
@@ -212,7 +210,6 @@ impl Durability {
         self.marker_durable = self.marker_durable.max(marker);
     }
 
-    /// Notes that the file was truncated to the synced length.
     pub(crate) fn truncated_to(&mut self, synced: u64) {
         (self.offset, self.dirty_bytes) = (synced, 0);
     }
@@ -265,7 +262,6 @@ impl Durability {
         };
     }
 
-    /// Notes that the file of the record was synced.
     pub(crate) fn record_was_synced(&mut self) {
         if self.record == RecordState::Written {
             self.record = RecordState::Synced;

@@ -69,7 +69,6 @@ impl UploadHandle {
         Some(self.registry.shown_path(id, path).to_owned())
     }
 
-    /// Returns the path of the file of a complete upload.
     pub(crate) fn path(&self, state: &State) -> Option<PathBuf> {
         let published = state.published().filter(|_| state.is_complete())?;
         Some(self.disk().published_path(&published.path))

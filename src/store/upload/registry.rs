@@ -140,7 +140,6 @@ impl Registry {
         alive.take(most).collect()
     }
 
-    /// Returns the number of uploads in memory.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         lock(&self.uploads).len()
@@ -190,7 +189,6 @@ impl UploadHandle {
         self.registry.coordination.is_some()
     }
 
-    /// Locks `changing` among the threads of this server.
     pub(crate) fn lock_changing(&self) -> MutexGuard<'_, ()> {
         lock(&self.changing)
     }

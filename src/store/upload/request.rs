@@ -96,7 +96,6 @@ impl AppendRequest {
             || self.crc32.is_some()
     }
 
-    /// Returns the declared CRC-32.
     pub(crate) fn crc32_value(&self) -> Option<u32> {
         self.crc32.and_then(Crc32::value)
     }

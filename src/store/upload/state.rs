@@ -461,7 +461,6 @@ impl State {
         self.durability.record_was_saved();
     }
 
-    /// Notes that the data file is gone.
     pub(crate) fn clear_data(&mut self) {
         self.lose();
         self.data = None;

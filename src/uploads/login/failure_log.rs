@@ -20,7 +20,6 @@ pub(super) struct FailureLog {
 }
 
 impl FailureLog {
-    /// Logs a failed login.
     pub(super) fn add(&mut self, name: &[u8], peer: Option<Peer>, now: Instant) {
         if self.since.is_none_or(|since| now - since >= PERIOD) {
             if self.left_out > 0 {

@@ -126,7 +126,6 @@ impl Logins {
         state.users = Arc::new(users);
     }
 
-    /// Returns the names of all users.
     pub(super) fn user_names(&self) -> Vec<String> {
         let users = Arc::clone(&self.state().users);
         users.names().map(str::to_owned).collect()
@@ -278,7 +277,6 @@ impl Waiting {
 }
 
 impl Ticket {
-    /// Returns the next step of the login.
     pub(super) fn next_step(&self, now: Instant) -> NextStep {
         self.logins.state().next_step(self.number, now)
     }
