@@ -57,7 +57,8 @@ impl<'b> ReadBuffer<'b> {
 
     /// Reads once, about `most` bytes, and appends them.
     pub(crate) fn fill(&mut self, socket: &mut Socket, most: u64) -> io::Result<Fill> {
-        self.make_room();
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
         loop {
             match socket.receive(&mut self.buffer[self.end..], most) {
                 Ok(Received { bytes: 0, .. }) => return Ok(Fill::Eof),
@@ -74,11 +75,5 @@ impl<'b> ReadBuffer<'b> {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    fn make_room(&mut self) {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
     }
 }

@@ -18,7 +18,7 @@ use super::background::BackgroundTasks;
 use super::callback::Callback;
 use super::decision::{Authorize, Decision};
 use super::login::Logins;
-use super::metrics::{self, Metrics};
+use super::metrics::Metrics;
 use super::recent_files::RecentFiles;
 use super::refusal_log::RefusalLog;
 
@@ -124,8 +124,9 @@ impl Context {
     ) -> Result<Route<'c>, Response> {
         let (dialect, command) = protocol::read(head, &self.server);
         let refused = |refusal| self.refuse_in(dialect, refusal);
-        if self.serves_metrics && metrics::is_requested(head) {
-            return Err(self.metrics.respond(head, &self.store));
+        if self.serves_metrics {
+            let response = self.metrics.respond(head, &self.store);
+            response.map_or(Ok(()), Err)?;
         }
         let command = command?;
         let owner = self.owner_of(head, &command, user);

@@ -29,10 +29,6 @@ pub(super) struct Metrics {
     pub(super) connections: OnceLock<CountConnections>,
 }
 
-pub(super) fn is_requested(head: &Head) -> bool {
-    head.path() == PATH
-}
-
 impl Metrics {
     pub(super) fn answered(&self, status: u16) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,13 +48,14 @@ impl Metrics {
         *limited.entry(limit).or_default() += 1;
     }
 
-    pub(super) fn respond(&self, head: &Head, store: &Store) -> Response {
-        match head.method() {
+    /// Answers a request for `/metrics`.
+    pub(super) fn respond(&self, head: &Head, store: &Store) -> Option<Response> {
+        (head.path() == PATH).then(|| match head.method() {
             "GET" | "HEAD" => Response::new(200)
                 .field("Cache-Control", "no-store")
                 .body("text/plain; version=0.0.4", self.text(store).into_bytes()),
             _ => method_not_allowed("GET, HEAD"),
-        }
+        })
     }
 
     fn text(&self, store: &Store) -> String {

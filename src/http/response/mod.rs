@@ -94,7 +94,10 @@ impl Response {
     /// Another HTTP server must send `content_length` also if the body is empty: for HEAD it may be the offset.
     pub fn into_parts(self, method: &str) -> ResponseParts {
         let fields = self.fields().filter(|(name, _)| !is_reserved(name));
-        let fields = fields.map(|(name, value)| (name.to_owned(), without_controls(value)));
+        let fields = fields.map(|(name, value)| {
+            let value = value.replace(|c: char| c.is_ascii_control(), " ");
+            (name.to_owned(), value)
+        });
         ResponseParts {
             status: self.status,
             fields: fields.collect(),
@@ -261,10 +264,6 @@ fn push_field(head: &mut Vec<u8>, name: &str, value: &str) {
         *byte = b' ';
     }
     head.extend_from_slice(b"\r\n");
-}
-
-fn without_controls(value: &str) -> String {
-    value.replace(|c: char| c.is_ascii_control(), " ")
 }
 
 /// Returns whether the server writes this field itself: a second framing field enables response smuggling.

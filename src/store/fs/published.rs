@@ -84,7 +84,9 @@ impl Disk {
     fn make_each_folder(&self, made: &mut Folders, wanted: &Wanted, key: Key) -> io::Result<()> {
         let mut above = self.root();
         if let Some(dir) = &wanted.user_dir {
-            let folder = made.enter(self.make_user_dir(&above, dir)?);
+            // It has no other name: the next one may be that of another user.
+            let folder = self.make_one(&above, dir.name().as_str())?;
+            let folder = made.enter(folder.ok_or_else(|| no_folder(dir))?);
             self.sync_home(&above)?;
             above = folder;
         }
@@ -157,12 +159,6 @@ impl Disk {
         Ok(Some(Folder { name, file, is_new }))
     }
 
-    /// Creates the folder of a user, unless it exists. It has no other name: the next one may be that of another user.
-    fn make_user_dir(&self, above: &Home<'_>, dir: &UserDir) -> io::Result<Folder> {
-        let made = self.make_one(above, dir.name().as_str())?;
-        made.ok_or_else(|| no_folder(dir))
-    }
-
     /// Returns whether the file system refused `name` in the folder `path`, and `error` has no other cause.
     pub(crate) fn refusal_in(
         &self,
@@ -230,10 +226,6 @@ impl Disk {
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    pub(crate) fn has_folder_of(&self, path: &str) -> io::Result<bool> {
-        Ok(self.home_of(path)?.is_some())
     }
 
     /// Opens the finished file at `path`; `None` if it was removed, or is no regular file.

@@ -52,7 +52,10 @@ pub(crate) fn sweep(registry: &Arc<Registry>) -> SweepReport {
     let mut all_swept = false;
     match sweep.sweep_names() {
         Ok(all_recovered) => {
-            registry.index_is_complete();
+            // Other servers create files that this one does not see.
+            if registry.coordination.is_none() {
+                registry.files.complete();
+            }
             if all_recovered {
                 power_loss::end(registry);
             }

@@ -61,11 +61,6 @@ impl State {
         }
     }
 
-    /// Returns the number of hashed bytes; `None` if no algorithm is in use.
-    fn hashed_bytes(&self) -> Option<u64> {
-        self.hashing()?.now.bytes()
-    }
-
     /// Returns whether `bytes` are the last of the declared length.
     pub(crate) fn is_filled_by(&self, bytes: &[u8]) -> bool {
         let end = self.offset() + bytes.len() as u64;
@@ -74,8 +69,9 @@ impl State {
 
     /// Returns whether received bytes must be hashed before the next write.
     pub(crate) fn is_hash_behind(&self) -> bool {
-        let behind = |hashed| self.offset().saturating_sub(hashed);
-        (1..=CATCH_UP_MAX).contains(&self.hashed_bytes().map_or(0, behind))
+        let hashed = self.hashing().and_then(|hashing| hashing.now.bytes());
+        let behind = hashed.map_or(0, |hashed| self.offset().saturating_sub(hashed));
+        (1..=CATCH_UP_MAX).contains(&behind)
     }
 
     /// Compares the whole upload with every declared digest, and with the CRC-32 that its last append declared. The

@@ -116,7 +116,7 @@ impl UploadHandle {
     ) -> Result<(), Error> {
         let in_folder = |name: String| FilePath::in_folder(&folders.path, &name);
         let mut recorded = match &record.publishing {
-            Some(it) if self.disk().has_folder_of(&it.path)? => Some(it.path.clone()),
+            Some(it) if self.disk().home_of(&it.path)?.is_some() => Some(it.path.clone()),
             _ => None,
         };
         let (mut spelling, mut spelled) = (Spelling::AS_IS, name.clone());

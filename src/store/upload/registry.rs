@@ -110,13 +110,6 @@ impl Registry {
         }
     }
 
-    /// Notes that a sweep has read all names. Other servers create files that this one does not see.
-    pub(crate) fn index_is_complete(&self) {
-        if self.coordination.is_none() {
-            self.files.complete();
-        }
-    }
-
     /// Makes all files durable that earlier servers have left. Later, a status of an upload that nobody changed needs no
     /// sync. Does so once.
     ///
