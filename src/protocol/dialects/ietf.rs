@@ -27,7 +27,7 @@ use crate::store::{
 };
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
-use crate::protocol::parse::fields::{bad_request, body_length, media_type, sha256};
+use crate::protocol::parse::fields::{bad_request, body_length, common, media_type};
 use crate::protocol::parse::filename;
 use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::metadata::Metadata;
@@ -288,12 +288,7 @@ fn append(
                 modified_ms: None,
                 metadata: metadata.as_sent,
             },
-            digest: sha256(head, "Repr-Digest")?,
-            crc32: None,
-            tail: None,
-            body_digest: sha256(head, "Content-Digest")?,
-            body_length,
-            account: None,
+            ..common(head)?
         },
         // After a resume, tus-js-client 4.3.1 in Node marks the last part as not the last (tus/tus-js-client#820).
         completes: if is_last {

@@ -20,13 +20,12 @@
 
 use crate::http::{Head, Response};
 use crate::store::{
-    self, AppendRequest, BodyLength, Completes, FileInfo, Finished, Precondition, Progress, Size,
-    Start,
+    self, AppendRequest, BodyLength, Completes, FileInfo, Finished, Progress, Size, Start,
 };
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::parse::fields::{
-    bad_request, body_length, digits, number, sha256, single, utf8_or_latin1,
+    bad_request, body_length, common, digits, number, single, utf8_or_latin1,
 };
 use crate::protocol::parse::filename;
 use crate::protocol::parse::files_path::FilesPath;
@@ -145,19 +144,13 @@ fn append(
     Ok(Operation::Append(AppendCommand {
         start,
         request: AppendRequest {
-            precondition: Precondition::Any,
             length,
             file: FileInfo {
                 name: Some(filename::flat(&utf8_or_latin1(name)).into()),
                 modified_ms: None,
                 metadata: None,
             },
-            digest: sha256(head, "Repr-Digest")?,
-            crc32: None,
-            tail: None,
-            body_digest: sha256(head, "Content-Digest")?,
-            body_length: body_length(head),
-            account: None,
+            ..common(head)?
         },
         completes,
         discard_on_overflow: false,

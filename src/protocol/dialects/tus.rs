@@ -24,7 +24,7 @@ use crate::store::{
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::parse::fields::{
-    bad_request, body_length, media_type, number, sha256, single,
+    bad_request, body_length, common, media_type, number, single,
 };
 use crate::protocol::parse::files_path::FilesPath;
 use crate::protocol::parse::metadata::Metadata;
@@ -148,8 +148,7 @@ fn append(
     length: Option<u64>,
     metadata: Metadata,
 ) -> Result<Operation, Response> {
-    let body_length = body_length(head);
-    if body_length != BodyLength::Nothing && media_type(head).as_deref() != Some(BYTES) {
+    if body_length(head) != BodyLength::Nothing && media_type(head).as_deref() != Some(BYTES) {
         return Err(wrong_type());
     }
     Ok(Operation::Append(AppendCommand {
@@ -162,12 +161,7 @@ fn append(
                 modified_ms: None,
                 metadata: metadata.as_sent,
             },
-            digest: sha256(head, "Repr-Digest")?,
-            crc32: None,
-            tail: None,
-            body_digest: sha256(head, "Content-Digest")?,
-            body_length,
-            account: None,
+            ..common(head)?
         },
         completes: Completes::AtLength,
         discard_on_overflow: false,

@@ -12,14 +12,10 @@
 //! of a millisecond is dropped. A time before 1970 is ignored.
 
 use crate::http::{Head, Response};
-use crate::store::{
-    self, AppendRequest, Completes, Crc32, FileInfo, Precondition, Progress, Start, Tail,
-};
+use crate::store::{self, AppendRequest, Completes, Crc32, FileInfo, Progress, Start, Tail};
 
 use crate::protocol::command::{AppendCommand, Command, Operation, Outcome, StatusQuery, Target};
-use crate::protocol::parse::fields::{
-    bad_request, body_length, digits, number, sha256, single, text,
-};
+use crate::protocol::parse::fields::{bad_request, common, digits, number, single, text};
 use crate::protocol::refusal::{Refusal, method_not_allowed};
 use crate::protocol::reply::{with_complete, with_digest, with_progress};
 
@@ -52,19 +48,15 @@ fn read_append(head: &Head) -> Result<AppendCommand, Response> {
     Ok(AppendCommand {
         start: Start::At(number(head, "X-Start-Byte")?.unwrap_or(0)),
         request: AppendRequest {
-            precondition: Precondition::Any,
             length: number(head, "X-File-Size")?.or(from_id.length),
             file: FileInfo {
                 name: name.map(Into::into),
                 modified_ms: number(head, "X-File-Modified")?.or(from_id.modified_ms),
                 metadata: None,
             },
-            digest: sha256(head, "Repr-Digest")?,
             crc32: crc32(head)?,
             tail: tail(head)?,
-            body_digest: sha256(head, "Content-Digest")?,
-            body_length: body_length(head),
-            account: None,
+            ..common(head)?
         },
         completes: Completes::AtLength,
         discard_on_overflow: false,

@@ -5,7 +5,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::Engine;
 
 use crate::http::{Framing, Head, Problem, Response};
-use crate::store::{BodyLength, Digest};
+use crate::store::{AppendRequest, BodyLength, Digest};
 
 /// The maximum number of digits of an offset, length or time: each such number fits into `u64`.
 const DIGITS_MAX: usize = 19;
@@ -26,6 +26,16 @@ pub(crate) fn body_length(head: &Head) -> BodyLength {
         Framing::Length(length) => BodyLength::Exactly(length),
         Framing::Chunked => BodyLength::Unknown,
     }
+}
+
+/// Returns what each dialect declares in the same way: the digests, and the length of the body.
+pub(crate) fn common(head: &Head) -> Result<AppendRequest, Response> {
+    Ok(AppendRequest {
+        digest: sha256(head, "Repr-Digest")?,
+        body_digest: sha256(head, "Content-Digest")?,
+        body_length: body_length(head),
+        ..AppendRequest::default()
+    })
 }
 
 /// Returns the value of a field that may occur once.
@@ -68,7 +78,7 @@ pub(crate) fn media_type(head: &Head) -> Option<String> {
 }
 
 /// Returns the SHA-256 in `Content-Digest` or `Repr-Digest` (RFC 9530): `sha-256=:BASE64:`. Ignores other algorithms.
-pub(crate) fn sha256(head: &Head, name: &str) -> Result<Option<Digest>, Response> {
+fn sha256(head: &Head, name: &str) -> Result<Option<Digest>, Response> {
     for value in head.fields_named(name) {
         for member in value.split(|byte| *byte == b',') {
             let Some(digest) = member.trim_ascii().strip_prefix(b"sha-256=") else {
