@@ -204,29 +204,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn caller_returns_after_a_round_that_began_later() {
-        let (shared, clock, began) = (
-            SharedSync::default(),
-            AtomicUsize::new(1),
-            AtomicUsize::new(0),
-        );
-        let ask = || {
-            let asked = clock.fetch_add(1, SeqCst);
-            let round = || {
-                began.fetch_max(clock.fetch_add(1, SeqCst), SeqCst);
-                Ok(())
-            };
-            shared.share(round).unwrap();
-            assert!(began.load(SeqCst) > asked);
-        };
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| (0..200).for_each(|_| ask()));
-            }
-        });
-    }
-
-    #[test]
     fn running_round_does_not_satisfy_a_caller() {
         let (shared, rounds) = (SharedSync::default(), AtomicUsize::new(0));
         let count = || {
