@@ -215,6 +215,8 @@ export class Uploader {
     this.#endedBefore = this.#wire.places.ended;
     if (!this.asksFirst && this.#isSmall) return this.#wire.plan.isRepeat ? this.#compareSmall(signal) : this.#sendSmall(signal);
     this.#enter('checking');
+    // No byte is read of an empty file, so only this check finds a missing one.
+    if (this.file.size === 0) await probe(this.file);
     if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
     if (!await this.#isOurs(status, signal)) return this.#differs(signal);

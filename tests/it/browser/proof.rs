@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::{CUTS, Disk, Visit, scene};
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::left_out::needs;
@@ -15,6 +17,7 @@ in_each_browser!(
     file_changed_after_completion_is_another_file,
     file_on_the_server_is_compared_and_sent_as_a_second_copy,
     file_lost_in_mid_upload_ends_it_in_ten_seconds,
+    file_lost_before_its_upload_is_not_an_empty_one,
     file_changed_unnoticed_in_mid_upload_is_not_published,
 );
 
@@ -136,6 +139,26 @@ fn file_lost_in_mid_upload_ends_it_in_ten_seconds(browser: Browser) {
         let words = "changed, moved or deleted on this device";
         assert!(text.contains(words), "{text}");
     }
+}
+
+fn file_lost_before_its_upload_is_not_an_empty_one(browser: Browser) {
+    let disk = Disk::new();
+    let [lost, empty] =
+        [("lost.bin", 1000), ("empty.bin", 0)].map(|(name, length)| disk.file(name, length));
+    let site = Site::new();
+    let page = browser.open(&format!("http://{}/", site.addr()));
+    page.evaluate("document.body.innerHTML = '<input type=file multiple>', 0");
+    page.set_files("input", &[lost.path(), empty.path()]);
+    fs::remove_file(lost.path()).expect("removed");
+    let upload = "import('/uploader.js').then(({ Uploader }) => Promise.all(
+        Array.from(document.querySelector('input').files, async (file) => {
+            const uploader = new Uploader({ file });
+            await uploader.upload().catch(() => {});
+            return uploader.problem?.kind ?? uploader.state;
+        })))";
+    assert_eq!(page.evaluate(upload), json!(["file-changed", "complete"]));
+    assert!(!site.dir().join("lost.bin").exists());
+    empty.expect_same(&site.dir().join("empty.bin"));
 }
 
 fn file_changed_unnoticed_in_mid_upload_is_not_published(browser: Browser) {
