@@ -213,10 +213,13 @@ export class Uploader {
   /** One try, from the question to the end. Returns false when it is to be repeated at once. */
   async #attempt(signal) {
     this.#endedBefore = this.#wire.places.ended;
-    if (!this.asksFirst && this.#isSmall) return this.#wire.plan.isRepeat ? this.#compareSmall(signal) : this.#sendSmall(signal);
-    this.#enter('checking');
     // No byte is read of an empty file, so only this check finds a missing one.
     if (this.file.size === 0) await probe(this.file);
+    if (!this.asksFirst && this.#isSmall) {
+      // An empty file is sent in the same request that compares it.
+      return this.#wire.plan.isRepeat && this.file.size > 0 ? this.#compareSmall(signal) : this.#sendSmall(signal);
+    }
+    this.#enter('checking');
     if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
     if (!await this.#isOurs(status, signal)) return this.#differs(signal);
@@ -225,8 +228,7 @@ export class Uploader {
   }
 
   get #isSmall() {
-    const { size } = this.file;
-    return size > 0 && size <= Math.min(SMALL_BYTES, this.#chunkBytes);
+    return this.file.size <= Math.min(SMALL_BYTES, this.#chunkBytes);
   }
 
   get #chunkBytes() {
