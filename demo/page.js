@@ -101,8 +101,12 @@ function showAgain(rows) {
 // The rows that send or wait to send.
 const running = new Set();
 
+/** Called when a file has arrived. */
+let hasArrived = () => {};
+
 function changed(row) {
   remember(row);
+  if (row.done) hasArrived();
   if (row.active) running.add(row);
   else running.delete(row);
   // A browser would ask for a password once for each file.
@@ -297,6 +301,7 @@ function watchOthers() {
       recent.hide();
       isLost = true;
     },
+    nextArrival: () => new Promise((resolve) => { hasArrived = resolve; }),
   });
 }
 

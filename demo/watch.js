@@ -6,23 +6,27 @@ const EVERY_SECONDS = 2;
 const PATIENCE_MS = 10_000;
 const FAILURES_TO_TELL = 2;
 
-// These refusals are lasting: an older server, a proxy, or a missing password.
+// These refusals are mostly lasting: an older server, a proxy, or a missing password.
 const final = new Set([401, 403, 404, 405, 421]);
 
 /**
  * Requests `url` and passes each answer to `onAnswer`. Calls `onLost` after more than one request without an answer.
- * Sends no request while the page is hidden, and none after a lasting refusal.
+ * Sends no request while the page is hidden. After a refusal, sends one when `nextArrival()` resolves: the user may have
+ * signed in again. A second refusal is final.
  */
-export async function watch(url, { onAnswer, onLost }) {
+export async function watch(url, { onAnswer, onLost, nextArrival }) {
   let failures = 0;
+  let wasRefused = false;
   while (true) {
     await inSight();
     const { lists, refused, afterSeconds } = await ask(url);
     if (lists) onAnswer(lists);
     failures = lists ? 0 : failures + 1;
     if (refused || failures === FAILURES_TO_TELL) onLost();
-    if (refused) return;
-    await pause(Math.max(EVERY_SECONDS, afterSeconds ?? 0, failures && pauseSeconds(failures, Math.random())));
+    if (refused && wasRefused) return;
+    wasRefused = refused || (wasRefused && !lists);
+    if (refused) await nextArrival();
+    else await pause(Math.max(EVERY_SECONDS, afterSeconds ?? 0, failures && pauseSeconds(failures, Math.random())));
   }
 }
 

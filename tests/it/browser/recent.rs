@@ -1,5 +1,7 @@
 //! The page lists uploads of others, and finished files, as they come.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::{CUTS, SLOW, Visit, scene};
@@ -13,6 +15,7 @@ in_each_browser!(
     an_upload_of_a_phone_is_watched_until_it_has_arrived,
     upload_of_this_page_is_listed_once,
     a_page_out_of_sight_asks_nothing,
+    lists_of_others_return_after_a_new_sign_in,
 );
 
 const FILM: &str = "film.mp4-100-1700000000000";
@@ -248,6 +251,30 @@ fn page_without_recent_list_stops_asking() {
     other.page.wait_for(&format!("{ASKED} >= 4"));
     assert_eq!(refused.page.evaluate(ASKED), 1);
     refused.expect_no_complaints_but(&["status of 404"]);
+}
+
+fn lists_of_others_return_after_a_new_sign_in(browser: Browser) {
+    needs!("nginx");
+    let (disk, file, site) = scene("own.bin", 1000);
+    let signed_out = disk.path().join("signed-out");
+    let refusing = format!(
+        "location = /recent {{ if (-f {}) {{ return 401; }} proxy_pass http://127.0.0.1:8080; }}
+         location / {{ proxy_pass http://127.0.0.1:8080; }}",
+        signed_out.display()
+    );
+    let nginx = Nginx::before(site.addr(), &refusing);
+    let sent = site.ask(append("a.txt-1-1700000000000", 0, 1) + "x");
+    assert_eq!(sent.status, 200);
+    let visit = Visit::to(&browser, nginx.addr());
+    visit.wait_for_others("arrived", "a.txt", "true");
+    fs::write(&signed_out, "").expect("written");
+    visit
+        .page
+        .wait_for("document.getElementById('arrived').hidden");
+    fs::remove_file(&signed_out).expect("removed");
+    visit.choose_until(&file, "complete");
+    visit.wait_for_others("arrived", "a.txt", "true");
+    visit.expect_no_complaints_but(&["status of 401"]);
 }
 
 fn a_page_out_of_sight_asks_nothing(browser: Browser) {
