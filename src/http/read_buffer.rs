@@ -3,14 +3,12 @@
 use std::io;
 
 use super::socket::Socket;
-use super::stream::Received;
 
 /// The bytes that were read and not consumed, in the buffer of a worker.
 pub(crate) struct ReadBuffer<'b> {
     buffer: &'b mut [u8],
     start: usize,
     end: usize,
-    drained: bool,
 }
 
 /// The result of one read.
@@ -29,7 +27,6 @@ impl<'b> ReadBuffer<'b> {
             buffer,
             start: 0,
             end: left_over.len(),
-            drained: false,
         }
     }
 
@@ -39,11 +36,6 @@ impl<'b> ReadBuffer<'b> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
-    }
-
-    /// Returns whether the last read emptied the socket.
-    pub(crate) fn drained(&self) -> bool {
-        self.drained
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
@@ -61,14 +53,12 @@ impl<'b> ReadBuffer<'b> {
         (self.start, self.end) = (0, self.end - self.start);
         loop {
             match socket.receive(&mut self.buffer[self.end..], most) {
-                Ok(Received { bytes: 0, .. }) => return Ok(Fill::Eof),
-                Ok(Received { bytes, drained }) => {
+                Ok(0) => return Ok(Fill::Eof),
+                Ok(bytes) => {
                     self.end += bytes;
-                    self.drained = drained;
                     return Ok(Fill::Bytes(bytes));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.drained = true;
                     return Ok(Fill::WouldBlock);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use mio::event::Source;
 
 use super::peer::Peer;
-use super::stream::{Received, Stream};
+use super::stream::Stream;
 use super::tls::Session;
 
 /// A non-blocking socket of a client.
@@ -28,16 +28,14 @@ impl Socket {
         self.stream.source()
     }
 
-    /// Reads about `most` bytes to the beginning of `room`. With TLS it may be more: all that was received is decrypted
+    /// Reads about `most` bytes to the beginning of `room`; 0 are the end of the stream. With TLS it may be more: all that was received is decrypted
     /// at once, so that no bytes wait where the poller does not see them.
-    pub(crate) fn receive(&mut self, room: &mut [u8], most: u64) -> io::Result<Received> {
+    pub(crate) fn receive(&mut self, room: &mut [u8], most: u64) -> io::Result<usize> {
         if let Some(session) = &mut self.tls {
             return session.receive(&mut self.stream, room, most);
         }
         let asked = usize::try_from(most).map_or(room.len(), |most| most.min(room.len()));
-        let bytes = self.stream.read(&mut room[..asked])?;
-        let drained = bytes < asked;
-        Ok(Received { bytes, drained })
+        self.stream.read(&mut room[..asked])
     }
 
     /// Shuts down the sending direction. Reading goes on.

@@ -7,14 +7,6 @@ use std::net::Shutdown;
 
 use super::peer::Peer;
 
-/// The bytes of one read.
-pub(crate) struct Received {
-    /// 0: the end of the stream.
-    pub(crate) bytes: usize,
-    /// True if the read left nothing in the socket.
-    pub(crate) drained: bool,
-}
-
 /// A non-blocking TCP or Unix socket of a client.
 pub(crate) enum Stream {
     Tcp(TcpStream, Peer),

@@ -94,7 +94,7 @@ impl Bench {
 /// Reads once. Returns `None` if no byte is there.
 fn read(task: &mut Task, most: usize) -> Option<usize> {
     match task.connection.socket().receive(&mut [0; 16], most as u64) {
-        Ok(received) => Some(received.bytes),
+        Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == ErrorKind::WouldBlock => None,
         Err(error) => panic!("{error}"),
     }

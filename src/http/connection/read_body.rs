@@ -40,9 +40,6 @@ impl Connection {
             if !context.acquire_body_permit() {
                 return Step::Leave(State::Body(body), Next::Requeue);
             }
-            if let Some(after) = body.next_read(window.drained(), context) {
-                return self.park_body(body, Until::Time(after));
-            }
             if taken >= QUANTUM_BYTES && context.has_waiting() {
                 return Step::Leave(State::Body(body), Next::Requeue);
             }
@@ -51,7 +48,10 @@ impl Connection {
                     taken += count as u64;
                     body.record(count);
                 }
-                Ok(Fill::WouldBlock) => return self.park_body(body, Until::Readable),
+                Ok(Fill::WouldBlock) => {
+                    let next_read = body.next_read(context).filter(|_| taken > 0);
+                    return self.park_body(body, next_read.map_or(Until::Readable, Until::Time));
+                }
                 Ok(Fill::Eof) | Err(_) => body = body.ended_by(BodyEnd::Cut),
             }
         }
@@ -119,11 +119,11 @@ impl Body {
         bytes > 0 && self.end().is_none() && self.sink.write_blocks(bytes)
     }
 
-    /// Returns the time of the next read of a slow body, if the last read has drained the socket.
-    fn next_read(&self, is_drained: bool, context: &dyn TaskContext) -> Option<Instant> {
+    /// Returns the time of the next read of a slow body.
+    fn next_read(&self, context: &dyn TaskContext) -> Option<Instant> {
         let longest = context.coalesce_max();
         let wait = self.rate.wait(self.decoder.wanted(), longest)?;
-        is_drained.then(|| self.last_byte + wait)
+        Some(self.last_byte + wait)
     }
 
     fn record(&mut self, bytes: usize) {

@@ -13,7 +13,7 @@ use rustls::unbuffered::{
     ConnectionState, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
 };
 
-use crate::http::stream::{Received, Stream};
+use crate::http::stream::Stream;
 
 /// The most data in a record.
 const RECORD_DATA: usize = 16 * 1024;
@@ -51,12 +51,9 @@ enum End {
 }
 
 impl End {
-    fn received(&self) -> io::Result<Received> {
+    fn received(&self) -> io::Result<usize> {
         match self {
-            End::Announced => Ok(Received {
-                bytes: 0,
-                drained: true,
-            }),
+            End::Announced => Ok(0),
             End::Failed(error) => Err(invalid(error.clone())),
         }
     }
@@ -82,7 +79,7 @@ impl Session {
         stream: &mut Stream,
         room: &mut [u8],
         most: u64,
-    ) -> io::Result<Received> {
+    ) -> io::Result<usize> {
         if let Some(end) = &self.end {
             return end.received();
         }
@@ -102,21 +99,12 @@ impl Session {
             self.check_first(room[RECORD_BYTES])?;
             let bytes = self.open(&mut room[..begin + count])?;
             self.send(stream)?;
+            if bytes > 0 {
+                // A second read returns the end, if there is one.
+                return Ok(bytes);
+            }
             match &self.end {
-                Some(end) if bytes == 0 => return end.received(),
-                // A second read returns the end at once; the poller reports no event for it.
-                Some(_) => {
-                    return Ok(Received {
-                        bytes,
-                        drained: false,
-                    });
-                }
-                None if bytes > 0 => {
-                    return Ok(Received {
-                        bytes,
-                        drained: !is_full,
-                    });
-                }
+                Some(end) => return end.received(),
                 None if is_full => {}
                 None => return Err(io::ErrorKind::WouldBlock.into()),
             }
