@@ -99,16 +99,16 @@ function showAgain(rows) {
 }
 
 // The rows that send or wait to send.
-const running = new Set();
+const activeRows = new Set();
 
-/** Called when a file has arrived. */
-let hasArrived = () => {};
+/** Called when the server has a whole file. */
+let onArrival = () => {};
 
 function changed(row) {
   remember(row);
-  if (row.done) hasArrived();
-  if (row.active) running.add(row);
-  else running.delete(row);
+  if (row.done) onArrival();
+  if (row.active) activeRows.add(row);
+  else activeRows.delete(row);
   // A browser would ask for a password once for each file.
   if (failsForAll(row)) pauseAll();
   refreshSoon();
@@ -169,22 +169,22 @@ function retryFailed() {
 // Many files may change state at once: the list and the total are brought up to date once.
 let soon = 0;
 function refreshSoon() {
-  if (isQuick()) soon ||= setTimeout(refresh, SOON_MS);
+  if (isUrgent()) soon ||= setTimeout(refresh, SOON_MS);
 }
 
 // A long list in which dozens of rows change each second is hard to read, and slow. After an action of the user, and at
 // the end of all uploads, it is up to date soon.
 let actedAt = 0;
 let listedAt = 0;
-function isQuick() {
-  return !list.isMany || running.size === 0 || performance.now() - actedAt < ACTED_MS;
+function isUrgent() {
+  return !list.isMany || activeRows.size === 0 || performance.now() - actedAt < ACTED_MS;
 }
 
 function refresh() {
   clearTimeout(soon);
   soon = 0;
   const all = list.rows;
-  if (isQuick() || performance.now() - listedAt >= LIST_MS) {
+  if (isUrgent() || performance.now() - listedAt >= LIST_MS) {
     listedAt = performance.now();
     list.show();
   }
@@ -301,7 +301,7 @@ function watchOthers() {
       recent.hide();
       isLost = true;
     },
-    nextArrival: () => new Promise((resolve) => { hasArrived = resolve; }),
+    nextArrival: () => new Promise((resolve) => { onArrival = resolve; }),
   });
 }
 

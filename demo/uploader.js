@@ -216,7 +216,7 @@ export class Uploader {
     // No byte is read of an empty file, so only this check finds a missing one.
     if (this.file.size === 0) await probe(this.file);
     if (!this.asksFirst && this.#isSmall) {
-      // An empty file is sent in the same request that compares it.
+      // For an empty file, one request both compares and sends.
       return this.#wire.plan.isRepeat && this.file.size > 0 ? this.#compareSmall(signal) : this.#sendSmall(signal);
     }
     this.#enter('checking');

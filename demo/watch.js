@@ -6,13 +6,13 @@ const EVERY_SECONDS = 2;
 const PATIENCE_MS = 10_000;
 const FAILURES_TO_TELL = 2;
 
-// These refusals are mostly lasting: an older server, a proxy, or a missing password.
-const final = new Set([401, 403, 404, 405, 421]);
+// These refusals mostly last: an older server, a proxy, or a missing password.
+const lasting = new Set([401, 403, 404, 405, 421]);
 
 /**
  * Requests `url` and passes each answer to `onAnswer`. Calls `onLost` after more than one request without an answer.
- * Sends no request while the page is hidden. After a refusal, sends one when `nextArrival()` resolves: the user may have
- * signed in again. A second refusal is final.
+ * Sends no request while the page is hidden. After a lasting refusal, the next request waits for `nextArrival()`, which
+ * resolves when the server has the next file: the user may have signed in again. A second refusal in a row is final.
  */
 export async function watch(url, { onAnswer, onLost, nextArrival }) {
   let failures = 0;
@@ -33,7 +33,7 @@ export async function watch(url, { onAnswer, onLost, nextArrival }) {
 async function ask(url) {
   try {
     const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
-    if (final.has(answer.status)) return { refused: true };
+    if (lasting.has(answer.status)) return { refused: true };
     if (answer.status === 429) return { afterSeconds: Number(answer.headers.get('Retry-After')) || 0 };
     const lists = await answer.json();
     // The answer may come from something other than the server.
