@@ -12,8 +12,8 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::zone::set_zone;
 
-/// The time for which an answer is used again. Short, because the host may get another address.
-const KEPT: Duration = Duration::from_secs(10);
+/// The lifetime of an answer. Short, because the host may get another address.
+const LIFETIME: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct CachedResolver<R = DefaultResolver> {
@@ -66,7 +66,7 @@ impl<R: Resolver> Resolver for CachedResolver<R> {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        if let Some(answer) = self.last().as_ref().filter(|last| last.is_for(uri)) {
+        if let Some(answer) = self.last().as_ref().filter(|last| last.is_valid_for(uri)) {
             let mut found = self.empty();
             answer.addrs.iter().for_each(|addr| found.push(*addr));
             return Ok(found);
@@ -82,10 +82,10 @@ impl<R: Resolver> Resolver for CachedResolver<R> {
 }
 
 impl Answer {
-    fn is_for(&self, uri: &Uri) -> bool {
+    fn is_valid_for(&self, uri: &Uri) -> bool {
         let is_same_host =
             self.uri.scheme() == uri.scheme() && self.uri.authority() == uri.authority();
-        is_same_host && self.at.elapsed() < KEPT
+        is_same_host && self.at.elapsed() < LIFETIME
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(resolve("http://nas:8080/upload"), 1);
         assert_eq!(resolve("http://nas:8081/upload"), 2);
         assert_eq!(resolve("https://nas:8081/upload"), 3);
-        resolver.last().as_mut().expect("an answer").at -= KEPT;
+        resolver.last().as_mut().expect("an answer").at -= LIFETIME;
         assert_eq!(resolve("https://nas:8081/upload"), 4);
     }
 }
