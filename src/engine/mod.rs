@@ -14,7 +14,7 @@
 //! - [`scheduler`]: the run queues, the permits and the threads of the pool.
 //! - [`worker`]: the threads that poll tasks.
 //!
-//! The poller has the sockets of parked connections only: bytes that arrive while a worker polls a task wake no thread.
+//! The poller has only sockets of parked connections: bytes that arrive while a worker polls a task wake no thread.
 
 mod acceptor;
 mod connections;

@@ -28,8 +28,10 @@ impl Socket {
         self.stream.source()
     }
 
-    /// Reads about `most` bytes to the beginning of `room`; 0 are the end of the stream. With TLS it may be more: all that was received is decrypted
-    /// at once, so that no bytes wait where the poller does not see them.
+    /// Reads about `most` bytes to the beginning of `room`. Returns their number; 0 is the end of the stream.
+    ///
+    /// With TLS the number may exceed `most`: all received records are decrypted at once, so that no bytes wait where the
+    /// poller does not see them.
     pub(crate) fn receive(&mut self, room: &mut [u8], most: u64) -> io::Result<usize> {
         if let Some(session) = &mut self.tls {
             return session.receive(&mut self.stream, room, most);

@@ -49,8 +49,12 @@ impl Connection {
                     body.record(count);
                 }
                 Ok(Fill::WouldBlock) => {
-                    let next_read = body.next_read(context).filter(|_| taken > 0);
-                    return self.park_body(body, next_read.map_or(Until::Readable, Until::Time));
+                    // After a poll without bytes the rate is out of date: only an event tells of the next ones.
+                    let until = match body.next_read(context) {
+                        Some(at) if taken > 0 => Until::Time(at),
+                        _ => Until::Readable,
+                    };
+                    return self.park_body(body, until);
                 }
                 Ok(Fill::Eof) | Err(_) => body = body.ended_by(BodyEnd::Cut),
             }
