@@ -1,7 +1,7 @@
 //! Disk space reserved for the bytes that uploads still expect. Bytes that do not fit beside them are refused.
 //!
-//! The sum is maintained at each change: as long as it is below half of the free space, an admission costs the same beside
-//! any number of uploads.
+//! The sum is maintained at each change. Up to half of the free space, no reservation of a party is capped, and an admission
+//! costs the same beside any number of uploads. Beyond, an admission adds up the reservations of each party.
 
 mod free_space;
 #[cfg(test)]
@@ -198,7 +198,7 @@ impl Table {
         let others = self.total - own.map_or(0, |own| u128::from(own.bytes));
         let others = match others > u128::from(most) {
             true => self.capped(claim, most),
-            // No party can have more.
+            // All parties together do not reach the cap of one.
             false => others,
         };
         others.try_into().unwrap_or(u64::MAX)

@@ -125,8 +125,9 @@ impl Context {
         let (dialect, command) = protocol::read(head, &self.server);
         let refused = |refusal| self.refuse_in(dialect, refusal);
         if self.serves_metrics {
-            let response = self.metrics.respond(head, &self.store);
-            response.map_or(Ok(()), Err)?;
+            if let Some(response) = self.metrics.respond(head, &self.store) {
+                return Err(response);
+            }
         }
         let command = command?;
         let owner = self.owner_of(head, &command, user);

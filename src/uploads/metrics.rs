@@ -48,7 +48,7 @@ impl Metrics {
         *limited.entry(limit).or_default() += 1;
     }
 
-    /// Answers a request for `/metrics`.
+    /// Returns the response to a request for `/metrics`; `None` for another path.
     pub(super) fn respond(&self, head: &Head, store: &Store) -> Option<Response> {
         (head.path() == PATH).then(|| match head.method() {
             "GET" | "HEAD" => Response::new(200)

@@ -28,7 +28,7 @@ pub(crate) fn body_length(head: &Head) -> BodyLength {
     }
 }
 
-/// Returns what each dialect declares in the same way: the digests, and the length of the body.
+/// Returns an append with the declarations that have the same fields in each dialect: the digests and the body length.
 pub(crate) fn common(head: &Head) -> Result<AppendRequest, Response> {
     Ok(AppendRequest {
         digest: sha256(head, "Repr-Digest")?,

@@ -84,7 +84,7 @@ impl Disk {
     fn make_each_folder(&self, made: &mut Folders, wanted: &Wanted, key: Key) -> io::Result<()> {
         let mut above = self.root();
         if let Some(dir) = &wanted.user_dir {
-            // It has no other name: the next one may be that of another user.
+            // The folder of a user has no second name to try: `name (1)` may be the folder of another user.
             let folder = self.make_one(&above, dir.name().as_str())?;
             let folder = made.enter(folder.ok_or_else(|| no_folder(dir))?);
             self.sync_home(&above)?;

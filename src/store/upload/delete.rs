@@ -20,10 +20,10 @@ impl UploadHandle {
         self.delete_if(State::is_complete).map(drop)
     }
 
-    fn delete_if(&self, is_deleted: fn(&State) -> bool) -> Result<bool, Error> {
+    fn delete_if(&self, condition: fn(&State) -> bool) -> Result<bool, Error> {
         let _changing = self.lock_change()?;
         let mut state = self.load()?;
-        if !is_deleted(&state) {
+        if !condition(&state) {
             return Ok(false);
         }
         self.check_hook(&state)?;
