@@ -252,7 +252,8 @@ export class Uploader {
     if (answer?.conflict) return this.#yield(answer.held, signal);
     if (answer?.mismatch) return this.#differs(signal);
     if (!answer?.complete) return false;
-    this.#wire.plan.found(false);
+    // The server may have had an empty file before: its request is the same.
+    if (this.file.size > 0) this.#wire.plan.found(false);
     return this.#finish('complete', answer);
   }
 

@@ -126,8 +126,10 @@ fn file_that_changed_is_replaced_by_its_new_version(browser: Browser) {
 
 fn known_small_files_are_not_sent_again(browser: Browser) {
     let disk = Disk::new();
+    // Empty files are sent again. They are no new files: the next one is compared.
+    let length = |n| if (5..25).contains(&n) { 0 } else { 30_000 };
     let mut files: Vec<_> = (0..30)
-        .map(|n| disk.file(&format!("{n}.jpg"), 30_000))
+        .map(|n| disk.file(&format!("{n}.jpg"), length(n)))
         .collect();
     let site = Site::new();
     let visit = Visit::to(&browser, site.addr());
@@ -141,7 +143,7 @@ fn known_small_files_are_not_sent_again(browser: Browser) {
     visit
         .page
         .wait_for("document.body.innerText.includes('All 31 files have arrived')");
-    // Each is compared by its checksum, and the new one is sent after that.
+    // Each takes one request, and the new one is sent after its comparison.
     let requests = visit.page.evaluate(REQUESTS);
     assert_eq!(requests, json!(32));
     for file in &files {

@@ -222,6 +222,17 @@ fn file_of_up_to_4_mib_takes_one_request() {
 }
 
 #[test]
+fn empty_files_do_not_make_the_next_file_look_new() {
+    let disk = folder([30_000, 0, 0, 0, 0, 0, 0, 0, 0, 30_001]);
+    let site = Site::with(|config| config.metrics(true));
+    let url = url(site.addr());
+    send_folder(&["--jobs=1"], &disk, &url).expect(0, &["10 files sent"]);
+    send_folder(&["--jobs=1"], &disk, &url).expect(0, &["the server had 2 already"]);
+    // Only the first file is sent in vain.
+    assert_eq!(answers(&site, "409"), 1);
+}
+
+#[test]
 fn jobs_limits_the_number_of_requests_at_once() {
     for jobs in [1, 3, 8] {
         let stage = Arc::new(Stage::default());
