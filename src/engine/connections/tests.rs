@@ -106,7 +106,7 @@ fn take_all(task: &mut Task, bytes: usize) {
 }
 
 #[test]
-fn each_readiness_change_is_reported_once() {
+fn parked_connection_without_new_bytes_is_not_ready() {
     let mut bench = Bench::new();
     let (mut client, mut task) = bench.ready(b"one");
     for _ in 0..3 {
@@ -185,7 +185,7 @@ fn coalescing_connection_is_reported_at_its_time() {
 }
 
 #[test]
-fn event_of_a_closed_connection_is_ignored() {
+fn event_of_a_closed_connection_wakes_a_new_one_in_vain() {
     let mut bench = Bench::new();
     let (mut gone, task) = bench.connect();
     let slot = task.slot;
