@@ -132,6 +132,15 @@ impl Server {
         self.uploads.partial_uploads(owner)
     }
 
+    /// Cancels an upload: see [`Store::cancel`](store::Store::cancel). A request that sends it is refused.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Store::cancel`](store::Store::cancel).
+    pub fn cancel(&self, id: &Id) -> Result<bool, store::Error> {
+        self.uploads.cancel(id)
+    }
+
     /// Returns the number of requests whose bodies are arriving.
     #[must_use]
     pub fn uploads_under_way(&self) -> usize {

@@ -11,7 +11,7 @@ use crate::protocol::pages::health;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::server_info::ServerInfo;
 use crate::protocol::{self, Dialect};
-use crate::store::{Account, Completed, Progress, Store};
+use crate::store::{self, Account, Completed, Id, Progress, Store};
 
 use super::access_log::RequestLog;
 use super::background::BackgroundTasks;
@@ -163,6 +163,13 @@ impl Context {
                 .ok_or(Refusal::TooManyConnections(self.per_address.max())),
             _ => Ok(PeerPermit::default()),
         }
+    }
+
+    /// Cancels an upload, and counts it. Returns whether there was one.
+    pub(super) fn cancel(&self, id: &Id) -> Result<bool, store::Error> {
+        let existed = self.store.cancel(id)?;
+        self.metrics.cancelled.fetch_add(existed.into(), Relaxed);
+        Ok(existed)
     }
 
     /// Reports a published file to the log, the metrics, `/recent` and the hook.

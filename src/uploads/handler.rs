@@ -1,7 +1,6 @@
 //! One command, from its route to the response: the place where requests and the store meet.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use crate::http::{Action, BodyEnd, BodySink, Head, PeerPermit, Refused, Response};
 use crate::protocol::Dialect;
@@ -145,10 +144,7 @@ impl Exchange {
     }
 
     fn cancel(mut self) -> Response {
-        let result = self.context.store.cancel(&self.id);
-        if let Ok(true) = result {
-            self.context.metrics.cancelled.fetch_add(1, Relaxed);
-        }
+        let result = self.context.cancel(&self.id);
         let result = result.map(|existed| Outcome::Cancelled { existed });
         self.reply(Progress::default(), result.map_err(Refusal::from))
     }

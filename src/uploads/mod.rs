@@ -202,6 +202,15 @@ impl Uploads {
         self.context.store.partial_uploads(owner.as_bytes())
     }
 
+    /// Cancels an upload: see [`Store::cancel`](store::Store::cancel). A request that sends it is refused.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Store::cancel`](store::Store::cancel).
+    pub fn cancel(&self, id: &Id) -> Result<bool, store::Error> {
+        self.context.cancel(id)
+    }
+
     /// Returns the number of requests whose bodies are arriving.
     pub(crate) fn under_way(&self) -> usize {
         self.context.metrics.under_way.load(Relaxed)

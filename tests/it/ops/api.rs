@@ -322,3 +322,19 @@ fn server_lists_the_uploads_in_progress() -> Tried {
     assert_eq!(info.path, Some(site.dir().join("a.txt")));
     Ok(())
 }
+
+#[test]
+fn server_cancels_a_listed_upload_while_it_is_sent() -> Tried {
+    let site = Site::with(|config| config.authorize(|head, _| by_token(head)));
+    let mut client = site.connect();
+    client.send(with_token(append(ID, 0, 5), "1") + "hel");
+    let partials = || site.server().partial_uploads("alice");
+    while partials().first().is_none_or(|partial| partial.offset < 3) {}
+    let id = &partials()[0].id;
+    assert!(site.server().cancel(id)?);
+    assert!(partials().is_empty() && !site.server().cancel(id)?);
+    assert_eq!(client.ask("lo").status, 409);
+    assert!(!site.dir().join("a.txt").exists());
+    assert_eq!(site.server().info(id)?, None);
+    Ok(())
+}
