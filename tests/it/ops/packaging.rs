@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::left_out::left_out;
+use crate::support::left_out::{left_out, require, terminal_obstacle};
 
 type Words = BTreeSet<String>;
 
@@ -208,6 +208,8 @@ fn bash_completes_flags_values_commands_and_files() {
 
 #[test]
 fn zsh_completes_flags_values_commands_and_files() {
+    // The editor of zsh needs a terminal.
+    require!("completion in zsh", terminal_obstacle());
     check("zsh", zsh);
 }
 
