@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use super::super::{Obstacle, ObstacleKind, OnConflict, Sharing};
 use super::*;
+use crate::store::upload::copies::QUEUE_MAX;
 
 const EIO: i32 = 5;
 const EXDEV: i32 = 18;
@@ -276,4 +277,30 @@ fn write_beyond_the_size_limit_is_final_and_keeps_bytes() {
     assert_refused!(sent, Error::FileTooLarge(_));
     assert_eq!(bench.status(&id()).unwrap(), held(2));
     assert_eq!(bench.partial().unwrap(), b"ab");
+}
+
+#[test]
+fn upload_that_finds_a_full_queue_is_refused_until_later() {
+    let bench = Bench::new();
+    // A third move would succeed.
+    bench.fail(Op::Publish, 0, 2, EXDEV, None);
+    let others = (0..QUEUE_MAX).map(|number| Id::new(b"", &number.to_be_bytes()).key());
+    bench.registry.copies.jobs().queue.extend(others);
+    let refused = obstacle(bench.send(0, b"abc", declared(3, "photos/a")));
+    assert_eq!(refused.kind, ObstacleKind::Passing);
+    bench.registry.copies.jobs().queue.clear();
+    bench.wait_until_published();
+}
+
+#[test]
+fn request_at_the_end_of_a_copy_leaves_no_obstacle() {
+    let bench = Bench::new();
+    bench.elsewhere();
+    bench.send_whole("photos/a", b"abc");
+    // The request saw the copy under way, and then the copy ended.
+    bench.registry.copies.jobs().current = Some(id().key());
+    let upload = bench.upload(&id());
+    assert_eq!(upload.progress().unwrap(), complete(3));
+    assert_eq!(upload.publish().unwrap().progress, complete(3));
+    assert_eq!(bench.under_way(b"alice"), []);
 }

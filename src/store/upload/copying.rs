@@ -69,10 +69,10 @@ impl UploadHandle {
         }
         let is_copied = jobs.has(self.key);
         drop(jobs);
-        if is_copied {
-            return Err(self.copying()?);
+        match is_copied {
+            true => self.check_copied(),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Adds the upload to the queue. If the queue was empty, waits up to a second for the end of the copy.
@@ -83,7 +83,11 @@ impl UploadHandle {
         let copies = &self.registry.copies;
         let mut jobs = copies.jobs();
         let is_idle = jobs.current.is_none() && jobs.queue.is_empty();
-        if !jobs.has(self.key) && jobs.queue.len() < QUEUE_MAX && !jobs.is_over {
+        if !jobs.has(self.key) {
+            if jobs.queue.len() >= QUEUE_MAX || jobs.is_over {
+                drop(jobs);
+                return self.check_copied().map(|()| None);
+            }
             jobs.queue.push_back(self.key);
             self.registry.work_on(&mut jobs)?;
         }
@@ -99,19 +103,24 @@ impl UploadHandle {
         let is_copied = jobs.has(self.key) || jobs.is_over;
         drop(jobs);
         match ended.transpose()? {
-            None if is_copied => Err(self.copying()?),
+            None if is_copied => self.check_copied().map(|()| None),
             completed => Ok(completed),
         }
     }
 
-    fn copying(&self) -> Result<Error, Error> {
-        let record = self.lock()?.record().cloned();
-        let Some(record) = record else {
-            return Err(Error::Superseded);
+    /// Checks that the upload does not wait for its copy any more.
+    ///
+    /// # Errors
+    /// `NotPublished` while it does.
+    fn check_copied(&self) -> Result<(), Error> {
+        let state = self.load()?;
+        let Some(record) = state.record().filter(|_| state.is_publishing()) else {
+            return Ok(());
         };
-        let obstacle = self.obstacle(is_copied(), &record);
-        self.registry.blocked.add(self.key, &record, &obstacle);
-        Ok(Error::NotPublished(obstacle))
+        let obstacle = self.obstacle(is_copied(), record);
+        // With the state locked: the end of the copy removes the obstacle.
+        self.registry.blocked.add(self.key, record, &obstacle);
+        Err(Error::NotPublished(obstacle))
     }
 
     /// Copies the upload and publishes the copy. `None` if the upload was removed or published in the meantime.
