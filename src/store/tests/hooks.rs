@@ -138,3 +138,15 @@ fn name_is_kept_for_a_hook_of_another_server() {
     assert_eq!(second.status(&other()).unwrap(), complete(3));
     assert_eq!(bench.published(), [file("a", b"new")]);
 }
+
+#[test]
+fn hook_whose_end_cannot_be_recorded_is_due_again() {
+    let bench = with_hooks(OnConflict::KeepBoth);
+    bench.send_whole("a", b"bytes");
+    let _kept_in_memory = bench.upload(&id());
+    bench.fail(Op::WriteRecord, 0, 1, 5, None);
+    assert!(bench.hooked(&id()).is_err());
+    assert_eq!(bench.due().unwrap().len(), 1);
+    bench.hooked(&id()).unwrap();
+    assert!(bench.due().unwrap().is_empty());
+}

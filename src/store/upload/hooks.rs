@@ -159,9 +159,10 @@ impl UploadHandle {
     /// Records that the hook has run. Does not sync the name of the record: after a power loss the hook may run again.
     pub(crate) fn hook_has_run(&self) -> Result<(), Error> {
         let _changing = self.lock_change()?;
-        let record = self.load()?.hook_has_run();
+        let record = self.load()?.record_of_run_hook();
         if let Some(record) = record {
             self.write_record(&record)?;
+            self.lock()?.replace_record(record);
         }
         self.registry.hooks.remove(self.key);
         Ok(())

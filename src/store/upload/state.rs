@@ -432,15 +432,14 @@ impl State {
         self.durability.record_was_saved();
     }
 
-    /// Notes that the completion hook has run. Returns the record to be written; `None` if no hook was due.
-    pub(crate) fn hook_has_run(&mut self) -> Option<Arc<Record>> {
+    /// Returns the record that says that the due hook has run; `None` if no hook is due.
+    pub(crate) fn record_of_run_hook(&self) -> Option<Arc<Record>> {
         if self.published()?.hook != Some(Hook::Due) {
             return None;
         }
-        let record = self.record.as_mut()?;
-        Arc::make_mut(record).publishing.as_mut()?.hook = Some(Hook::Done);
-        self.durability.record_changed();
-        self.record.clone()
+        let mut record = self.record.clone()?;
+        Arc::make_mut(&mut record).publishing.as_mut()?.hook = Some(Hook::Done);
+        Some(record)
     }
 
     /// Notes that the data file has its published name. Returns the flush that makes the name durable.
