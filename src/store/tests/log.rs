@@ -260,3 +260,19 @@ fn shared_server_turns_entries_into_record_files() {
     assert_eq!(bench.status(&id()).unwrap(), complete(5));
     assert_eq!(bench.other(), held(0));
 }
+
+#[test]
+fn write_beyond_the_length_in_mid_publish_adds_no_record_file() {
+    let mut bench = Bench::new();
+    let bytes = vec![b'a'; 1 << 20];
+    let whole = declared(bytes.len(), "a");
+    let mut append = bench.append_with(&id(), 0, whole).unwrap();
+    append.write(&bytes).unwrap();
+    let publish = || assert_eq!(bench.status(&id()).unwrap(), complete(1 << 20));
+    bench.during(Op::WriteRecord, publish, || {
+        assert_refused!(append.write(b"b"), Error::Overshoot { .. });
+    });
+    drop(append);
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), complete(1 << 20));
+}

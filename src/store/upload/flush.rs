@@ -308,7 +308,8 @@ impl UploadHandle {
         let Some(record) = state.unsaved_record() else {
             return;
         };
-        if state.has_record_file() {
+        // The record of a full upload belongs to its publisher, which may be writing it to the log.
+        if state.has_record_file() || state.is_full() {
             return;
         }
         match self.disk().create_record(self.key, &record.to_json()) {
