@@ -252,13 +252,9 @@ impl Exchange {
 
     /// Refuses and removes the upload, unless it is complete. A full upload is not published.
     fn discard(&mut self, error: store::Error) -> Response {
-        match self.upload.progress() {
-            Ok(progress) if progress.complete => self.reply(progress, Err(error.into())),
-            Ok(_) => match self.context.store.cancel(&self.id) {
-                Ok(_) => self.refuse_unknown(error),
-                Err(error) => self.refuse(error),
-            },
-            Err(error) => self.refuse_unknown(error),
+        match self.upload.discard() {
+            Ok(progress) => self.reply(progress, Err(error.into())),
+            Err(error) => self.refuse(error),
         }
     }
 

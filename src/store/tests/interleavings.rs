@@ -267,3 +267,34 @@ fn caller_of_a_shared_sync_relies_on_a_later_round() {
         });
     });
 }
+
+/// Two appends of an upload beyond the number of partial uploads: the first is cut, and the second has the last bytes.
+#[test]
+fn cut_beyond_the_limit_leaves_a_newer_append_alone() {
+    explore(|| {
+        let options = Options {
+            max_partials: Some(0),
+            ..Options::default()
+        };
+        let bench = Bench::within(memory_dir(), options);
+        let whole = AppendRequest {
+            body_length: BodyLength::Exactly(10),
+            ..declared(10, "a")
+        };
+        let mut first = bench.append_with(&id(), 0, whole).unwrap();
+        first.write(&WHOLE[..5]).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| drop(first.cut()));
+            scope.spawn(|| {
+                let Ok(mut second) = bench.append_with(&id(), 5, exactly(5)) else {
+                    return;
+                };
+                if second.write(&WHOLE[5..]).is_ok() {
+                    let finished = second.finish(Completes::AtLength).unwrap();
+                    assert_eq!(finished.progress, complete(10));
+                    assert_eq!(bench.status(&id()).unwrap(), complete(10));
+                }
+            });
+        });
+    });
+}

@@ -193,26 +193,22 @@ impl Append {
             Some(epoch) => self.upload.delete_wrong(epoch, error),
             None => error,
         };
-        self.remove_unless_whole(generation.or(self.generation));
+        if let Err(error) = self.delete_unless_whole(generation.or(self.generation)) {
+            let key = self.upload.key;
+            log::warn!("{key}: cannot remove the bytes of a refused request: {error}");
+        }
         self.upload.disk().explain(error)
     }
 
-    /// Removes the bytes after a refused write, if the upload was admitted as a whole only and has still this generation.
-    fn remove_unless_whole(&self, generation: Option<u64>) {
-        if self.admitted != Admitted::IfWhole {
-            return;
-        }
-        let is_partial = self.upload.lock().map(|state| {
+    /// Deletes an incomplete upload that was admitted as a whole only, if it has still this generation.
+    fn delete_unless_whole(&self, generation: Option<u64>) -> Result<(), Error> {
+        let is_cut = |state: &State| {
             let is_newest = generation == Some(state.generation());
-            is_newest && state.is_receiving() && state.offset() > 0 && !state.is_full()
-        });
-        let removed = is_partial.and_then(|is_partial| match is_partial {
-            true => self.upload.cancel(),
-            false => Ok(false),
-        });
-        if let Err(error) = removed {
-            let key = self.upload.key;
-            log::warn!("{key}: cannot remove the bytes of a refused request: {error}");
+            is_newest && state.has_files() && state.is_receiving() && !state.is_full()
+        };
+        match self.admitted {
+            Admitted::Always => Ok(()),
+            Admitted::IfWhole => self.upload.delete_if(is_cut).map(drop),
         }
     }
 
@@ -298,13 +294,13 @@ impl Append {
     }
 
     fn keep(&self) -> Result<Option<Completed>, Error> {
+        self.delete_unless_whole(self.generation)?;
         let state = self.upload.lock()?;
         let is_newest = self.generation == Some(state.generation());
         let (has_bytes, is_full) = (state.offset() > 0, state.is_full());
         drop(state);
         match is_newest && has_bytes {
             true if is_full => Ok(self.upload.flush_or_publish()?.1),
-            true if self.admitted == Admitted::IfWhole => self.upload.cancel().map(|_| None),
             true => self.upload.flush().map(|_| None),
             false => Ok(None),
         }

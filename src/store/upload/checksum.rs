@@ -10,7 +10,6 @@ use crate::store::error::{Difference, Error};
 use crate::store::fs::hashed::{Algorithm, Checksums, Crc32, Digest, Hashed};
 use crate::store::fs::record::Record;
 use crate::store::options::Options;
-use crate::store::upload::guard::StateGuard;
 use crate::store::upload::publish::Finished;
 use crate::store::upload::registry::UploadHandle;
 use crate::store::upload::request::AppendRequest;
@@ -305,12 +304,8 @@ impl UploadHandle {
 
     /// Deletes the upload, if its epoch is still `epoch`. Returns `differs`, or the error of the removal.
     pub(crate) fn delete_wrong(&self, epoch: u64, differs: Error) -> Error {
-        let is_ours = |state: StateGuard<'_>| state.epoch() == epoch && state.is_receiving();
-        let removed = self.load().map(is_ours).and_then(|ours| match ours {
-            true => self.cancel(),
-            false => Ok(false),
-        });
-        match removed {
+        let is_ours = |state: &State| state.epoch() == epoch && state.is_receiving();
+        match self.delete_if(is_ours) {
             Ok(true) => log::warn!("{}: {differs}; the upload is removed", self.key),
             Ok(false) => {}
             Err(error) => return error,

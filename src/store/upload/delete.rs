@@ -4,7 +4,7 @@ use crate::store::error::Error;
 use crate::store::fs::record::Hook;
 use crate::store::id::{hidden_name, probe_name};
 use crate::store::upload::registry::UploadHandle;
-use crate::store::upload::state::State;
+use crate::store::upload::state::{Progress, State};
 
 impl UploadHandle {
     /// Removes the upload, durably, and fences every append. Returns whether there was one.
@@ -12,7 +12,7 @@ impl UploadHandle {
     /// # Errors
     /// `HookDue`: the record is the only description of the upload for its hook.
     pub(crate) fn cancel(&self) -> Result<bool, Error> {
-        self.delete_if(State::is_known)
+        self.delete_if(|_| true)
     }
 
     /// Removes the record of a complete upload, durably.
@@ -20,10 +20,17 @@ impl UploadHandle {
         self.delete_if(State::is_complete).map(drop)
     }
 
-    fn delete_if(&self, condition: fn(&State) -> bool) -> Result<bool, Error> {
+    /// Removes the upload in the same way, unless it is complete. Returns the progress that is left.
+    pub(crate) fn discard(&self) -> Result<Progress, Error> {
+        self.delete_if(State::is_receiving)?;
+        self.progress()
+    }
+
+    /// Removes the upload in the same way, if the `condition` is true once no other request can change it.
+    pub(crate) fn delete_if(&self, condition: impl Fn(&State) -> bool) -> Result<bool, Error> {
         let _changing = self.lock_change()?;
         let mut state = self.load()?;
-        if !condition(&state) {
+        if !state.is_known() || !condition(&state) {
             return Ok(false);
         }
         self.check_hook(&state)?;
