@@ -313,7 +313,7 @@ impl BodySink for UploadSink {
     fn end(self: Box<Self>, end: BodyEnd) -> Response {
         let UploadSink {
             mut exchange,
-            append,
+            mut append,
             refused,
             completes,
             discard_on_overflow,

@@ -422,3 +422,31 @@ fn descriptors(dir: &Path) -> usize {
         .filter_map(|fd| on_disk::read_link(Path::new("/proc/self/fd").join(fd)).ok());
     links.filter(|link| link.starts_with(dir)).count()
 }
+
+/// Returns an append whose background sync fails.
+fn append_with_failed_sync(bench: &Bench) -> Append {
+    let mut append = bench.append(&id(), 0).unwrap();
+    append.write(b"a").unwrap();
+    let upload = bench.upload(&id());
+    let mut state = upload.lock().unwrap();
+    state.durability_mut().set_dirty_bytes(64 << 20);
+    drop(state);
+    bench.fail(Op::Sync, 0, 1, EIO, None);
+    append.write(b"b").unwrap();
+    append
+}
+
+#[test]
+fn failed_background_sync_is_the_error_of_its_append() {
+    let bench = Bench::new();
+    let append = append_with_failed_sync(&bench);
+    assert_refused!(append.finish(Completes::AtEnd), Error::Io(_));
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+
+    let mut append = append_with_failed_sync(&bench);
+    while bench.partial().is_some_and(|bytes| !bytes.is_empty()) {
+        std::thread::yield_now();
+    }
+    assert_refused!(append.write(b"c"), Error::Io(_));
+    assert_refused!(append.write(b"c"), Error::Superseded);
+}

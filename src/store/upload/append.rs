@@ -183,15 +183,17 @@ impl Append {
     }
 
     /// Removes the bytes that must not stay after a refused window, and returns the error. Waits for the disk.
-    pub(crate) fn clean_up(&self, refused: RefusedWindow) -> Error {
+    pub(crate) fn clean_up(&mut self, refused: RefusedWindow) -> Error {
         let RefusedWindow {
             error,
             generation,
             wrong_epoch,
         } = refused;
-        let error = match wrong_epoch {
-            Some(epoch) => self.upload.delete_wrong(epoch, error),
-            None => error,
+        let error = match (wrong_epoch, error) {
+            (Some(epoch), error) => self.upload.delete_wrong(epoch, error),
+            // A failed sync fences its append.
+            (None, Error::Superseded) => self.wait_for_sync().err().unwrap_or(Error::Superseded),
+            (None, error) => error,
         };
         if let Err(error) = self.delete_unless_whole(generation.or(self.generation)) {
             let key = self.upload.key;
@@ -248,9 +250,13 @@ impl Append {
     /// After [`DigestDiffers`](Error::DigestDiffers) or [`Differs`](Error::Differs) the upload is removed, unless it is
     /// complete.
     pub fn finish(mut self, completes: Completes) -> Result<Finished, Error> {
-        let _ = self.wait_for_sync();
+        let synced = self.wait_for_sync();
         let finished = self.end_body(completes);
-        finished.map_err(|error| self.upload.disk().explain(error))
+        finished.map_err(|error| match (error, synced) {
+            // A failed sync fences its append.
+            (Error::Superseded, Err(cause)) => self.upload.disk().explain(cause),
+            (error, _) => self.upload.disk().explain(error),
+        })
     }
 
     fn end_body(&self, completes: Completes) -> Result<Finished, Error> {
@@ -280,8 +286,12 @@ impl Append {
     ///
     /// Syncs now, while the synced length is in memory: a sync that fails later leaves no safe length to truncate to.
     pub fn cut(mut self) -> Option<Completed> {
-        let _ = self.wait_for_sync();
-        match self.keep() {
+        let synced = self.wait_for_sync();
+        let kept = match self.keep() {
+            Ok(None) => synced.map(|()| None),
+            kept => kept,
+        };
+        match kept {
             Ok(published) => published,
             // `Blocked` has logged the obstacle.
             Err(Error::NotPublished(_)) => None,
