@@ -8,7 +8,7 @@ use crate::protocol::access::cors::CorsHeaders;
 use crate::protocol::command::{AppendCommand, Operation, Outcome, StatusQuery, Target};
 use crate::protocol::refusal::Refusal;
 use crate::store::{
-    self, Append, AppendRequest, BodyLength, Completes, Id, Progress, RefusedWindow, UploadHandle,
+    self, Append, AppendRequest, Completes, Id, Progress, RefusedWindow, UploadHandle,
 };
 
 use super::access_log::RequestLog;
@@ -174,10 +174,10 @@ impl Exchange {
     }
 
     /// Creates the upload before its body is read: the interim response gives its address.
+    /// Declares the length of the body too: limits depend on it.
     fn create_first(mut self, append: AppendCommand, interim: Response) -> Action {
         let declared = AppendRequest {
             body_digest: None,
-            body_length: BodyLength::Nothing,
             ..append.request.clone()
         };
         let created = (self.context.store).append_with(&self.id, append.start, declared);
