@@ -139,11 +139,9 @@ impl Coordination for SharedDirectory {
 
     fn unlock(&self, upload: &UploadHandle, ownership: &mut Ownership, state: &State) {
         if let Err(error) = self.show(ownership, state) {
-            log::error!(
-                "{}: cannot write the note for other servers: {error}",
-                upload.key
-            );
-            upload.poison();
+            upload.poison(format_args!(
+                "cannot write the note for other servers: {error}"
+            ));
         }
         // A lock that cannot be unlocked ends when its file is closed.
         (ownership.lock_file).take_if(|lock_file| lock::unlock(lock_file).is_err());

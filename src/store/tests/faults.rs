@@ -349,6 +349,47 @@ fn failed_background_sync_fences_the_append() {
     assert_eq!(bench.status(&id()).unwrap(), held(0));
 }
 
+/// Collects the log of all tests of this process.
+struct LogLines(std::sync::Mutex<Vec<String>>);
+
+static LOG_LINES: LogLines = LogLines(std::sync::Mutex::new(Vec::new()));
+
+impl ::log::Log for LogLines {
+    fn enabled(&self, about: &::log::Metadata<'_>) -> bool {
+        about.level() <= ::log::Level::Error
+    }
+
+    fn log(&self, record: &::log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.0.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// No request reports the error of a sweep.
+#[test]
+fn cause_is_logged_when_an_upload_is_poisoned() {
+    let _ = ::log::set_logger(&LOG_LINES);
+    ::log::set_max_level(::log::LevelFilter::Error);
+    let bench = Bench::new();
+    let id = Id::new(b"", b"logged");
+    let mut append = bench.append_with(&id, 0, declared(3, "a")).unwrap();
+    append.write(b"abc").unwrap();
+    let _kept_in_memory = bench.upload(&id);
+    drop(append);
+    // The first sync belongs to the new segment of the log.
+    bench.fail(Op::SyncDir, 1, usize::MAX, EIO, None);
+    bench.sweep(SystemTime::now());
+    assert_refused!(bench.status(&id), Error::Poisoned);
+    let lines = LOG_LINES.0.lock().unwrap();
+    let key = id.key().to_string();
+    let causes: Vec<_> = lines.iter().filter(|line| line.contains(&key)).collect();
+    assert_eq!(causes.len(), 1, "{causes:?}");
+    assert!(causes[0].contains("os error 5"), "{causes:?}");
+}
+
 const ENOENT: i32 = 2;
 const EINVAL: i32 = 22;
 const ENAMETOOLONG: i32 = 36;

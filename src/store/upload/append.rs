@@ -237,7 +237,7 @@ impl Append {
     pub(crate) fn wait_for_sync(&mut self) -> Result<(), Error> {
         let ended = self.background_sync.take().map(JoinHandle::join);
         ended.map_or(Ok(()), |ended| {
-            ended.unwrap_or_else(|_panic| Err(self.upload.poison()))
+            ended.unwrap_or_else(|_| Err(self.upload.poison("a sync panicked")))
         })
     }
 
@@ -474,7 +474,7 @@ impl UploadHandle {
         match state.data() {
             Some(data) if is_lossless => match self.disk().truncate(data, state.offset()) {
                 Ok(()) => error.into(),
-                Err(_) => self.poison(),
+                Err(error) => self.poison(format_args!("cannot end a failed write: {error}")),
             },
             _ => {
                 self.truncate_to_synced(state);

@@ -189,11 +189,16 @@ impl UploadHandle {
         };
         let truncate = |synced| {
             self.disk().truncate(&data, synced)?;
-            self.disk().sync(&data)
+            self.disk().sync(&data)?;
+            Ok(synced)
         };
-        match state.durability().synced() {
-            Some(synced) if truncate(synced).is_ok() => state.truncated_to(synced),
-            _ => drop(self.poison()),
+        let unknown = || io::Error::other("the synced length is unknown");
+        let synced = state.durability().synced().ok_or_else(unknown);
+        match synced.and_then(truncate) {
+            Ok(synced) => state.truncated_to(synced),
+            Err(error) => {
+                self.poison(format_args!("cannot truncate to the synced bytes: {error}"));
+            }
         }
     }
 
@@ -208,7 +213,7 @@ impl UploadHandle {
     }
 
     fn poison_names(&self, error: io::Error) -> Error {
-        self.poison();
+        self.poison(format_args!("cannot sync the names: {error}"));
         error.into()
     }
 

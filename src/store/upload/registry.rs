@@ -2,6 +2,7 @@
 //! files on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::{Arc, Weak};
 
 use crate::store::account_index::AccountIndex;
@@ -23,6 +24,9 @@ use crate::store::upload::hooks::PendingHooks;
 use crate::store::upload::state::State;
 use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::sync::{Mutex, MutexGuard, lock, thread};
+
+/// The cause of a mutex that is poisoned.
+const PANICKED: &str = "a change of the upload panicked";
 
 /// An open store: the uploads in memory, and everything they share.
 pub(crate) struct Registry {
@@ -191,7 +195,7 @@ impl UploadHandle {
     /// # Errors
     /// `Poisoned`, also after a panic during a change.
     pub(crate) fn lock_window(&self) -> Result<MutexGuard<'_, Ownership>, Error> {
-        self.window.lock().map_err(|_| self.poison())
+        self.window.lock().map_err(|_| self.poison(PANICKED))
     }
 
     /// Locks the state alone, to read it. Does not wait for a running write.
@@ -199,17 +203,22 @@ impl UploadHandle {
     /// # Errors
     /// `Poisoned`.
     pub(crate) fn peek(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.state.lock().map_err(|_| self.poison())?;
+        let state = self.state.lock();
+        let state = state.map_err(|_| self.poison(PANICKED))?;
         match self.is_poisoned() {
             true => Err(Error::Poisoned),
             false => Ok(state),
         }
     }
 
-    /// Refuses every later operation on the upload, until the server restarts.
-    pub(crate) fn poison(&self) -> Error {
-        self.poisoned.store(true, SeqCst);
-        lock(&self.registry.poisoned).insert(self.key);
+    /// Refuses every later operation on the upload, until the server restarts. Logs the first cause: later errors do not
+    /// name it.
+    pub(crate) fn poison(&self, cause: impl Display) -> Error {
+        if !self.poisoned.swap(true, SeqCst) {
+            let key = self.key;
+            log::error!("{key}: {cause}; the upload is refused until the server restarts");
+            lock(&self.registry.poisoned).insert(key);
+        }
         Error::Poisoned
     }
 
