@@ -1,6 +1,7 @@
 //! Failures of the disk. Each response stays true, and no file or descriptor leaks.
 
 use super::*;
+use crate::store::Sharing;
 use crate::store::fs::fault::{Fault, Op};
 
 const EIO: i32 = 5;
@@ -347,6 +348,25 @@ fn failed_background_sync_fences_the_append() {
     assert_refused!(append.wait_for_sync(), Error::Io(_));
     assert_refused!(append.write(b"c"), Error::Superseded);
     assert_eq!(bench.status(&id()).unwrap(), held(0));
+}
+
+#[test]
+fn upload_poisoned_in_mid_write_is_unlocked_for_other_servers() {
+    let options = Options {
+        sharing: Sharing::Shared,
+        min_free: 0,
+        ..Options::default()
+    };
+    let bench = Bench::with(options.clone());
+    let second = Store::open(bench.path(), options).unwrap();
+    let mut append = bench.append_with(&id(), 0, declared(3, "a")).unwrap();
+    let upload = bench.upload(&id());
+    let write = || assert_refused!(append.write(b"abc"), Error::Poisoned);
+    bench.during(Op::Write, write, || drop(upload.poison("on purpose")));
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(second.status(&id())));
+    let status = receiver.recv_timeout(Duration::from_secs(10));
+    assert_eq!(status.unwrap().unwrap(), complete(3));
 }
 
 /// Collects the log of all tests of this process.

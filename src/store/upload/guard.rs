@@ -64,8 +64,11 @@ impl StateGuard<'_> {
     pub(crate) fn writing<T>(&mut self, write: impl FnOnce() -> T) -> Result<T, Error> {
         self.state = None;
         let written = write();
-        self.state = Some(self.upload.peek()?);
-        Ok(written)
+        self.state = Some(self.upload.lock_state());
+        match self.upload.is_poisoned() {
+            true => Err(Error::Poisoned),
+            false => Ok(written),
+        }
     }
 }
 

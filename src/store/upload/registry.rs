@@ -203,12 +203,19 @@ impl UploadHandle {
     /// # Errors
     /// `Poisoned`.
     pub(crate) fn peek(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.state.lock();
-        let state = state.map_err(|_| self.poison(PANICKED))?;
+        let state = self.lock_state();
         match self.is_poisoned() {
             true => Err(Error::Poisoned),
             false => Ok(state),
         }
+    }
+
+    /// Does the same also for a poisoned upload.
+    pub(crate) fn lock_state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|panicked| {
+            self.poison(PANICKED);
+            panicked.into_inner()
+        })
     }
 
     /// Refuses every later operation on the upload, until the server restarts. Logs the first cause: later errors do not
