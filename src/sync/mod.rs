@@ -6,16 +6,18 @@
 #[cfg(shuttle)]
 pub(crate) mod explore;
 
+use std::sync::PoisonError;
+
 #[cfg(shuttle)]
 pub(crate) use self::explore::{ThreadPool, is_planted};
 #[cfg(shuttle)]
 pub(crate) use shuttle::{
-    sync::{Condvar, Mutex, MutexGuard, Once, PoisonError, atomic},
+    sync::{Condvar, Mutex, MutexGuard, Once, atomic},
     thread,
 };
 #[cfg(not(shuttle))]
 pub(crate) use std::{
-    sync::{Condvar, Mutex, MutexGuard, Once, PoisonError, atomic},
+    sync::{Condvar, Mutex, MutexGuard, Once, atomic},
     thread,
 };
 #[cfg(not(shuttle))]

@@ -3,10 +3,10 @@
 
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::sync::{Condvar, Mutex, PoisonError, lock, thread};
+use crate::sync::{Condvar, Mutex, lock, thread};
 
 /// The rounds of syncs of one file or directory. A caller needs a round that *begins* after its call: a running round
 /// may not cover its bytes.

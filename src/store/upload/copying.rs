@@ -6,7 +6,7 @@
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::store::error::Error;
@@ -18,7 +18,6 @@ use crate::store::options::Sharing;
 use crate::store::upload::completed::Completed;
 use crate::store::upload::copies::{Jobs, QUEUE_MAX};
 use crate::store::upload::registry::{Registry, UploadHandle};
-use crate::sync::PoisonError;
 use crate::sync::thread::{self, JoinHandle};
 
 /// The request that starts a copy waits this long for the end: small files are published by then.
