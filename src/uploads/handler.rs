@@ -182,7 +182,8 @@ impl Exchange {
         };
         let created = (self.context.store).append_with(&self.id, append.start, declared);
         match created.and_then(|created| created.finish(Completes::AtLength)) {
-            Ok(_) => {
+            Ok(finished) => {
+                (finished.published.iter()).for_each(|file| self.context.completed(file));
                 self.interim_sent = true;
                 self.receive(append, Some(interim))
             }

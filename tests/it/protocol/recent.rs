@@ -69,6 +69,19 @@ fn interrupted_upload_is_not_under_way() {
     assert_eq!(recent(&site)["under_way"], json!([]));
 }
 
+/// The upload is complete before its interim response.
+#[test]
+fn empty_upload_in_chunks_is_listed_once() {
+    let site = Site::new();
+    let mut client = site.connect();
+    let head = "POST /files HTTP/1.1\r\nHost: localhost\r\nUpload-Draft-Interop-Version: 9\r\n\
+                Upload-Complete: ?1\r\nUpload-Length: 0\r\nTransfer-Encoding: chunked\r\n\
+                Content-Disposition: inline; filename=\"empty\"\r\n\r\n";
+    assert_eq!(client.ask(head).status, 104);
+    assert_eq!(client.ask("0\r\n\r\n").status, 201);
+    assert_eq!(column(&recent(&site), "arrived", "path"), ["empty"]);
+}
+
 #[test]
 fn of_many_arrivals_the_newest_are_told() {
     let site = Site::new();
