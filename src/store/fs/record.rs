@@ -77,6 +77,12 @@ impl Record {
         self.publishing.as_deref()?.hook
     }
 
+    /// Returns whether the text is the record of `key`, and says that its hook is due.
+    pub(crate) fn is_due(text: &[u8], key: Key) -> bool {
+        let record = Self::parse(text, key).ok().flatten();
+        record.is_some_and(|record| record.hook() == Some(Hook::Due))
+    }
+
     /// Parses the record of `key`; `None` if the text is no JSON, because a crash cut it.
     ///
     /// # Errors

@@ -120,16 +120,19 @@ impl Log {
     pub(crate) fn each(&self, mut see: impl FnMut(Key, &[u8])) -> io::Result<()> {
         self.load()?;
         let segments = lock(&self.writer).segments.clone();
-        for segment in segments {
-            self.scan_segment(segment, |offset, Entry { key, record }| {
-                let last = lock(&self.index).get(&key).copied();
-                let is_last = last == Some(Location::new(segment, offset));
-                if let (Some(record), true) = (record, is_last) {
-                    see(key, record);
-                }
-            })?;
-        }
-        Ok(())
+        let mut segments = segments.into_iter();
+        segments.try_for_each(|segment| self.each_in(segment, &mut see))
+    }
+
+    fn each_in(&self, segment: u32, mut see: impl FnMut(Key, &[u8])) -> io::Result<()> {
+        let seen = self.scan_segment(segment, |offset, Entry { key, record }| {
+            let last = lock(&self.index).get(&key).copied();
+            let is_last = last == Some(Location::new(segment, offset));
+            if let (Some(record), true) = (record, is_last) {
+                see(key, record);
+            }
+        });
+        seen.map(drop)
     }
 
     /// Calls `see` with each entry of a segment. Returns the file; `None` if another server has exported the log.
@@ -346,6 +349,33 @@ impl Log {
         is_older: impl Fn(&str, SystemTime, Duration) -> bool,
         stays: impl Fn(&[u8], Key) -> bool,
     ) -> io::Result<usize> {
+        let expired = self.expired(age, is_older)?;
+        for &segment in &expired {
+            let mut kept = Vec::new();
+            // Without the lock on the writer: no upload waits for the end of a long segment.
+            self.each_in(segment, |key, record| {
+                if stays(record, key) {
+                    kept.push((key, record.to_vec()));
+                }
+            })?;
+            let mut writer = self.writer()?;
+            for (key, record) in kept {
+                let last = lock(&self.index).get(&key).copied();
+                if last.is_some_and(|last| last.segment == segment) {
+                    self.write(&mut writer, key, Some(&record))?;
+                }
+            }
+        }
+        self.sync()?;
+        self.remove_segments(&expired)
+    }
+
+    /// Seals the last segment if it is old enough. Returns the segments that received no entry for longer than `age`.
+    fn expired(
+        &self,
+        age: Duration,
+        is_older: impl Fn(&str, SystemTime, Duration) -> bool,
+    ) -> io::Result<Vec<u32>> {
         let mut writer = self.writer()?;
         let life = age / SEGMENTS_PER_LIFETIME;
         if (writer.current.as_ref()).is_some_and(|it| is_older(&path(it.number), it.begun, life)) {
@@ -360,20 +390,9 @@ impl Log {
             Some(*segment) != current && modified.is_ok_and(is_gone_or_old)
         };
         // Oldest first: a tombstone is never removed before its record.
-        let expired = writer.segments.iter().copied().take_while(is_expired);
-        let expired: Vec<_> = expired.collect();
-        let records: Vec<_> = (lock(&self.index).iter())
-            .filter(|(_, location)| expired.contains(&location.segment))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in records {
-            if let Some(record) = self.read(key)?.filter(|record| stays(record, key)) {
-                self.write(&mut writer, key, Some(&record))?;
-            }
-        }
-        drop(writer);
-        self.sync()?;
-        self.remove_segments(&expired)
+        Ok((writer.segments.iter().copied())
+            .take_while(is_expired)
+            .collect())
     }
 
     /// Writes each entry to a record file and removes all segments, for servers that share the directory.

@@ -93,10 +93,7 @@ impl Sweep<'_> {
     /// Removes expired records from the log, and counts the others. Returns false if the log cannot be read.
     fn sweep_log(&mut self) -> bool {
         let options = &self.registry.options;
-        let is_due = |text: &[u8], key| {
-            let record = Record::parse(text, key).ok().flatten();
-            options.mark_hooks && record.is_some_and(|record| record.hook() == Some(Hook::Due))
-        };
+        let is_due = |text: &[u8], key| options.mark_hooks && Record::is_due(text, key);
         let is_older = |name: &str, changed, age| self.is_older(name, changed, age);
         let swept = (self.registry.log).sweep(options.expire, is_older, is_due);
         let counted = swept.and_then(|forgotten| {

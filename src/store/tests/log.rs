@@ -232,6 +232,29 @@ fn segment_goes_after_the_lifetime_of_a_record() {
 }
 
 #[test]
+fn new_entry_does_not_wait_while_an_expired_segment_is_read() {
+    let mut bench = Bench::new();
+    bench.store_other(b"whole");
+    bench.reopen();
+    let (sender, receiver) = mpsc::channel();
+    let send = |_: &[u8], _| {
+        let (store, sender) = (Store::clone(&bench), sender.clone());
+        thread::spawn(move || {
+            let mut append = store.append_with(&id(), 0, declared(5, "a")).unwrap();
+            append.write(b"bytes").unwrap();
+            sender.send(append.finish(Completes::AtLength)).unwrap();
+        });
+        let sent = receiver.recv_timeout(Duration::from_secs(10));
+        sent.expect("it waits").unwrap();
+        false
+    };
+    let forgotten = bench.registry.log.sweep(DAY, |_, _, _| true, send);
+    assert_eq!(forgotten.unwrap(), 1);
+    assert_eq!(bench.other(), held(0));
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+}
+
+#[test]
 fn record_with_a_due_hook_outlives_its_segment() {
     let mut bench = Bench::with(Options {
         mark_hooks: true,

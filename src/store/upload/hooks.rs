@@ -110,13 +110,13 @@ impl Registry {
                 look(key);
             }
         }
-        for key in self.log.keys()? {
-            let line = self.log.find(key)?;
-            let record = line.and_then(|line| Record::parse(&line, key).ok()?);
-            if record.is_some_and(|record| record.hook() == Some(Hook::Due)) {
-                look(key);
+        let mut due = Vec::new();
+        self.log.each(|key, text| {
+            if Record::is_due(text, key) {
+                due.push(key);
             }
-        }
+        })?;
+        due.into_iter().for_each(look);
         Ok(())
     }
 }
