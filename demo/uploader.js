@@ -205,7 +205,7 @@ export class Uploader {
     const { places, uploads } = this.#wire;
     const { concurrency } = this.#options;
     const mayBeBegun = this.held > 0 || (this.asksFirst && !this.#isNew);
-    const needsPlace = !mayBeBegun && this.file.size > ALWAYS_TAKEN_BYTES;
+    const needsPlace = !mayBeBegun && !this.#isAlwaysTaken;
     if (needsPlace) this.#leavePlace ??= await places.take(signal, concurrency);
     this.#release = await uploads.acquire(signal, concurrency);
   }
@@ -225,6 +225,11 @@ export class Uploader {
     if (!await this.#isOurs(status, signal)) return this.#differs(signal);
     this.#moveTo(status.held);
     return status.complete ? this.#compare(signal) : this.#sendFrom(signal);
+  }
+
+  /** True if the file needs no place beside unfinished uploads, unless it is declared before it is sent. */
+  get #isAlwaysTaken() {
+    return this.file.size <= ALWAYS_TAKEN_BYTES;
   }
 
   get #isSmall() {
@@ -279,7 +284,7 @@ export class Uploader {
     // The code that awaits this promise handles its failure.
     this.#reading.catch(() => {});
     try {
-      let answer = await this.#declare(signal);
+      let answer = await (this.#isAlwaysTaken ? this.#sendSome(signal) : this.#declare(signal));
       while (true) {
         if (answer === null) return false;
         if (answer.conflict) return await this.#yield(answer.held, signal);
@@ -440,7 +445,7 @@ export class Uploader {
 
   // If the server refuses only this file, or new files, other files are sent in the meantime.
   async #waitOut({ kind, ofFile }, seconds, signal) {
-    const lacksPlace = kind === 'too-many-partials';
+    const lacksPlace = kind === 'too-many-partials' && !this.#isAlwaysTaken;
     if (ofFile || lacksPlace) this.#release();
     await (lacksPlace ? this.#waitForEnd(seconds, signal) : this.#pause(seconds, signal));
     if (!ofFile && !lacksPlace) return;

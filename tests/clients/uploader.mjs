@@ -1,5 +1,6 @@
 // node --test uploader.mjs: the options of resumed-uploader in Node, with the server at the address SERVER.
 import assert from "node:assert/strict";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { Problem, Uploader } from "resumed-uploader";
@@ -140,4 +141,48 @@ test("uploads to one server wait for each other, and not for another server", { 
   assert.equal(sixth.state, "waiting");
   for (const uploader of hanging) uploader.stop();
   assert.equal(await sent, true);
+});
+
+/** Runs `act(address)` with a server that takes no new partial upload. It takes a body only if `takesBodies`. */
+async function withoutPlaces(takesBodies, act) {
+  const requests = [];
+  const listener = createHttpServer(async (request, response) => {
+    let length = 0;
+    for await (const part of request) length += part.length;
+    requests.push(`${request.method} ${length}`);
+    response.setHeader("Upload-Complete", "?0");
+    if (request.method === "GET") return response.setHeader("Upload-Offset", "0").end("0");
+    if (length > 0 && takesBodies) return response.end(`Success ${length}`);
+    response.writeHead(507, { "X-Problem": "too-many-partials" }).end("2 partial uploads, the maximum\n");
+  });
+  await new Promise((resolve) => { listener.listen(0, "127.0.0.1", resolve); });
+  try {
+    await act(`http://127.0.0.1:${listener.address().port}/`, requests);
+  } finally {
+    listener.closeAllConnections();
+    listener.close();
+  }
+}
+
+test("a begun tiny file needs no place", { timeout: 30_000 }, async () => {
+  await withoutPlaces(true, async (address, requests) => {
+    const uploader = upload("begun.txt", { server: address });
+    uploader.asksFirst = true;
+    assert.equal(await uploader.upload(), true);
+    assert.deepEqual(requests, ["GET 0", "POST 5"]);
+  });
+});
+
+test("a refusal for want of a place is waited out", async () => {
+  for (const length of [5, 100_000]) {
+    await withoutPlaces(false, async (address, requests) => {
+      const uploader = upload("refused.txt", { server: address, file: blob(length) });
+      uploader.asksFirst = true;
+      const running = uploader.upload();
+      await new Promise((resolve) => { setTimeout(resolve, 500); });
+      uploader.stop();
+      assert.equal(await running, false);
+      assert.ok(requests.length <= 4, requests.join());
+    });
+  }
 });
