@@ -57,8 +57,10 @@ export class FileList {
     this.#files.add(keyOf(path, file.size));
   }
 
+  /** Removes a row, unless another one took its place. */
   remove(row) {
     const { id, path, file } = row.uploader;
+    if (this.#rows.get(id) !== row) return;
     this.#drop(row);
     this.#rows.delete(id);
     this.#files.delete(keyOf(path, file.size));

@@ -56,7 +56,7 @@ const outage = new Outage(words, announce);
 function add(found, copy) {
   const row = new Row({ ...found, copy }, {
     server, words, onChange: changed, onSent: (bytes) => job.sent(bytes), onGone: remove, onBuffering: showBuffering,
-    onUndeleted: (row) => deletions.add(recordOf(row)), isBuffered: () => isBuffered,
+    onUndeleted: forgetLater, isBuffered: () => isBuffered,
   });
   row.uploader.asksFirst = begun.has(row.uploader.id);
   const old = list.find(row.uploader.id);
@@ -133,6 +133,11 @@ function remember(row, isLeaving = false) {
   else if (isUnfinished({ state, held, size, hasSent }, isLeaving)) {
     begun.put(record, row.active && !isLeaving);
   }
+}
+
+/** The deletion of an upload failed. It is repeated, unless the file was chosen again. */
+function forgetLater(row) {
+  if (list.find(row.uploader.id) === row) deletions.add(recordOf(row));
 }
 
 function remove(row) {

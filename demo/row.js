@@ -55,6 +55,7 @@ export class Row {
   #contact = new Contact();
   /** Set while the deletion of a cancelled upload can be undone. */
   #grace = null;
+  #isDeleting = false;
   /** The timer of words that are shown only if their state lasts. */
   #later = 0;
   #on;
@@ -85,14 +86,14 @@ export class Row {
   /** Returns the group of the row in a long list. */
   get group() {
     const { state } = this;
-    if (this.done || state === 'cancelled') return 'done';
-    if (state === 'cancelling') return 'paused';
+    if (this.done) return 'done';
+    if (state === 'cancelling' || state === 'cancelled') return 'paused';
     return state === 'failed' || state === 'paused' || state === 'waiting' ? state : 'active';
   }
 
-  /** Returns the state of the upload, or cancelling while its deletion can be undone. */
+  /** Returns the state of the upload, or cancelling while its deletion is under way or can be undone. */
   get state() {
-    return this.#grace ? 'cancelling' : this.uploader.state;
+    return this.#grace || this.#isDeleting ? 'cancelling' : this.uploader.state;
   }
 
   /** True if the last request got no answer. */
@@ -191,6 +192,7 @@ export class Row {
   }
 
   #act(action) {
+    if (this.#isDeleting) return;
     if (action === 'pause') this.pause();
     if (action === 'resume' || action === 'retry') this.start();
     if (action === 'now') this.uploader.wake();
@@ -218,14 +220,17 @@ export class Row {
 
   async #delete() {
     this.cancelDeletion();
-    for (const button of this.element?.querySelectorAll('button') ?? []) button.disabled = true;
-    try {
-      await this.uploader.cancel();
+    this.#isDeleting = true;
+    this.#stateChanged();
+    const isDeleted = await this.uploader.cancel().then(() => true, () => false);
+    this.#isDeleting = false;
+    if (isDeleted) {
       this.#on.onGone(this);
-    } catch {
-      this.#on.onUndeleted(this);
-      this.#showNotice(this.#words.notForgotten);
+      return;
     }
+    this.#on.onUndeleted(this);
+    this.#showNotice(this.#words.notForgotten);
+    this.#stateChanged();
   }
 
   #moved(held) {
@@ -273,7 +278,8 @@ export class Row {
 
   #buttons(state, problem) {
     if (this.isLost) return buttonsLost;
-    return state === 'failed' && problem?.isFinal ? buttonsFinal : buttons[state];
+    const isFinal = this.#isDeleting || (state === 'failed' && problem?.isFinal);
+    return isFinal ? buttonsFinal : buttons[state];
   }
 
   #showTexts() {
@@ -303,7 +309,6 @@ export class Row {
   #showButton(button, action) {
     button.hidden = !action;
     if (!action) return;
-    button.disabled = false;
     button.dataset.action = action;
     setText(button, this.#words.actions[action]);
     button.title = button.textContent;
@@ -331,7 +336,7 @@ export class Row {
     const words = this.#words;
     const speed = this.speed;
     const parts = [];
-    if (this.state === 'cancelling') parts.push(words.time((this.#grace.endsAt - Date.now()) / 1000));
+    if (this.#grace) parts.push(words.time((this.#grace.endsAt - Date.now()) / 1000));
     if (this.uploader.state === 'retrying' && !this.isLost) {
       parts.push(words.retryIn(Math.max(1, Math.ceil((this.uploader.retryAt - Date.now()) / 1000))));
     }

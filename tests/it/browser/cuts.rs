@@ -17,6 +17,7 @@ in_each_browser!(
     a_paused_upload_stays_where_it_is_and_carries_on_when_resumed,
     after_a_reload_the_same_file_carries_on_and_no_byte_is_sent_twice,
     cancelled_upload_is_removed,
+    file_chosen_during_its_deletion_stays_in_the_list,
     cancelled_upload_of_many_bytes_can_be_undone,
     cancelled_upload_is_deleted_when_the_page_is_left,
     cancelled_upload_of_many_bytes_is_removed_after_ten_seconds,
@@ -148,6 +149,38 @@ fn cancelled_upload_is_removed(browser: Browser) {
     assert_eq!(site.held(&file.id()), 0);
     expect_nothing_in(site.dir());
     visit.expect_no_complaints();
+}
+
+/// Holds each `DELETE` back until `release()` is called.
+const HOLD_DELETIONS: &str = "
+    const send = fetch;
+    globalThis.fetch = async (url, request) => {
+      if (request?.method !== 'DELETE') return send(url, request);
+      await new Promise((resolve) => { globalThis.release = resolve; });
+      return send(url, request).finally(() => { globalThis.isDeleted = true; });
+    };
+    0";
+
+fn file_chosen_during_its_deletion_stays_in_the_list(browser: Browser) {
+    let (_disk, file, site) = scene("again.mp4", 24_000_000);
+    let visit = Visit::to(&browser, site.addr());
+    visit.page.evaluate(HOLD_DELETIONS);
+    visit.limit_uploads(1_000_000);
+    visit.choose(&[file.path()]);
+    visit.wait_for_a_part("again.mp4");
+    visit.press("again.mp4", "cancel");
+    visit.page.wait_for("globalThis.release");
+    visit.wait_for_row(
+        "again.mp4",
+        "!row.querySelector('[data-action=resume]:not([hidden])')",
+    );
+    visit.choose_until(&file, "sending");
+    visit.page.evaluate("release()");
+    visit.page.wait_for("globalThis.isDeleted");
+    visit.unlimit_uploads();
+    visit.wait_for_state("again.mp4", "complete");
+    file.expect_same(&site.dir().join("again.mp4"));
+    visit.expect_no_complaints_but(&CUTS);
 }
 
 /// Begins a file, and cancels it when more than 4 MiB have arrived.
