@@ -14,27 +14,30 @@ export function dropped(items, onUnreadable) {
   return found(entries.filter(Boolean), onUnreadable);
 }
 
-// No recursion: a deep tree would need a deep stack.
-async function* found(ahead, onUnreadable) {
+// No recursion: a deep tree would need a deep stack. The next entry is the last one: `shift` moves all others.
+async function* found(entries, onUnreadable) {
+  const ahead = entries.reverse();
   while (ahead.length > 0) {
-    const entry = ahead.shift();
+    const entry = ahead.pop();
     try {
       if (entry instanceof File) yield chosen(entry);
-      else if (entry.isDirectory) ahead.unshift(...await children(entry));
-      else yield { file: await fileOf(entry), path: entry.fullPath.replace(/^\//, '') };
+      else if (entry.isDirectory) {
+        // No `push(...)`: a call with a hundred thousand arguments fails.
+        for (const child of await children(entry)) ahead.push(child);
+      } else yield { file: await fileOf(entry), path: entry.fullPath.replace(/^\//, '') };
     } catch {
       onUnreadable();
     }
   }
 }
 
-// A reader returns at most a hundred entries per call, and none at the end.
+// The first name comes last. A reader returns at most a hundred entries per call, and none at the end.
 async function children(folder) {
   const reader = folder.createReader();
   const all = [];
   while (true) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (some.length === 0) return all.sort((one, other) => (one.name < other.name ? -1 : 1));
+    if (some.length === 0) return all.sort((one, other) => (one.name < other.name ? 1 : -1));
     all.push(...some);
   }
 }

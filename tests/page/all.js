@@ -4,6 +4,7 @@ import { run } from './test.js';
 import './begun.js';
 import './contact.js';
 import './crc32.js';
+import './folders.js';
 import './names.js';
 import './options.js';
 import './outage.js';
