@@ -78,7 +78,7 @@ export function textsOf(table, kind, amounts) {
  * - `said`: the server's own line, if it sent one;
  * - `isNamed`: true if `code` decided `kind`;
  * - `amounts`: the numbers of bytes that the server states;
- * - `afterSeconds`: the `Retry-After` of the server, or 0;
+ * - `afterSeconds`: the `Retry-After` of the server, at most 600, or 0;
  * - `ofFile`: true if the server is busy with this file only, for example publishing it.
  */
 export class Problem extends Error {

@@ -121,7 +121,7 @@ export class Problem extends Error {
   readonly isNamed: boolean;
   /** The numbers of bytes that the line of the server states. */
   readonly amounts: number[];
-  /** The `Retry-After` of the server, or 0. */
+  /** The `Retry-After` of the server in seconds, at most 600, or 0. */
   readonly afterSeconds: number;
   /** True if the server is busy with this file only. */
   readonly ofFile: boolean;

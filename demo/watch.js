@@ -1,6 +1,7 @@
 // Polls a server while the page is visible.
 
 import { pauseSeconds } from './plan.js';
+import { retryAfter } from './wire.js';
 
 const EVERY_SECONDS = 2;
 const PATIENCE_MS = 10_000;
@@ -34,7 +35,7 @@ async function ask(url) {
   try {
     const answer = await fetch(url, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
     if (lasting.has(answer.status)) return { refused: true };
-    if (answer.status === 429) return { afterSeconds: Number(answer.headers.get('Retry-After')) || 0 };
+    if (answer.status === 429) return { afterSeconds: retryAfter(answer.headers) };
     const lists = await answer.json();
     // The answer may come from something other than the server.
     return { lists: Array.isArray(lists?.under_way) && Array.isArray(lists.arrived) ? lists : null };

@@ -12,6 +12,7 @@ const UPLOADS_MAX = 5;
 // Each question may cost the server a sync of its disk.
 const QUESTIONS_MAX = 1;
 const PATIENCE_MS = 60_000;
+const RETRY_AFTER_MAX = 600;
 
 const plans = new Map();
 const places = new Map();
@@ -228,9 +229,14 @@ function read(status, text, fields) {
     compared: fields.get('X-File-CRC32') === '?1',
     savedAs: decoded(fields.get('X-File-Name')),
     tail: fields.get('X-Tail-Digest'),
-    afterSeconds: Number(fields.get('Retry-After')) || 0,
+    afterSeconds: retryAfter(fields),
     code: fields.get('X-Problem') ?? '',
   };
+}
+
+/** Returns the seconds of `Retry-After`, at most ten minutes, or 0. */
+export function retryAfter(fields) {
+  return Math.min(Number(fields.get('Retry-After')) || 0, RETRY_AFTER_MAX);
 }
 
 // Returns null for a field that is missing, or not percent-encoded UTF-8.

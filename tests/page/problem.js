@@ -1,4 +1,5 @@
 import { english, Problem, problemOf } from '../../demo/problem.js';
+import { retryAfter } from '../../demo/wire.js';
 import { wordsIn } from '../../demo/words.js';
 import { equal, test } from './test.js';
 
@@ -22,6 +23,11 @@ test('a refusal by the server without an offset is final for the file', () => {
   equal(problemOf({ ...answer, status: 403, hasOffset: true }).kind, 'forbidden');
   equal(problemOf({ ...answer, status: 507 }).passes, false);
   equal(problemOf({ ...answer, status: 409, hasOffset: true }).kind, 'elsewhere');
+});
+
+test('a Retry-After is at most ten minutes', () => {
+  const seconds = (field) => retryAfter(new Headers(field && { 'Retry-After': field }));
+  equal(['7', '9999999', 'Sun, 06 Nov 1994 08:49:37 GMT', undefined].map(seconds), [7, 600, 0, 0]);
 });
 
 test('a 429 passes after its Retry-After, and a 401 stays', () => {
