@@ -37,6 +37,7 @@ export class Plan {
   #limit = SIZE_MAX;     // what a 413 taught us: for good
   #ceiling = SIZE_MAX;   // what resets taught us: tried again after a while
   #resets = 0;
+  #resetAt = -Infinity;
   #successes = 0;
   #strikes = 0;
   #newFiles = NEW_TO_EXPECT_NEW;
@@ -73,8 +74,11 @@ export class Plan {
     return true;
   }
 
-  /** The connection was cut in the middle of a body. */
-  reset() {
+  /** The connection of a request that began at `began` was cut in the middle of the body, at the time `now`. */
+  reset(began, now) {
+    // One failure of the network cuts all requests under way.
+    if (began < this.#resetAt) return;
+    this.#resetAt = now;
     this.#successes = 0;
     if (++this.#resets < RESETS_TO_SHRINK) return;
     this.#ceiling = Math.max(SIZE_MIN, Math.floor(this.size / 2));

@@ -30,7 +30,7 @@ export async function send({ wire, upload, start, part, isUnasked, signal, onHel
     // A conflict after bytes went out is mostly a reset: Chromium repeats a POST by itself when a connection that it
     // had used before is cut, and the server refuses the copy.
     if (!answer.conflict && !answer.mismatch) wire.plan.succeeded(size, watch.seconds());
-    else if (answer.conflict && watch.sent > 0 && !isUnasked) wire.plan.reset();
+    else if (answer.conflict && watch.sent > 0 && !isUnasked) watch.reset();
     return answer;
   } catch (error) {
     return afterwards(error, watch, wire);
@@ -48,7 +48,7 @@ function afterwards(error, watch, { plan, countsSent }) {
   // A proxy that buffers may have taken all that a slow link carries, and nothing counts that.
   if (error.kind === 'stalled' && !countsSent) plan.ended(watch.sent, watch.seconds());
   const cut = error.kind === 'gone' || error.kind === 'stalled';
-  if (cut && watch.sent > 0) plan.reset();
+  if (cut && watch.sent > 0) watch.reset();
   throw error;
 }
 
@@ -88,6 +88,10 @@ class Watch {
 
   seconds() {
     return (performance.now() - this.#began) / 1000;
+  }
+
+  reset() {
+    this.wire.plan.reset(this.#began, performance.now());
   }
 
   progress(sent) {

@@ -28,14 +28,20 @@ test('a 413 of a proxy shrinks for good, down to a limit', () => {
 
 test('one reset says nothing, a second shrinks, and it grows again after a while', () => {
   const plan = new Plan();
-  plan.reset();
+  plan.reset(0, 1);
   equal(plan.size, SIZE_START);
-  plan.reset();
+  plan.reset(1, 2);
   equal(plan.size, SIZE_START / 2);
   plan.succeeded(plan.size, 0.1);
   equal(plan.size, SIZE_START / 2);
   for (let i = 0; i < 40; i++) plan.succeeded(plan.size, 0.1);
   equal(plan.size, SIZE_MAX);
+});
+
+test('requests that are cut together count once', () => {
+  const plan = new Plan();
+  for (let n = 0; n < 5; n++) plan.reset(n, 10 + n);
+  equal(plan.size, SIZE_START);
 });
 
 test('a buffering proxy is named at the second request that it holds back', () => {
