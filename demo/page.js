@@ -101,14 +101,14 @@ function showAgain(rows) {
 // The rows that send or wait to send.
 const activeRows = new Set();
 
-/** Called when the server has a whole file. */
-let onArrival = () => {};
+/** Called when an upload has ended. */
+let onEnd = () => {};
 
 function changed(row) {
   remember(row);
-  if (row.done) onArrival();
   if (row.active) activeRows.add(row);
   else activeRows.delete(row);
+  if (!row.active) onEnd(row);
   // A browser would ask for a password once for each file.
   if (failsForAll(row)) pauseAll();
   refreshSoon();
@@ -306,7 +306,11 @@ function watchOthers() {
       recent.hide();
       isLost = true;
     },
-    nextArrival: () => new Promise((resolve) => { onArrival = resolve; }),
+    nextArrival: () => new Promise((resolve) => {
+      // The password of an upload under way was checked before.
+      const earlier = new Set(activeRows);
+      onEnd = (row) => { if (!earlier.delete(row) && row.done) resolve(); };
+    }),
   });
 }
 

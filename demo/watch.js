@@ -13,7 +13,8 @@ const lasting = new Set([401, 403, 404, 405, 421]);
 /**
  * Requests `url` and passes each answer to `onAnswer`. Calls `onLost` after more than one request without an answer.
  * Sends no request while the page is hidden. After a lasting refusal, the next request waits for `nextArrival()`, which
- * resolves when the server has the next file: the user may have signed in again. A second refusal in a row is final.
+ * resolves when the server has a file that was begun later: the user may have signed in again. A second refusal in a row is
+ * final.
  */
 export async function watch(url, { onAnswer, onLost, nextArrival }) {
   let failures = 0;

@@ -1,6 +1,8 @@
 //! The page lists uploads of others, and finished files, as they come.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -267,10 +269,17 @@ fn lists_of_others_return_after_a_new_sign_in(browser: Browser) {
     assert_eq!(sent.status, 200);
     let visit = Visit::to(&browser, nginx.addr());
     visit.wait_for_others("arrived", "a.txt", "true");
+    let late = disk.file("late.bin", 800_000);
+    visit.limit_uploads(100_000);
+    visit.choose_until(&late, "sending");
     fs::write(&signed_out, "").expect("written");
     visit
         .page
         .wait_for("document.getElementById('arrived').hidden");
+    visit.unlimit_uploads();
+    visit.wait_for_state("late.bin", "complete");
+    // The password of this upload was checked before the refusal: a new question would be in vain.
+    thread::sleep(Duration::from_millis(500));
     fs::remove_file(&signed_out).expect("removed");
     visit.choose_until(&file, "complete");
     visit.wait_for_others("arrived", "a.txt", "true");
