@@ -52,7 +52,8 @@ export const english = {
   'bad-name': ['The server cannot store a file of this name.', 'Rename the file, then choose it again.'],
   'too-large': ([max]) => [`The file is larger than this server takes${max ? `: at most ${max}` : ''}.`,
     'Send a smaller file, or ask the person who runs the server for a higher limit.'],
-  'file-changed': ['The file was changed, moved or deleted on this device.', 'Choose it again.'],
+  'file-changed': ['The file was changed, moved or deleted on this device, or cannot be read.',
+    'Check the file, then choose it again.'],
 };
 
 const passing = new Set(['offline', 'gone', 'busy', 'too-many-connections', 'too-many-logins', 'unavailable', 'server-error',

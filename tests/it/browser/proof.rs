@@ -1,13 +1,14 @@
 //! The server publishes a file of the page only after it has compared the checksum of all bytes.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::{CUTS, Disk, Visit, scene};
 use crate::support::browser::{Browser, in_each_browser};
-use crate::support::left_out::needs;
+use crate::support::left_out::{left_out, needs};
 use crate::support::local::Local;
 use crate::support::{Site, append};
 
@@ -18,6 +19,7 @@ in_each_browser!(
     file_on_the_server_is_compared_and_sent_as_a_second_copy,
     file_lost_in_mid_upload_ends_it_in_ten_seconds,
     file_lost_before_its_upload_is_not_an_empty_one,
+    file_without_permission_cannot_be_read,
     file_changed_unnoticed_in_mid_upload_is_not_published,
 );
 
@@ -139,6 +141,19 @@ fn file_lost_in_mid_upload_ends_it_in_ten_seconds(browser: Browser) {
         let words = "changed, moved or deleted on this device";
         assert!(text.contains(words), "{text}");
     }
+}
+
+fn file_without_permission_cannot_be_read(browser: Browser) {
+    let (_disk, file, site) = scene(NAME, 1_000_000);
+    fs::set_permissions(file.path(), Permissions::from_mode(0o000)).expect("set");
+    if fs::read(file.path()).is_ok() {
+        return left_out("a file without permission", "root reads every file");
+    }
+    let visit = Visit::to(&browser, site.addr());
+    visit.choose(&[file.path()]);
+    let text = visit.wait_for_refusal(NAME, "file-changed");
+    assert!(text.contains("or cannot be read"), "{text}");
+    visit.expect_no_complaints();
 }
 
 fn file_lost_before_its_upload_is_not_an_empty_one(browser: Browser) {
