@@ -273,7 +273,6 @@ impl<'a> Driver<'a> {
     /// Sends the next part. Returns `None` if the driver has to ask for the offset before it sends more.
     fn send(&mut self, source: &mut dyn Source, start: u64) -> Result<Option<Held>, Error> {
         let guesses = mem::take(&mut self.guesses);
-        self.took_part = true;
         let (length, proof) = self.next_part(source, start)?;
         let tail = match mem::take(&mut self.sends_tail) && source.proves() {
             true => source.tail(start)?,
@@ -304,6 +303,7 @@ impl<'a> Driver<'a> {
         let (sent, began, ended) = (piece.at - start, piece.began, piece.ended);
         let took = began.elapsed();
         self.quiet_since = piece.moved;
+        self.took_part |= sent > 0 || length == 0;
         match (posted, ended) {
             (Ok(Posted::Conflict(_)), _) if guesses => {
                 (self.next, self.took_part) = (Step::Ask, false);

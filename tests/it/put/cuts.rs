@@ -1,6 +1,9 @@
 //! An upload that was cut, killed or left by another client continues from the received bytes.
 
 use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader};
+
+use serde_json::Value;
 
 use super::{HEADS, Running, expect_sent_once, killed_in_mid_upload, put_file, put_part, run, url};
 use crate::support::files::finished;
@@ -30,6 +33,28 @@ fn put_continues_when_a_killed_server_is_back() {
         .expect(0, &["the server does not answer", "next try in"]);
     file.expect_same(&server.dir().join(file.name()));
     expect_sent_once(&line, LENGTH);
+}
+
+#[test]
+fn known_file_is_there_after_a_server_was_away() {
+    let disk = Disk::new();
+    let file = disk.file("a.bin", 100_000);
+    let server = Program::start(&[]);
+    let addr = server.addr();
+    run(&mut put_file(&file, &url(addr))).expect(0, &["a.bin: 100.00 kB"]);
+
+    let dir = server.kill();
+    let mut running = Running::start(put_file(&file, &url(addr)).arg("--json"));
+    let output = running.child().stdout.take().expect("piped");
+    let mut events = BufReader::new(output).lines().map(|line| {
+        let event: Value = serde_json::from_str(&line.expect("text")).expect("an object");
+        event
+    });
+    assert!(events.any(|event| event["event"] == "waiting"));
+    let _server = Program::over(dir, &addr.to_string(), &[]);
+    let done = events.find(|event| event["event"] == "done");
+    assert_eq!(done.expect("an event")["was_there"], true);
+    running.end().expect(0, &[]);
 }
 
 #[test]
