@@ -64,6 +64,23 @@ fn advice(error: &Error) -> &'static str {
     }
 }
 
+/// Returns whether the event follows an answer of the upload server.
+fn is_answer(file: &LocalFile, event: &Event<'_>) -> bool {
+    match event {
+        // The first progress of a large file is the answer to a question.
+        Event::Progress { .. } => file.is_large(),
+        Event::Retry { error, .. } => matches!(
+            error,
+            Error::Unavailable {
+                reason: Some(_),
+                ..
+            } | Error::TooManyPartials { .. }
+                | Error::OtherClient
+        ),
+        _ => false,
+    }
+}
+
 fn send(request: Request) -> Outcome {
     let scale = match &request.input {
         Input::Files(paths) if paths.len() > 1 || paths[0].is_dir() => Scale::List,
@@ -150,9 +167,7 @@ impl Put {
         let upload = self.client.file(&file.named.path).name(&file.named.name);
         let sent = upload
             .on_event(|event| {
-                // The first progress of a large file is the answer to a question.
-                let is_answer = file.is_large() && matches!(event, Event::Progress { .. });
-                if is_answer && !has_answer {
+                if is_answer(file, &event) && !has_answer {
                     has_answer = true;
                     queue.answered();
                 }

@@ -403,6 +403,24 @@ fn small_file_changed_while_it_is_sent_arrives_unmixed() {
 }
 
 #[test]
+fn first_file_that_has_to_wait_does_not_hold_up_the_others() {
+    let stage = Arc::new(Stage::default());
+    let url = stage.serve(|stage, request| {
+        let is_first = request.id.contains("000.jpg");
+        if is_first && !stage.lock().is_released {
+            return answer(503, "Upload-Complete: ?0\r\n", "its command runs\n");
+        }
+        if !is_first {
+            stage.release();
+        }
+        taken(request)
+    });
+    let disk = folder([1000; 3]);
+    let said = send_folder(&[], &disk, &url);
+    said.expect(0, &["its command runs", "3 files sent"]);
+}
+
+#[test]
 fn wrong_password_is_reported_once() {
     let disk = folder([1000; 20]);
     let site = Site::with(|config| config.user("alice", "secret"));
