@@ -79,7 +79,7 @@ pub enum Error {
     Changed,
     /// The file cannot be read.
     Unreadable(io::Error),
-    /// The path is neither a file nor a folder.
+    /// The path is that of a folder or a device.
     NotAFile,
 
     /// Attempts failed for the time of [`Client::give_up_after`](crate::Client::give_up_after); the last failure.
@@ -186,7 +186,7 @@ impl fmt::Display for Error {
             Error::Lost => f.write_str("the server lost bytes that are no longer in memory here; send the stream again"),
             Error::Changed => f.write_str("the file changed while it was sent; send it again when it rests"),
             Error::Unreadable(error) => write!(f, "it cannot be read: {error}"),
-            Error::NotAFile => f.write_str("it is neither a file nor a folder"),
+            Error::NotAFile => f.write_str("it is not a regular file"),
             Error::GaveUp(last) => write!(f, "gave up: {last}"),
             Error::Cancelled => f.write_str("the upload was cancelled; the received bytes are kept"),
         }

@@ -188,7 +188,10 @@ fn failures_can_be_told_apart() {
     let missing = alice.upload(Path::new("/nonexistent"));
     assert!(matches!(missing, Err(Error::Unreadable(_))), "{missing:?}");
     let folder = alice.upload(site.dir.path());
-    assert!(matches!(folder, Err(Error::NotAFile)), "{folder:?}");
+    let Err(error @ Error::NotAFile) = folder else {
+        panic!("{folder:?}");
+    };
+    assert_eq!(error.to_string(), "it is not a regular file");
     let gone = Client::new("http://127.0.0.1:1").expect("an address");
     let gave_up = gone.give_up_after(Duration::ZERO).upload(&small);
     let Err(Error::GaveUp(last)) = gave_up else {

@@ -219,8 +219,7 @@ impl Put {
             return;
         }
         let failed = failures.count;
-        self.report
-            .note(&format!("{failed} of {count} were not sent:"));
+        self.report.note(&format!("{failed} of {count} failed:"));
         for (name, reason) in &failures.first {
             self.report.note(&format!("  {name}: {reason}"));
         }

@@ -90,7 +90,7 @@ fn file_refused_for_good_does_not_stop_the_next() {
     let said = send(&[], &files.iter().collect::<Vec<_>>(), &url);
     let summary = said
         .err
-        .split_once("8 of 9 were not sent:\n")
+        .split_once("8 of 9 failed:\n")
         .expect("a summary")
         .1;
     for status in statuses {

@@ -427,7 +427,7 @@ fn wrong_password_is_reported_once() {
     let said = send_folder(&["--user=alice:wrong"], &disk, &url(site.addr()));
     let failures = said.err.matches("000.jpg: the server requires").count();
     assert_eq!(failures, 2, "at once, and at the end: {said:?}");
-    said.expect(1, &["1 of 20 were not sent:", "19 more were not tried"]);
+    said.expect(1, &["1 of 20 failed:", "19 more were not tried"]);
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn refused_file_is_named_at_once_and_at_the_end() {
     let said = send_folder(&[], &disk, &url(site.addr()));
     let refusal = "photos/001.jpg: the server refused: larger than the limit of 1.0 MB";
     assert_eq!(said.err.matches(refusal).count(), 2, "{said:?}");
-    said.expect(1, &["2 files sent, 20 B", "1 of 3 were not sent:"]);
+    said.expect(1, &["2 files sent, 20 B", "1 of 3 failed:"]);
 }
 
 #[test]
