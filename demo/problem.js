@@ -131,7 +131,7 @@ export function problemOf({ status, text, isFromServer, hasOffset, afterSeconds,
   const kind = isFinal && (!known || passing.has(known)) ? 'refused' : known ?? usual;
   return new Problem(kind, {
     code, isNamed: kind === known, amounts, said: isFromServer || code ? line(text) : '', afterSeconds,
-    ofFile: isFromServer && status === 503, passes: passing.has(kind) || status === 429,
+    ofFile: isFromServer && status === 503 && kind === 'busy', passes: passing.has(kind) || status === 429,
   });
 }
 

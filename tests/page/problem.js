@@ -42,6 +42,8 @@ test('a 503 of the server concerns one file only', () => {
   const { passes, afterSeconds, ofFile } = problemOf({ ...answer, isFromServer: true });
   equal([passes, afterSeconds, ofFile], [true, 7, true]);
   equal(problemOf({ ...answer, isFromServer: false }).ofFile, false);
+  equal(problemOf({ ...answer, isFromServer: true, code: 'busy' }).ofFile, true);
+  equal(problemOf({ ...answer, isFromServer: true, code: 'unavailable' }).ofFile, false, 'it concerns all files');
 });
 
 test('a code decides the words, and the line of the server is not shown', () => {
