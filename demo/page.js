@@ -85,10 +85,14 @@ function addIfDifferent({ file, path }, other) {
   });
 }
 
-/** Removes the rows of files that changed on the disk: the file is chosen again, and has another id now. */
+/** Removes files that changed on the disk, also from the server: the file is chosen again, and has another id now. */
 function removeChanged(chosenPaths) {
   for (const row of list.rows) {
-    if (row.uploader.problem?.kind === 'file-changed' && chosenPaths.has(row.uploader.path)) list.remove(row);
+    const { problem, path, id } = row.uploader;
+    if (problem?.kind !== 'file-changed' || !chosenPaths.has(path)) continue;
+    list.remove(row);
+    begun.remove(id);
+    deletions.delete(recordOf(row));
   }
 }
 

@@ -110,6 +110,7 @@ fn file_that_changed_is_replaced_by_its_new_version(browser: Browser) {
     let site = Site::new();
     let visit = Visit::to(&browser, site.addr());
     visit.begin(&file);
+    let old = file.id();
     file.shorten_to(2_000_000);
     visit.unlimit_uploads();
     visit.wait_for_refusal("a.txt", "file-changed");
@@ -121,6 +122,11 @@ fn file_that_changed_is_replaced_by_its_new_version(browser: Browser) {
             .evaluate("document.querySelectorAll('li.file').length"),
         1
     );
+    // The part of the old version can never go on.
+    site.wait_until_deleted(&old);
+    visit
+        .page
+        .wait_for("document.getElementById('begun').hidden");
     visit.expect_no_complaints_but(&["net::ERR_"]);
 }
 
