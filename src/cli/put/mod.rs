@@ -27,7 +27,9 @@ const REPEATED_MAX: usize = 1000;
 
 /// Runs `resumed put` with these arguments.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let user = env::var("RESUMED_USER").ok();
+    let user = env::var("RESUMED_USER")
+        .ok()
+        .filter(|user| !user.is_empty());
     match flags::parse(args, user) {
         Ok(Action::Put(request)) => send(*request).into(),
         Ok(Action::Help) => super::print(&super::flags::PUT.help()),

@@ -28,6 +28,7 @@ fn login_comes_from_a_flag_a_file_or_the_environment() {
         send(&["--user-file", path], &[&a], &url).expect(0, &["has it already"]);
     }
     let mut command = put_file(&b, &url);
+    run(command.env("RESUMED_USER", "")).expect(1, &["requires a name and a password"]);
     run(command.env("RESUMED_USER", "alice:secret")).expect(0, &["b.bin: 5 B"]);
 }
 
