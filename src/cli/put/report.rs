@@ -1,6 +1,7 @@
 //! The output of `resumed put`: for a person or for a script.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -237,8 +238,8 @@ impl FileReport<'_> {
     }
 
     fn moved(&mut self, sent: u64, confirmed: u64) {
-        if self.is_waiting {
-            self.is_waiting = false;
+        let was_waiting = mem::take(&mut self.is_waiting);
+        if was_waiting {
             self.show_progress();
         }
         // Bytes that the server held before would falsify the rate.
@@ -257,7 +258,7 @@ impl FileReport<'_> {
                 state.quiet(self.number);
                 state.handed = state.handed.saturating_add(sent).saturating_sub(before);
                 bar.set_position(state.handed);
-                if self.is_large() {
+                if was_waiting || self.is_large() {
                     self.show_name(&state);
                 }
             }
@@ -399,6 +400,24 @@ impl State {
     fn quiet(&mut self, number: u64) {
         if self.speaker == Some(number) {
             self.speaker = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_of_state_shows_no_failure_after_progress() {
+        let report = Report::new(Output::Quiet, Scale::List, "http://pi");
+        let mut file = report.file("a.jpg");
+        file.event(&Event::Started { total: Some(5) });
+        for attempt in 0..2 {
+            file.waiting(&Error::NoUploadServer, Duration::from_secs(1));
+            assert!(report.bar.message().starts_with("a.jpg: next try"));
+            file.moved(attempt, attempt);
+            assert_eq!(report.bar.message(), "a.jpg");
         }
     }
 }
