@@ -298,3 +298,38 @@ fn cut_beyond_the_limit_leaves_a_newer_append_alone() {
         });
     });
 }
+
+/// A client sends an upload, forgets it, and sends another one under the same id. Beside it, an append goes beyond the
+/// length.
+#[test]
+fn new_store_finds_the_upload_that_the_old_one_left() {
+    const OTHER: &[u8] = b"abcdefghij";
+    explore(|| {
+        let mut bench = swept();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                if bench.send(0, WHOLE, declared(10, "a")).is_ok() {
+                    bench.forget(&id()).unwrap();
+                    let _ = bench.send(0, OTHER, declared(10, "a"));
+                }
+            });
+            scope.spawn(|| {
+                if let Ok(mut append) = bench.append_with(&id(), 0, declared(10, "a")) {
+                    let _ = append.write(WHOLE).and_then(|()| append.write(b"beyond"));
+                    append.cut();
+                }
+            });
+            scope.spawn(|| bench.status(&id()).unwrap());
+            scope.spawn(|| bench.sweep(SystemTime::now()));
+        });
+        let (files, left) = (bench.published(), bench.status(&id()).unwrap());
+        assert!(
+            files
+                .iter()
+                .all(|(_, bytes)| [WHOLE, OTHER].contains(&&**bytes))
+        );
+        bench.reopen();
+        assert_eq!(bench.status(&id()).unwrap(), left);
+        assert_eq!(bench.published(), files);
+    });
+}

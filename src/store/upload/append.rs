@@ -24,7 +24,7 @@ const SYNC_EVERY: u64 = if cfg!(shuttle) { 4 } else { 64 << 20 };
 
 /// The record is written before the upload has more bytes than these: 1 MiB. A smaller upload in one request writes one
 /// record, when it is published.
-const UNRECORDED_MAX: u64 = 1 << 20;
+const UNRECORDED_MAX: u64 = if cfg!(shuttle) { 10 } else { 1 << 20 };
 
 /// The condition under which an append completes the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
