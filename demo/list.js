@@ -16,8 +16,8 @@ export class FileList {
   #element;
   #words;
   #rows = new Map();
-  /** The keys of `has`. */
-  #files = new Set();
+  /** The number of rows by the keys of `has`. */
+  #files = new Map();
   #shown = new Set();
   #groups = new Map(GROUPS.map((group) => [group, { most: SHOWN_OF_A_GROUP, more: null }]));
   #fold = null;
@@ -50,20 +50,20 @@ export class FileList {
 
   /** Adds a row. It takes the place of a row of the same file. */
   add(row) {
-    const { id, path, file } = row.uploader;
+    const { id } = row.uploader;
     const old = this.#rows.get(id);
     if (old) this.#drop(old);
+    else this.#count(row, 1);
     this.#rows.set(id, row);
-    this.#files.add(keyOf(path, file.size));
   }
 
   /** Removes a row, unless another one took its place. */
   remove(row) {
-    const { id, path, file } = row.uploader;
+    const { id } = row.uploader;
     if (this.#rows.get(id) !== row) return;
     this.#drop(row);
     this.#rows.delete(id);
-    this.#files.delete(keyOf(path, file.size));
+    this.#count(row, -1);
   }
 
   /** Brings a row into view, also out of a folded group. */
@@ -134,6 +134,12 @@ export class FileList {
     button.addEventListener('click', () => { onClick(); this.show(); });
     element.append(button);
     return element;
+  }
+
+  #count({ uploader: { path, file } }, change) {
+    const key = keyOf(path, file.size);
+    this.#files.set(key, (this.#files.get(key) ?? 0) + change);
+    if (this.#files.get(key) === 0) this.#files.delete(key);
   }
 
   #drop(row) {

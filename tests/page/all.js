@@ -5,6 +5,7 @@ import './begun.js';
 import './contact.js';
 import './crc32.js';
 import './folders.js';
+import './list.js';
 import './names.js';
 import './options.js';
 import './outage.js';
