@@ -66,7 +66,7 @@ fn advice(error: &Error) -> &'static str {
     }
 }
 
-/// Returns whether the event follows an answer of the upload server.
+/// Returns whether the event follows an answer of the upload server to a file. A 429 may come before a check of the password.
 fn is_answer(file: &LocalFile, event: &Event<'_>) -> bool {
     match event {
         // The first progress of a large file is the answer to a question.
@@ -74,6 +74,7 @@ fn is_answer(file: &LocalFile, event: &Event<'_>) -> bool {
         Event::Retry { error, .. } => matches!(
             error,
             Error::Unavailable {
+                status: 503,
                 reason: Some(_),
                 ..
             } | Error::TooManyPartials { .. }

@@ -431,6 +431,17 @@ fn wrong_password_is_reported_once() {
 }
 
 #[test]
+fn wrong_password_after_too_many_logins_is_reported_once() {
+    let stage = Arc::new(Stage::default());
+    let url = stage.serve(|_, request| match request.number {
+        1 => answer(429, "Upload-Complete: ?0\r\nRetry-After: 1\r\n", "wait\n"),
+        _ => answer(401, "", ""),
+    });
+    let said = send_folder(&[], &folder([1000; 20]), &url);
+    said.expect(1, &["1 of 20 failed:", "19 more were not tried"]);
+}
+
+#[test]
 fn missing_server_is_reported_once() {
     let disk = folder([1000; 20]);
     let said = send_folder(&["--give-up-after=1s"], &disk, "http://127.0.0.1:1");
