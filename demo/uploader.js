@@ -105,6 +105,8 @@ export class Uploader {
   #restarts = 0;
   #proof;
   #reading = null;
+  /** A small file, read whole while it waited for its permit. */
+  #readAhead = null;
   #release = () => {};
   /** Returns the place of a new upload. */
   #leavePlace = null;
@@ -193,6 +195,7 @@ export class Uploader {
       this.#enter('failed', error);
       throw error;
     } finally {
+      this.#readAhead = null;
       this.#release();
       this.#wire.places.leave(this);
       this.#leavePlace?.();
@@ -202,12 +205,19 @@ export class Uploader {
 
   /** Waits for a permit. A new upload needs a place too, and a begun one goes on: it may be what the new ones wait for. */
   async #acquire(signal) {
-    const { places, uploads } = this.#wire;
+    const { places, next, uploads } = this.#wire;
     const { concurrency } = this.#options;
     const mayBeBegun = this.held > 0 || (this.asksFirst && !this.#isNew);
     const needsPlace = !mayBeBegun && !this.#isAlwaysTaken;
     if (needsPlace) this.#leavePlace ??= await places.take(signal, concurrency);
-    this.#release = await uploads.acquire(signal, concurrency);
+    const leaveNext = await next.acquire(signal);
+    try {
+      // Otherwise the connection would be idle during the read.
+      if (this.#isSentUnasked) this.#readAhead = this.#readRest(signal);
+      this.#release = await uploads.acquire(signal, concurrency);
+    } finally {
+      leaveNext();
+    }
   }
 
   /** One try, from the question to the end. Returns false when it is to be repeated at once. */
@@ -215,10 +225,8 @@ export class Uploader {
     this.#endedBefore = this.#wire.places.ended;
     // No byte is read of an empty file, so only this check finds a missing one.
     if (this.file.size === 0) await probe(this.file);
-    if (!this.asksFirst && this.#isSmall) {
-      // For an empty file, one request both compares and sends.
-      return this.#wire.plan.isRepeat && this.file.size > 0 ? this.#compareSmall(signal) : this.#sendSmall(signal);
-    }
+    if (this.#isSentUnasked) return this.#sendSmall(signal);
+    if (!this.asksFirst && this.#isSmall) return this.#compareSmall(signal);
     this.#enter('checking');
     if (this.#afresh) await this.#startOver(signal);
     const status = await this.#wire.status(this.id, signal);
@@ -230,6 +238,11 @@ export class Uploader {
   /** True if the file needs no place beside unfinished uploads, unless it is declared before it is sent. */
   get #isAlwaysTaken() {
     return this.file.size <= ALWAYS_TAKEN_BYTES;
+  }
+
+  /** True if the next request is the whole file. For an empty file, one request both compares and sends. */
+  get #isSentUnasked() {
+    return !this.asksFirst && this.#isSmall && !(this.#wire.plan.isRepeat && this.file.size > 0);
   }
 
   get #isSmall() {
@@ -354,9 +367,19 @@ export class Uploader {
       if (crc !== block.crc) throw new Problem('file-changed');
     });
     await orAborted(Promise.all(checks), signal);
-    const stretch = await read(this.file, { start, end, keep: true }, signal);
+    const ahead = start === 0 ? this.#readAhead : null;
+    this.#readAhead = null;
+    const stretch = await (ahead ?? this.#readRest(signal));
     const digest = hex(combined(this.#proof.crc(start), stretch.crc, end - start));
     return { body: stretch.bytes, size: end - start, end, digest, stretch };
+  }
+
+  /** Starts to read the bytes that the server does not hold, to send them. */
+  #readRest(signal) {
+    const reading = read(this.file, { start: this.held, end: this.file.size, keep: true }, signal);
+    // The code that awaits this promise handles its failure.
+    reading.catch(() => {});
+    return reading;
   }
 
   /** Reads the unknown stretches of the first `held` bytes. */

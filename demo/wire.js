@@ -30,13 +30,13 @@ export class Wire {
     this.#headers = headers;
     if (!plans.has(base.href)) plans.set(base.href, new Plan());
     if (!places.has(base.href)) places.set(base.href, new Places(UPLOADS_MAX));
-    if (!semaphores.has(base.origin)) semaphores.set(base.origin, [new Semaphore(UPLOADS_MAX), new Semaphore(QUESTIONS_MAX)]);
+    if (!semaphores.has(base.origin)) semaphores.set(base.origin, [UPLOADS_MAX, 1, QUESTIONS_MAX].map((permits) => new Semaphore(permits)));
     /** The plan for this server: shared by all uploads to it. */
     this.plan = plans.get(base.href);
     /** The places of unfinished uploads on this server. */
     this.places = places.get(base.href);
-    /** The semaphore of the uploads to this origin. */
-    [this.uploads, this.#questions] = semaphores.get(base.origin);
+    /** The semaphores of the uploads to this origin: of those that are sent, and of the one that is next. */
+    [this.uploads, this.next, this.#questions] = semaphores.get(base.origin);
   }
 
   /** True if `post` calls `onSent`: fetch does not tell how much of a body is out. */
