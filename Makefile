@@ -51,9 +51,9 @@ test:
 	@.ci/tools missing
 	@rm -f $(LEFT_OUT) && mkdir -p $(dir $(LEFT_OUT))
 	@.ci/lint
-	$(CARGO) test --all-features
-	$(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
-	$(INTERLEAVINGS)
+	@.ci/watch $(CARGO) test --all-features
+	@.ci/watch $(CARGO) test --all-features --test it -- --ignored --test-threads=1 slow_link flood
+	@.ci/watch env $(INTERLEAVINGS)
 	@.ci/left-out
 
 check-msrv:

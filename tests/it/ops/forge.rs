@@ -329,3 +329,22 @@ fn process_and_file_left_behind_are_listed() {
     );
     assert_eq!(said.status, Some(1));
 }
+
+#[test]
+fn test_run_without_output_is_ended_and_its_late_tests_are_named() {
+    let ended = "test ended has been running for over 60 seconds\ntest ended ... ok";
+    let late = "test late has been running for over 60 seconds";
+    let mut watch = Command::new(root().join(".ci/watch"));
+    let script = format!("echo '{ended}\n{late}'; exec sleep 1000");
+    let said = run(watch.env("SILENCE_SECS", "1").args(["sh", "-c", &script]));
+    let list = "no output for 1 seconds. These tests have not ended:\n    late\ntheir processes:\n";
+    assert!(said.out.contains(list), "{said:?}");
+    assert_eq!(said.status, Some(1));
+}
+
+#[test]
+fn watched_run_keeps_its_output_and_its_status() {
+    let mut watch = Command::new(root().join(".ci/watch"));
+    let said = run(watch.args(["sh", "-c", "echo out; echo error >&2; exit 7"]));
+    assert_eq!((said.status, &*said.out), (Some(7), "out\nerror\n"));
+}
