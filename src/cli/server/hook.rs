@@ -86,15 +86,20 @@ impl Hook {
 
     /// Runs the command once, in a process group of its own, and waits for its end.
     pub(super) fn run(self: &Arc<Self>, completed: &Completed) -> Result<(), HookError> {
+        // Before the start: a stop counts also a command that has just started.
+        self.runs().running += 1;
+        let ran = self.run_counted(completed);
+        self.runs().running -= 1;
+        ran
+    }
+
+    fn run_counted(self: &Arc<Self>, completed: &Completed) -> Result<(), HookError> {
         // The thread comes first: without it no code would notice the end of the command.
         let waiter = self.start_waiter()?;
         let child = start(&self.command, completed)?;
         let group = Pid::from_child(&child);
         waiter.send(child)?;
-        let mut runs = self.runs();
-        runs.running += 1;
-        let mut runs = self.wait(runs, group, self.timeout);
-        runs.running -= 1;
+        let mut runs = self.wait(self.runs(), group, self.timeout);
         let Some(status) = runs.ended.remove(&group) else {
             return Err(self.end(runs, group).into());
         };
