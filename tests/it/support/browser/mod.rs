@@ -19,15 +19,16 @@ mod wire;
 
 use std::{
     fmt::Write as _,
+    fs,
     io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
+    os::unix::{ffi::OsStrExt, process::CommandExt},
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -108,7 +109,7 @@ pub(crate) struct Browser {
     process: Child,
     /// Reads what the browser prints, up to the moment at which its last process has ended.
     printed: Option<JoinHandle<()>>,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -145,7 +146,7 @@ impl Browser {
             wire,
             process,
             printed: Some(printed),
-            _profile: profile,
+            profile,
         }
     }
 
@@ -171,10 +172,28 @@ impl Drop for Browser {
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();
         // The profile is removed when no process is left that could write to it.
-        if let Some(printed) = self.printed.take() {
-            let _ = printed.join();
+        let printed = self.printed.take().expect("set until the drop");
+        while !printed.is_finished() {
+            // Crash handlers have sessions of their own, and some do not notice the end of the browser.
+            for process in processes_of(self.profile.path()) {
+                let _ = kill_process(process, Signal::KILL);
+            }
+            thread::sleep(Duration::from_millis(10));
         }
+        let _ = printed.join();
     }
+}
+
+/// Returns the processes that were started with this profile as their home.
+fn processes_of(profile: &Path) -> Vec<Pid> {
+    let home = [b"HOME=", profile.as_os_str().as_bytes()].concat();
+    let has_home = |pid: &Pid| {
+        let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
+        environment.is_ok_and(|text| text.split(|byte| *byte == 0).any(|line| line == home))
+    };
+    let names = fs::read_dir("/proc").expect("processes");
+    let numbers = names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok());
+    numbers.filter_map(Pid::from_raw).filter(has_home).collect()
 }
 
 /// Reads the lines that the browser prints until one has its address.

@@ -2,11 +2,31 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, getpgid, kill_process};
 use serde_json::json;
 
-use super::{Browser, in_each_browser};
+use super::{Browser, in_each_browser, processes_of};
+use crate::support::left_out::left_out;
 
-in_each_browser!(the_driver_drives);
+in_each_browser!(the_driver_drives, drop_ends_a_crash_handler_that_hangs);
+
+fn drop_ends_a_crash_handler_that_hangs(browser: Browser) {
+    let profile = browser.profile.path().to_owned();
+    let group = Pid::from_child(&browser.process);
+    let handlers: Vec<_> = processes_of(&profile)
+        .into_iter()
+        .filter(|process| getpgid(Some(*process)).is_ok_and(|other| other != group))
+        .collect();
+    if handlers.is_empty() {
+        return left_out("a crash handler that hangs", "the browser starts none");
+    }
+    for handler in &handlers {
+        kill_process(*handler, Signal::STOP).expect("it runs");
+    }
+    drop(browser);
+    assert!(processes_of(&profile).is_empty(), "{handlers:?}");
+    assert!(!profile.exists());
+}
 
 fn the_driver_drives(browser: Browser) {
     let dir = tempfile::tempdir().unwrap();
@@ -49,7 +69,7 @@ fn the_driver_drives(browser: Browser) {
     let png = fs::read(&picture).unwrap();
     assert!(png.starts_with(b"\x89PNG\r\n") && png.ends_with(b"IEND\xaeB`\x82"));
 
-    let profile = browser._profile.path().to_owned();
+    let profile = browser.profile.path().to_owned();
     drop(browser);
     assert!(!profile.exists());
 }
