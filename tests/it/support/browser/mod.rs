@@ -23,9 +23,10 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::{ffi::OsStrExt, process::CommandExt},
     path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -59,6 +60,9 @@ macro_rules! in_each_browser {
 pub(crate) use in_each_browser;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest time from the start of a browser to its address.
+const START_MAX: Duration = Duration::from_secs(120);
 
 /// The differences between browsers: their start, and the words of their debugging protocols.
 trait Driver {
@@ -102,11 +106,16 @@ trait Driver {
     fn acceptance(&self, message: &Value) -> Option<Value>;
 }
 
-/// A running browser. Dropped, it is killed and leaves nothing behind.
+/// A running browser. Dropped, it leaves nothing behind.
 pub(crate) struct Browser {
     driver: &'static dyn Driver,
     wire: Wire,
-    process: Child,
+    processes: Processes,
+}
+
+/// The processes of a browser. Dropped, they are killed, and their profile is removed.
+struct Processes {
+    first: Child,
     /// Reads what the browser prints, up to the moment at which its last process has ended.
     printed: Option<JoinHandle<()>>,
     profile: TempDir,
@@ -123,7 +132,7 @@ impl Browser {
 
     fn launch(driver: &'static dyn Driver) -> Browser {
         let profile = tempfile::tempdir().expect("a temporary directory");
-        let mut process = driver
+        let mut first = driver
             .command(profile.path())
             // No settings of the user, and no files outside the profile.
             .env("HOME", profile.path())
@@ -136,17 +145,25 @@ impl Browser {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the browser is installed: `make tools` does it");
-        let mut stderr = BufReader::new(process.stderr.take().expect("it is piped"));
-        let url = debugging_url(driver, &mut stderr);
-        let printed = thread::spawn(move || stderr.lines().for_each(drop));
-        let wire = Wire::connect(driver, &url);
+        let stderr = BufReader::new(first.stderr.take().expect("it is piped"));
+        let (send, lines) = mpsc::channel();
+        let read = move || {
+            for line in stderr.split(b'\n').map_while(Result::ok) {
+                // Nobody reads the lines after the address.
+                let _ = send.send(String::from_utf8_lossy(&line).into_owned());
+            }
+        };
+        let processes = Processes {
+            first,
+            printed: Some(thread::spawn(read)),
+            profile,
+        };
+        let wire = Wire::connect(driver, &debugging_url(driver, &lines));
         driver.begin(&wire);
         Browser {
             driver,
             wire,
-            process,
-            printed: Some(printed),
-            profile,
+            processes,
         }
     }
 
@@ -166,11 +183,11 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Drop for Processes {
     fn drop(&mut self) {
         // A browser that is gone already cannot be killed, which is as well.
-        let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
-        let _ = self.process.wait();
+        let _ = kill_process_group(Pid::from_child(&self.first), Signal::KILL);
+        let _ = self.first.wait();
         // The profile is removed when no process is left that could write to it.
         let printed = self.printed.take().expect("set until the drop");
         while !printed.is_finished() {
@@ -196,15 +213,15 @@ fn processes_of(profile: &Path) -> Vec<Pid> {
     numbers.filter_map(Pid::from_raw).filter(has_home).collect()
 }
 
-/// Reads the lines that the browser prints until one has its address.
-fn debugging_url(driver: &dyn Driver, stderr: &mut BufReader<ChildStderr>) -> String {
+/// Waits for the line with the address among those that the browser prints.
+fn debugging_url(driver: &dyn Driver, lines: &Receiver<String>) -> String {
+    let until = Instant::now() + START_MAX;
     let mut printed = String::new();
-    for line in stderr.lines() {
-        let line = line.expect("the browser prints text");
+    while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
         if let Some(url) = driver.url(&line) {
             return url;
         }
         let _ = writeln!(printed, "{line}");
     }
-    panic!("the browser ended:\n{printed}");
+    panic!("the browser printed no address within {START_MAX:?}:\n{printed}");
 }

@@ -11,8 +11,8 @@ use crate::support::left_out::left_out;
 in_each_browser!(the_driver_drives, drop_ends_a_crash_handler_that_hangs);
 
 fn drop_ends_a_crash_handler_that_hangs(browser: Browser) {
-    let profile = browser.profile.path().to_owned();
-    let group = Pid::from_child(&browser.process);
+    let profile = browser.processes.profile.path().to_owned();
+    let group = Pid::from_child(&browser.processes.first);
     let handlers: Vec<_> = processes_of(&profile)
         .into_iter()
         .filter(|process| getpgid(Some(*process)).is_ok_and(|other| other != group))
@@ -69,7 +69,7 @@ fn the_driver_drives(browser: Browser) {
     let png = fs::read(&picture).unwrap();
     assert!(png.starts_with(b"\x89PNG\r\n") && png.ends_with(b"IEND\xaeB`\x82"));
 
-    let profile = browser.profile.path().to_owned();
+    let profile = browser.processes.profile.path().to_owned();
     drop(browser);
     assert!(!profile.exists());
 }

@@ -4,12 +4,16 @@ use std::{
     cell::{Cell, RefCell},
     io::ErrorKind,
     net::TcpStream,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use tungstenite::{Message, WebSocket};
 
 use super::{Driver, TIMEOUT};
+
+/// The longest time to an answer. A page ends a wait earlier, and reports its text.
+const ANSWER_MAX: Duration = Duration::from_secs(2 * TIMEOUT.as_secs());
 
 pub(super) struct Wire {
     driver: &'static dyn Driver,
@@ -27,8 +31,7 @@ impl Wire {
             .and_then(|rest| rest.split('/').next());
         let stream = TcpStream::connect(addr.expect("an address")).expect("the browser listens");
         stream
-            // The page ends a wait earlier, and reports its text.
-            .set_read_timeout(Some(TIMEOUT * 2))
+            .set_read_timeout(Some(ANSWER_MAX))
             .expect("a read timeout");
         let (socket, _) = tungstenite::client(url, stream).expect("the browser speaks WebSocket");
         Wire {
@@ -49,8 +52,12 @@ impl Wire {
     }
 
     pub(super) fn try_call(&self, request: Value) -> Result<Value, String> {
+        let method = request["method"].to_string();
         let id = self.send(request);
+        let since = Instant::now();
         loop {
+            // Events of other tabs may come all the time.
+            assert!(since.elapsed() < ANSWER_MAX, "no answer to {method}");
             let mut message = self.receive();
             if message["id"] != id {
                 continue;
