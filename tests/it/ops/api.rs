@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use resumed::store::{self, Completes, Id, Store};
 use resumed::{
@@ -329,7 +331,11 @@ fn server_cancels_a_listed_upload_while_it_is_sent() -> Tried {
     let mut client = site.connect();
     client.send(with_token(append(ID, 0, 5), "1") + "hel");
     let partials = || site.server().partial_uploads("alice");
-    while partials().first().is_none_or(|partial| partial.offset < 3) {}
+    let since = Instant::now();
+    while partials().first().is_none_or(|partial| partial.offset < 3) {
+        assert!(since.elapsed() < TIMEOUT, "{:?}", partials());
+        thread::sleep(Duration::from_millis(10));
+    }
     let id = &partials()[0].id;
     assert!(site.server().cancel(id)?);
     assert!(partials().is_empty() && !site.server().cancel(id)?);
