@@ -1,5 +1,5 @@
 // A first-come, first-served semaphore. Browsers open at most six connections to one server, so the uploads of a page
-// to one server share two semaphores.
+// to one server share three semaphores.
 
 export class Semaphore {
   #permits;

@@ -20,13 +20,14 @@ impl UploadHandle {
         self.delete_if(State::is_complete).map(drop)
     }
 
-    /// Removes the upload in the same way, unless it is complete. Returns the progress that is left.
+    /// Removes the upload durably, unless it is complete, and fences every append. Returns the progress that is left.
     pub(crate) fn discard(&self) -> Result<Progress, Error> {
         self.delete_if(State::is_receiving)?;
         self.progress()
     }
 
-    /// Removes the upload in the same way, if the `condition` is true once no other request can change it.
+    /// Removes the upload durably and fences every append, if the `condition` is true. No other request changes the upload
+    /// between the check and the removal.
     pub(crate) fn delete_if(&self, condition: impl Fn(&State) -> bool) -> Result<bool, Error> {
         let _changing = self.lock_change()?;
         let mut state = self.load()?;

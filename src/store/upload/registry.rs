@@ -210,7 +210,7 @@ impl UploadHandle {
         }
     }
 
-    /// Does the same also for a poisoned upload.
+    /// Locks the state alone, also that of a poisoned upload.
     pub(crate) fn lock_state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|panicked| {
             self.poison(PANICKED);
