@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 #[cfg(test)]
 pub(crate) use std::fs as on_disk;
-use std::fs::{self, DirBuilder, File, FileTimes, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
     Access, AtFlags, Dev, Dir as Entries, Mode, OFlags, Stat, Timespec, Timestamps, access,
-    chmodat, fstat, fstatvfs, mkdirat, openat, statat, unlinkat, utimensat,
+    chmodat, fstat, fstatvfs, futimens, mkdirat, openat, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -235,7 +235,7 @@ impl Disk {
     }
 
     pub(crate) fn modified_of(&self, data: &Data) -> io::Result<SystemTime> {
-        data.0.metadata()?.modified()
+        modified_of(&data.0)
     }
 
     /// Sets the time of last change, and sets the time of last access to now.
@@ -243,8 +243,7 @@ impl Disk {
     /// File systems on libfuse 2 ignore a request that sets only one of the two.
     pub(crate) fn set_modified(&self, data: &Data, time: SystemTime) -> io::Result<()> {
         self.faults.check(Op::SetTime)?;
-        let times = FileTimes::new().set_accessed(SystemTime::now());
-        data.0.set_times(times.set_modified(time))
+        set_modified(&data.0, time)
     }
 
     /// Makes the bytes, the length and the marker durable.
@@ -307,8 +306,7 @@ impl Disk {
     /// Sets the time of last change of `name` in `.resumed` to now, by the clock of this machine: that of a file server may
     /// differ.
     pub(crate) fn date_anew(&self, name: &str) -> io::Result<()> {
-        let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let now = Timespec::try_from(since_1970).map_err(io::Error::other)?;
+        let now = timespec(SystemTime::now())?;
         let times = Timestamps {
             last_access: now,
             last_modification: now,
@@ -371,6 +369,29 @@ impl Disk {
             sync_whole(file)?;
         }
         sync()
+    }
+}
+
+/// Sets the time of last change, and sets the time of last access to now.
+///
+/// Not by `std`: on 32-bit ARM its times of files end in 2038.
+pub(crate) fn set_modified(file: impl AsFd, time: SystemTime) -> io::Result<()> {
+    let times = Timestamps {
+        last_access: timespec(SystemTime::now())?,
+        last_modification: timespec(time)?,
+    };
+    Ok(futimens(file, &times)?)
+}
+
+pub(crate) fn modified_of(file: impl AsFd) -> io::Result<SystemTime> {
+    Ok(modified(&fstat(file)?))
+}
+
+fn timespec(time: SystemTime) -> io::Result<Timespec> {
+    let from_1970 = |distance: Duration| Timespec::try_from(distance).map_err(io::Error::other);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => from_1970(after),
+        Err(before) => Ok(Timespec::default() - from_1970(before.duration())?),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::store::fs::disk::{modified_of, set_modified};
+
 use super::*;
 
 const HOUR: i64 = 60 * 60 * 1000;
@@ -34,7 +36,7 @@ impl Bench {
     /// Dates the data file as the kernel does under a wrong clock.
     fn date(&self, wrong_ms: i64) {
         let data = on_disk::File::options().write(true).open(self.data_path());
-        data.unwrap().set_modified(after(wrong_ms)).unwrap();
+        set_modified(data.unwrap(), after(wrong_ms)).unwrap();
     }
 
     fn expired(&self, wall_ms: i64, running_ms: i64) -> usize {
@@ -60,9 +62,9 @@ impl Bench {
         on_disk::write(clock, text.lines().map(line).collect::<String>()).unwrap();
         let data = on_disk::File::options().write(true).open(self.data_path());
         let data = data.unwrap();
-        let changed = data.metadata().unwrap().modified().unwrap();
+        let changed = modified_of(&data).unwrap();
         let passed = Duration::from_millis((days * DAY) as u64);
-        data.set_modified(changed - passed).unwrap();
+        set_modified(&data, changed - passed).unwrap();
     }
 }
 
@@ -146,7 +148,7 @@ fn log_of_a_wrong_clock_is_kept_for_a_whole_lifetime() {
         bench.closed(|bench| {
             let segment = bench.path().join(".resumed/journal/1");
             let segment = on_disk::File::options().write(true).open(segment);
-            segment.unwrap().set_modified(after(wrong)).unwrap();
+            set_modified(segment.unwrap(), after(wrong)).unwrap();
         });
         let forgotten = |days: i64| {
             bench.shift_clock(days * DAY, days * DAY);
@@ -199,5 +201,21 @@ fn damaged_clock_expires_nothing_too_early() {
 impl Bench {
     fn resumes_from_nothing(&self) {
         assert_eq!(self.status(&id()).unwrap(), held(0));
+    }
+}
+
+#[test]
+fn times_before_1970_and_after_2038_are_kept() {
+    let file = tempfile::tempfile().unwrap();
+    let (short, century) = (
+        Duration::from_millis(1250),
+        Duration::from_secs(3_155_760_000),
+    );
+    for time in [
+        SystemTime::UNIX_EPOCH - short,
+        SystemTime::UNIX_EPOCH + century + short,
+    ] {
+        set_modified(&file, time).unwrap();
+        assert_eq!(modified_of(&file).unwrap(), time);
     }
 }
