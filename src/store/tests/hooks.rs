@@ -150,3 +150,26 @@ fn hook_whose_end_cannot_be_recorded_is_due_again() {
     bench.hooked(&id()).unwrap();
     assert!(bench.due().unwrap().is_empty());
 }
+
+#[test]
+fn hook_that_moved_its_file_is_due_after_a_crash() {
+    let mut bench = with_hooks(OnConflict::KeepBoth);
+    bench.send_whole("a", b"bytes");
+    on_disk::remove_file(bench.path().join("a")).unwrap();
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+    bench.sweep(SystemTime::now());
+    assert_eq!(bench.due().unwrap().len(), 1);
+    bench.hooked(&id()).unwrap();
+    assert_eq!(bench.status(&id()).unwrap(), complete(5));
+}
+
+#[test]
+fn removed_file_is_forgotten_without_hooks() {
+    let mut bench = with_hooks(OnConflict::KeepBoth);
+    bench.send_whole("a", b"bytes");
+    on_disk::remove_file(bench.path().join("a")).unwrap();
+    bench.options.mark_hooks = false;
+    bench.reopen();
+    assert_eq!(bench.status(&id()).unwrap(), held(0));
+}

@@ -22,10 +22,6 @@ pub(crate) struct PendingHooks {
 }
 
 impl PendingHooks {
-    pub(crate) fn has(&self, key: Key) -> bool {
-        self.names().contains_key(&key)
-    }
-
     pub(crate) fn add(&self, key: Key, name: &str, on_conflict: OnConflict) {
         self.names().insert(key, name_hash(name, on_conflict));
     }

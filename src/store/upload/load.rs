@@ -111,15 +111,18 @@ impl UploadHandle {
     }
 
     /// Returns whether the finished file was removed, so that the upload is to be forgotten and can be sent again. A
-    /// completion hook may move the file, so an upload whose hook has run or may be running stays.
+    /// completion hook may move the file, also before a crash, so an upload stays whose hook has run or is due.
     fn is_taken_away(&self, state: &State) -> io::Result<bool> {
         let Some(published) = state.published() else {
             return Ok(false);
         };
-        if published.hook == Some(Hook::Done)
-            || self.registry.hooks.has(self.key)
-            || self.is_shared() && published.hook.is_some()
-        {
+        let stays = match published.hook {
+            Some(Hook::Done) => true,
+            // Without hooks in this run, no hook would ever report its end.
+            Some(Hook::Due) => self.registry.options.mark_hooks || self.is_shared(),
+            None => false,
+        };
+        if stays {
             return Ok(false);
         }
         let is_there = self
