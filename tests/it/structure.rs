@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::left_out::needs;
+use crate::support::limit::RunInTime;
 
 #[test]
 fn folders_keep_their_order_and_files_their_size() {
@@ -61,7 +62,7 @@ fn breaches_of_the_structure_are_found() {
 /// Returns the sorted lines that a script prints.
 fn breaches(script: &str, args: &[&Path]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
-    let output = Command::new(script).args(args).output();
+    let output = Command::new(script).args(args).output_in_time();
     let output = output.expect("the script runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().filter(|line| !line.is_empty());

@@ -7,6 +7,7 @@ use super::{Disk, SLOW, folder};
 use crate::support::Site;
 use crate::support::browser::{Browser, in_each_browser};
 use crate::support::left_out::needs;
+use crate::support::limit::wait_until;
 use crate::support::line::Line;
 use crate::support::proxy::{self, Nginx};
 
@@ -26,7 +27,7 @@ fn the_articles_own_client_stops_and_carries_on(browser: Browser) {
     line.limit(Some(SLOW));
     page.set_files("#file", &[file.path()]);
     page.evaluate("document.querySelector('[type=submit]').click()");
-    while site.held(&file.id()) == 0 {}
+    wait_until!(site.held(&file.id()) > 0);
     page.evaluate("document.querySelector('#stop').click()");
     page.wait_for("document.querySelector('#progress').innerText === 'stopped'");
     // Who asks before all has come hears of fewer bytes, and this client does not ask again.

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::limit::RunInTime;
 use crate::support::program::Process;
 
 /// Killed when dropped; its disk goes with it.
@@ -22,7 +23,10 @@ impl OnSmallDisk {
     /// On a disk of this size. `None` where disks cannot be had.
     pub(super) fn start(size: &str) -> Option<OnSmallDisk> {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let rehearsal = mounting(size).args(["true"]).arg(dir.path()).status();
+        let rehearsal = mounting(size)
+            .args(["true"])
+            .arg(dir.path())
+            .status_in_time();
         if !rehearsal.is_ok_and(|status| status.success()) {
             return None;
         }

@@ -9,6 +9,7 @@ use super::node::PROTOCOLS;
 use super::{SCRIPTS, Trip, Way, command, fetched, ways};
 use crate::support::browser::{Browser, Page};
 use crate::support::left_out::needs;
+use crate::support::limit::RunInTime;
 use crate::support::proxy::Nginx;
 
 /// Serves a page with one of these clients. The address of the page holds the parameters.
@@ -29,7 +30,7 @@ impl Host {
             .args(["--bundle", "--log-level=warning"])
             .arg(format!("--outfile={}/client.js", pages.path().display()))
             .env("NODE_PATH", &packages)
-            .status();
+            .status_in_time();
         assert!(bundled.expect("esbuild runs").success());
         let types = "text/html html; text/javascript js;";
         let root = pages.path().display();

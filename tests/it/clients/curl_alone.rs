@@ -9,6 +9,7 @@ use resumed::HookError;
 
 use crate::support::Site;
 use crate::support::left_out::needs;
+use crate::support::limit::{LIMIT, RunInTime, WaitInTime, wait_until};
 
 const NAME: &str = "film of today.bin";
 const LENGTH: usize = 3_000_000;
@@ -54,7 +55,7 @@ fn held(site: &Site) -> u64 {
 fn curl_sends_a_file_under_its_own_name() {
     needs!("curl");
     let (site, from, content) = with_file();
-    let run = curl(&site, from.path(), &["-T", NAME], "/files/").output();
+    let run = curl(&site, from.path(), &["-T", NAME], "/files/").output_in_time();
     let run = run.expect("curl runs");
     assert!(run.status.success(), "{run:?}");
     assert_eq!(said(&run), "201");
@@ -69,9 +70,9 @@ fn curl_goes_on_where_it_was_killed() {
     let mut killed = curl(&site, from.path(), &slowly, "/files/")
         .spawn()
         .expect("curl runs");
-    while held(&site) == 0 {}
+    wait_until!(held(&site) > 0);
     killed.kill().expect("killed");
-    killed.wait().expect("its end");
+    killed.wait_in_time();
 
     // What was on its way may still come in; then curl gets a refusal, and sends a status request.
     let mut tries = 0..100;
@@ -79,7 +80,7 @@ fn curl_goes_on_where_it_was_killed() {
         tries.next().expect("what was on its way has come");
         let at = held(&site).to_string();
         let args = ["-C", &at, "-T", NAME];
-        let run = curl(&site, from.path(), &args, "/files/").output();
+        let run = curl(&site, from.path(), &args, "/files/").output_in_time();
         match said(&run.expect("curl runs")) {
             "201" => break,
             other => assert_eq!(other, "409"),
@@ -101,11 +102,11 @@ fn curl_that_begins_again_is_told_how_to_go_on() {
         "--data-binary",
         "abc",
     ];
-    let run = curl(&site, from.path(), &part, path).output();
+    let run = curl(&site, from.path(), &part, path).output_in_time();
     assert_eq!(said(&run.expect("curl runs")), "204");
 
     let mut again = curl(&site, from.path(), &["-T", NAME], "/files/");
-    let run = again.arg("--no-fail").output().expect("curl runs");
+    let run = again.arg("--no-fail").output_in_time().expect("curl runs");
     assert!(said(&run).contains("curl -C 3 -T FILE"), "{run:?}");
     assert!(said(&run).ends_with("409"), "{run:?}");
     assert_eq!(held(&site), 3);
@@ -127,13 +128,13 @@ fn a_name_is_free_again_once_the_hook_of_its_file_has_run() {
     let go_on = go_on;
     let put = "PUT /files/a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello";
     assert_eq!(site.ask(put).status, 201);
-    has_begun.recv().expect("the hook runs");
+    has_begun.recv_timeout(LIMIT).expect("the hook runs");
     let refusal = site.ask(put);
     assert_eq!(refusal.status, 503, "{refusal:?}");
     assert_eq!(refusal.field("Retry-After"), Some("1"));
 
     go_on.send(()).expect("the hook waits");
-    while site.ask(put).status == 503 {}
+    wait_until!(site.ask(put).status != 503);
     go_on.send(()).expect("so does the next");
     assert!(site.dir().join("a.txt").exists() && site.dir().join("a (1).txt").exists());
 }
@@ -148,7 +149,7 @@ fn form_is_refused_with_the_command_that_uploads() {
             .args(["--silent", "--show-error", "-F", &form])
             .arg(format!("http://{}{path}", site.addr()))
             .current_dir(from.path())
-            .output();
+            .output_in_time();
         let line = said(&run.expect("curl runs")).to_owned();
         let (_, command) = line.split_once("curl -T FILE ").expect("a command");
         let run = Command::new("curl")
@@ -161,7 +162,7 @@ fn form_is_refused_with_the_command_that_uploads() {
                 command.trim(),
             ])
             .current_dir(from.path())
-            .output();
+            .output_in_time();
         assert!(run.expect("curl runs").status.success(), "{path}: {line}");
         let published = site.dir().join(NAME);
         assert!(

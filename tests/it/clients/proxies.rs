@@ -4,12 +4,14 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
 use crate::ops::readme::block_of;
 use crate::support::killed::Killed;
 use crate::support::left_out::{left_out, needs};
+use crate::support::limit::{RunInTime, check_limit, wait_until};
 use crate::support::logging::{Logging, access_lines};
 use crate::support::proxy::{Nginx, as_documented, free_address};
 use crate::support::{Client, Site, append, content};
@@ -30,10 +32,11 @@ fn carries_on_through(proxy: SocketAddr, site: &Site) {
     let mut client = Client::connect(proxy);
     client.send(append(ID, 0, LENGTH));
     client.send(&content[..HALF]);
-    while (site.held(ID) as usize) < HALF - HELD_BACK {}
+    wait_until!(site.held(ID) as usize >= HALF - HELD_BACK);
     drop(client);
 
     // The proxy may still be handing on what it had.
+    let since = Instant::now();
     let last = loop {
         let held = site.held(ID) as usize;
         let mut client = Client::connect(proxy);
@@ -42,6 +45,7 @@ fn carries_on_through(proxy: SocketAddr, site: &Site) {
         if answer.status != 409 {
             break answer;
         }
+        check_limit(since, "the upload continues");
     };
     assert_eq!(last.text(), format!("Success {LENGTH}"));
     assert!(fs::read(site.dir().join("through.bin")).expect("published") == content);
@@ -133,7 +137,7 @@ fn expect_address_in_the_log<P>(start: impl FnOnce(SocketAddr) -> Option<(P, Soc
         let mut curl = Command::new("curl");
         curl.args(["-s", "--interface", CLIENT, "-H", "X-File-Id: a"]);
         curl.args(fields.iter().flat_map(|field| ["-H", field]));
-        let run = curl.arg(format!("http://{addr}/status")).output();
+        let run = curl.arg(format!("http://{addr}/status")).output_in_time();
         assert_eq!(run.expect("curl runs").stdout, b"0", "{fields:?}");
     }
     let lines = access_lines(&logging.end());
@@ -190,6 +194,7 @@ impl Proxy {
             let (home, addr) = (tempfile::tempdir().expect("a directory"), free_address());
             fs::write(home.path().join("conf"), configure(addr)).expect("written");
             let mut child = Killed(run(home.path(), command)?);
+            let since = Instant::now();
             while child.try_wait().expect("its state").is_none() {
                 if TcpStream::connect(addr).is_ok() {
                     return Some(Proxy {
@@ -198,6 +203,7 @@ impl Proxy {
                         _home: home,
                     });
                 }
+                check_limit(since, command[0]);
             }
         }
         panic!("{command:?} does not start");

@@ -10,6 +10,7 @@ use resumed::store::{Id, OnConflict};
 use crate::ops::security::record;
 use crate::support::Client;
 use crate::support::left_out::{left_out, require};
+use crate::support::limit::RunInTime;
 use crate::support::mount::{Mount, make_image, obstacle};
 
 const IMAGE_BYTES: u64 = 64 << 20;
@@ -101,7 +102,7 @@ fn names_that_casefold_into_partials_are_no_folder() {
     };
     let dir = mount.path().join("uploads");
     fs::create_dir(&dir).expect("made");
-    let folds = Command::new("chattr").arg("+F").arg(&dir).status();
+    let folds = Command::new("chattr").arg("+F").arg(&dir).status_in_time();
     assert!(folds.is_ok_and(|status| status.success()), "chattr +F");
     fs::create_dir(dir.join(".resumed")).expect("made");
     let ignored = dir.join("\u{200b}.RESUMED");

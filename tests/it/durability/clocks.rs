@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::Client;
+use crate::support::limit::WaitInTime;
 use crate::support::program::Process;
 
 /// A day in 1970, and a day in 2040, in ms since 1970.
@@ -35,7 +36,7 @@ fn running_time_is_saved_at_a_stop() {
     client.ask(crate::support::append("film-9-1", 0, 0));
     let pid = rustix::process::Pid::from_child(server.child());
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("sent");
-    server.child().wait().expect("its end");
+    server.child().wait_in_time();
     let text = fs::read_to_string(home.path().join(".resumed/clock")).expect("saved");
     assert_eq!(text.lines().count(), 1, "{text}");
 }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::files::finished;
 use crate::support::left_out::require;
+use crate::support::limit::{RunInTime, WaitInTime, wait_until};
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
 use crate::support::{Answer, Client, append, get, status};
@@ -60,7 +61,7 @@ impl Home {
 fn begin(process: &Process) -> Client {
     let mut client = process.connect();
     client.send(append(ID, 0, 5) + "he");
-    while process.connect().held(ID) < 2 {}
+    wait_until!(process.connect().held(ID) >= 2);
     client
 }
 
@@ -73,7 +74,7 @@ fn command_exits_when_its_directory_stays_removed() {
     expect_displaced(&health(&process));
     expect_displaced(&process.ask(append(ID, 0, 5) + "hello"));
     expect_displaced(&process.ask(status(ID)));
-    let ended = process.child().wait().expect("its end");
+    let ended = process.child().wait_in_time();
     assert_eq!(ended.code(), Some(1));
     assert!(began.elapsed() >= Duration::from_secs(30));
 
@@ -128,7 +129,7 @@ struct Bind<'p>(&'p Path);
 impl<'p> Bind<'p> {
     fn new(of: &Path, at: &'p Path) -> Bind<'p> {
         let mut mount = Command::new("mount");
-        let status = mount.arg("--bind").args([of, at]).status();
+        let status = mount.arg("--bind").args([of, at]).status_in_time();
         assert!(status.expect("it runs").success());
         Bind(at)
     }
@@ -137,7 +138,10 @@ impl<'p> Bind<'p> {
 impl Drop for Bind<'_> {
     /// Unmounts lazily, as systemd does after a disk was unplugged: open files stay open.
     fn drop(&mut self) {
-        let status = Command::new("umount").arg("-l").arg(self.0).status();
+        let status = Command::new("umount")
+            .arg("-l")
+            .arg(self.0)
+            .status_in_time();
         assert!(status.expect("it runs").success());
     }
 }

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::durability::file_systems::place::Place;
 use crate::support::files::finished;
 use crate::support::left_out::{left_out, require};
+use crate::support::limit::WaitInTime;
 use crate::support::local::Disk;
 use crate::support::mount::{Mount, fuse_obstacle, image_obstacle, make_image, obstacle};
 use crate::support::program::Process;
@@ -221,7 +222,7 @@ fn stop_in_mid_copy_is_quick_and_the_next_server_carries_on() {
     wait_for_hidden(mounted.photos.path());
     let stopped = Instant::now();
     kill_process(Pid::from_child(process.child()), Signal::TERM).expect("signalled");
-    assert!(process.child().wait().expect("it ends").success());
+    assert!(process.child().wait_in_time().success());
     assert!(stopped.elapsed() < Duration::from_secs(5));
     drop(process);
     let process = mounted.start();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::left_out::{left_out, require, user_obstacle};
+use crate::support::limit::{RunInTime, wait_until};
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
 use crate::support::{Answer, append, status};
@@ -18,7 +19,7 @@ fn start(dir: &Path) -> Process {
 
 /// Starts a server as the user nobody, who owns the directory.
 fn start_as_nobody(dir: &Path) -> Process {
-    let owner = Command::new("chown").arg(NOBODY).arg(dir).status();
+    let owner = Command::new("chown").arg(NOBODY).arg(dir).status_in_time();
     assert!(owner.expect("chown runs").success());
     let mut command = Command::new("setpriv");
     let ids = [["--reuid", NOBODY], ["--regid", NOBODY]].concat();
@@ -74,7 +75,7 @@ fn folder_locked_in_mid_upload_is_a_final_answer() {
     let process = start_as_nobody(dir.path());
     let mut client = process.connect();
     client.send(head("a", 0, 5, "photos/a") + "hel");
-    while process.ask(status("a")).text() != "3" {}
+    wait_until!(process.ask(status("a")).text() == "3");
     lock(0o755);
     client.send("lo");
     expect_final(&client.answer(), "Permission denied");
@@ -89,7 +90,12 @@ fn immutable_folder_is_refused_before_the_body() {
     let dir = tempfile::tempdir().expect("a directory");
     let photos = dir.path().join("photos");
     fs::create_dir(&photos).expect("made");
-    let change = |flag| Command::new("chattr").arg(flag).arg(&photos).output();
+    let change = |flag| {
+        Command::new("chattr")
+            .arg(flag)
+            .arg(&photos)
+            .output_in_time()
+    };
     if !change("+i").is_ok_and(|output| output.status.success()) {
         return left_out("an immutable folder", "chattr +i does not work here");
     }
@@ -119,11 +125,16 @@ fn obstacle_is_logged_once_for_many_requests() {
     let dir = tempfile::tempdir().expect("a directory");
     let photos = dir.path().join("photos");
     fs::create_dir(&photos).expect("made");
-    let change = |flag| Command::new("chattr").arg(flag).arg(&photos).output();
+    let change = |flag| {
+        Command::new("chattr")
+            .arg(flag)
+            .arg(&photos)
+            .output_in_time()
+    };
     let mut process = Process::logging("warn", dir.path(), &[]);
     let mut client = process.connect();
     client.send(head("a", 0, 5, "photos/a") + "hel");
-    while process.ask(status("a")).text() != "3" {}
+    wait_until!(process.ask(status("a")).text() == "3");
     if !change("+i").is_ok_and(|output| output.status.success()) {
         return left_out("the log of an obstacle", "chattr +i does not work here");
     }

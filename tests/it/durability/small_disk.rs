@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::statvfs;
 
 use crate::support::left_out::require;
+use crate::support::limit::wait_until;
 use crate::support::mount::{Mount, make_image, obstacle};
 use crate::support::program::Process;
 use crate::support::{Answer, Client, append, content, in_a_chunk};
@@ -96,7 +97,7 @@ fn tiny_uploads_leave_min_free_inodes() {
         let mut slow = process.connect();
         let id = format!("begun{floor}-2-1700000000000");
         slow.send(append(&id, 0, 2) + "a");
-        while process.connect().held(&id) < 1 {}
+        wait_until!(process.connect().held(&id) >= 1);
 
         let tiny = |number| append(&format!("{floor}-{number}"), 0, 1) + "a";
         let answer = until_refused(&process, tiny);

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::files::finished;
+use crate::support::limit::WaitInTime;
 use crate::support::proc::{descriptors, memory_kib, processor_us, sockets};
 use crate::support::program::Process;
 use crate::support::torture::some_or_all;
@@ -157,7 +158,7 @@ impl Soak {
     fn stop(&self, mut server: Process) {
         let pid = Pid::from_child(server.child());
         kill_process(pid, Signal::TERM).expect("sent");
-        assert!(server.child().wait().expect("its end").success());
+        assert!(server.child().wait_in_time().success());
     }
 
     fn rest(&self, server: &Process, start_us: u64) -> Rest {

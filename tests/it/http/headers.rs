@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::left_out::needs;
+use crate::support::limit::RunInTime;
 use crate::support::{Answer, Site, append, get};
 
 const PROTECTING: [(&str, &str); 3] = [
@@ -97,7 +98,7 @@ fn curl_shows_the_protecting_fields_once() {
     let site = Site::new();
     let run = Command::new("curl")
         .args(["-s", "-i", &format!("http://{}/", site.addr())])
-        .output()
+        .output_in_time()
         .expect("curl runs");
     let shown = String::from_utf8(run.stdout).expect("text");
     for (name, value) in PROTECTING {
@@ -122,7 +123,7 @@ fn page_is_compressed_and_not_sent_twice() {
     let url = format!("http://{}/page.js", site.addr());
     let unpacked = Command::new("curl")
         .args(["--silent", "--compressed", &url])
-        .output();
+        .output_in_time();
     assert!(unpacked.expect("curl runs").stdout == plain.body);
 
     for (fields, answer) in [("", plain), (gzip, compressed)] {

@@ -9,6 +9,7 @@ use resumed::Config;
 use resumed::store::SyncMode;
 
 use crate::support::left_out::require;
+use crate::support::limit::{check_limit, wait_until};
 use crate::support::{Answer, Client, Site, append, get, status};
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -145,7 +146,9 @@ fn keep_alive_idle() {
 fn send_on(client: &mut Client) -> u64 {
     let part = [0; 64 * 1024];
     let mut sent = 0;
+    let since = Instant::now();
     while client.try_send(part).is_ok() {
+        check_limit(since, "the server takes no more");
         sent += part.len() as u64;
     }
     sent
@@ -169,6 +172,7 @@ fn drain_timeout() {
     client.expect_close();
     // The half-close came with the answer; the close is seen by writing into it.
     while client.try_send("x").is_ok() {
+        check_limit(begin, "the server closes");
         std::thread::sleep(SHORT / 10);
     }
     assert!(begin.elapsed() >= SHORT);
@@ -201,7 +205,7 @@ fn max_connections_displaces_the_one_silent_longest_and_keeps_its_bytes() {
     first.send(append("first", 0, 100) + "hello");
     let mut others = [site.connect(), site.connect()];
     for other in &mut others {
-        while other.held("first") != 5 {}
+        wait_until!(other.held("first") == 5);
     }
     let mut late = site.connect();
     assert_eq!(late.held("first"), 5);
@@ -253,7 +257,7 @@ fn connection_beyond_the_limit_of_its_address_is_refused() {
         let _ = next.try_send(status("a"));
         next.answer().status == 200
     };
-    while !is_admitted() {}
+    wait_until!(is_admitted());
     assert_eq!(stays.held("a"), 0);
 }
 
@@ -272,7 +276,7 @@ fn clients_of_a_trusted_proxy_are_counted_one_by_one() {
     };
     let mut sending = ["a", "b"].map(|id| begin(id, "192.0.2.1"));
     let held = |name| site.held(&format!("{name}.bin-10-1700000000000"));
-    while held("a") + held("b") < 8 {}
+    wait_until!(held("a") + held("b") >= 8);
     let answer = begin("c", "192.0.2.1").answer();
     assert_eq!((answer.status, answer.text()), (503, TOO_MANY));
     let question = by("192.0.2.1", status("c"));

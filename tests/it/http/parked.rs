@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::support::left_out::{files_obstacle, require};
+use crate::support::limit::wait_until;
 use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
 use crate::support::{Client, Site, append};
@@ -33,7 +34,7 @@ fn two_thousand_silent_uploads_are_as_if_they_were_not_there() {
     assert!(fs::read(site.dir().join("big.bin")).expect("published") == content);
 
     for number in [0, SILENT / 2, SILENT - 1] {
-        while site.held(&format!("silent-{number}")) < 10 {}
+        wait_until!(site.held(&format!("silent-{number}")) >= 10);
     }
     drop(silent);
 }

@@ -4,12 +4,13 @@ use std::net::TcpListener;
 
 use resumed::{Config, StartErrorKind};
 
+use crate::support::limit::wait_until;
 use crate::support::{Client, Site, append};
 
 fn begun(site: &Site, id: &str) -> Client {
     let mut client = site.connect();
     client.send(append(id, 0, 100) + "hello");
-    while site.held(id) < 5 {}
+    wait_until!(site.held(id) >= 5);
     client
 }
 

@@ -8,6 +8,7 @@ use sha2::Digest;
 
 use crate::support::get;
 use crate::support::left_out::needs;
+use crate::support::limit::RunInTime;
 use crate::support::program::Process;
 use crate::support::tls::{Pem, TlsClient};
 
@@ -165,7 +166,7 @@ fn self_signed_certificate_names_the_machine() {
         .arg("--cacert")
         .arg(uploads.join(".resumed/tls.pem"))
         .arg(format!("https://{host}:{port}/health"));
-        let status = curl.status().expect("curl runs");
+        let status = curl.status_in_time().expect("curl runs");
         // 60: the certificate is not trusted, or not that of the name.
         let code = if expected { 0 } else { 60 };
         assert_eq!(status.code(), Some(code), "{host}");

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use resumed::{Config, Server, StartErrorKind};
 
-use crate::support::append;
+use crate::support::{TIMEOUT, append};
 
 fn start(dir: &Path, socket: &Path) -> Result<Server, resumed::StartError> {
     resumed::start(Config::new(dir).listen(format!("unix:{}", socket.display())))
@@ -32,6 +32,7 @@ fn uploads_come_through_a_socket_file_which_goes_with_the_server() {
     let request = append("a.txt-5-1700000000000", 0, 5) + "hello";
     client.write_all(request.as_bytes()).expect("taken");
     let mut answer = vec![0; 12];
+    client.set_read_timeout(Some(TIMEOUT)).expect("set");
     client.read_exact(&mut answer).expect("answered");
     assert_eq!(answer, b"HTTP/1.1 200");
 

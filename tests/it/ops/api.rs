@@ -14,6 +14,7 @@ use resumed::{
     Users,
 };
 
+use crate::support::limit::wait_until;
 use crate::support::{Client, Site, TIMEOUT, append, get};
 
 type Tried = Result<(), Box<dyn Error>>;
@@ -152,7 +153,7 @@ fn same_id_of_two_owners_is_two_uploads() {
     };
     let mut cut = site.connect();
     cut.send(with_token(append(ID, 0, 5), "1") + "hel");
-    while status("1") != "3" {}
+    wait_until!(status("1") == "3");
     drop(cut);
     assert_eq!(
         send("2", "other").status,
@@ -314,8 +315,8 @@ fn server_lists_the_uploads_in_progress() -> Tried {
     let mut client = site.connect();
     client.send(with_token(append(ID, 0, 5), "1") + "hel");
     let id = Id::new(b"alice", ID.as_bytes());
-    while !matches!(&site.server().partial_uploads("alice")[..], [partial] if partial.offset == 3) {
-    }
+    let partials = || site.server().partial_uploads("alice");
+    wait_until!(matches!(&partials()[..], [partial] if partial.offset == 3));
     let partials = site.server().partial_uploads("alice");
     assert!(partials[0].is_sent && partials[0].id == id, "{partials:?}");
     assert!(site.server().partial_uploads("bob").is_empty());

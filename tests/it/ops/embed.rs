@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
+use crate::support::limit::LIMIT;
 use crate::support::{Site, TIMEOUT, append};
 
 fn upload(site: &Site, id: &str) -> u16 {
@@ -41,7 +42,7 @@ fn a_hook_that_fails_is_run_again() {
     });
     assert_eq!(upload(&site, "a.txt-5-1700000000000"), 200);
     assert_eq!(
-        receiver.recv().expect("the hook ran"),
+        receiver.recv_timeout(LIMIT).expect("the hook runs"),
         (Some("a.txt".into()), 5)
     );
     assert_eq!(runs.load(Ordering::SeqCst), 2);
@@ -82,7 +83,10 @@ fn a_hook_that_is_due_runs_after_a_restart() {
         })
     });
     assert_eq!(
-        receiver.recv().expect("the hook ran").as_deref(),
+        receiver
+            .recv_timeout(LIMIT)
+            .expect("the hook runs")
+            .as_deref(),
         Some("a.txt")
     );
 }

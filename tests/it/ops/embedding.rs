@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::ops::readme::README;
 use crate::support::Client;
+use crate::support::limit::LIMIT;
 
 const PAGE: &str = include_str!("../../../docs/embedding.md");
 const HERE: &str = include_str!("embedding.rs");
@@ -182,7 +183,7 @@ fn a_hook_is_told_what_has_arrived() -> Tried {
 
     let server = resumed::start(config.listen("127.0.0.1:0"))?;
     put(&server, "")?;
-    assert_eq!(receiver.recv()?, " a.txt 5 2c");
+    assert_eq!(receiver.recv_timeout(LIMIT)?, " a.txt 5 2c");
     Ok(())
 }
 

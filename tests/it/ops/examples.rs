@@ -3,13 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::support::killed::Killed;
+use crate::support::limit::Lines;
 use crate::support::line::Line;
 use crate::support::local::{Disk, Local};
 use crate::support::running::{Running, Said, run, wait_for_part};
@@ -25,6 +26,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The version of the package `examples/servers`.
 const OTHER_VERSION: &str = "0.0.0";
 
+/// The longest build.
+const BUILD_MAX: Duration = Duration::from_secs(1800);
+
 /// Builds an example, and returns its path. `cargo test` has built those of the workspace before.
 fn built(kind: &str, name: &str, flags: &[&str]) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("");
@@ -32,7 +36,8 @@ fn built(kind: &str, name: &str, flags: &[&str]) -> PathBuf {
     cargo.args(["build", "--quiet", kind, name]).args(flags);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo.arg("--target-dir").arg(&target);
-    run(&mut cargo).expect(0, &[]);
+    let build = Running::start(cargo.stdin(Stdio::null()));
+    build.end_within(BUILD_MAX).expect(0, &[]);
     match kind {
         "--example" => target.join("debug/examples").join(name),
         _ => target.join("debug").join(name),
@@ -55,7 +60,7 @@ fn other_server(name: &str) -> PathBuf {
 struct Server {
     // Killed before its directory is removed.
     _child: Killed,
-    _output: BufReader<ChildStdout>,
+    _output: Lines,
     addr: SocketAddr,
     dir: TempDir,
     /// True if the response to a HEAD has a long length.
@@ -69,10 +74,10 @@ impl Server {
         command.arg(dir.path()).arg("127.0.0.1:0");
         let child = command.stdout(Stdio::piped()).spawn();
         let mut child = Killed(child.expect("it runs"));
-        let mut output = BufReader::new(child.stdout.take().expect("piped"));
-        let mut line = String::new();
-        output.read_line(&mut line).expect("a line");
-        let (_, addr) = line.trim().split_once("://").expect("it listens");
+        let stdout = child.stdout.take().expect("piped");
+        let mut output = Lines::of("the first line of an example", stdout);
+        let line = output.next().unwrap_or_default();
+        let (_, addr) = line.split_once("://").expect("it listens");
         Server {
             addr: addr.parse().expect("an address"),
             _child: child,
@@ -137,7 +142,9 @@ impl Server {
         let (disk, url) = (Disk::new(), format!("http://{}{path}/files/log", self.addr));
         let file = disk.file("log", PART);
         let input = std::fs::File::open(file.path()).expect("a file");
-        run(curl(flags, &url).args(["-T", "-"]).stdin(input)).expect(0, &[]);
+        let mut curl = curl(flags, &url);
+        let running = Running::start(curl.args(["-T", "-"]).stdin(input));
+        running.end().expect(0, &[]);
         file.expect_same(&self.dir.path().join("log"));
     }
 

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clients::fetched;
 use crate::support::left_out::needs;
+use crate::support::limit::RunInTime;
 use crate::support::running::{Said, run};
 
 fn root() -> &'static Path {
@@ -34,7 +35,7 @@ fn complaints(files: &[PathBuf]) -> Option<String> {
     node.arg(root().join(".ci/workflows.cjs"))
         .args(files)
         .env("NODE_PATH", packages);
-    let output = node.output().expect("node runs");
+    let output = node.output_in_time().expect("node runs");
     assert!(output.status.success(), "{output:?}");
     Some(String::from_utf8(output.stdout).expect("text"))
 }
@@ -155,7 +156,7 @@ impl Release {
             "-c",
             "commit.gpgsign=false",
         ]);
-        let output = git.args(args).current_dir(&self.0).output();
+        let output = git.args(args).current_dir(&self.0).output_in_time();
         let output = output.expect("git runs");
         assert!(output.status.success(), "{output:?}");
     }
@@ -168,7 +169,10 @@ impl Release {
     /// Returns whether the commit can be released, and the lines of the script.
     fn check(&self, args: &[&str]) -> (bool, String) {
         let script = self.0.path().join(".ci/release");
-        let output = Command::new(script).args(args).output().expect("it runs");
+        let output = Command::new(script)
+            .args(args)
+            .output_in_time()
+            .expect("it runs");
         assert!(output.stderr.is_empty(), "{output:?}");
         let lines = String::from_utf8(output.stdout).expect("text");
         (output.status.success(), lines)

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::support::Client;
 use crate::support::killed::Killed;
 use crate::support::left_out::{left_out, require};
+use crate::support::limit::{Lines, RunInTime};
 use crate::support::tls::TlsClient;
 
 /// The maximum time to wait for a line of the greeting.
@@ -145,14 +146,11 @@ fn of_an_address_that_no_telephone_reaches_no_code_is_shown() {
         .arg(dir.path());
     let child = greeted.stdout(Stdio::piped()).spawn();
     let mut child = Killed(child.expect("it runs"));
-    let mut said = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    said.read_line(&mut line).expect("a line");
+    let mut said = Lines::of("the greeting", child.stdout.take().expect("piped"));
+    let line = said.next().expect("a line");
     drop(child);
-    let mut rest = String::new();
-    said.read_line(&mut rest).expect("its end");
     assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
-    assert_eq!(rest, "");
+    assert_eq!(said.next(), None);
 }
 
 /// A network of its own, with addresses of two networks, and one that a URL cannot name.
@@ -183,7 +181,7 @@ fn wildcard_address_shows_each_address_of_its_family() {
 fn network_obstacle() -> Option<String> {
     let mut command = Command::new("unshare");
     command.args(["--net", "sh", "-c", NETWORK, "true"]);
-    match command.output() {
+    match command.output_in_time() {
         Ok(output) if output.status.success() => None,
         Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         Err(error) => Some(format!("unshare: {error}")),

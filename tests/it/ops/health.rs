@@ -2,6 +2,7 @@
 
 use resumed::Config;
 
+use crate::support::limit::wait_until;
 use crate::support::{Answer, Site, append, get};
 
 /// As `alice`, whose password is `secret`.
@@ -43,7 +44,7 @@ fn metrics_tell_what_has_happened() {
     let mut under_way = site.connect();
     under_way.send(append("c-9-1700000000000", 0, 9) + "hel");
     site.ask(get(&format!("/{}", "a".repeat(10_000)), ""));
-    while site.held("c-9-1700000000000") < 3 {}
+    wait_until!(site.held("c-9-1700000000000") >= 3);
     let samples = metrics(&site.ask(get("/metrics", "")));
     let of = |name: &str| {
         let value = samples.iter().find(|(known, _)| known == name);

@@ -4,11 +4,12 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use crate::support::limit::{RunInTime, joined};
 use crate::support::program::Program;
 
 fn health(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-    let output = command.arg("health").args(args).output();
+    let output = command.arg("health").args(args).output_in_time();
     output.expect("it runs")
 }
 
@@ -68,7 +69,7 @@ fn unreachable_or_foreign_server_gives_status_1() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let foreign = std::thread::spawn(move || drop(listener.accept()));
     expect(&[&url], 1, &format!("resumed health: {url}: "));
-    foreign.join().expect("it accepted");
+    joined("a connection", foreign);
     let refused = format!("resumed health: {url}: Connection refused");
     expect(&[&url], 1, &refused);
 }

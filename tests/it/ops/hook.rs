@@ -12,6 +12,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::support::limit::{LIMIT, RunInTime, WaitInTime, fail, within};
 use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
 use crate::support::{Client, TIMEOUT};
@@ -25,7 +26,7 @@ const RESUMED: &str = env!("CARGO_BIN_EXE_resumed");
 const RUNNING_MAX: usize = 20;
 
 fn make_fifo(path: &Path) {
-    let made = Command::new("mkfifo").arg(path).status();
+    let made = Command::new("mkfifo").arg(path).status_in_time();
     assert!(made.expect("mkfifo runs").success());
 }
 
@@ -104,7 +105,10 @@ impl Drop for Scene {
         (0..RUNNING_MAX).for_each(|_| self.gate.let_go());
         // From now on a read waits.
         fcntl_setfl(&self.alive, OFlags::empty()).expect("set");
-        self.alive.read_to_end(&mut Vec::new()).expect("the end");
+        let mut alive = self.alive.try_clone().expect("cloned");
+        if within(LIMIT, move || alive.read_to_end(&mut Vec::new())).is_none() {
+            fail("commands of --on-complete do not end");
+        }
     }
 }
 
@@ -265,7 +269,7 @@ fn a_server_that_stops_tells_commands_to_end_and_waits_for_none() {
     assert_eq!(scene.lines.next(), "ran");
     kill_process(Pid::from_child(server.child()), Signal::TERM).expect("signalled");
     assert_eq!(scene.lines.next(), "ended");
-    assert!(server.child().wait().expect("its end").success());
+    assert!(server.child().wait_in_time().success());
     let _again = scene.start(&hook);
     assert_eq!(scene.lines.next(), "ran");
 }

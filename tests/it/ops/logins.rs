@@ -9,6 +9,7 @@ use resumed::{Config, PasswordHash};
 
 use crate::ops::readme::block_of;
 use crate::support::left_out::left_out;
+use crate::support::limit::RunInTime;
 use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
 use crate::support::{Answer, Client, Site, get};
@@ -193,7 +194,7 @@ fn fail2ban_finds_the_addresses_of_failed_logins() {
     let run = Command::new("fail2ban-regex")
         .args(["-v"])
         .args([&log, &filter])
-        .output();
+        .output_in_time();
     let Ok(run) = run else {
         return left_out("the filter for fail2ban", "fail2ban is missing");
     };

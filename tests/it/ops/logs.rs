@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::readme::block_of;
 use crate::http::limits::own_address;
 use crate::support::left_out::{needs, require};
+use crate::support::limit::{RunInTime, wait_until};
 use crate::support::logging::{Logging, access_lines};
 use crate::support::program::Process;
 use crate::support::{Client, append, get};
@@ -174,11 +175,11 @@ fn address_of_a_unix_socket_is_unix() {
         curl.args(["-s", "-o", "/dev/null", "--unix-socket"])
             .arg(&socket);
         curl.arg(format!("http://localhost{path}"))
-            .status()
+            .status_in_time()
             .expect("curl runs")
             .success()
     };
-    while !curl("/health") {}
+    wait_until!(curl("/health"));
     assert!(curl("/status"));
     drop(server);
     let lines = json_lines(&fs::read_to_string(&log).expect("there"));
@@ -257,7 +258,7 @@ fn each_line_before_and_at_a_failed_start_is_json() {
         .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
         .arg(home.path().join("file/uploads"))
         .env("RUST_LOG", "warn")
-        .output()
+        .output_in_time()
         .expect("it runs");
     assert_eq!(run.status.code(), Some(1));
     let lines = json_lines(std::str::from_utf8(&run.stderr).expect("text"));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::left_out::{left_out, require, terminal_obstacle};
+use crate::support::limit::RunInTime;
 
 type Words = BTreeSet<String>;
 
@@ -37,7 +38,7 @@ fn said_in(here: &Path, command: &str, args: &[&str]) -> Option<String> {
     for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
         command.env_remove(name);
     }
-    let run = command.output().ok()?;
+    let run = command.output_in_time().ok()?;
     let complaints = String::from_utf8_lossy(&run.stderr);
     assert!(
         run.status.success() && complaints.is_empty(),

@@ -9,6 +9,7 @@ use std::process::Command;
 use resumed::Config;
 
 use crate::support::left_out::needs;
+use crate::support::limit::RunInTime;
 use crate::support::running::{Said, run};
 
 pub(crate) const README: &str = include_str!("../../../README.md");
@@ -67,7 +68,7 @@ fn walk_through_without_a_server_says_so_and_leaves_no_file() {
 fn the_options_are_those_of_the_command() {
     let help = Command::new(env!("CARGO_BIN_EXE_resumed"))
         .arg("--help")
-        .output()
+        .output_in_time()
         .expect("it runs");
     let help = String::from_utf8(help.stdout).expect("text");
     assert_eq!(

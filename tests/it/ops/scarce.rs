@@ -11,6 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, geteuid, prlimit};
 use tempfile::TempDir;
 
 use crate::support::left_out::left_out;
+use crate::support::limit::{RunInTime, wait_until};
 use crate::support::proc::descriptors;
 use crate::support::program::Process;
 use crate::support::{Client, append};
@@ -49,14 +50,14 @@ fn newcomers_wait_for_descriptors_and_an_upload_under_way_keeps_what_comes() {
     let server = start(&dir, "exec \"$0\" \"$@\"");
     let mut writer = server.connect();
     writer.send(append(ID, 0, 100) + "some of it");
-    while server.connect().held(ID) < 10 {}
+    wait_until!(server.connect().held(ID) >= 10);
 
     // It has promised itself more than it gets.
     limit(&server);
     let crowd: Vec<_> = (0..LIMIT)
         .map(|_| TcpStream::connect(server.addr))
         .collect();
-    while descriptors(server.pid()) < LIMIT {}
+    wait_until!(descriptors(server.pid()) >= LIMIT);
     let mut late = server.connect();
     writer.send([b'.'; 90]);
     // No descriptor is left for a record, so the file cannot be published now.
@@ -104,7 +105,10 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
 fn uploads_complete_when_no_thread_can_start() {
     const NOBODY: u32 = 64321;
     const THREADS: usize = 5;
-    let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok();
+    let has_setpriv = Command::new("setpriv")
+        .arg("--version")
+        .output_in_time()
+        .is_ok();
     if !geteuid().is_root() || !has_setpriv {
         // Root may have as many as it likes.
         return left_out("a limit of threads", "needs root, and setpriv");

@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::limit::{WaitInTime, wait_until};
 use crate::support::program::Process;
 use crate::support::{Client, append};
 
@@ -17,7 +18,7 @@ fn expect_end_of_log<T>(
     let _begun = begin(&server, &mut log);
     kill_process(Pid::from_child(server.child()), Signal::TERM).expect("signalled");
     let log: Vec<_> = log.collect();
-    assert!(server.child().wait().expect("its end").success());
+    assert!(server.child().wait_in_time().success());
     let stopping = format!("] stopping: {under_way}");
     assert!(
         log.iter().any(|line| line.ends_with(&stopping)),
@@ -31,7 +32,7 @@ fn expect_end_of_log<T>(
 fn upload(server: &Process, id: &str) -> Client {
     let mut client = server.connect();
     client.send(append(id, 0, 100) + "hello");
-    while server.connect().held(id) < 5 {}
+    wait_until!(server.connect().held(id) >= 5);
     client
 }
 

@@ -7,12 +7,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::killed::Killed;
 use crate::support::left_out::needs;
+use crate::support::limit::{RunInTime, WaitInTime, check_limit};
 use crate::support::program::Process;
 use crate::support::running::{listens, wait_for_part};
 use crate::support::tls::{Pem, TlsClient};
@@ -60,7 +62,7 @@ fn passed_socket_for_strangers_needs_users_or_the_flag() {
 /// SIGTERM, as `systemctl stop` sends it; when this returns the server has ended well.
 fn end(child: &mut Child) {
     kill_process(Pid::from_child(child), Signal::TERM).expect("signalled");
-    assert!(child.wait().expect("its end").success());
+    assert!(child.wait_in_time().success());
 }
 
 #[test]
@@ -100,7 +102,10 @@ fn reload(server: &Process) {
     let script = script
         .expect("a command")
         .replace("${MAINPID}", &server.pid().to_string());
-    let status = Command::new("/bin/sh").arg("-c").arg(script).status();
+    let status = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(script)
+        .status_in_time();
     assert!(status.expect("it runs").success());
 }
 
@@ -182,10 +187,12 @@ fn the_first_connection_starts_it_and_it_says_when_it_is_ready_and_when_it_stops
         let length = notified.recv(&mut said).expect("it says something");
         String::from_utf8_lossy(&said[..length]).into_owned()
     };
+    let since = Instant::now();
     let mut client = loop {
         if let Ok(client) = UnixStream::connect(activated.path("socket")) {
             break client;
         }
+        check_limit(since, "a socket");
     };
     client.set_read_timeout(Some(TIMEOUT)).expect("patient");
     let request = append(ID, 0, 10) + "helloworld";
@@ -229,7 +236,7 @@ fn the_units_are_what_systemd_takes_and_let_the_server_do_little() {
         let run = Command::new("systemd-analyze")
             .args(arguments)
             .current_dir(home.path())
-            .output()
+            .output_in_time()
             .expect("it runs");
         let said = [run.stdout, run.stderr].concat();
         let said = String::from_utf8_lossy(&said);

@@ -12,6 +12,7 @@ use resumed::{Config, StartErrorKind};
 use serde_json::Value;
 
 use crate::support::left_out::{needs, require};
+use crate::support::limit::wait_until;
 use crate::support::mount::{Mount, obstacle};
 use crate::support::program::Process;
 use crate::support::running::run;
@@ -228,7 +229,7 @@ fn upload_under_way_is_seen_by_its_user_only() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = start(dir.path(), &[]);
     let _client = begun(&server, b"hello");
-    while held(server.addr, "ann") < 5 {}
+    wait_until!(held(server.addr, "ann") >= 5);
     let seen = |user| recent(server.addr, user, "under_way", "name");
     assert_eq!(seen("ann"), ["trip/film.bin"]);
     assert_eq!(seen("bob"), [""; 0]);
@@ -242,7 +243,7 @@ fn upload_after_kill_ends_in_the_folder_of_its_user() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = start(dir.path(), &[]);
     let _client = begun(&server, &content[..100_000]);
-    while held(server.addr, "ann") < 100_000 {}
+    wait_until!(held(server.addr, "ann") >= 100_000);
     drop(server);
     let server = start(dir.path(), &[]);
     assert_eq!(held(server.addr, "ann"), 100_000);
@@ -262,7 +263,7 @@ fn servers_of_one_directory_use_one_folder_of_a_user() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let servers = [(); 2].map(|()| start(dir.path(), &["--shared"]));
     let client = begun(&servers[0], &content[..100_000]);
-    while held(servers[1].addr, "ann") < 100_000 {}
+    wait_until!(held(servers[1].addr, "ann") >= 100_000);
     client.cut();
     let done = send_rest(servers[1].addr, 100_000, &content);
     assert_eq!(done.body, "Success 300000", "{done:?}");

@@ -1,10 +1,11 @@
 //! The file of `--user-file`, and users whose login always fails.
 
-use std::fs::{self, Permissions};
-use std::io::{Read, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use resumed::Config;
@@ -12,8 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::killed::Killed;
 use crate::support::left_out::{require, terminal_obstacle};
+use crate::support::limit::{WaitInTime, in_time};
 use crate::support::program::Process;
-use crate::support::running::{Said, run};
+use crate::support::running::{Running, Said, run};
 use crate::support::{Client, Site, get};
 
 /// Starts the command with these users. It always exits: no server can listen on the address.
@@ -212,17 +214,14 @@ fn changed_user_file_is_read_again() {
 
 /// Runs `resumed hash-password` with this input.
 fn hash_password(args: &[&str], input: &[u8]) -> Said {
-    let child = Command::new(env!("CARGO_BIN_EXE_resumed"))
-        .arg("hash-password")
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = child.expect("it runs");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    command.arg("hash-password").args(args);
+    let mut running = Running::start(command.stdin(Stdio::piped()));
+    let mut stdin = running.child().stdin.take().expect("piped");
     // Without a valid command line it reads nothing.
-    let _ = child.stdin.take().expect("piped").write_all(input);
-    child.wait_with_output().expect("its end").into()
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    running.end()
 }
 
 #[test]
@@ -256,6 +255,18 @@ fn hash_password_refuses_bad_names_and_passwords() {
     hash_password(&["ann"], &[b'a'; 513]).expect(1, &["longer than 512 bytes"]);
 }
 
+/// Reads the next output. Returns nothing at its end.
+fn read_some(pipe: &mut ChildStdout) -> String {
+    let mut pipe = File::from(pipe.as_fd().try_clone_to_owned().expect("cloned"));
+    in_time("output on the terminal", move || {
+        let mut buffer = [0; 1024];
+        let count = pipe.read(&mut buffer).expect("output");
+        std::str::from_utf8(&buffer[..count])
+            .expect("text")
+            .to_owned()
+    })
+}
+
 /// Runs `resumed hash-password` on a terminal, and types a password after each prompt. Returns the screen.
 fn typed(passwords: [&str; 2]) -> String {
     let command = format!("{} hash-password ann", env!("CARGO_BIN_EXE_resumed"));
@@ -267,18 +278,18 @@ fn typed(passwords: [&str; 2]) -> String {
     let mut child = Killed(child.expect("script runs"));
     let mut stdin = child.stdin.take().expect("piped");
     let mut stdout = child.stdout.take().expect("piped");
-    let (mut screen, mut buffer) = (String::new(), [0; 1024]);
+    let mut screen = String::new();
     let mut typed = ["password: ", "the same again: "]
         .into_iter()
         .zip(passwords)
         .peekable();
     loop {
-        let count = stdout.read(&mut buffer).expect("output");
-        screen += std::str::from_utf8(&buffer[..count]).expect("text");
+        let piece = read_some(&mut stdout);
+        screen += &piece;
         if let Some((_, password)) = typed.next_if(|(prompt, _)| screen.contains(prompt)) {
             writeln!(stdin, "{password}").expect("typed");
-        } else if count == 0 {
-            child.wait().expect("its end");
+        } else if piece.is_empty() {
+            child.wait_in_time();
             return screen;
         }
     }
@@ -309,18 +320,19 @@ fn status_after(signal: Signal) -> (i32, String) {
         .spawn();
     let mut child = Killed(child.expect("script runs"));
     let mut stdout = child.stdout.take().expect("piped");
-    let (mut screen, mut buffer) = (String::new(), [0; 1024]);
+    let mut screen = String::new();
     while !screen.contains("password: ") {
-        let count = stdout.read(&mut buffer).expect("output");
-        assert!(count > 0, "{screen}");
-        screen += std::str::from_utf8(&buffer[..count]).expect("text");
+        let piece = read_some(&mut stdout);
+        assert!(!piece.is_empty(), "{screen}");
+        screen += &piece;
     }
     let pid = screen.split_whitespace().nth(1).expect("the pid");
     let pid = pid.parse().ok().and_then(Pid::from_raw).expect("a pid");
     kill_process(pid, signal).expect("signalled");
-    let mut settings = String::new();
-    stdout.read_to_string(&mut settings).expect("text");
-    let status = child.wait().expect("its end").code();
+    let settings = in_time("the end of the output", move || {
+        io::read_to_string(stdout).expect("text")
+    });
+    let status = child.wait_in_time().code();
     (status.expect("it ended"), settings)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::limit::wait_until;
 use crate::support::program::Program;
 use crate::support::{Answer, Client, append, content};
 
@@ -34,7 +35,7 @@ fn killed(content: &[u8], flags: &[&str]) -> Program {
     // No answer reports these bytes, so they are not synced.
     let mut under_way = begin(&program, 1_000_000, 1_500_000, &crc32(content));
     under_way.send(&content[1_000_000..2_000_000]);
-    while program.connect().held(ID) < 1_500_000 {}
+    wait_until!(program.connect().held(ID) >= 1_500_000);
     Program::over(program.kill(), "127.0.0.1:0", flags)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::limit::wait_until;
 use crate::support::{Client, Site, append};
 
 const ID: &str = "a.bin-100-1700000000000";
@@ -16,7 +17,7 @@ fn go_on(site: &Site, at: usize, part: &[u8]) -> Client {
     let mut client = site.connect();
     client.send(append(ID, at, 100 - at));
     client.send(part);
-    while site.held(ID) < (at + part.len()) as u64 {}
+    wait_until!(site.held(ID) >= (at + part.len()) as u64);
     client
 }
 

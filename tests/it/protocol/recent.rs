@@ -3,6 +3,7 @@
 use resumed::{Decision, Operation};
 use serde_json::{Value, json};
 
+use crate::support::limit::wait_until;
 use crate::support::{Client, Site, append, get};
 
 /// Returns the answer of `/recent`.
@@ -16,7 +17,7 @@ fn recent(site: &Site) -> Value {
 fn sending(site: &Site, id: &str, length: usize, first: &str) -> Client {
     let mut client = site.connect();
     client.send(append(id, 0, length) + first);
-    while site.held(id) < first.len() as u64 {}
+    wait_until!(site.held(id) >= first.len() as u64);
     client
 }
 
@@ -132,7 +133,7 @@ fn recent_list_has_authorized_uploads_only() {
         let mut client = site.connect();
         client.send(append(id, 0, 2) + "x");
         // It has arrived when another may begin behind it.
-        while site.ask(append(id, 1, 0)).status != 200 {}
+        wait_until!(site.ask(append(id, 1, 0)).status == 200);
         client
     });
     assert_eq!(column(&recent(&site), "under_way", "name"), ["mine.txt"]);

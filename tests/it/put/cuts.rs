@@ -1,13 +1,13 @@
 //! An upload that was cut, killed or left by another client continues from the received bytes.
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader};
 
 use serde_json::Value;
 
 use super::{HEADS, Running, expect_sent_once, killed_in_mid_upload, put_file, put_part, run, url};
 use crate::support::files::finished;
 use crate::support::left_out::needs;
+use crate::support::limit::Lines;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::program::Program;
@@ -46,8 +46,8 @@ fn known_file_is_there_after_a_server_was_away() {
     let dir = server.kill();
     let mut running = Running::start(put_file(&file, &url(addr)).arg("--json"));
     let output = running.child().stdout.take().expect("piped");
-    let mut events = BufReader::new(output).lines().map(|line| {
-        let event: Value = serde_json::from_str(&line.expect("text")).expect("an object");
+    let mut events = Lines::of("the events of put", output).map(|line| {
+        let event: Value = serde_json::from_str(&line).expect("an object");
         event
     });
     assert!(events.any(|event| event["event"] == "waiting"));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{HEADS, put, put_file, run, send, url};
+use crate::support::limit::Lines;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::running::{Running, Said, wait_for_part};
@@ -310,16 +311,14 @@ fn all_jobs_pause_after_a_429() {
     let disk = folder([1000; 40]);
     let mut running = Running::start(&mut put_folder(&["--json"], &disk, &url));
     let output = running.child().stdout.take().expect("piped");
-    let mut lines = BufReader::new(output).lines();
+    let mut lines = Lines::of("the events of put", output);
     let waiting = lines.find_map(|line| {
-        let event: Value = serde_json::from_str(&line.expect("text")).expect("an object");
+        let event: Value = serde_json::from_str(&line).expect("an object");
         (event["event"] == "waiting").then_some(event)
     });
     assert_eq!(waiting.expect("a pause")["seconds"], 2.0);
     stage.release();
-    let rest = thread::spawn(move || lines.count());
     running.end().expect(0, &[]);
-    rest.join().expect("no panic");
     let requests = stage.lock().requests.clone();
     // The limited file is sent again, after a question for its offset.
     assert_eq!(requests.len(), 42);

@@ -6,6 +6,7 @@ use std::process::Command;
 use super::{HEADS, expect_sent_once, put_file, put_part, run, send, url};
 use crate::support::Site;
 use crate::support::left_out::needs;
+use crate::support::limit::RunInTime;
 use crate::support::line::Line;
 use crate::support::local::Disk;
 use crate::support::proxy::{DEFAULTS, Nginx, as_documented, free_address};
@@ -98,7 +99,7 @@ fn make_certificate(home: &Path) {
         let run = command
             .args(line.split(' '))
             .current_dir(home)
-            .output()
+            .output_in_time()
             .expect("openssl runs");
         assert!(
             run.status.success(),

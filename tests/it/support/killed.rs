@@ -3,6 +3,8 @@
 use std::ops::{Deref, DerefMut};
 use std::process::Child;
 
+use crate::support::limit::{LIMIT, end_within, fail};
+
 /// Killed when dropped, unless it has ended, and waited for.
 pub(crate) struct Killed(pub(crate) Child);
 
@@ -23,6 +25,8 @@ impl DerefMut for Killed {
 impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
-        self.0.wait().expect("its end");
+        if let Err(message) = end_within(LIMIT, &mut self.0) {
+            fail(&message);
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use crate::support::limit::RunInTime;
+
 /// The variable with the path of the list that `make test` prints.
 const LIST: &str = "LEFT_OUT";
 
@@ -69,7 +71,11 @@ pub(crate) fn root_obstacle() -> Option<String> {
 pub(crate) fn user_obstacle() -> Option<String> {
     root_obstacle().or_else(|| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
-        let runs = command.uid(65534).gid(65534).arg("--version").output();
+        let runs = command
+            .uid(65534)
+            .gid(65534)
+            .arg("--version")
+            .output_in_time();
         let is_run = runs.is_ok_and(|output| output.status.success());
         (!is_run).then(|| "another user may not run the command here".into())
     })
@@ -79,7 +85,7 @@ pub(crate) fn user_obstacle() -> Option<String> {
 pub(crate) fn terminal_obstacle() -> Option<String> {
     let script = Command::new("script")
         .args(["-q", "-c", "true", "/dev/null"])
-        .output();
+        .output_in_time();
     match script {
         Ok(output) if output.status.success() => None,
         Ok(_) => Some("no terminal can be opened: is /dev/pts mounted?".into()),

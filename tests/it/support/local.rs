@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
+use crate::support::limit::RunInTime;
+
 /// Gone when it goes.
 pub(crate) struct Disk(TempDir);
 
@@ -103,7 +105,7 @@ impl Local {
     /// Byte for byte the same as that one.
     #[track_caller]
     pub(crate) fn expect_same(&self, other: &Path) {
-        let run = Command::new("cmp").arg(&self.0).arg(other).output();
+        let run = Command::new("cmp").arg(&self.0).arg(other).output_in_time();
         let run = run.expect("cmp runs");
         let said = [run.stdout, run.stderr].concat();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&said));

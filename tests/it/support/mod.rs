@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod files;
 pub(crate) mod killed;
 pub(crate) mod left_out;
+pub(crate) mod limit;
 pub(crate) mod line;
 pub(crate) mod local;
 pub(crate) mod logging;

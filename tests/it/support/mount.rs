@@ -11,6 +11,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::support::left_out::{missing, root_obstacle};
+use crate::support::limit::RunInTime;
 
 /// A mounted file system. Gone when dropped.
 pub(crate) struct Mount {
@@ -57,7 +58,7 @@ impl Mount {
         let home = tempfile::tempdir().expect("a temporary directory");
         let mut mount = Command::new("mount");
         mount.args(["-o", "loop"]).arg(image).arg(home.path());
-        let mounted = mount.output();
+        let mounted = mount.output_in_time();
         let is_done = mounted.is_ok_and(|output| output.status.success());
         is_done.then(|| Mount {
             at: home.path().into(),
@@ -110,7 +111,7 @@ impl Drop for Mount {
         let until = Instant::now() + Duration::from_secs(10);
         let mut umount = Command::new("umount");
         umount.arg(&self.at).stderr(Stdio::null());
-        while !umount.status().is_ok_and(|status| status.success()) {
+        while !umount.status_in_time().is_ok_and(|status| status.success()) {
             if Instant::now() > until {
                 return run(&mut umount);
             }
@@ -167,7 +168,7 @@ fn loop_obstacle() -> Option<String> {
     image.as_file().set_len(1 << 20).expect("with a size");
     let mut losetup = Command::new("losetup");
     losetup.args(["--find", "--show"]).arg(image.path());
-    let output = losetup.output().expect("losetup runs");
+    let output = losetup.output_in_time().expect("losetup runs");
     if !output.status.success() {
         return Some("there is no loop device".into());
     }
@@ -196,7 +197,7 @@ pub(crate) fn fuse_obstacle(tools: &[&str]) -> Option<String> {
 
 #[track_caller]
 fn run(command: &mut Command) {
-    let output = command.output().expect("it runs");
+    let output = command.output_in_time().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
 }

@@ -3,22 +3,22 @@
 use std::{
     env,
     ffi::OsStr,
-    io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use tempfile::TempDir;
 
 use crate::support::killed::Killed;
+use crate::support::limit::Lines;
 use crate::support::{Answer, Client};
 
 /// The command, as a user runs it. Dropped, it is killed: it gets to do nothing more.
 pub(crate) struct Process {
     child: Killed,
     pub(crate) addr: SocketAddr,
-    out: BufReader<ChildStdout>,
+    out: Lines,
 }
 
 impl Process {
@@ -45,10 +45,9 @@ impl Process {
             .spawn();
         let mut child = Killed(child.expect("the command runs"));
         let stdout = child.stdout.take().expect("piped");
-        let mut line = String::new();
-        let mut out = BufReader::new(stdout);
-        out.read_line(&mut line).expect("a line");
-        let (_, addr) = line.trim().split_once("://").expect("it listens");
+        let mut out = Lines::of("the greeting of a server", stdout);
+        let line = out.next().unwrap_or_default();
+        let (_, addr) = line.split_once("://").expect("it listens");
         let addr = addr.parse().expect("an address");
         Process { child, addr, out }
     }
@@ -61,17 +60,14 @@ impl Process {
     }
 
     /// Returns the lines of the log as they come.
-    pub(crate) fn log(&mut self) -> impl Iterator<Item = String> + use<> {
+    pub(crate) fn log(&mut self) -> Lines {
         let stderr = self.child.stderr.take().expect("piped, and read once");
-        let lines = BufReader::new(stderr).lines();
-        lines.map(|line| line.expect("text"))
+        Lines::of("the log of a server", stderr)
     }
 
     /// Returns the next line of the greeting.
     pub(crate) fn next_line(&mut self) -> String {
-        let mut line = String::new();
-        self.out.read_line(&mut line).expect("text");
-        line
+        self.out.next().unwrap_or_default()
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -4,10 +4,12 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
 use crate::ops::readme;
+use crate::support::limit::{LIMIT, check_limit, end_within, fail};
 
 /// An nginx of its own in front of a server. Stopped when dropped.
 pub(crate) struct Nginx {
@@ -65,7 +67,9 @@ impl Nginx {
         // SIGTERM: it takes its workers with it.
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
-        self.child.wait().expect("its end");
+        if let Err(message) = end_within(LIMIT, &mut self.child) {
+            fail(&message);
+        }
     }
 
     /// Under the same address as before.
@@ -95,10 +99,12 @@ fn started(home: &Path, addr: SocketAddr) -> Option<Child> {
         .arg(home.join("conf"))
         .spawn()
         .expect("nginx runs");
+    let since = Instant::now();
     while child.try_wait().expect("its state").is_none() {
         if TcpStream::connect(addr).is_ok() {
             return Some(child);
         }
+        check_limit(since, "nginx listens");
     }
     None
 }

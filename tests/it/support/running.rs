@@ -1,19 +1,19 @@
 //! Commands of clients: run to their end, or met in their middle.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::files::partials;
-use super::killed::Killed;
 use crate::support::TIMEOUT;
+use crate::support::limit::{LIMIT, Lines, RunInTime, fail, output_within};
 
-/// Runs it to its end.
+/// Runs it to its end, without input.
+#[track_caller]
 pub(crate) fn run(command: &mut Command) -> Said {
-    Said::from(command.output().expect("it runs"))
+    Said::from(command.output_in_time().expect("it runs"))
 }
 
 /// The output and the exit status of a command.
@@ -47,26 +47,22 @@ impl Said {
 
 /// Starts a server, and ends it when it listens. An error is its output.
 pub(crate) fn listens(command: &mut Command) -> Result<(), String> {
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = Killed(child.expect("it runs"));
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("piped");
-    BufReader::new(stdout).read_line(&mut line).expect("text");
-    if line.starts_with("listening on ") {
+    let mut running = Running::start(command);
+    let stdout = running.child().stdout.take().expect("piped");
+    let line = Lines::of("the first line of a server", stdout).next();
+    if line.is_some_and(|line| line.starts_with("listening on ")) {
         return Ok(());
     }
-    let mut error = String::new();
-    let mut stderr = child.stderr.take().expect("piped");
-    stderr.read_to_string(&mut error).expect("text");
-    assert_eq!(child.wait().expect("its end").code(), Some(1), "{error}");
-    Err(error)
+    let said = running.end();
+    assert_eq!(said.status, Some(1), "{said:?}");
+    Err(said.err)
 }
 
 /// A run in the background. Killed if it is dropped before its end.
-pub(crate) struct Running(Option<Child>);
+pub(crate) struct Running {
+    child: Option<Child>,
+    command: String,
+}
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Running {
@@ -74,26 +70,37 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
-        Running(Some(child.expect("it runs")))
+        Running {
+            child: Some(child.expect("it runs")),
+            command: format!("{command:?}"),
+        }
     }
 
     pub(crate) fn child(&mut self) -> &mut Child {
-        self.0.as_mut().expect("not ended")
+        self.child.as_mut().expect("not ended")
     }
 
-    pub(crate) fn end(mut self) -> Said {
-        let child = self.0.take().expect("not ended");
-        Said::from(child.wait_with_output().expect("its end"))
+    #[track_caller]
+    pub(crate) fn end(self) -> Said {
+        self.end_within(LIMIT)
+    }
+
+    #[track_caller]
+    pub(crate) fn end_within(mut self, limit: Duration) -> Said {
+        let child = self.child.take().expect("not ended");
+        let output = output_within(limit, &self.command, child);
+        Said::from(output.unwrap_or_else(|message| panic!("{message}")))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Some(mut child) = self.child.take() {
             child.kill().expect("killed");
-            let output = child.wait_with_output().expect("its end");
-            if thread::panicking() {
-                eprintln!("{:?}", Said::from(output));
+            match output_within(LIMIT, &self.command, child) {
+                Ok(output) if thread::panicking() => eprintln!("{:?}", Said::from(output)),
+                Ok(_) => {}
+                Err(message) => fail(&message),
             }
         }
     }

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::support::limit::{RunInTime, joined};
 use crate::support::program::Process;
 
 /// The calls that move bytes or names, or make them durable.
@@ -61,13 +62,16 @@ impl Traced {
     /// Kills the server and returns its calls.
     pub(crate) fn calls(self) -> Vec<Call> {
         drop(self.process);
-        calls(&self.trace.join().expect("read"))
+        calls(&joined("the end of strace", self.trace))
     }
 }
 
 /// Returns the obstacle to a trace.
 pub(crate) fn strace_obstacle() -> Option<String> {
-    let tried = Command::new("strace").arg("-qq").arg("true").output();
+    let tried = Command::new("strace")
+        .arg("-qq")
+        .arg("true")
+        .output_in_time();
     let works = tried.is_ok_and(|output| output.status.success());
     (!works).then(|| "strace cannot be used".into())
 }

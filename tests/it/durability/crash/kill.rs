@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::support::TIMEOUT;
+use crate::support::limit::{WaitInTime, in_time};
 use crate::support::torture::some_or_all;
 
 use super::chance::Chance;
@@ -94,7 +95,10 @@ fn wait_for_hooks(facts: &Facts, hooked: &Path) {
 /// A hook that was about to be started when the server died holds, for that moment, what the server held.
 fn wait_for_the_lock(dir: &Path) {
     if let Ok(lock) = fs::File::open(dir.join(".resumed/lock")) {
-        flock(&lock, FlockOperation::LockExclusive).expect("nobody keeps it");
+        let locked = in_time("nobody keeps the lock", move || {
+            flock(&lock, FlockOperation::LockExclusive)
+        });
+        locked.expect("locked");
     }
 }
 
@@ -104,5 +108,5 @@ fn kill_while_it_starts(command: &mut Command, after: Duration) {
     let mut child = child.expect("the command runs");
     sleep(after);
     child.kill().expect("killed");
-    child.wait().expect("its end");
+    child.wait_in_time();
 }

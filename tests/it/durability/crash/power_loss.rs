@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::support::Client;
 use crate::support::left_out::require;
+use crate::support::limit::{RunInTime, wait_until};
 use crate::support::mount::obstacle;
 use crate::support::program::Process;
 use crate::support::torture::some_or_all;
@@ -76,7 +77,7 @@ fn unsynced_bytes_do_not_count_after_a_power_loss() {
 
         let unanswered = begin(&process, &facts.uploads[long.number], 100_000);
         let partial = dir.join(".resumed").join(long.key());
-        while fs::metadata(&partial).expect("it is there").len() < 105_000 {}
+        wait_until!(fs::metadata(&partial).expect("it is there").len() >= 105_000);
         write_back(&partial, "8192 96808");
         send(&process, &mut facts, short.number, 5);
         let remains = disk.remains();
@@ -117,7 +118,7 @@ fn write_back(file: &Path, range: &str) {
     let status = Command::new("xfs_io")
         .args(["-c", begin, "-c", wait])
         .arg(file)
-        .status();
+        .status_in_time();
     assert!(status.expect("xfs_io runs").success());
 }
 

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::limit::RunInTime;
+
 const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/it/durability/file_systems/mounts.sh"
@@ -92,7 +94,7 @@ impl Place {
     pub(in crate::durability) fn run(&self, step: &str, mode: &str) -> Result<(), String> {
         let mut script = Command::new("sh");
         script.args([SCRIPT, step, self.kind, mode]);
-        let output = script.current_dir(self.home.path()).output();
+        let output = script.current_dir(self.home.path()).output_in_time();
         let output = output.map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&output.stderr);
         let reason = said.trim().lines().next().unwrap_or("no reason").to_owned();

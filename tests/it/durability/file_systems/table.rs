@@ -9,6 +9,7 @@ use std::thread;
 use crate::durability::file_systems::place::{KINDS, Place};
 use crate::durability::file_systems::scenario::{FAILED, STEPS, Step, observe};
 use crate::support::left_out::{left_out, require};
+use crate::support::limit::RunInTime;
 use crate::support::mount::obstacle;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/filesystems.md");
@@ -89,7 +90,7 @@ fn write_row(name: &str, cells: &[String]) {
 /// Returns the kernel and the date.
 fn today() -> String {
     let said = |command: &mut Command| {
-        let output = command.output().expect("it runs");
+        let output = command.output_in_time().expect("it runs");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     let release = said(Command::new("uname").arg("-r"));

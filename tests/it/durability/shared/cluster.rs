@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::ops::readme::block_of;
+use crate::support::limit::{LIMIT, RunInTime, end_within, fail, wait_until};
 use crate::support::mount::fuse_obstacle;
 
 use super::SCALING;
@@ -51,10 +52,11 @@ impl Cluster {
     fn make_volume(&self) {
         let [one, other] = &self.nodes;
         one.gluster(&format!("peer probe {}", other.address));
-        while !one
-            .gluster("peer status")
-            .contains("Peer in Cluster (Connected)")
-        {}
+        let is_connected = || {
+            let status = one.gluster("peer status");
+            status.contains("Peer in Cluster (Connected)")
+        };
+        wait_until!(is_connected());
         let [first, second] =
             [one, other].map(|node| format!("{}:{}", node.address, node.at("brick")));
         one.gluster(&format!(
@@ -95,7 +97,7 @@ impl Node {
             daemon,
             is_mounted: false,
         };
-        while node.try_gluster("pool list").is_err() {}
+        wait_until!(node.try_gluster("pool list").is_ok());
         node
     }
 
@@ -115,7 +117,10 @@ impl Node {
         gluster
             .args(["--mode=script", &socket])
             .args(command.split_whitespace());
-        let output = self.namespace.within(|| gluster.output()).expect("it runs");
+        let output = self
+            .namespace
+            .within(|| gluster.output_in_time())
+            .expect("it runs");
         let said = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
         if output.status.success() {
             Ok(said(&output.stdout))
@@ -132,7 +137,7 @@ impl Node {
         let script = script.replace("/srv/uploads", &self.at("mount"));
         let status = self
             .namespace
-            .within(|| Command::new("sh").args(["-c", &script]).status());
+            .within(|| Command::new("sh").args(["-c", &script]).status_in_time());
         assert!(status.expect("sh runs").success(), "{script}");
         self.is_mounted = true;
     }
@@ -145,10 +150,12 @@ impl Drop for Node {
             let _ = Command::new("umount")
                 .arg("--lazy")
                 .arg(self.at("mount"))
-                .status();
+                .status_in_time();
         }
         let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        if let Err(message) = end_within(LIMIT, &mut self.daemon) {
+            fail(&message);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use resumed::{Config, Server};
 use sha2::{Digest as _, Sha256};
 
+use crate::support::limit::wait_until;
 use crate::support::program::Process;
 use crate::support::{append, content};
 
@@ -98,7 +99,7 @@ fn digest_may_be_declared_while_the_other_server_receives() {
         let mut client = pair.connect(0);
         client.send(append(ID, 0, LENGTH));
         client.send(&content[..LENGTH / 2]);
-        while pair.held(1, ID) < LENGTH / 2 {}
+        wait_until!(pair.held(1, ID) >= LENGTH / 2);
         let declared = digest(&content[usize::from(!is_right)..]);
         let declare = append(ID, LENGTH / 2, 0)
             .replace("Content", &format!("Repr-Digest: {declared}\r\nContent"));
@@ -136,7 +137,7 @@ fn killed_server_leaves_a_correct_digest() {
             200
         );
         let under_way = send(&killed, 1_000_000, 2_000_000, LENGTH - 1_000_000);
-        while killed.connect().held(&id) < 1_500_000 {}
+        wait_until!(killed.connect().held(&id) >= 1_500_000);
         drop((killed, under_way));
         let at = other.connect().held(&id) as usize;
         let last = send(&other, at, LENGTH, LENGTH - at).answer();

@@ -9,6 +9,7 @@ mod sticky;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Instant;
 
 use resumed::{Config, Server};
 use rustix::io::Errno;
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::support::files::finished;
 use crate::support::left_out::{missing, require, root_obstacle};
+use crate::support::limit::{check_limit, wait_until};
 use crate::support::program::Process;
 use crate::support::{Answer, Client, append, content};
 
@@ -117,10 +119,10 @@ fn take_over(pair: &Pair, dir: &Path) {
     let mut first = pair.connect(0);
     first.send(append(ID, 0, LENGTH));
     first.send(&content[..100_000]);
-    while pair.held(1, ID) < 100_000 {}
+    wait_until!(pair.held(1, ID) >= 100_000);
     // The question to the other server has not fenced the first append.
     first.send(&content[100_000..200_000]);
-    while pair.held(1, ID) < 200_000 {}
+    wait_until!(pair.held(1, ID) >= 200_000);
 
     let head = append(ID, 200_000, LENGTH - 200_000);
     let mut second = pair.connect(1);
@@ -147,7 +149,7 @@ fn declare(pair: &Pair, dir: &Path) {
     let mut first = pair.connect(0);
     first.send(declared("X-File-Size: 8\r\nX-File-Name: eight.bin\r\n"));
     first.send(b"abc");
-    while pair.held(1, "plain") < 3 {}
+    wait_until!(pair.held(1, "plain") >= 3);
     // The first request has no response yet, but its declarations count.
     let mut second = pair.connect(1);
     second.send(declared("X-Start-Byte: 3\r\n"));
@@ -162,13 +164,13 @@ fn cancel(pair: &Pair, _: &Path) {
     let mut stale = pair.connect(0);
     stale.send(append(ID, 0, LENGTH));
     stale.send([b'a'; 10]);
-    while pair.held(1, ID) < 10 {}
+    wait_until!(pair.held(1, ID) >= 10);
     let cancel = format!("DELETE /upload HTTP/1.1\r\nHost: localhost\r\nX-File-Id: {ID}\r\n\r\n");
     assert_eq!(pair.ask(1, cancel).status, 204);
     let mut next = pair.connect(1);
     next.send(append(ID, 0, LENGTH));
     next.send([b'b'; 10]);
-    while pair.held(1, ID) < 10 {}
+    wait_until!(pair.held(1, ID) >= 10);
     stale.send([b'a'; 90]);
     assert_eq!(stale.answer().status, 409, "its upload was cancelled");
     assert_eq!(pair.held(0, ID), 10);
@@ -176,8 +178,10 @@ fn cancel(pair: &Pair, _: &Path) {
 
 fn fight(pair: &Pair, dir: &Path) {
     let content = content(LENGTH);
+    let since = Instant::now();
     let fighter = |mut which: usize| {
         loop {
+            check_limit(since, "one of four clients completes the upload");
             which += 1;
             let at = pair.held(which, ID);
             let mut client = pair.connect(which);
@@ -207,7 +211,7 @@ fn kill_one([one, other]: [&Path; 2]) {
         let mut client = killed.connect();
         client.send(append(&id, 0, LENGTH));
         client.send(&content[..LENGTH / 2]);
-        while killed.connect().held(&id) < LENGTH as u64 / 2 {}
+        wait_until!(killed.connect().held(&id) >= LENGTH as u64 / 2);
         drop(killed);
         let mut client = other_server.connect();
         assert_eq!(client.held(&id), LENGTH as u64 / 2);

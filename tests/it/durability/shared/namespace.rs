@@ -9,6 +9,7 @@ use std::thread;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::support::killed::Killed;
+use crate::support::limit::{RunInTime, in_time};
 
 /// A namespace without a name. The kernel removes it with its last process and descriptor.
 pub(super) struct Namespace(File);
@@ -23,7 +24,8 @@ impl Namespace {
         let mut stdin = cat.stdin.take().expect("piped");
         stdin.write_all(b".").expect("written");
         let mut stdout = cat.stdout.take().expect("piped");
-        stdout.read_exact(&mut [0]).expect("an echo");
+        let echo = in_time("an echo", move || stdout.read_exact(&mut [0]));
+        echo.expect("read");
         let file = File::open(format!("/proc/{}/ns/net", cat.id()));
         Namespace(file.expect("a namespace"))
     }
@@ -35,7 +37,7 @@ impl Namespace {
 
     /// Runs `ip` in the namespace. `ip -n` does the same, but mounts /sys, which fails in a chroot.
     pub(super) fn ip(&self, args: &[&str]) {
-        let status = self.within(|| Command::new("ip").args(args).status());
+        let status = self.within(|| Command::new("ip").args(args).status_in_time());
         assert!(status.expect("ip runs").success(), "ip {args:?}");
     }
 
@@ -62,7 +64,7 @@ pub(super) fn obstacle() -> Option<String> {
         "--mount-proc",
         "true",
     ]);
-    let output = unshare.output().expect("unshare runs");
+    let output = unshare.output_in_time().expect("unshare runs");
     let said = String::from_utf8_lossy(&output.stderr);
     let reason = format!("namespaces cannot be made: {}", said.trim());
     (!output.status.success()).then_some(reason)

@@ -1,13 +1,13 @@
 //! A directory on NFS: the kernel's server and two clients, each in a network namespace.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::ops::readme::block_of;
+use crate::support::limit::{LIMIT, Lines, RunInTime, end_within, fail};
 
 use super::SCALING;
 use super::namespace::Namespace;
@@ -45,7 +45,7 @@ struct Client {
 /// Returns the reason if this machine cannot run NFS. A missing kernel module comes first: no package adds it.
 pub(super) fn obstacle() -> Option<String> {
     let mut modprobe = Command::new("modprobe");
-    let _ = modprobe.args(["-aq", "nfs", "nfsd"]).status();
+    let _ = modprobe.args(["-aq", "nfs", "nfsd"]).status_in_time();
     let known = fs::read_to_string("/proc/filesystems").expect("a list");
     let is_missing = |kind: &&&str| !known.split_whitespace().any(|known| known == **kind);
     match ["nfsd", "nfs4"].iter().find(is_missing) {
@@ -95,9 +95,9 @@ impl Server {
             // Warnings about the missing services of versions before 4.
             .stderr(Stdio::null());
         let mut child = namespace.within(|| command.spawn()).expect("unshare runs");
-        let said = BufReader::new(child.stdout.take().expect("piped"));
-        let said = said.lines().next().expect("it serves").expect("text");
-        assert_eq!(said, "ready");
+        let stdout = child.stdout.take().expect("piped");
+        let said = Lines::of("the start of NFS", stdout).next();
+        assert_eq!(said.as_deref(), Some("ready"));
         Server { namespace, child }
     }
 }
@@ -105,7 +105,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        if let Err(message) = end_within(LIMIT, &mut self.child) {
+            fail(&message);
+        }
     }
 }
 
@@ -138,7 +140,7 @@ impl Client {
         let script = format!("hostname node{number}\n{script}");
         let mut command = Command::new("unshare");
         command.args(["--uts", "sh", "-e", "-c", &script]);
-        let status = self.namespace.within(|| command.status());
+        let status = self.namespace.within(|| command.status_in_time());
         assert!(status.expect("unshare runs").success(), "{script}");
     }
 }
@@ -147,6 +149,9 @@ impl Drop for Client {
     fn drop(&mut self) {
         // Lazily: after a failed test, a server may still use the mount.
         let mut umount = Command::new("umount");
-        let _ = umount.args(["--force", "--lazy"]).arg(&self.mount).status();
+        let _ = umount
+            .args(["--force", "--lazy"])
+            .arg(&self.mount)
+            .status_in_time();
     }
 }

@@ -1,18 +1,19 @@
 //! A process that echoes: the flood test compares the server with it.
 
 use std::env;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::support::killed::Killed;
+use crate::support::limit::Lines;
 
 /// Running, until it is dropped.
 pub(super) struct Echo {
     _child: Killed,
     pub(super) addr: SocketAddr,
     /// The test in it speaks after a minute, and would not survive a closed pipe.
-    _said: Lines<BufReader<ChildStdout>>,
+    _said: Lines,
 }
 
 /// Set in the environment of the process that is to be one.
@@ -32,11 +33,8 @@ impl Echo {
             .stdout(Stdio::piped())
             .spawn();
         let mut child = Killed(child.expect("it runs"));
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let addr = lines.find_map(|line| {
-            let line = line.expect("a line");
-            line.split_once("echo on ")?.1.parse().ok()
-        });
+        let mut lines = Lines::of("the address", child.stdout.take().expect("piped"));
+        let addr = lines.find_map(|line| line.split_once("echo on ")?.1.parse().ok());
         Echo {
             _child: child,
             addr: addr.expect("an address"),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use resumed::Decision;
 
 use crate::support::left_out::needs;
+use crate::support::limit::wait_until;
 use crate::support::proxy::Nginx;
 use crate::support::{Client, Site, append, status};
 
@@ -166,7 +167,7 @@ fn the_rest_of_a_displaced_body_is_no_request() {
         let id = format!("taken-over-{times}");
         let mut displaced = site.connect();
         displaced.send(append(&id, 0, 5 + times * SMUGGLED.len()) + "hello");
-        while site.held(&id) < 5 {}
+        wait_until!(site.held(&id) >= 5);
         assert_eq!(site.ask(append(&id, 5, 1) + "!").text(), "6");
         assert_eq!(displaced.ask(SMUGGLED).status, 409);
         let said = play(&mut displaced, &vec![SMUGGLED; times - 1]);

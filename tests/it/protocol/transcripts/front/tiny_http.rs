@@ -7,6 +7,8 @@ use std::{
 use resumed::{Options, Uploads, store::OnConflict};
 use tiny_http::Server;
 
+use crate::support::limit::{self, LIMIT};
+
 use super::{Front, Running, pairs, set};
 
 /// The same uploads behind a server that a program runs already.
@@ -44,7 +46,9 @@ impl Drop for Serving {
         self.server.unblock();
         if let Some(thread) = self.thread.take() {
             // The directory is free when the last request has been answered.
-            thread.join().expect("it serves until `unblock`");
+            if limit::within(LIMIT, move || thread.join()).is_none() {
+                limit::fail("tiny_http serves after `unblock`");
+            }
         }
     }
 }
