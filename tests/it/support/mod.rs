@@ -29,11 +29,25 @@ use std::{
 use resumed::{Config, Server};
 use tempfile::TempDir;
 
+use self::limit::LIMIT;
+
 /// A running server and the directory it fills. Both go when it goes.
 pub(crate) struct Site {
     // Stopped before its directory is removed: fields are dropped in this order.
-    server: Server,
+    server: Running,
     dir: TempDir,
+}
+
+/// A server in this process. Stopped when dropped.
+struct Running(Option<Server>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let server = self.0.take().expect("set until the drop");
+        if limit::within(LIMIT, move || server.stop()).is_none() {
+            limit::fail(&format!("the server does not stop within {LIMIT:?}"));
+        }
+    }
 }
 
 impl Site {
@@ -51,17 +65,18 @@ impl Site {
     pub(crate) fn again(dir: TempDir, set: impl FnOnce(Config) -> Config) -> Site {
         let config = Config::new(dir.path()).listen("127.0.0.1:0");
         let server = resumed::start(set(config)).expect("the server starts");
+        let server = Running(Some(server));
         Site { server, dir }
     }
 
     /// Stops the server; its directory stays.
     pub(crate) fn stop(self) -> TempDir {
-        self.server.stop();
+        drop(self.server);
         self.dir
     }
 
     pub(crate) fn server(&self) -> &Server {
-        &self.server
+        self.server.0.as_ref().expect("set until the drop")
     }
 
     /// Returns the directory of finished files.
@@ -70,7 +85,7 @@ impl Site {
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.server.addr().tcp().expect("it listens on a port")
+        self.server().addr().tcp().expect("it listens on a port")
     }
 
     pub(crate) fn connect(&self) -> Client {

@@ -34,6 +34,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::wire::Wire;
+use crate::support::limit::{LIMIT, end_within, fail};
 pub(crate) use page::{Page, base64};
 
 /// Makes two tests of a function, which gets the browser: `NAME::in_chromium` and `NAME::in_firefox`.
@@ -187,17 +188,22 @@ impl Drop for Processes {
     fn drop(&mut self) {
         // A browser that is gone already cannot be killed, which is as well.
         let _ = kill_process_group(Pid::from_child(&self.first), Signal::KILL);
-        let _ = self.first.wait();
+        let ended = end_within(LIMIT, &mut self.first);
         // The profile is removed when no process is left that could write to it.
         let printed = self.printed.take().expect("set until the drop");
-        while !printed.is_finished() {
+        let since = Instant::now();
+        while !printed.is_finished() && since.elapsed() < LIMIT {
             // Crash handlers have sessions of their own, and some do not notice the end of the browser.
             for process in processes_of(self.profile.path()) {
                 let _ = kill_process(process, Signal::KILL);
             }
             thread::sleep(Duration::from_millis(10));
         }
-        let _ = printed.join();
+        match ended {
+            Ok(_) if printed.is_finished() => {}
+            Ok(_) => fail("a process of the browser does not end"),
+            Err(message) => fail(&message),
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! A tab, and what a test does in it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use serde_json::Value;
 
 use super::{Browser, TIMEOUT, chromium};
+use crate::support::limit::check_limit;
 
 /// A tab of the browser.
 pub(crate) struct Page<'a> {
@@ -41,7 +42,9 @@ impl Page<'_> {
             }})",
             TIMEOUT.as_millis(),
         );
+        let since = Instant::now();
         loop {
+            check_limit(since, condition);
             match self.try_evaluate(&waiting) {
                 Ok(_) => return,
                 // The page that was asked is gone; the next one is asked.
