@@ -2,18 +2,18 @@
 //! they should be.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Barrier;
+use std::process::Command;
 use std::thread;
 
 use crate::support::files::finished;
 use crate::support::left_out::{require, root_obstacle};
 use crate::support::mount::{Mount, make_image, obstacle};
 use crate::support::program::Process;
-use crate::support::{Answer, content, in_a_chunk, status};
+use crate::support::running::listens;
+use crate::support::{Answer, Client, content, in_a_chunk, status};
 
 const MB: usize = 1_000_000;
 
@@ -103,36 +103,43 @@ fn published(mount: &Mount) -> Vec<u8> {
     fs::read(dir.join(&files[0])).expect("readable")
 }
 
+/// Calls `work` for each item at the same time.
+fn at_once<I: Send, T: Send>(
+    items: impl IntoIterator<Item = I>,
+    work: impl Fn(I) -> T + Sync,
+) -> Vec<T> {
+    let work = &work;
+    thread::scope(|scope| {
+        let spawn = |item| scope.spawn(move || work(item));
+        let threads: Vec<_> = items.into_iter().map(spawn).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results.map(|result| result.expect("no panic")).collect()
+    })
+}
+
 #[test]
 fn of_ten_uploads_that_do_not_fit_together_those_admitted_finish() {
     require!("ten uploads on a small disk", obstacle(&[]));
     let mount = Mount::tmpfs("size=5m");
     let process = start(&mount);
     let content = content(MB);
-    // All are admitted or refused before the first byte of any is sent.
-    let decided = Barrier::new(10);
-    let upload = |number: usize| {
+    let ask = |number: usize| {
         let mut client = process.connect();
         let fields =
             format!("X-File-Size: {MB}\r\nContent-Length: {MB}\r\nExpect: 100-continue\r\n");
         let decision = client.ask(append(&format!("upload-{number}"), 0, &fields));
-        decided.wait();
+        (client, decision)
+    };
+    let send = |(mut client, decision): (Client, Answer)| {
         if decision.status != 100 {
             return decision;
         }
         client.send(&content);
         client.answer()
     };
-    let upload = &upload;
-    let answers: Vec<Answer> = thread::scope(|scope| {
-        let uploads: Vec<_> = (0..10)
-            .map(|number| scope.spawn(move || upload(number)))
-            .collect();
-        uploads
-            .into_iter()
-            .map(|upload| upload.join().expect("answered"))
-            .collect()
-    });
+    // All are admitted or refused before the first byte of any is sent.
+    let decided = at_once(0..10, ask);
+    let answers = at_once(decided, send);
     let (admitted, refused): (Vec<_>, Vec<_>) =
         answers.iter().partition(|answer| answer.status == 200);
     assert_eq!(admitted.len(), 5, "{answers:?}");
@@ -234,22 +241,7 @@ fn a_sync_that_fails_once_and_then_succeeds_makes_nothing_untrue() {
 fn refusal(dir: &Path) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
     command.args(["--listen", "127.0.0.1:0"]).arg(dir);
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = child.expect("the command runs");
-    let mut line = String::new();
-    let stdout = child.stdout.take().expect("piped");
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("a line, or none");
-    if !line.is_empty() {
-        child.kill().expect("killed");
-    }
-    let output = child.wait_with_output().expect("its end");
-    assert_eq!(output.status.code(), Some(1), "{line}");
-    let said = String::from_utf8(output.stderr).expect("text");
+    let said = listens(&mut command).expect_err("refused");
     let refusal = said.strip_prefix("resumed: cannot take uploads: ");
     refusal.unwrap_or_else(|| panic!("{said}")).to_owned()
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, geteuid, prlimit};
 use tempfile::TempDir;
 
 use crate::support::left_out::left_out;
-use crate::support::limit::{RunInTime, wait_until};
+use crate::support::limit::{RunInTime, SetAtEnd, wait_until};
 use crate::support::proc::descriptors;
 use crate::support::program::Process;
 use crate::support::{Client, append};
@@ -85,6 +85,7 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
         .collect::<Vec<_>>();
     let over = &AtomicBool::new(false);
     thread::scope(|scope| {
+        let _over = SetAtEnd(over);
         scope.spawn(|| crowd(server.addr, over));
         let uploads: Vec<_> = (0..3)
             .map(|number| scope.spawn(move || upload(server.addr, number, content)))
@@ -92,7 +93,6 @@ fn with_few_descriptors_uploads_come_through_a_crowd() {
         for upload in uploads {
             upload.join().expect("it comes through");
         }
-        over.store(true, Relaxed);
     });
     for number in 0..3 {
         let path = dir.path().join(format!("uploads/{number}"));

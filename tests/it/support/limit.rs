@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -190,6 +191,15 @@ impl Iterator for Lines {
     }
 }
 
+/// Set when dropped. Threads of a scope that work until then end also if the test fails.
+pub(crate) struct SetAtEnd<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +271,19 @@ mod tests {
         assert_eq!(late, None);
         drop(sender);
         assert_eq!(within(LIMIT, || 5), Some(5));
+    }
+
+    #[test]
+    fn thread_that_works_until_the_end_ends_after_a_panic() {
+        let over = AtomicBool::new(false);
+        let failed = std::panic::catch_unwind(|| {
+            thread::scope(|scope| {
+                let _over = SetAtEnd(&over);
+                scope.spawn(|| wait_until!(over.load(Ordering::Relaxed)));
+                panic!("on purpose");
+            });
+        });
+        assert!(failed.is_err());
     }
 
     #[test]

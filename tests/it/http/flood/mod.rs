@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
+use crate::support::limit::SetAtEnd;
 use crate::support::proc::{descriptors, memory_peak_kib};
 use crate::support::program::Process;
 use crate::support::torture::some_or_all;
@@ -74,11 +75,12 @@ impl Round {
             some_or_all(50, 500),
         );
         let (flooded, (statuses, echoes)) = thread::scope(|scope| {
+            let at_end = SetAtEnd(over);
             scope.spawn(|| crowd.stay(over));
             scope.spawn(|| come_and_go(stage.server.addr, some_or_all(500, 5_000), time));
             let asked = scope.spawn(|| stage.ask_until(over));
             let flooded = stage.upload_for(time);
-            over.store(true, Relaxed);
+            drop(at_end);
             (flooded, asked.join().expect("it did not panic"))
         });
         let gone = Instant::now();

@@ -35,8 +35,8 @@ mod verify;
 
 use std::collections::HashSet;
 use std::fs;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -117,14 +117,17 @@ impl Check<'_> {
     fn run(&self, one_in: u64, chance: &mut Chance) -> Outcome {
         let breaches = Mutex::new(Vec::new());
         let (sender, receiver) = sync_channel::<Job>(64);
-        let receiver = Mutex::new(receiver);
+        // The workers alone own it: the sender fails when all of them have panicked.
+        let receiver = Arc::new(Mutex::new(receiver));
         let (mut seen, mut built) = (HashSet::new(), HashSet::new());
         thread::scope(|scope| {
             let workers = thread::available_parallelism().map_or(1, usize::from);
-            let (receiver, breaches) = (&receiver, &breaches);
+            let breaches = &breaches;
             for worker in 0..workers {
-                scope.spawn(move || self.work(receiver, worker, breaches));
+                let receiver = Arc::clone(&receiver);
+                scope.spawn(move || self.work(&receiver, worker, breaches));
             }
+            drop(receiver);
             let mut known = Known::new(self.recorded);
             for step in 0..=self.log.steps.len() {
                 if let Some(last) = step.checked_sub(1) {
