@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::left_out::{files_obstacle, require};
+use crate::support::left_out::{emulator_obstacle, files_obstacle, require};
 use crate::support::limit::wait_until;
 use crate::support::proc::memory_peak_kib;
 use crate::support::program::Process;
@@ -44,7 +44,8 @@ const HEADS_MEMORY_MAX_KIB: u64 = 12 * 1024;
 
 #[test]
 fn thousands_of_unfinished_heads_take_a_bounded_memory() {
-    require!("2,000 unfinished heads", files_obstacle(FILES));
+    let obstacle = files_obstacle(FILES).or_else(emulator_obstacle);
+    require!("2,000 unfinished heads", obstacle);
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = Process::start::<&str>(dir.path(), "127.0.0.1:0", &[]);
     let begun = "GET /status HTTP/1.1\r\nHost: localhost\r\nX-Padding: ".to_owned();

@@ -11,6 +11,7 @@ use resumed::store::{Id, OnConflict};
 use resumed::{Config, StartErrorKind};
 
 use crate::support::left_out::{require, root_obstacle, user_obstacle};
+use crate::support::program;
 use crate::support::running::listens;
 use crate::support::{Site, append, status};
 
@@ -50,7 +51,7 @@ fn directory_of_another_user_is_refused_with_both_users() {
 /// Starts the command with these flags on an address that other machines reach, and returns its error.
 fn start_for_strangers(listen: &str, flags: &[&str]) -> Result<(), String> {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resumed"));
+    let mut command = program::command();
     command.args(["--allow-root", "--listen", listen]);
     listens(command.args(flags).arg(dir.path()))
 }

@@ -93,6 +93,11 @@ pub(crate) fn terminal_obstacle() -> Option<String> {
     }
 }
 
+/// Returns the obstacle to tests that measure the memory of a process.
+pub(crate) fn emulator_obstacle() -> Option<String> {
+    env::var_os("RESUMED_RUNNER").map(|_| "the emulator takes memory too".into())
+}
+
 /// Returns the obstacle to tests that open `count` files in this process.
 pub(crate) fn files_obstacle(count: u64) -> Option<String> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum?;

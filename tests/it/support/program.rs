@@ -99,7 +99,7 @@ impl Process {
 }
 
 /// By way of `RESUMED_RUNNER`, where this machine cannot run it by itself.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let path = env!("CARGO_BIN_EXE_resumed");
     let Some(runner) = env::var_os("RESUMED_RUNNER") else {
         return Command::new(path);
