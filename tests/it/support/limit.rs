@@ -59,14 +59,22 @@ pub(crate) fn in_time<T: Send + 'static>(
     what: &str,
     wait: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    let result = within(LIMIT, wait);
-    result.unwrap_or_else(|| panic!("not within {LIMIT:?}: {what}"))
+    ended(within(LIMIT, wait).ok_or_else(|| format!("not within {LIMIT:?}: {what}")))
 }
 
 /// Waits for the end of a thread.
 #[track_caller]
 pub(crate) fn joined<T: Send + 'static>(what: &str, thread: JoinHandle<T>) -> T {
     in_time(what, move || thread.join()).expect("no panic")
+}
+
+/// Returns the result of a wait, or fails with its message.
+#[track_caller]
+pub(crate) fn ended<T>(result: Result<T, String>) -> T {
+    match result {
+        Ok(result) => result,
+        Err(message) => panic!("{message}"),
+    }
 }
 
 /// Fails the test, also in the drop of a value.
@@ -130,7 +138,7 @@ impl RunInTime for Command {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let output = output_within(LIMIT, &format!("{self:?}"), self.spawn()?);
-        Ok(output.unwrap_or_else(|message| panic!("{message}")))
+        Ok(ended(output))
     }
 
     #[track_caller]
@@ -148,7 +156,7 @@ pub(crate) trait WaitInTime {
 impl WaitInTime for Child {
     #[track_caller]
     fn wait_in_time(&mut self) -> ExitStatus {
-        end_within(LIMIT, self).unwrap_or_else(|message| panic!("{message}"))
+        ended(end_within(LIMIT, self))
     }
 }
 
@@ -173,6 +181,7 @@ impl Lines {
         }
     }
 
+    #[track_caller]
     fn next_within(&mut self, limit: Duration) -> Option<String> {
         let lines = self.lines.get_mut().expect("not poisoned");
         match lines.recv_timeout(limit) {
@@ -186,6 +195,7 @@ impl Lines {
 impl Iterator for Lines {
     type Item = String;
 
+    #[track_caller]
     fn next(&mut self) -> Option<String> {
         self.next_within(LIMIT)
     }

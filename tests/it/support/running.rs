@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::files::partials;
 use crate::support::TIMEOUT;
-use crate::support::limit::{LIMIT, Lines, RunInTime, fail, output_within};
+use crate::support::limit::{LIMIT, Lines, RunInTime, ended, fail, output_within};
 
 /// Runs it to its end, without input.
 #[track_caller]
@@ -89,7 +89,7 @@ impl Running {
     pub(crate) fn end_within(mut self, limit: Duration) -> Said {
         let child = self.child.take().expect("not ended");
         let output = output_within(limit, &self.command, child);
-        Said::from(output.unwrap_or_else(|message| panic!("{message}")))
+        Said::from(ended(output))
     }
 }
 

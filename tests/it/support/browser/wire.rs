@@ -33,6 +33,9 @@ impl Wire {
         stream
             .set_read_timeout(Some(ANSWER_MAX))
             .expect("a read timeout");
+        stream
+            .set_write_timeout(Some(ANSWER_MAX))
+            .expect("a write timeout");
         let (socket, _) = tungstenite::client(url, stream).expect("the browser speaks WebSocket");
         Wire {
             driver,
@@ -60,7 +63,7 @@ impl Wire {
             if since.elapsed() >= ANSWER_MAX {
                 return Err(format!("no answer to {method} within {ANSWER_MAX:?}"));
             }
-            let mut message = self.receive();
+            let mut message = self.receive()?;
             if message["id"] != id {
                 continue;
             }
@@ -96,13 +99,14 @@ impl Wire {
         id
     }
 
-    /// The next message from the browser. A complaint is remembered, and a dialog accepted.
-    fn receive(&self) -> Value {
+    /// Returns the next message from the browser. Remembers a complaint, and accepts a dialog.
+    fn receive(&self) -> Result<Value, String> {
         let message = loop {
             match self.socket.borrow_mut().read() {
                 // As after a stop and a continuation, of the tests or of the machine.
                 Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read.expect("the browser answers in time"),
+                Err(error) => return Err(format!("no message within {ANSWER_MAX:?}: {error}")),
+                Ok(message) => break message,
             }
         };
         let text = message.into_text().expect("the browser speaks text");
@@ -114,6 +118,6 @@ impl Wire {
             self.dialogs.set(self.dialogs.get() + 1);
             self.send(request);
         }
-        message
+        Ok(message)
     }
 }
