@@ -37,7 +37,7 @@ pub(crate) enum Op {
 #[cfg(not(test))]
 pub(crate) use none::Faults;
 #[cfg(test)]
-pub(crate) use planned::{Fault, Faults};
+pub(crate) use planned::{Fault, Faults, Rendezvous};
 
 #[cfg(not(test))]
 mod none {
@@ -64,7 +64,8 @@ mod none {
 #[cfg(test)]
 mod planned {
     use std::io;
-    use std::sync::{Arc, Barrier, Mutex};
+    use std::sync::{Arc, Condvar, Mutex};
+    use std::time::Duration;
 
     use super::Op;
 
@@ -84,7 +85,38 @@ mod planned {
     pub(crate) struct Faults {
         plan: Mutex<Vec<Fault>>,
         log: Mutex<Vec<(Op, bool)>>,
-        pause: Mutex<Option<(Op, Arc<Barrier>)>>,
+        pause: Mutex<Option<(Op, Arc<Rendezvous>)>>,
+    }
+
+    /// A barrier for two threads. A thread that waits in vain fails: a barrier would keep a failed test from its end.
+    #[derive(Default)]
+    pub(crate) struct Rendezvous {
+        arrived: Mutex<usize>,
+        changed: Condvar,
+    }
+
+    impl Rendezvous {
+        pub(crate) fn wait(&self) {
+            self.wait_for(Duration::from_secs(120));
+        }
+
+        fn wait_for(&self, limit: Duration) {
+            let mut arrived = self.arrived.lock().unwrap();
+            *arrived += 1;
+            let both = arrived.next_multiple_of(2);
+            self.changed.notify_all();
+            let waited = self
+                .changed
+                .wait_timeout_while(arrived, limit, |arrived| *arrived < both);
+            let is_late = waited.unwrap().1.timed_out();
+            assert!(!is_late, "the other thread does not come");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the other thread does not come")]
+    fn thread_that_waits_alone_fails() {
+        Rendezvous::default().wait_for(Duration::from_millis(10));
     }
 
     impl Faults {
@@ -97,11 +129,11 @@ mod planned {
             self.plan.lock().unwrap().push(fault);
         }
 
-        /// Has the next operation of the kind wait twice at the barrier that is answered.
-        pub(crate) fn pause(&self, op: Op) -> Arc<Barrier> {
-            let barrier = Arc::new(Barrier::new(2));
-            *self.pause.lock().unwrap() = Some((op, Arc::clone(&barrier)));
-            barrier
+        /// Has the next operation of the kind wait twice at the rendezvous that is returned.
+        pub(crate) fn pause(&self, op: Op) -> Arc<Rendezvous> {
+            let meeting = Arc::new(Rendezvous::default());
+            *self.pause.lock().unwrap() = Some((op, Arc::clone(&meeting)));
+            meeting
         }
 
         pub(crate) fn clear(&self) {
@@ -124,9 +156,9 @@ mod planned {
                 .lock()
                 .unwrap()
                 .take_if(|(paused, _)| *paused == op);
-            if let Some((_, barrier)) = pause {
-                barrier.wait();
-                barrier.wait();
+            if let Some((_, meeting)) = pause {
+                meeting.wait();
+                meeting.wait();
             }
             let failure = self.failure(op);
             self.log.lock().unwrap().push((op, failure.is_none()));

@@ -197,11 +197,11 @@ impl Drop for Permit<'_> {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::thread;
 
     use super::*;
+    use crate::store::fs::fault::Rendezvous;
 
     #[test]
     fn running_round_does_not_satisfy_a_caller() {
@@ -225,7 +225,7 @@ mod tests {
 
     /// Three callers `ask` during a round that succeeds.
     fn while_one_is_under_way(shared: &SharedSync, ask: impl Fn() + Sync) {
-        let (begun, end) = (Barrier::new(2), Barrier::new(2));
+        let (begun, end) = (Rendezvous::default(), Rendezvous::default());
         let round = || {
             begun.wait();
             end.wait();
