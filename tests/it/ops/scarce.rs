@@ -6,7 +6,7 @@ use std::os::unix::fs::chown;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::Instant;
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, geteuid, prlimit};
 use tempfile::TempDir;
@@ -15,7 +15,7 @@ use crate::support::left_out::left_out;
 use crate::support::limit::{RunInTime, SetAtEnd, wait_until};
 use crate::support::proc::descriptors;
 use crate::support::program::Process;
-use crate::support::{Client, TIMEOUT, append};
+use crate::support::{Client, append};
 
 const LIMIT: usize = 64;
 
@@ -148,17 +148,18 @@ fn crowd(server: SocketAddr, over: &AtomicBool) {
         if silent.len() > 3 * LIMIT {
             silent.drain(..LIMIT);
         }
+        if silent.len() > LIMIT {
+            // Without a pause the crowd displaces an upload while the thread of the upload waits for a processor.
+            thread::sleep(Duration::from_micros(100));
+        }
     }
 }
 
-/// Asks and sends on, until the upload is complete: while it sends nothing it may have to give way. The crowd displaces a
-/// new connection within a millisecond if this thread does not run then, so a number of attempts would say nothing.
+/// Asks and sends on, until the upload is complete: while it sends nothing it may have to give way.
 fn upload(server: SocketAddr, number: usize, content: &[u8]) {
     let id = format!("{number}-{}-1700000000000", content.len());
-    let since = Instant::now();
-    while !try_upload(server, &id, content).is_ok_and(|complete| complete) {
-        assert!(since.elapsed() < TIMEOUT, "it does not come through");
-    }
+    let is_complete = |_| try_upload(server, &id, content).is_ok_and(|complete| complete);
+    assert!((0..5).any(is_complete), "it does not come through");
 }
 
 fn try_upload(server: SocketAddr, id: &str, content: &[u8]) -> std::io::Result<bool> {
