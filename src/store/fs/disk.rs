@@ -306,11 +306,7 @@ impl Disk {
     /// Sets the time of last change of `name` in `.resumed` to now, by the clock of this machine: that of a file server may
     /// differ.
     pub(crate) fn date_anew(&self, name: &str) -> io::Result<()> {
-        let now = timespec(SystemTime::now())?;
-        let times = Timestamps {
-            last_access: now,
-            last_modification: now,
-        };
+        let times = changed_at(SystemTime::now())?;
         let no_follow = AtFlags::SYMLINK_NOFOLLOW;
         Ok(utimensat(&self.partials.file, name, &times, no_follow)?)
     }
@@ -372,15 +368,17 @@ impl Disk {
     }
 }
 
-/// Sets the time of last change, and sets the time of last access to now.
-///
-/// Not by `std`: on 32-bit ARM its times of files end in 2038.
+/// Does the work of [`Disk::set_modified`]. Not with `std`: on 32-bit ARM its times of files end in 2038.
 pub(crate) fn set_modified(file: impl AsFd, time: SystemTime) -> io::Result<()> {
-    let times = Timestamps {
+    Ok(futimens(file, &changed_at(time)?)?)
+}
+
+/// Returns the times of a file that was changed at `time` and is accessed now.
+fn changed_at(time: SystemTime) -> io::Result<Timestamps> {
+    Ok(Timestamps {
         last_access: timespec(SystemTime::now())?,
         last_modification: timespec(time)?,
-    };
-    Ok(futimens(file, &times)?)
+    })
 }
 
 pub(crate) fn modified_of(file: impl AsFd) -> io::Result<SystemTime> {

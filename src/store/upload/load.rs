@@ -110,8 +110,8 @@ impl UploadHandle {
         Ok((kept, marker))
     }
 
-    /// Returns whether the finished file was removed, so that the upload is to be forgotten and can be sent again. A
-    /// completion hook may move the file, also before a crash, so an upload stays whose hook has run or is due.
+    /// Returns whether the finished file was removed, so that the upload is to be forgotten and can be sent again. An upload
+    /// stays if its hook has run or is due: the hook may have moved the file, also before a crash.
     fn is_taken_away(&self, state: &State) -> io::Result<bool> {
         let Some(published) = state.published() else {
             return Ok(false);
