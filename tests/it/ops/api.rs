@@ -4,8 +4,6 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use resumed::store::{self, Completes, Id, Store};
 use resumed::{
@@ -317,7 +315,7 @@ fn server_lists_the_uploads_in_progress() -> Tried {
     let id = Id::new(b"alice", ID.as_bytes());
     let partials = || site.server().partial_uploads("alice");
     wait_until!(matches!(&partials()[..], [partial] if partial.offset == 3));
-    let partials = site.server().partial_uploads("alice");
+    let partials = partials();
     assert!(partials[0].is_sent && partials[0].id == id, "{partials:?}");
     assert!(site.server().partial_uploads("bob").is_empty());
     assert_eq!(client.ask("lo").status, 200);
@@ -332,11 +330,11 @@ fn server_cancels_a_listed_upload_while_it_is_sent() -> Tried {
     let mut client = site.connect();
     client.send(with_token(append(ID, 0, 5), "1") + "hel");
     let partials = || site.server().partial_uploads("alice");
-    let since = Instant::now();
-    while partials().first().is_none_or(|partial| partial.offset < 3) {
-        assert!(since.elapsed() < TIMEOUT, "{:?}", partials());
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until!(
+        partials()
+            .first()
+            .is_some_and(|partial| partial.offset >= 3)
+    );
     let id = &partials()[0].id;
     assert!(site.server().cancel(id)?);
     assert!(partials().is_empty() && !site.server().cancel(id)?);

@@ -34,14 +34,14 @@ use self::limit::LIMIT;
 /// A running server and the directory it fills. Both go when it goes.
 pub(crate) struct Site {
     // Stopped before its directory is removed: fields are dropped in this order.
-    server: Running,
+    server: InProcess,
     dir: TempDir,
 }
 
 /// A server in this process. Stopped when dropped.
-struct Running(Option<Server>);
+struct InProcess(Option<Server>);
 
-impl Drop for Running {
+impl Drop for InProcess {
     fn drop(&mut self) {
         let server = self.0.take().expect("set until the drop");
         if limit::within(LIMIT, move || server.stop()).is_none() {
@@ -65,7 +65,7 @@ impl Site {
     pub(crate) fn again(dir: TempDir, set: impl FnOnce(Config) -> Config) -> Site {
         let config = Config::new(dir.path()).listen("127.0.0.1:0");
         let server = resumed::start(set(config)).expect("the server starts");
-        let server = Running(Some(server));
+        let server = InProcess(Some(server));
         Site { server, dir }
     }
 

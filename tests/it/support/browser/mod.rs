@@ -62,9 +62,6 @@ pub(crate) use in_each_browser;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest time from the start of a browser to its address.
-const START_MAX: Duration = Duration::from_secs(120);
-
 /// The differences between browsers: their start, and the words of their debugging protocols.
 trait Driver {
     /// Returns the command that starts the browser with this profile.
@@ -221,7 +218,7 @@ fn processes_of(profile: &Path) -> Vec<Pid> {
 
 /// Waits for the line with the address among those that the browser prints.
 fn debugging_url(driver: &dyn Driver, lines: &Receiver<String>) -> String {
-    let until = Instant::now() + START_MAX;
+    let until = Instant::now() + LIMIT;
     let mut printed = String::new();
     while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
         if let Some(url) = driver.url(&line) {
@@ -229,5 +226,5 @@ fn debugging_url(driver: &dyn Driver, lines: &Receiver<String>) -> String {
         }
         let _ = writeln!(printed, "{line}");
     }
-    panic!("the browser printed no address within {START_MAX:?}:\n{printed}");
+    panic!("the browser printed no address within {LIMIT:?}:\n{printed}");
 }
